@@ -1,0 +1,108 @@
+"""Celery's settings; ``celery -A config.celery_config …`` finds :data:`celery_app` here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from kombu import Exchange, Queue
+
+from config.celery_options import SOFT_SHUTDOWN_S
+from config.queues import (
+    DEFAULT_PRIORITY,
+    DEFAULT_QUEUE,
+    PRIORITIES,
+    PRIORITY_SEPARATOR,
+    QUEUES,
+    spec_of_task,
+)
+from config.schedule import BEAT_SCHEDULE
+from config.settings import export_env_file, settings
+
+VISIBILITY_TIMEOUT_S = 3600
+"""Redelivery of what a lost worker held: twice the longest time limit of the registry."""
+
+RESULT_EXPIRES_S = 3600
+
+
+def _route(name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **_: Any) -> dict[str, str] | None:
+    spec = spec_of_task(name)
+    return {"queue": spec.name} if spec else None
+
+
+def _queue(name: str) -> Queue:
+    # Without an exchange and routing key of its own, every queue is bound to the default exchange.
+    return Queue(name, Exchange(name, type="direct"), routing_key=name)
+
+
+def _settings() -> dict[str, Any]:
+    broker = settings().broker.kombu
+    transport_options = {
+        "priority_steps": list(PRIORITIES),
+        "sep": PRIORITY_SEPARATOR,
+        "queue_order_strategy": "priority",
+        "visibility_timeout": VISIBILITY_TIMEOUT_S,
+        "unacked_mutex_expire": 3,  # seconds; a killed worker's lock would block redelivery for 300
+        "socket_timeout": 10,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 5,
+    }
+    return {
+        "broker_url": broker,
+        "result_backend": broker,
+        "broker_transport_options": transport_options,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "redis_socket_timeout": 10,
+        "redis_backend_health_check_interval": 5,
+        "redis_retry_on_timeout": True,
+        # Where messages go
+        "task_queues": [_queue(spec.name) for spec in QUEUES],
+        "task_default_queue": DEFAULT_QUEUE,
+        "task_default_exchange": DEFAULT_QUEUE,
+        "task_default_routing_key": DEFAULT_QUEUE,
+        "task_routes": (_route,),
+        "task_default_priority": DEFAULT_PRIORITY,
+        "task_queue_max_priority": max(PRIORITIES),
+        "task_create_missing_queues": True,
+        # JSON in, JSON out
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "accept_content": ["json"],
+        # Runs
+        "task_track_started": True,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": False,
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        "worker_soft_shutdown_timeout": SOFT_SHUTDOWN_S,
+        "worker_enable_soft_shutdown_on_idle": False,
+        "worker_prefetch_multiplier": 4,
+        "worker_max_tasks_per_child": 200,
+        "worker_max_memory_per_child": 400_000,  # kB
+        "worker_eta_task_limit": 1000,
+        # Results
+        "result_extended": True,
+        "result_expires": RESULT_EXPIRES_S,
+        # Events: our stream is always written, pub/sub only when somebody asks (workers/history)
+        "task_send_sent_event": True,
+        "worker_send_task_events": False,
+        # Beat
+        "timezone": "UTC",
+        "enable_utc": True,
+        "beat_schedule": BEAT_SCHEDULE,
+        "beat_scheduler": "redbeat.RedBeatScheduler",
+        "beat_max_loop_interval": 5,
+        "redbeat_redis_url": settings().broker.redis_py,
+        "redbeat_lock_timeout": 30,
+    }
+
+
+export_env_file()
+
+celery_app = Celery(
+    "nexus",
+    task_cls="workers.task:NexusTask",
+    include=["workers.publishing", *(spec.module for spec in QUEUES)],
+)
+celery_app.conf.update(_settings())

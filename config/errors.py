@@ -1,0 +1,15 @@
+"""Errors of what is declared.
+
+::
+
+    ConfigError            a setting that can't be used: names it, says what is wrong and what would be right
+    └── BrokerUrlError     a Redis URL that can't be parsed
+"""
+
+
+class ConfigError(Exception):
+    """A setting can't be used; the message names it and says what would be right."""
+
+
+class BrokerUrlError(ConfigError):
+    """A Redis URL can't be parsed."""

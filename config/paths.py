@@ -1,0 +1,127 @@
+"""Where run-time files live: everything below ``NEXUS_HOME``, sockets in a short folder when they must."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout: the folder with ``supervisor.conf``."""
+
+DEFAULT_HOME = ROOT / "var"
+
+MAX_SOCKET_PATH = 107
+"""Longest unix socket path in bytes (``sun_path`` of Linux is 108 with its final NUL)."""
+
+_LONGEST_SOCKET_NAME = "supervisor.sock.1234567"
+"""Supervisor binds ``supervisor.sock.PID`` first and links it afterwards."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The run-time files of one stack.
+
+    Attributes:
+        home: ``NEXUS_HOME``: history, data of the broker, outputs, secrets.
+        run: Sockets and pid files; below ``home`` unless a socket's path would be too long there.
+        log: One log file a program.
+    """
+
+    home: Path
+    run: Path
+    log: Path
+
+    @classmethod
+    def of(cls, home: Path) -> Paths:
+        """Lay out the files of the stack that lives in ``home``."""
+        home = Path(os.path.abspath(home.expanduser()))  # noqa: PTH100  (resolve() would follow links)
+        run = home / "run"
+        if len(os.fsencode(run / _LONGEST_SOCKET_NAME)) > MAX_SOCKET_PATH:
+            run = _short_run_folder(home)
+        return cls(home=home, run=run, log=home / "log")
+
+    @property
+    def run_is_elsewhere(self) -> bool:
+        """Whether the sockets had to move out of ``home``, whose path is too long for them."""
+        return self.run.parent != self.home
+
+    @property
+    def broker_socket(self) -> Path:
+        """Unix socket of the embedded broker."""
+        return self.run / "broker.sock"
+
+    @property
+    def broker_data(self) -> Path:
+        """Append-only file of the embedded broker."""
+        return self.home / "broker"
+
+    @property
+    def broker_password(self) -> Path:
+        """File (0600) with the embedded broker's password."""
+        return self.home / "broker.password"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        """Unix socket of supervisord's XML-RPC interface."""
+        return self.run / "supervisor.sock"
+
+    @property
+    def supervisor_pid(self) -> Path:
+        """Pid file of supervisord."""
+        return self.run / "supervisord.pid"
+
+    @property
+    def supervisor_conf(self) -> Path:
+        """The configuration in force when it can't be the committed one."""
+        return self.run / "supervisor.conf"
+
+    @property
+    def history(self) -> Path:
+        """SQLite file of the history."""
+        return self.home / "history.db"
+
+    @property
+    def uploads(self) -> Path:
+        """Default of ``NEXUS_UPLOAD_ROOT``."""
+        return self.home / "uploads"
+
+    @property
+    def outputs(self) -> Path:
+        """Default of ``NEXUS_OUTPUT_ROOT``."""
+        return self.home / "outputs"
+
+    @property
+    def temporary(self) -> Path:
+        """Working files of tasks; ``cleanup_temp_files`` removes what is old here and nowhere else."""
+        return self.home / "tmp"
+
+    @property
+    def outbox(self) -> Path:
+        """``.eml`` files, when no SMTP server is set."""
+        return self.home / "outbox"
+
+    def make(self) -> None:
+        """Create the folders, readable by their owner only.
+
+        Raises:
+            OSError: A folder can't be created or written.
+            PermissionError: The short run folder belongs to somebody else.
+        """
+        for folder in (self.home, self.run, self.log, self.temporary):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.home, self.run, self.log):
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(13, "no permission to write", str(folder))
+        if self.run_is_elsewhere and self.run.stat().st_uid != os.getuid():
+            raise PermissionError(1, "belongs to another user", str(self.run))
+
+
+def _short_run_folder(home: Path) -> Path:
+    name = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if runtime and os.access(runtime, os.W_OK):
+        return Path(runtime) / "nexus" / name
+    return Path(tempfile.gettempdir()) / f"nexus-{os.getuid()}" / name

@@ -1,0 +1,189 @@
+"""The queue registry: one entry a queue, from which everything else about it is derived.
+
+Celery's queues, routes and task options, the programs of ``supervisor.conf``, the rows, colours and forms
+of the dashboard and the README's table all follow from :data:`QUEUES`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+PRIORITIES = range(10)
+"""0 is first, 9 is last."""
+
+DEFAULT_PRIORITY = 5
+
+PRIORITY_SEPARATOR = ":"
+"""Between a queue's name and its priority in the key of a Redis list; priority 0 has the bare name."""
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often and when a task runs again after an error that can pass by itself.
+
+    Attributes:
+        max_retries: Further tries after the first.
+        delay_s: Seconds before the first retry.
+        exponential: Whether the delay doubles each time, with jitter.
+        max_delay_s: Longest delay in seconds.
+    """
+
+    max_retries: int = 0
+    delay_s: int = 0
+    exponential: bool = False
+    max_delay_s: int = 900
+
+
+@dataclass(frozen=True)
+class AlertThresholds:
+    """When a queue is in trouble: messages waiting, and age of the oldest in seconds."""
+
+    waiting: int
+    oldest_s: int
+
+
+@dataclass(frozen=True)
+class QueueSpec:
+    """One queue, its worker and its tasks.
+
+    Attributes:
+        family: Short name of the task family; also the worker's node name and Supervisor program.
+        name: The queue's name on the broker.
+        purpose: What it is for, as an operator would say it.
+        module: Where its tasks live.
+        concurrency: Child processes of its worker.
+        prefetch: Messages a child may hold beyond the one it runs; 1 keeps a more urgent one first.
+        retry: Policy for errors that can pass by themselves.
+        time_limit_s: A run is killed after this many seconds.
+        soft_time_limit_s: A run is told to end after this many seconds.
+        rate_limit: Celery's spelling (``10/m``), or None.
+        colour: A colour name of the dashboard's theme.
+        alert: Thresholds of ``monitor_queue_sizes`` and of the dashboard's verdicts.
+    """
+
+    family: str
+    name: str
+    purpose: str
+    module: str
+    concurrency: int
+    prefetch: int
+    retry: RetryPolicy
+    time_limit_s: int
+    soft_time_limit_s: int
+    rate_limit: str | None
+    colour: str
+    alert: AlertThresholds
+
+    @property
+    def program(self) -> str:
+        """Name of its worker's Supervisor program."""
+        return f"workers:{self.family}"
+
+    @property
+    def task_options(self) -> dict[str, Any]:
+        """Options of ``@celery_app.task`` shared by every task of the family."""
+        return {
+            "max_retries": self.retry.max_retries,
+            "default_retry_delay": self.retry.delay_s,
+            "time_limit": self.time_limit_s,
+            "soft_time_limit": self.soft_time_limit_s,
+            "rate_limit": self.rate_limit,
+        }
+
+    def keys(self) -> tuple[str, ...]:
+        """Redis lists of its messages, in the order in which they are consumed."""
+        return tuple(priority_key(self.name, priority) for priority in PRIORITIES)
+
+
+def priority_key(queue: str, priority: int, separator: str = PRIORITY_SEPARATOR) -> str:
+    """Name the Redis list that holds a queue's messages of one priority."""
+    return f"{queue}{separator}{priority}" if priority else queue
+
+
+_HALF_HOUR = 30 * 60
+_SOFT = 25 * 60
+
+QUEUES: tuple[QueueSpec, ...] = (
+    QueueSpec(
+        family="email",
+        name="email_queue",
+        purpose="mail: single, bulk, templates, scheduled",
+        module="workers.email_tasks",
+        concurrency=4,
+        prefetch=4,
+        retry=RetryPolicy(max_retries=3, delay_s=60, exponential=True),
+        time_limit_s=_HALF_HOUR,
+        soft_time_limit_s=_SOFT,
+        rate_limit=None,
+        colour="cyan",
+        alert=AlertThresholds(waiting=1000, oldest_s=600),
+    ),
+    QueueSpec(
+        family="files",
+        name="file_processing_queue",
+        purpose="Word, Excel, PowerPoint, PDF and image processing",
+        module="workers.file_tasks",
+        concurrency=2,
+        prefetch=1,
+        retry=RetryPolicy(max_retries=2, delay_s=30),
+        time_limit_s=_HALF_HOUR,
+        soft_time_limit_s=_SOFT,
+        rate_limit=None,
+        colour="green",
+        alert=AlertThresholds(waiting=500, oldest_s=1800),
+    ),
+    QueueSpec(
+        family="ai",
+        name="ai_queue",
+        purpose="Claude and GPT: completion, analysis, translation",
+        module="workers.ai_tasks",
+        concurrency=2,
+        prefetch=1,
+        retry=RetryPolicy(max_retries=3, delay_s=10, exponential=True),
+        time_limit_s=10 * 60,
+        soft_time_limit_s=9 * 60,
+        rate_limit="10/m",
+        colour="magenta",
+        alert=AlertThresholds(waiting=200, oldest_s=1800),
+    ),
+    QueueSpec(
+        family="reports",
+        name="reports_queue",
+        purpose="reports and exports, also on a schedule",
+        module="workers.report_tasks",
+        concurrency=2,
+        prefetch=1,
+        retry=RetryPolicy(max_retries=2, delay_s=30),
+        time_limit_s=_HALF_HOUR,
+        soft_time_limit_s=_SOFT,
+        rate_limit=None,
+        colour="yellow",
+        alert=AlertThresholds(waiting=100, oldest_s=3600),
+    ),
+    QueueSpec(
+        family="default",
+        name="default_queue",
+        purpose="maintenance, and tasks without a family",
+        module="workers.maintenance_tasks",
+        concurrency=2,
+        prefetch=4,
+        retry=RetryPolicy(),
+        time_limit_s=_HALF_HOUR,
+        soft_time_limit_s=_SOFT,
+        rate_limit=None,
+        colour="blue",
+        alert=AlertThresholds(waiting=1000, oldest_s=600),
+    ),
+)
+
+DEFAULT_QUEUE = "default_queue"
+
+BY_NAME = {spec.name: spec for spec in QUEUES}
+BY_MODULE = {spec.module: spec for spec in QUEUES}
+BY_FAMILY = {spec.family: spec for spec in QUEUES}
+
+
+def spec_of_task(task_name: str) -> QueueSpec | None:
+    """Find the registry entry of a task by the module in its name; None for a task that is not ours."""
+    return BY_MODULE.get(task_name.rpartition(".")[0])

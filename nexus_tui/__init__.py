@@ -1,0 +1,1 @@
+"""What people see and touch: the dashboard and the command line."""

@@ -1,0 +1,49 @@
+"""The shape of every action.
+
+A subclass is a frozen dataclass whose fields are its targets and choices. Its docstring's first line is the
+help shown in the dashboard, the palette and the command line.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from nexus_tui.models.actions import Outcome
+from nexus_tui.sources import Sources
+
+
+class Action(ABC):
+    """A change to the world: asks first, does one atomic step per target, says what really happened.
+
+    Attributes:
+        key: Key of the dashboard (upper case: it changes the world); empty when it has none.
+        label: Words of footer, palette and button: ``Revoke``.
+    """
+
+    key: ClassVar[str] = ""
+    label: ClassVar[str]
+
+    @classmethod
+    def help(cls) -> str:
+        """Return the first line of the docstring."""
+        return (inspect.getdoc(cls) or "").partition("\n")[0]
+
+    @property
+    @abstractmethod
+    def question(self) -> str:
+        """Name count, targets and consequence, for the confirmation."""
+
+    @property
+    @abstractmethod
+    def command(self) -> str:
+        """The exact ``nexus-tui …`` line that does the same, quoted for a shell."""
+
+    @abstractmethod
+    def run(self, sources: Sources) -> Outcome:
+        """Do it. Blocks: call it in a thread.
+
+        Raises:
+            SourceError: The broker, a worker or Supervisor can't be reached.
+        """

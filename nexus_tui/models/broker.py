@@ -1,0 +1,84 @@
+"""What is in the broker: queues and messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """A queue as observed at one instant.
+
+    Attributes:
+        name: Its name on the broker.
+        waiting: Messages in its lists, all priorities.
+        by_priority: Messages by priority, ten numbers, 0 first.
+        in_flight: Delivered to a worker and not acknowledged.
+        delayed: Before their time (``eta``), where the broker holds them.
+        oldest_age_s: Age of the oldest waiting message in seconds, by the header stamped at publish.
+        oldest_is_at_least: Whether the age is a lower bound (a producer that stamps no time).
+        in_per_s: Messages published a second, over the last few readings.
+        out_per_s: Messages taken a second, over the last few readings.
+        consumers: Names of the workers that consume it; None when no worker could be asked.
+        paused: Whether an operator paused it.
+        declared: Whether it is in the registry.
+        history: Waiting over the last minutes, oldest first, for sparklines.
+    """
+
+    name: str
+    waiting: int
+    by_priority: tuple[int, ...]
+    in_flight: int | None = None
+    delayed: int | None = None
+    oldest_age_s: float | None = None
+    oldest_is_at_least: bool = False
+    in_per_s: float | None = None
+    out_per_s: float | None = None
+    consumers: tuple[str, ...] | None = None
+    paused: bool = False
+    declared: bool = True
+    history: tuple[int, ...] = ()
+
+    @property
+    def drains_in_s(self) -> float | None:
+        """Seconds until it is empty at the present rate; None when it does not shrink or nothing is known."""
+        if not self.waiting:
+            return 0.0
+        if self.in_per_s is None or self.out_per_s is None or self.out_per_s <= self.in_per_s:
+            return None
+        return self.waiting / (self.out_per_s - self.in_per_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One waiting message, decoded.
+
+    Attributes:
+        id: Id of the run it starts; empty for what is not Celery's.
+        task: Task name; empty for what is not Celery's.
+        queue: Queue that holds it.
+        priority: Its priority, 0 first.
+        position: Place in run order, 0 is next.
+        age_s: Seconds since it was published, or None for a producer that stamps no time.
+        args: Positional arguments, or None when the body can't be read.
+        kwargs: Keyword arguments, or None when the body can't be read.
+        eta: Not before this time, or None.
+        headers: Its Celery headers.
+        problem: Why it could not be decoded; empty when it could.
+        raw: The bytes in Redis: what an atomic change must match exactly.
+    """
+
+    id: str
+    task: str
+    queue: str
+    priority: int
+    position: int
+    age_s: float | None
+    args: list[Any] | None
+    kwargs: dict[str, Any] | None
+    eta: datetime | None = None
+    headers: dict[str, Any] = field(default_factory=dict[str, Any])
+    problem: str = ""
+    raw: bytes = b""

@@ -1,0 +1,82 @@
+"""Who does the work: workers as Celery knows them, programs as Supervisor knows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One process of a worker's pool and what it runs."""
+
+    pid: int
+    cpu_percent: float | None = None
+    rss_bytes: int | None = None
+    run_id: str | None = None
+    task: str | None = None
+    ran_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker node joined with its Supervisor program.
+
+    Attributes:
+        name: Node name, ``email@host``; for a program without a node, the name that it would have.
+        verdict: ``healthy``, ``busy``, ``silent``, ``stopped``, ``starting`` or ``crash-looping``.
+        reason: The fact that proves the verdict.
+        queues: What it consumes.
+        pool: ``prefork``, ``solo`` …
+        concurrency: Size of its pool.
+        active: Runs it executes now.
+        reserved: Runs it holds and has not started.
+        processed: Runs it ended since it started.
+        cpu_percent: Of the worker and its children together; None when unknown.
+        rss_bytes: Of the worker and its children together.
+        heartbeat_at: Last sign of life (aware, UTC).
+        program: Its Supervisor program, ``workers:email``, or None for one started by hand.
+        uptime_s: Seconds since it started.
+        pid: Its main process.
+        children: Its pool.
+    """
+
+    name: str
+    verdict: str
+    reason: str = ""
+    queues: tuple[str, ...] = ()
+    pool: str | None = None
+    concurrency: int | None = None
+    active: int | None = None
+    reserved: int | None = None
+    processed: int | None = None
+    cpu_percent: float | None = None
+    rss_bytes: int | None = None
+    heartbeat_at: datetime | None = None
+    program: str | None = None
+    uptime_s: float | None = None
+    pid: int | None = None
+    children: tuple[Child, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program as Supervisor knows it.
+
+    Attributes:
+        name: ``workers:email``, ``broker``.
+        state: Supervisor's word: RUNNING, STARTING, STOPPED, STOPPING, BACKOFF, EXITED, FATAL, UNKNOWN.
+        pid: Its process, or None when it does not run.
+        uptime_s: Seconds since it started, or None.
+        exit_status: How it last ended, or None.
+        description: Supervisor's own sentence.
+        log: Path of its log file.
+    """
+
+    name: str
+    state: str
+    pid: int | None = None
+    uptime_s: float | None = None
+    exit_status: int | None = None
+    description: str = ""
+    log: str = ""

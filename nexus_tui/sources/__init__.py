@@ -1,0 +1,37 @@
+"""Where everything seen comes from, and the only rooms that talk to Redis, Celery, Supervisor and SQLite.
+
+Sources block; call them in threads. Each raises :mod:`nexus_tui.sources.errors` only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nexus_tui.sources.broker import BrokerSource
+    from nexus_tui.sources.catalog import CatalogSource
+    from nexus_tui.sources.control import ControlSource
+    from nexus_tui.sources.history import HistorySource
+    from nexus_tui.sources.supervisor import SupervisorSource
+
+
+@dataclass(frozen=True)
+class Sources:
+    """One of each source, on one broker.
+
+    Attributes:
+        broker: Queues and messages (Redis).
+        control: Workers (Celery's remote control and heartbeats).
+        history: Runs (the recorder's SQLite).
+        supervisor: Programs (supervisord's XML-RPC).
+        catalog: What can be submitted, and submitting it (the Celery application).
+        read_only: Whether every change is refused.
+    """
+
+    broker: BrokerSource
+    control: ControlSource
+    history: HistorySource
+    supervisor: SupervisorSource
+    catalog: CatalogSource
+    read_only: bool = False

@@ -1,0 +1,1 @@
+"""What does the work: the tasks, their plain services, delivery, the event stream and the history."""

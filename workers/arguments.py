@@ -1,0 +1,195 @@
+"""Arguments of tasks: what a signature asks for, and whether given values fit.
+
+The same code checks arguments where a run is submitted and where it starts. A task's parameters, their
+types, defaults and help are read from its signature and Google-style docstring, so forms and command
+line say what the code says.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from workers.errors import InvalidArgument
+
+TaskFunction = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One argument of a task, as a form shows it.
+
+    Attributes:
+        name: The keyword.
+        kind: ``text``, ``integer``, ``number``, ``boolean``, ``choice``, ``choices``, ``path`` or ``json``.
+        type_label: The type in words: ``list of text``, ``resize | thumbnail``.
+        required: Whether it has no default.
+        default: The default value (None when required).
+        choices: Allowed values of ``choice`` and ``choices``.
+        help: Its line of the docstring.
+    """
+
+    name: str
+    kind: str
+    type_label: str
+    required: bool
+    default: Any
+    choices: tuple[str, ...]
+    help: str
+
+
+@dataclass(frozen=True)
+class PathMarker:
+    """Marks a string parameter as a path below the upload root, so that forms offer completion."""
+
+
+def parameters(function: TaskFunction) -> tuple[Parameter, ...]:
+    """List a task function's parameters, in order, without ``self`` of bound tasks."""
+    helps = argument_help(inspect.getdoc(function) or "")
+    rows: list[Parameter] = []
+    for name, (annotation, default) in _signature(function).items():
+        kind, label, choices = _describe(annotation)
+        required = default is inspect.Parameter.empty
+        shown = None if required else _plain_default(default)
+        rows.append(Parameter(name, kind, label, required, shown, choices, helps.get(name, "")))
+    return tuple(rows)
+
+
+def validate(function: TaskFunction, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Check arguments against a task function's signature and return them by name, converted.
+
+    Raises:
+        InvalidArgument: Names the first wrong, missing or unknown argument and what would be right.
+        TaskError: What a parameter's own validator raises (a path outside its root, a missing file).
+    """
+    given = _by_name(function, args, kwargs)
+    model = _model(function)
+    try:
+        checked = model.model_validate(given)
+    except ValidationError as error:
+        raise InvalidArgument(_explain(function, error)) from None
+    return {name: getattr(checked, name) for name in model.model_fields}
+
+
+def summary(function: TaskFunction) -> str:
+    """Return the first line of the docstring, written for operators."""
+    return (inspect.getdoc(function) or "").partition("\n")[0]
+
+
+def argument_help(docstring: str) -> dict[str, str]:
+    """Read the ``Args:`` section of a Google-style docstring: argument name → its text on one line."""
+    _, found, section = docstring.partition("\nArgs:\n")
+    if not found:
+        return {}
+    helps: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        if line and not line.startswith(" "):
+            break
+        entry = re.match(r" {4}(\w+)(?: \([^)]*\))?: *(.*)", line)
+        if entry:
+            name = entry[1]
+            helps[name] = entry[2].strip()
+        elif name and line.strip():
+            helps[name] = f"{helps[name]} {line.strip()}".strip()
+        elif not line.strip():
+            name = ""
+    return helps
+
+
+@lru_cache(maxsize=256)
+def _signature(function: TaskFunction) -> dict[str, tuple[Any, Any]]:
+    hints = get_type_hints(function, include_extras=True)
+    found: dict[str, tuple[Any, Any]] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name == "self" or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        found[name] = (hints.get(name, Any), parameter.default)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _model(function: TaskFunction) -> type[BaseModel]:
+    fields: dict[str, Any] = {
+        name: (annotation, ... if default is inspect.Parameter.empty else default)
+        for name, (annotation, default) in _signature(function).items()
+    }
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+    name = getattr(function, "__name__", "Task")
+    return create_model(name, __config__=config, **fields)
+
+
+def _by_name(function: TaskFunction, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    names = list(_signature(function))
+    if len(args) > len(names):
+        raise InvalidArgument(f"{len(args)} positional arguments given, {len(names)} possible: {', '.join(names)}")
+    given = dict(zip(names, args, strict=False))
+    for name, value in kwargs.items():
+        if name in given:
+            raise InvalidArgument(f"{name}: given twice, by position and by name")
+        given[name] = value
+    return given
+
+
+def _explain(function: TaskFunction, error: ValidationError) -> str:
+    item = error.errors(include_url=False)[0]
+    names = ", ".join(_signature(function))
+    place = ".".join(str(part) for part in item["loc"]) or "arguments"
+    if item["type"] == "extra_forbidden":
+        return f"{place}: no such argument; possible: {names or 'none'}"
+    top = str(item["loc"][0]) if item["loc"] else ""
+    rows = {row.name: row for row in parameters(function)}
+    expected = f"; expected {rows[top].type_label}" if top in rows else ""
+    if item["type"] == "missing":
+        return f"{place}: missing{expected}"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{place}: {message[:1].lower() + message[1:]}{expected}"
+
+
+def _plain_default(default: Any) -> Any:
+    if isinstance(default, FieldInfo):
+        return None if default.default is PydanticUndefined else default.default
+    return list(cast("tuple[Any, ...]", default)) if isinstance(default, tuple) else default
+
+
+_SCALARS: dict[Any, tuple[str, str]] = {
+    str: ("text", "text"),
+    bool: ("boolean", "yes or no"),
+    int: ("integer", "whole number"),
+    float: ("number", "number"),
+}
+
+
+def _describe(annotation: Any) -> tuple[str, str, tuple[str, ...]]:
+    """Kind, label and choices of an annotation."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        if any(isinstance(extra, PathMarker) for extra in arguments[1:]):
+            return "path", "path below the upload root", ()
+        return _describe(arguments[0])
+    if origin in (Union, UnionType):
+        options = [item for item in arguments if item is not NoneType]
+        if len(options) == 1:
+            return _describe(options[0])
+        return "json", " or ".join(_describe(item)[1] for item in options), ()
+    if origin is Literal:
+        choices = tuple(str(item) for item in arguments)
+        return "choice", " | ".join(choices), choices
+    if origin in (list, tuple, Sequence):
+        kind, label, choices = _describe(arguments[0]) if arguments else ("json", "JSON", ())
+        if kind == "choice":
+            return "choices", f"list of {label}", choices
+        return "json", f"list of {label}", ()
+    if origin in (dict, Mapping) or annotation is dict:
+        return "json", "JSON object", ()
+    kind, label = _SCALARS.get(annotation, ("json", "JSON"))
+    return kind, label, ()

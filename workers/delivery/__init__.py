@@ -1,0 +1,1 @@
+"""How messages reach workers, and what happens to those that can't run."""

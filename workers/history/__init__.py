@@ -1,0 +1,1 @@
+"""Events of every run: written to a Redis stream by each worker, recorded in SQLite, asked by everybody."""

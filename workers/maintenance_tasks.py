@@ -1,0 +1,1 @@
+"""Upkeep: the shells that Celery runs around the plain functions in ``workers.services``."""

@@ -1,0 +1,27 @@
+"""How far a run is: the :class:`~workers.services.progress.Progress` that shells hand to their services."""
+
+from __future__ import annotations
+
+import time
+
+from celery import current_task
+
+MIN_INTERVAL_S = 0.5
+"""At most so often an event is sent, except for the last one."""
+
+
+class RunProgress:
+    """Sends the progress of the current run as ``task-progress`` events (``done``, ``total``, ``note``)."""
+
+    def __init__(self) -> None:
+        self._sent_at = 0.0
+
+    def __call__(self, done: int, total: int | None, note: str = "") -> None:
+        """Send the figures, unless an event was sent just now; the last one always goes out."""
+        now = time.monotonic()
+        if now - self._sent_at < MIN_INTERVAL_S and done != total:
+            return
+        self._sent_at = now
+        task = current_task
+        if task and task.request.id and not task.request.called_directly:
+            task.send_event("task-progress", retry=False, done=done, total=total, note=note[:200])

@@ -1,0 +1,22 @@
+"""What every message gets when it is published: a priority, and the time."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from celery.signals import before_task_publish
+
+from config.queues import DEFAULT_PRIORITY
+
+SENT_AT_HEADER = "nexus_sent_at"
+"""Seconds since the epoch; a Celery message carries no time of its own, and queues need the age of their oldest."""
+
+
+@before_task_publish.connect
+def _complete(headers: dict[str, Any] | None = None, properties: dict[str, Any] | None = None, **_: Any) -> None:
+    # app.send_task and `celery call` ignore task_default_priority; without one a message would count as 0, the first.
+    if properties is not None and properties.get("priority") is None:
+        properties["priority"] = DEFAULT_PRIORITY
+    if headers is not None:
+        headers[SENT_AT_HEADER] = time.time()

@@ -1,0 +1,1 @@
+"""Reports: the shells that Celery runs around the plain functions in ``workers.services``."""
