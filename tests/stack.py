@@ -99,7 +99,6 @@ def until(what: Callable[[], T], timeout_s: float = 30, every_s: float = 0.1) ->
 
 def plain_client(url: str, code: str) -> CommandResult:
     """Run code in a Python that does not see this project: ``URL`` is the broker's address for kombu."""
-    ours = ("NEXUS_", "PYTHONPATH")
     done = subprocess.run(
         [sys.executable, "-c", f"URL = {url!r}\n{code}"],
         cwd="/",
