@@ -99,11 +99,19 @@ def _settings() -> dict[str, Any]:
     }
 
 
+PROCESS_MODULES = (
+    "workers.processes",
+    "workers.publishing",
+    "workers.remote_control",
+    "workers.revoked",
+)
+"""Imported by every process of the application beside the tasks: they connect themselves to Celery's signals."""
+
 export_env_file()
 
 celery_app = Celery(
     "nexus",
     task_cls="workers.task:NexusTask",
-    include=["workers.processes", "workers.publishing", *(spec.module for spec in QUEUES)],
+    include=[*PROCESS_MODULES, *(spec.module for spec in QUEUES)],
 )
 celery_app.conf.update(_settings())
