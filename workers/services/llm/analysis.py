@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from workers.services.llm.findings import KINDS, AnalysisType, Kind
+from workers.services.llm.choices import AnalysisType
+from workers.services.llm.findings import KINDS, Kind
 from workers.services.llm.json_answers import find_json
 from workers.services.llm.kept import Kept
 from workers.services.llm.models import Voice
@@ -59,7 +60,7 @@ def analyze(
     """
     kind = KINDS[analysis_type]
     system = _system(kind, language)
-    texts = split(text, part_chars)
+    texts = [part for part in split(text, part_chars) if part.strip()]
     asked = [voice.question(_prompt(kind, part, question), system) for part in texts]
     parts = _read(kind, asked, [len(part) for part in texts], kept, progress, budget_s)
     readable = [part for part in parts if part.found is not None]
@@ -90,7 +91,9 @@ def _merge(
         found = kind.merge([(part.found, part.length) for part in readable])
         return [_Part(readable[-1].answer, found, sum(part.length for part in readable))]
     notes = "\n\n".join(part.found.model_dump_json() for part in readable)
-    asked = [voice.question(_prompt(kind, group, question, of_parts=True), system) for group in split(notes, PART_CHARS)]
+    asked = [
+        voice.question(_prompt(kind, group, question, of_parts=True), system) for group in split(notes, PART_CHARS)
+    ]
     merged = _read(kind, asked, [len(notes)] * len(asked), kept, no_progress, budget_s)
     found = [part for part in merged if part.found is not None]
     # Each round shortens: a group of notes becomes one; with one group, this was the last.

@@ -52,8 +52,9 @@ async def _converse(question: Question, reply: Reply, progress: Progress) -> Tas
         progress(len(reply.text), None, f"{len(reply.text):,} characters so far")
 
     silence_sdks()
+    clock = asyncio.timeout(question.timeout_s)
     try:
-        async with asyncio.timeout(question.timeout_s) as clock:
+        async with clock:
             await converse(question, reply, hear)
     except TaskError as error:
         return error

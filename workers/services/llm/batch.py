@@ -12,18 +12,17 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from workers.errors import TaskError, TransientError
 from workers.services.llm.asking import ask_async
+from workers.services.llm.choices import AfterKill
 from workers.services.llm.kept import Kept
 from workers.services.llm.questions import Question, Usage
 from workers.services.progress import Progress, no_progress
 
 MAX_TRIES = 4
 """So often a request is sent whose failure can pass by itself."""
-
-AfterKill = Literal["report", "ask_again"]
 
 
 @dataclass(frozen=True)
@@ -118,9 +117,9 @@ class _Run:
 
         # Told first, so that a batch that goes on shows where it is.
         self._progress(known, len(self._items), f"{known} of {len(self._items)} requests settled")
-        async with asyncio.TaskGroup() as group:
-            for _ in range(parallel):
-                group.create_task(worker())
+        ended = await asyncio.gather(*(worker() for _ in range(parallel)), return_exceptions=True)
+        for problem in filter(None, ended):
+            raise problem
         left = len(self._items) - len(self._outcomes)
         wait_s = self._setback.retry_after_s if self._setback else 0
         result = None if left else self._result()
@@ -176,7 +175,7 @@ _UNKNOWN = {
     "status": "unknown",
     "error": {
         "code": "unknown",
-        "message": "the worker was killed while this request was under way; it may have been paid, and was not sent again",
+        "message": "the worker was killed while this request was under way; perhaps it was paid; it was not sent again",
     },
 }
 

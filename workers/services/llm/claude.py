@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, cast
 
 import anthropic
-from anthropic import types
+from anthropic import AsyncAPIResponse, types
 
 from workers.services.llm.keys import claude_credentials
 from workers.services.llm.questions import Question, Reply
@@ -25,14 +26,20 @@ async def converse(question: Question, reply: Reply, hear: Callable[[str], None]
     """
     settings: dict[str, Any] = {"max_retries": 0, "timeout": calling(question.timeout_s), "open_telemetry": False}
     async with anthropic.AsyncAnthropic(**claude_credentials(), **settings) as client:
-        streaming = client.messages.with_streaming_response
-        async with streaming.create(**_parameters(question)) as response:
+        async with _streaming(client, question) as response:
             if not is_stream(response.headers):
                 _read_message(types.Message.construct(**json_object(await response.read())), reply)
                 hear(reply.text)
                 return
             async for event in await response.parse():
                 _read_event(event, reply, hear)
+
+
+def _streaming(
+    client: anthropic.AsyncAnthropic, question: Question
+) -> AbstractAsyncContextManager[AsyncAPIResponse[anthropic.AsyncStream[types.RawMessageStreamEvent]]]:
+    # Keyword arguments out of a dict choose no overload: the result's type is said here.
+    return cast("Any", client.messages.with_streaming_response.create)(**_parameters(question))
 
 
 def _parameters(question: Question) -> dict[str, Any]:

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
+from workers.services.llm.choices import ContentType, Length, TextFormat, Tone
 from workers.services.llm.kept import Kept
 from workers.services.llm.models import Voice
 from workers.services.llm.several import ask_once
 from workers.services.progress import Progress, no_progress
-
-ContentType = Literal[
-    "blog_post",
-    "email",
-    "product_description",
-    "social_post",
-    "newsletter",
-    "press_release",
-    "job_posting",
-    "faq",
-    "article",
-]
-Tone = Literal["neutral", "friendly", "formal", "persuasive", "enthusiastic", "witty", "technical"]
-Length = Literal["short", "medium", "long"]
-TextFormat = Literal["markdown", "plain", "html"]
 
 BRIEFS: dict[ContentType, str] = {
     "blog_post": "a blog post with a title, an opening that makes one read on, sections with headings, and a close",

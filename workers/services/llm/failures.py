@@ -39,7 +39,9 @@ MAX_QUOTED = 200
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MUCH, FIRST_SERVER_ERROR = 400, 401, 403, 404, 413, 500
 _PASSING = frozenset({408, 409, 429})
 _PASSING_TYPES = frozenset({"overloaded_error", "api_error", "rate_limit_error", "timeout_error", "server_error"})
-_TOO_LONG = re.compile(r"too long|context.{0,3}length|context.{0,3}window|maximum context|too many (input )?tokens", re.I)
+_TOO_LONG = re.compile(
+    r"too long|context.{0,3}length|context.{0,3}window|maximum context|too many (input )?tokens", re.I
+)
 _SECRET = re.compile(r"\b(?:sk|pk|Bearer)[-_ ][\w*.-]{6,}", re.I)
 _QUOTE_WINDOW = 12
 """So many characters in common with the request count as a quotation of it."""

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-AnalysisType = Literal["summary", "sentiment", "entities", "keywords", "topics", "questions", "action_items", "answer"]
+from workers.services.llm.choices import AnalysisType
+
+Label = Literal["positive", "negative", "neutral", "mixed"]
 
 
 class _Findings(BaseModel):
@@ -25,7 +27,7 @@ class Summary(_Findings):
 class Sentiment(_Findings):
     """How a text feels about its subject."""
 
-    label: Literal["positive", "negative", "neutral", "mixed"]
+    label: Label
     score: float = Field(ge=-1, le=1)
     reasons: list[str] = []
 
@@ -132,16 +134,16 @@ def _merge_sentiment(parts: Sequence[tuple[Sentiment, int]]) -> Sentiment:
     total = sum(length for _, length in parts) or 1
     score = round(sum(found.score * length for found, length in parts) / total, 3)
     labels = {found.label for found, _ in parts}
-    label: Literal["positive", "negative", "neutral", "mixed"] = (
-        labels.pop()
-        if len(labels) == 1
-        else "mixed"
-        if {"positive", "negative"} <= labels or "mixed" in labels
-        else "positive"
-        if score > 0
-        else "negative"
-    )
-    return Sentiment(label=label, score=score, reasons=_unique((r for f, _ in parts for r in f.reasons), str.casefold))
+    reasons = _unique((reason for found, _ in parts for reason in found.reasons), str.casefold)
+    return Sentiment(label=_common_label(labels), score=score, reasons=reasons)
+
+
+def _common_label(labels: set[Label]) -> Label:
+    """Join the labels of parts: neutral parts weigh nothing, and contrary ones are mixed."""
+    strong = labels - {"neutral"}
+    if not strong:
+        return "neutral"
+    return strong.pop() if len(strong) == 1 else "mixed"
 
 
 def _merge_entities(parts: Sequence[tuple[Entities, int]]) -> Entities:

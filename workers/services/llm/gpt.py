@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, cast
 
 import openai
+from openai._response import AsyncAPIResponse
 from openai._streaming import ServerSentEvent
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.completion_usage import CompletionUsage
@@ -37,8 +39,7 @@ async def converse(question: Question, reply: Reply, hear: Callable[[str], None]
     """
     timeout = calling(question.timeout_s)
     async with openai.AsyncOpenAI(**openai_credentials(), max_retries=0, timeout=timeout) as client:
-        streaming = client.chat.completions.with_streaming_response
-        async with streaming.create(**_parameters(question)) as response:
+        async with _streaming(client, question) as response:
             if not is_stream(response.headers):
                 _read_completion(ChatCompletion.construct(**json_object(await response.read())), reply)
                 hear(reply.text)
@@ -47,6 +48,13 @@ async def converse(question: Question, reply: Reply, hear: Callable[[str], None]
             async for chunk in chunks:
                 _read_chunk(chunk, reply, hear)
             reply.is_complete = reply.is_complete or chunks.has_ended
+
+
+def _streaming(
+    client: openai.AsyncOpenAI, question: Question
+) -> AbstractAsyncContextManager[AsyncAPIResponse[openai.AsyncStream[ChatCompletionChunk]]]:
+    # Keyword arguments out of a dict choose no overload: the result's type is said here.
+    return cast("Any", client.chat.completions.with_streaming_response.create)(**_parameters(question))
 
 
 def _parameters(question: Question) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, cast
 
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)```", re.S | re.I)
 _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
@@ -20,7 +20,7 @@ def find_json(text: str) -> Any | None:
     for candidate in (text.strip(), *(match.strip() for match in _FENCED.findall(text))):
         found = _load(candidate)
         if isinstance(found, dict | list):
-            return found
+            return cast("Any", found)
     return _scan(text) or _scan(_TRAILING_COMMA.sub(r"\1", text))
 
 

@@ -99,6 +99,6 @@ class KeptInRedis:
 
     def _run(self, *command: str | int) -> Any:
         try:
-            return self._client.execute_command(*command)
+            return cast("Any", self._client.execute_command(*command))
         except (redis.RedisError, OSError) as error:
             raise TransientError(f"the broker doesn't keep paid answers ({type(error).__name__})") from None

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from workers.errors import NotConfigured
-from workers.services.llm.questions import Provider
+from workers.services.llm.choices import Provider, ProviderChoice
 
 KEY_VARIABLES: dict[Provider, str] = {"claude": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
 ADDRESS_VARIABLES: dict[Provider, str] = {"claude": "ANTHROPIC_BASE_URL", "openai": "OPENAI_BASE_URL"}
 TITLES: dict[Provider, str] = {"claude": "Claude", "openai": "OpenAI"}
-
-ProviderChoice = Literal["auto", "claude", "openai"]
 
 _CLAUDE_TOKEN = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105  (a variable's name)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-from workers.services.llm.keys import ProviderChoice, choose_provider
-from workers.services.llm.questions import Provider, Question, Turn
+from workers.services.llm.choices import Provider, ProviderChoice, Role
+from workers.services.llm.keys import choose_provider
+from workers.services.llm.questions import Question, Turn
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,6 @@ class Voice:
         )
 
 
-def turn(role: Literal["system", "user", "assistant"], content: str) -> Turn:
+def turn(role: Role, content: str) -> Turn:
     """One message of a conversation."""
     return {"role": role, "content": content}

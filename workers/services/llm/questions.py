@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
-Provider = Literal["claude", "openai"]
-Role = Literal["system", "user", "assistant"]
+from workers.services.llm.choices import Provider, Role
 
 CUT_OFF = "cut_off"
 """Warning: the answer ends where ``max_tokens`` (or the model's window) ended."""
@@ -143,8 +142,10 @@ class Answer:
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Answer:
         """Read the public form back."""
-        usage = Usage(stored["usage"]["input_tokens"], stored["usage"]["output_tokens"])
-        return cls(**(stored | {"usage": usage, "warnings": tuple(stored["warnings"])}))
+        fields: dict[str, Any] = {name: stored[name] for name in cls.__dataclass_fields__}
+        fields["usage"] = Usage(stored["usage"]["input_tokens"], stored["usage"]["output_tokens"])
+        fields["warnings"] = tuple(stored["warnings"])
+        return cls(**fields)
 
 
 def _sum(left: int | None, right: int | None) -> int | None:

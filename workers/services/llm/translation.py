@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
+from workers.services.llm.choices import Formality
 from workers.services.llm.kept import Kept
 from workers.services.llm.models import Voice
 from workers.services.llm.questions import CUT_OFF, REFUSED, Usage
 from workers.services.llm.several import ask_all
 from workers.services.llm.splitting import split
 from workers.services.progress import Progress, no_progress
-
-Formality = Literal["default", "formal", "informal"]
 
 PART_CHARS = 6_000
 """Longest part that one call translates: the answer is as long again, and must fit into ``MAX_TOKENS``."""
