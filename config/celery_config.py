@@ -117,3 +117,7 @@ celery_app = Celery(
     include=[*PROCESS_MODULES, *(spec.module for spec in QUEUES)],
 )
 celery_app.conf.update(_settings())
+# A result record holds its run's arguments: this backend leaves the private ones out.
+celery_app.loader.override_backends = dict.fromkeys(
+    ("redis", "rediss", "redis+socket"), "workers.private_records:PrivateResults"
+)
