@@ -94,10 +94,9 @@ def _settings() -> dict[str, Any]:
         "beat_scheduler": "redbeat.RedBeatScheduler",
         "beat_max_loop_interval": 5,
         "redbeat_redis_url": settings().broker.redis_py,
-        # Connections of its own, tried again for a minute: beat may start before the broker listens.
-        "redbeat_redis_options": {"retry_period": 60, "socket_timeout": 10, "socket_connect_timeout": 5},
+        # Connections of its own, tried again for ever: beat may start before the broker listens.
+        "redbeat_redis_options": {"retry_period": -1, "socket_timeout": 10, "socket_connect_timeout": 5},
         "redbeat_lock_timeout": 30,
-        "redbeat_redis_options": {"retry_period": -1, "socket_timeout": 10},  # waits for the broker for ever
     }
 
 
