@@ -6,6 +6,8 @@
     ├── InvalidArgument           invalid_argument     which argument, what was wrong, what would be right
     ├── PathNotAllowed            path_not_allowed     a path outside its root, or no regular file
     ├── NotConfigured             not_configured       a setting is missing; names the variable
+    ├── MailRefused               mail_refused         a server's final no, with its code and words
+    ├── OutcomeUnknown            outcome_unknown      it may have happened or not; not repeated by itself
     ├── DocumentError             a file that can't be processed
     │   ├── FileMissing           not_found
     │   ├── Encrypted             encrypted
@@ -58,6 +60,18 @@ class NotConfigured(TaskError):
     """A setting that this task needs is missing; the message names the variable."""
 
     code = "not_configured"
+
+
+class MailRefused(TaskError):
+    """A mail server said no for good; the message has its code and words."""
+
+    code = "mail_refused"
+
+
+class OutcomeUnknown(TaskError):
+    """An effect may have happened or not: its run was killed in the middle. A person decides about another."""
+
+    code = "outcome_unknown"
 
 
 class DocumentError(TaskError):
