@@ -95,6 +95,7 @@ def _settings() -> dict[str, Any]:
         "beat_max_loop_interval": 5,
         "redbeat_redis_url": settings().broker.redis_py,
         "redbeat_lock_timeout": 30,
+        "redbeat_redis_options": {"retry_period": -1, "socket_timeout": 10},  # waits for the broker for ever
     }
 
 
@@ -103,6 +104,6 @@ export_env_file()
 celery_app = Celery(
     "nexus",
     task_cls="workers.task:NexusTask",
-    include=["workers.publishing", *(spec.module for spec in QUEUES)],
+    include=["workers.processes", "workers.publishing", *(spec.module for spec in QUEUES)],
 )
 celery_app.conf.update(_settings())
