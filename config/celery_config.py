@@ -103,6 +103,7 @@ export_env_file()
 celery_app = Celery(
     "nexus",
     task_cls="workers.task:NexusTask",
+    events="workers.history.stream:StreamEvents",
     include=["workers.publishing", *(spec.module for spec in QUEUES)],
 )
 celery_app.conf.update(_settings())
