@@ -11,6 +11,7 @@ from celery import Task as CeleryTask
 from config.queues import RetryPolicy, spec_of_task
 from workers import arguments
 from workers.errors import TransientError
+from workers.privacy import private_reprs
 
 COMPRESS_FROM_BYTES = 64 * 1024
 MAX_RETRY_AFTER_S = 15 * 60
@@ -26,6 +27,10 @@ class NexusTask(Task):
     """A task that checks its arguments at submit and at start, and retries what can pass by itself."""
 
     abstract = True
+    Request = "workers.private_records:PrivateRequest"
+
+    private_arguments: tuple[str, ...] = ()
+    """Arguments that stay out of logs, events, the history and result records; see :mod:`workers.privacy`."""
 
     def check(self, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
         """Check arguments as the worker would; see :func:`workers.arguments.validate`."""
@@ -49,6 +54,9 @@ class NexusTask(Task):
             self.check(args, kwargs)
         if "compression" not in options and _size(args) + _size(kwargs) > COMPRESS_FROM_BYTES:
             options["compression"] = "gzip"
+        shown = private_reprs(self, args, kwargs)
+        if shown:
+            options["argsrepr"], options["kwargsrepr"] = shown
         return super().apply_async(args, kwargs, *positional, **options)
 
     @property
