@@ -36,7 +36,7 @@ from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii
 
 if TYPE_CHECKING:
-    from nexus_tui.screens.submit import SubmitScreen
+    pass
 
 REPAINT_PAUSE_S = 0.25
 """Shortest time between two repaints that changes of the sources cause."""

@@ -12,7 +12,7 @@ from textual.theme import Theme
 DEFAULT_THEME = "nexus-dark"
 
 _ROLES = (
-    "background surface panel plain dim strong accent good warn bad cursor cyan green magenta yellow blue".split()
+    ["background", "surface", "panel", "plain", "dim", "strong", "accent", "good", "warn", "bad", "cursor", "cyan", "green", "magenta", "yellow", "blue"]
 )
 
 _PALETTES: dict[str, tuple[bool, str]] = {

@@ -7,7 +7,19 @@ from datetime import UTC, datetime
 from config.queues import BY_NAME
 from nexus_tui.models.broker import Message, QueueStats
 from nexus_tui.models.runs import Run
-from nexus_tui.models.text import UNKNOWN, age, clock, compact, duration, number, percent, rate, safe_text, short_id, size
+from nexus_tui.models.text import (
+    UNKNOWN,
+    age,
+    clock,
+    compact,
+    duration,
+    number,
+    percent,
+    rate,
+    safe_text,
+    short_id,
+    size,
+)
 from nexus_tui.models.workers import Child, Program, Worker
 from nexus_tui.widgets.glyphs import priority_bars, progress_bar, spark
 from nexus_tui.widgets.lines import Line, Span

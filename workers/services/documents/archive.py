@@ -49,11 +49,11 @@ def check_directory_size(file: BinaryIO) -> None:
     tail = file.read(_END_BYTES)
     file.seek(0)
     at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) - at < 22:  # noqa: PLR2004  (the end record's length)
+    if at < 0 or len(tail) - at < 22:
         return
     members, directory_bytes = struct.unpack_from("<HI", tail, at + 10)
     at64 = tail.rfind(b"PK\x06\x06", 0, at)
-    if at64 >= 0 and len(tail) - at64 >= 56:  # noqa: PLR2004  (the ZIP64 end record's length)
+    if at64 >= 0 and len(tail) - at64 >= 56:
         members, directory_bytes = struct.unpack_from("<QQ", tail, at64 + 32)
     if (members > MAX_MEMBERS and members != _UNKNOWN_COUNT) or _MAX_DIRECTORY_BYTES < directory_bytes < _UNKNOWN_SIZE:
         raise TooLarge(f"the ZIP container has {members} members; at most {MAX_MEMBERS} can be processed")
