@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import on, work
@@ -17,6 +16,7 @@ from textual.screen import Screen
 
 from nexus_tui import commands, theme
 from nexus_tui.actions.base import perform
+from nexus_tui.models import moment
 from nexus_tui.models.actions import Outcome
 from nexus_tui.models.broker import QueueStats
 from nexus_tui.models.recent import Recent
@@ -36,7 +36,7 @@ from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii
 
 if TYPE_CHECKING:
-    from nexus_tui.screens.submit import SubmitScreen
+    pass
 
 REPAINT_PAUSE_S = 0.25
 """Shortest time between two repaints that changes of the sources cause."""
@@ -81,7 +81,7 @@ class NexusApp(App[None], inherit_bindings=False):
     ALLOW_SELECT = False
 
     CSS = """
-    Screen { background: $background; color: $foreground; }
+    Screen { background: $background; color: $foreground; overflow: hidden; }
     Toast { background: $panel; }
     """
 
@@ -125,16 +125,18 @@ class NexusApp(App[None], inherit_bindings=False):
             self.register_theme(each)
         self.theme = theme.DEFAULT_THEME
         changed = self._source_changed
-        self._queues: Feed[tuple[QueueStats, ...]] = Feed(
+        self._queues_feed: Feed[tuple[QueueStats, ...]] = Feed(
             "broker", self._read_queues, changed, interval_s=0.4, calm_s=0.8
         )
-        self._workers: Feed[tuple[Worker, ...]] = Feed(
+        self._workers_feed: Feed[tuple[Worker, ...]] = Feed(
             "workers", lambda: self.sources.control.workers(), changed, interval_s=2.0, calm_s=2.0
         )
-        self._programs: Feed[tuple[Program, ...]] = Feed(
+        self._programs_feed: Feed[tuple[Program, ...]] = Feed(
             "supervisor", lambda: self.sources.supervisor.programs(), changed, interval_s=1.0, calm_s=2.0
         )
-        self._recent: Feed[Recent] = Feed("history", recent_reader(self.sources), changed, interval_s=0.5, calm_s=0.7)
+        self._recent_feed: Feed[Recent] = Feed(
+            "history", recent_reader(self.sources), changed, interval_s=0.5, calm_s=0.7
+        )
 
     # What screens ask (screens.host.Host)
 
@@ -146,18 +148,23 @@ class NexusApp(App[None], inherit_bindings=False):
     @property
     def snapshot(self) -> Snapshot:
         """What every source last said, workers joined with programs."""
-        return Snapshot(self._queues.reading, self._joined_workers(), self._programs.reading)
+        return Snapshot(self._queues_feed.reading, self._joined_workers(), self._programs_feed.reading)
 
     @property
     def recent(self) -> Recent:
         """The newest part of the history."""
-        return self._recent.reading.value or NOTHING_RECENT
+        return self._recent_feed.reading.value or NOTHING_RECENT
 
     @property
     def troubles(self) -> Troubles:
         """What is wrong with the data now."""
-        now = datetime.now(UTC)
-        return Troubles(*(feed.trouble(now) for feed in (self._queues, self._workers, self._programs, self._recent)))
+        now = moment.now()
+        return Troubles(
+            *(
+                feed.trouble(now)
+                for feed in (self._queues_feed, self._workers_feed, self._programs_feed, self._recent_feed)
+            )
+        )
 
     def ask(self, title: str, choices: Sequence[Choice], done: Callable[[Outcome], None] | None = None) -> None:
         """Ask the operator to confirm one of some actions, do it, and say what happened."""
@@ -249,11 +256,11 @@ class NexusApp(App[None], inherit_bindings=False):
         self._drawn_at = time.monotonic()
         for screen in self.screen_stack:
             if isinstance(screen, NexusScreen) and screen.is_current:
-                screen.redraw(datetime.now(UTC))
+                screen.redraw(moment.now())
 
     def _tick(self) -> None:
         """Draw what changes by itself: ages of stale data, how long runs run, the minute."""
-        minute = f"{datetime.now():%H:%M}"
+        minute = f"{moment.now():%H:%M}"
         if self.frozen:
             return
         if self.recent.running or self.troubles.all or minute != self._minute:
@@ -265,7 +272,7 @@ class NexusApp(App[None], inherit_bindings=False):
 
     @property
     def _feeds(self) -> tuple[Feed[Any], ...]:
-        return (self._queues, self._workers, self._programs, self._recent)
+        return (self._queues_feed, self._workers_feed, self._programs_feed, self._recent_feed)
 
     def _read_queues(self) -> tuple[QueueStats, ...]:
         if self.place == "…":
@@ -273,12 +280,12 @@ class NexusApp(App[None], inherit_bindings=False):
         return self.sources.broker.queues(self.sources.control.consumers())
 
     def _joined_workers(self) -> Reading[tuple[Worker, ...]]:
-        workers, programs = self._workers.reading, self._programs.reading
+        workers, programs = self._workers_feed.reading, self._programs_feed.reading
         if self._joined[0] is not workers or self._joined[1] is not programs:
             from nexus_tui.sources import fleet
 
             known = workers.value is not None or programs.value is not None
-            joined = fleet.join(workers.value or (), programs.value or (), datetime.now(UTC)) if known else None
+            joined = fleet.join(workers.value or (), programs.value or (), moment.now()) if known else None
             taken = workers if workers.value is not None else programs
             self._joined = (workers, programs, Reading(joined, taken.taken_at, workers.problem))
         return self._joined[2]
@@ -346,5 +353,3 @@ class NexusApp(App[None], inherit_bindings=False):
         screen: Screen[Any] = self.screen
         if isinstance(screen, TasksScreen):
             screen.set_filter(text)
-
-

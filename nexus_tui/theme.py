@@ -11,8 +11,8 @@ from textual.theme import Theme
 
 DEFAULT_THEME = "nexus-dark"
 
-_ROLES = (
-    "background surface panel plain dim strong accent good warn bad cursor cyan green magenta yellow blue".split()
+_ROLES = tuple(
+    ("background surface panel plain dim strong accent good warn bad cursor cyan green magenta yellow blue").split()
 )
 
 _PALETTES: dict[str, tuple[bool, str]] = {

@@ -106,9 +106,7 @@ class QueueScreen(RunOperations):
 
     def on_mount(self) -> None:
         """Begin to read the messages."""
-        self._feed = Feed(
-            "broker", self._read, lambda: self.post_message(self.Changed()), interval_s=0.5, calm_s=0.8
-        )
+        self._feed = Feed("broker", self._read, lambda: self.post_message(self.Changed()), interval_s=0.5, calm_s=0.8)
         self._feed.start()
 
     def on_unmount(self) -> None:

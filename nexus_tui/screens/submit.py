@@ -34,7 +34,12 @@ from nexus_tui.widgets.table import Column, Table
 TASK_COLUMNS = (Column("TASK", 34, flex=1), Column("QUEUE", 21), Column("DOES", 20, flex=2))
 
 PRIORITY = TaskParameter(
-    "priority", "integer", "0 (first) … 9 (last)", required=False, default=DEFAULT_PRIORITY, help="Its place in the queue."
+    "priority",
+    "integer",
+    "0 (first) … 9 (last)",
+    required=False,
+    default=DEFAULT_PRIORITY,
+    help="Its place in the queue.",
 )
 COUNTDOWN = TaskParameter(
     "countdown", "number", "seconds", required=False, help="Not before so many seconds from now; empty: at once."
@@ -222,7 +227,7 @@ class FormScreen(Dialog[Outcome]):
             self._say(problem or next(iter(wrong.values())))
             return
         priority, countdown = options.get("priority"), options.get("countdown")
-        if priority is not None and (not isinstance(priority, int) or not 0 <= priority <= 9):  # noqa: PLR2004
+        if priority is not None and (not isinstance(priority, int) or not 0 <= priority <= 9):
             self._at_field("priority", f"{priority} is outside 0 (first) … 9 (last)")
             return
         if countdown is not None and (not isinstance(countdown, float) or countdown < 0):
@@ -311,7 +316,7 @@ class FormScreen(Dialog[Outcome]):
     def _complain(self, problem: str) -> None:
         """Show an error at its field: ``code: field: what is wrong; expected …``."""
         parts = problem.split(": ", 2)
-        name = parts[1].partition(".")[0] if len(parts) == 3 else ""  # noqa: PLR2004
+        name = parts[1].partition(".")[0] if len(parts) == 3 else ""
         if name in self._fields():
             self._at_field(name, parts[2])
         self._say(problem)

@@ -226,7 +226,9 @@ class WorkerScreen(NexusScreen):
 
 def _worker_facts(worker: Worker, now: datetime) -> list[Line]:
     beat = None if worker.heartbeat_at is None else (now - worker.heartbeat_at).total_seconds()
-    heartbeat = "no heartbeat known" if beat is None else "heartbeat fresh" if beat < 15 else f"heartbeat {age(beat)} ago"  # noqa: PLR2004
+    heartbeat = (
+        "no heartbeat known" if beat is None else "heartbeat fresh" if beat < 15 else f"heartbeat {age(beat)} ago"
+    )
     pool = f"{worker.pool or UNKNOWN}, {number(worker.concurrency)} children, pid {worker.pid or UNKNOWN}"
     work = f"{number(worker.active)} active, {number(worker.reserved)} held, {number(worker.processed)} done"
     cost = f"cpu {percent(worker.cpu_percent)}, {size(worker.rss_bytes)}, up {age(worker.uptime_s)}, {heartbeat}"

@@ -56,16 +56,18 @@ class Table(LineView, Generic[T], can_focus=True):
         follows: Whether the cursor stays at the top while rows stream in there.
     """
 
+    DEFAULT_CSS = "Table { height: 1fr; }"
+
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", "Down", show=False),
-        Binding("k,up", "move(-1)", "Up", show=False),
-        Binding("g,home", "go(0)", "First", show=False),
-        Binding("G,end", "go(-1)", "Last", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("enter", "open", "Open"),
-        Binding("space", "mark", "Mark", show=False),
-        Binding("backslash", "clear_marks", "Clear marks", show=False),
+        Binding("enter", "open", "open"),
+        Binding("j,down", "move(1)", "down", show=False),
+        Binding("k,up", "move(-1)", "up", show=False),
+        Binding("g,home", "go(0)", "first", show=False),
+        Binding("G,end", "go(-1)", "last", show=False),
+        Binding("pagedown", "page(1)", "page down", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("space", "mark", "mark, or unmark", show=False),
+        Binding("backslash", "clear_marks", "clear marks", show=False),
     ]
 
     class Opened(Message):
@@ -353,5 +355,3 @@ class Table(LineView, Generic[T], can_focus=True):
     def _keep_cursor_visible(self) -> None:
         last_top = max((self.total or 0) - self._room, 0)
         self._top = max(self.cursor - self._room + 1, min(self._top, self.cursor, last_top))
-
-

@@ -156,7 +156,7 @@ class Observer:
             exchange = key.removeprefix(self._layout.bindings)
             for member in members:
                 parts = _name(member).split(self._layout.separator)
-                if len(parts) >= 3 and parts[-1] and not _is_internal(parts[-1]):  # noqa: PLR2004
+                if len(parts) >= 3 and parts[-1] and not _is_internal(parts[-1]):
                     self._bound.setdefault(parts[-1], set()).add((exchange, parts[0]))
 
     def _in_flight(self, held: Any) -> dict[str, int] | None:
@@ -219,7 +219,7 @@ def _rates(memory: _Memory, now: float, waiting: int, taken: _Taken | None) -> t
     if readings and taken.count < readings[-1][2]:  # a worker was restarted and counts from 0 again
         readings.clear()
     readings.append((now, waiting, taken.count))
-    while len(readings) > 2 and now - readings[1][0] >= RATE_WINDOW_S:  # noqa: PLR2004
+    while len(readings) > 2 and now - readings[1][0] >= RATE_WINDOW_S:
         readings.popleft()
     then, waited, had_taken = readings[0]
     elapsed = now - then
