@@ -54,12 +54,18 @@ class View:
     screen: Callable[[], NexusScreen]
 
 
-VIEWS = (
-    View("1", "pulse", "Pulse", PulseScreen),
-    View("2", "queues", "Queues", QueuesScreen),
-    View("3", "tasks", "Tasks", TasksScreen),
-    View("5", "workers", "Workers", WorkersScreen),
-)
+VIEWS = {
+    view.name: view
+    for view in (
+        View("1", "pulse", "Pulse", PulseScreen),
+        View("2", "queues", "Queues", QueuesScreen),
+        View("3", "tasks", "Tasks", TasksScreen),
+        View("5", "workers", "Workers", WorkersScreen),
+    )
+}
+"""The views, in the order of their tabs; keys, tabs, commands and palette follow from it."""
+
+FIRST_VIEW = "pulse"
 
 
 class NexusApp(App[None], inherit_bindings=False):
@@ -76,8 +82,8 @@ class NexusApp(App[None], inherit_bindings=False):
     TITLE = "Nexus"
     ENABLE_COMMAND_PALETTE = True
     COMMANDS: ClassVar[set[Any]] = {commands.ScreenCommands}
-    MODES: ClassVar[dict[str, Any]] = {view.name: view.screen for view in VIEWS}
-    DEFAULT_MODE = VIEWS[0].name
+    MODES: ClassVar[dict[str, Any]] = {name: view.screen for name, view in VIEWS.items()}
+    DEFAULT_MODE = FIRST_VIEW
     ALLOW_SELECT = False
 
     CSS = """
@@ -86,7 +92,7 @@ class NexusApp(App[None], inherit_bindings=False):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(view.key, f"view('{view.name}')", view.title, show=False) for view in VIEWS),
+        *(Binding(view.key, f"view('{view.name}')", view.title, show=False) for view in VIEWS.values()),
         Binding("ctrl+c", "how_to_leave", "how to leave", show=False, system=True),
     ]
 
@@ -101,7 +107,7 @@ class NexusApp(App[None], inherit_bindings=False):
         self,
         sources: Sources,
         *,
-        view: str = "pulse",
+        view: str = FIRST_VIEW,
         filter_text: str = "",
         read_only: bool = False,
         ascii_only: bool | None = None,
@@ -112,7 +118,7 @@ class NexusApp(App[None], inherit_bindings=False):
         self.sources = replace(sources, read_only=self.read_only)
         self.frozen = False
         self.place = "…"
-        self._first_view = "tasks" if filter_text and view == "pulse" else view
+        self._first_view = "tasks" if filter_text and view == FIRST_VIEW else view
         self._filter_text = filter_text
         self._drawn_at = 0.0
         self._draw_is_due = False
@@ -143,7 +149,7 @@ class NexusApp(App[None], inherit_bindings=False):
     @property
     def tabs(self) -> Sequence[tuple[str, str, str]]:
         """The views: key, name, title."""
-        return [(view.key, view.name, view.title) for view in VIEWS]
+        return [(view.key, view.name, view.title) for view in VIEWS.values()]
 
     @property
     def snapshot(self) -> Snapshot:
@@ -188,7 +194,7 @@ class NexusApp(App[None], inherit_bindings=False):
         if not word:
             return ""
         try:
-            command = commands.resolve(word, [view.name for view in VIEWS])
+            command = commands.resolve(word, list(VIEWS))
         except commands.UnknownCommand as unknown:
             return safe_text(str(unknown), 300)
         return self._obey(command, rest.strip())
@@ -227,8 +233,7 @@ class NexusApp(App[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Open the first view and begin to read."""
-        names = [view.name for view in VIEWS]
-        self.switch_mode(self._first_view if self._first_view in names else names[0])
+        self.switch_mode(self._first_view if self._first_view in VIEWS else FIRST_VIEW)
         for feed in self._feeds:
             feed.start()
         self.set_interval(1.0, self._tick)

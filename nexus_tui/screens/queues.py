@@ -37,7 +37,7 @@ class QueuesScreen(NexusScreen):
 
     def body(self) -> Iterable[Widget]:
         """Make the table."""
-        yield Table[QueueStats](
+        yield Table(
             cells.QUEUE_COLUMNS,
             cells.queue_cells,
             lambda queue: queue.name,
@@ -89,7 +89,7 @@ class QueueScreen(RunOperations):
 
     def body(self) -> Iterable[Widget]:
         """Make the table."""
-        yield Table[Message](
+        yield Table(
             cells.MESSAGE_COLUMNS,
             cells.message_cells,
             lambda message: message.id,

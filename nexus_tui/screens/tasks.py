@@ -62,7 +62,7 @@ class TasksScreen(RunOperations):
 
     def body(self) -> Iterable[Widget]:
         """Make the table."""
-        yield Table[Run](
+        yield Table(
             cells.RUN_COLUMNS,
             cells.run_cells,
             lambda run: run.id,

@@ -12,7 +12,7 @@ from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
 from nexus_tui.models.text import UNKNOWN, age, number, percent, safe_lines, safe_text, size
-from nexus_tui.models.workers import Child, Program, Worker
+from nexus_tui.models.workers import Program, Worker
 from nexus_tui.poller import Feed
 from nexus_tui.screens import cells
 from nexus_tui.screens.base import NexusScreen
@@ -47,7 +47,7 @@ class WorkersScreen(NexusScreen):
 
     def body(self) -> Iterable[Widget]:
         """Make the two tables."""
-        yield Table[Worker](
+        yield Table(
             cells.WORKER_COLUMNS,
             cells.worker_cells,
             lambda worker: worker.name,
@@ -55,7 +55,7 @@ class WorkersScreen(NexusScreen):
             empty="No workers: start them with nexus-tui up",
             id="rows",
         )
-        yield Table[Program](
+        yield Table(
             cells.PROGRAM_COLUMNS,
             cells.program_cells,
             lambda program: program.name,
@@ -142,7 +142,7 @@ class WorkerScreen(NexusScreen):
     def body(self) -> Iterable[Widget]:
         """Make facts, children and log."""
         yield Reader("Worker", id="facts")
-        yield Table[Child](
+        yield Table(
             cells.CHILD_COLUMNS,
             cells.child_cells,
             lambda child: str(child.pid),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -16,8 +16,6 @@ from textual.message import Message
 
 from nexus_tui.widgets.lines import Line, LineView, fit, with_look
 from nexus_tui.widgets.panel import title_line
-
-T = TypeVar("T")
 
 PAGE = 200
 """Rows asked for at a time."""
@@ -44,7 +42,7 @@ class Column:
     sort: str = ""
 
 
-class Table(LineView, Generic[T], can_focus=True):
+class Table(LineView, can_focus=True):
     """Rows with a cursor and marks.
 
     Args:
@@ -73,20 +71,20 @@ class Table(LineView, Generic[T], can_focus=True):
     class Opened(Message):
         """Enter was pressed on a row."""
 
-        def __init__(self, table: Table[T], item: T) -> None:
+        def __init__(self, table: Table, item: Any) -> None:
             super().__init__()
             self.table = table
-            self.item: T = item
+            self.item = item
 
         @property
-        def control(self) -> Table[T]:
+        def control(self) -> Table:
             """The table, for ``@on`` with a selector."""
-            return cast("Table[T]", self.table)
+            return self.table
 
     class Wanted(Message):
         """Rows outside the loaded window are visible: the owner is asked for a page around ``offset``."""
 
-        def __init__(self, table: Table[T], offset: int) -> None:
+        def __init__(self, table: Table, offset: int) -> None:
             super().__init__()
             self.table = table
             self.offset = offset
@@ -98,8 +96,8 @@ class Table(LineView, Generic[T], can_focus=True):
     def __init__(
         self,
         columns: Sequence[Column],
-        cells: Callable[[T], tuple[Line, ...]],
-        identify: Callable[[T], str],
+        cells: Callable[[Any], tuple[Line, ...]],
+        identify: Callable[[Any], str],
         *,
         title: str,
         empty: str,
@@ -118,7 +116,7 @@ class Table(LineView, Generic[T], can_focus=True):
         self._cells = cells
         self._identify = identify
         self._follows = follows
-        self._items: Sequence[T] = ()
+        self._items: Sequence[Any] = ()
         self._offset = 0
         self._top = 0
         self._cursor_id = ""
@@ -126,7 +124,7 @@ class Table(LineView, Generic[T], can_focus=True):
 
     # What the owner says
 
-    def show(self, items: Sequence[T], *, offset: int = 0, total: int | None = None) -> None:
+    def show(self, items: Sequence[Any], *, offset: int = 0, total: int | None = None) -> None:
         """Show a window of the rows: ``items`` are those from ``offset`` on, of ``total`` (None: these are all)."""
         grown = (total or 0) - (self.total or 0) if self.total is not None else 0
         self._items, self._offset = items, offset
@@ -151,7 +149,7 @@ class Table(LineView, Generic[T], can_focus=True):
     # What the owner asks
 
     @property
-    def current(self) -> T | None:
+    def current(self) -> Any:
         """The item under the cursor, or None."""
         return self._item(self.cursor)
 
@@ -259,7 +257,7 @@ class Table(LineView, Generic[T], can_focus=True):
             self.post_message(self.Wanted(self, max(0, self._top - PAGE // 3)))
         return lines
 
-    def _row(self, index: int, item: T | None, columns: list[tuple[int, Column, int]], width: int) -> Line:
+    def _row(self, index: int, item: Any, columns: list[tuple[int, Column, int]], width: int) -> Line:
         if item is None:
             return fit((("  ·", "dim"),), width)
         marked = self._identify(item) in self.marks
@@ -313,7 +311,7 @@ class Table(LineView, Generic[T], can_focus=True):
     def _room(self) -> int:
         return max(self.size.height - _HEAD_LINES, 1)
 
-    def _item(self, index: int) -> T | None:
+    def _item(self, index: int) -> Any:
         place = index - self._offset
         return self._items[place] if 0 <= place < len(self._items) else None
 

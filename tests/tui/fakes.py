@@ -319,15 +319,16 @@ def _workers() -> tuple[Worker, ...]:
         Worker("ai@?", "crash-looping", "workers:ai is BACKOFF: Exited too quickly", program="workers:ai"),
         Worker("reports@web1", "healthy", "answers", ("reports_queue",), "prefork", 2, 0, 0, 77, 0.3,
                95_000_000, NOW, "workers:reports", 3_720.0, 4004),
-        Worker("default@web1", "silent", "no heartbeat for 41 s", ("default_queue",), "prefork", 2, None, None, None, None,
-               None, NOW - timedelta(seconds=41), None, None, 4005),
+        Worker("default@web1", "silent", "no heartbeat for 41 s", ("default_queue",), "prefork", 2, None, None, None,
+               None, None, NOW - timedelta(seconds=41), None, None, 4005),
     )  # fmt: skip
 
 
 def _runs() -> list[Run]:
     error = "RateLimited: rate_limited: the provider asks to wait 20 s"
     runs = [
-        a_run(1, state="PENDING", worker=None, received_at=None, started_at=None, finished_at=None, ran_s=None, result=None),
+        a_run(1, state="PENDING", worker=None, received_at=None, started_at=None, finished_at=None,
+              ran_s=None, result=None),
         a_run(2, state="STARTED", finished_at=None, ran_s=None, result=None, progress=Progress(812, 1000, "pages")),
         a_run(3, state="FAILURE", task="workers.ai_tasks.chat_completion", queue="ai_queue", error=error, retries=3,
               traceback=f'Traceback (most recent call last):\n  File "ai.py", line 3, in chat\n{error}\n', result=None,
