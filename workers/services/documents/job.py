@@ -128,9 +128,14 @@ def time_box(seconds: float) -> Generator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+def without_controls(text: str) -> str:
+    """Drop control characters other than line ends, tabs and form feeds."""
+    return _CONTROL.sub("", text)
+
+
 def clean(text: str) -> str:
     """Drop what no text has: control characters (not newline, tab, form feed) and broken surrogates."""
-    return _BROKEN.sub("\ufffd", _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+    return _BROKEN.sub("\ufffd", without_controls(text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
 def image_suffix(data: bytes, name: str) -> str:

@@ -19,7 +19,7 @@ import python_calamine
 from workers.errors import Corrupt, Encrypted, TooLarge, UnsupportedFormat
 from workers.services.documents import ooxml
 from workers.services.documents.archive import Archive
-from workers.services.documents.cells import Cell, plain
+from workers.services.documents.cells import Cell
 from workers.services.documents.formats import Format
 
 MAX_CELLS = 5_000_000
@@ -33,8 +33,11 @@ MAIN_PART = "xl/workbook.xml"
 _EPOCH_1900 = dt.datetime(1899, 12, 30)
 _EPOCH_1904 = dt.datetime(1904, 1, 1)
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})$")
-_CELLS = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]{1,4})[0-9]')
-_ROWS = re.compile(rb'<(?:\w+:)?row\s[^>]*?\br="([0-9]{1,12})"')
+_CELLS = re.compile(rb' r="([A-Z]{1,4})(?=[0-9])')
+_LONGER = {count: re.compile(rb' r="[A-Z]{%d}' % (count + 1)) for count in (1, 2)}
+_WIDTHS = (26, 702, MAX_COLUMNS)
+_ROWS = re.compile(rb'<row(?: [^>]*?)? r="([0-9]{1,12})"')
+_PREFIXED_ROWS = re.compile(rb'<(?:\w+:)?row\s[^>]*?\br="([0-9]{1,12})"')
 _DATE_FORMATS = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 _NOT_IN_DATES = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
 
@@ -132,12 +135,12 @@ def _quick_reader(book: python_calamine.CalamineWorkbook, name: str) -> Callable
         if sheet.start is None:
             return
         first_row, first_column = sheet.start
-        before: list[Cell] = [None] * first_column
+        before: list[Cell] = [""] * first_column
         if sheet.height * sheet.width > MAX_DENSE_CELLS:
             raise TooLarge(f"worksheet {name!a} spans {sheet.height} rows of {sheet.width} columns")
         # iter_rows starts at the sheet's first row, to_python at its first cell
         for number, values in enumerate(sheet.to_python(skip_empty_area=True), first_row + 1):
-            yield number, before + [plain(value) for value in values]
+            yield number, before + values if before else values
 
     return rows
 
@@ -163,7 +166,7 @@ def _sparse_sheets(archive: Archive) -> dict[str, str]:
     for entry in ooxml.parse(archive, main).iter("{*}sheet"):
         part = targets.get(_relationship_id(entry), "")
         if part in archive and "worksheet" in part:
-            extent = measure(archive.chunks(part))
+            extent = measure(lambda part=part: archive.chunks(part))
             cells += extent.cells
             if cells > MAX_CELLS:
                 raise TooLarge(f"more than {MAX_CELLS} cells; split the workbook")
@@ -176,22 +179,45 @@ def _relationship_id(entry: ooxml.Element) -> str:
     return next((value for key, value in entry.attrib.items() if key.endswith("}id")), "")
 
 
-def measure(chunks: Iterator[bytes]) -> Extent:
-    """Count a sheet's cells, and find the box that the cells and rows claim."""
+def measure(chunks: Callable[[], Iterator[bytes]]) -> Extent:
+    """Count a sheet's cells, and find the box that the cells and rows claim.
+
+    Columns are bounded roughly first (one, two or three letters), and looked up one by one only when the rough box
+    is no dense one.
+    """
     cells = rows = claimed = 0
-    columns: set[bytes] = set()
+    letters = 1
+    for window in _windows(chunks()):
+        plain = window.count(b"<c ")
+        cells += plain or window.count(b":c ") + window.count(b"<c>")
+        numbers = (_ROWS if plain else _PREFIXED_ROWS).findall(window)
+        rows += len(numbers) or window.count(b"row>")
+        claimed = max(claimed, *map(int, numbers), 0)
+        while letters < len(_WIDTHS) and _LONGER[letters].search(window):
+            letters += 1
+    rough = Extent(cells, max(claimed, rows), max(min(_WIDTHS[letters - 1], cells), 1))
+    if rough.is_dense:
+        return rough
+    found: set[bytes] = set()
+    for window in _windows(chunks()):
+        found.update(_CELLS.findall(window))
+    width = max((column_number(name.decode()) for name in found), default=0)
+    # Cells may leave out where they are, and then follow each other.
+    return Extent(cells, rough.rows, width or min(cells, MAX_COLUMNS) or 1)
+
+
+def _windows(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Cut a stream of XML between elements."""
     tail = b""
     for chunk in chunks:
-        window = tail + chunk
-        end = window.rfind(b"<")
-        window, tail = (window[:end], window[end:]) if end > 0 else (window, b"")
-        cells += window.count(b"<c ") + window.count(b"<c>") + window.count(b":c ")
-        rows += window.count(b"<row") + window.count(b":row")
-        columns.update(_CELLS.findall(window))
-        claimed = max(claimed, *(int(row) for row in _ROWS.findall(window)), 0)
-    width = max((column_number(letters.decode()) for letters in columns), default=1)
-    # Cells may leave out where they are, and then follow each other.
-    return Extent(cells, max(claimed, rows), max(width, 1 if columns else min(cells, MAX_COLUMNS)))
+        whole = tail + chunk
+        end = whole.rfind(b"<")
+        if end > 0:
+            yield whole[:end]
+            tail = whole[end:]
+        else:
+            tail = whole
+    yield tail
 
 
 def _refuse_repeated(file: BinaryIO) -> None:
@@ -249,21 +275,21 @@ class SparseSheet:
             match = _REFERENCE.match(cell.get("r") or "")
             column = column_number(match[1]) if match else len(values) + 1
             if column <= MAX_COLUMNS:
-                values += [None] * (column - len(values))
+                values += [""] * (column - len(values))
                 values[column - 1] = self._value(cell)
         return values
 
     def _value(self, cell: ooxml.Element) -> Cell:
         kind = cell.get("t") or "n"
         if kind == "inlineStr":
-            return "".join(text.text or "" for text in cell.iter("{*}t")) or None
+            return "".join(text.text or "" for text in cell.iter("{*}t"))
         raw = next((value.text for value in cell.iterchildren("{*}v")), None) or ""
         if kind == "s":
-            return self._texts[int(raw)] if raw.isdigit() and int(raw) < len(self._texts) else None
+            return self._texts[int(raw)] if raw.isdigit() and int(raw) < len(self._texts) else ""
         if kind == "b":
             return raw in ("1", "true")
         if kind in ("str", "e", "d") or not raw:
-            return raw if raw and kind != "e" else None
+            return raw if kind != "e" else ""
         return self._number(raw, cell.get("s") or "0")
 
     def _number(self, raw: str, style: str) -> Cell:
@@ -276,7 +302,7 @@ class SparseSheet:
                 return self._epoch + dt.timedelta(days=number)
             except OverflowError:
                 return number
-        return plain(number)
+        return number
 
     def _shared_texts(self, main: str) -> list[str]:
         texts: list[str] = []
