@@ -56,10 +56,10 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"\xfd7zXZ\0", "archive"),
 )
 _OLE_STREAMS: tuple[tuple[str, Format], ...] = (
-    ("WordDocument", "doc"),
-    ("Workbook", "xls"),
-    ("Book", "xls"),
-    ("PowerPoint Document", "ppt"),
+    ("worddocument", "doc"),
+    ("workbook", "xls"),
+    ("book", "xls"),
+    ("powerpoint document", "ppt"),
 )
 _MARKUP: tuple[tuple[bytes, Format], ...] = ((b"<svg", "svg"), (b"<html", "html"), (b"<!doctype html", "html"))
 
@@ -130,10 +130,10 @@ def _detect_ole(file: BinaryIO) -> Format:
     try:
         container = cast("Any", olefile.OleFileIO)(file)
         with container:
-            names = {"/".join(entry) for entry in container.listdir()}
+            names = {"/".join(entry).lower() for entry in container.listdir()}
     except Exception as error:  # noqa: BLE001  (olefile raises whatever a damaged directory provokes)
         raise Corrupt(f"a damaged OLE2 container ({type(error).__name__})") from None
-    if "EncryptedPackage" in names or "EncryptionInfo" in names:
+    if "encryptedpackage" in names or "encryptioninfo" in names:
         raise Encrypted("the document has a password; remove it and submit again")
     for stream, kind in _OLE_STREAMS:
         if stream in names:

@@ -108,6 +108,10 @@ class Job:
         }
 
 
+class _TimeUp(BaseException):
+    """Passes through the libraries' own ``except Exception``."""
+
+
 @contextmanager
 def time_box(seconds: float) -> Generator[None]:
     """Stop pure Python work after some seconds.
@@ -117,15 +121,18 @@ def time_box(seconds: float) -> Generator[None]:
     """
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise TimedOut(f"stopped after {seconds:g} s")
+        raise _TimeUp
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
     try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01), 0.5)  # again, should a library swallow the first
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+    except _TimeUp:
+        raise TimedOut(f"stopped after {seconds:g} s") from None
 
 
 def without_controls(text: str) -> str:
