@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from nexus_tui.sources.supervisor import SupervisorSource
 START_TIMEOUT_S = 90.0
 _LOG_LINES = 12
 _POLL_S = 0.25
+_BROKER_STARTS = 3
 _SETTLED_AFTER_S = 8.0
 """A program that still can't stay up after so long is reported instead of waited for."""
 
@@ -46,6 +47,7 @@ class Stack:
         self._settings = settings
         self._paths = settings.paths
         self.supervisor = SupervisorSource(self._paths.supervisor_socket)
+        self._broker_pids: set[int] = set()
 
     @property
     def is_up(self) -> bool:
@@ -181,11 +183,19 @@ class Stack:
             return []
         return [nodes[node] for node in sorted(answers) if node in nodes]
 
-    def _fail_early(self, programs: Any, *, patient: bool) -> None:
-        for program in cast("list[Program]", list(programs)):
-            failed = program.state == "FATAL" or (program.state == "BACKOFF" and not patient)
-            if failed and not (program.name == "broker" and not self._settings.embedded):
+    def _fail_early(self, programs: Iterable[Program], *, patient: bool) -> None:
+        for program in programs:
+            if program.name == "broker":
+                self._fail_when_broker_flaps(program)
+            elif program.state == "FATAL" or (program.state == "BACKOFF" and not patient):
                 raise SourceError(self._failure(program.name, f"does not stay up ({program.state})"))
+
+    def _fail_when_broker_flaps(self, program: Program) -> None:
+        # It may exit at once (stepping aside), so Supervisor counts no start as failed: count its processes.
+        if program.pid is not None and self._settings.embedded:
+            self._broker_pids.add(program.pid)
+        if len(self._broker_pids) > _BROKER_STARTS and not self._broker_answers():
+            raise SourceError(self._failure("broker", f"does not stay up (started {len(self._broker_pids)} times)"))
 
     def _give_up(self, names: list[str]) -> None:
         raise SourceError("\n".join(self._failure(name, f"gave no answer in {START_TIMEOUT_S:g} s") for name in names))
