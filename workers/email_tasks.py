@@ -2,47 +2,36 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from celery import current_task
 from pydantic import Field
 
 from config.celery_config import celery_app
 from config.queues import BY_FAMILY
 from config.settings import settings
 from workers.errors import InvalidArgument
-from workers.idempotency import Once, redis_client
-from workers.progress import RunProgress
+from workers.idempotency import redis_client
+from workers.mail_runs import current_ticket, send_batch, send_once
 from workers.services.mail import templates
 from workers.services.mail.arguments import Addresses, Attachments, SendAt, Sender, Subject, Text
 from workers.services.mail.bulk import (
     MAX_MESSAGES,
     BulkMessage,
     BulkRecipient,
-    Draft,
-    Unfinished,
     drafts_of_messages,
     drafts_of_template,
     drafts_of_text,
-    send_all,
 )
 from workers.services.mail.message import Mail
 from workers.services.mail.scheduled import Schedule, ScheduledMail, parse_time
-from workers.services.mail.sending import Post, send
-from workers.services.mail.server import MailServer
 from workers.services.mail.templates import TemplateName
-
-if TYPE_CHECKING:
-    import redis
 
 _OPTIONS = BY_FAMILY["email"].task_options
 
 
-@celery_app.task(**_OPTIONS)
+@celery_app.task(bind=False, **_OPTIONS)
 def send_email(
     to_email: Addresses,
     subject: Subject,
@@ -85,10 +74,10 @@ def send_email(
         reply_to=reply_to,
         attached=attachments or (),
     )
-    return _send(mail)
+    return send_once(mail)
 
 
-@celery_app.task(**_OPTIONS)
+@celery_app.task(bind=False, **_OPTIONS)
 def send_notification(
     to_email: Addresses,
     template: TemplateName,
@@ -126,10 +115,10 @@ def send_notification(
         reply_to=reply_to,
         attached=attachments or (),
     )
-    return _send(mail)
+    return send_once(mail)
 
 
-@celery_app.task(**_OPTIONS)
+@celery_app.task(bind=False, **_OPTIONS)
 def send_bulk_emails(
     messages: Annotated[list[BulkMessage], Field(max_length=MAX_MESSAGES)] | None = None,
     recipients: Annotated[list[str | BulkRecipient], Field(max_length=MAX_MESSAGES)] | None = None,
@@ -176,10 +165,10 @@ def send_bulk_emails(
         drafts = drafts_of_text(people, subject, body, html_body, sender, reply_to)
     else:
         raise InvalidArgument("give messages, or recipients with a template, or recipients with subject and body")
-    return _send_all(drafts, chunk_size)
+    return send_batch(drafts, chunk_size)
 
 
-@celery_app.task(**_OPTIONS)
+@celery_app.task(bind=False, **_OPTIONS)
 def send_scheduled_email(
     to_email: Addresses,
     subject: Subject,
@@ -225,7 +214,7 @@ def send_scheduled_email(
         "attachments": attachments,
     }
     mail = {name: value for name, value in given.items() if value is not None}
-    ticket = _ticket()
+    ticket = current_ticket()
     entry = ScheduledMail(ticket.key, parse_time(send_at), mail, datetime.now(UTC), ticket.priority)
     schedule = Schedule(redis_client())
     state = schedule.add(entry)
@@ -234,7 +223,7 @@ def send_scheduled_email(
     return {**entry.to_json(), "state": state}
 
 
-@celery_app.task(**_OPTIONS)
+@celery_app.task(bind=False, **_OPTIONS)
 def list_scheduled_emails(limit: Annotated[int, Field(ge=1, le=10_000)] = 1000) -> dict[str, Any]:
     """List the e-mails that wait for their time, the next one first.
 
@@ -248,7 +237,7 @@ def list_scheduled_emails(limit: Annotated[int, Field(ge=1, le=10_000)] = 1000) 
     return {"scheduled": [entry.to_json() for entry in waiting], "stats": {"listed": len(waiting)}}
 
 
-@celery_app.task(**_OPTIONS)
+@celery_app.task(bind=False, **_OPTIONS)
 def cancel_scheduled_email(schedule_id: str) -> dict[str, Any]:
     """Cancel an e-mail that waits for its time.
 
@@ -262,7 +251,7 @@ def cancel_scheduled_email(schedule_id: str) -> dict[str, Any]:
     return {"schedule_id": schedule_id, "state": "cancelled"}
 
 
-@celery_app.task(**_OPTIONS)
+@celery_app.task(bind=False, **_OPTIONS)
 def change_scheduled_email(
     schedule_id: str,
     send_at: SendAt | None = None,
@@ -304,7 +293,7 @@ def change_scheduled_email(
     return {**entry.to_json(), "state": "waiting"}
 
 
-@celery_app.task(**_OPTIONS, ignore_result=True)
+@celery_app.task(bind=False, **_OPTIONS, ignore_result=True)
 def send_due_emails() -> dict[str, Any]:
     """Queue the scheduled e-mails whose time has come; beat runs it every ten seconds.
 
@@ -315,70 +304,9 @@ def send_due_emails() -> dict[str, Any]:
     return {"queued": queued, "stats": {"queued": len(queued)}}
 
 
-@dataclass(frozen=True)
-class _Ticket:
-    """What the current run says about itself.
-
-    Attributes:
-        key: Its task id.
-        client: Redis, where its marks are; None when nothing can deliver it twice.
-        last_try: Whether no retry follows this one.
-        priority: Of its message.
-    """
-
-    key: str
-    client: redis.Redis | None
-    last_try: bool
-    priority: int | None
-
-
-def _ticket() -> _Ticket:
-    request = current_task.request if current_task else None
-    if request is None or request.called_directly or request.is_eager or not request.id:
-        return _Ticket((request.id if request else None) or uuid.uuid4().hex, None, last_try=True, priority=None)
-    retries, limit = request.retries or 0, current_task.max_retries or 0
-    priority = (request.delivery_info or {}).get("priority")
-    return _Ticket(request.id, redis_client(), retries >= limit, priority)
-
-
-def _post() -> Post:
-    current = settings()
-    url = current.smtp_url
-    server = MailServer.parse(url.get_secret_value()) if url else None
-    return Post(server, current.paths.outbox, current.uploads)
-
-
-def _send(mail: Mail) -> dict[str, Any]:
-    ticket = _ticket()
-    once = Once(ticket.client, ticket.key) if ticket.client else None
-    return send(_post(), mail, ticket.key, once, last_try=ticket.last_try)
-
-
-def _send_all(drafts: list[Draft], chunk_size: int) -> dict[str, Any]:
-    if not drafts:
-        raise InvalidArgument("nobody to send to; give at least one message or recipient")
-    ticket = _ticket()
-    progress = RunProgress()
-    try:
-        return send_all(
-            _post(),
-            drafts,
-            ticket.key,
-            ticket.client,
-            chunk_size=chunk_size,
-            last_try=ticket.last_try,
-            progress=progress,
-        )
-    except Unfinished as unfinished:
-        # Goes on in a run of its own, before the time limit ends this one
-        retries = current_task.request.retries + 1
-        raise current_task.retry(exc=unfinished, countdown=1, max_retries=retries) from None
-
-
 def _publish(task_id: str, mail: Mapping[str, Any], priority: int | None) -> None:
     # By name: what became wrong while it waited (an attachment is gone) fails in its own run, where people see it
-    options = {} if priority is None else {"priority": priority}
-    celery_app.send_task(send_email.name, kwargs=dict(mail), task_id=task_id, **options)
+    celery_app.send_task(send_email.name, kwargs=dict(mail), task_id=task_id, priority=priority)
 
 
 def _refuse_beside(what: str, **others: object) -> None:

@@ -6,9 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-import redis
 from pydantic import BaseModel, ConfigDict, Field
 
 from workers.errors import TaskError, TransientError
@@ -20,6 +19,9 @@ from workers.services.mail.outcome import Delivery, Outcome, Refusal
 from workers.services.mail.sending import Post, Sent, attempt, earlier_of, listed, postpone, to_outbox
 from workers.services.progress import Progress
 from workers.services.storage import shown
+
+if TYPE_CHECKING:
+    import redis
 
 MAX_MESSAGES = 10_000
 """Of one batch."""

@@ -18,13 +18,14 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-import redis
+from typing import TYPE_CHECKING, Any
 
 from workers.errors import InvalidArgument, TransientError
-from workers.idempotency import TTL_S
+from workers.idempotency import TTL_S, asked
 from workers.services.storage import shown
+
+if TYPE_CHECKING:
+    import redis
 
 DUE = "nexus:scheduled-mail:due"
 """Sorted set: id → seconds since the epoch."""
@@ -59,7 +60,6 @@ for _, id in ipairs(ids) do
   local mail = redis.call('HGET', KEYS[2], id)
   if mail then
     redis.call('ZADD', KEYS[3], now, id)
-    table.insert(found, id)
     table.insert(found, mail)
   else
     redis.call('ZREM', KEYS[3], id)
@@ -183,7 +183,7 @@ class Schedule:
     def waiting(self, limit: int | None = None) -> list[ScheduledMail]:
         """List the mails that wait, the next one first."""
         ids = self._ask(lambda: self._client.zrange(DUE, 0, -1 if limit is None else limit - 1))
-        found = self._ask(lambda: self._client.hmget(MAILS, ids)) if ids else []
+        found: list[str | bytes | None] = self._ask(lambda: self._client.hmget(MAILS, ids)) if ids else []
         return [ScheduledMail.from_text(text) for text in found if text]
 
     def cancel(self, schedule_id: str) -> None:
@@ -231,16 +231,15 @@ class Schedule:
             The ids that were published.
         """
         published: list[str] = []
-        while found := self._claimed():
-            for mail in found:
+        while mails := self._claimed():
+            for mail in mails:
                 publish(mail.task_id, mail.mail, mail.priority)
                 self._eval(_SETTLE, mail.id, mail.id, TTL_S)
                 published.append(mail.id)
         return published
 
     def _claimed(self) -> list[ScheduledMail]:
-        reply: list[str | bytes] = self._eval(_CLAIM, "", CLAIM_S, AT_ONCE)
-        return [ScheduledMail.from_text(text) for text in reply[1::2]]
+        return [ScheduledMail.from_text(text) for text in self._eval(_CLAIM, "", CLAIM_S, AT_ONCE)]
 
     def _run(self, script: str, schedule_id: str, *arguments: Any) -> str:
         return _text(self._eval(script, schedule_id, schedule_id, *arguments))
@@ -250,10 +249,7 @@ class Schedule:
 
     @staticmethod
     def _ask(question: Callable[[], Any]) -> Any:
-        try:
-            return question()
-        except redis.RedisError as error:
-            raise TransientError(f"the broker can't be reached for scheduled mail ({type(error).__name__})") from None
+        return asked(question, "for scheduled mail")
 
 
 def _text(reply: Any) -> str:
