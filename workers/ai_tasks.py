@@ -26,7 +26,7 @@ from workers.ai_arguments import (
     Text,
     Timeout,
 )
-from workers.ai_questions import items_of, kept, turns_of, voice
+from workers.ai_questions import complete, items_of, kept, turns_of, voice
 from workers.errors import InvalidArgument, TransientError
 from workers.progress import RunProgress
 from workers.services.llm.choices import (
@@ -40,7 +40,6 @@ from workers.services.llm.choices import (
     Tone,
 )
 from workers.services.llm.models import turn
-from workers.services.llm.questions import Turn
 from workers.task import NexusTask
 from workers.upload_path import UploadPath
 
@@ -48,8 +47,8 @@ SPEC = BY_FAMILY["ai"]
 
 
 def _options(*private_arguments: str, **further: Any) -> dict[str, Any]:
-    """Options of a task whose named arguments are private."""
-    return SPEC.task_options | {"private_arguments": private_arguments} | further
+    """Options of a task whose named arguments are private, and whose answer is: logs and events print none of it."""
+    return SPEC.task_options | {"private_arguments": private_arguments, "resultrepr_maxsize": 1} | further
 
 
 class DocumentTask(NexusTask):
@@ -89,7 +88,7 @@ def claude_completion(
     Returns: ``content``, ``provider``, ``model``, ``stop_reason``, ``usage`` (input, output and total tokens),
     ``latency_s`` and ``warnings`` (``cut_off``, ``refused``).
     """
-    return _complete("claude", [turn("user", prompt)], system, model, max_tokens, temperature, timeout_s)
+    return complete("claude", [turn("user", prompt)], system, model, max_tokens, temperature, timeout_s)
 
 
 @celery_app.task(bind=False, **_options("prompt", "system"))
@@ -113,7 +112,7 @@ def openai_completion(
 
     Returns: As ``claude_completion``.
     """
-    return _complete("openai", [turn("user", prompt)], system, model, max_tokens, temperature, timeout_s)
+    return complete("openai", [turn("user", prompt)], system, model, max_tokens, temperature, timeout_s)
 
 
 @celery_app.task(bind=False, **_options("messages", "system"))
@@ -140,7 +139,7 @@ def chat_completion(
     Returns: As ``claude_completion``, with ``messages``: how many the conversation has with the answer.
     """
     turns = turns_of(messages)
-    answer = _complete(provider, turns, system, model, max_tokens, temperature, timeout_s)
+    answer = complete(provider, turns, system, model, max_tokens, temperature, timeout_s)
     return answer | {"messages": len(turns) + 1}
 
 
@@ -340,18 +339,3 @@ def batch_ai_requests(
     left = TransientError(f"{run.left} of {len(items)} requests are left for a further run")
     # Each run settles requests or uses up tries of some, so the number of runs needs no limit of its own.
     raise self.retry(exc=left, countdown=wait_s, max_retries=self.request.retries + 1)
-
-
-def _complete(
-    provider: ProviderChoice,
-    turns: list[Turn],
-    system: str | None,
-    model: str | None,
-    max_tokens: int | None,
-    temperature: float | None,
-    timeout_s: float,
-) -> dict[str, Any]:
-    from workers.services.llm.several import ask_once
-
-    chosen = voice(provider, model, max_tokens, temperature, timeout_s)
-    return ask_once(chosen.conversation(turns, system), kept(), RunProgress()).as_dict()
