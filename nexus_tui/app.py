@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import on, work
@@ -17,6 +16,7 @@ from textual.screen import Screen
 
 from nexus_tui import commands, theme
 from nexus_tui.actions.base import perform
+from nexus_tui.models import moment
 from nexus_tui.models.actions import Outcome
 from nexus_tui.models.broker import QueueStats
 from nexus_tui.models.recent import Recent
@@ -54,12 +54,18 @@ class View:
     screen: Callable[[], NexusScreen]
 
 
-VIEWS = (
-    View("1", "pulse", "Pulse", PulseScreen),
-    View("2", "queues", "Queues", QueuesScreen),
-    View("3", "tasks", "Tasks", TasksScreen),
-    View("5", "workers", "Workers", WorkersScreen),
-)
+VIEWS = {
+    view.name: view
+    for view in (
+        View("1", "pulse", "Pulse", PulseScreen),
+        View("2", "queues", "Queues", QueuesScreen),
+        View("3", "tasks", "Tasks", TasksScreen),
+        View("5", "workers", "Workers", WorkersScreen),
+    )
+}
+"""The views, in the order of their tabs; keys, tabs, commands and palette follow from it."""
+
+FIRST_VIEW = "pulse"
 
 
 class NexusApp(App[None], inherit_bindings=False):
@@ -76,17 +82,17 @@ class NexusApp(App[None], inherit_bindings=False):
     TITLE = "Nexus"
     ENABLE_COMMAND_PALETTE = True
     COMMANDS: ClassVar[set[Any]] = {commands.ScreenCommands}
-    MODES: ClassVar[dict[str, Any]] = {view.name: view.screen for view in VIEWS}
-    DEFAULT_MODE = VIEWS[0].name
+    MODES: ClassVar[dict[str, Any]] = {name: view.screen for name, view in VIEWS.items()}
+    DEFAULT_MODE = FIRST_VIEW
     ALLOW_SELECT = False
 
     CSS = """
-    Screen { background: $background; color: $foreground; }
+    Screen { background: $background; color: $foreground; overflow: hidden; }
     Toast { background: $panel; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(view.key, f"view('{view.name}')", view.title, show=False) for view in VIEWS),
+        *(Binding(view.key, f"view('{view.name}')", view.title, show=False) for view in VIEWS.values()),
         Binding("ctrl+c", "how_to_leave", "how to leave", show=False, system=True),
     ]
 
@@ -101,7 +107,7 @@ class NexusApp(App[None], inherit_bindings=False):
         self,
         sources: Sources,
         *,
-        view: str = "pulse",
+        view: str = FIRST_VIEW,
         filter_text: str = "",
         read_only: bool = False,
         ascii_only: bool | None = None,
@@ -112,7 +118,7 @@ class NexusApp(App[None], inherit_bindings=False):
         self.sources = replace(sources, read_only=self.read_only)
         self.frozen = False
         self.place = "…"
-        self._first_view = "tasks" if filter_text and view == "pulse" else view
+        self._first_view = "tasks" if filter_text and view == FIRST_VIEW else view
         self._filter_text = filter_text
         self._drawn_at = 0.0
         self._draw_is_due = False
@@ -125,39 +131,46 @@ class NexusApp(App[None], inherit_bindings=False):
             self.register_theme(each)
         self.theme = theme.DEFAULT_THEME
         changed = self._source_changed
-        self._queues: Feed[tuple[QueueStats, ...]] = Feed(
+        self._queues_feed: Feed[tuple[QueueStats, ...]] = Feed(
             "broker", self._read_queues, changed, interval_s=0.4, calm_s=0.8
         )
-        self._workers: Feed[tuple[Worker, ...]] = Feed(
+        self._workers_feed: Feed[tuple[Worker, ...]] = Feed(
             "workers", lambda: self.sources.control.workers(), changed, interval_s=2.0, calm_s=2.0
         )
-        self._programs: Feed[tuple[Program, ...]] = Feed(
+        self._programs_feed: Feed[tuple[Program, ...]] = Feed(
             "supervisor", lambda: self.sources.supervisor.programs(), changed, interval_s=1.0, calm_s=2.0
         )
-        self._recent: Feed[Recent] = Feed("history", recent_reader(self.sources), changed, interval_s=0.5, calm_s=0.7)
+        self._recent_feed: Feed[Recent] = Feed(
+            "history", recent_reader(self.sources), changed, interval_s=0.5, calm_s=0.7
+        )
 
     # What screens ask (screens.host.Host)
 
     @property
     def tabs(self) -> Sequence[tuple[str, str, str]]:
         """The views: key, name, title."""
-        return [(view.key, view.name, view.title) for view in VIEWS]
+        return [(view.key, view.name, view.title) for view in VIEWS.values()]
 
     @property
     def snapshot(self) -> Snapshot:
         """What every source last said, workers joined with programs."""
-        return Snapshot(self._queues.reading, self._joined_workers(), self._programs.reading)
+        return Snapshot(self._queues_feed.reading, self._joined_workers(), self._programs_feed.reading)
 
     @property
     def recent(self) -> Recent:
         """The newest part of the history."""
-        return self._recent.reading.value or NOTHING_RECENT
+        return self._recent_feed.reading.value or NOTHING_RECENT
 
     @property
     def troubles(self) -> Troubles:
         """What is wrong with the data now."""
-        now = datetime.now(UTC)
-        return Troubles(*(feed.trouble(now) for feed in (self._queues, self._workers, self._programs, self._recent)))
+        now = moment.now()
+        return Troubles(
+            *(
+                feed.trouble(now)
+                for feed in (self._queues_feed, self._workers_feed, self._programs_feed, self._recent_feed)
+            )
+        )
 
     def ask(self, title: str, choices: Sequence[Choice], done: Callable[[Outcome], None] | None = None) -> None:
         """Ask the operator to confirm one of some actions, do it, and say what happened."""
@@ -181,7 +194,7 @@ class NexusApp(App[None], inherit_bindings=False):
         if not word:
             return ""
         try:
-            command = commands.resolve(word, [view.name for view in VIEWS])
+            command = commands.resolve(word, list(VIEWS))
         except commands.UnknownCommand as unknown:
             return safe_text(str(unknown), 300)
         return self._obey(command, rest.strip())
@@ -220,8 +233,7 @@ class NexusApp(App[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Open the first view and begin to read."""
-        names = [view.name for view in VIEWS]
-        self.switch_mode(self._first_view if self._first_view in names else names[0])
+        self.switch_mode(self._first_view if self._first_view in VIEWS else FIRST_VIEW)
         for feed in self._feeds:
             feed.start()
         self.set_interval(1.0, self._tick)
@@ -249,11 +261,11 @@ class NexusApp(App[None], inherit_bindings=False):
         self._drawn_at = time.monotonic()
         for screen in self.screen_stack:
             if isinstance(screen, NexusScreen) and screen.is_current:
-                screen.redraw(datetime.now(UTC))
+                screen.redraw(moment.now())
 
     def _tick(self) -> None:
         """Draw what changes by itself: ages of stale data, how long runs run, the minute."""
-        minute = f"{datetime.now():%H:%M}"
+        minute = f"{moment.now():%H:%M}"
         if self.frozen:
             return
         if self.recent.running or self.troubles.all or minute != self._minute:
@@ -265,7 +277,7 @@ class NexusApp(App[None], inherit_bindings=False):
 
     @property
     def _feeds(self) -> tuple[Feed[Any], ...]:
-        return (self._queues, self._workers, self._programs, self._recent)
+        return (self._queues_feed, self._workers_feed, self._programs_feed, self._recent_feed)
 
     def _read_queues(self) -> tuple[QueueStats, ...]:
         if self.place == "…":
@@ -273,12 +285,12 @@ class NexusApp(App[None], inherit_bindings=False):
         return self.sources.broker.queues(self.sources.control.consumers())
 
     def _joined_workers(self) -> Reading[tuple[Worker, ...]]:
-        workers, programs = self._workers.reading, self._programs.reading
+        workers, programs = self._workers_feed.reading, self._programs_feed.reading
         if self._joined[0] is not workers or self._joined[1] is not programs:
             from nexus_tui.sources import fleet
 
             known = workers.value is not None or programs.value is not None
-            joined = fleet.join(workers.value or (), programs.value or (), datetime.now(UTC)) if known else None
+            joined = fleet.join(workers.value or (), programs.value or (), moment.now()) if known else None
             taken = workers if workers.value is not None else programs
             self._joined = (workers, programs, Reading(joined, taken.taken_at, workers.problem))
         return self._joined[2]
@@ -346,5 +358,3 @@ class NexusApp(App[None], inherit_bindings=False):
         screen: Screen[Any] = self.screen
         if isinstance(screen, TasksScreen):
             screen.set_filter(text)
-
-

@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Generic, TypeVar
 
+from nexus_tui.models import moment
 from nexus_tui.models.recent import Recent
 from nexus_tui.models.snapshot import Reading
 from nexus_tui.models.text import safe_text
@@ -104,7 +105,7 @@ class Feed(Generic[T]):
 
     def _take(self) -> Reading[T]:
         try:
-            return self.reading.renewed(self._read(), datetime.now(UTC))
+            return self.reading.renewed(self._read(), moment.now())
         except SourceError as error:
             return self.reading.failed(safe_text(str(error), 300))
         except Exception as error:  # noqa: BLE001  (a fault in a source must be drawn: a dead thread would look like calm)

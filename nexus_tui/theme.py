@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 from rich.style import Style
-from textual.app import App
 from textual.theme import Theme
 
 DEFAULT_THEME = "nexus-dark"
 
 _ROLES = (
-    ["background", "surface", "panel", "plain", "dim", "strong", "accent", "good", "warn", "bad", "cursor", "cyan", "green", "magenta", "yellow", "blue"]
+    *("background", "surface", "panel", "plain", "dim", "strong", "accent", "good", "warn", "bad", "cursor"),
+    *("cyan", "green", "magenta", "yellow", "blue"),
 )
 
 _PALETTES: dict[str, tuple[bool, str]] = {
@@ -42,9 +41,9 @@ def themes() -> list[Theme]:
     return [_theme(name) for name in THEME_NAMES]
 
 
-def looks(app: App[Any]) -> dict[str, Style]:
-    """Return the style of each role in the theme in force, foregrounds only but for ``cursor``."""
-    return _looks(app.theme if app.theme in _PALETTES else DEFAULT_THEME)
+def looks(name: str) -> dict[str, Style]:
+    """Return the style of each role in a theme, foregrounds only but for ``cursor``, ``unfocused`` and ``tab``."""
+    return _looks(name if name in _PALETTES else DEFAULT_THEME)
 
 
 @lru_cache(maxsize=8)
@@ -58,7 +57,6 @@ def _looks(name: str) -> dict[str, Style]:
     found = {role: Style(color=colours[role]) for role in _ROLES}
     found["cursor"] = Style(bgcolor=colours["cursor"], bold=True)
     found["unfocused"] = Style(bgcolor=colours["surface"])
-    found["bar"] = Style(bgcolor=colours["surface"])
     found["strong"] = Style(color=colours["strong"], bold=True)
     found["rule"] = Style(color=colours["panel"])
     found["mark"] = Style(color=colours["warn"], bold=True)

@@ -25,9 +25,8 @@ def open_dashboard(target: Target, *, view: str = "pulse", filter_text: str = ""
     """
     from nexus_tui.app import VIEWS, NexusApp
 
-    names = [known.name for known in VIEWS]
-    if view not in names:
-        raise Invalid(f"no view {view!r}; there are {', '.join(names)}")
+    if view not in VIEWS:
+        raise Invalid(f"no view {view!r}; there are {', '.join(VIEWS)}")
     sources = target.sources()
     NexusApp(sources, view=view, filter_text=filter_text, read_only=sources.read_only).run()
 

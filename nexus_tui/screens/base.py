@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
-from nexus_tui.models.text import raw_json
+from nexus_tui.models import moment
 from nexus_tui.screens import health
 from nexus_tui.screens.host import Host
 from nexus_tui.widgets.chrome import KeyBar, OneLine, TabBar
@@ -21,6 +21,8 @@ from nexus_tui.widgets.table import Table
 
 CHANGES = frozenset({"submit", "revoke", "priority", "program"})
 """Names of Textual actions that change the world: read-only mode takes them from keys, footer and palette."""
+
+_EVERYWHERE = ("submit", "help", "command")
 
 
 class NexusScreen(Screen[None]):
@@ -92,12 +94,10 @@ class NexusScreen(Screen[None]):
         self.query_one(KeyBar).show(self.keys(), health.status(self.host))
 
     def keys(self) -> Sequence[tuple[str, str]]:
-        """List the keys of this screen that the footer shows."""
-        return [
-            (self.app.get_key_display(active.binding), active.binding.description)
-            for active in self.active_bindings.values()
-            if active.binding.show and active.binding.description
-        ]
+        """List the keys of this screen that the footer shows, its own before those of every screen."""
+        shown = [active.binding for active in self.active_bindings.values() if active.binding.show]
+        shown.sort(key=lambda binding: binding.action in _EVERYWHERE)
+        return [(self.app.get_key_display(binding), binding.description) for binding in shown if binding.description]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave out what changes the world in read-only mode, and every letter while the prompt is open."""
@@ -211,11 +211,4 @@ class NexusScreen(Screen[None]):
 
     def redraw_now(self) -> None:
         """Draw with the present time."""
-        from datetime import UTC
-
-        self.redraw(datetime.now(UTC))
-
-
-Severity = Literal["information", "warning", "error"]
-
-__all__ = ["CHANGES", "NexusScreen", "Severity", "raw_json"]
+        self.redraw(moment.now())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from config.queues import BY_NAME
+from nexus_tui.models import moment
 from nexus_tui.models.broker import Message, QueueStats
 from nexus_tui.models.runs import Run
 from nexus_tui.models.text import (
@@ -66,7 +67,7 @@ def known(value: object, look: str = "plain") -> Line:
 QUEUE_COLUMNS = (
     Column("QUEUE", 23, flex=1, sort="name"),
     Column("WAITING", 8, right=True, sort="waiting"),
-    Column("0 … 9 first", 12),
+    Column("PRIORITY 0…9", 12),
     Column("FLIGHT", 6, right=True, sort="in_flight"),
     Column("OLDEST", 7, right=True, sort="oldest_age_s"),
     Column("IN/S", 6, right=True, sort="in_per_s"),
@@ -175,7 +176,7 @@ def state_cell(state: str) -> Line:
 
 def run_cells(run: Run) -> Cells:
     """Draw a run of the Tasks view."""
-    now = datetime.now(UTC)
+    now = moment.now()
     return (
         state_cell(run.state),
         known(short_task(run.task), queue_colour(run.queue)),
@@ -197,7 +198,7 @@ def running_cells(run: Run) -> Cells:
     return (
         known(short_task(run.task), queue_colour(run.queue)),
         ((short_id(run.id), "dim"),),
-        ((ran(run, datetime.now(UTC)), "plain"),),
+        ((ran(run, moment.now()), "plain"),),
         progress_bar(progress.done, progress.total) if progress else (("", "dim"),),
         text(_progress_words(run), "dim"),
     )
@@ -239,7 +240,7 @@ def _arguments(args: object, kwargs: object, problem: str) -> Line:
 
 WORKER_COLUMNS = (
     Column("WORKER", 20, flex=1, sort="name"),
-    Column("VERDICT", 14, sort="verdict"),
+    Column("VERDICT", 15, sort="verdict"),
     Column("ACTIVE", 6, right=True, sort="active"),
     Column("HOLDS", 5, right=True, sort="reserved"),
     Column("DONE", 9, right=True, sort="processed"),
@@ -253,7 +254,7 @@ WORKER_COLUMNS = (
 
 PULSE_WORKER_COLUMNS = (
     Column("WORKER", 14, flex=1),
-    Column("VERDICT", 14),
+    Column("VERDICT", 15),
     Column("BUSY", 5, right=True),
     Column("CPU", 5, right=True),
     Column("MEMORY", 7, right=True),
@@ -309,7 +310,9 @@ def child_cells(child: Child) -> Cells:
     """Draw a child process and what it runs."""
     return (
         ((str(child.pid), "plain"),),
-        text(short_task(child.task) or ("idle" if child.run_id is None else UNKNOWN), "plain" if child.run_id else "dim"),
+        text(
+            short_task(child.task) or ("idle" if child.run_id is None else UNKNOWN), "plain" if child.run_id else "dim"
+        ),
         ((short_id(child.run_id or ""), "plain"),),
         (("" if child.run_id is None else age(child.ran_s), "plain"),),
         ((percent(child.cpu_percent), "plain"),),

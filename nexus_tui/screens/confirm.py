@@ -121,7 +121,8 @@ class _Question(LineView):
 
 def _words(text: str, width: int) -> list[str]:
     """Wrap at spaces where there are some."""
-    lines, line = [], ""
+    lines: list[str] = []
+    line = ""
     for word in text.split(" "):
         if line and len(line) + 1 + len(word) > width:
             lines.append(line)

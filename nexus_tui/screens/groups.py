@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from nexus_tui.models import moment
 from nexus_tui.models.runs import Run
 from nexus_tui.models.text import age, number
 from nexus_tui.screens.cells import Cells, known, queue_colour, short_task, text
@@ -51,7 +51,7 @@ def failure_cells(group: FailureGroup) -> Cells:
     """Draw a group."""
     run = group.newest
     ended = run.finished_at
-    since = (datetime.now(UTC) - ended).total_seconds() if ended else None
+    since = (moment.now() - ended).total_seconds() if ended else None
     return (
         (("✗ ", "bad"), *text(group.kind, "bad")),
         known(short_task(run.task), queue_colour(run.queue)),

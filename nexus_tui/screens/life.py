@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from nexus_tui.models.runs import Run
@@ -29,9 +29,9 @@ def steps_of(run: Run, life: Iterable[Any]) -> list[Step]:
 
 
 def _step(entry: Any) -> Step:
-    at, word, detail = entry
-    moment = at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
-    return Step(moment, safe_text(word, 20), _LOOKS.get(word, "plain"), safe_text(detail or "", 500))
+    return Step(
+        entry.at, safe_text(entry.event, 20), _LOOKS.get(entry.event, "plain"), safe_text(entry.detail or "", 500)
+    )
 
 
 def _from_times(run: Run) -> list[Step]:

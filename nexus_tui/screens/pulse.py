@@ -34,7 +34,7 @@ class PulseScreen(NexusScreen):
 
     def body(self) -> Iterable[Widget]:
         """Make the four panels."""
-        yield Table[QueueStats](
+        yield Table(
             cells.QUEUE_COLUMNS,
             cells.queue_cells,
             lambda queue: queue.name,
@@ -43,7 +43,7 @@ class PulseScreen(NexusScreen):
             id="queues",
         )
         with Horizontal(id="middle"):
-            yield Table[Worker](
+            yield Table(
                 cells.PULSE_WORKER_COLUMNS,
                 cells.pulse_worker_cells,
                 lambda worker: worker.name,
@@ -51,7 +51,7 @@ class PulseScreen(NexusScreen):
                 empty="No workers: start them with nexus-tui up",
                 id="workers",
             )
-            yield Table[Run](
+            yield Table(
                 cells.RUNNING_COLUMNS,
                 cells.running_cells,
                 lambda run: run.id,
@@ -59,7 +59,7 @@ class PulseScreen(NexusScreen):
                 empty="Nothing runs: press n to submit a task",
                 id="running",
             )
-        yield Table[FailureGroup](
+        yield Table(
             FAILURE_COLUMNS,
             failure_cells,
             lambda group: group.id,

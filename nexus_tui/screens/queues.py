@@ -37,7 +37,7 @@ class QueuesScreen(NexusScreen):
 
     def body(self) -> Iterable[Widget]:
         """Make the table."""
-        yield Table[QueueStats](
+        yield Table(
             cells.QUEUE_COLUMNS,
             cells.queue_cells,
             lambda queue: queue.name,
@@ -89,7 +89,7 @@ class QueueScreen(RunOperations):
 
     def body(self) -> Iterable[Widget]:
         """Make the table."""
-        yield Table[Message](
+        yield Table(
             cells.MESSAGE_COLUMNS,
             cells.message_cells,
             lambda message: message.id,
@@ -106,9 +106,7 @@ class QueueScreen(RunOperations):
 
     def on_mount(self) -> None:
         """Begin to read the messages."""
-        self._feed = Feed(
-            "broker", self._read, lambda: self.post_message(self.Changed()), interval_s=0.5, calm_s=0.8
-        )
+        self._feed = Feed("broker", self._read, lambda: self.post_message(self.Changed()), interval_s=0.5, calm_s=0.8)
         self._feed.start()
 
     def on_unmount(self) -> None:

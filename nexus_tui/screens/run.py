@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from textual import on
 from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
+from nexus_tui.models import moment
 from nexus_tui.models.runs import Run
 from nexus_tui.models.text import UNKNOWN, clock, duration, pretty, safe_lines, safe_text, short_id
 from nexus_tui.poller import Feed
@@ -54,9 +55,7 @@ class RunScreen(RunOperations):
 
     def on_mount(self) -> None:
         """Begin to read the run."""
-        self._feed = Feed(
-            "history", self._read, lambda: self.post_message(self.Changed()), interval_s=0.4, calm_s=0.8
-        )
+        self._feed = Feed("history", self._read, lambda: self.post_message(self.Changed()), interval_s=0.4, calm_s=0.8)
         self._feed.start()
         self.query_one(Reader).focus()
 
@@ -112,8 +111,27 @@ class RunScreen(RunOperations):
         try:
             run = history.run(self.run_id)
         except NotFound:
-            return _Life(None, ())
+            run = self._waiting()
+            return _Life(run, tuple(steps_of(run, ())) if run else ())
         return _Life(run, tuple(steps_of(run, history.life(run.id))))
+
+    def _waiting(self) -> Run | None:
+        """Find the run as a message: the history may be a moment behind."""
+        message = self.host.sources.broker.find(self.run_id)
+        if message is None:
+            return None
+        sent = None if message.age_s is None else moment.now() - timedelta(seconds=round(message.age_s))
+        return Run(
+            id=message.id,
+            task=message.task or None,
+            state="PENDING",
+            queue=message.queue,
+            priority=message.priority,
+            sent_at=sent,
+            waited_s=message.age_s,
+            args=message.args,
+            kwargs=message.kwargs,
+        )
 
 
 def page(run: Run, steps: Sequence[Step], now: datetime) -> list[Line]:
@@ -187,5 +205,3 @@ def _ending(run: Run) -> list[Line]:
 
 def _block(title: str, lines: Sequence[str], look: str = "plain") -> list[Line]:
     return [BLANK, ((f" {title}", "accent"),), *((("   ", "plain"), (line, look)) for line in lines)]
-
-

@@ -34,7 +34,12 @@ from nexus_tui.widgets.table import Column, Table
 TASK_COLUMNS = (Column("TASK", 34, flex=1), Column("QUEUE", 21), Column("DOES", 20, flex=2))
 
 PRIORITY = TaskParameter(
-    "priority", "integer", "0 (first) … 9 (last)", required=False, default=DEFAULT_PRIORITY, help="Its place in the queue."
+    "priority",
+    "integer",
+    "0 (first) … 9 (last)",
+    required=False,
+    default=DEFAULT_PRIORITY,
+    help="Its place in the queue.",
 )
 COUNTDOWN = TaskParameter(
     "countdown", "number", "seconds", required=False, help="Not before so many seconds from now; empty: at once."
@@ -80,7 +85,7 @@ class SubmitScreen(Dialog[Outcome]):
         with Vertical(classes="box"):
             yield OneLine(id="head")
             yield SafeInput(placeholder="part of a task's name; Enter opens its form")
-            yield Table[TaskType](
+            yield Table(
                 TASK_COLUMNS,
                 task_cells,
                 lambda task: task.name,
@@ -117,7 +122,7 @@ class SubmitScreen(Dialog[Outcome]):
 
     @on(Input.Submitted)
     def _entered(self) -> None:
-        self._open(cast("TaskType | None", self.query_one(Table).current))
+        self._open(self.query_one(Table).current)
 
     @on(Table.Opened)
     def _opened(self, event: Table.Opened) -> None:
@@ -325,7 +330,11 @@ class FormScreen(Dialog[Outcome]):
             field.editor.focus(scroll_visible=False)
 
     def _say(self, problem: str) -> None:
-        keys: Line = (("Enter", "accent"), (" check and submit  ", "plain"), ("Tab", "accent"), (" next field  ", "plain"),
-                      ("Ctrl+T", "accent"), (" fields" if self._is_raw else " raw JSON", "plain"))  # fmt: skip
+        other = " fields" if self._is_raw else " raw JSON"
+        keys: Line = (
+            *(("Enter", "accent"), (" check and submit  ", "plain")),
+            *(("Tab", "accent"), (" next field  ", "plain")),
+            *(("Ctrl+T", "accent"), (other, "plain")),
+        )
         line: Line = ((f"▲ {safe_text(problem, 300)}", "bad"),) if problem else keys
         self.query_one("#problem", OneLine).show(line, (("  Esc closes", "dim"),))

@@ -62,7 +62,7 @@ class TasksScreen(RunOperations):
 
     def body(self) -> Iterable[Widget]:
         """Make the table."""
-        yield Table[Run](
+        yield Table(
             cells.RUN_COLUMNS,
             cells.run_cells,
             lambda run: run.id,
@@ -79,9 +79,7 @@ class TasksScreen(RunOperations):
 
     def on_mount(self) -> None:
         """Begin to read the runs."""
-        self._feed = Feed(
-            "history", self._read, lambda: self.post_message(self.Changed()), interval_s=0.4, calm_s=0.7
-        )
+        self._feed = Feed("history", self._read, lambda: self.post_message(self.Changed()), interval_s=0.4, calm_s=0.7)
         self._feed.start()
 
     def on_unmount(self) -> None:

@@ -12,7 +12,7 @@ from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
 from nexus_tui.models.text import UNKNOWN, age, number, percent, safe_lines, safe_text, size
-from nexus_tui.models.workers import Child, Program, Worker
+from nexus_tui.models.workers import Program, Worker
 from nexus_tui.poller import Feed
 from nexus_tui.screens import cells
 from nexus_tui.screens.base import NexusScreen
@@ -47,7 +47,7 @@ class WorkersScreen(NexusScreen):
 
     def body(self) -> Iterable[Widget]:
         """Make the two tables."""
-        yield Table[Worker](
+        yield Table(
             cells.WORKER_COLUMNS,
             cells.worker_cells,
             lambda worker: worker.name,
@@ -55,7 +55,7 @@ class WorkersScreen(NexusScreen):
             empty="No workers: start them with nexus-tui up",
             id="rows",
         )
-        yield Table[Program](
+        yield Table(
             cells.PROGRAM_COLUMNS,
             cells.program_cells,
             lambda program: program.name,
@@ -142,7 +142,7 @@ class WorkerScreen(NexusScreen):
     def body(self) -> Iterable[Widget]:
         """Make facts, children and log."""
         yield Reader("Worker", id="facts")
-        yield Table[Child](
+        yield Table(
             cells.CHILD_COLUMNS,
             cells.child_cells,
             lambda child: str(child.pid),
@@ -226,7 +226,9 @@ class WorkerScreen(NexusScreen):
 
 def _worker_facts(worker: Worker, now: datetime) -> list[Line]:
     beat = None if worker.heartbeat_at is None else (now - worker.heartbeat_at).total_seconds()
-    heartbeat = "no heartbeat known" if beat is None else "heartbeat fresh" if beat < 15 else f"heartbeat {age(beat)} ago"
+    heartbeat = (
+        "no heartbeat known" if beat is None else "heartbeat fresh" if beat < 15 else f"heartbeat {age(beat)} ago"
+    )
     pool = f"{worker.pool or UNKNOWN}, {number(worker.concurrency)} children, pid {worker.pid or UNKNOWN}"
     work = f"{number(worker.active)} active, {number(worker.reserved)} held, {number(worker.processed)} done"
     cost = f"cpu {percent(worker.cpu_percent)}, {size(worker.rss_bytes)}, up {age(worker.uptime_s)}, {heartbeat}"

@@ -126,7 +126,7 @@ class LineView(Widget):
     def _style(self, look: str, base: Style) -> Style:
         found = self._styles_of_look.get(look)
         if found is None:
-            roles = theme.looks(self.app)
+            roles = theme.looks(self.app.theme)
             found = base
             for role in look.split("+"):
                 found += roles.get(role, roles["plain"])

@@ -20,13 +20,15 @@ class Reader(LineView, can_focus=True):
         at_end: Whether the last lines are shown first, as of a log.
     """
 
+    DEFAULT_CSS = "Reader { height: 1fr; }"
+
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", "Down", show=False),
-        Binding("k,up", "move(-1)", "Up", show=False),
-        Binding("g,home", "edge(0)", "First", show=False),
-        Binding("G,end", "edge(1)", "Last", show=False),
-        Binding("pagedown,space", "page(1)", "Page down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("j,down", "move(1)", "down", show=False),
+        Binding("k,up", "move(-1)", "up", show=False),
+        Binding("g,home", "edge(0)", "first", show=False),
+        Binding("G,end", "edge(1)", "last", show=False),
+        Binding("pagedown,space", "page(1)", "page down", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
     ]
 
     def __init__(self, title: str = "", *, at_end: bool = False, id: str | None = None) -> None:
@@ -34,7 +36,7 @@ class Reader(LineView, can_focus=True):
         self.title = title
         self.stale = ""
         self.top = 0
-        self._at_end = at_end
+        self._follows_end = self._at_end = at_end
         self._text: Sequence[Line] = ()
         self._wrapped: tuple[int, list[Line]] = (0, [])
 
@@ -67,6 +69,7 @@ class Reader(LineView, can_focus=True):
 
     def action_edge(self, last: int) -> None:
         """Go to the first or the last line."""
+        self._at_end = bool(last) and self._follows_end
         self._scroll(len(self._wrapped[1]) if last else 0)
 
     def on_mouse_scroll_down(self, _event: events.MouseScrollDown) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -16,8 +16,6 @@ from textual.message import Message
 
 from nexus_tui.widgets.lines import Line, LineView, fit, with_look
 from nexus_tui.widgets.panel import title_line
-
-T = TypeVar("T")
 
 PAGE = 200
 """Rows asked for at a time."""
@@ -44,7 +42,7 @@ class Column:
     sort: str = ""
 
 
-class Table(LineView, Generic[T], can_focus=True):
+class Table(LineView, can_focus=True):
     """Rows with a cursor and marks.
 
     Args:
@@ -56,35 +54,37 @@ class Table(LineView, Generic[T], can_focus=True):
         follows: Whether the cursor stays at the top while rows stream in there.
     """
 
+    DEFAULT_CSS = "Table { height: 1fr; }"
+
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", "Down", show=False),
-        Binding("k,up", "move(-1)", "Up", show=False),
-        Binding("g,home", "go(0)", "First", show=False),
-        Binding("G,end", "go(-1)", "Last", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("enter", "open", "Open"),
-        Binding("space", "mark", "Mark", show=False),
-        Binding("backslash", "clear_marks", "Clear marks", show=False),
+        Binding("enter", "open", "open"),
+        Binding("j,down", "move(1)", "down", show=False),
+        Binding("k,up", "move(-1)", "up", show=False),
+        Binding("g,home", "go(0)", "first", show=False),
+        Binding("G,end", "go(-1)", "last", show=False),
+        Binding("pagedown", "page(1)", "page down", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("space", "mark", "mark, or unmark", show=False),
+        Binding("backslash", "clear_marks", "clear marks", show=False),
     ]
 
     class Opened(Message):
         """Enter was pressed on a row."""
 
-        def __init__(self, table: Table[T], item: T) -> None:
+        def __init__(self, table: Table, item: Any) -> None:
             super().__init__()
             self.table = table
-            self.item: T = item
+            self.item = item
 
         @property
-        def control(self) -> Table[T]:
+        def control(self) -> Table:
             """The table, for ``@on`` with a selector."""
-            return cast("Table[T]", self.table)
+            return self.table
 
     class Wanted(Message):
         """Rows outside the loaded window are visible: the owner is asked for a page around ``offset``."""
 
-        def __init__(self, table: Table[T], offset: int) -> None:
+        def __init__(self, table: Table, offset: int) -> None:
             super().__init__()
             self.table = table
             self.offset = offset
@@ -96,8 +96,8 @@ class Table(LineView, Generic[T], can_focus=True):
     def __init__(
         self,
         columns: Sequence[Column],
-        cells: Callable[[T], tuple[Line, ...]],
-        identify: Callable[[T], str],
+        cells: Callable[[Any], tuple[Line, ...]],
+        identify: Callable[[Any], str],
         *,
         title: str,
         empty: str,
@@ -116,7 +116,7 @@ class Table(LineView, Generic[T], can_focus=True):
         self._cells = cells
         self._identify = identify
         self._follows = follows
-        self._items: Sequence[T] = ()
+        self._items: Sequence[Any] = ()
         self._offset = 0
         self._top = 0
         self._cursor_id = ""
@@ -124,7 +124,7 @@ class Table(LineView, Generic[T], can_focus=True):
 
     # What the owner says
 
-    def show(self, items: Sequence[T], *, offset: int = 0, total: int | None = None) -> None:
+    def show(self, items: Sequence[Any], *, offset: int = 0, total: int | None = None) -> None:
         """Show a window of the rows: ``items`` are those from ``offset`` on, of ``total`` (None: these are all)."""
         grown = (total or 0) - (self.total or 0) if self.total is not None else 0
         self._items, self._offset = items, offset
@@ -149,7 +149,7 @@ class Table(LineView, Generic[T], can_focus=True):
     # What the owner asks
 
     @property
-    def current(self) -> T | None:
+    def current(self) -> Any:
         """The item under the cursor, or None."""
         return self._item(self.cursor)
 
@@ -257,7 +257,7 @@ class Table(LineView, Generic[T], can_focus=True):
             self.post_message(self.Wanted(self, max(0, self._top - PAGE // 3)))
         return lines
 
-    def _row(self, index: int, item: T | None, columns: list[tuple[int, Column, int]], width: int) -> Line:
+    def _row(self, index: int, item: Any, columns: list[tuple[int, Column, int]], width: int) -> Line:
         if item is None:
             return fit((("  ·", "dim"),), width)
         marked = self._identify(item) in self.marks
@@ -311,7 +311,7 @@ class Table(LineView, Generic[T], can_focus=True):
     def _room(self) -> int:
         return max(self.size.height - _HEAD_LINES, 1)
 
-    def _item(self, index: int) -> T | None:
+    def _item(self, index: int) -> Any:
         place = index - self._offset
         return self._items[place] if 0 <= place < len(self._items) else None
 
@@ -353,5 +353,3 @@ class Table(LineView, Generic[T], can_focus=True):
     def _keep_cursor_visible(self) -> None:
         last_top = max((self.total or 0) - self._room, 0)
         self._top = max(self.cursor - self._room + 1, min(self._top, self.cursor, last_top))
-
-
