@@ -155,14 +155,14 @@ def analyze_document(
     max_tokens: MaxTokens | None = None,
     timeout_s: Timeout = 120,
 ) -> dict[str, Any]:
-    """Analyse a text or a text file: summary, sentiment, entities, keywords, questions and more.
+    """Analyse a text or a document: summary, sentiment, entities, keywords, questions and more.
 
     Long documents are read in parts, whose findings are merged.
 
     Args:
         text: The text itself; or give file_path.
         analysis_type: What to find; answer needs a question.
-        file_path: A text file below the upload root, up to 8 MiB.
+        file_path: A text file, Word, PowerPoint or PDF document below the upload root.
         question: What to answer out of the document.
         language: Language of the findings; the document's own when left out.
         provider: Whom to ask; auto takes Claude when it has a key, else OpenAI.
@@ -174,14 +174,13 @@ def analyze_document(
     ``partly_parsed``, ``unparsed``, ``refused``), ``parts``, and what ``claude_completion`` returns, summed up.
     """
     from workers.services.llm.analysis import analyze
-    from workers.services.llm.documents import read_text
+    from workers.services.llm.documents import read_document
 
     chosen = voice(provider, model, max_tokens, None, timeout_s)
-    document = text if text is not None else read_text(settings().uploads, file_path or "")
-    if not document.strip():
-        raise InvalidArgument("file_path: the file holds no text")
+    if file_path is not None:
+        text = read_document(settings().uploads, settings().outputs, file_path)
     return analyze(
-        document,
+        text or "",
         analysis_type,
         chosen,
         kept(),

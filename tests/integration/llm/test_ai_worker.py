@@ -136,7 +136,7 @@ def test_a_completion_leaves_no_key_prompt_or_answer_in_logs_events_and_records(
     assert ANSWER_CANARY not in log.read_text()
 
 
-def test_inspect_shows_no_prompt_of_a_message_by_a_foreign_sender(server: LlmServer):
+def test_inspect_and_events_show_no_prompt_of_a_message_by_a_foreign_sender(broker: Broker, server: LlmServer):
     from config.celery_config import celery_app
 
     server.moods["slow one"] = [Mood(wait_s=3)]
@@ -151,6 +151,7 @@ def test_inspect_shows_no_prompt_of_a_message_by_a_foreign_sender(server: LlmSer
     wait_until(is_active)
     assert active[0]["args"] == ["‹private, 21 characters›"]
     run.get(timeout=30)
+    wait_until(lambda: [key for key, value in dump(broker).items() if PROMPT_CANARY in value] == [])
 
 
 def test_a_rate_limit_is_waited_for_by_celery_and_not_by_a_child(server: LlmServer):
