@@ -6,6 +6,7 @@ result record. Keys come from the worker's environment alone.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -48,7 +49,8 @@ SPEC = BY_FAMILY["ai"]
 
 def _options(*private_arguments: str, **further: Any) -> dict[str, Any]:
     """Options of a task whose named arguments are private, and whose answer is: logs and events print none of it."""
-    return SPEC.task_options | {"private_arguments": private_arguments, "resultrepr_maxsize": 1} | further
+    private = {"private_arguments": private_arguments, "private_result": True, "resultrepr_maxsize": 1}
+    return SPEC.task_options | private | further
 
 
 class DocumentTask(NexusTask):
@@ -177,6 +179,7 @@ def analyze_document(
     from workers.services.llm.documents import read_document
 
     chosen = voice(provider, model, max_tokens, None, timeout_s)
+    ends_at = time.monotonic() + BUDGET_S
     if file_path is not None:
         text = read_document(settings().uploads, settings().outputs, file_path)
     return analyze(
@@ -187,7 +190,7 @@ def analyze_document(
         RunProgress(),
         question=question,
         language=language,
-        budget_s=BUDGET_S,
+        budget_s=ends_at - time.monotonic(),
     )
 
 
