@@ -45,6 +45,7 @@ def start_worker(broker: Broker, server: LlmServer, log: Path) -> Worker:
     environment = os.environ | {
         "NEXUS_HOME": str(broker.home),
         "PYTHONPATH": str(ROOT),
+        "NEXUS_DELIVERY": "stock",  # what a killed worker held comes back when a test says so
         "ANTHROPIC_API_KEY": KEY_CANARY,
         "ANTHROPIC_BASE_URL": server.url,
     }
