@@ -1,0 +1,130 @@
+"""What runs inside Redis: each script is one atomic step, short enough to hold up nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from redis.exceptions import NoScriptError
+
+OBSERVE = """
+-- KEYS[1] unacked hash, KEYS[2…] lists; ARGV: header of the time, most entries and most bytes of unacked to look at
+-- Answers: lengths (-1: not a list), times of the next two messages of each list,
+--   [exchange, routing key, count …] | false
+local header, most, budget = '"' .. ARGV[1] .. '"', tonumber(ARGV[2]), tonumber(ARGV[3])
+local function sent_at(message)
+  local _, at = string.find(message, header, 1, true)
+  return at and string.match(message, '^%s*:%s*([%d%.eE+]+)', at + 1) or ''
+end
+local lengths, times = {}, {}
+for index = 2, #KEYS do
+  local length = redis.pcall('LLEN', KEYS[index])
+  if type(length) == 'table' then length = -1 end
+  lengths[index - 1] = length
+  local ages = {}
+  if length > 0 then
+    for place, message in ipairs(redis.call('LRANGE', KEYS[index], -2, -1)) do ages[place] = sent_at(message) end
+  end
+  times[index - 1] = ages
+end
+local held = redis.pcall('HLEN', KEYS[1])
+if type(held) == 'table' or held > most then return {lengths, times, false} end
+local counts, flat = {}, {}
+for _, tag in ipairs(redis.call('HKEYS', KEYS[1])) do
+  budget = budget - redis.call('HSTRLEN', KEYS[1], tag)
+  if budget < 0 then return {lengths, times, false} end
+  local tail = string.sub(redis.call('HGET', KEYS[1], tag) or '', -512)
+  local exchange, key = string.match(tail, ',%s*"([^"]*)"%s*,%s*"([^"]*)"%s*%]%s*$')
+  if key then
+    local name = exchange .. '\\0' .. key
+    counts[name] = (counts[name] or 0) + 1
+  end
+end
+for name, count in pairs(counts) do
+  local cut = string.find(name, '\\0', 1, true)
+  flat[#flat + 1] = string.sub(name, 1, cut - 1)
+  flat[#flat + 1] = string.sub(name, cut + 1)
+  flat[#flat + 1] = count
+end
+return {lengths, times, flat}
+"""
+
+FIND = """
+-- KEYS[1] list; ARGV: text, first and last index, how many messages at most
+-- Answers: [index from the right end (0 is next), message, …]
+local found, last = {}, tonumber(ARGV[3])
+local part = redis.call('LRANGE', KEYS[1], ARGV[2], ARGV[3])
+for place, message in ipairs(part) do
+  if string.find(message, ARGV[1], 1, true) then
+    found[#found + 1] = #part - place - last - 1
+    found[#found + 1] = message
+    if #found >= 2 * tonumber(ARGV[4]) then break end
+  end
+end
+return found
+"""
+
+COUNT = """
+-- KEYS[1] list; ARGV: first and last index
+-- Answers: how many messages were seen, [task name, count, …]; an empty name is a message without one
+local counts, flat = {}, {}
+local part = redis.call('LRANGE', KEYS[1], ARGV[1], ARGV[2])
+for _, message in ipairs(part) do
+  local _, headers = string.find(message, '"headers"', 1, true)
+  local _, at = string.find(message, '"task"', headers or 1, true)
+  local name = at and string.match(message, '^%s*:%s*"([^"\\\\]*)"', at + 1) or ''
+  counts[name] = (counts[name] or 0) + 1
+end
+for name, count in pairs(counts) do flat[#flat + 1] = name; flat[#flat + 1] = count end
+return {#part, flat}
+"""
+
+IS_UNACKED = """
+-- KEYS[1] unacked hash; ARGV: cursor, two spellings of a text
+-- Answers: next cursor, 1 when one of them is in a message of this part
+local part = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', 200)
+for index = 2, #part[2], 2 do
+  local message = part[2][index]
+  if string.find(message, ARGV[2], 1, true) or string.find(message, ARGV[3], 1, true) then return {part[1], 1} end
+end
+return {part[1], 0}
+"""
+
+TAKE = """
+-- KEYS[1] list, KEYS[2] list to put it in; ARGV: message, its depth or -1, new message or '', 'front' | 'back'
+-- Answers 1 when the message was still there
+local direction, depth = -1, tonumber(ARGV[2])
+if depth > redis.call('LLEN', KEYS[1]) / 2 then direction = 1 end
+local removed = redis.call('LREM', KEYS[1], direction, ARGV[1])
+if removed == 1 and ARGV[3] ~= '' then
+  redis.call(ARGV[4] == 'front' and 'RPUSH' or 'LPUSH', KEYS[2], ARGV[3])
+end
+return removed
+"""
+
+
+class Script:
+    """A script that is sent once and called by its digest: one round trip, also inside a pipeline.
+
+    redis-py's own asks the server which scripts it has before each pipeline.
+    """
+
+    def __init__(self, client: redis.Redis, text: str) -> None:
+        self._client = client
+        self._text = text
+        self._digest = str(client.register_script(text).sha)
+
+    def __call__(self, keys: list[str], args: list[Any]) -> Any:
+        """Run it, sending its text when the server does not know it."""
+        try:
+            return self._client.evalsha(self._digest, len(keys), *keys, *args)
+        except NoScriptError:
+            return self._client.eval(self._text, len(keys), *keys, *args)
+
+    def queue(self, pipeline: Any, keys: list[str], args: list[Any]) -> None:
+        """Add a call to a pipeline; when it raises ``NoScriptError``, :meth:`load` and run the pipeline again."""
+        pipeline.evalsha(self._digest, len(keys), *keys, *args)
+
+    def load(self) -> None:
+        """Send the text to the server."""
+        self._client.script_load(self._text)
