@@ -16,7 +16,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -35,8 +35,8 @@ from workers.history.sql import Names, compile_filter, register
 T = TypeVar("T")
 
 _RUN = """
-select run.key, run.id, task.text, state, queue.text, priority, worker.text, sent_at, received_at, started_at, finished_at,
-  waited_s, ran_s, retries, args, kwargs, result, error, traceback, place, progress, root_id, parent_id,
+select run.key, run.id, task.text, state, queue.text, priority, worker.text, sent_at, received_at, started_at,
+  finished_at, waited_s, ran_s, retries, args, kwargs, result, error, traceback, place, progress, root_id, parent_id,
   group_id, verdict
 from run
 left join name as task on task.id = run.task
@@ -87,7 +87,7 @@ class History:
         return self._path.exists()
 
     @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection | None]:
+    def read(self) -> Generator[sqlite3.Connection | None]:
         """Lend the connection, in one snapshot of the file; None where there is no file.
 
         Raises:
@@ -244,11 +244,12 @@ def _runs(connection: sqlite3.Connection, rest: str, parameters: tuple[Any, ...]
 
 
 def _run(row: tuple[Any, ...]) -> HistoryRun:
-    key, id_, task, state, *middle = row
+    key, id_, task = row[:3]
+    middle: list[Any] = list(row[4:])
     (args, kwargs, result), progress = middle[10:13], middle[16]
     middle[10:13] = [loads(args), loads(kwargs), loads(result)]
     middle[16] = _progress(progress)
-    return HistoryRun(id_, key // COUNTERS / 1e6, task, STATES[state], *middle)
+    return HistoryRun(id_, key // COUNTERS / 1e6, task, STATES[int(row[3])], *middle)
 
 
 def _progress(text: str | None) -> tuple[int, int | None, str] | None:
