@@ -5,10 +5,9 @@
     with History(settings().paths.history) as history:
         for run in history.runs("state:failure age:<1d", limit=50):
             ...
-        history.failures(since=time.time() - 86400)
-        history.stats(since=…, until=…)
 
-A missing file is an empty history. Times are seconds since the epoch.
+Error groups, statistics and charts are in :mod:`workers.history.figures`. A missing file is an empty history.
+Times are seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -154,8 +153,7 @@ class History:
         node = parse(filter_text)
 
         def question(connection: sqlite3.Connection) -> list[HistoryRun]:
-            keys = self._keys(connection, node, limit, offset, before)
-            return [run for key in keys for run in _runs(connection, "where run.key = ?", (key,))]
+            return load_runs(connection, self._keys(connection, node, limit, offset, before))
 
         return self.ask(question, [])
 
@@ -237,6 +235,11 @@ class History:
             return [Gap(*row) for row in rows]
 
         return self.ask(question, [])
+
+
+def load_runs(connection: sqlite3.Connection, keys: list[int]) -> list[HistoryRun]:
+    """Return the runs of these rows, in this order."""
+    return [run for key in keys for run in _runs(connection, "where run.key = ?", (key,))]
 
 
 def _runs(connection: sqlite3.Connection, rest: str, parameters: tuple[Any, ...]) -> list[HistoryRun]:
