@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import formataddr
 
-from email_validator import EmailNotValidError, validate_email
-
 from workers.errors import InvalidArgument
 from workers.services.storage import shown
 
@@ -56,6 +54,8 @@ def parse(text: str, field: str = "address") -> Address:
     Raises:
         InvalidArgument: It is none, or more than one; the message names ``field`` and shows the text.
     """
+    from email_validator import EmailNotValidError, validate_email
+
     problem = _control_character(text)
     if problem:
         raise InvalidArgument(f"{field}: {shown(text, 80)!r} contains {problem}; give a plain address")
