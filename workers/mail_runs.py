@@ -38,7 +38,7 @@ class Ticket:
     priority: int | None
 
 
-def currentticket() -> Ticket:
+def current_ticket() -> Ticket:
     """Say what is known of the run that calls this."""
     request = current_task.request if current_task else None
     if request is None or request.called_directly or request.is_eager or not request.id:
