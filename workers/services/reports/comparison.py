@@ -55,7 +55,7 @@ def choose(table: Table) -> str | None:
     """Choose the column to compare by: text or yes/no, 2 to 20 different values, the fewest; None if none repeats."""
     candidates = table.of_kind("text") + table.of_kind("boolean")
     distinct = {name: table.frame[name].drop_nulls().n_unique() for name in candidates}
-    good = [name for name in candidates if 2 <= distinct[name] <= min(20, max(2, len(table.rows) - 1))]  # noqa: PLR2004
+    good = [name for name in candidates if 2 <= distinct[name] <= min(20, max(2, len(table.rows) - 1))]
     return min(good, key=lambda name: distinct[name], default=None)
 
 

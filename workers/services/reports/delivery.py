@@ -25,7 +25,8 @@ LIMITS = {"html": page.LIMIT, "pdf": paper.PDF_ROWS, "docx": paper.DOCX_ROWS, "m
 """Rows of a table that a format shows; the others show all."""
 
 CONTENT_ROWS = 20
-"""Rows of a table in the text that comes back with the result."""
+CONTENT = 6_000
+"""Rows of a table, and characters, of the text that comes back with the result."""
 
 
 def deliver(report: Report, format_: ReportFormat, folder: OutputFolder) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def deliver(report: Report, format_: ReportFormat, folder: OutputFolder) -> dict
         "outputs": {"file": path, f"{format_}_file": path, "stats": report.stats},
         "stats": report.stats,
         "warnings": notes,
-        "content": text.markdown(report, notes, CONTENT_ROWS)[:20_000],
+        "content": text.markdown(report, notes, CONTENT_ROWS)[:CONTENT],
     }
 
 

@@ -133,7 +133,7 @@ def _change(values: Sequence[float | None]) -> dict[str, float | None]:
 def _slope(values: list[float]) -> float | None:
     """Slope of the straight line through the values by least squares, per bucket."""
     count = len(values)
-    if count < 2:  # noqa: PLR2004
+    if count < 2:
         return None
     middle, mean = (count - 1) / 2, sum(values) / count
     above = sum((index - middle) * (value - mean) for index, value in enumerate(values))
