@@ -212,10 +212,15 @@ def _row(entry: Any) -> dict[str, Any]:
         "cron": _spell(when) if is_cron else None,
         "every_s": None if is_cron else when.run_every.total_seconds(),
         "enabled": bool(entry.enabled),
-        "last_run_at": entry.last_run_at.isoformat() if entry.last_run_at and entry.total_run_count else None,
-        "next_run_at": due.isoformat() if due and entry.enabled else None,
+        "last_run_at": _second(entry.last_run_at) if entry.last_run_at and entry.total_run_count else None,
+        "next_run_at": _second(due) if due and entry.enabled else None,
         "runs": int(entry.total_run_count or 0),
     }
+
+
+def _second(moment: datetime) -> str:
+    """Spell a time to the nearest second: estimates of the next run are a few milliseconds early."""
+    return (moment + timedelta(milliseconds=500)).isoformat(timespec="seconds")
 
 
 def _spell(when: Any) -> str:
