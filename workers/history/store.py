@@ -185,7 +185,9 @@ class Store:
         values["state"] = STATES[values["state"]]
         for name in _NAMED:
             values[name] = self._text(values[name])
-        return RunRecord(**values, life=orjson.loads(row[-2] or "[]"), has_arguments=bool(row[-1]))
+        run = RunRecord(**values, life=orjson.loads(row[-2] or "[]"), has_arguments=bool(row[-1]))
+        run.recall_uncounted()
+        return run
 
     def _write_runs(self, changed: dict[str, RunRecord]) -> None:
         rows: list[Row] = []
@@ -207,9 +209,10 @@ class Store:
             if run.ending is not None:
                 endings.append((run.key, *run.ending))
                 run.ending = None
-            for state, at in run.done:
-                self._aggregates.add(state, at, task or NO_NAME, queue or NO_NAME, run.waited_s, run.ran_s)
-            run.done.clear()
+            if task is not None:
+                for state, at in run.done:
+                    self._aggregates.add(state, at, task, queue or NO_NAME, run.waited_s, run.ran_s)
+                run.done.clear()
         connection = self._connection
         connection.executemany(_UPSERT, rows)
         connection.executemany("insert or replace into life values (?, ?)", lives)
