@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from nexus_tui.models.actions import Outcome
 from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import Refused
 
 
 class Action(ABC):
@@ -47,3 +48,15 @@ class Action(ABC):
         Raises:
             SourceError: The broker, a worker or Supervisor can't be reached.
         """
+
+
+def perform(action: Action, sources: Sources) -> Outcome:
+    """Run an action, unless everything is read-only: the one place where that is refused.
+
+    Raises:
+        Refused: Read-only mode is on.
+        SourceError: What the action raises.
+    """
+    if sources.read_only:
+        raise Refused("read-only: nothing is changed; start without --read-only and NEXUS_READ_ONLY to change things")
+    return action.run(sources)
