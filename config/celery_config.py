@@ -103,6 +103,11 @@ export_env_file()
 celery_app = Celery(
     "nexus",
     task_cls="workers.task:NexusTask",
-    include=["workers.publishing", "workers.remote_control", "workers.revoked", *(spec.module for spec in QUEUES)],
+    include=[
+        "workers.publishing",
+        "workers.remote_control",
+        "workers.standing_orders",
+        *(spec.module for spec in QUEUES),
+    ],
 )
 celery_app.conf.update(_settings())

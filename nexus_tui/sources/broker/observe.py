@@ -13,7 +13,7 @@ from typing import Any, cast
 import redis
 from redis.exceptions import NoScriptError
 
-from config.keys import SENT_AT_HEADER, WORKER_HASH
+from config.keys import PAUSED_HASH, SENT_AT_HEADER, WORKER_HASH
 from nexus_tui.models.broker import QueueStats
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.scripts import OBSERVE, Script
@@ -64,6 +64,7 @@ class Observer:
         self._bound: dict[str, set[tuple[str, str]]] = {}
         self._cursor = 0
         self._scanned = False
+        self._paused: frozenset[str] = frozenset()
         self._memory: dict[str, _Memory] = {}
 
     @property
@@ -113,6 +114,7 @@ class Observer:
             arguments = [SENT_AT_HEADER, MOST_UNACKED, MOST_UNACKED_BYTES]
             self._observe.queue(pipeline, [self._layout.unacked, *lists], arguments)
             pipeline.hgetall(self._layout.named(WORKER_HASH))
+            pipeline.hkeys(self._layout.named(PAUSED_HASH))
             self._add_scan(pipeline)
             keys = self._add_bindings(pipeline)
             replies: list[Any] = pipeline.execute(raise_on_error=False)
@@ -122,8 +124,9 @@ class Observer:
             if isinstance(replies[0], Exception):
                 raise replies[0]
             heartbeats = {} if isinstance(replies[1], Exception) else cast("dict[bytes, bytes]", replies[1])
-            self._take_scan(replies[2:3])
-            self._take_bindings(keys, replies[3:])
+            self._paused = frozenset() if isinstance(replies[2], Exception) else frozenset(map(_name, replies[2]))
+            self._take_scan(replies[3:4])
+            self._take_bindings(keys, replies[4:])
             return replies[0], heartbeats
         raise NoScriptError("the broker forgets its scripts")
 
@@ -203,6 +206,7 @@ class Observer:
             in_per_s=in_per_s,
             out_per_s=out_per_s,
             consumers=None if consumers is None else tuple(consumers.get(name, ())),
+            paused=name in self._paused,
             declared=name in self._declared,
             history=tuple(memory.spark),
         )
