@@ -17,6 +17,7 @@ import redis
 from config.errors import ConfigError
 from config.paths import Paths
 from config.settings import embedded_password, settings
+from workers.parent import end_with_supervisor
 
 SHUTDOWN_TIMEOUT_S = 5
 
@@ -90,6 +91,7 @@ def main() -> None:
     with os.fdopen(descriptor, "w") as file:
         file.write(configuration(paths, password))
     binary = server_binary()
+    end_with_supervisor()
     os.execv(binary, [str(binary), str(conf)])  # noqa: S606
 
 

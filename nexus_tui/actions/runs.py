@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from nexus_tui.actions.base import Action
-from nexus_tui.actions.targets import Target, each, ended, locate, missing, named, not_waiting, undoably, was
+from nexus_tui.actions.targets import (
+    Target,
+    each,
+    ended,
+    is_whole,
+    locate,
+    missing,
+    named,
+    not_waiting,
+    undoably,
+    was,
+)
 from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.broker import Message
 from nexus_tui.sources import Sources
@@ -180,8 +191,12 @@ class RunAgain(Action):
         if not run.is_final:
             return TargetOutcome(target.id, False, f"has not ended ({run.state})")
         if run.task is None or not isinstance(run.args, list) or not isinstance(run.kwargs, dict):
-            return TargetOutcome(target.id, False, "its arguments are not known in full: submit it anew")
+            return TargetOutcome(target.id, False, "its arguments are not known: submit it anew")
         kwargs = {**cast("dict[str, Any]", run.kwargs), **(self.kwargs or {})}
+        if not is_whole(run.args):
+            return TargetOutcome(target.id, False, "its arguments are not kept in full: submit it anew")
+        if lacking := [name for name, value in kwargs.items() if not is_whole({name: value})]:
+            return TargetOutcome(target.id, False, f"not kept in full: {', '.join(lacking)}; give them with --kwargs")
         submitted = sources.catalog.submit(
             run.task,
             cast("list[Any]", run.args),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.broker import Message
@@ -13,6 +15,9 @@ from nexus_tui.sources.errors import Invalid, NotFound, SourceError
 
 FULL_ID_LENGTH = 36
 _MOST_NAMED = 3
+
+_LEFT_OUT = re.compile(r"\*\*\*|^‹.*›$|… \([\d,]+ more characters\)$", re.DOTALL)
+"""What events have in place of a secret, of a private or foreign value, and of the rest of a long one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,18 @@ def not_waiting(sources: Sources, target: Target) -> TargetOutcome:
     if not is_held and target.run is None:
         return missing(target.id)
     return TargetOutcome(target.id, False, "had already started")
+
+
+def is_whole(value: Any) -> bool:
+    """Tell whether an argument from the history is what was submitted: neither masked, nor private, nor cut."""
+    if isinstance(value, str):
+        return not _LEFT_OUT.search(value)
+    if isinstance(value, list):
+        return all(map(is_whole, cast("list[Any]", value)))
+    if isinstance(value, dict):
+        pairs = cast("dict[str, Any]", value)
+        return "…" not in pairs and all(map(is_whole, pairs.values()))
+    return True
 
 
 def named(run_ids: tuple[str, ...]) -> str:

@@ -18,6 +18,7 @@ from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.audit import AuditEntry
 from nexus_tui.sources.broker.connection import reaching
 from nexus_tui.sources.broker.layout import Layout
+from workers.masking import mask_text
 
 KEPT = 50_000
 """Entries kept, approximately."""
@@ -41,10 +42,10 @@ class AuditLog:
             "user": _user(),
             "origin": _origin(),
             "action": action,
-            "command": command,
+            "command": mask_text(command),
             "done": outcome.done,
-            "message": outcome.message,
-            "targets": [[row.target, row.done, row.message] for row in outcome.targets[:TARGETS_TOLD]],
+            "message": mask_text(outcome.message),
+            "targets": [[row.target, row.done, mask_text(row.message)] for row in outcome.targets[:TARGETS_TOLD]],
             "count": len(outcome.targets),
             "undo": outcome.undo,
         }

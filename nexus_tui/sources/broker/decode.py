@@ -115,7 +115,7 @@ def _arguments(body: Any, headers: dict[str, Any]) -> tuple[list[Any] | None, di
     """Arguments and headers of both protocols: in the second the body is ``[args, kwargs, embed]``."""
     if isinstance(body, list):
         parts = cast("list[Any]", body)
-        if len(parts) == 3 and isinstance(parts[0], list) and isinstance(parts[1], dict):  # noqa: PLR2004
+        if len(parts) == 3 and isinstance(parts[0], list) and isinstance(parts[1], dict):
             return cast("list[Any]", parts[0]), cast("dict[str, Any]", parts[1]), headers
     elif isinstance(body, dict) and not headers.get("task"):
         old = cast("dict[str, Any]", body)

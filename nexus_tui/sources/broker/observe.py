@@ -16,6 +16,7 @@ from redis.exceptions import NoScriptError
 from config.keys import PAUSED_HASH, SENT_AT_HEADER, WORKER_HASH
 from nexus_tui.models.broker import QueueStats
 from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.reliable import Reliable
 from nexus_tui.sources.broker.scripts import OBSERVE, Script
 
 MOST_UNACKED = 2000
@@ -65,6 +66,7 @@ class Observer:
         self._cursor = 0
         self._scanned = False
         self._paused: frozenset[str] = frozenset()
+        self._reliable = Reliable(layout)
         self._memory: dict[str, _Memory] = {}
 
     @property
@@ -115,6 +117,7 @@ class Observer:
             self._observe.queue(pipeline, [self._layout.unacked, *lists], arguments)
             pipeline.hgetall(self._layout.named(WORKER_HASH))
             pipeline.hkeys(self._layout.named(PAUSED_HASH))
+            self._reliable.add(pipeline, names)
             self._add_scan(pipeline)
             keys = self._add_bindings(pipeline)
             replies: list[Any] = pipeline.execute(raise_on_error=False)
@@ -125,8 +128,9 @@ class Observer:
                 raise replies[0]
             heartbeats = {} if isinstance(replies[1], Exception) else cast("dict[bytes, bytes]", replies[1])
             self._paused = frozenset() if isinstance(replies[2], Exception) else frozenset(map(_name, replies[2]))
-            self._take_scan(replies[3:4])
-            self._take_bindings(keys, replies[4:])
+            rest = self._reliable.take(replies[3:], names)
+            self._take_scan(rest[:1])
+            self._take_bindings(keys, rest[1:])
             return replies[0], heartbeats
         raise NoScriptError("the broker forgets its scripts")
 
@@ -159,7 +163,7 @@ class Observer:
             exchange = key.removeprefix(self._layout.bindings)
             for member in members:
                 parts = _name(member).split(self._layout.separator)
-                if len(parts) >= 3 and parts[-1] and not _is_internal(parts[-1]):  # noqa: PLR2004
+                if len(parts) >= 3 and parts[-1] and not _is_internal(parts[-1]):
                     self._bound.setdefault(parts[-1], set()).add((exchange, parts[0]))
 
     def _in_flight(self, held: Any) -> dict[str, int] | None:
@@ -200,7 +204,8 @@ class Observer:
             name=name,
             waiting=waiting,
             by_priority=self._layout.ten(by_step),
-            in_flight=None if in_flight is None else in_flight.get(name, 0),
+            in_flight=None if in_flight is None else in_flight.get(name, 0) + self._reliable.in_flight(name),
+            delayed=self._reliable.delayed(name),
             oldest_age_s=max(0.0, now - min(sent)) if sent else None,
             oldest_is_at_least=bool(sent) and not stamped,
             in_per_s=in_per_s,
@@ -223,7 +228,7 @@ def _rates(memory: _Memory, now: float, waiting: int, taken: _Taken | None) -> t
     if readings and taken.count < readings[-1][2]:  # a worker was restarted and counts from 0 again
         readings.clear()
     readings.append((now, waiting, taken.count))
-    while len(readings) > 2 and now - readings[1][0] >= RATE_WINDOW_S:  # noqa: PLR2004
+    while len(readings) > 2 and now - readings[1][0] >= RATE_WINDOW_S:
         readings.popleft()
     then, waited, had_taken = readings[0]
     elapsed = now - then

@@ -11,6 +11,7 @@ OBSERVE = """
 -- KEYS[1] unacked hash, KEYS[2…] lists; ARGV: header of the time, most entries and most bytes of unacked to look at
 -- Answers: lengths (-1: not a list), times of the next two messages of each list,
 --   [exchange, routing key, count …] | false
+-- With stock delivery a message in flight does not say which list it came from, only its exchange and routing key.
 local header, most, budget = '"' .. ARGV[1] .. '"', tonumber(ARGV[2]), tonumber(ARGV[3])
 local function sent_at(message)
   local _, at = string.find(message, header, 1, true)
@@ -90,8 +91,20 @@ end
 return {part[1], 0}
 """
 
-TAKE = """
--- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash; ARGV: message, its depth or -1, new message or '',
+_WAKE = """
+-- Idle workers with reliable delivery block on this list; nobody else looks at it.
+local function wake(key)
+  if redis.call('LLEN', key) == 0 then
+    redis.call('LPUSH', key, 1)
+    redis.call('EXPIRE', key, 60)
+  end
+end
+"""
+
+TAKE = (
+    _WAKE
+    + """
+-- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both; ARGV: message, its depth or -1, new message or '',
 --   'front' | 'back', seconds that the trash lives (0: no trash)
 -- Answers 1 when the message was still there
 local source, target, trash = KEYS[1], KEYS[2], KEYS[3]
@@ -107,15 +120,21 @@ if lives > 0 and depth > 0 then
 end
 local removed = redis.call('LREM', source, direction, message)
 if removed == 0 then return 0 end
-if changed ~= '' then redis.call(ARGV[4] == 'front' and 'RPUSH' or 'LPUSH', target, changed) end
+if changed ~= '' then
+  redis.call(ARGV[4] == 'front' and 'RPUSH' or 'LPUSH', target, changed)
+  wake(KEYS[5])
+end
 if lives > 0 then
-  redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or ''}))
+  redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or '', KEYS[4]}))
   redis.call('EXPIRE', trash, lives)
 end
 return 1
 """
+)
 
-UNDO = """
+UNDO = (
+    _WAKE
+    + """
 -- KEYS[1] trash; ARGV: how many at most
 -- Takes the last changes back first. Answers: messages restored, messages that had started meanwhile
 local restored, started = 0, 0
@@ -131,11 +150,13 @@ for _ = 1, tonumber(ARGV[1]) do
     if pivot == '' or redis.call('LINSERT', source, 'BEFORE', pivot, message) <= 0 then
       redis.call('RPUSH', source, message)
     end
+    wake(entry[6])
     restored = restored + 1
   end
 end
 return {restored, started}
 """
+)
 
 PURGE = """
 -- KEYS: list, trash, list, trash …; ARGV: seconds that the trash lives
@@ -152,9 +173,12 @@ end
 return gone
 """
 
-UNPURGE = """
--- KEYS[1] trash, KEYS[2] list; ARGV: how many at most
+UNPURGE = (
+    _WAKE
+    + """
+-- KEYS[1] trash, KEYS[2] list, KEYS[3] wake list; ARGV: how many at most
 -- Puts messages back where they run before everything that came later. Answers how many
+wake(KEYS[3])
 if redis.call('EXISTS', KEYS[2]) == 0 then
   local length = redis.call('LLEN', KEYS[1])
   if length > 0 then
@@ -170,6 +194,7 @@ for _ = 1, tonumber(ARGV[1]) do
 end
 return back
 """
+)
 
 
 class Script:

@@ -41,7 +41,7 @@ class Surgeon:
             return TargetOutcome(message.id, True, f"has priority {priority} already")
         changed = _changed(message.raw, ("properties", "priority"), priority)
         where = f"moved to the front of priority {priority}" if front else f"moved to priority {priority}"
-        return self._taken(message, target, changed, front, where, undo)
+        return self._taken(message, message.queue, target, changed, front, where, undo)
 
     def move(self, message: Message, queue: str, *, front: bool, undo: str) -> TargetOutcome:
         """Move a message to the same priority of another queue."""
@@ -50,11 +50,12 @@ class Surgeon:
         # A worker that gives the message back, and a retry, go by what the message says of its route.
         changed = _changed(message.raw, ("properties", "delivery_info"), {"exchange": queue, "routing_key": queue})
         target = self._layout.key(queue, message.priority)
-        return self._taken(message, target, changed, front, f"moved to {queue}", undo)
+        return self._taken(message, queue, target, changed, front, f"moved to {queue}", undo)
 
     def delete(self, message: Message, *, undo: str) -> TargetOutcome:
         """Remove a message."""
-        return self._taken(message, self._layout.key(message.queue, message.priority), b"", False, "deleted", undo)
+        key = self._layout.key(message.queue, message.priority)
+        return self._taken(message, message.queue, key, b"", False, "deleted", undo)
 
     def purge(self, queue: str, token: str) -> int:
         """Remove everything that waits in a queue into the trash; return how many messages."""
@@ -81,8 +82,11 @@ class Surgeon:
         workers = cast("dict[str, Any]", told).get("workers") if isinstance(told, dict) else None
         return tuple(str(name) for name in cast("list[Any]", workers)) if isinstance(workers, list) else ()
 
-    def _taken(self, message: Message, target: str, changed: bytes, front: bool, done: str, undo: str) -> TargetOutcome:
+    def _taken(
+        self, message: Message, queue: str, target: str, changed: bytes, front: bool, done: str, undo: str
+    ) -> TargetOutcome:
         keys = [self._layout.key(message.queue, message.priority), target, self.trash.key(undo)]
+        keys += [self._layout.wake(message.queue), self._layout.wake(queue)]
         depth = -1 if message.depth is None else message.depth
         place, lives = "front" if front else "back", TRASH_FOR_S if undo else 0
         removed = self._take(keys, [message.raw, depth, changed, place, lives])

@@ -84,6 +84,7 @@ class Trash:
         restored = 0
         for step in self._layout.steps:
             keys = [self.key(change.token, step), self._layout.key(change.queue, step)]
+            keys.append(self._layout.wake(change.queue))
             while self._client.exists(keys[0]):
                 restored += int(self._unpurge(keys, [STEP]))
         return restored
