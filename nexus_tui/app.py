@@ -87,7 +87,7 @@ class NexusApp(App[None], inherit_bindings=False):
     ALLOW_SELECT = False
 
     CSS = """
-    Screen { background: $background; color: $foreground; overflow: hidden; }
+    NexusScreen { background: $background; color: $foreground; overflow: hidden; }
     Toast { background: $panel; }
     """
 
