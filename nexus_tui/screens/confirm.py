@@ -110,7 +110,7 @@ class Question(LineView):
         lines += [((part, "warn"),) for part in _words(safe_text(choice.action.question), width)]
         lines += [((part, "dim"),) for part in _words(safe_text(choice.action.help()), width)]
         lines.append(BLANK)
-        command = list(wrap("$ " + safe_text(choice.action.command), width))
+        command = _words("$ " + safe_text(choice.action.command), width)
         lines += [((part, "good"),) for part in command[:_COMMAND_LINES]]
         if len(command) > _COMMAND_LINES:
             lines.append((("… (c copies all of it)", "dim"),))

@@ -49,7 +49,7 @@ async def settle(pilot: Pilot[None]) -> None:
 async def opened(stack: fakes.Fakes, size: tuple[int, int] = WIDE, **options) -> AsyncGenerator[Pilot[None]]:
     """Open the dashboard on fake sources and wait until it shows them."""
     app = NexusApp(stack.sources(read_only=options.pop("source_read_only", False)), **options)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         await settle(pilot)
         yield pilot
 
