@@ -113,6 +113,7 @@ export_env_file()
 celery_app = Celery(
     "nexus",
     task_cls="workers.task:NexusTask",
+    events="workers.history.stream:StreamEvents",
     include=[*PROCESS_MODULES, *(spec.module for spec in QUEUES)],
 )
 celery_app.conf.update(_settings())

@@ -38,12 +38,6 @@ class ChatTurn(BaseModel):
     content: Text
 
 
-def _asks_once(self) -> AiRequest:
-    if (self.prompt is None) == (self.messages is None):
-        raise ValueError("a request has either prompt or messages")
-    return self
-
-
 def _asks(messages: list[ChatTurn]) -> list[ChatTurn]:
     if all(message.role == "system" for message in messages):
         raise ValueError("only system messages; at least one of user is needed")

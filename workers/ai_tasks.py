@@ -47,6 +47,11 @@ from workers.upload_path import UploadPath
 SPEC = BY_FAMILY["ai"]
 
 
+def _options(*private_arguments: str, **further: Any) -> dict[str, Any]:
+    """Options of a task whose named arguments are private."""
+    return SPEC.task_options | {"private_arguments": private_arguments} | further
+
+
 class DocumentTask(NexusTask):
     """A task that reads either a text or a file."""
 
@@ -62,7 +67,7 @@ class DocumentTask(NexusTask):
         return checked
 
 
-@celery_app.task(private_arguments=("prompt", "system"), **SPEC.task_options)
+@celery_app.task(bind=False, **_options("prompt", "system"))
 def claude_completion(
     prompt: Text,
     model: ModelName | None = None,
@@ -87,7 +92,7 @@ def claude_completion(
     return _complete("claude", [turn("user", prompt)], system, model, max_tokens, temperature, timeout_s)
 
 
-@celery_app.task(private_arguments=("prompt", "system"), **SPEC.task_options)
+@celery_app.task(bind=False, **_options("prompt", "system"))
 def openai_completion(
     prompt: Text,
     model: ModelName | None = None,
@@ -111,7 +116,7 @@ def openai_completion(
     return _complete("openai", [turn("user", prompt)], system, model, max_tokens, temperature, timeout_s)
 
 
-@celery_app.task(private_arguments=("messages", "system"), **SPEC.task_options)
+@celery_app.task(bind=False, **_options("messages", "system"))
 def chat_completion(
     messages: Conversation,
     provider: ProviderChoice = "auto",
@@ -139,7 +144,7 @@ def chat_completion(
     return answer | {"messages": len(turns) + 1}
 
 
-@celery_app.task(base=DocumentTask, private_arguments=("text", "question"), **SPEC.task_options)
+@celery_app.task(bind=False, **_options("text", "question", base=DocumentTask))
 def analyze_document(
     text: Text | None = None,
     analysis_type: AnalysisType = "summary",
@@ -188,7 +193,7 @@ def analyze_document(
     )
 
 
-@celery_app.task(private_arguments=("topic", "instructions", "keywords"), **SPEC.task_options)
+@celery_app.task(bind=False, **_options("topic", "instructions", "keywords"))
 def generate_content(
     topic: Text,
     content_type: ContentType = "blog_post",
@@ -243,7 +248,7 @@ def generate_content(
     )
 
 
-@celery_app.task(private_arguments=("text", "glossary"), **SPEC.task_options)
+@celery_app.task(bind=False, **_options("text", "glossary"))
 def translate_text(
     text: Text,
     target_language: Language,
@@ -283,7 +288,7 @@ def translate_text(
     )
 
 
-@celery_app.task(bind=True, private_arguments=("requests", "system"), **SPEC.task_options)
+@celery_app.task(bind=True, **_options("requests", "system"))
 def batch_ai_requests(
     self: NexusTask,
     requests: Requests,

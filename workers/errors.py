@@ -8,6 +8,8 @@
     ├── NotConfigured             not_configured       a setting is missing; names the variable
     ├── ProviderRefused           provider_refused     an AI provider says no: key, model, quota or request
     ├── BadAnswer                 bad_answer           an AI provider's answer can't be used; says which way
+    ├── MailRefused               mail_refused         a server's final no, with its code and words
+    ├── OutcomeUnknown            outcome_unknown      it may have happened or not; not repeated by itself
     ├── DocumentError             a file that can't be processed
     │   ├── FileMissing           not_found
     │   ├── Encrypted             encrypted
@@ -76,6 +78,18 @@ class BadAnswer(TaskError):
     """
 
     code = "bad_answer"
+
+
+class MailRefused(TaskError):
+    """A mail server said no for good; the message has its code and words."""
+
+    code = "mail_refused"
+
+
+class OutcomeUnknown(TaskError):
+    """An effect may have happened or not: its run was killed in the middle. A person decides about another."""
+
+    code = "outcome_unknown"
 
 
 class DocumentError(TaskError):

@@ -5,16 +5,23 @@ Named by ``NexusTask.Request`` and by the application's result backend; see :mod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from celery.backends.redis import RedisBackend
 from celery.worker.request import Request
 
 from workers.privacy import private_arguments, private_reprs, without_private
 
+if TYPE_CHECKING:
+    RequestBase = Any
+    ResultsBase = Any
+else:  # Celery's stubs leave out what is overridden here.
+    RequestBase = Request
+    ResultsBase = RedisBackend
 
-class PrivateRequest(Request):
+
+class PrivateRequest(RequestBase):
     """A request whose printed arguments keep private ones out, whoever sent the message."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -32,12 +39,11 @@ class PrivateRequest(Request):
         return described
 
 
-class PrivateResults(RedisBackend):
+class PrivateResults(ResultsBase):
     """The Redis result backend; the arguments that ``result_extended`` stores keep private ones out."""
 
     def _get_result_meta(self, *args: Any, **options: Any) -> dict[str, Any]:
-        inherited = cast("Callable[..., dict[str, Any]]", super()._get_result_meta)
-        meta = inherited(*args, **options)
+        meta = cast("dict[str, Any]", super()._get_result_meta(*args, **options))
         task = self.app.tasks.get(meta.get("name") or "")
         if private_arguments(task) and isinstance(meta.get("kwargs"), Mapping):
             meta["args"], meta["kwargs"] = without_private(task, meta["args"], meta["kwargs"])

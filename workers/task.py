@@ -38,6 +38,8 @@ class NexusTask(Task):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Check the arguments, then run."""
+        if not self._is_checked:
+            return self.run(*args, **kwargs)
         checked = self.check(args, kwargs)
         try:
             return self.run(**checked)
@@ -61,8 +63,9 @@ class NexusTask(Task):
 
     @property
     def _is_checked(self) -> bool:
-        # Celery's own tasks (chord_unlock …) share this base and have signatures that only it understands.
-        return not self.name.startswith("celery.")
+        # Celery's own tasks (chord_unlock …) share this base and have signatures that only it understands;
+        # a signature that takes anything has nothing to check against.
+        return not self.name.startswith("celery.") and not arguments.takes_anything(self.run)
 
     def _retry_delay_s(self, error: TransientError) -> float:
         spec = spec_of_task(self.name)

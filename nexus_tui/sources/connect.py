@@ -27,11 +27,12 @@ def connect(broker: str | None = None, *, read_only: bool = False) -> Sources:
     paths = current.paths
     url = current.broker if broker is None else BrokerUrl.parse(broker)
     own = url == current.broker
+    catalog = CatalogSource(None if own else url)
     return Sources(
         broker=BrokerSource(url),
-        control=ControlSource(url),
+        control=ControlSource(url, application=lambda: catalog.app),
         history=HistorySource(paths.history),
         supervisor=SupervisorSource(paths.supervisor_socket if own else None),
-        catalog=CatalogSource(None if own else url),
+        catalog=catalog,
         read_only=read_only,
     )

@@ -137,7 +137,8 @@ class ControlSource:
             except (ValueError, RecursionError):
                 continue
             stamp = beat.get("timestamp")
-            if isinstance(stamp, int | float) and time.time() - stamp < FORGOTTEN_AFTER_S:
+            # A clock ahead of ours is believed up to the same bound.
+            if isinstance(stamp, int | float) and abs(time.time() - stamp) < FORGOTTEN_AFTER_S:
                 beats[name.decode("utf-8", "replace")] = beat
         return beats
 

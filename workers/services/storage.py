@@ -180,6 +180,7 @@ class OutputFolder:
             raise PathNotAllowed(f"{shown(name)}: no plain file name")
         if os.path.realpath(target) == os.path.realpath(self.source):
             raise PathNotAllowed(f"{shown(target)}: the output would overwrite the input")
+        self.make()
         part = self.path / f".{name}.{self.token}.part"
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC

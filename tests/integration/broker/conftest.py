@@ -55,11 +55,7 @@ class Stack:
             command, cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         self.processes.append(process)
-        channel = f"/{self.url.database}.celery.pidbox"
-        before = len(self.processes)
-        del before
         wait_until(lambda: self.answers(f"{name}@test"), 30)
-        assert channel
         return process
 
     def answers(self, name: str) -> bool:

@@ -122,6 +122,10 @@ def envelope(body: bytes, content_type: str = "application/json", **headers: Any
         (envelope(b"[[], {}, {}]", compression="br"), "body is compressed with 'br': not opened"),
         (envelope(b"[[], {}, {}]", id=None), "not a Celery message: no task or id"),
     ],
+    ids=[
+        *("bytes", "deep", "array", "empty", "pickle", "yaml", "broken body", "odd body", "bomb", "no gzip", "brotli"),
+        "no id",
+    ],
 )
 def test_a_hostile_message_is_shown_as_what_it_is(stack: Stack, raw: bytes | str, problem: str) -> None:
     stack.redis.lpush("default_queue:5", raw)
@@ -133,7 +137,7 @@ def test_a_hostile_message_is_shown_as_what_it_is(stack: Stack, raw: bytes | str
     assert source.find("nothing") is None
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress], ids=["gzip", "zlib"])
 def test_a_compressed_body_is_opened(stack: Stack, pack: Any) -> None:
     stack.redis.lpush("default_queue:5", envelope(pack(b'[[1], {"a": 2}, {}]'), compression="application/x-gzip"))
     [message] = stack.broker().messages("default_queue")
@@ -160,7 +164,7 @@ def test_a_message_is_found_at_any_depth(stack: Stack) -> None:
 
 def test_changing_the_priority_keeps_every_other_byte(stack: Stack) -> None:
     odd = (
-        '{"body": "W1tdLCB7fSwge31d", "content-type":"application/json", "x": [], "big": 123456789012345678901234567890, '
+        '{"body": "W1tdLCB7fSwge31d", "content-type":"application/json", "x": [], "big": 12345678901234567890123, '
         '"f": 1e5, "headers": {"id": "odd", "task": "t", "properties": {"priority": 1}}, '
         '"properties": {"body_encoding": "base64", "priority" : 5, "u": "\\u00e9 é"}}'
     )

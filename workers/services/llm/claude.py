@@ -25,14 +25,16 @@ async def converse(question: Question, reply: Reply, hear: Callable[[str], None]
         Exception: What the SDK and the network raise; :mod:`workers.services.llm.failures` reads it.
     """
     settings: dict[str, Any] = {"max_retries": 0, "timeout": calling(question.timeout_s), "open_telemetry": False}
-    async with anthropic.AsyncAnthropic(**claude_credentials(), **settings) as client:
-        async with _streaming(client, question) as response:
-            if not is_stream(response.headers):
-                _read_message(types.Message.construct(**json_object(await response.read())), reply)
-                hear(reply.text)
-                return
-            async for event in await response.parse():
-                _read_event(event, reply, hear)
+    async with (
+        anthropic.AsyncAnthropic(**claude_credentials(), **settings) as client,
+        _streaming(client, question) as response,
+    ):
+        if not is_stream(response.headers):
+            _read_message(types.Message.construct(**json_object(await response.read())), reply)
+            hear(reply.text)
+            return
+        async for event in await response.parse():
+            _read_event(event, reply, hear)
 
 
 def _streaming(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -133,14 +133,14 @@ def _unique(rows: Iterable[Any], key: Callable[[Any], object]) -> list[Any]:
 def _merge_sentiment(parts: Sequence[tuple[Sentiment, int]]) -> Sentiment:
     total = sum(length for _, length in parts) or 1
     score = round(sum(found.score * length for found, length in parts) / total, 3)
-    labels = {found.label for found, _ in parts}
+    labels: set[Label] = {found.label for found, _ in parts}
     reasons = _unique((reason for found, _ in parts for reason in found.reasons), str.casefold)
     return Sentiment(label=_common_label(labels), score=score, reasons=reasons)
 
 
-def _common_label(labels: set[Label]) -> Label:
+def _common_label(labels: Collection[Label]) -> Label:
     """Join the labels of parts: neutral parts weigh nothing, and contrary ones are mixed."""
-    strong = labels - {"neutral"}
+    strong = set(labels) - {"neutral"}
     if not strong:
         return "neutral"
     return strong.pop() if len(strong) == 1 else "mixed"

@@ -38,16 +38,18 @@ async def converse(question: Question, reply: Reply, hear: Callable[[str], None]
         Exception: What the SDK and the network raise; :mod:`workers.services.llm.failures` reads it.
     """
     timeout = calling(question.timeout_s)
-    async with openai.AsyncOpenAI(**openai_credentials(), max_retries=0, timeout=timeout) as client:
-        async with _streaming(client, question) as response:
-            if not is_stream(response.headers):
-                _read_completion(ChatCompletion.construct(**json_object(await response.read())), reply)
-                hear(reply.text)
-                return
-            chunks = await response.parse(to=_Chunks)
-            async for chunk in chunks:
-                _read_chunk(chunk, reply, hear)
-            reply.is_complete = reply.is_complete or chunks.has_ended
+    async with (
+        openai.AsyncOpenAI(**openai_credentials(), max_retries=0, timeout=timeout) as client,
+        _streaming(client, question) as response,
+    ):
+        if not is_stream(response.headers):
+            _read_completion(ChatCompletion.construct(**json_object(await response.read())), reply)
+            hear(reply.text)
+            return
+        chunks = await response.parse(to=_Chunks)
+        async for chunk in chunks:
+            _read_chunk(chunk, reply, hear)
+        reply.is_complete = reply.is_complete or chunks.has_ended
 
 
 def _streaming(

@@ -64,8 +64,8 @@ def disk(folders: Iterable[Path]) -> Judged:
     for folder in dict.fromkeys(_existing(folder) for folder in folders):
         usage = shutil.disk_usage(folder)
         share = usage.free / usage.total if usage.total else 0.0
-        bad = share < 0.02 or usage.free < 0.1 * _GIB  # noqa: PLR2004  (the docstring's figures)
-        poor = share < 0.10 or usage.free < _GIB  # noqa: PLR2004
+        bad = share < 0.02 or usage.free < 0.1 * _GIB
+        poor = share < 0.10 or usage.free < _GIB
         writable = os.access(folder, os.W_OK)
         verdicts.append("failed" if bad or not writable else "warning" if poor else "ok")
         note = "" if writable else ", not writable"
@@ -81,7 +81,7 @@ def memory() -> Judged:
     if limit and used is not None and limit < total:
         total, free = limit, min(free, limit - used + (_reclaimable() or 0))
     share = free / total
-    verdict: Verdict = "failed" if share < 0.03 else "warning" if share < 0.10 else "ok"  # noqa: PLR2004
+    verdict: Verdict = "failed" if share < 0.03 else "warning" if share < 0.10 else "ok"
     return Judged(verdict, f"{free / _GIB:.1f} of {total / _GIB:.1f} GiB available ({100 * share:.0f} %)")
 
 
@@ -98,7 +98,7 @@ def consumers(specs: Iterable[QueueSpec], consumed: Mapping[str, Iterable[str]])
 def beat(client: redis.Redis, lock_key: str, lock_timeout_s: float) -> Judged:
     """Check that a beat holds the schedule's lock, which it renews at each tick."""
     left_ms = client.pttl(lock_key)
-    if left_ms == -2:  # noqa: PLR2004  (Redis: no such key)
+    if left_ms == -2:
         return Judged("failed", "no beat runs: nobody holds the schedule's lock, periodic tasks don't start")
     if left_ms < 0:
         return Judged("warning", "the schedule's lock never ends; a beat that died would keep it")
@@ -122,7 +122,7 @@ def smtp(url: str | None, outbox: Path) -> Judged:
     with server:
         code, _ = server.ehlo()
         starttls = server.has_extn("starttls")
-    if code >= 400:  # noqa: PLR2004
+    if code >= 400:
         return Judged("failed", f"{host}:{port} answers EHLO with {code}")
     if "starttls" in parts.scheme and not starttls:
         return Judged("failed", f"{host}:{port} offers no STARTTLS")
