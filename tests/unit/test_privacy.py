@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from workers.ai_tasks import batch_ai_requests, claude_completion
+from workers.errors import InvalidArgument
 from workers.privacy import private_reprs, private_text, without_private
 
 
@@ -23,3 +28,15 @@ def test_printed_arguments_hold_no_private_value():
     args, kwargs = private_reprs(claude_completion, ("CANARY",), {"system": "CANARY", "max_tokens": 5}) or ("", "")
     assert "CANARY" not in args + kwargs
     assert "'max_tokens': 5" in kwargs
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"), [(("‹private, 1,234 characters›",), {}), (("Hi",), {"system": "‹private, 12 characters›"})]
+)
+def test_a_run_copied_from_a_record_without_its_private_arguments_is_refused(args: tuple[Any, ...], kwargs: Any):
+    with pytest.raises(InvalidArgument, match="was kept private"):
+        claude_completion.check(args, kwargs)
+
+
+def test_a_prompt_may_speak_of_private_characters():
+    assert claude_completion.check(("What means ‹private, 12 characters›?",), {})["max_tokens"] is None
