@@ -41,7 +41,7 @@ class Stack:
     """A live broker, the application on it, and workers started by the test."""
 
     url: BrokerUrl
-    redis: redis.Redis
+    redis: Any
     app: Any
     jobs: Any
     environment: dict[str, str]
