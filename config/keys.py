@@ -14,3 +14,9 @@ REVOKED_SET = "nexus:revoked"
 
 REVOKED_FOR_S = 30 * 24 * 3600
 """A revoked id is remembered for so long."""
+
+ALERT_STREAM = "nexus:alerts"
+"""Capped stream of what was raised and cleared: ``event``, ``name``, ``verdict``, ``message``, ``at``."""
+
+OPEN_ALERTS = "nexus:alerts:open"
+"""Hash of the alerts that are open now: name to the same fields as JSON."""
