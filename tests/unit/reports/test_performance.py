@@ -9,7 +9,8 @@ import pytest
 from workers.errors import InvalidArgument
 from workers.history.store import Store
 from workers.services.reports.delivery import RENDERERS, deliver
-from workers.services.reports.performance import performance, seconds_of
+from workers.services.reports.performance import performance
+from workers.services.reports.periods import seconds_of
 from workers.services.storage import OutputFolder
 
 NOON = 1_782_907_200
