@@ -23,7 +23,7 @@ from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.errors import SourceError, Unreachable
 from nexus_tui.sources.supervisor import SupervisorSource
 
-START_TIMEOUT_S = 90.0
+START_TIMEOUT_S = 180.0
 _LOG_LINES = 12
 _POLL_S = 0.25
 _BROKER_STARTS = 3
