@@ -30,7 +30,10 @@ def _absolute(path: Path) -> Path:
 
 
 def _is_redis(url: SecretStr) -> SecretStr:
-    BrokerUrl.parse(url.get_secret_value())
+    try:
+        BrokerUrl.parse(url.get_secret_value())
+    except BrokerUrlError as error:
+        raise ValueError(str(error)) from None
     return url
 
 
@@ -53,7 +56,7 @@ class Settings(BaseSettings):
     mail_from: str = Field(default="nexus@localhost", description="sender of mail that names none")
     upload_root: Folder | None = Field(default=None, description="tasks read files below this folder only")
     output_root: Folder | None = Field(default=None, description="tasks write files below this folder only")
-    claude_model: str = Field(default="claude-sonnet-4-5", description="model of Claude tasks that name none")
+    claude_model: str = Field(default="claude-sonnet-5-5", description="model of Claude tasks that name none")
     openai_model: str = Field(default="gpt-4o-mini", description="model of OpenAI tasks that name none")
 
     @property
@@ -167,14 +170,10 @@ def embedded_password(paths: Paths) -> str:
 
 
 def _explain(error: ValidationError) -> str:
-    lines: list[str] = []
-    for item in error.errors(include_input=False, include_url=False):
-        cause = item.get("ctx", {}).get("error")
-        reason = str(cause) if isinstance(cause, BrokerUrlError) else item["msg"]
-        lines.append(
-            f"{ENV_PREFIX}{'_'.join(str(part) for part in item['loc'] if isinstance(part, str)).upper()}: {reason}"
-        )
-    return "; ".join(lines)
+    return "; ".join(
+        f"{ENV_PREFIX}{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"
+        for item in error.errors(include_input=False, include_url=False)
+    )
 
 
 def _mask_url(url: str) -> str:

@@ -13,10 +13,13 @@ from importlib import resources
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from config.errors import ConfigError
 from config.paths import Paths
 from config.settings import embedded_password, settings
+from workers.parent import end_with_supervisor
 
 SHUTDOWN_TIMEOUT_S = 5
 
@@ -61,7 +64,8 @@ def server_binary() -> Path:
 
 def is_served(paths: Paths, password: str) -> bool:
     """Tell whether a live server already answers on the socket (a stale socket file does not)."""
-    client = redis.Redis(unix_socket_path=str(paths.broker_socket), password=password, socket_timeout=2)
+    once = Retry(NoBackoff(), 0)  # by default the client would try for seconds
+    client = redis.Redis(unix_socket_path=str(paths.broker_socket), password=password, socket_timeout=2, retry=once)
     try:
         client.execute_command("PING")
         return True
@@ -90,6 +94,7 @@ def main() -> None:
     with os.fdopen(descriptor, "w") as file:
         file.write(configuration(paths, password))
     binary = server_binary()
+    end_with_supervisor()
     os.execv(binary, [str(binary), str(conf)])  # noqa: S606
 
 

@@ -173,7 +173,7 @@ class _Masking:
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, int):
-            return value if value.bit_length() <= 1024 else f"<number of {value.bit_length()} bits>"  # noqa: PLR2004
+            return value if value.bit_length() <= 1024 else f"<number of {value.bit_length()} bits>"
         if isinstance(value, bytes | bytearray | memoryview):
             return f"<{len(cast('bytes', value))} bytes>"
         if depth >= MAX_DEPTH or self._left <= 0:
@@ -208,7 +208,7 @@ class _Masking:
                 copy.append(f"… {size - index} more")
                 break
             copy.append(self.value(item, depth + 1))
-        if len(copy) == 2 and isinstance(copy[0], str) and isinstance(copy[1], str) and is_secret_name(copy[0]):  # noqa: PLR2004
+        if len(copy) == 2 and isinstance(copy[0], str) and isinstance(copy[1], str) and is_secret_name(copy[0]):
             copy[1] = MASK  # a header as a pair: ["Authorization", "…"]
         return copy
 

@@ -7,11 +7,15 @@ help shown in the dashboard, the palette and the command line.
 from __future__ import annotations
 
 import inspect
+import logging
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from nexus_tui.models.actions import Outcome
 from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import Refused, SourceError
+
+logger = logging.getLogger(__name__)
 
 
 class Action(ABC):
@@ -47,3 +51,20 @@ class Action(ABC):
         Raises:
             SourceError: The broker, a worker or Supervisor can't be reached.
         """
+
+
+def perform(action: Action, sources: Sources) -> Outcome:
+    """Run an action and write it to the audit log; read-only mode is refused here and nowhere else.
+
+    Raises:
+        Refused: Read-only mode is on.
+        SourceError: What the action raises.
+    """
+    if sources.read_only:
+        raise Refused("read-only: nothing is changed; start without --read-only and NEXUS_READ_ONLY to change things")
+    outcome = action.run(sources)
+    try:
+        sources.broker.audit.record(action.label, action.command, outcome)
+    except SourceError as error:  # what was done is done: who asked for it must learn that
+        logger.warning("not in the audit log: %s: %s", action.label, error)
+    return outcome

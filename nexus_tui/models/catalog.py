@@ -38,3 +38,13 @@ class TaskType:
     help: str = ""
     parameters: tuple[TaskParameter, ...] = ()
     is_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A run that was published: its id, task, queue and priority."""
+
+    id: str
+    task: str
+    queue: str
+    priority: int

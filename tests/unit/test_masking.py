@@ -105,7 +105,8 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["password", "smtpPassword", "SMTP_PASSWORD", "X-Api-Key", "password2", "new.password", "dbpassword",
-     "clientSecret", "Authorization", "password_confirmation", "refresh-token", "set-cookie", "apiKey", "AWS_SECRET_ACCESS_KEY"],
+     "clientSecret", "Authorization", "password_confirmation", "refresh-token", "set-cookie", "apiKey",
+     "AWS_SECRET_ACCESS_KEY"],
 )  # fmt: skip
 def test_secret_names_are_known_in_every_spelling(name: str) -> None:
     assert is_secret_name(name)

@@ -1,0 +1,67 @@
+"""How every benchmark says its figures: a table for people, one JSON object for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure beside its goal.
+
+    Attributes:
+        name: What was measured.
+        value: Ours; a ratio wherever there is a peer.
+        goal: What we claim.
+        holds: Whether the claim held in this run.
+        peer: What it was measured against, in the same run; empty for an absolute figure.
+        unit: ``ratio``, ``s``, ``MB``, ``bytes/s`` …
+        spread: Smallest and largest single value.
+        runs: How many single values.
+    """
+
+    name: str
+    value: float
+    goal: str
+    holds: bool
+    peer: str
+    unit: str
+    spread: tuple[float, float]
+    runs: int
+
+
+def at_least(name: str, values: Sequence[float], goal: float, *, peer: str = "", unit: str = "ratio") -> Figure:
+    """Make a figure whose median must reach ``goal``."""
+    value = statistics.median(values)
+    spread = (round(min(values), 4), round(max(values), 4))
+    return Figure(name, round(value, 4), f">= {goal:g}", value >= goal, peer, unit, spread, len(values))
+
+
+def at_most(name: str, values: Sequence[float], goal: float, *, peer: str = "", unit: str = "ratio") -> Figure:
+    """Make a figure whose median must not pass ``goal``."""
+    value = statistics.median(values)
+    spread = (round(min(values), 4), round(max(values), 4))
+    return Figure(name, round(value, 4), f"<= {goal:g}", value <= goal, peer, unit, spread, len(values))
+
+
+def run(measure: Callable[[], Sequence[Figure]]) -> None:
+    """Measure and print: with ``--json`` one object, else a table."""
+    parser = argparse.ArgumentParser(description=measure.__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args()
+    figures = measure()
+    if options.json:
+        print(json.dumps({figure.name: {k: v for k, v in asdict(figure).items() if k != "name"} for figure in figures}))
+        return
+    for figure in figures:
+        verdict = "holds" if figure.holds else "MISSED"
+        peer = f" against {figure.peer}" if figure.peer else ""
+        low, high = figure.spread
+        print(
+            f"{figure.name}: {figure.value:g} {figure.unit}{peer} "
+            f"({low:g} … {high:g}, {figure.runs} runs; goal {figure.goal}: {verdict})"
+        )

@@ -1,0 +1,76 @@
+"""Start-up: from the start of ``nexus-tui`` to queue lengths on the screen, beside ``celery status``.
+
+Both ask the same running stack (five workers on the embedded broker), in turn.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.report import Figure, at_least, run
+from benchmarks.terminal import Terminal
+
+RUNS = 7
+GOAL = 1.5
+WAITING = 4321
+"""Messages in a queue whose worker is stopped: when this number is painted, the screen shows real lengths."""
+
+_BIN = Path(sys.executable).parent
+
+
+def measure() -> Sequence[Figure]:
+    """Measure start-up beside ``celery status``."""
+    with tempfile.TemporaryDirectory(prefix="nexus-bench-") as home:
+        environment = {**os.environ, "NEXUS_HOME": home, "LANG": "C.UTF-8"}
+        environment.pop("NEXUS_REDIS_URL", None)
+        nexus = str(_BIN / "nexus-tui")
+        subprocess.run([nexus, "up", "--detach"], env=environment, check=True, stdout=subprocess.DEVNULL)
+        try:
+            subprocess.run(
+                [nexus, "stop", "workers:reports", "--yes"], env=environment, check=True, capture_output=True
+            )
+            _fill(environment)
+            pairs = [(_celery_status(environment), _dashboard(environment)) for _ in range(RUNS)]
+        finally:
+            subprocess.run([nexus, "down"], env=environment, check=False, stdout=subprocess.DEVNULL)
+    return [
+        at_least(
+            "time of `celery status` / time to queue lengths on the screen",
+            [s / d for s, d in pairs],
+            GOAL,
+            peer=f"celery status ({min(s for s, _ in pairs):.2f} s; ours {min(d for _, d in pairs):.2f} s)",
+        )
+    ]
+
+
+def _fill(environment: Mapping[str, str]) -> None:
+    code = (
+        "import redis; from config.settings import settings; r = redis.Redis.from_url(settings().broker.redis_py); "
+        f"r.lpush('reports_queue:5', *['{{}}'] * {WAITING})"
+    )
+    subprocess.run([sys.executable, "-c", code], env=dict(environment), check=True)
+
+
+def _celery_status(environment: Mapping[str, str]) -> float:
+    started = time.perf_counter()
+    command = [str(_BIN / "celery"), "-A", "config.celery_config", "status"]
+    subprocess.run(command, env=dict(environment), check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def _dashboard(environment: Mapping[str, str]) -> float:
+    terminal = Terminal([str(_BIN / "nexus-tui")], environment)
+    try:
+        return terminal.until(f"{WAITING:,}".encode())
+    finally:
+        terminal.close()
+
+
+if __name__ == "__main__":
+    run(measure)

@@ -1,0 +1,65 @@
+"""The command line: every listing with ``--json``, every action as a command.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 can't reach, 4 not found, 5 refused (read-only, or not confirmed).
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import click
+
+from config.errors import ConfigError
+from nexus_tui.cli import actions, dashboard, listings, stack
+from nexus_tui.cli.output import fail
+from nexus_tui.cli.shared import Target
+from nexus_tui.sources.errors import Invalid, NotFound, Refused, SourceError, Unreachable
+
+FAILED, USAGE, UNREACHABLE, NOT_FOUND, REFUSED = 1, 2, 3, 4, 5
+
+_EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (Unreachable, UNREACHABLE),
+    (NotFound, NOT_FOUND),
+    (Refused, REFUSED),
+    (Invalid, USAGE),
+    (ConfigError, USAGE),
+    (SourceError, FAILED),
+    (OSError, FAILED),
+)
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--broker", metavar="URL", help="Watch another broker than the one in the settings.")
+@click.option("--read-only", is_flag=True, help="Refuse every change.")
+@click.option("--view", default="pulse", show_default=True, metavar="NAME", help="View to open first.")
+@click.option("--filter", "filter_text", default="", metavar="TEXT", help="Filter of the tasks view.")
+@click.version_option(package_name="nexus")
+@click.pass_context
+def cli(context: click.Context, broker: str | None, read_only: bool, view: str, filter_text: str) -> None:
+    """See and steer Celery: queues, workers, runs. Without a command it opens the dashboard."""
+    context.obj = Target(broker=broker, read_only=read_only)
+    if context.invoked_subcommand is None:
+        dashboard.offer(context.obj, view=view, filter_text=filter_text)
+
+
+for _command in (*stack.COMMANDS, *listings.COMMANDS, *actions.COMMANDS):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as request:
+        sys.exit(request.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(128 + signal.SIGINT)
+    except tuple(kind for kind, _ in _EXIT_CODES) as error:
+        fail(str(error))
+        sys.stdout.flush()
+        sys.exit(next(code for kind, code in _EXIT_CODES if isinstance(error, kind)))

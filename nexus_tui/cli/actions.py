@@ -1,0 +1,167 @@
+"""Commands that change something: submit, revoke, priority, start, stop, restart."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, cast
+
+import click
+
+from nexus_tui.cli.output import print_fields, print_json, print_table
+from nexus_tui.cli.shared import Target, change, common
+from nexus_tui.models.catalog import TaskType
+from nexus_tui.models.text import safe_text
+from nexus_tui.sources.errors import Invalid, Refused
+
+_yes = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+
+
+@click.command()
+@click.argument("task", required=False)
+@click.option("--kwargs", "kwargs_text", default="{}", metavar="JSON", help="Keyword arguments, a JSON object.")
+@click.option("--args", "args_text", default="[]", metavar="JSON", help="Positional arguments, a JSON array.")
+@click.option("--priority", type=int, metavar="N", help="0 first … 9 last; 5 when left out.")
+@click.option("--countdown", type=float, metavar="S", help="Not before so many seconds from now.")
+@click.option("--eta", metavar="T", help="Not before this time, ISO 8601 with zone.")
+@click.option("--queue", metavar="Q", help="Another queue than the task's own.")
+@click.option("--wait", is_flag=True, help="Wait for the end; exits 1 unless it succeeds.")
+@click.option("--timeout", type=float, metavar="S", help="With --wait: give up waiting after so many seconds.")
+@click.option("--list", "list_tasks", is_flag=True, help="List the tasks, or with TASK its arguments.")
+@_yes
+@common
+def submit(
+    target: Target,
+    task: str | None,
+    kwargs_text: str,
+    args_text: str,
+    priority: int | None,
+    countdown: float | None,
+    eta: str | None,
+    queue: str | None,
+    wait: bool,
+    timeout: float | None,
+    list_tasks: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Check the arguments of TASK and put a message into its queue."""
+    del yes
+    sources = target.sources()
+    if list_tasks or task is None:
+        _list(sources.catalog.task_types() if task is None else [sources.catalog.task_type(task)], as_json=as_json)
+        return
+    if sources.read_only:
+        raise Refused("read-only: nothing was queued")
+    kwargs, args = _parsed(kwargs_text, "--kwargs", dict), _parsed(args_text, "--args", list)
+    run = sources.catalog.submit(
+        task, args, kwargs, priority=priority, countdown_s=countdown, eta=_time(eta), queue=queue
+    )
+    answer: dict[str, Any] = {"id": run.id, "task": run.task, "queue": run.queue, "priority": run.priority}
+    if not wait:
+        if as_json:
+            print_json(answer)
+        else:
+            click.echo(f"{run.id} queued in {run.queue} at priority {run.priority}; follow it: nexus-tui task {run.id}")
+        return
+    state, value = sources.catalog.wait(run.id, timeout)
+    answer |= {"state": state, "result" if state == "SUCCESS" else "error": value}
+    if as_json:
+        print_json(answer)
+    else:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+        print_fields([("id", run.id), ("state", state), ("result" if state == "SUCCESS" else "error", text)])
+    if state != "SUCCESS":
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("run_ids", metavar="ID…", nargs=-1, required=True)
+@click.option("--terminate", is_flag=True, help="Also end a run that has started.")
+@_yes
+@common
+def revoke(target: Target, run_ids: tuple[str, ...], terminate: bool, yes: bool, as_json: bool) -> None:
+    """Revoke runs: a waiting one is gone at once and never runs."""
+    from nexus_tui.actions.runs import Revoke
+
+    change(target, Revoke(run_ids, terminate=terminate), as_json=as_json, yes=yes)
+
+
+@click.command()
+@click.argument("run_ids", metavar="ID… N", nargs=-1, required=True)
+@click.option("--front", is_flag=True, help="Run next within the new priority, instead of last.")
+@_yes
+@common
+def priority(target: Target, run_ids: tuple[str, ...], front: bool, yes: bool, as_json: bool) -> None:
+    """Give waiting runs another priority N: 0 first … 9 last."""
+    from nexus_tui.actions.runs import ChangePriority
+
+    *ids, level = run_ids
+    if not ids:
+        raise Invalid("give one or more ids and then the priority: nexus-tui priority ID… N")
+    try:
+        number = int(level)
+    except ValueError:
+        raise Invalid(f"{level!r} is no priority; the last word is a number 0 (first) … 9 (last)") from None
+    change(target, ChangePriority(tuple(ids), number, front=front), as_json=as_json, yes=yes)
+
+
+def _program_command(name: str, action: str, text: str) -> click.Command:
+    @click.argument("names", metavar="PROGRAM…", nargs=-1, required=True)
+    @_yes
+    @common
+    def command(target: Target, names: tuple[str, ...], yes: bool, as_json: bool) -> None:
+        from nexus_tui.actions import programs
+
+        change(target, getattr(programs, action)(names), as_json=as_json, yes=yes)
+
+    return click.command(name, help=text)(command)
+
+
+def _list(types: Any, *, as_json: bool) -> None:
+    rows = cast("list[TaskType]", list(types))
+    if as_json:
+        print_json(rows)
+    elif len(rows) == 1:
+        click.echo(f"{rows[0].name} → {rows[0].queue}\n{safe_text(rows[0].summary)}\n")
+        print_table(
+            ("argument", "type", "default", "help"),
+            [
+                (p.name, p.type_label, "required" if p.required else json.dumps(p.default), p.help)
+                for p in rows[0].parameters
+            ],
+            empty="It has no arguments.",
+        )
+    else:
+        table = [(row.name, row.queue, row.summary) for row in rows]
+        print_table(("task", "queue", "what it does"), table, empty="This application's tasks are not known here.")
+
+
+def _parsed(text: str, option: str, kind: type[Any]) -> Any:
+    try:
+        value: object = json.loads(text)
+    except ValueError as error:
+        raise Invalid(f"{option} is not JSON: {error}") from None
+    if not isinstance(value, kind):
+        expected = "an object like '{\"name\": 1}'" if kind is dict else "an array like '[1, 2]'"
+        raise Invalid(f"{option} must be {expected}")
+    return cast("Any", value)
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"{text!r} is no ISO 8601 time; write it like 2030-01-31T09:00:00+00:00") from None
+
+
+COMMANDS = (
+    submit,
+    revoke,
+    priority,
+    _program_command("start", "StartProgram", "Start PROGRAMs: workers:ai, ai, or workers for all of the group."),
+    _program_command("stop", "StopProgram", "Stop PROGRAMs; short runs finish, a long one goes back to its queue."),
+    _program_command("restart", "RestartProgram", "Stop PROGRAMs and start them again."),
+)

@@ -1,0 +1,71 @@
+"""Opening the dashboard, where there is a terminal for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from config.settings import settings
+from nexus_tui.cli.shared import Target
+from nexus_tui.sources.errors import Invalid, SourceError
+
+
+def can_open() -> bool:
+    """Tell whether this is a terminal that can be drawn on."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def open_dashboard(target: Target, *, view: str = "pulse", filter_text: str = "") -> None:
+    """Run the dashboard until it is left.
+
+    Raises:
+        Invalid: There is no such view.
+    """
+    from nexus_tui.app import VIEWS, NexusApp
+
+    if view not in VIEWS:
+        raise Invalid(f"no view {view!r}; there are {', '.join(VIEWS)}")
+    sources = target.sources()
+    NexusApp(sources, view=view, filter_text=filter_text, read_only=sources.read_only).run()
+
+
+def offer(target: Target, *, view: str, filter_text: str) -> None:
+    """Open the dashboard; with no stack running, offer to start one first.
+
+    Raises:
+        Invalid: This is no terminal to draw on.
+    """
+    if not can_open():
+        what = "TERM is dumb" if sys.stdout.isatty() and sys.stdin.isatty() else "this is no terminal"
+        raise Invalid(f"the dashboard can't be drawn: {what}; plain commands work: nexus-tui status, nexus-tui --help")
+    if target.broker is None and not _something_runs(target):
+        _offer_to_start()
+    open_dashboard(target, view=view, filter_text=filter_text)
+    if target.broker is None:
+        from nexus_tui.cli.stack import own_command
+
+        click.echo(f"The stack goes on running. Stop it with: {own_command()} down")
+
+
+def _something_runs(target: Target) -> bool:
+    sources = target.sources()
+    if sources.supervisor.is_up():
+        return True
+    try:
+        sources.broker.ping()
+    except SourceError:
+        if not settings().embedded:
+            raise
+        return False
+    return True
+
+
+def _offer_to_start() -> None:
+    from nexus_tui.sources.stack import Stack
+
+    home = settings().paths.home
+    click.confirm(f"No stack is running in {home}. Start it?", default=True, abort=True)
+    for step in Stack(settings()).start():
+        click.echo(f"  ✓ {step.name.ljust(16)} {step.what}")

@@ -1,0 +1,304 @@
+"""Commands that only look: status, queues, workers, programs, tasks, task."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from nexus_tui.cli.output import as_json as to_json
+from nexus_tui.cli.output import print_fields, print_json, print_table
+from nexus_tui.cli.shared import Target, common
+from nexus_tui.models.broker import Message, QueueStats
+from nexus_tui.models.runs import Run
+from nexus_tui.models.text import compact, duration, safe_text
+from nexus_tui.models.workers import Program, Worker
+from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import NotFound, SourceError
+
+
+@click.command()
+@common
+def status(target: Target, as_json: bool) -> None:
+    """Show health in one screen; exits 1 when something is in trouble."""
+    sources = target.sources()
+    queues = _queues(sources)
+    programs, supervisor = _programs(sources)
+    workers = _workers(sources, programs)
+    troubles = [f"{row.name} is {row.state}" for row in programs if row.state in ("FATAL", "BACKOFF", "UNKNOWN")]
+    troubles += [f"{row.name}: {row.verdict}, {row.reason}" for row in workers if row.verdict not in _WELL]
+    if supervisor:
+        troubles.append(supervisor)
+    if as_json:
+        print_json(
+            {
+                "healthy": not troubles,
+                "broker": sources.broker.describe(),
+                "troubles": troubles,
+                "queues": [_queue_json(row) for row in queues],
+                "workers": workers,
+                "programs": programs,
+            }
+        )
+    else:
+        click.echo(f"broker    {safe_text(sources.broker.describe())}")
+        click.echo(f"programs  {sum(row.state == 'RUNNING' for row in programs)} of {len(programs)} running")
+        click.echo(f"workers   {sum(row.verdict in _WELL for row in workers)} of {len(workers)} well")
+        click.echo("")
+        _print_queues(queues)
+        click.echo("")
+        click.echo("\n".join(f"✗ {safe_text(trouble)}" for trouble in troubles) or "✓ no trouble")
+    if troubles:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("queue", required=False)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(0), help="Messages to show.")
+@click.option("--offset", default=0, type=click.IntRange(0), help="Messages to skip.")
+@common
+def queues(target: Target, queue: str | None, limit: int, offset: int, as_json: bool) -> None:
+    """List queues, or one QUEUE with its waiting messages in run order."""
+    sources = target.sources()
+    rows = _queues(sources)
+    if queue is None:
+        if as_json:
+            print_json([_queue_json(row) for row in rows])
+        else:
+            _print_queues(rows)
+        return
+    found = next((row for row in rows if row.name == queue), None)
+    if found is None:
+        raise NotFound(f"no queue {queue!r}; there are {', '.join(row.name for row in rows)}")
+    messages = sources.broker.messages(queue, limit=limit, offset=offset)
+    if as_json:
+        print_json({**_queue_json(found), "messages": [_message_json(row) for row in messages]})
+        return
+    _print_queues([found])
+    click.echo("")
+    print_table(
+        ("#", "pri", "age", "id", "task", "arguments"),
+        [
+            (row.position, row.priority, duration(row.age_s), row.id, row.task or row.problem, _arguments(row))
+            for row in messages
+        ],
+        empty="nothing waits here",
+    )
+
+
+@click.command()
+@click.argument("name", required=False)
+@common
+def workers(target: Target, name: str | None, as_json: bool) -> None:
+    """List workers with their verdicts, or show one by NAME."""
+    sources = target.sources()
+    rows = _workers(sources, _programs(sources)[0])
+    if name is not None:
+        rows = [row for row in rows if name in (row.name, row.name.partition("@")[0], row.program)]
+        if not rows:
+            raise NotFound(f"no worker {name!r}; see: nexus-tui workers")
+    if as_json:
+        print_json(rows[0] if name is not None else rows)
+        return
+    print_table(
+        ("worker", "verdict", "reason", "queues", "active", "pool", "processed", "cpu %", "memory MB", "uptime"),
+        [
+            (
+                row.name,
+                row.verdict,
+                row.reason,
+                ",".join(row.queues),
+                row.active,
+                row.concurrency,
+                row.processed,
+                None if row.cpu_percent is None else f"{row.cpu_percent:.0f}",
+                None if row.rss_bytes is None else row.rss_bytes // 1_000_000,
+                duration(row.uptime_s),
+            )
+            for row in rows
+        ],
+        empty="no worker answers; start them: nexus-tui up",
+    )
+
+
+@click.command()
+@common
+def programs(target: Target, as_json: bool) -> None:
+    """List Supervisor's programs."""
+    rows = target.sources().supervisor.programs()
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ("program", "state", "pid", "uptime", "says"),
+        [(row.name, row.state, row.pid, duration(row.uptime_s), row.description) for row in rows],
+        empty="no programs",
+    )
+
+
+@click.command()
+@click.argument("filter_text", metavar="[FILTER]", nargs=-1)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="Runs to show.")
+@common
+def tasks(target: Target, filter_text: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """List runs, newest first, that match FILTER: state:failure queue:ai task:*pdf* runtime:>30s age:<1h …"""
+    rows = target.sources().history.runs(" ".join(filter_text), limit=limit)
+    if as_json:
+        print_json([_run_json(row) for row in rows])
+        return
+    print_table(
+        ("id", "state", "task", "queue", "pri", "worker", "waited", "ran", "arguments"),
+        [
+            (
+                row.id,
+                row.state,
+                row.task,
+                row.queue,
+                row.priority,
+                row.worker or "–",
+                duration(row.waited_s),
+                duration(row.ran_s),
+                _arguments(row),
+            )
+            for row in rows
+        ],
+        empty="no runs" + (" match" if filter_text else " yet; submit one: nexus-tui submit --list"),
+    )
+
+
+@click.command()
+@click.argument("run_id", metavar="ID")
+@common
+def task(target: Target, run_id: str, as_json: bool) -> None:
+    """Show one run: its times, arguments, result or error. A unique beginning of the ID is enough."""
+    run = target.sources().history.run(run_id)
+    if as_json:
+        print_json(_run_json(run))
+        return
+    print_fields(
+        [
+            ("id", run.id),
+            ("task", run.task),
+            ("state", run.state),
+            ("queue", run.queue),
+            ("priority", run.priority),
+            ("worker", run.worker or "–"),
+            ("sent", _moment(run.sent_at)),
+            ("received", _moment(run.received_at)),
+            ("started", _moment(run.started_at)),
+            ("finished", _moment(run.finished_at)),
+            ("waited", duration(run.waited_s)),
+            ("ran", duration(run.ran_s)),
+            ("retries", run.retries),
+            ("args", compact(run.args)),
+            ("kwargs", compact(run.kwargs)),
+            *_end_of(run),
+        ]
+    )
+
+
+_WELL = frozenset({"healthy", "busy", "starting", "stopped", "draining"})
+
+
+def _end_of(run: Run) -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    if run.progress is not None and not run.is_final:
+        total = "?" if run.progress.total is None else f"{run.progress.total:,}"
+        rows.append(("progress", f"{run.progress.done:,} of {total}  {run.progress.note}"))
+    if run.result is not None:
+        import json
+
+        value: object = to_json(run.result)
+        rows.append(("result", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)))
+    if run.error:
+        rows.append(("error", run.error))
+    if run.traceback:
+        rows.append(("traceback", run.traceback))
+    return rows
+
+
+def _queues(sources: Sources) -> list[QueueStats]:
+    """Read the queues twice, a moment apart, so that rates are known; workers are asked in between."""
+    sources.broker.queues()
+    try:
+        sources.control.workers()
+        consumers = sources.control.consumers()
+    except SourceError:
+        consumers = None
+    return list(sources.broker.queues(consumers))
+
+
+def _programs(sources: Sources) -> tuple[list[Program], str]:
+    try:
+        return list(sources.supervisor.programs()), ""
+    except SourceError as error:
+        return [], str(error)
+
+
+def _workers(sources: Sources, known: list[Program]) -> list[Worker]:
+    from nexus_tui.sources import fleet
+
+    return list(fleet.join(sources.control.workers(), tuple(known), datetime.now(UTC)))
+
+
+def _queue_json(row: QueueStats) -> dict[str, Any]:
+    fields = to_json(row)
+    fields.pop("history")
+    return {**fields, "drains_in_s": row.drains_in_s}
+
+
+def _message_json(row: Message) -> dict[str, Any]:
+    fields = to_json(row)
+    fields.pop("headers")
+    return fields
+
+
+def _run_json(row: Run) -> dict[str, Any]:
+    return to_json(row)
+
+
+def _print_queues(rows: list[QueueStats]) -> None:
+    print_table(
+        (
+            "queue",
+            "waiting",
+            "by priority 0…9",
+            "in flight",
+            "delayed",
+            "oldest",
+            "in/s",
+            "out/s",
+            "consumers",
+            "state",
+        ),
+        [
+            (
+                row.name,
+                row.waiting,
+                " ".join(str(number) for number in row.by_priority),
+                row.in_flight,
+                row.delayed,
+                ("≥ " if row.oldest_is_at_least else "") + duration(row.oldest_age_s) if row.waiting else "–",
+                None if row.in_per_s is None else f"{row.in_per_s:.1f}",
+                None if row.out_per_s is None else f"{row.out_per_s:.1f}",
+                None if row.consumers is None else len(row.consumers),
+                "paused" if row.paused else "open",
+            )
+            for row in rows
+        ],
+        empty="no queues",
+    )
+
+
+def _arguments(row: Message | Run) -> str:
+    parts = [compact(row.args) if row.args else "", compact(row.kwargs) if row.kwargs else ""]
+    text = " ".join(part for part in parts if part)
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _moment(value: datetime | None) -> str:
+    return "–" if value is None else value.astimezone().isoformat(sep=" ", timespec="milliseconds")
+
+
+COMMANDS = (status, queues, workers, programs, tasks, task)

@@ -1,0 +1,86 @@
+"""How the command line prints: one JSON document, or tables; outside text never raw."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+import click
+
+from nexus_tui.models.actions import Outcome
+from nexus_tui.models.text import safe_text
+
+
+def as_json(value: Any) -> Any:
+    """Turn rows into JSON values: times as ISO 8601 with zone, bytes left out."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: as_json(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if not isinstance(getattr(value, field.name), bytes)
+        }
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {str(key): as_json(item) for key, item in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in cast("Sequence[Any]", value)]
+    return value
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document on stdout; control characters are escaped by JSON itself."""
+    import json
+
+    click.echo(json.dumps(as_json(value), ensure_ascii=True, indent=2 if sys.stdout.isatty() else None))
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
+    """Print aligned columns, or the sentence that says what to do when there is nothing.
+
+    Numbers are aligned to the right; None is printed as ``?``.
+    """
+    cells = [["?" if cell is None else safe_text(str(cell)) for cell in row] for row in rows]
+    if not cells:
+        click.echo(empty)
+        return
+    widths = [max(len(header), *(len(row[i]) for row in cells)) for i, header in enumerate(headers)]
+    numeric = [all(_is_number(row[i]) for row in cells) for i in range(len(headers))]
+    for row in [list(headers), *cells]:
+        line = "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        )
+        click.echo(line.rstrip())
+
+
+def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
+    """Print names and values below each other; a value of several lines is indented."""
+    rows = [(name, "?" if value is None else str(value)) for name, value in fields]
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        lines = [safe_text(line) for line in value.split("\n")]
+        click.echo(f"{name.ljust(width)}  {lines[0]}")
+        for line in lines[1:]:
+            click.echo(f"{'':{width}}  {line}")
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """Print what happened to each target."""
+    for row in outcome.targets:
+        click.echo(f"{'✓' if row.done else '✗'} {safe_text(row.target)}: {safe_text(row.message)}")
+
+
+def fail(message: str) -> None:
+    """Print an error on stderr; further lines (the end of a log) follow indented."""
+    first, *rest = message.split("\n")
+    click.echo(f"nexus-tui: {safe_text(first)}", err=True)
+    for line in rest:
+        click.echo(safe_text(line), err=True)
+
+
+def _is_number(cell: str) -> bool:
+    return cell == "?" or cell.replace(",", "").replace(".", "", 1).removeprefix("-").isdigit()

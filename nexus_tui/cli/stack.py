@@ -1,0 +1,96 @@
+"""Commands for the stack as a whole: up, down, config."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from config.settings import describe, settings
+from nexus_tui.cli import dashboard
+from nexus_tui.cli.output import print_json, print_table
+from nexus_tui.cli.shared import Target, common
+from nexus_tui.models.text import safe_text
+from nexus_tui.sources.errors import Refused
+
+
+def own_command() -> str:
+    """How to call us again: by name when the shell would find it, else by path."""
+    here = Path(sys.argv[0]).absolute()
+    found = shutil.which("nexus-tui")
+    if found and Path(found).absolute() == here:
+        return "nexus-tui"
+    program = here.with_name("nexus-tui")
+    try:
+        return str(program.relative_to(Path.cwd()))
+    except ValueError:
+        return str(program)
+
+
+@click.command()
+@click.option("--detach", is_flag=True, help="Start the stack and return, without the dashboard.")
+@common
+def up(target: Target, detach: bool, as_json: bool) -> None:
+    """Start the stack, wait until every part answers, and open the dashboard."""
+    from nexus_tui.sources.stack import Stack
+
+    steps: list[dict[str, str]] = []
+    for step in Stack(settings()).start():
+        steps.append({"name": step.name, "what": step.what})
+        if not as_json:
+            click.echo(f"  ✓ {step.name.ljust(16)} {safe_text(step.what)}")
+    if as_json:
+        print_json(steps)
+        return
+    if detach or not dashboard.can_open():
+        click.echo(f"The stack is up. Look at it: {own_command()}   Stop it: {own_command()} down")
+        return
+    dashboard.open_dashboard(target)
+    click.echo(f"The stack goes on running. Stop it with: {own_command()} down")
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Accepted for scripts; nothing is asked.")
+@common
+def down(target: Target, yes: bool, as_json: bool) -> None:
+    """Stop the stack: short runs finish, long ones go back to their queues, nothing waiting is lost."""
+    from nexus_tui.sources.stack import Stack
+
+    del yes
+    if target.read_only or settings().read_only:
+        raise Refused("read-only: the stack is not stopped")
+    stack = Stack(settings())
+    if not stack.is_up:
+        if as_json:
+            print_json([])
+        else:
+            click.echo(f"No stack is running in {settings().paths.home}: nothing to stop.")
+        return
+    steps: list[dict[str, str]] = []
+    for step in stack.stop():
+        steps.append({"name": step.name, "what": step.what})
+        if not as_json:
+            click.echo(f"  ✓ {step.name.ljust(16)} {step.what}")
+    if as_json:
+        print_json(steps)
+    else:
+        click.echo(f"The stack is down. Start it again with: {own_command()} up")
+
+
+@click.command()
+@click.option("--reveal", is_flag=True, help="Show secrets.")
+@common
+def config(target: Target, reveal: bool, as_json: bool) -> None:
+    """Show every setting in force and where it came from; secrets are masked."""
+    del target
+    rows = describe(settings(), reveal=reveal)
+    if as_json:
+        print_json({row.name: {"value": row.value, "source": row.source} for row in rows})
+        return
+    table = [(row.name, "–" if row.value is None else row.value, row.source) for row in rows]
+    print_table(("setting", "value", "source"), table, empty="")
+
+
+COMMANDS = (up, down, config)

@@ -1,0 +1,218 @@
+"""What can be submitted, and submitting it: the Celery application, imported when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from config.broker_url import BrokerUrl
+from config.queues import DEFAULT_PRIORITY, PRIORITIES, spec_of_task
+from nexus_tui.models.catalog import Submitted, TaskParameter, TaskType
+from nexus_tui.models.runs import FINAL_STATES
+from nexus_tui.sources.errors import Invalid, NotFound, SourceError, Unreachable
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""A larger message is refused: give tasks a path, not the content."""
+
+
+class CatalogSource:
+    """The task types of one application.
+
+    Args:
+        foreign: Address of a broker whose application's code is not ours; None for our own application.
+    """
+
+    def __init__(self, foreign: BrokerUrl | None = None) -> None:
+        self._foreign = foreign
+
+    @cached_property
+    def app(self) -> Celery:
+        """The application, imported at first use (about half a second)."""
+        if self._foreign is not None:
+            from celery import Celery
+
+            return Celery("foreign", broker=self._foreign.kombu, backend=self._foreign.kombu)
+        from config.celery_config import celery_app
+
+        celery_app.loader.import_default_modules()
+        return celery_app
+
+    def task_types(self) -> tuple[TaskType, ...]:
+        """List the task types that can be submitted, by name; empty for a foreign application."""
+        if self._foreign is not None:
+            return ()
+        names = sorted(name for name in self._tasks if not name.startswith("celery."))
+        return tuple(self.task_type(name) for name in names)
+
+    def task_type(self, name: str) -> TaskType:
+        """Describe one task type from its signature and docstring.
+
+        Raises:
+            NotFound: No task has that name.
+        """
+        from workers import arguments
+
+        task = self._task(name)
+        if task is None:
+            return TaskType(name=name, queue="", is_known=False)
+        spec = spec_of_task(name)
+        return TaskType(
+            name=name,
+            queue=spec.name if spec else str(self.app.conf.task_default_queue),
+            summary=arguments.summary(task.run),
+            help=task.run.__doc__ or "",
+            parameters=tuple(
+                TaskParameter(row.name, row.kind, row.type_label, row.required, row.default, row.choices, row.help)
+                for row in arguments.parameters(task.run)
+            ),
+        )
+
+    def check(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Check arguments as the worker will.
+
+        Raises:
+            NotFound: No task has that name.
+            Invalid: Names the argument, what is wrong and what would be right.
+        """
+        from workers.errors import TaskError
+
+        task = self._task(name)
+        if task is None:
+            return
+        try:
+            task.check(args, kwargs)
+        except TaskError as error:
+            raise Invalid(str(error)) from None
+
+    def submit(
+        self,
+        name: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        *,
+        priority: int | None = None,
+        countdown_s: float | None = None,
+        eta: datetime | None = None,
+        queue: str | None = None,
+        lineage: tuple[str, str] | None = None,
+    ) -> Submitted:
+        """Check the arguments and publish a message; it is in Redis when this returns.
+
+        Args:
+            name: Task name.
+            args: Positional arguments.
+            kwargs: Keyword arguments.
+            priority: 0 first … 9 last; None is the default.
+            countdown_s: Not before so many seconds have passed.
+            eta: Not before this time (aware).
+            queue: Where it goes; None goes by the routes.
+            lineage: Ids of the first run of its workflow and of the run that it follows.
+
+        Raises:
+            NotFound: No task or queue has that name.
+            Invalid: Wrong arguments, priority, time or size.
+            Unreachable: The broker can't be reached or refuses; nothing was queued.
+        """
+        self.check(name, args, kwargs)
+        self._check_options(priority, countdown_s, eta, queue)
+        _check_size(args, kwargs)
+        task = self._task(name)
+        level = DEFAULT_PRIORITY if priority is None else priority
+        options: dict[str, Any] = {"priority": level, "countdown": countdown_s, "eta": eta, "retry": False}
+        if queue is not None:
+            options["queue"] = queue
+        if lineage is not None:
+            options["root_id"], options["parent_id"] = lineage
+        with self._broker_errors("nothing was queued"):
+            if task is None:
+                result = self.app.send_task(name, args=list(args), kwargs=dict(kwargs), **options)
+            else:
+                result = task.apply_async(list(args), dict(kwargs), **options)
+        own = spec_of_task(name)
+        default = own.name if own else str(self.app.conf.task_default_queue)
+        return Submitted(id=str(result.id), task=name, queue=queue or default, priority=level)
+
+    def wait(self, run_id: str, timeout_s: float | None = None) -> tuple[str, Any]:
+        """Wait for a run's end and return its state and its result, or its error as ``Type: message``.
+
+        Raises:
+            SourceError: It had not ended within ``timeout_s`` seconds.
+            Unreachable: The result backend can't be reached.
+        """
+        from celery.exceptions import TimeoutError as ResultTimeout
+
+        result = self.app.AsyncResult(run_id)
+        with self._broker_errors(f"the run {run_id} goes on without us"):
+            try:
+                value: Any = cast("Any", result).get(timeout=timeout_s, propagate=False)
+            except ResultTimeout:
+                raise SourceError(f"{run_id} had not ended after {timeout_s:g} s; it goes on") from None
+            state = str(result.state)
+        if state == "SUCCESS":
+            return state, value
+        return state, f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value)
+
+    def is_final(self, state: str) -> bool:
+        """Tell whether nothing more happens to a run in that state."""
+        return state in FINAL_STATES
+
+    @property
+    def _tasks(self) -> Mapping[str, Any]:
+        return cast("Mapping[str, Any]", self.app.tasks)
+
+    def _task(self, name: str) -> Any | None:
+        if self._foreign is not None:
+            return None
+        if name not in self._tasks:
+            near = [known for known in self._tasks if known.rpartition(".")[2] == name.rpartition(".")[2]]
+            hint = f"; did you mean {near[0]}?" if near else "; see them with: nexus-tui submit --list"
+            raise NotFound(f"no task {name!r}{hint}")
+        return self._tasks[name]
+
+    def _check_options(
+        self, priority: int | None, countdown_s: float | None, eta: datetime | None, queue: str | None
+    ) -> None:
+        if priority is not None and priority not in PRIORITIES:
+            raise Invalid(f"priority {priority} is outside 0 (first) … 9 (last)")
+        if countdown_s is not None and eta is not None:
+            raise Invalid("give a countdown or a time, not both")
+        if countdown_s is not None and not 0 <= countdown_s <= 10 * 365 * 86400:
+            raise Invalid(f"countdown {countdown_s:g} is not between 0 and ten years of seconds")
+        if eta is not None and eta.tzinfo is None:
+            raise Invalid(
+                f"time {eta.isoformat()} has no zone; write it like {datetime.now(UTC):%Y-%m-%dT%H:%M:%S}+00:00"
+            )
+        if queue is not None and self._foreign is None and queue not in self.app.amqp.queues:
+            raise NotFound(f"no queue {queue!r}; there are {', '.join(sorted(self.app.amqp.queues))}")
+
+    @contextmanager
+    def _broker_errors(self, consequence: str) -> Generator[None]:
+        from kombu.exceptions import OperationalError
+        from redis.exceptions import RedisError
+
+        try:
+            yield
+        except (OperationalError, RedisError, OSError) as error:
+            from config.settings import settings
+
+            place = (self._foreign or settings().broker).masked
+            raise Unreachable(f"{consequence}: the broker at {place} did not accept it ({error})") from None
+
+
+def _check_size(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    import orjson
+
+    try:
+        size = len(orjson.dumps([list(args), dict(kwargs)]))
+    except (TypeError, orjson.JSONEncodeError) as error:
+        raise Invalid(f"arguments are not JSON: {error}") from None
+    if size > MAX_MESSAGE_BYTES:
+        raise Invalid(
+            f"arguments take {size:,} bytes, {MAX_MESSAGE_BYTES:,} are allowed: pass a path instead of content"
+        )

@@ -1,0 +1,38 @@
+"""Makes the sources of one broker: ours with everything we know, or any Celery application's."""
+
+from __future__ import annotations
+
+from config.broker_url import BrokerUrl
+from config.settings import settings
+from nexus_tui.sources import Sources
+
+
+def connect(broker: str | None = None, *, read_only: bool = False) -> Sources:
+    """Make the sources; nothing is read yet.
+
+    Args:
+        broker: URL of another broker than the one in the settings: its programs and code are unknown to us.
+        read_only: Whether every change is refused.
+
+    Raises:
+        ConfigError: A setting, or the URL, can't be used.
+    """
+    from nexus_tui.sources.broker import BrokerSource
+    from nexus_tui.sources.catalog import CatalogSource
+    from nexus_tui.sources.control import ControlSource
+    from nexus_tui.sources.history import HistorySource
+    from nexus_tui.sources.supervisor import SupervisorSource
+
+    current = settings()
+    paths = current.paths
+    url = current.broker if broker is None else BrokerUrl.parse(broker)
+    own = url == current.broker
+    catalog = CatalogSource(None if own else url)
+    return Sources(
+        broker=BrokerSource(url),
+        control=ControlSource(url, application=lambda: catalog.app),
+        history=HistorySource(paths.history),
+        supervisor=SupervisorSource(paths.supervisor_socket if own else None),
+        catalog=catalog,
+        read_only=read_only,
+    )

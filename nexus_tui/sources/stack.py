@@ -1,0 +1,255 @@
+"""The stack as a whole: supervisord with its broker, workers, recorder and beat; started, waited for, stopped."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from config.paths import MAX_SOCKET_PATH
+from config.queues import QUEUES
+from config.settings import Settings
+from config.supervisor import STOP_WAIT_S, effective
+from nexus_tui.models.workers import Program
+from nexus_tui.sources.broker import BrokerSource
+from nexus_tui.sources.errors import SourceError, Unreachable
+from nexus_tui.sources.supervisor import SupervisorSource
+
+START_TIMEOUT_S = 90.0
+_LOG_LINES = 12
+_POLL_S = 0.25
+_BROKER_STARTS = 3
+_SETTLED_AFTER_S = 8.0
+"""A program that still can't stay up after so long is reported instead of waited for."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that became true while the stack starts or stops: ``name`` did ``what``."""
+
+    name: str
+    what: str
+
+
+class Stack:
+    """The stack of one ``NEXUS_HOME``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._paths = settings.paths
+        self.supervisor = SupervisorSource(self._paths.supervisor_socket)
+        self._broker_pids: set[int] = set()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its supervisord answers."""
+        return self.supervisor.is_up()
+
+    def start(self) -> Iterator[Step]:
+        """Start what does not run and yield each part as it answers.
+
+        Raises:
+            SourceError: A part failed; the message names it and ends with its log's last lines.
+            Unreachable: ``NEXUS_REDIS_URL`` names a server that can't be reached.
+        """
+        if not self._settings.embedded:
+            self._ping_broker()
+        try:
+            self._paths.make()
+        except OSError as error:
+            place = error.filename or self._paths.home
+            raise SourceError(f"can't write {place}: {error.strerror}; set NEXUS_HOME to a folder of yours") from None
+        if self._paths.run_is_elsewhere:
+            longest = f"a socket's path has at most {MAX_SOCKET_PATH} bytes"
+            yield Step("sockets", f"in {self._paths.run}, since {longest}")
+        with self._starting_alone():
+            if self.is_up:
+                yield Step("supervisord", "runs already")
+                self._start_stopped_essentials()
+            else:
+                self._launch()
+                yield Step("supervisord", f"started, pid {self._pid() or '?'}")
+        yield from self._wait()
+
+    def stop(self) -> Iterator[Step]:
+        """Stop every program and supervisord, and yield each as it is gone.
+
+        Raises:
+            SourceError: Something was still there after every grace period had passed.
+        """
+        pid = self._pid()
+        running = {program.name for program in self.supervisor.programs() if program.pid}
+        self.supervisor.shutdown()
+        deadline = time.monotonic() + STOP_WAIT_S * 2 + 30
+        while time.monotonic() < deadline:
+            try:
+                alive = {program.name for program in self.supervisor.programs() if program.pid}
+            except SourceError:
+                alive = set[str]()
+                if pid is None or not _is_alive(pid):
+                    yield from (Step(name, "stopped") for name in sorted(running))
+                    return
+            yield from (Step(name, "stopped") for name in sorted(running - alive))
+            running &= alive
+            time.sleep(_POLL_S)
+        left = ", ".join(sorted(running)) or "itself"
+        raise SourceError(f"supervisord (pid {pid}) has not ended; still running: {left}")
+
+    def _launch(self) -> None:
+        conf = effective(self._paths)
+        program = subprocess.run(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "NEXUS_HOME": str(self._paths.home)},
+        )
+        said = (program.stdout + program.stderr).strip()
+        if program.returncode:
+            raise SourceError(f"supervisord did not start: {said.splitlines()[-1] if said else 'it said nothing'}")
+        for _ in range(40):
+            if self.is_up:
+                return
+            time.sleep(_POLL_S)
+        log = _tail(self._paths.log / "supervisord.log")
+        raise SourceError(f"supervisord started and does not answer; the end of its log:\n{log}")
+
+    def _start_stopped_essentials(self) -> None:
+        # What an operator stopped stays stopped; but without a broker nothing can be looked at.
+        for program in self.supervisor.programs():
+            if program.name == "broker" and program.state in ("STOPPED", "FATAL") and self._settings.embedded:
+                self.supervisor.start(program.name)
+
+    def _wait(self) -> Iterator[Step]:
+        started = time.monotonic()
+        deadline = started + START_TIMEOUT_S
+        expected = {f"{spec.family}@{socket.gethostname()}": spec.program for spec in QUEUES}
+        answered: set[str] = set()
+        while True:
+            programs = {program.name: program for program in self.supervisor.programs()}
+            self._fail_early(programs.values(), patient=time.monotonic() - started < _SETTLED_AFTER_S)
+            ready = [name for name in self._ready(programs) if name not in answered]
+            waiting_for = {node: name for node, name in expected.items() if name not in answered}
+            if "broker" in answered and not ready:
+                ready = [name for name in self._answering(waiting_for) if name not in answered]
+            for name in ready:
+                answered.add(name)
+                yield Step(name, _words(programs.get(name)))
+            held = {name for name, program in programs.items() if program.state in ("STOPPED", "STOPPING")}
+            for name in sorted(held - answered):
+                answered.add(name)
+                yield Step(name, "stopped by an operator: left alone")
+            missing = set(programs) - answered
+            if not missing:
+                return
+            if time.monotonic() > deadline:
+                self._give_up(sorted(missing))
+            time.sleep(_POLL_S)
+
+    def _ready(self, programs: dict[str, Program]) -> list[str]:
+        """Programs other than workers that do their work: running, and for the broker, answering."""
+        ready: list[str] = []
+        for name, program in programs.items():
+            if name == "broker":
+                if self._broker_answers() and (program.state == "RUNNING" or not self._settings.embedded):
+                    ready.append(name)
+            elif not name.startswith("workers:") and program.state == "RUNNING":
+                ready.append(name)
+        return sorted(ready, key=lambda name: name != "broker")
+
+    def _answering(self, nodes: dict[str, str]) -> list[str]:
+        """Programs of the workers that answer a ping by remote control."""
+        if not nodes:
+            return []
+        from kombu.exceptions import OperationalError
+        from redis import RedisError
+
+        from config.celery_config import celery_app
+
+        try:
+            inspect = celery_app.control.inspect(destination=list(nodes), timeout=1.0)
+            answers = cast("dict[str, Any]", inspect.ping() or {})
+        except (OperationalError, RedisError, OSError):
+            return []
+        return [nodes[node] for node in sorted(answers) if node in nodes]
+
+    def _fail_early(self, programs: Iterable[Program], *, patient: bool) -> None:
+        for program in programs:
+            if program.name == "broker":
+                self._fail_when_broker_flaps(program)
+            elif program.state == "FATAL" or (program.state == "BACKOFF" and not patient):
+                raise SourceError(self._failure(program.name, f"does not stay up ({program.state})"))
+
+    def _fail_when_broker_flaps(self, program: Program) -> None:
+        # It may exit at once (stepping aside), so Supervisor counts no start as failed: count its processes.
+        if program.pid is not None and self._settings.embedded:
+            self._broker_pids.add(program.pid)
+        if len(self._broker_pids) > _BROKER_STARTS and not self._broker_answers():
+            raise SourceError(self._failure("broker", f"does not stay up (started {len(self._broker_pids)} times)"))
+
+    def _give_up(self, names: list[str]) -> None:
+        raise SourceError("\n".join(self._failure(name, f"gave no answer in {START_TIMEOUT_S:g} s") for name in names))
+
+    def _failure(self, name: str, what: str) -> str:
+        path = self._paths.log / f"{name.rpartition(':')[2]}.log"
+        return f"{name} {what}; the end of {path}:\n{_tail(path)}"
+
+    def _ping_broker(self) -> None:
+        BrokerSource(self._settings.broker).ping()
+
+    def _broker_answers(self) -> bool:
+        try:
+            self._ping_broker()
+        except Unreachable:
+            return False
+        return True
+
+    def _pid(self) -> int | None:
+        try:
+            return int(self._paths.supervisor_pid.read_text())
+        except (OSError, ValueError):
+            return None
+
+    @contextmanager
+    def _starting_alone(self) -> Generator[None]:
+        """Let two starts at once happen one after the other."""
+        with (self._paths.run / "start.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _words(program: Program | None) -> str:
+    if program is None or program.pid is None:
+        return "answers"
+    return f"answers, pid {program.pid}"
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 16_384))
+            lines = file.read().decode(errors="replace").splitlines()[-_LOG_LINES:]
+    except OSError as error:
+        return f"  (unreadable: {error.strerror})"
+    return "\n".join(f"  {line}" for line in lines) or "  (empty)"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,177 @@
+"""Programs: supervisord's XML-RPC over its unix socket (https://supervisord.org/api.html)."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import xmlrpc.client
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from nexus_tui.models.workers import Program
+from nexus_tui.sources.errors import NotFound, Refused, SourceError, Unreachable
+
+READ_TIMEOUT_S = 3.0
+CHANGE_TIMEOUT_S = 60.0
+"""A stopping worker lets its runs finish first; see ``stopwaitsecs`` in config/supervisor.py."""
+
+_MAX_LOG_BYTES = 256 * 1024
+_BAD_NAME, _ALREADY_STARTED, _NOT_RUNNING, _SPAWN_ERROR, _ABNORMAL_TERMINATION = 10, 60, 70, 50, 40
+_SHUTDOWN_STATE = 6
+
+
+class SupervisorSource:
+    """One supervisord. Every call makes its own connection, so threads may share it.
+
+    Args:
+        path: Its unix socket; None when no Supervisor belongs to what is watched (a foreign broker).
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    def programs(self) -> tuple[Program, ...]:
+        """List all programs by name.
+
+        Raises:
+            Unreachable: No supervisord answers.
+        """
+        with self._rpc(READ_TIMEOUT_S) as rpc:
+            rows = cast("list[dict[str, Any]]", rpc.supervisor.getAllProcessInfo())
+        return tuple(sorted((_program(row) for row in rows), key=lambda program: program.name))
+
+    def is_up(self) -> bool:
+        """Tell whether supervisord answers."""
+        try:
+            with self._rpc(READ_TIMEOUT_S) as rpc:
+                rpc.supervisor.getState()
+        except SourceError:
+            return False
+        return True
+
+    def resolve(self, name: str) -> tuple[str, ...]:
+        """Return the full names that ``workers:ai``, ``ai``, ``workers`` or ``workers:*`` means.
+
+        Raises:
+            NotFound: None is called so.
+            Unreachable: No supervisord answers.
+        """
+        names = [program.name for program in self.programs()]
+        if name in names:
+            return (name,)
+        group = name.removesuffix(":*")
+        members = tuple(full for full in names if full.startswith(f"{group}:"))
+        if members:
+            return members
+        short = tuple(full for full in names if full.rpartition(":")[2] == name)
+        if len(short) == 1:
+            return short
+        raise NotFound(f"no program {name!r}; there are {', '.join(names)}")
+
+    def start(self, name: str) -> str:
+        """Start a program, wait until it stays up, and say what happened."""
+        with self._rpc(CHANGE_TIMEOUT_S) as rpc:
+            try:
+                rpc.supervisor.startProcess(name, True)
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode == _ALREADY_STARTED:
+                    return "runs already"
+                if fault.faultCode in (_SPAWN_ERROR, _ABNORMAL_TERMINATION):
+                    raise SourceError(f"{name} did not start; its log ends with: {self._last_line(name)}") from None
+                raise
+        return "started"
+
+    def stop(self, name: str) -> str:
+        """Stop a program, wait until it is gone, and say what happened."""
+        with self._rpc(CHANGE_TIMEOUT_S) as rpc:
+            try:
+                rpc.supervisor.stopProcess(name, True)
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode == _NOT_RUNNING:
+                    return "was stopped already"
+                raise
+        return "stopped"
+
+    def restart(self, name: str) -> str:
+        """Stop a program, if it runs, and start it."""
+        self.stop(name)
+        self.start(name)
+        return "restarted"
+
+    def shutdown(self) -> None:
+        """Ask supervisord to stop every program and itself; returns at once."""
+        with self._rpc(READ_TIMEOUT_S) as rpc:
+            try:
+                rpc.supervisor.shutdown()
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode != _SHUTDOWN_STATE:
+                    raise
+
+    def log_tail(self, name: str, lines: int = 20) -> str:
+        """Return the last lines of a program's log; outside text, to be shown with care."""
+        with self._rpc(READ_TIMEOUT_S) as rpc:
+            length = min(lines * 400, _MAX_LOG_BYTES)
+            answer = cast("list[Any]", rpc.supervisor.tailProcessStdoutLog(name, 0, length))
+        return "\n".join(str(answer[0]).splitlines()[-lines:])
+
+    def _last_line(self, name: str) -> str:
+        try:
+            return self.log_tail(name, 1) or "nothing"
+        except SourceError:
+            return "an unreadable log"
+
+    @contextmanager
+    def _rpc(self, timeout_s: float) -> Generator[Any]:
+        if self._path is None:
+            raise NotFound("no Supervisor belongs to this broker: its programs are managed elsewhere")
+        proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=_UnixTransport(self._path, timeout_s))
+        try:
+            yield proxy
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode == _BAD_NAME:
+                raise NotFound(fault.faultString) from None
+            raise Refused(f"supervisord: {fault.faultString}") from None
+        except TimeoutError:
+            raise Unreachable(f"supervisord at {self._path} gave no answer within {timeout_s:g} s") from None
+        except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise Unreachable(f"no supervisord at {self._path} ({reason}); start the stack: nexus-tui up") from None
+        finally:
+            proxy("close")()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__()
+        self._path = path
+        self._timeout_s = timeout_s
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        return _UnixConnection(self._path, self._timeout_s)
+
+
+def _program(row: dict[str, Any]) -> Program:
+    group, name = str(row["group"]), str(row["name"])
+    running = bool(row["pid"])
+    return Program(
+        name=name if group == name else f"{group}:{name}",
+        state=str(row["statename"]),
+        pid=int(row["pid"]) if running else None,
+        uptime_s=float(row["now"] - row["start"]) if running else None,
+        exit_status=None if running or not row["stop"] else int(row["exitstatus"]),
+        description=str(row["spawnerr"] or row["description"]),
+        log=str(row["stdout_logfile"]),
+    )

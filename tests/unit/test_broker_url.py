@@ -1,0 +1,57 @@
+"""One address, three spellings."""
+
+from __future__ import annotations
+
+import pytest
+
+from config.broker_url import BrokerUrl
+from config.errors import BrokerUrlError
+
+
+@pytest.mark.parametrize(
+    ("text", "kombu", "redis_py"),
+    [
+        ("redis://localhost", "redis://localhost:6379/0", "redis://localhost:6379/0"),
+        ("redis://h:7000/3", "redis://h:7000/3", "redis://h:7000/3"),
+        ("rediss://u:p%40ss@h/1", "rediss://u:p%40ss@h:6379/1", "rediss://u:p%40ss@h:6379/1"),
+        ("unix:///run/r.sock?db=2", "redis+socket:///run/r.sock?virtual_host=2", "unix:///run/r.sock?db=2"),
+        ("redis+socket://:x@/r.sock", "redis+socket://:x@/r.sock?virtual_host=0", "unix://:x@/r.sock?db=0"),
+        ("redis://[::1]:6379/0", "redis://[::1]:6379/0", "redis://[::1]:6379/0"),
+    ],
+)
+def test_an_address_is_spelled_for_each_reader(text: str, kombu: str, redis_py: str) -> None:
+    url = BrokerUrl.parse(text)
+    assert (url.kombu, url.redis_py) == (kombu, redis_py)
+
+
+def test_further_options_are_handed_on() -> None:
+    url = BrokerUrl.parse("rediss://h:1/0?ssl_cert_reqs=required")
+    assert url.redis_py == "rediss://h:1/0?ssl_cert_reqs=required"
+
+
+def test_the_masked_form_has_no_password() -> None:
+    assert BrokerUrl.parse("redis://bob:s3cret@h:1/0").masked == "redis://bob:***@h:1/0"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "localhost:6379",
+        "amqp://h",
+        "redis://",
+        "redis://h:port/0",
+        "redis://h/zero",
+        "unix://host/r.sock",
+        "unix://",
+    ],
+)
+def test_what_is_no_redis_address_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(BrokerUrlError, match="expected redis://"):
+        BrokerUrl.parse(text)
+
+
+def test_a_refused_address_does_not_show_its_password() -> None:
+    with pytest.raises(BrokerUrlError) as caught:
+        BrokerUrl.parse("redis://:s3cret@h:port/0")
+    assert "s3cret" not in str(caught.value)

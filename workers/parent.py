@@ -1,0 +1,35 @@
+"""No orphans: a program of the stack ends when supervisord dies, a pool child when its worker does.
+
+Linux only (``prctl(2)``, PR_SET_PDEATHSIG); elsewhere these calls do nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_supervisor() -> None:
+    """Ask for SIGTERM when supervisord dies; does nothing for a program started by hand."""
+    if os.environ.get("SUPERVISOR_ENABLED"):
+        _signal_at_parents_death(signal.SIGTERM)
+
+
+def end_with_worker() -> None:
+    """Ask for SIGKILL when the worker dies: its messages go to others, and a run must not go on beside them."""
+    _signal_at_parents_death(signal.SIGKILL)
+
+
+def _signal_at_parents_death(number: signal.Signals) -> None:
+    if sys.platform != "linux":
+        return
+    parent = os.getppid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0) != 0:
+        return
+    if os.getppid() != parent:  # it died before we asked
+        os.kill(os.getpid(), number)
