@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ def wire_form(routing_key: str, events: list[Event]) -> bytes:
 
 
 @contextmanager
-def server(*options: str) -> Iterator[tuple[redis.Redis, Path]]:
+def server(*options: str) -> Generator[tuple[redis.Redis, Path]]:
     """Run a Valkey of our own on a unix socket."""
     with tempfile.TemporaryDirectory(prefix="nexus-bench-") as folder:
         socket = Path(folder) / "s"

@@ -7,6 +7,7 @@ indexes and aggregates; the peers receive Celery's pub/sub events into memory.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import statistics
 import subprocess
@@ -47,7 +48,7 @@ def consume_peer(socket: str, peer: str) -> dict[str, float]:
 
     app = Celery("bench", broker=f"redis+socket://{socket}")
     if peer == "flower":
-        import flower.command  # noqa: F401  (declares the options that its events need)
+        importlib.import_module("flower.command")  # declares the options that its events need
         from flower.events import EventsState
 
         state: Any = EventsState(max_tasks_in_memory=10**6, max_workers_in_memory=5000)
@@ -64,9 +65,12 @@ def consume_peer(socket: str, peer: str) -> dict[str, float]:
         events += 1
         state.event(event)
 
+    def on_ready(*_: Any, **__: Any) -> None:
+        print("ready", flush=True)
+
     with app.connection_for_read() as connection:
         receiver: Any = EventReceiver(connection, handlers={"*": on_event}, app=app)
-        receiver.on_consume_ready = lambda *_, **__: print("ready", flush=True)
+        receiver.on_consume_ready = on_ready
         receiver.capture(limit=None, timeout=None, wakeup=False)
     return {"cpu_s": time.process_time() - started, "events": events, "rss": psutil.Process().memory_info().rss}
 
