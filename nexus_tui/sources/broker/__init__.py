@@ -18,6 +18,7 @@ from nexus_tui.models.broker import Message, QueueStats
 from nexus_tui.sources.broker.audit import AuditLog
 from nexus_tui.sources.broker.browse import Browser
 from nexus_tui.sources.broker.connection import connect, reaching
+from nexus_tui.sources.broker.detect import detect
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.observe import Observer
 from nexus_tui.sources.broker.surgery import Surgeon, check_priority
@@ -59,6 +60,18 @@ class BrokerSource:
         self._surgeon = Surgeon(self._writer, self.layout)
         self.audit = AuditLog(self._writer, self.layout, url)
         self._lock = threading.Lock()
+
+    @classmethod
+    def foreign(cls, url: BrokerUrl) -> BrokerSource:
+        """Make the source of an application that we know nothing of; its layout is read off the broker.
+
+        Raises:
+            Unreachable: The broker does not answer.
+        """
+        found = detect(url)
+        if found == Layout():  # one of ours under another address
+            return cls(url)
+        return cls(url, queues=(), declared=(), separator=found.separator, steps=found.steps, prefix=found.prefix)
 
     def ping(self) -> float:
         """Return the seconds that one answer of the broker takes."""

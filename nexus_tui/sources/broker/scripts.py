@@ -104,8 +104,8 @@ end
 TAKE = (
     _WAKE
     + """
--- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both; ARGV: message, its depth or -1, new message or '',
---   'front' | 'back', seconds that the trash lives (0: no trash)
+-- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both
+-- ARGV: message, its depth or -1, new message or '', 'front' | 'back', seconds that the trash lives (0: no trash)
 -- Answers 1 when the message was still there
 local source, target, trash = KEYS[1], KEYS[2], KEYS[3]
 local message, depth, changed, lives = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[5])
