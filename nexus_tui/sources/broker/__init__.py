@@ -144,7 +144,7 @@ class BrokerSource:
             return self._browser.count_by_task(queue)
 
     def find(self, run_id: str, *, queue: str | None = None, priority: int | None = None) -> Message | None:
-        """Find the waiting message of a run.
+        """Find the message of a run that waits, for its turn or for its time.
 
         Args:
             run_id: Its full id.
@@ -159,6 +159,9 @@ class BrokerSource:
                     found = self._browser.find(name, step, run_id, before)
                     if found is not None:
                         return found
+                delayed = self._browser.find_delayed(name, run_id)
+                if delayed is not None:
+                    return delayed
         return None
 
     def ids(self, prefix: str, limit: int = 10) -> list[str]:
