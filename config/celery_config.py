@@ -91,7 +91,7 @@ def _settings() -> dict[str, Any]:
         "timezone": "UTC",
         "enable_utc": True,
         "beat_schedule": BEAT_SCHEDULE,
-        "beat_scheduler": "redbeat.RedBeatScheduler",
+        "beat_scheduler": "workers.beat:SlotScheduler",
         "beat_max_loop_interval": 5,
         "redbeat_redis_url": settings().broker.redis_py,
         # Connections of its own, tried again for ever: beat may start before the broker listens.

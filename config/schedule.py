@@ -13,6 +13,11 @@ _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S
 
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "send-due-emails": {
+        "task": "workers.email_tasks.send_due_emails",
+        "schedule": 10.0,
+        "options": {"expires": 10, "priority": 0},
+    },
     "monitor-queue-sizes": {
         "task": "workers.maintenance_tasks.monitor_queue_sizes",
         "schedule": 60.0,

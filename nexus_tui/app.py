@@ -87,7 +87,7 @@ class NexusApp(App[None], inherit_bindings=False):
     ALLOW_SELECT = False
 
     CSS = """
-    Screen { background: $background; color: $foreground; overflow: hidden; }
+    NexusScreen { background: $background; color: $foreground; overflow: hidden; }
     Toast { background: $panel; }
     """
 
@@ -184,9 +184,10 @@ class NexusApp(App[None], inherit_bindings=False):
 
         self.push_screen(ConfirmScreen(title, choices), answered)
 
-    def tell(self, text: str, *, severity: str = "information") -> None:
-        """Show a notice; the text may come from outside."""
-        self.notify(safe_text(text, 1000), severity=cast(SeverityLevel, severity), markup=False)
+    def tell(self, text: str, *, title: str = "", severity: str = "information") -> None:
+        """Show a notice; text and title may come from outside."""
+        level = cast(SeverityLevel, severity)
+        self.notify(safe_text(text, 1000), title=safe_text(title, 100), severity=level, markup=False)
 
     def obey(self, line: str) -> str:
         """Carry out a command line; return what is wrong with it, or nothing."""
@@ -305,14 +306,21 @@ class NexusApp(App[None], inherit_bindings=False):
         self.call_from_thread(self._performed, outcome, done)
 
     def _performed(self, outcome: Outcome, done: Callable[[Outcome], None] | None) -> None:
-        self.tell(outcome.message, severity="information" if outcome.done else "warning")
+        self._tell_outcome(outcome)
         if done:
             done(outcome)
         self.read_again()
 
+    def _tell_outcome(self, outcome: Outcome) -> None:
+        severity = "information" if outcome.done else "warning"
+        if len(outcome.targets) == 1:
+            self.tell(outcome.targets[0].message, title=outcome.targets[0].target, severity=severity)
+        else:
+            self.tell(outcome.message, severity=severity)
+
     def _submitted(self, outcome: Outcome | None) -> None:
         if outcome is not None:
-            self.tell(outcome.message)
+            self._tell_outcome(outcome)
             self.read_again()
             self.open_run(outcome.targets[0].target)
 

@@ -24,14 +24,17 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import psutil
-import redis
 
 from workers.errors import OutcomeUnknown, TaskError, TransientError
+
+if TYPE_CHECKING:
+    import redis
 
 TTL_S = 72 * 3600
 LEASE_S = 180
@@ -105,7 +108,7 @@ class Once:
         Raises:
             TransientError: Redis can't be reached.
         """
-        return _parsed(_asked(lambda: self._client.get(self._key)))
+        return _parsed(asked(lambda: self._client.get(self._key)))
 
     def start(self, note: Any = None, *, again: bool = False) -> None:
         """Claim the effect, right before it.
@@ -124,28 +127,25 @@ class Once:
             raise OutcomeUnknown("an earlier delivery ended in the middle; nobody knows whether it took effect")
         mark = self._mark("started", note, again=bool(found and found.abandoned))
         replaced = _written(found) if found and found.abandoned else ""
-        other = _parsed(_asked(lambda: self._client.eval(_START, 1, self._key, mark, TTL_S, replaced)))
+        other = _parsed(asked(lambda: self._client.eval(_START, 1, self._key, mark, TTL_S, replaced)))
         if other:
             raise InProgress("another delivery of this message is under way", retry_after_s=_wait_s(other))
 
     def finish(self, outcome: Any) -> None:
         """Store the outcome. When Redis is away the mark stays ``started``, and a duplicate is told *unknown*."""
-        try:
-            self._client.set(self._key, self._mark("done", outcome), ex=TTL_S)
-        except redis.RedisError:
-            return  # the effect happened: failing now would invite a repetition
+        with suppress(TransientError):  # the effect happened: failing now would invite a repetition
+            asked(lambda: self._client.set(self._key, self._mark("done", outcome), ex=TTL_S))
 
     def release(self, note: Any = None) -> None:
-        """Say that the effect did not happen; with a note, keep what was done so far."""
-        try:
-            if note is None:
-                self._client.delete(self._key)
-            else:
-                self._client.set(self._key, self._mark("open", note), ex=TTL_S)
-        except redis.RedisError as error:
-            raise TransientError(
-                f"the broker can't be reached to note what was done ({type(error).__name__})"
-            ) from None
+        """Say that the effect did not happen; with a note, keep what was done so far.
+
+        Raises:
+            TransientError: Redis can't be reached.
+        """
+        if note is None:
+            asked(lambda: self._client.delete(self._key))
+        else:
+            asked(lambda: self._client.set(self._key, self._mark("open", note), ex=TTL_S))
 
     def _mark(self, state: str, value: Any, *, again: bool = False) -> str:
         return _written(Mark(state, value, time.time(), _me(), again, self._lease_s))
@@ -183,13 +183,15 @@ def marks(client: redis.Redis, keys: Sequence[str]) -> list[Mark | None]:
     """Read many marks at once."""
     if not keys:
         return []
-    found = cast("list[Any]", _asked(lambda: client.mget([_PREFIX + key for key in keys])))
+    found = cast("list[Any]", asked(lambda: client.mget([_PREFIX + key for key in keys])))
     return [_parsed(item) for item in found]
 
 
 @lru_cache(maxsize=1)
 def redis_client() -> redis.Redis:
     """Connect to the broker's Redis, once a process (the pool notices a fork)."""
+    import redis
+
     from config.settings import settings
 
     return redis.Redis.from_url(
@@ -197,13 +199,18 @@ def redis_client() -> redis.Redis:
     )
 
 
-def _asked(question: Callable[[], Any]) -> Any:
+def asked(question: Callable[[], Any], purpose: str = "to make sure of one effect") -> Any:
+    """Ask Redis.
+
+    Raises:
+        TransientError: It can't be reached, or can't answer now; says for what it was asked.
+    """
+    from redis import RedisError
+
     try:
         return question()
-    except redis.RedisError as error:
-        raise TransientError(
-            f"the broker can't be reached to make sure of one effect ({type(error).__name__})"
-        ) from None
+    except RedisError as error:
+        raise TransientError(f"the broker can't be reached {purpose} ({type(error).__name__})") from None
 
 
 def _written(mark: Mark) -> str:

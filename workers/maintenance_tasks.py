@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import redis
 from celery import current_task
+from pydantic import Field
 
 from config.celery_config import celery_app
 from config.queues import BY_FAMILY, QUEUES
 from config.settings import settings
 from workers.errors import TransientError
+from workers.progress import RunProgress
 
 _OPTIONS = BY_FAMILY["default"].task_options
 _AI_SERVICES = {
@@ -81,6 +84,72 @@ def monitor_queue_sizes(dry_run: bool = False) -> dict[str, Any]:
         "stats": {"queues": len(sizes), "waiting": sum(size.waiting for size in sizes), "alerts": len(troubles)},
         "dry_run": dry_run,
     }
+
+
+@celery_app.task(bind=False, base=None, **_OPTIONS)
+def cleanup_old_results(max_age_hours: Annotated[float, Field(ge=1)] = 24, dry_run: bool = False) -> dict[str, Any]:
+    """Remove result records of runs that ended long ago.
+
+    Records of runs that wait, run or will be retried always stay. Most records expire by themselves; this finds the
+    others.
+
+    Args:
+        max_age_hours: Age, in hours since the run ended, from which a record goes; at least 1.
+        dry_run: Count, and remove nothing.
+
+    Returns:
+        ``stats``: scanned, removed, removed_bytes, kept_live, kept_young, unreadable, reply_lists_expired.
+    """
+    from workers.services.upkeep.results import remove_old
+
+    with _reachable(), _client() as client:
+        found = remove_old(client, timedelta(hours=max_age_hours), RunProgress(), dry_run=dry_run)
+    return {"stats": found.as_json(), "dry_run": dry_run}
+
+
+@celery_app.task(bind=False, base=None, **_OPTIONS)
+def cleanup_failed_tasks(
+    keep: Annotated[int, Field(ge=1)] = 50,
+    min_age_hours: Annotated[float, Field(ge=0)] = 24,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Remove failed runs from the history, but for the last ones of each error.
+
+    Args:
+        keep: Runs to keep of each error of each task, the latest.
+        min_age_hours: Younger failures stay in any case.
+        dry_run: Count, and remove nothing.
+
+    Returns:
+        ``stats``: failed (old enough to be looked at), errors (different ones), removed, kept.
+    """
+    from workers.services.upkeep.failures import remove_surplus
+
+    path = settings().paths.history
+    stats = remove_surplus(path, keep, min_age_hours * 3600, RunProgress(), dry_run=dry_run)
+    return {"stats": stats, "dry_run": dry_run}
+
+
+@celery_app.task(bind=False, base=None, **_OPTIONS)
+def archive_old_files(max_age_days: Annotated[float, Field(ge=1)] = 30, dry_run: bool = False) -> dict[str, Any]:
+    """Compress old output files into dated archives.
+
+    Each becomes archive/DATE/FOLDER/NAME.gz below the output root. The original is removed only when its archive
+    was read back and holds the same; files elsewhere, links, and what is archived are never touched.
+
+    Args:
+        max_age_days: Age, in days since the last change, from which a file is archived; at least 1.
+        dry_run: Count, and change nothing.
+
+    Returns:
+        ``stats``: found, archived, already_archived, kept_young, kept_changed, bytes_before, bytes_after; ``outputs``
+        with ``files`` (the first hundred archives); ``problems``.
+    """
+    from workers.services.upkeep.archive import archive_old
+
+    found = archive_old(settings().outputs, max_age_days * 86400, RunProgress(), dry_run=dry_run)
+    outputs = {"files": found.files, "stats": found.stats()}
+    return {"outputs": outputs, "stats": found.stats(), "problems": found.problems, "dry_run": dry_run}
 
 
 @contextmanager

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from celery.utils.saferepr import saferepr
+
+# With the log level DEBUG, Celery's pool prints the bodies of messages.
+logging.getLogger("celery.pool").setLevel(logging.INFO)
 
 REPR_MAXSIZE = 1024
 """Longest printed form of arguments; Celery's own limit."""

@@ -32,6 +32,9 @@ class NexusTask(Task):
     private_arguments: tuple[str, ...] = ()
     """Arguments that stay out of logs, events, the history and result records; see :mod:`workers.privacy`."""
 
+    private_result = False
+    """Whether the result stays out of logs, events and the history; it is in the result backend alone."""
+
     def check(self, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
         """Check arguments as the worker would; see :func:`workers.arguments.validate`."""
         return arguments.validate(self.run, args or (), kwargs or {})

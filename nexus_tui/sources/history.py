@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from nexus_tui.models.runs import LifeEvent, Progress, Run
 from nexus_tui.sources.errors import Invalid, NotFound, Unreachable
+from workers.history import figures
 from workers.history.errors import FilterError, HistoryError
 from workers.history.queries import History
-from workers.history.rows import HistoryRun
+from workers.history.rows import ErrorGroup, Gap, HistoryRun, Slice, TaskStats
 from workers.history.schema import lock_path
 
 MAX_CANDIDATES = 10
@@ -100,6 +101,32 @@ class HistorySource:
         with _translated():
             return self._history.version()
 
+    def failures(self, since: float | None = None, filter_text: str = "", limit: int = 100) -> list[ErrorGroup]:
+        """Return failed runs by type and place of their exception, the largest group first.
+
+        Args:
+            since: Runs sent at or after this time (seconds since the epoch); None for the last day.
+            filter_text: Only runs that match.
+            limit: At most so many groups.
+        """
+        with _translated():
+            return figures.failures(self._history, since, None, filter_text, limit=limit)
+
+    def stats(self, since: float | None = None, by_queue: bool = False) -> list[TaskStats]:
+        """Return counts, failure rate and p50/p95/p99 of each task since a time; None for the last day."""
+        with _translated():
+            return figures.stats(self._history, since, None, by_queue)
+
+    def chart(self, since: float, slice_s: int = 60, task: str | None = None, queue: str | None = None) -> list[Slice]:
+        """Return what happened in each slice of time until now, oldest first; ``slice_s`` is a multiple of 60."""
+        with _translated():
+            return figures.chart(self._history, since, time.time(), slice_s, task, queue)
+
+    def gaps(self) -> list[Gap]:
+        """Return the parts of the stream that were never recorded, newest first."""
+        with _translated():
+            return self._history.gaps()
+
     def complete_at(self) -> datetime | None:
         """Return when everything in the stream was last recorded; None when no recorder ever ran."""
         try:
@@ -114,7 +141,7 @@ class HistorySource:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated() -> Generator[None]:
     try:
         yield
     except FilterError as error:

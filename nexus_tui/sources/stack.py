@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import redis
-
 from config.paths import MAX_SOCKET_PATH
 from config.queues import QUEUES
 from config.settings import Settings
 from config.supervisor import STOP_WAIT_S, effective
 from nexus_tui.models.workers import Program
+from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.errors import SourceError, Unreachable
 from nexus_tui.sources.supervisor import SupervisorSource
 
@@ -173,13 +172,14 @@ class Stack:
         if not nodes:
             return []
         from kombu.exceptions import OperationalError
+        from redis import RedisError
 
         from config.celery_config import celery_app
 
         try:
             inspect = celery_app.control.inspect(destination=list(nodes), timeout=1.0)
             answers = cast("dict[str, Any]", inspect.ping() or {})
-        except (OperationalError, redis.RedisError, OSError):
+        except (OperationalError, RedisError, OSError):
             return []
         return [nodes[node] for node in sorted(answers) if node in nodes]
 
@@ -205,16 +205,7 @@ class Stack:
         return f"{name} {what}; the end of {path}:\n{_tail(path)}"
 
     def _ping_broker(self) -> None:
-        url = self._settings.broker
-        client = redis.Redis.from_url(url.redis_py, socket_connect_timeout=5, socket_timeout=5)
-        try:
-            client.execute_command("PING")
-        except redis.AuthenticationError as error:
-            raise Unreachable(f"the broker at {url.masked} refuses us: {error}; check NEXUS_REDIS_URL") from None
-        except (redis.RedisError, OSError) as error:
-            raise Unreachable(f"no broker at {url.masked}: {error}; check NEXUS_REDIS_URL") from None
-        finally:
-            client.close()
+        BrokerSource(self._settings.broker).ping()
 
     def _broker_answers(self) -> bool:
         try:

@@ -5,10 +5,9 @@
     with History(settings().paths.history) as history:
         for run in history.runs("state:failure age:<1d", limit=50):
             ...
-        history.failures(since=time.time() - 86400)
-        history.stats(since=…, until=…)
 
-A missing file is an empty history. Times are seconds since the epoch.
+Error groups, statistics and charts are in :mod:`workers.history.figures`. A missing file is an empty history.
+Times are seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -35,8 +34,8 @@ from workers.history.sql import Names, compile_filter, register
 T = TypeVar("T")
 
 _RUN = """
-select run.key, run.id, task.text, state, queue.text, priority, worker.text, sent_at, received_at, started_at, finished_at,
-  waited_s, ran_s, retries, args, kwargs, result, error, traceback, place, progress, root_id, parent_id,
+select run.key, run.id, task.text, state, queue.text, priority, worker.text, sent_at, received_at, started_at,
+  finished_at, waited_s, ran_s, retries, args, kwargs, result, error, traceback, place, progress, root_id, parent_id,
   group_id, verdict
 from run
 left join name as task on task.id = run.task
@@ -87,7 +86,7 @@ class History:
         return self._path.exists()
 
     @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection | None]:
+    def read(self) -> Generator[sqlite3.Connection | None]:
         """Lend the connection, in one snapshot of the file; None where there is no file.
 
         Raises:
@@ -154,8 +153,7 @@ class History:
         node = parse(filter_text)
 
         def question(connection: sqlite3.Connection) -> list[HistoryRun]:
-            keys = self._keys(connection, node, limit, offset, before)
-            return [run for key in keys for run in _runs(connection, "where run.key = ?", (key,))]
+            return load_runs(connection, self._keys(connection, node, limit, offset, before))
 
         return self.ask(question, [])
 
@@ -239,16 +237,22 @@ class History:
         return self.ask(question, [])
 
 
+def load_runs(connection: sqlite3.Connection, keys: list[int]) -> list[HistoryRun]:
+    """Return the runs of these rows, in this order."""
+    return [run for key in keys for run in _runs(connection, "where run.key = ?", (key,))]
+
+
 def _runs(connection: sqlite3.Connection, rest: str, parameters: tuple[Any, ...]) -> list[HistoryRun]:
     return [_run(row) for row in connection.execute(_RUN + rest, parameters)]
 
 
 def _run(row: tuple[Any, ...]) -> HistoryRun:
-    key, id_, task, state, *middle = row
+    key, id_, task = row[:3]
+    middle: list[Any] = list(row[4:])
     (args, kwargs, result), progress = middle[10:13], middle[16]
     middle[10:13] = [loads(args), loads(kwargs), loads(result)]
     middle[16] = _progress(progress)
-    return HistoryRun(id_, key // COUNTERS / 1e6, task, STATES[state], *middle)
+    return HistoryRun(id_, key // COUNTERS / 1e6, task, STATES[int(row[3])], *middle)
 
 
 def _progress(text: str | None) -> tuple[int, int | None, str] | None:

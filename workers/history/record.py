@@ -25,6 +25,7 @@ MAX_NAME = 255
 MAX_COUNT = 1_000_000
 MAX_PRIORITY = 255
 """Of foreign applications; ours go to 9."""
+_COUNTED_AS = {"retried": "RETRY", "rejected": "REJECTED"}
 _EARLIEST, _LATEST = 1_000_000_000.0, 4_102_444_800.0
 """Times outside 2001 … 2100 are no times."""
 
@@ -41,7 +42,8 @@ class RunRecord:
         life: ``[time, event, detail]`` of each transition, in the order of their times.
         arguments: ``(args, kwargs)`` as stored texts, when they came since the last write.
         ending: ``(result, error, traceback, place)`` as stored texts, when it changed since the last write.
-        done: Transitions to be counted since the last write: state and time.
+        done: Transitions to be counted, state and time: since the last write, or since ever while no event told
+            the task's name.
     """
 
     id: str
@@ -91,6 +93,13 @@ class RunRecord:
         self._remember(at, name, _DETAILS[name](event) if name in _DETAILS else "")
         self._derive()
         return True
+
+    def recall_uncounted(self) -> None:
+        """Fill :attr:`done` of a run from the file that was not counted, for want of a name."""
+        if self.task is None:
+            self.done = [(_COUNTED_AS[name], at) for at, name, _ in self.life if name in _COUNTED_AS]
+            if self.state in FINAL and self.finished_at is not None:
+                self.done.append((self.state, self.finished_at))
 
     def _remember(self, at: float, name: str, detail: str) -> None:
         life = self.life

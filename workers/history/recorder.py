@@ -142,11 +142,7 @@ class Recorder:
 
     @staticmethod
     def _entries(reply: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
-        if not reply:
-            return []
-        streams = list(reply.values()) if isinstance(reply, dict) else [part[1] for part in reply]
-        entries = streams[0]
-        return entries[0] if entries and isinstance(entries[0], list) else entries
+        return reply[0][1] if reply else []
 
     def _write(self, store: Store, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
         events: list[Event | bytes] = [_decoded(fields) for _, fields in entries]
@@ -203,7 +199,7 @@ def main() -> None:
     )
     recorder = Recorder(client, current.paths.history)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: recorder.stop())
+        signal.signal(number, lambda _number, _frame: recorder.stop())
     log.info("recording %s into %s", current.broker.masked, current.paths.history)
     recorder.run()
     log.info("stopped")

@@ -35,13 +35,9 @@ def shown_arguments(
     task = _task(app, task_name)
     names = _positional_names(task, len(args))
     private = frozenset(cast("Sequence[str]", getattr(task, "private_arguments", ())))
-    shown = [
-        _private(value) if name in private else cast("Any", mask({name: value} if name else [value]))
+    positional = [
+        _private(value) if name in private else next(iter(mask({name: value}).values()))
         for name, value in zip(names, args, strict=True)
-    ]
-    positional: list[Any] = [
-        value if name in private else value[name] if name else value[0]
-        for name, value in zip(names, shown, strict=True)
     ]
     open_kwargs = {str(name): value for name, value in kwargs.items() if name not in private}
     named: dict[str, Any] = dict(mask(open_kwargs))

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -25,7 +25,7 @@ _MAX_ID = 255
 _LOOKUP = 500
 _STATE_NUMBER = {state: number for number, state in enumerate(STATES)}
 
-_COLUMNS = (
+_COLUMNS: tuple[str, ...] = (
     "key", "id", "task", "queue", "worker", "state", "state_at", "priority", "retries", "sent_at", "eta_at",
     "received_at", "started_at", "finished_at", "waited_s", "ran_s", "root_id", "parent_id", "group_id",
     "error_group", "progress", "verdict",
@@ -36,6 +36,8 @@ _UPSERT = (
     " on conflict (key) do update set "
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in {"key", "id"})
 )
+
+Row = tuple[Any, ...]
 
 
 @dataclass
@@ -179,14 +181,19 @@ class Store:
                 self._runs[row[1]] = self._record(row)
 
     def _record(self, row: tuple[Any, ...]) -> RunRecord:
-        values = dict(zip(_COLUMNS, row, strict=False))
+        values: dict[str, Any] = dict(zip(_COLUMNS, row, strict=False))
         values["state"] = STATES[values["state"]]
         for name in _NAMED:
             values[name] = self._text(values[name])
-        return RunRecord(**values, life=orjson.loads(row[-2] or "[]"), has_arguments=bool(row[-1]))
+        run = RunRecord(**values, life=orjson.loads(row[-2] or "[]"), has_arguments=bool(row[-1]))
+        run.recall_uncounted()
+        return run
 
     def _write_runs(self, changed: dict[str, RunRecord]) -> None:
-        rows, lives, arguments, endings = [], [], [], []
+        rows: list[Row] = []
+        lives: list[Row] = []
+        arguments: list[Row] = []
+        endings: list[Row] = []
         for run in changed.values():
             task, queue = self._number("task", run.task), self._number("queue", run.queue)
             rows.append((
@@ -202,9 +209,10 @@ class Store:
             if run.ending is not None:
                 endings.append((run.key, *run.ending))
                 run.ending = None
-            for state, at in run.done:
-                self._aggregates.add(state, at, task or NO_NAME, queue or NO_NAME, run.waited_s, run.ran_s)
-            run.done.clear()
+            if task is not None:
+                for state, at in run.done:
+                    self._aggregates.add(state, at, task, queue or NO_NAME, run.waited_s, run.ran_s)
+                run.done.clear()
         connection = self._connection
         connection.executemany(_UPSERT, rows)
         connection.executemany("insert or replace into life values (?, ?)", lives)
@@ -243,18 +251,18 @@ def _decoded(events: Iterable[Event | bytes], counts: Counts) -> list[Event]:
     for item in events:
         counts.events += 1
         try:
-            event = orjson.loads(item) if isinstance(item, bytes) else item
+            event: Any = orjson.loads(item) if isinstance(item, bytes) else item
         except orjson.JSONDecodeError:
             event = None
-        if _is_event(event):
-            good.append(event)
+        if isinstance(event, dict) and _is_event(cast("Event", event)):
+            good.append(cast("Event", event))
         else:
             counts.bad += 1
     return good
 
 
-def _is_event(event: Any) -> bool:
-    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+def _is_event(event: Event) -> bool:
+    if not isinstance(event.get("type"), str):
         return False
     if not event["type"].startswith("task-"):
         event.pop("uuid", None)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,6 +36,7 @@ HEARTBEAT_INTERVAL_S = 10.0
 
 _SMALL_RESULT = 16
 _local = threading.local()
+_Message = tuple[Any, Mapping[str, Any], Mapping[str, Any]]
 _started_at = time.time()
 
 
@@ -70,6 +71,7 @@ class StreamEvents(Events):
 class StreamDispatcher(EventDispatcher):
     """Writes each event to the stream; hands those that stock Celery would send to it."""
 
+    on_send_buffered: Callable[[], None] | None
     _on_stream = False
     _on_pubsub = False
 
@@ -84,7 +86,7 @@ class StreamDispatcher(EventDispatcher):
         return self._on_stream or self._on_pubsub
 
     @enabled.setter
-    def enabled(self, value: bool) -> None:
+    def enabled(self, value: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self._on_pubsub = value
 
     def disable(self) -> None:
@@ -158,9 +160,10 @@ def _event(type_: str, hostname: str, fields: dict[str, Any]) -> dict[str, Any]:
 
 def _sent_event(app: Celery, hostname: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     event = _event("task-sent", hostname, dict(fields))
-    body, headers, properties = getattr(_local, "message", (None, {}, {}))
-    _local.message = (None, {}, {})
-    if headers.get("id") == fields.get("uuid"):
+    message: _Message | None = getattr(_local, "message", None)
+    _local.message = None
+    if message is not None and message[1].get("id") == fields.get("uuid"):
+        body, headers, properties = message
         event["timestamp"] = headers.get(SENT_AT_HEADER) or event["timestamp"]
         event["priority"] = properties.get("priority")
         event["group"] = headers.get("group")

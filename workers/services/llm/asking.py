@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 from workers.errors import BadAnswer, TaskError, TimedOut, TransientError
+from workers.services.llm.choices import Provider
 from workers.services.llm.keys import TITLES
 from workers.services.llm.questions import CUT_OFF, REFUSED, Answer, Question, Reply, Usage
 from workers.services.progress import Progress, no_progress
+
+Converse = Callable[[Question, Reply, Callable[[str], None]], Awaitable[None]]
 
 _CUT_OFF_REASONS = frozenset({"max_tokens", "length", "model_context_window_exceeded"})
 
@@ -30,39 +34,44 @@ def ask(question: Question, progress: Progress = no_progress) -> Answer:
 
 async def ask_async(question: Question, progress: Progress = no_progress) -> Answer:
     """Ask, beside other questions in the same event loop; see :func:`ask`."""
+    # The first call of a process loads an SDK, which takes seconds: that is not the provider's time.
+    converse = _load(question.provider)
     started, reply = time.monotonic(), Reply()
-    failure = await _converse(question, reply, progress)
+    failure = await _converse(converse, question, reply, progress)
     if failure is not None:
         raise failure
     latency_s = round(time.monotonic() - started, 3)
     return _judge(question, reply, latency_s)
 
 
-async def _converse(question: Question, reply: Reply, progress: Progress) -> TaskError | None:
-    """Talk to the provider; what went wrong is returned, so that no SDK exception hangs on what is raised."""
-    from workers.services.llm import failures
+def _load(provider: Provider) -> Converse:
     from workers.services.llm.wire import silence_sdks
 
-    if question.provider == "claude":
+    if provider == "claude":
         from workers.services.llm.claude import converse
     else:
         from workers.services.llm.gpt import converse
+    silence_sdks()
+    return converse
+
+
+async def _converse(converse: Converse, question: Question, reply: Reply, progress: Progress) -> TaskError | None:
+    """Talk to the provider; what went wrong is returned, so that no SDK exception hangs on what is raised."""
+    from workers.services.llm import failures
 
     def hear(_piece: str) -> None:
         progress(len(reply.text), None, f"{len(reply.text):,} characters so far")
 
-    silence_sdks()
     clock = asyncio.timeout(question.timeout_s)
     try:
         async with clock:
             await converse(question, reply, hear)
     except TaskError as error:
+        error.__context__ = None
         return error
     except failures.SDK_ERRORS as error:
         # TimeoutError is an OSError: ours when the clock ran out, else the network's.
         return _out_of_time(question, reply) if clock.expired() else failures.read_failure(error, question)
-    except failures.SHAPE_ERRORS as error:
-        return failures.read_shape(error, question)
     return None
 
 

@@ -9,9 +9,9 @@ from typing import Any, cast
 import anthropic
 from anthropic import AsyncAPIResponse, types
 
-from workers.services.llm.keys import claude_credentials
+from workers.services.llm.keys import TITLES, claude_credentials
 from workers.services.llm.questions import Question, Reply
-from workers.services.llm.wire import calling, is_stream, json_object
+from workers.services.llm.wire import calling, is_stream, json_object, reading
 
 DEFAULT_MAX_TOKENS = 4096
 """Anthropic's API asks for a limit; this one suits every model."""
@@ -29,12 +29,13 @@ async def converse(question: Question, reply: Reply, hear: Callable[[str], None]
         anthropic.AsyncAnthropic(**claude_credentials(), **settings) as client,
         _streaming(client, question) as response,
     ):
-        if not is_stream(response.headers):
-            _read_message(types.Message.construct(**json_object(await response.read())), reply)
-            hear(reply.text)
-            return
-        async for event in await response.parse():
-            _read_event(event, reply, hear)
+        with reading(TITLES["claude"]):
+            if not is_stream(response.headers):
+                _read_message(types.Message.construct(**json_object(await response.read())), reply)
+                hear(reply.text)
+                return
+            async for event in await response.parse():
+                _read_event(event, reply, hear)
 
 
 def _streaming(
@@ -54,7 +55,8 @@ def _parameters(question: Question) -> dict[str, Any]:
     if question.system:
         parameters["system"] = question.system
     if question.temperature is not None:
-        parameters["temperature"] = question.temperature
+        # The SDK has no such argument any more: newer models refuse it, older ones know it.
+        parameters["extra_body"] = {"temperature": question.temperature}
     if question.idempotency_key:
         parameters["extra_headers"] = {"Idempotency-Key": question.idempotency_key}
     return parameters

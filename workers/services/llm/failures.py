@@ -56,8 +56,6 @@ SDK_ERRORS = (
     anyio.EndOfStream,
     OSError,
 )
-SHAPE_ERRORS = (ValueError, AttributeError, TypeError, KeyError, IndexError)
-"""What reading a message of another shape raises: the SDKs build their objects without checking them."""
 
 
 def read_failure(error: Exception, question: Question) -> TaskError:
@@ -75,18 +73,8 @@ def read_failure(error: Exception, question: Question) -> TaskError:
         return BadAnswer(f"malformed: {title} sent an answer of another form")
     if isinstance(error, openai.APIError) and error.body is not None:
         return _read_status(200, {}, error.body, question)
-    if isinstance(error, SDK_ERRORS):
-        cause = type(error.__cause__ or error).__name__
-        return TransientError(f"no connection to {title} ({cause}); check {ADDRESS_VARIABLES[question.provider]}")
-    return read_shape(error, question)
-
-
-def read_shape(error: Exception, question: Question) -> TaskError:
-    """Turn a failure to read a successful answer into the error that says which way it is bad."""
-    title = TITLES[question.provider]
-    if type(error) in {ValueError, UnicodeDecodeError} or error.__class__.__name__ == "JSONDecodeError":
-        return BadAnswer(f"truncated: {title} sent JSON that is cut short or broken")
-    return BadAnswer(f"malformed: {title} sent success, but no message")
+    cause = type(error.__cause__ or error).__name__
+    return TransientError(f"no connection to {title} ({cause}); check {ADDRESS_VARIABLES[question.provider]}")
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -12,9 +12,9 @@ from openai._streaming import ServerSentEvent
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.completion_usage import CompletionUsage
 
-from workers.services.llm.keys import openai_credentials
+from workers.services.llm.keys import TITLES, openai_credentials
 from workers.services.llm.questions import Question, Reply
-from workers.services.llm.wire import calling, is_stream, json_object
+from workers.services.llm.wire import calling, is_stream, json_object, reading
 
 END = "[DONE]"
 
@@ -42,14 +42,15 @@ async def converse(question: Question, reply: Reply, hear: Callable[[str], None]
         openai.AsyncOpenAI(**openai_credentials(), max_retries=0, timeout=timeout) as client,
         _streaming(client, question) as response,
     ):
-        if not is_stream(response.headers):
-            _read_completion(ChatCompletion.construct(**json_object(await response.read())), reply)
-            hear(reply.text)
-            return
-        chunks = await response.parse(to=_Chunks)
-        async for chunk in chunks:
-            _read_chunk(chunk, reply, hear)
-        reply.is_complete = reply.is_complete or chunks.has_ended
+        with reading(TITLES["openai"]):
+            if not is_stream(response.headers):
+                _read_completion(ChatCompletion.construct(**json_object(await response.read())), reply)
+                hear(reply.text)
+                return
+            chunks = await response.parse(to=_Chunks)
+            async for chunk in chunks:
+                _read_chunk(chunk, reply, hear)
+            reply.is_complete = reply.is_complete or chunks.has_ended
 
 
 def _streaming(

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 import httpx2
 
+from workers.errors import BadAnswer
+
 CONNECT_TIMEOUT_S = 10
 SDK_LOGGERS = ("anthropic", "openai", "httpx2", "httpcore2")
-
-
-class NotAnObject(ValueError):
-    """A body is JSON, but no JSON object."""
 
 
 def calling(timeout_s: float) -> httpx2.Timeout:
@@ -38,9 +37,27 @@ def json_object(body: bytes) -> dict[str, Any]:
 
     Raises:
         ValueError: The body is no JSON, or cut short.
-        NotAnObject: It is JSON of another kind.
+        TypeError: It is JSON of another kind.
     """
     decoded = json.loads(body)
     if not isinstance(decoded, dict):
-        raise NotAnObject(type(decoded).__name__)
+        raise TypeError(type(decoded).__name__)
     return cast("dict[str, Any]", decoded)
+
+
+@contextmanager
+def reading(title: str) -> Generator[None]:
+    """Read a successful answer, which the SDKs make into objects without checking it.
+
+    Args:
+        title: Whose answer, for the error.
+
+    Raises:
+        BadAnswer: It is no message, or not JSON to its end.
+    """
+    try:
+        yield
+    except ValueError:
+        raise BadAnswer(f"truncated: {title} sent JSON that is cut short or broken") from None
+    except (AttributeError, TypeError, KeyError, IndexError):
+        raise BadAnswer(f"malformed: {title} sent success, but no message") from None
