@@ -18,6 +18,7 @@ from nexus_tui.models.broker import Message, QueueStats
 from nexus_tui.sources.broker.audit import AuditLog
 from nexus_tui.sources.broker.browse import Browser
 from nexus_tui.sources.broker.connection import connect, reaching
+from nexus_tui.sources.broker.detect import detect
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.observe import Observer
 from nexus_tui.sources.broker.surgery import Surgeon, check_priority
@@ -59,6 +60,18 @@ class BrokerSource:
         self._surgeon = Surgeon(self._writer, self.layout)
         self.audit = AuditLog(self._writer, self.layout, url)
         self._lock = threading.Lock()
+
+    @classmethod
+    def foreign(cls, url: BrokerUrl) -> BrokerSource:
+        """Make the source of an application that we know nothing of; its layout is read off the broker.
+
+        Raises:
+            Unreachable: The broker does not answer.
+        """
+        found = detect(url)
+        if found == Layout():  # one of ours under another address
+            return cls(url)
+        return cls(url, queues=(), declared=(), separator=found.separator, steps=found.steps, prefix=found.prefix)
 
     def ping(self) -> float:
         """Return the seconds that one answer of the broker takes."""
@@ -131,7 +144,7 @@ class BrokerSource:
             return self._browser.count_by_task(queue)
 
     def find(self, run_id: str, *, queue: str | None = None, priority: int | None = None) -> Message | None:
-        """Find the waiting message of a run.
+        """Find the message of a run that waits, for its turn or for its time.
 
         Args:
             run_id: Its full id.
@@ -146,6 +159,9 @@ class BrokerSource:
                     found = self._browser.find(name, step, run_id, before)
                     if found is not None:
                         return found
+                delayed = self._browser.find_delayed(name, run_id)
+                if delayed is not None:
+                    return delayed
         return None
 
     def ids(self, prefix: str, limit: int = 10) -> list[str]:

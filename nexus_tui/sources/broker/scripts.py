@@ -65,6 +65,30 @@ end
 return found
 """
 
+FIND_DELAYED = """
+-- KEYS[1] sorted set; ARGV: text, first and last index
+-- Answers: [member, …]
+local found = {}
+for _, member in ipairs(redis.call('ZRANGE', KEYS[1], ARGV[2], ARGV[3])) do
+  if string.find(member, ARGV[1], 1, true) then found[#found + 1] = member end
+end
+return found
+"""
+
+TAKE_DELAYED = """
+-- KEYS[1] sorted set, KEYS[2] trash; ARGV: member, new member or '', seconds that the trash lives (0: no trash)
+-- Answers 1 when the member was still there
+local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not due then return 0 end
+redis.call('ZREM', KEYS[1], ARGV[1])
+if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], due, ARGV[2]) end
+if tonumber(ARGV[3]) > 0 then
+  redis.call('RPUSH', KEYS[2], cmsgpack.pack({KEYS[1], ARGV[1], 'delayed', ARGV[2], due}))
+  redis.call('EXPIRE', KEYS[2], ARGV[3])
+end
+return 1
+"""
+
 COUNT = """
 -- KEYS[1] list; ARGV: first and last index
 -- Answers: how many messages were seen, [task name, count, …]; an empty name is a message without one
@@ -104,8 +128,8 @@ end
 TAKE = (
     _WAKE
     + """
--- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both; ARGV: message, its depth or -1, new message or '',
---   'front' | 'back', seconds that the trash lives (0: no trash)
+-- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both
+-- ARGV: message, its depth or -1, new message or '', 'front' | 'back', seconds that the trash lives (0: no trash)
 -- Answers 1 when the message was still there
 local source, target, trash = KEYS[1], KEYS[2], KEYS[3]
 local message, depth, changed, lives = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[5])
@@ -143,7 +167,14 @@ for _ = 1, tonumber(ARGV[1]) do
   if not packed then break end
   local entry = cmsgpack.unpack(packed)
   local source, message, target, changed, pivot = entry[1], entry[2], entry[3], entry[4], entry[5]
-  if changed ~= '' and redis.call('LREM', target, -1, changed) == 0 then
+  if target == 'delayed' then
+    if changed ~= '' and redis.call('ZREM', source, changed) == 0 then
+      started = started + 1
+    else
+      redis.call('ZADD', source, pivot, message)
+      restored = restored + 1
+    end
+  elseif changed ~= '' and redis.call('LREM', target, -1, changed) == 0 then
     started = started + 1
   else
     -- What ran before it is gone: it is next.

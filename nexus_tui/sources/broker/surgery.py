@@ -15,7 +15,7 @@ from nexus_tui.models.actions import TargetOutcome
 from nexus_tui.models.broker import Message
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.payload import replaced
-from nexus_tui.sources.broker.scripts import PURGE, TAKE, Script
+from nexus_tui.sources.broker.scripts import PURGE, TAKE, TAKE_DELAYED, Script
 from nexus_tui.sources.broker.trash import Trash
 from nexus_tui.sources.errors import Invalid
 
@@ -30,11 +30,15 @@ class Surgeon:
         self._client = client
         self._layout = layout
         self._take = Script(client, TAKE)
+        self._take_delayed = Script(client, TAKE_DELAYED)
         self._purge = Script(client, PURGE)
 
     def change_priority(self, message: Message, priority: int, *, front: bool, undo: str) -> TargetOutcome:
         """Move a message to another priority of its queue."""
         check_priority(priority)
+        if message.is_delayed:
+            changed = _changed(message.raw, ("properties", "priority"), priority)
+            return self._taken_delayed(message, b"%d" % priority + changed, f"gets priority {priority} when due", undo)
         source = self._layout.key(message.queue, message.priority)
         target = self._layout.key(message.queue, priority)
         if source == target and not front:
@@ -45,6 +49,8 @@ class Surgeon:
 
     def move(self, message: Message, queue: str, *, front: bool, undo: str) -> TargetOutcome:
         """Move a message to the same priority of another queue."""
+        if message.is_delayed:
+            return TargetOutcome(message.id, False, "waits for its time; move it when it is due")
         if queue == message.queue:
             return TargetOutcome(message.id, True, f"is in {queue} already")
         # A worker that gives the message back, and a retry, go by what the message says of its route.
@@ -54,6 +60,8 @@ class Surgeon:
 
     def delete(self, message: Message, *, undo: str) -> TargetOutcome:
         """Remove a message."""
+        if message.is_delayed:
+            return self._taken_delayed(message, b"", "deleted", undo)
         key = self._layout.key(message.queue, message.priority)
         return self._taken(message, message.queue, key, b"", False, "deleted", undo)
 
@@ -81,6 +89,12 @@ class Surgeon:
             return ()
         workers = cast("dict[str, Any]", told).get("workers") if isinstance(told, dict) else None
         return tuple(str(name) for name in cast("list[Any]", workers)) if isinstance(workers, list) else ()
+
+    def _taken_delayed(self, message: Message, changed: bytes, done: str, undo: str) -> TargetOutcome:
+        keys = [self._layout.delayed(message.queue), self.trash.key(undo)]
+        member = b"%d" % message.priority + message.raw
+        removed = self._take_delayed(keys, [member, changed, TRASH_FOR_S if undo else 0])
+        return TargetOutcome(message.id, bool(removed), done if removed else "has become due meanwhile: try again")
 
     def _taken(
         self, message: Message, queue: str, target: str, changed: bytes, front: bool, done: str, undo: str

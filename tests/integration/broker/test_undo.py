@@ -89,6 +89,21 @@ def test_a_message_moved_to_another_queue_runs_there(stack: Stack, sources: Sour
     wait_until(lambda: stack.executions() == {1: 1})
 
 
+def test_a_delayed_message_changes_its_priority_is_deleted_and_comes_back(stack: Stack, sources: Sources) -> None:
+    run_id = stack.send(1, priority=5)
+    member = b"5" + stack.redis.rpop("default_queue:5")
+    stack.redis.zadd("nexus:delayed:default_queue", {member: 4_000_000_000})  # as reliable delivery keeps it
+    assert sources.broker.queue("default_queue").delayed == 1
+    assert said(ChangePriority((run_id,), 0).run(sources)) == ["gets priority 0 when due"]
+    changed = b"0" + member[1:].replace(b'"priority": 5', b'"priority": 0')
+    assert stack.redis.zrange("nexus:delayed:default_queue", 0, -1) == [changed]
+    assert said(DeleteMessages((run_id,)).run(sources)) == ["deleted"]
+    assert stack.redis.zcard("nexus:delayed:default_queue") == 0
+    Undo().run(sources)
+    Undo().run(sources)
+    assert stack.redis.zrange("nexus:delayed:default_queue", 0, -1, withscores=True) == [(member, 4_000_000_000)]
+
+
 def test_a_purge_of_everything_is_one_step_and_comes_back_in_front_of_what_is_newer(
     stack: Stack, sources: Sources
 ) -> None:
