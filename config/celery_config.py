@@ -104,7 +104,7 @@ PROCESS_MODULES = (
     "workers.processes",
     "workers.publishing",
     "workers.remote_control",
-    "workers.revoked",
+    "workers.standing_orders",
 )
 """Imported by every process of the application beside the tasks: they connect themselves to Celery's signals."""
 

@@ -15,6 +15,18 @@ REVOKED_SET = "nexus:revoked"
 REVOKED_FOR_S = 30 * 24 * 3600
 """A revoked id is remembered for so long."""
 
+PAUSED_HASH = "nexus:paused"
+"""Hash of a paused queue's name to JSON: since when (``at``), and the ``workers`` that consumed it then."""
+
+TRASH_HASH = "nexus:trash"
+"""Hash of a token to JSON that says what can be undone; what was taken lies in ``nexus:trash:<token>…``."""
+
+TRASH_FOR_S = 24 * 3600
+"""A change can be undone for so long."""
+
+AUDIT_STREAM = "nexus:audit"
+"""Stream of every change by an operator; an entry has one field ``d``, JSON."""
+
 ALERT_STREAM = "nexus:alerts"
 """Capped stream of what was raised and cleared: ``event``, ``name``, ``verdict``, ``message``, ``at``."""
 

@@ -22,8 +22,8 @@ from nexus_tui.models.broker import QueueStats
 from nexus_tui.models.recent import Recent
 from nexus_tui.models.snapshot import Reading, Snapshot
 from nexus_tui.models.text import safe_text
-from nexus_tui.models.workers import Program, Worker
-from nexus_tui.poller import Feed, recent_reader
+from nexus_tui.models.workers import Worker
+from nexus_tui.poller import Feed, essence_of_programs, essence_of_workers, program_reader, recent_reader
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Choice, Troubles
 from nexus_tui.screens.pulse import PulseScreen
@@ -87,7 +87,7 @@ class NexusApp(App[None], inherit_bindings=False):
     ALLOW_SELECT = False
 
     CSS = """
-    Screen { background: $background; color: $foreground; overflow: hidden; }
+    NexusScreen { background: $background; color: $foreground; overflow: hidden; }
     Toast { background: $panel; }
     """
 
@@ -131,18 +131,23 @@ class NexusApp(App[None], inherit_bindings=False):
             self.register_theme(each)
         self.theme = theme.DEFAULT_THEME
         changed = self._source_changed
-        self._queues_feed: Feed[tuple[QueueStats, ...]] = Feed(
-            "broker", self._read_queues, changed, interval_s=0.4, calm_s=0.8
+        self._queues_feed = Feed("broker", self._read_queues, self._work_changed, interval_s=0.4, calm_s=0.8)
+        self._workers_feed = Feed(
+            "workers",
+            lambda: self.sources.control.workers(),
+            changed,
+            interval_s=2.0,
+            calm_s=4.0,
+            essence=essence_of_workers,
         )
-        self._workers_feed: Feed[tuple[Worker, ...]] = Feed(
-            "workers", lambda: self.sources.control.workers(), changed, interval_s=2.0, calm_s=2.0
+        self._programs_feed = Feed(
+            "supervisor",
+            program_reader(self.sources),
+            self._work_changed,
+            interval_s=0.8,
+            essence=essence_of_programs,
         )
-        self._programs_feed: Feed[tuple[Program, ...]] = Feed(
-            "supervisor", lambda: self.sources.supervisor.programs(), changed, interval_s=1.0, calm_s=2.0
-        )
-        self._recent_feed: Feed[Recent] = Feed(
-            "history", recent_reader(self.sources), changed, interval_s=0.5, calm_s=0.7
-        )
+        self._recent_feed = Feed("history", recent_reader(self.sources), self._work_changed, interval_s=0.5, calm_s=0.7)
 
     # What screens ask (screens.host.Host)
 
@@ -184,9 +189,10 @@ class NexusApp(App[None], inherit_bindings=False):
 
         self.push_screen(ConfirmScreen(title, choices), answered)
 
-    def tell(self, text: str, *, severity: str = "information") -> None:
-        """Show a notice; the text may come from outside."""
-        self.notify(safe_text(text, 1000), severity=cast(SeverityLevel, severity), markup=False)
+    def tell(self, text: str, *, title: str = "", severity: str = "information") -> None:
+        """Show a notice; text and title may come from outside."""
+        level = cast(SeverityLevel, severity)
+        self.notify(safe_text(text, 1000), title=safe_text(title, 100), severity=level, markup=False)
 
     def obey(self, line: str) -> str:
         """Carry out a command line; return what is wrong with it, or nothing."""
@@ -275,6 +281,10 @@ class NexusApp(App[None], inherit_bindings=False):
     def _source_changed(self) -> None:
         self.post_message(self.Changed())
 
+    def _work_changed(self) -> None:
+        self._workers_feed.hurry()
+        self._source_changed()
+
     @property
     def _feeds(self) -> tuple[Feed[Any], ...]:
         return (self._queues_feed, self._workers_feed, self._programs_feed, self._recent_feed)
@@ -305,14 +315,21 @@ class NexusApp(App[None], inherit_bindings=False):
         self.call_from_thread(self._performed, outcome, done)
 
     def _performed(self, outcome: Outcome, done: Callable[[Outcome], None] | None) -> None:
-        self.tell(outcome.message, severity="information" if outcome.done else "warning")
+        self._tell_outcome(outcome)
         if done:
             done(outcome)
         self.read_again()
 
+    def _tell_outcome(self, outcome: Outcome) -> None:
+        severity = "information" if outcome.done else "warning"
+        if len(outcome.targets) == 1:
+            self.tell(outcome.targets[0].message, title=outcome.targets[0].target, severity=severity)
+        else:
+            self.tell(outcome.message, severity=severity)
+
     def _submitted(self, outcome: Outcome | None) -> None:
         if outcome is not None:
-            self.tell(outcome.message)
+            self._tell_outcome(outcome)
             self.read_again()
             self.open_run(outcome.targets[0].target)
 

@@ -10,6 +10,7 @@ from celery import current_task
 from config.settings import settings
 from workers.ai_arguments import AiRequest, ChatTurn
 from workers.errors import TaskError
+from workers.progress import RunProgress
 from workers.services.llm.batch import Item
 from workers.services.llm.choices import ProviderChoice
 from workers.services.llm.kept import Kept, KeptHere, KeptInRedis
@@ -27,6 +28,22 @@ def voice(
     """
     defaults = Defaults(settings().claude_model, settings().openai_model)
     return Voice.choose(defaults, provider, model, max_tokens=max_tokens, temperature=temperature, timeout_s=timeout_s)
+
+
+def complete(
+    provider: ProviderChoice,
+    turns: list[Turn],
+    system: str | None,
+    model: str | None,
+    max_tokens: int | None,
+    temperature: float | None,
+    timeout_s: float,
+) -> dict[str, Any]:
+    """Ask one question; the answer's public form."""
+    from workers.services.llm.several import ask_once
+
+    chosen = voice(provider, model, max_tokens, temperature, timeout_s)
+    return ask_once(chosen.conversation(turns, system), kept(), RunProgress()).as_dict()
 
 
 def turns_of(messages: Sequence[ChatTurn]) -> list[Turn]:

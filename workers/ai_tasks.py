@@ -6,6 +6,7 @@ result record. Keys come from the worker's environment alone.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -26,7 +27,7 @@ from workers.ai_arguments import (
     Text,
     Timeout,
 )
-from workers.ai_questions import items_of, kept, turns_of, voice
+from workers.ai_questions import complete, items_of, kept, turns_of, voice
 from workers.errors import InvalidArgument, TransientError
 from workers.progress import RunProgress
 from workers.services.llm.choices import (
@@ -40,7 +41,6 @@ from workers.services.llm.choices import (
     Tone,
 )
 from workers.services.llm.models import turn
-from workers.services.llm.questions import Turn
 from workers.task import NexusTask
 from workers.upload_path import UploadPath
 
@@ -48,8 +48,9 @@ SPEC = BY_FAMILY["ai"]
 
 
 def _options(*private_arguments: str, **further: Any) -> dict[str, Any]:
-    """Options of a task whose named arguments are private."""
-    return SPEC.task_options | {"private_arguments": private_arguments} | further
+    """Options of a task whose named arguments are private, and whose answer is: logs and events print none of it."""
+    private = {"private_arguments": private_arguments, "private_result": True, "resultrepr_maxsize": 1}
+    return SPEC.task_options | private | further
 
 
 class DocumentTask(NexusTask):
@@ -89,7 +90,7 @@ def claude_completion(
     Returns: ``content``, ``provider``, ``model``, ``stop_reason``, ``usage`` (input, output and total tokens),
     ``latency_s`` and ``warnings`` (``cut_off``, ``refused``).
     """
-    return _complete("claude", [turn("user", prompt)], system, model, max_tokens, temperature, timeout_s)
+    return complete("claude", [turn("user", prompt)], system, model, max_tokens, temperature, timeout_s)
 
 
 @celery_app.task(bind=False, **_options("prompt", "system"))
@@ -113,7 +114,7 @@ def openai_completion(
 
     Returns: As ``claude_completion``.
     """
-    return _complete("openai", [turn("user", prompt)], system, model, max_tokens, temperature, timeout_s)
+    return complete("openai", [turn("user", prompt)], system, model, max_tokens, temperature, timeout_s)
 
 
 @celery_app.task(bind=False, **_options("messages", "system"))
@@ -140,7 +141,7 @@ def chat_completion(
     Returns: As ``claude_completion``, with ``messages``: how many the conversation has with the answer.
     """
     turns = turns_of(messages)
-    answer = _complete(provider, turns, system, model, max_tokens, temperature, timeout_s)
+    answer = complete(provider, turns, system, model, max_tokens, temperature, timeout_s)
     return answer | {"messages": len(turns) + 1}
 
 
@@ -156,14 +157,14 @@ def analyze_document(
     max_tokens: MaxTokens | None = None,
     timeout_s: Timeout = 120,
 ) -> dict[str, Any]:
-    """Analyse a text or a text file: summary, sentiment, entities, keywords, questions and more.
+    """Analyse a text or a document: summary, sentiment, entities, keywords, questions and more.
 
     Long documents are read in parts, whose findings are merged.
 
     Args:
         text: The text itself; or give file_path.
         analysis_type: What to find; answer needs a question.
-        file_path: A text file below the upload root, up to 8 MiB.
+        file_path: A text file, Word, PowerPoint or PDF document below the upload root.
         question: What to answer out of the document.
         language: Language of the findings; the document's own when left out.
         provider: Whom to ask; auto takes Claude when it has a key, else OpenAI.
@@ -175,21 +176,21 @@ def analyze_document(
     ``partly_parsed``, ``unparsed``, ``refused``), ``parts``, and what ``claude_completion`` returns, summed up.
     """
     from workers.services.llm.analysis import analyze
-    from workers.services.llm.documents import read_text
+    from workers.services.llm.documents import read_document
 
     chosen = voice(provider, model, max_tokens, None, timeout_s)
-    document = text if text is not None else read_text(settings().uploads, file_path or "")
-    if not document.strip():
-        raise InvalidArgument("file_path: the file holds no text")
+    ends_at = time.monotonic() + BUDGET_S
+    if file_path is not None:
+        text = read_document(settings().uploads, settings().outputs, file_path)
     return analyze(
-        document,
+        text or "",
         analysis_type,
         chosen,
         kept(),
         RunProgress(),
         question=question,
         language=language,
-        budget_s=BUDGET_S,
+        budget_s=ends_at - time.monotonic(),
     )
 
 
@@ -340,18 +341,3 @@ def batch_ai_requests(
     left = TransientError(f"{run.left} of {len(items)} requests are left for a further run")
     # Each run settles requests or uses up tries of some, so the number of runs needs no limit of its own.
     raise self.retry(exc=left, countdown=wait_s, max_retries=self.request.retries + 1)
-
-
-def _complete(
-    provider: ProviderChoice,
-    turns: list[Turn],
-    system: str | None,
-    model: str | None,
-    max_tokens: int | None,
-    temperature: float | None,
-    timeout_s: float,
-) -> dict[str, Any]:
-    from workers.services.llm.several import ask_once
-
-    chosen = voice(provider, model, max_tokens, temperature, timeout_s)
-    return ask_once(chosen.conversation(turns, system), kept(), RunProgress()).as_dict()

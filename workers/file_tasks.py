@@ -45,7 +45,8 @@ _BATCH_CONTENT_CHARACTERS = 1000
 
 def _task(**options: Any) -> Callable[[Callable[P, R]], CeleryTask[P, R]]:
     """Declare a task of this family: ``celery_app.task`` with the registry's options, and types that survive it."""
-    return celery_app.task(**BY_FAMILY["files"].task_options, **options)
+    declare: Any = celery_app.task
+    return declare(**BY_FAMILY["files"].task_options, **options)
 
 
 def _calculations(given: dict[str, str]) -> dict[str, str]:

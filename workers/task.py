@@ -11,7 +11,7 @@ from celery import Task as CeleryTask
 from config.queues import RetryPolicy, spec_of_task
 from workers import arguments
 from workers.errors import TransientError
-from workers.privacy import private_reprs
+from workers.privacy import private_reprs, refuse_placeholders
 
 COMPRESS_FROM_BYTES = 64 * 1024
 MAX_RETRY_AFTER_S = 15 * 60
@@ -32,8 +32,12 @@ class NexusTask(Task):
     private_arguments: tuple[str, ...] = ()
     """Arguments that stay out of logs, events, the history and result records; see :mod:`workers.privacy`."""
 
+    private_result = False
+    """Whether the result stays out of logs, events and the history; it is in the result backend alone."""
+
     def check(self, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
         """Check arguments as the worker would; see :func:`workers.arguments.validate`."""
+        refuse_placeholders(self, args, kwargs)
         return arguments.validate(self.run, args or (), kwargs or {})
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

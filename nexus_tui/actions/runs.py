@@ -1,91 +1,28 @@
-"""Actions on runs and the messages that they wait in: revoke, priority, delete."""
+"""Actions on runs: revoke, priority, run again."""
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 from nexus_tui.actions.base import Action
+from nexus_tui.actions.targets import (
+    Target,
+    each,
+    ended,
+    is_whole,
+    locate,
+    missing,
+    named,
+    not_waiting,
+    undoably,
+    was,
+)
 from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.broker import Message
-from nexus_tui.models.runs import FINAL_STATES, Run
 from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import Invalid, NotFound
-
-FULL_ID_LENGTH = 36
-_MOST_NAMED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A run that an action was pointed at.
-
-    Attributes:
-        id: Its full id.
-        run: What the history knows; None when it knows nothing.
-    """
-
-    id: str
-    run: Run | None = None
-
-
-def resolve(sources: Sources, text: str) -> Target | None:
-    """Find the run that an id, or the beginning of one, means; None when nobody knows it.
-
-    Raises:
-        Invalid: More than one run begins so; the message lists them.
-    """
-    try:
-        run: Run = sources.history.run(text)
-    except NotFound:
-        return _resolve_by_messages(sources, text)
-    return Target(run.id, run)
-
-
-def _resolve_by_messages(sources: Sources, text: str) -> Target | None:
-    """The history may be behind, or know nothing of a foreign application: the messages themselves are asked."""
-    if len(text) < FULL_ID_LENGTH:
-        found = sources.broker.ids(text)
-        if len(found) > 1:
-            raise Invalid(f"{text!r} is ambiguous: {', '.join(found)}")
-        return Target(found[0]) if found else None
-    return Target(text)
-
-
-def _locate(sources: Sources, target: Target) -> Message | None:
-    run = target.run
-    if run is None:
-        return sources.broker.find(target.id)
-    return sources.broker.find(target.id, queue=run.queue, priority=run.priority)
-
-
-def _missing(text: str) -> TargetOutcome:
-    return TargetOutcome(text, False, "no such run", is_missing=True)
-
-
-def _ended(sources: Sources, target: Target) -> str | None:
-    """The final state of a run, as the result backend or the history knows it."""
-    state = sources.control.result_state(target.id) or (target.run.state if target.run else None)
-    return state if state in FINAL_STATES else None
-
-
-def _named(run_ids: tuple[str, ...]) -> str:
-    shown = ", ".join(run_ids[:_MOST_NAMED])
-    return shown if len(run_ids) <= _MOST_NAMED else f"{shown} and {len(run_ids) - _MOST_NAMED} more"
-
-
-def _count(run_ids: tuple[str, ...]) -> str:
-    return "1 run" if len(run_ids) == 1 else f"{len(run_ids):,} runs"
-
-
-def _each(sources: Sources, run_ids: tuple[str, ...], change: Callable[[Target], TargetOutcome]) -> Outcome:
-    rows: list[TargetOutcome] = []
-    for text in dict.fromkeys(run_ids):
-        target = resolve(sources, text)
-        rows.append(_missing(text) if target is None else change(target))
-    return Outcome(tuple(rows))
 
 
 @dataclass(frozen=True)
@@ -107,7 +44,7 @@ class Revoke(Action):
     def question(self) -> str:
         """Name the runs and what will happen to them."""
         running = "those that run are ended at once" if self.terminate else "those that run go on"
-        return f"Revoke {_count(self.run_ids)} ({_named(self.run_ids)})? Waiting ones never run; {running}."
+        return f"Revoke {named(self.run_ids)}? Waiting ones never run; {running}. This can't be undone."
 
     @property
     def command(self) -> str:
@@ -116,10 +53,10 @@ class Revoke(Action):
 
     def run(self, sources: Sources) -> Outcome:
         """Revoke each run."""
-        return _each(sources, self.run_ids, lambda target: self._revoke(sources, target))
+        return each(sources, self.run_ids, lambda target: self._revoke(sources, target))
 
     def _revoke(self, sources: Sources, target: Target) -> TargetOutcome:
-        message = _locate(sources, target)
+        message = locate(sources, target)
         if message is not None:
             outcome = self._revoke_waiting(sources, target, message)
             if outcome is not None:
@@ -137,22 +74,22 @@ class Revoke(Action):
 
     def _revoke_taken(self, sources: Sources, target: Target) -> TargetOutcome:
         """Revoke what a worker holds, or what is on its way back from one that died."""
-        ended = _ended(sources, target)
-        if ended is not None:
-            return TargetOutcome(target.id, ended == "REVOKED", _was(ended))
-        state, worker = sources.control.whereabouts([target.id]).get(target.id, ("", ""))
-        if state == "active":
+        state = ended(sources, target)
+        if state is not None:
+            return TargetOutcome(target.id, state == "REVOKED", was(state))
+        held, worker = sources.control.whereabouts([target.id]).get(target.id, ("", ""))
+        if held == "active":
             return self._revoke_running(sources, target, worker)
-        if not state and target.run is None and not sources.broker.is_unacked(target.id):
-            return _missing(target.id)
+        if not held and target.run is None and not sources.broker.is_unacked(target.id):
+            return missing(target.id)
         sources.broker.mark_revoked([target.id])
         sources.control.revoke([target.id])
-        state, worker = sources.control.whereabouts([target.id]).get(target.id, ("", ""))
-        if state == "active":  # it started between the question and the order
+        held, worker = sources.control.whereabouts([target.id]).get(target.id, ("", ""))
+        if held == "active":  # it started between the question and the order
             return self._revoke_running(sources, target, worker)
-        ended = _ended(sources, target)
-        if ended is not None and ended != "REVOKED":
-            return TargetOutcome(target.id, False, _was(ended))
+        state = ended(sources, target)
+        if state is not None and state != "REVOKED":
+            return TargetOutcome(target.id, False, was(state))
         _tell(sources, target.id)
         return TargetOutcome(target.id, True, "revoked before it started")
 
@@ -168,10 +105,6 @@ def _tell(sources: Sources, run_id: str) -> None:
     """No worker will announce the end of a run that never starts: result backend and history learn it from here."""
     sources.control.store_revoked([run_id])
     sources.broker.announce_revoked([run_id])
-
-
-def _was(state: str) -> str:
-    return "was revoked already" if state == "REVOKED" else f"had ended ({state})"
 
 
 @dataclass(frozen=True)
@@ -195,10 +128,7 @@ class ChangePriority(Action):
     def question(self) -> str:
         """Name the runs and where they go."""
         place = "in front of" if self.front else "behind"
-        return (
-            f"Move {_count(self.run_ids)} ({_named(self.run_ids)}) to priority {self.priority}, "
-            f"{place} what waits there?"
-        )
+        return f"Move {named(self.run_ids)} to priority {self.priority}, {place} what waits there?"
 
     @property
     def command(self) -> str:
@@ -208,57 +138,71 @@ class ChangePriority(Action):
 
     def run(self, sources: Sources) -> Outcome:
         """Move each message."""
+        sources.broker.check_priority(self.priority)
         # What is to run in front is pushed there last to first, so that the marked order is kept.
         run_ids = tuple(reversed(self.run_ids)) if self.front else self.run_ids
-        return _each(sources, run_ids, lambda target: self._move(sources, target))
+        label = f"priority {self.priority} for {named(self.run_ids)}"
+        return undoably(sources, label, run_ids, lambda target, undo: self._move(sources, target, undo))
 
-    def _move(self, sources: Sources, target: Target) -> TargetOutcome:
-        message = _locate(sources, target)
-        if message is not None:
-            return sources.broker.change_priority(message, self.priority, front=self.front)
-        return _not_waiting(sources, target)
+    def _move(self, sources: Sources, target: Target, undo: str) -> TargetOutcome:
+        message = locate(sources, target)
+        if message is None:
+            return not_waiting(sources, target)
+        return sources.broker.change_priority(message, self.priority, front=self.front, undo=undo)
 
 
 @dataclass(frozen=True)
-class DeleteMessage(Action):
-    """Delete waiting messages: their runs never happen, and nothing is said to who waits for a result.
+class RunAgain(Action):
+    """Run ended runs again, with the same arguments or with others, in their own queue.
 
     Attributes:
         run_ids: Full ids or unique beginnings.
+        kwargs: Keyword arguments that replace those of the same name; None keeps all as they were.
     """
 
-    key: ClassVar[str] = "D"
-    label: ClassVar[str] = "Delete"
+    key: ClassVar[str] = "R"
+    label: ClassVar[str] = "Run again"
 
     run_ids: tuple[str, ...]
+    kwargs: dict[str, Any] | None = None
 
     @property
     def question(self) -> str:
-        """Name the runs."""
-        return f"Delete the messages of {_count(self.run_ids)} ({_named(self.run_ids)})? They never run."
+        """Name the runs and their arguments."""
+        how = "the same arguments" if self.kwargs is None else f"other {', '.join(self.kwargs)}"
+        return f"Run {named(self.run_ids)} again with {how}? New runs are queued; the old ones stay in the history."
 
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["nexus-tui", "delete", *self.run_ids])
+        words = ["nexus-tui", "retry", *self.run_ids]
+        if self.kwargs is not None:
+            words += ["--kwargs", json.dumps(self.kwargs, ensure_ascii=False)]
+        return shlex.join(words)
 
     def run(self, sources: Sources) -> Outcome:
-        """Delete each message."""
-        return _each(sources, self.run_ids, lambda target: self._delete(sources, target))
+        """Queue a new run for each."""
+        return each(sources, self.run_ids, lambda target: self._again(sources, target))
 
-    @staticmethod
-    def _delete(sources: Sources, target: Target) -> TargetOutcome:
-        message = _locate(sources, target)
-        return sources.broker.delete(message) if message is not None else _not_waiting(sources, target)
-
-
-def _not_waiting(sources: Sources, target: Target) -> TargetOutcome:
-    """Say why there is no message to change."""
-    ended = _ended(sources, target)
-    if ended is not None:
-        return TargetOutcome(target.id, False, _was(ended))
-    if target.id in sources.control.whereabouts([target.id]) or sources.broker.is_unacked(target.id):
-        return TargetOutcome(target.id, False, "had already started")
-    if target.run is None:
-        return _missing(target.id)
-    return TargetOutcome(target.id, False, "had already started")
+    def _again(self, sources: Sources, target: Target) -> TargetOutcome:
+        run = target.run
+        if run is None:
+            return missing(target.id)
+        if not run.is_final:
+            return TargetOutcome(target.id, False, f"has not ended ({run.state})")
+        if run.task is None or not isinstance(run.args, list) or not isinstance(run.kwargs, dict):
+            return TargetOutcome(target.id, False, "its arguments are not known: submit it anew")
+        kwargs = {**cast("dict[str, Any]", run.kwargs), **(self.kwargs or {})}
+        if not is_whole(run.args):
+            return TargetOutcome(target.id, False, "its arguments are not kept in full: submit it anew")
+        if lacking := [name for name, value in kwargs.items() if not is_whole({name: value})]:
+            return TargetOutcome(target.id, False, f"not kept in full: {', '.join(lacking)}; give them with --kwargs")
+        submitted = sources.catalog.submit(
+            run.task,
+            cast("list[Any]", run.args),
+            kwargs,
+            priority=run.priority,
+            queue=run.queue,
+            lineage=(run.root_id or run.id, run.id),
+        )
+        return TargetOutcome(target.id, True, f"runs again as {submitted.id} in {submitted.queue}")

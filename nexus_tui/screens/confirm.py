@@ -13,7 +13,10 @@ from textual.events import Key
 from nexus_tui.models.text import safe_text
 from nexus_tui.screens.host import Choice
 from nexus_tui.screens.modal import Dialog
-from nexus_tui.widgets.lines import BLANK, Line, LineView, wrap
+from nexus_tui.widgets.lines import BLANK, Line, LineView, width_of, wrap
+
+_COMMAND_LINES = 5
+_A_FEW = 4
 
 
 class ConfirmScreen(Dialog[Choice]):
@@ -40,7 +43,7 @@ class ConfirmScreen(Dialog[Choice]):
     def compose(self) -> ComposeResult:
         """Make the box."""
         with Vertical(classes="box"):
-            yield _Question(self)
+            yield Question(self)
 
     @property
     def choice(self) -> Choice:
@@ -72,12 +75,16 @@ class ConfirmScreen(Dialog[Choice]):
 
     def _highlight(self, index: int) -> None:
         self.index = index
-        question = self.query_one(_Question)
-        question.styles.height = question.needed
+        question = self.query_one(Question)
+        question.refresh(layout=True)
         question.redraw()
 
 
-class _Question(LineView):
+class Question(LineView):
+    """The text of the dialog."""
+
+    DEFAULT_CSS = "Question { height: auto; }"
+
     def __init__(self, screen: ConfirmScreen) -> None:
         super().__init__()
         self._screen = screen
@@ -85,11 +92,6 @@ class _Question(LineView):
     def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
         """Count the lines that are needed."""
         return len(self._write(width))
-
-    @property
-    def needed(self) -> int:
-        """Lines needed at the present width."""
-        return len(self._write(self.size.width))
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """Write title, choices, question, command, keys."""
@@ -104,19 +106,34 @@ class _Question(LineView):
         lines: list[Line] = [((line, "strong"),) for line in wrap(safe_text(screen.question_title), width)]
         lines.append(BLANK)
         if len(screen.choices) > 1:
-            for index, other in enumerate(screen.choices):
-                look = "accent+cursor" if index == screen.index else "plain"
-                sign = "▸" if index == screen.index else " "
-                lines.append(((f"{sign} ", "accent"), (f" {other.key} ", look), (f" {other.label} ", look)))
-            lines.append(BLANK)
+            lines += [*self._choices(width), BLANK]
         lines += [((part, "warn"),) for part in _words(safe_text(choice.action.question), width)]
         lines += [((part, "dim"),) for part in _words(safe_text(choice.action.help()), width)]
         lines.append(BLANK)
-        lines += [((part, "good"),) for part in wrap("$ " + safe_text(choice.action.command), width)]
+        command = _words("$ " + safe_text(choice.action.command), width)
+        lines += [((part, "good"),) for part in command[:_COMMAND_LINES]]
+        if len(command) > _COMMAND_LINES:
+            lines.append((("… (c copies all of it)", "dim"),))
         lines.append(BLANK)
         lines.append((("Enter", "accent"), (f" {choice.label}   ", "plain"), ("Esc", "accent"), (" don't   ", "plain"),
                       ("c", "accent"), (" copy the command", "plain")))  # fmt: skip
         return lines
+
+    def _choices(self, width: int) -> list[Line]:
+        """Write the choices: a few one below the other, many one after the other."""
+        lines: list[Line] = []
+        line: Line = BLANK
+        many = len(self._screen.choices) > _A_FEW
+        for index, choice in enumerate(self._screen.choices):
+            chosen = index == self._screen.index
+            look = "cursor" if chosen else "plain"
+            label = f" {choice.label} " if choice.label else " "
+            chip: Line = (("▸" if chosen else " ", "accent"), (f" {choice.key}", f"accent+{look}"), (label, look))
+            if line and (not many or width_of((*line, *chip)) > width):
+                lines.append(line)
+                line = BLANK
+            line = (*line, *chip)
+        return [*lines, line]
 
 
 def _words(text: str, width: int) -> list[str]:

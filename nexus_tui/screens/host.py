@@ -69,8 +69,8 @@ class Host(Protocol):
         """Ask the operator to confirm one of some actions, do it, and say what happened."""
         ...
 
-    def tell(self, text: str, *, severity: str = "information") -> None:
-        """Show a notice; the text may come from outside."""
+    def tell(self, text: str, *, title: str = "", severity: str = "information") -> None:
+        """Show a notice; text and title may come from outside."""
         ...
 
     def obey(self, line: str) -> str:

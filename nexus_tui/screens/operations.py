@@ -16,6 +16,8 @@ from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Choice
 from nexus_tui.widgets.table import Table
 
+_LEVEL_WORDS = {PRIORITIES[0]: "first", DEFAULT_PRIORITY: "default", PRIORITIES[-1]: "last"}
+
 
 class RunOperations(NexusScreen):
     """A screen on which runs or messages can be revoked and moved."""
@@ -49,7 +51,7 @@ class RunOperations(NexusScreen):
         if not ids:
             return
         choices = [Choice("f", "run next", ChangePriority(ids, PRIORITIES[0], front=True))]
-        choices += [Choice(str(level), _level_words(level), ChangePriority(ids, level)) for level in PRIORITIES]
+        choices += [Choice(str(level), _LEVEL_WORDS.get(level, ""), ChangePriority(ids, level)) for level in PRIORITIES]
         self.host.ask(f"Priority of {_named(ids)}", choices, self._unmark)
 
     def _unmark(self, outcome: Outcome) -> None:
@@ -72,8 +74,3 @@ def program_choices(names: Sequence[str]) -> list[Choice]:
 
 def _named(ids: Sequence[str]) -> str:
     return f"run {safe_text(ids[0], 40)}" if len(ids) == 1 else f"{len(ids):,} runs"
-
-
-def _level_words(level: int) -> str:
-    words = {PRIORITIES[0]: "first", DEFAULT_PRIORITY: "default", PRIORITIES[-1]: "last"}
-    return f"priority {level}" + (f" ({words[level]})" if level in words else "")

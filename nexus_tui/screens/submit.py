@@ -161,7 +161,7 @@ class FormScreen(Dialog[Outcome]):
 
     DEFAULT_CSS = """
     FormScreen > .box { height: 95%; }
-    FormScreen Reader { height: 5; }
+    FormScreen Reader { height: auto; max-height: 6; margin-bottom: 1; }
     FormScreen #fields { height: 1fr; }
     FormScreen TextArea { height: 1fr; min-height: 6; border: none; background: $surface; }
     """

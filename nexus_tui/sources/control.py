@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from config.broker_url import BrokerUrl
 from config.keys import WORKER_HASH
+from config.settings import settings
 from nexus_tui.models.workers import Child, Worker
 from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.broker.layout import Layout
@@ -19,7 +20,9 @@ from nexus_tui.sources.mailbox import Command, Mailbox
 
 ANSWER_TIMEOUT_S = 0.5
 PING_TIMEOUT_S = 1.0
-PING_EVERY_S = 30.0
+PING_EVERY_S = 5.0
+PING_SELDOM_S = 30.0
+"""After a ping that had to wait for a worker that does not answer."""
 SILENT_AFTER_S = 10.0
 """Heartbeats come every 2 s; so long without one is no accident."""
 
@@ -30,8 +33,13 @@ _STOCK = (Command("stats", {}), Command("active", {}), Command("reserved", {}), 
 _SIGNALS = frozenset({"SIGTERM", "SIGKILL", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGHUP"})
 
 
-def _no_backend() -> Any:
-    return None
+def _application_of(url: BrokerUrl) -> Any | None:
+    """Our own application when it is the one on this broker; of a foreign one the result backend is unknown."""
+    if settings().broker != url:
+        return None
+    from config.celery_config import celery_app
+
+    return celery_app
 
 
 class ControlSource:
@@ -40,7 +48,8 @@ class ControlSource:
     Args:
         url: The broker.
         layout: How the application names its keys.
-        application: Makes the Celery application whose result backend keeps states; None leaves that to workers.
+        application: Gives the Celery application whose result backend keeps states; by default ours, when this is
+            its broker. A foreign one's states are left to its workers.
     """
 
     def __init__(
@@ -50,10 +59,10 @@ class ControlSource:
         self._layout = layout or Layout()
         self._client = connect(url)
         self._mailbox = Mailbox(self._client, self._layout, url.database)
-        self._application = application or _no_backend
+        self._application = application or (lambda: _application_of(url))
         self._lock = threading.Lock()
         self._found: tuple[str, ...] = ()
-        self._pinged_at: float | None = None
+        self._ping_at: float | None = None
         self._consumers: dict[str, tuple[str, ...]] | None = None
 
     def workers(self) -> tuple[Worker, ...]:
@@ -75,12 +84,11 @@ class ControlSource:
 
     def whereabouts(self, run_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Find who holds runs: id → (``active``, ``reserved`` or ``scheduled``; worker). Only what is held is named."""
-        names = self._reachable()
-        if not names or not run_ids:
+        if not run_ids:
             return {}
         with reaching(self.url):
             command = Command("query_task", {"ids": list(run_ids)})
-            answers = self._mailbox.ask([command], names, ANSWER_TIMEOUT_S * 2)[0]
+            answers = self._mailbox.ask([command], None, PING_TIMEOUT_S)[0]
         held: dict[str, tuple[str, str]] = {}
         for name, answer in answers.items():
             for run_id, told in _object(answer).items():
@@ -100,14 +108,17 @@ class ControlSource:
         if signal not in _SIGNALS:
             raise Invalid(f"signal {signal!r}: give one of {', '.join(sorted(_SIGNALS))}")
         arguments = {"task_id": list(run_ids), "terminate": terminate, "signal": signal}
-        names = self._reachable()
         with reaching(self.url):
-            if not names:
-                self._mailbox.cast(Command("revoke", arguments))
-                return {}
-            # Everybody is told; the known ones are waited for.
-            told = self._mailbox.ask([Command("revoke", arguments)], None, PING_TIMEOUT_S, expected=len(names))[0]
+            told = self._mailbox.ask([Command("revoke", arguments)], None, PING_TIMEOUT_S)[0]
         return {name: json.dumps(answer) for name, answer in told.items()}
+
+    def set_consuming(self, queue: str, workers: Sequence[str], *, consume: bool) -> tuple[str, ...]:
+        """Tell workers to begin or stop consuming a queue; return those that confirmed it."""
+        if not workers:
+            return ()
+        command = Command("add_consumer" if consume else "cancel_consumer", {"queue": queue})
+        with reaching(self.url):
+            return tuple(sorted(self._mailbox.ask([command], list(workers), PING_TIMEOUT_S)[0]))
 
     def result_state(self, run_id: str) -> str | None:
         """Read a run's state from the result backend; None when it has none or there is no backend to ask."""
@@ -143,26 +154,21 @@ class ControlSource:
         return beats
 
     def _discovered(self, some_are_known: bool) -> tuple[str, ...]:
-        """Names that answered the last broadcast ping; it waits its whole time, so it comes second and seldom."""
+        """Names that answered the last broadcast ping; when some workers are known anyway, the first is put off."""
+        now = time.monotonic()
         with self._lock:
-            now = time.monotonic()
-            due = self._pinged_at is None or now - self._pinged_at > PING_EVERY_S
-            if self._pinged_at is None and some_are_known:
-                self._pinged_at = now - PING_EVERY_S
+            if self._ping_at is None and some_are_known:
+                self._ping_at = now
                 return self._found
-            if due:
-                self._pinged_at = now
-        if due:
-            found = tuple(self._mailbox.ask([Command("ping", {})], None, PING_TIMEOUT_S)[0])
-            with self._lock:
-                self._found = found
-        return self._found
-
-    def _reachable(self) -> list[str]:
-        with reaching(self.url):
-            now = time.time()
-            fresh = [name for name, beat in self._heartbeats().items() if now - beat["timestamp"] <= SILENT_AFTER_S]
-            return sorted({*fresh, *self._discovered(bool(fresh))})
+            if self._ping_at is not None and now < self._ping_at:
+                return self._found
+            self._ping_at = now + PING_EVERY_S
+        found = tuple(self._mailbox.ask([Command("ping", {})], None, PING_TIMEOUT_S)[0])
+        with self._lock:
+            self._found = found
+            if time.monotonic() - now >= PING_TIMEOUT_S:
+                self._ping_at = now + PING_SELDOM_S
+            return self._found
 
     def _ask_ours(self, names: list[str]) -> dict[str, dict[str, Any]]:
         if not names:

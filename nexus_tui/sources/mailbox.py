@@ -48,17 +48,12 @@ class Mailbox:
         return self._client.publish(self._topic, self._message(command, destination, None, 0))
 
     def ask(
-        self,
-        commands: Sequence[Command],
-        destination: Sequence[str] | None,
-        timeout_s: float,
-        *,
-        expected: int | None = None,
+        self, commands: Sequence[Command], destination: Sequence[str] | None, timeout_s: float
     ) -> list[dict[str, Any]]:
         """Send commands together and collect the answers, by worker, for each.
 
-        Ends after ``timeout_s``, or when ``expected`` workers have answered everything; that many are in
-        ``destination``, unless it is said or everybody is asked.
+        Ends when everybody has answered everything, or after ``timeout_s``. Everybody is who is named in
+        ``destination``, or else as many as Redis says were listening.
         """
         questions = {str(uuid.uuid4()): command for command in commands}
         queue = f"{uuid.uuid4()}.{REPLY_EXCHANGE}"
@@ -68,12 +63,9 @@ class Mailbox:
         for ticket, command in questions.items():
             pipeline.publish(self._topic, self._message(command, destination, (queue, ticket), timeout_s))
         try:
-            listening = pipeline.execute()[1:]
-            if expected is None and destination is not None:
-                expected = len(destination)
-            if listening and not any(listening):
-                return [{} for _ in commands]
-            answers = self._collect(queue, expected and expected * len(commands), timeout_s)
+            listening: list[int] = pipeline.execute()[1:]
+            expected = sum(listening) if destination is None else len(destination) * len(commands)
+            answers = self._collect(queue, expected, timeout_s) if any(listening) else []
         finally:
             self._leave(queue, member)
         found: dict[str, dict[str, Any]] = {ticket: {} for ticket in questions}
@@ -82,11 +74,11 @@ class Mailbox:
                 found[ticket].update(answer)
         return [found[ticket] for ticket in questions]
 
-    def _collect(self, queue: str, expected: int | None, timeout_s: float) -> list[tuple[str, dict[str, Any]]]:
+    def _collect(self, queue: str, expected: int, timeout_s: float) -> list[tuple[str, dict[str, Any]]]:
         key = self._layout.named(queue)
         until = time.monotonic() + timeout_s
         answers: list[tuple[str, dict[str, Any]]] = []
-        while expected is None or len(answers) < expected:
+        while len(answers) < expected:
             left = until - time.monotonic()
             if left <= 0:
                 break

@@ -13,10 +13,11 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.suggester import Suggester
 from textual.widget import Widget
-from textual.widgets import Checkbox, Input, Select, SelectionList
+from textual.widgets import Input, Select
 
 from nexus_tui.models.catalog import TaskParameter
 from nexus_tui.models.text import compact, safe_text
+from nexus_tui.widgets.choices import Choices
 from nexus_tui.widgets.chrome import OneLine
 from nexus_tui.widgets.fields import SafeInput
 
@@ -41,12 +42,10 @@ class Field(Vertical):
 
     DEFAULT_CSS = """
     Field { height: auto; margin: 0 0 1 0; }
-    Field OneLine { background: $background; }
-    Field Input { border: none; height: 1; padding: 0 1; background: $surface; }
+    Field OneLine { background: transparent; }
+    Field Input { border: none; height: 1; padding: 0 1; background: $background; }
     Field Input:focus { border: none; background: $panel; }
-    Field Checkbox { border: none; padding: 0; background: $surface; }
     Field Select { height: auto; }
-    Field SelectionList { border: none; height: auto; max-height: 8; padding: 0; background: $surface; }
     """
 
     def __init__(self, parameter: TaskParameter, value: Any, uploads: Path) -> None:
@@ -85,13 +84,13 @@ class Field(Vertical):
             BadField: It is not JSON where JSON is expected.
         """
         editor = self.editor
-        if isinstance(editor, Checkbox):
-            return editor.value if editor.value != bool(self.parameter.default) or self.parameter.required else LEFT_OUT
         if isinstance(editor, Select):
             return LEFT_OUT if editor.is_blank() else cast("Any", editor).value
-        if isinstance(editor, SelectionList):
-            chosen = [choice for choice in self.parameter.choices if choice in cast("list[str]", editor.selected)]
-            return chosen or LEFT_OUT
+        if isinstance(editor, Choices):
+            if self.parameter.kind == "choices":
+                return editor.chosen or LEFT_OUT
+            ticked = bool(editor.chosen)
+            return LEFT_OUT if ticked == self.parameter.default else ticked
         return self._typed(cast(Input, editor).value)
 
     @property
@@ -106,6 +105,8 @@ class Field(Vertical):
             try:
                 return json.loads(text)
             except json.JSONDecodeError as error:
+                if self.parameter.type_label.startswith("text or "):
+                    return text
                 raise BadField(f"not JSON: {error.msg} at character {error.pos + 1}") from None
         if self.parameter.kind in ("integer", "number"):
             try:
@@ -117,17 +118,14 @@ class Field(Vertical):
     def _editor(self) -> Widget:
         row, value = self.parameter, self._value
         if row.kind == "boolean":
-            ticked = bool(row.default if value is LEFT_OUT else value)
-            return Checkbox(Content("yes"), ticked, id="editor")
+            return Choices(["yes"], ["yes"] if (row.default if value is LEFT_OUT else value) else [], id="editor")
         if row.kind == "choice":
             options = [(Content(safe_text(choice)), choice) for choice in row.choices]
             start = {} if value not in row.choices else {"value": value}
             return Select(options, prompt="left out", allow_blank=True, id="editor", compact=True, **start)
         if row.kind == "choices":
             chosen = cast("list[str]", value) if isinstance(value, list) else []
-            return SelectionList(
-                *((Content(safe_text(choice)), choice, choice in chosen) for choice in row.choices), id="editor"
-            )
+            return Choices(row.choices, chosen, id="editor")
         suggester = PathSuggester(self._uploads) if row.kind == "path" else None
         return SafeInput(self._text(value), id="editor", suggester=suggester, select_on_focus=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -45,8 +45,14 @@ class Reader(LineView, can_focus=True):
         if text != self._text:
             self._text = text
             self._wrapped = (0, [])
+            if self.styles.is_auto_height:
+                self.refresh(layout=True)
         self.stale = stale
         self.redraw()
+
+    def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
+        """Count the title and the lines, for a height of ``auto``."""
+        return 1 + len(self._wrap(width))
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """Draw the title and the visible part."""

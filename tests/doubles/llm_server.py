@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +40,7 @@ class Mood:
         cut_after: Pieces after which the stream ends cleanly in the middle.
         reset: Break the connection instead of answering.
         plain: Answer a request for a stream with one JSON body.
+        fail_after: Pieces after which the stream goes on with an error of ``kind``.
     """
 
     status: int = 200
@@ -55,6 +56,7 @@ class Mood:
     cut_after: int | None = None
     reset: bool = False
     plain: bool = False
+    fail_after: int | None = None
 
 
 GOOD = Mood()
@@ -102,7 +104,7 @@ def last_message(body: Json) -> str:
 
 
 @contextmanager
-def llm_server() -> Iterator[LlmServer]:
+def llm_server() -> Generator[LlmServer]:
     """Run the double on a free port of the loopback."""
     double = LlmServer()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"double": double}))
@@ -175,12 +177,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("connection", "close")
         self.end_headers()
         self.close_connection = True
+        if mood.fail_after is not None:
+            events[mood.fail_after :] = [_error_event(mood, is_claude)]
         for event in events[: mood.cut_after]:
             self.wfile.write(event)
             self.wfile.flush()
             if mood.drip_s:
                 time.sleep(mood.drip_s)
-        if mood.cut_after is None:
+        if mood.cut_after is None and mood.fail_after is None:
             self.double.charge(body)
 
 
@@ -253,6 +257,11 @@ def _envelope(body: Json, kind: str) -> Json:
 def _chunk(body: Json, delta: Json, stop: str | None) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": stop}
     return _data(_envelope(body, "chat.completion.chunk") | {"choices": [choice]})
+
+
+def _error_event(mood: Mood, is_claude: bool) -> bytes:
+    error = {"type": mood.kind, "code": mood.kind, "message": mood.message}
+    return _event({"type": "error", "error": error}) if is_claude else _data({"error": error})
 
 
 def _data(value: Json) -> bytes:

@@ -10,7 +10,7 @@ from workers.history.sketch import Sketch
 
 MAX_CACHED = 5_000
 NO_NAME = 0
-"""Task or queue that no event told."""
+"""Queue that no event told."""
 
 COUNTED_STATES = ("SENT", "RETRY", "REJECTED", "SUCCESS", "FAILURE", "REVOKED")
 """What is counted, each in the minute in which it happened; the number of each in the file is its index."""

@@ -11,6 +11,9 @@ _FRAME = re.compile(r'^  File "([^"\n]+)", line \d+, in ([^\n]+)$', re.MULTILINE
 _LAST = re.compile(r"^(?:[\w.]+\.)?(\w+)(?:: ([\s\S]*))?\Z")
 _KIND = re.compile(r"^(?:[\w.]+\.)?(\w+)(?=: |$)", re.MULTILINE)
 _REPR = re.compile(r"^(?:[\w.]+\.)?(\w+)\(([\s\S]*)\)\Z")
+_WRAPPER = "ExceptionWithTraceback()"
+"""What billiard puts around an exception that its pool made itself: a lost worker."""
+
 _FOREIGN = ("/site-packages/", "/dist-packages/", "/lib/python")
 
 
@@ -34,9 +37,9 @@ class Failure:
 def parse_failure(exception: str, traceback: str) -> Failure:
     """Read an exception's repr, and its message from the traceback where that holds it unabridged."""
     traceback = traceback.strip("\n")
-    match = _REPR.match(exception)
+    match = None if exception.startswith(_WRAPPER) else _REPR.match(exception)
     kind = match[1] if match else _last_kind(traceback) or "Error"
-    message = _unquoted(match[2]) if match else exception
+    message = _unquoted(match[2]) if match else exception.removeprefix(_WRAPPER)
     last = _LAST.match(_last_lines(traceback, kind))
     if last:
         message = last[2] or ""
@@ -58,7 +61,7 @@ def _last_kind(traceback: str) -> str | None:
 def _last_lines(traceback: str, kind: str) -> str:
     """Return the traceback's end from the line that names the exception; its message may span lines."""
     starts = [match.start() for match in _KIND.finditer(traceback) if match[1] == kind]
-    return traceback[starts[-1] :] if starts else ""
+    return traceback[starts[-1] :].removesuffix('\n"""') if starts else ""
 
 
 def _unquoted(text: str) -> str:

@@ -13,17 +13,18 @@ from config.broker_url import BrokerUrl
 from config.keys import EVENT_STREAM, REVOKED_FOR_S, REVOKED_SET
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR, QUEUES
 from nexus_tui.models.actions import TargetOutcome
+from nexus_tui.models.audit import Undoable
 from nexus_tui.models.broker import Message, QueueStats
+from nexus_tui.sources.broker.audit import AuditLog
 from nexus_tui.sources.broker.browse import Browser
 from nexus_tui.sources.broker.connection import connect, reaching
+from nexus_tui.sources.broker.detect import detect
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.observe import Observer
-from nexus_tui.sources.broker.payload import replaced
-from nexus_tui.sources.broker.scripts import TAKE, Script
+from nexus_tui.sources.broker.surgery import Surgeon, check_priority
 from nexus_tui.sources.errors import Invalid, NotFound
 
 _REGISTRY = tuple(spec.name for spec in QUEUES)
-_GONE = "had already started"
 _EVENT_STREAM_LENGTH = 200_000
 
 
@@ -56,8 +57,21 @@ class BrokerSource:
         self._writer = connect(url)  # a change is never repeated behind the operator's back
         self._observer = Observer(reader, self.layout, queues, declared)
         self._browser = Browser(reader, self.layout)
-        self._take = Script(self._writer, TAKE)
+        self._surgeon = Surgeon(self._writer, self.layout)
+        self.audit = AuditLog(self._writer, self.layout, url)
         self._lock = threading.Lock()
+
+    @classmethod
+    def foreign(cls, url: BrokerUrl) -> BrokerSource:
+        """Make the source of an application that we know nothing of; its layout is read off the broker.
+
+        Raises:
+            Unreachable: The broker does not answer.
+        """
+        found = detect(url)
+        if found == Layout():  # one of ours under another address
+            return cls(url)
+        return cls(url, queues=(), declared=(), separator=found.separator, steps=found.steps, prefix=found.prefix)
 
     def ping(self) -> float:
         """Return the seconds that one answer of the broker takes."""
@@ -93,7 +107,29 @@ class BrokerSource:
         for row in self.queues():
             if row.name == name:
                 return row
-        raise NotFound(f"no queue {name!r}; there are {', '.join(self._observer.names)}")
+        raise self._no_queue(name)
+
+    def check_queue(self, name: str) -> None:
+        """Make sure that a queue is declared or bound on the broker.
+
+        Raises:
+            NotFound: It is neither.
+        """
+        if name in self._order(None):
+            return
+        with self._lock, reaching(self.url):
+            self._observer.discover()
+        if name not in self._order(None):
+            raise self._no_queue(name)
+
+    @staticmethod
+    def check_priority(priority: int) -> None:
+        """Make sure that a priority exists.
+
+        Raises:
+            Invalid: It is outside 0…9.
+        """
+        check_priority(priority)
 
     def messages(self, queue: str, limit: int = 50, offset: int = 0) -> list[Message]:
         """Read a page of a queue's messages in run order; position 0 is next."""
@@ -108,7 +144,7 @@ class BrokerSource:
             return self._browser.count_by_task(queue)
 
     def find(self, run_id: str, *, queue: str | None = None, priority: int | None = None) -> Message | None:
-        """Find the waiting message of a run.
+        """Find the message of a run that waits, for its turn or for its time.
 
         Args:
             run_id: Its full id.
@@ -123,6 +159,9 @@ class BrokerSource:
                     found = self._browser.find(name, step, run_id, before)
                     if found is not None:
                         return found
+                delayed = self._browser.find_delayed(name, run_id)
+                if delayed is not None:
+                    return delayed
         return None
 
     def ids(self, prefix: str, limit: int = 10) -> list[str]:
@@ -141,33 +180,81 @@ class BrokerSource:
         with reaching(self.url):
             return self._browser.is_unacked(run_id)
 
-    def change_priority(self, message: Message, priority: int, *, front: bool = False) -> TargetOutcome:
+    def change_priority(self, message: Message, priority: int, *, front: bool = False, undo: str = "") -> TargetOutcome:
         """Move a waiting message to another priority in one step.
 
         Args:
-            message: As it was read; the step is refused when a worker took it meanwhile.
+            message: As it was read; nothing happens when a worker took it meanwhile.
             priority: 0 is first.
             front: Whether it runs next of its priority, not last.
+            undo: Token of :meth:`undoable`, under which it can be taken back.
 
         Raises:
             Invalid: The priority is outside 0…9, or the message is not Celery's.
         """
-        if priority not in PRIORITIES:
-            raise Invalid(f"priority {priority}: give one from 0 (first) to 9 (last)")
-        source, target = self.layout.key(message.queue, message.priority), self.layout.key(message.queue, priority)
-        if source == target and not front:
-            return TargetOutcome(message.id, True, f"has priority {priority} already")
-        try:
-            changed = replaced(message.raw, ("properties", "priority"), priority)
-        except (ValueError, UnicodeDecodeError) as error:
-            raise Invalid(f"not a message of Celery: {error}") from None
-        where = f"moved to the front of priority {priority}" if front else f"moved to priority {priority}"
-        return self._taken(message, source, target, changed, front, where)
+        with reaching(self.url):
+            return self._surgeon.change_priority(message, priority, front=front, undo=undo)
 
-    def delete(self, message: Message) -> TargetOutcome:
+    def move(self, message: Message, queue: str, *, front: bool = False, undo: str = "") -> TargetOutcome:
+        """Move a waiting message to another queue in one step; it keeps its priority.
+
+        Raises:
+            NotFound: There is no such queue.
+            Invalid: The message is not Celery's.
+        """
+        self.check_queue(queue)
+        with reaching(self.url):
+            return self._surgeon.move(message, queue, front=front, undo=undo)
+
+    def delete(self, message: Message, *, undo: str = "") -> TargetOutcome:
         """Remove a waiting message in one step."""
-        key = self.layout.key(message.queue, message.priority)
-        return self._taken(message, key, key, b"", False, "deleted")
+        with reaching(self.url):
+            return self._surgeon.delete(message, undo=undo)
+
+    def purge(self, queue: str, *, undo: str) -> int:
+        """Remove all that waits in a queue, in one step; return how many messages.
+
+        Args:
+            queue: Its name.
+            undo: Token of :meth:`undoable` with the kind ``purge`` and this queue.
+        """
+        with reaching(self.url):
+            return self._surgeon.purge(queue, undo)
+
+    def pause(self, queue: str, workers: Sequence[str]) -> bool:
+        """Remember that a queue is paused and who consumed it; False when it was paused already."""
+        with reaching(self.url):
+            return self._surgeon.pause(queue, workers)
+
+    def resume(self, queue: str) -> tuple[str, ...] | None:
+        """Forget that a queue is paused and return who consumed it; None when it was not paused."""
+        with reaching(self.url):
+            return self._surgeon.resume(queue)
+
+    def undoable(self, kind: str, label: str, queue: str = "") -> str:
+        """Announce a change that can be taken back for a day, and return its token."""
+        with reaching(self.url):
+            return self._surgeon.trash.open(kind, label, queue)
+
+    def forget_undo(self, token: str) -> None:
+        """Forget a change that came to nothing."""
+        with reaching(self.url):
+            self._surgeon.trash.discard(token)
+
+    def keep_undo(self, token: str) -> bool:
+        """Tell whether a change took any message; one that did not is forgotten."""
+        with reaching(self.url):
+            return self._surgeon.trash.keep(token)
+
+    def undoables(self) -> tuple[Undoable, ...]:
+        """List what can be taken back, the latest first."""
+        with reaching(self.url):
+            return self._surgeon.trash.list()
+
+    def restore(self, change: Undoable) -> tuple[int, int]:
+        """Put the messages of a change back in their order; return how many, and how many had started meanwhile."""
+        with reaching(self.url):
+            return self._surgeon.trash.restore(change)
 
     def mark_revoked(self, run_ids: Sequence[str]) -> None:
         """Remember that these runs must never start; workers read this when they start and every few seconds."""
@@ -199,13 +286,8 @@ class BrokerSource:
                 pipeline.xadd(stream, {"d": told}, maxlen=_EVENT_STREAM_LENGTH, approximate=True)
             pipeline.execute()
 
-    def _taken(
-        self, message: Message, source: str, target: str, changed: bytes, front: bool, done: str
-    ) -> TargetOutcome:
-        depth = -1 if message.depth is None else message.depth
-        with reaching(self.url):
-            removed = self._take([source, target], [message.raw, depth, changed, "front" if front else "back"])
-        return TargetOutcome(message.id, bool(removed), done if removed else _GONE)
+    def _no_queue(self, name: str) -> NotFound:
+        return NotFound(f"no queue {name!r}; there are {', '.join(self._order(None))}")
 
     def _order(self, first: str | None) -> list[str]:
         with self._lock:

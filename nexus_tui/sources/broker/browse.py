@@ -6,7 +6,8 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import redis
 from redis.exceptions import NoScriptError
@@ -14,7 +15,7 @@ from redis.exceptions import NoScriptError
 from nexus_tui.models.broker import Message
 from nexus_tui.sources.broker.decode import decode
 from nexus_tui.sources.broker.layout import Layout
-from nexus_tui.sources.broker.scripts import COUNT, FIND, IS_UNACKED, Script
+from nexus_tui.sources.broker.scripts import COUNT, FIND, FIND_DELAYED, IS_UNACKED, Script
 
 CHUNK = 500
 """Messages that one script looks at: a few milliseconds of the server's time."""
@@ -31,6 +32,7 @@ class Browser:
         self._client = client
         self._layout = layout
         self._find = Script(client, FIND)
+        self._find_delayed = Script(client, FIND_DELAYED)
         self._count = Script(client, COUNT)
         self._is_unacked = Script(client, IS_UNACKED)
 
@@ -70,12 +72,30 @@ class Browser:
                 return message
         return None
 
+    def find_delayed(self, queue: str, run_id: str) -> Message | None:
+        """Look for a run's message among those that reliable delivery keeps until their time."""
+        key, start = self._layout.delayed(queue), 0
+        size = self._client.zcard(key)
+        while start < size:
+            for member in self._find_delayed([key], [json.dumps(run_id), start, start + CHUNK - 1]):
+                priority = int(member[:1]) if member[:1].isdigit() else 0
+                message = decode(member[1:], queue=queue, priority=priority, position=0, now=time.time())
+                if message.id == run_id:
+                    return replace(message, is_delayed=True)
+            start += CHUNK - OVERLAP
+        return None
+
     def is_unacked(self, run_id: str) -> bool:
         """Tell whether a worker has taken a run's message and not acknowledged it."""
-        cursor, quoted = b"0", json.dumps(run_id)
+        nodes = self._client.hkeys(self._layout.leases)
+        holders = [self._layout.in_flight(node.decode("utf-8", "replace")) for node in cast("list[bytes]", nodes)]
+        return any(self._is_held(key, json.dumps(run_id)) for key in (self._layout.unacked, *holders))
+
+    def _is_held(self, key: str, quoted: str) -> bool:
+        cursor = b"0"
         while True:
-            spellings = [f'"id": {quoted}', f'"id":{quoted}']
-            cursor, found = self._is_unacked([self._layout.unacked], [cursor, *spellings])
+            # Stock delivery keeps messages as kombu parsed and wrote them, reliable delivery as they came.
+            cursor, found = self._is_unacked([key], [cursor, f'"id": {quoted}', f'"id":{quoted}'])
             if found or cursor == b"0":
                 return bool(found)
 

@@ -48,6 +48,23 @@ class Layout:
         return self.named("unacked")
 
     @property
+    def leases(self) -> str:
+        """Hash of the workers with reliable delivery, by node name."""
+        return self.named("nexus:leases")
+
+    def in_flight(self, node: str) -> str:
+        """Hash of what a worker with reliable delivery holds: ``ID LIST`` to message."""
+        return self.named(f"nexus:inflight:{node}")
+
+    def delayed(self, queue: str) -> str:
+        """Sorted set of a queue's delayed messages: one digit, the priority, then the message; scored by due time."""
+        return self.named(f"nexus:delayed:{queue}")
+
+    def wake(self, queue: str) -> str:
+        """List on which a queue's idle workers with reliable delivery block."""
+        return self.named(f"nexus:wake:{queue}")
+
+    @property
     def bindings(self) -> str:
         """Prefix of the sets that bind queues to exchanges."""
         return self.named("_kombu.binding.")

@@ -13,9 +13,10 @@ from typing import Any, cast
 import redis
 from redis.exceptions import NoScriptError
 
-from config.keys import SENT_AT_HEADER, WORKER_HASH
+from config.keys import PAUSED_HASH, SENT_AT_HEADER, WORKER_HASH
 from nexus_tui.models.broker import QueueStats
 from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.reliable import Reliable
 from nexus_tui.sources.broker.scripts import OBSERVE, Script
 
 MOST_UNACKED = 2000
@@ -64,6 +65,8 @@ class Observer:
         self._bound: dict[str, set[tuple[str, str]]] = {}
         self._cursor = 0
         self._scanned = False
+        self._paused: frozenset[str] = frozenset()
+        self._reliable = Reliable(layout)
         self._memory: dict[str, _Memory] = {}
 
     @property
@@ -113,6 +116,8 @@ class Observer:
             arguments = [SENT_AT_HEADER, MOST_UNACKED, MOST_UNACKED_BYTES]
             self._observe.queue(pipeline, [self._layout.unacked, *lists], arguments)
             pipeline.hgetall(self._layout.named(WORKER_HASH))
+            pipeline.hkeys(self._layout.named(PAUSED_HASH))
+            self._reliable.add(pipeline, names)
             self._add_scan(pipeline)
             keys = self._add_bindings(pipeline)
             replies: list[Any] = pipeline.execute(raise_on_error=False)
@@ -122,8 +127,10 @@ class Observer:
             if isinstance(replies[0], Exception):
                 raise replies[0]
             heartbeats = {} if isinstance(replies[1], Exception) else cast("dict[bytes, bytes]", replies[1])
-            self._take_scan(replies[2:3])
-            self._take_bindings(keys, replies[3:])
+            self._paused = frozenset() if isinstance(replies[2], Exception) else frozenset(map(_name, replies[2]))
+            rest = self._reliable.take(replies[3:], names)
+            self._take_scan(rest[:1])
+            self._take_bindings(keys, rest[1:])
             return replies[0], heartbeats
         raise NoScriptError("the broker forgets its scripts")
 
@@ -197,12 +204,14 @@ class Observer:
             name=name,
             waiting=waiting,
             by_priority=self._layout.ten(by_step),
-            in_flight=None if in_flight is None else in_flight.get(name, 0),
+            in_flight=None if in_flight is None else in_flight.get(name, 0) + self._reliable.in_flight(name),
+            delayed=self._reliable.delayed(name),
             oldest_age_s=max(0.0, now - min(sent)) if sent else None,
             oldest_is_at_least=bool(sent) and not stamped,
             in_per_s=in_per_s,
             out_per_s=out_per_s,
             consumers=None if consumers is None else tuple(consumers.get(name, ())),
+            paused=name in self._paused,
             declared=name in self._declared,
             history=tuple(memory.spark),
         )

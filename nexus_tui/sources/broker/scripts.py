@@ -11,6 +11,7 @@ OBSERVE = """
 -- KEYS[1] unacked hash, KEYS[2…] lists; ARGV: header of the time, most entries and most bytes of unacked to look at
 -- Answers: lengths (-1: not a list), times of the next two messages of each list,
 --   [exchange, routing key, count …] | false
+-- With stock delivery a message in flight does not say which list it came from, only its exchange and routing key.
 local header, most, budget = '"' .. ARGV[1] .. '"', tonumber(ARGV[2]), tonumber(ARGV[3])
 local function sent_at(message)
   local _, at = string.find(message, header, 1, true)
@@ -64,6 +65,30 @@ end
 return found
 """
 
+FIND_DELAYED = """
+-- KEYS[1] sorted set; ARGV: text, first and last index
+-- Answers: [member, …]
+local found = {}
+for _, member in ipairs(redis.call('ZRANGE', KEYS[1], ARGV[2], ARGV[3])) do
+  if string.find(member, ARGV[1], 1, true) then found[#found + 1] = member end
+end
+return found
+"""
+
+TAKE_DELAYED = """
+-- KEYS[1] sorted set, KEYS[2] trash; ARGV: member, new member or '', seconds that the trash lives (0: no trash)
+-- Answers 1 when the member was still there
+local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not due then return 0 end
+redis.call('ZREM', KEYS[1], ARGV[1])
+if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], due, ARGV[2]) end
+if tonumber(ARGV[3]) > 0 then
+  redis.call('RPUSH', KEYS[2], cmsgpack.pack({KEYS[1], ARGV[1], 'delayed', ARGV[2], due}))
+  redis.call('EXPIRE', KEYS[2], ARGV[3])
+end
+return 1
+"""
+
 COUNT = """
 -- KEYS[1] list; ARGV: first and last index
 -- Answers: how many messages were seen, [task name, count, …]; an empty name is a message without one
@@ -90,17 +115,117 @@ end
 return {part[1], 0}
 """
 
-TAKE = """
--- KEYS[1] list, KEYS[2] list to put it in; ARGV: message, its depth or -1, new message or '', 'front' | 'back'
--- Answers 1 when the message was still there
-local direction, depth = -1, tonumber(ARGV[2])
-if depth > redis.call('LLEN', KEYS[1]) / 2 then direction = 1 end
-local removed = redis.call('LREM', KEYS[1], direction, ARGV[1])
-if removed == 1 and ARGV[3] ~= '' then
-  redis.call(ARGV[4] == 'front' and 'RPUSH' or 'LPUSH', KEYS[2], ARGV[3])
+_WAKE = """
+-- Idle workers with reliable delivery block on this list; nobody else looks at it.
+local function wake(key)
+  if redis.call('LLEN', key) == 0 then
+    redis.call('LPUSH', key, 1)
+    redis.call('EXPIRE', key, 60)
+  end
 end
-return removed
 """
+
+TAKE = (
+    _WAKE
+    + """
+-- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both
+-- ARGV: message, its depth or -1, new message or '', 'front' | 'back', seconds that the trash lives (0: no trash)
+-- Answers 1 when the message was still there
+local source, target, trash = KEYS[1], KEYS[2], KEYS[3]
+local message, depth, changed, lives = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[5])
+local direction, pivot = -1, false
+if depth > redis.call('LLEN', source) / 2 then direction = 1 end
+if lives > 0 and depth > 0 then
+  -- The message that runs just before it: consumers may have brought both nearer to the end.
+  for _, at in ipairs({depth, depth - 1, depth - 2, depth - 4, depth - 8}) do
+    local near = at > 0 and redis.call('LRANGE', source, -at - 1, -at) or {}
+    if near[1] == message and near[2] then pivot = near[2] break end
+  end
+end
+local removed = redis.call('LREM', source, direction, message)
+if removed == 0 then return 0 end
+if changed ~= '' then
+  redis.call(ARGV[4] == 'front' and 'RPUSH' or 'LPUSH', target, changed)
+  wake(KEYS[5])
+end
+if lives > 0 then
+  redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or '', KEYS[4]}))
+  redis.call('EXPIRE', trash, lives)
+end
+return 1
+"""
+)
+
+UNDO = (
+    _WAKE
+    + """
+-- KEYS[1] trash; ARGV: how many at most
+-- Takes the last changes back first. Answers: messages restored, messages that had started meanwhile
+local restored, started = 0, 0
+for _ = 1, tonumber(ARGV[1]) do
+  local packed = redis.call('RPOP', KEYS[1])
+  if not packed then break end
+  local entry = cmsgpack.unpack(packed)
+  local source, message, target, changed, pivot = entry[1], entry[2], entry[3], entry[4], entry[5]
+  if target == 'delayed' then
+    if changed ~= '' and redis.call('ZREM', source, changed) == 0 then
+      started = started + 1
+    else
+      redis.call('ZADD', source, pivot, message)
+      restored = restored + 1
+    end
+  elseif changed ~= '' and redis.call('LREM', target, -1, changed) == 0 then
+    started = started + 1
+  else
+    -- What ran before it is gone: it is next.
+    if pivot == '' or redis.call('LINSERT', source, 'BEFORE', pivot, message) <= 0 then
+      redis.call('RPUSH', source, message)
+    end
+    wake(entry[6])
+    restored = restored + 1
+  end
+end
+return {restored, started}
+"""
+)
+
+PURGE = """
+-- KEYS: list, trash, list, trash …; ARGV: seconds that the trash lives
+-- Answers how many messages are gone; costs the same for one and for a million
+local gone = 0
+for index = 1, #KEYS, 2 do
+  local length = redis.call('LLEN', KEYS[index])
+  if length > 0 then
+    redis.call('RENAME', KEYS[index], KEYS[index + 1])
+    redis.call('EXPIRE', KEYS[index + 1], ARGV[1])
+    gone = gone + length
+  end
+end
+return gone
+"""
+
+UNPURGE = (
+    _WAKE
+    + """
+-- KEYS[1] trash, KEYS[2] list, KEYS[3] wake list; ARGV: how many at most
+-- Puts messages back where they run before everything that came later. Answers how many
+wake(KEYS[3])
+if redis.call('EXISTS', KEYS[2]) == 0 then
+  local length = redis.call('LLEN', KEYS[1])
+  if length > 0 then
+    redis.call('RENAME', KEYS[1], KEYS[2])
+    redis.call('PERSIST', KEYS[2])
+  end
+  return length
+end
+local back = 0
+for _ = 1, tonumber(ARGV[1]) do
+  if not redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT') then break end
+  back = back + 1
+end
+return back
+"""
+)
 
 
 class Script:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import redis
 
@@ -41,7 +43,7 @@ class Stack:
     """A live broker, the application on it, and workers started by the test."""
 
     url: BrokerUrl
-    redis: redis.Redis
+    redis: Any
     app: Any
     jobs: Any
     environment: dict[str, str]
@@ -66,8 +68,14 @@ class Stack:
         self.redis.hset("nexus:workers", name, json.dumps({"timestamp": time.time(), **more}))
 
     def end(self, process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
+        # Children that outlive a killed worker for a moment keep its connections, and so its claim to messages.
+        children = psutil.Process(process.pid).children(recursive=True) if how == signal.SIGKILL else []
         process.send_signal(how)
         process.wait(30)
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        psutil.wait_procs(children, 10)
         self.processes.remove(process)
 
     def send(self, number: int, seconds: float = 0.0, **options: Any) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from functools import lru_cache
 
 import redis
 
@@ -10,15 +12,17 @@ from config.celery_config import celery_app
 from config.settings import settings
 
 
-def client() -> redis.Redis:
-    """Connect to the broker under test."""
+@lru_cache(maxsize=4)
+def client(pid: int) -> redis.Redis:
+    """Connect a process to the broker under test."""
+    del pid
     return redis.Redis.from_url(settings().broker.redis_py)
 
 
 @celery_app.task
 def trace(number: int, seconds: float = 0.0) -> int:
     """Count an execution of ``number``, and take ``seconds``."""
-    client().hincrby("test:executions", str(number), 1)
+    client(os.getpid()).hincrby("test:executions", str(number), 1)
     if seconds:
         time.sleep(seconds)
     return number

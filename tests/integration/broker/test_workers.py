@@ -40,19 +40,6 @@ def test_a_worker_with_heartbeats_tells_everything(stack: Stack) -> None:
     assert control.consumers() == {"default_queue": ("w@test",)}
 
 
-def test_a_worker_without_heartbeats_is_found_and_described_by_stock_commands(stack: Stack) -> None:
-    process = stack.worker("default_queue,email_queue", 1)
-    stack.send(1, 30)
-    control = stack.control()
-    wait_until(lambda: (rows := control.workers()) and rows[0].active)
-    [worker] = control.workers()
-    assert (worker.name, worker.verdict, worker.pool, worker.concurrency) == ("w@test", "busy", "prefork", 1)
-    assert (worker.queues, worker.pid) == (("default_queue", "email_queue"), process.pid)
-    assert (worker.heartbeat_at, worker.rss_bytes, worker.cpu_percent) == (None, None, None)
-    assert len(worker.children) == 1
-    assert control.consumers() == {"default_queue": ("w@test",), "email_queue": ("w@test",)}
-
-
 def test_a_killed_worker_is_silent_and_says_since_when(stack: Stack) -> None:
     stack.redis.hset("nexus:workers", "gone@test", '{"timestamp": %f, "pid": 77, "processed": 5}' % (time.time() - 40))
     [worker] = stack.control().workers()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -12,15 +11,9 @@ import pytest
 import redis
 
 from tests.conftest import ROOT, Broker
+from tests.integration.mail.conftest import nowhere
 from workers.errors import InvalidArgument, OutcomeUnknown, TransientError
 from workers.idempotency import InProgress, Once, marks, run_once
-
-
-@pytest.fixture
-def client(broker: Broker) -> Iterator[redis.Redis]:
-    connection = redis.Redis.from_url(broker.url)
-    yield connection
-    connection.close()
 
 
 @pytest.fixture
@@ -111,7 +104,7 @@ def test_an_unexpected_exception_leaves_the_outcome_unknown_not_repeatable(once:
 
 
 def test_without_redis_no_effect_happens() -> None:
-    once = Once(redis.Redis(unix_socket_path="/nonexistent/redis.sock"), "x")
+    once = Once(nowhere(), "x")
     with pytest.raises(TransientError, match="can't be reached"):
         run_once(once, lambda: pytest.fail("must not happen"))
 

@@ -242,3 +242,14 @@ def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
     connection.close()
     with pytest.raises(Exception, match="newer version"):
         Store(path)
+
+
+def test_a_run_whose_name_comes_late_is_counted_once_it_is_known(path: Path) -> None:
+    sent, started, succeeded = life("a")
+    for batch in ([succeeded], [started, event("retried", "a", NOW + 1.5, exception="E()")], [sent], [sent, succeeded]):
+        store = Store(path)
+        store.write(batch)
+        store.close()
+    with History(path) as history:
+        rows = figures.stats(history)
+    assert [(row.task, row.sent, row.succeeded, row.retried) for row in rows] == [("mail", 1, 1, 1)]

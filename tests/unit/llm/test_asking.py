@@ -160,6 +160,18 @@ def test_an_error_never_quotes_the_prompt_nor_holds_the_sdk_s_exception(double: 
 
 
 @each_provider
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("overloaded_error", TransientError), ("rate_limit_error", TransientError),
+                           ("server_error", TransientError), ("invalid_request_error", ProviderRefused)]
+)  # fmt: skip
+def test_an_error_in_the_middle_of_a_stream_is_read_by_its_type(
+    double: LlmServer, provider: Provider, kind: str, expected: type[TaskError]
+):
+    double.script = [Mood(fail_after=4, kind=kind)]
+    assert type(failure(provider)) is expected
+
+
+@each_provider
 def test_a_broken_connection_is_transient(double: LlmServer, provider: Provider):
     double.script = [Mood(reset=True)]
     assert type(failure(provider)) is TransientError

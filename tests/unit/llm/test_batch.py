@@ -18,7 +18,8 @@ def items(*prompts: str) -> list[Item]:
 
 
 def run(batch: list[Item], kept: Kept, **options: Any) -> BatchRun:
-    return run_batch(batch, kept, "task-1", **({"parallel": 1} | options))
+    settings: dict[str, Any] = {"parallel": 1} | options
+    return run_batch(batch, kept, "task-1", **settings)
 
 
 def statuses(done: BatchRun) -> list[str]:

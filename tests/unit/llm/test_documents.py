@@ -7,13 +7,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import docx
 import pytest
 
 from tests.doubles.llm_server import Json, LlmServer, Mood, last_message
-from workers.errors import FileMissing, PathNotAllowed, TransientError, UnsupportedFormat
+from workers.errors import FileMissing, InvalidArgument, PathNotAllowed, TransientError, UnsupportedFormat
 from workers.services.llm.analysis import analyze
 from workers.services.llm.content import generate
-from workers.services.llm.documents import read_text
+from workers.services.llm.documents import read_document
 from workers.services.llm.kept import KeptHere
 from workers.services.llm.models import Voice
 from workers.services.llm.translation import translate
@@ -143,18 +144,30 @@ def test_content_is_asked_for_with_its_kind_tone_and_length(double: LlmServer):
 )
 def test_text_files_are_read_in_the_usual_encodings(tmp_path: Path, data: bytes, text: str):
     (tmp_path / "a.txt").write_bytes(data)
-    assert read_text(tmp_path, "a.txt") == text
+    assert read_document(tmp_path, tmp_path / "out", "a.txt") == text
 
 
-@pytest.mark.parametrize(("data", "found"), [(b"%PDF-1.7", "a PDF"), (b"a\0b", "binary data")])
-def test_a_file_that_is_no_text_is_refused_with_what_it_is(tmp_path: Path, data: bytes, found: str):
-    (tmp_path / "a.txt").write_bytes(data)
-    with pytest.raises(UnsupportedFormat, match=found):
-        read_text(tmp_path, "a.txt")
+def test_a_word_document_is_read_through_the_sandbox(tmp_path: Path):
+    document = docx.Document()
+    document.add_paragraph("Hello from Word")
+    document.save(str(tmp_path / "a.docx"))
+    assert read_document(tmp_path, tmp_path / "out", "a.docx").strip() == "Hello from Word"
+
+
+def test_a_file_that_is_no_document_is_refused_with_what_it_is(tmp_path: Path):
+    (tmp_path / "a.txt").write_bytes(b"a\0b")
+    with pytest.raises(UnsupportedFormat, match="unknown binary data"):
+        read_document(tmp_path, tmp_path / "out", "a.txt")
+
+
+def test_a_file_without_text_is_refused(tmp_path: Path):
+    (tmp_path / "a.txt").write_text(" \n")
+    with pytest.raises(InvalidArgument, match="no text"):
+        read_document(tmp_path, tmp_path / "out", "a.txt")
 
 
 def test_files_outside_the_root_are_not_read(tmp_path: Path):
     with pytest.raises(PathNotAllowed):
-        read_text(tmp_path, "/etc/passwd")
+        read_document(tmp_path, tmp_path / "out", "/etc/passwd")
     with pytest.raises(FileMissing):
-        read_text(tmp_path, "none.txt")
+        read_document(tmp_path, tmp_path / "out", "none.txt")

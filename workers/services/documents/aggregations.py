@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from workers.errors import InvalidArgument
-from workers.services.documents.cells import Cell, as_json, kind
+from workers.services.documents.cells import Cell, as_json, number
+from workers.services.documents.figures import numbers_of
 from workers.services.documents.workbook import Row, column_number
 
 _FORM = re.compile(r"\s*(\w+)\s*\(\s*(?:(?P<quote>['\"]?)(?P<sheet>[^'\"!]+)(?P=quote)!)?(?P<column>.+?)\s*\)\s*")
@@ -34,9 +35,9 @@ FUNCTIONS: dict[str, Callable[[list[float]], float | None]] = {
 """Functions of a column's numbers."""
 
 COUNTS: dict[str, Callable[[list[Cell]], int]] = {
-    "count": lambda values: sum(value is not None for value in values),
-    "unique": lambda values: len({str(as_json(value)) for value in values if value is not None}),
-    "nulls": lambda values: sum(value is None for value in values),
+    "count": lambda values: sum(value != "" for value in values),
+    "unique": lambda values: len({str(as_json(value)) for value in values if value != ""}),
+    "nulls": lambda values: sum(value == "" for value in values),
 }
 """Functions of all of a column's cells."""
 
@@ -71,9 +72,8 @@ class Aggregation:
         """Calculate over a column's cells; None when there is no number."""
         if self.function in COUNTS:
             return COUNTS[self.function](values)
-        numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-        result = FUNCTIONS[self.function](numbers)
-        return int(result) if result is not None and result.is_integer() else result
+        result = FUNCTIONS[self.function](numbers_of(values))
+        return None if result is None else number(result)
 
 
 class Columns:
@@ -93,7 +93,7 @@ class Columns:
             self._take_all(sheet, rows)
             return
         header = [str(value).strip().lower() for value in rows[0][1]] if rows else []
-        self._known.update(str(value) for value in (rows[0][1] if rows else []) if isinstance(value, str))
+        self._known.update(str(value) for value in (rows[0][1] if rows else []) if isinstance(value, str) and value)
         for name, item in self._calculations.items():
             if name in self._results or item.sheet not in (None, sheet):
                 continue
@@ -104,7 +104,7 @@ class Columns:
     def _take_all(self, sheet: str, rows: list[Row]) -> None:
         for index, name in enumerate(rows[0][1] if rows else []):
             values = _values(index, rows[1:])
-            if isinstance(name, str) and any(kind(value) == "number" for value in values):
+            if isinstance(name, str) and name and numbers_of(values):
                 column = {item: Aggregation(item, name, sheet).apply(values) for item in _USUAL}
                 self._results.setdefault(sheet, {})[name] = column
 
@@ -131,9 +131,9 @@ def _column(wanted: str, header: list[str], rows: list[Row]) -> list[Cell] | Non
     index = column_number(letters[1]) - 1
     if not any(len(values) > index for _, values in rows):
         return None
-    first = rows[0][1][index] if len(rows[0][1]) > index else None
+    first = rows[0][1][index] if len(rows[0][1]) > index else ""
     return _values(index, rows[1:] if isinstance(first, str) else rows)
 
 
 def _values(index: int, rows: list[Row]) -> list[Cell]:
-    return [values[index] if index < len(values) else None for _, values in rows]
+    return [values[index] if index < len(values) else "" for _, values in rows]

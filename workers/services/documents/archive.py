@@ -149,15 +149,26 @@ class Archive:
         """
         for name in self.names():
             if name.lower().endswith((".xml", ".rels", ".vml")):
-                self._refuse_doctype(name)
+                for _ in self.checked_chunks(name):
+                    pass
 
-    def _refuse_doctype(self, name: str) -> None:
+    def checked_chunks(self, name: str) -> Iterator[bytes]:
+        """Stream a part as :meth:`chunks`, refusing a DOCTYPE on the way.
+
+        Raises:
+            UnsafeXml: The part declares one.
+            Corrupt: As :meth:`read`.
+        """
         tail = b""
+        marks = _DOCTYPES[:1]
         for chunk in self.chunks(name):
             window = tail + chunk
-            if any(mark in window for mark in _DOCTYPES):
+            if not tail and (b"\0" in chunk[:4] or chunk[:1] in (b"\xfe", b"\xff")):
+                marks = _DOCTYPES  # an encoding of two or four bytes a character
+            if any(mark in window for mark in marks):
                 raise UnsafeXml(f"{name!a} in the container declares a DOCTYPE; Office documents have none")
             tail = chunk[-40:]
+            yield chunk
 
 
 def _plain(name: str) -> str:

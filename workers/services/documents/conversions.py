@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from html import escape
+from itertools import islice
 from typing import BinaryIO
 
-from workers.services.documents.cells import as_csv, as_json
-from workers.services.documents.job import clean
+from workers.services.documents.cells import as_csv, as_json, as_text
+from workers.services.documents.job import without_controls
 from workers.services.documents.workbook import Row
 
 _GAP_ROWS = 100
 """Longest run of empty rows that is written; a longer one is left out."""
+_BATCH_ROWS = 1000
 _PAGE = (
     '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
@@ -23,7 +25,7 @@ _PAGE = (
 )
 
 
-def _filled(rows: Iterable[Row]) -> Iterable[Row]:
+def _filled(rows: Iterable[Row]) -> Iterator[Row]:
     """Give short runs of empty rows between the others, so that rows stay where they are."""
     last = 0
     for number, values in rows:
@@ -34,32 +36,37 @@ def _filled(rows: Iterable[Row]) -> Iterable[Row]:
         yield number, values
 
 
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    pending = iter(rows)
+    while batch := list(islice(pending, _BATCH_ROWS)):
+        yield batch
+
+
 def write_csv(_title: str, rows: list[Row], file: BinaryIO) -> None:
     """Write CSV (UTF-8, RFC 4180); formula-like text gets an apostrophe."""
-    text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="", write_through=True)
-    writer = csv.writer(text)
-    for _, values in _filled(rows):
-        writer.writerow([as_csv(clean(value) if isinstance(value, str) else value) for value in values])
-    text.detach()
+    for batch in _batches(_filled(rows)):
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([as_csv(value) for value in values] for _, values in batch)
+        file.write(without_controls(text.getvalue()).encode("utf-8", "replace"))
 
 
 def write_json(title: str, rows: list[Row], file: BinaryIO) -> None:
     """Write ``{"sheet": …, "rows": [{"row": 1, "values": […]}, …]}``, a row a line."""
     file.write(f'{{"sheet": {json.dumps(title)}, "rows": ['.encode())
-    for index, (number, values) in enumerate(rows):
-        line = json.dumps({"row": number, "values": [as_json(value) for value in values]})
-        file.write(f"{',' if index else ''}\n{line}".encode())
+    between = "\n"
+    for batch in _batches(rows):
+        lines = [f'{{"row": {number}, "values": {json.dumps([*map(as_json, values)])}}}' for number, values in batch]
+        file.write((between + ",\n".join(lines)).encode())
+        between = ",\n"
     file.write(b"\n]}\n")
 
 
 def write_html(title: str, rows: list[Row], file: BinaryIO) -> None:
     """Write a self-contained page with one table; all text is escaped."""
-    file.write(_PAGE.format(title=escape(clean(title))).encode("utf-8", "replace"))
-    for _, values in _filled(rows):
-        cells = "".join(
-            f"<td>{escape(clean(str(as_json(value)))) if value is not None else ''}</td>" for value in values
-        )
-        file.write(f"<tr>{cells}</tr>\n".encode("utf-8", "replace"))
+    file.write(_PAGE.format(title=escape(without_controls(title))).encode("utf-8", "replace"))
+    for batch in _batches(_filled(rows)):
+        lines = ["<td>".join(("<tr>", *(escape(as_text(value)) for value in values))) for _, values in batch]
+        file.write(without_controls("\n".join(lines) + "\n").encode("utf-8", "replace"))
     file.write(b"</table></body></html>\n")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 from zipfile import BadZipFile, ZipFile
 
 import olefile
@@ -56,10 +56,10 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"\xfd7zXZ\0", "archive"),
 )
 _OLE_STREAMS: tuple[tuple[str, Format], ...] = (
-    ("WordDocument", "doc"),
-    ("Workbook", "xls"),
-    ("Book", "xls"),
-    ("PowerPoint Document", "ppt"),
+    ("worddocument", "doc"),
+    ("workbook", "xls"),
+    ("book", "xls"),
+    ("powerpoint document", "ppt"),
 )
 _MARKUP: tuple[tuple[bytes, Format], ...] = ((b"<svg", "svg"), (b"<html", "html"), (b"<!doctype html", "html"))
 
@@ -118,23 +118,27 @@ def detect_head(head: bytes) -> Format:
 def _detect_text(head: bytes) -> Format:
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if start.startswith(b"<"):
-        kinds = [kind for mark, kind in _MARKUP if mark in start]
-        return kinds[0] if kinds else "xml"
+        for mark, kind in _MARKUP:
+            if mark in start:
+                return kind
+        return "xml"
     is_text = not re.search(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]", head)
     return "text" if is_text else "binary"
 
 
 def _detect_ole(file: BinaryIO) -> Format:
     try:
-        with olefile.OleFileIO(file) as container:
-            entries: list[list[str]] = container.listdir()
-            names = {"/".join(entry) for entry in entries}
+        container = cast("Any", olefile.OleFileIO)(file)
+        with container:
+            names = {"/".join(entry).lower() for entry in container.listdir()}
     except Exception as error:  # noqa: BLE001  (olefile raises whatever a damaged directory provokes)
         raise Corrupt(f"a damaged OLE2 container ({type(error).__name__})") from None
-    if "EncryptedPackage" in names or "EncryptionInfo" in names:
+    if "encryptedpackage" in names or "encryptioninfo" in names:
         raise Encrypted("the document has a password; remove it and submit again")
-    kinds = [kind for stream, kind in _OLE_STREAMS if stream in names]
-    return kinds[0] if kinds else "ole"
+    for stream, kind in _OLE_STREAMS:
+        if stream in names:
+            return kind
+    return "ole"
 
 
 def _detect_zip(file: BinaryIO) -> Format:

@@ -108,6 +108,10 @@ class Job:
         }
 
 
+class _TimeUp(BaseException):
+    """Passes through the libraries' own ``except Exception``."""
+
+
 @contextmanager
 def time_box(seconds: float) -> Generator[None]:
     """Stop pure Python work after some seconds.
@@ -117,20 +121,28 @@ def time_box(seconds: float) -> Generator[None]:
     """
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise TimedOut(f"stopped after {seconds:g} s")
+        raise _TimeUp
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
     try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01), 0.5)  # again, should a library swallow the first
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+    except _TimeUp:
+        raise TimedOut(f"stopped after {seconds:g} s") from None
+
+
+def without_controls(text: str) -> str:
+    """Drop control characters other than line ends, tabs and form feeds."""
+    return _CONTROL.sub("", text)
 
 
 def clean(text: str) -> str:
     """Drop what no text has: control characters (not newline, tab, form feed) and broken surrogates."""
-    return _BROKEN.sub("\ufffd", _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+    return _BROKEN.sub("\ufffd", without_controls(text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
 def image_suffix(data: bytes, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pypdfium2
@@ -163,10 +163,10 @@ def _page_size(document: pypdfium2.PdfDocument) -> list[float] | None:
         return None
 
 
-def _outline(document: pypdfium2.PdfDocument) -> list[dict[str, Any]]:
+def _outline(document: Any) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
-    bookmark: Any
-    for bookmark in document.get_toc(max_depth=10):
+    bookmarks: Iterable[Any] = document.get_toc(max_depth=10)
+    for bookmark in bookmarks:
         target = bookmark.get_dest()
         index = target.get_index() if target else None
         entries.append(
@@ -247,9 +247,9 @@ def _keep_images(document: pypdfium2.PdfDocument, job: Job) -> None:
             page.close()
 
 
-def _keep_page_images(page: pypdfium2.PdfPage, job: Job, seen: set[int]) -> bool:
-    item: Any
-    for item in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=_IMAGE_DEPTH):
+def _keep_page_images(page: Any, job: Job, seen: set[int]) -> bool:
+    items: Iterable[Any] = page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=_IMAGE_DEPTH)
+    for item in items:
         try:
             data = _image(item)
         except (pypdfium2.PdfiumError, ValueError, OSError, NotImplementedError, KeyError, AssertionError) as error:

@@ -10,31 +10,42 @@ from __future__ import annotations
 import datetime as dt
 import io
 import re
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
+import olefile
 import python_calamine
 
 from workers.errors import Corrupt, Encrypted, TooLarge, UnsupportedFormat
 from workers.services.documents import ooxml
 from workers.services.documents.archive import Archive
-from workers.services.documents.cells import Cell, plain
+from workers.services.documents.cells import Cell
 from workers.services.documents.formats import Format
 
 MAX_CELLS = 5_000_000
 MAX_DENSE_CELLS = 8_000_000
 _DENSE_ENOUGH = 40
 """A box with so many places for each cell is still laid out."""
+MAX_PLACES = 12_000_000
+"""Cells and the empty places before them in their rows."""
+_FILE_PASS = 0x2F
+_BIFF_START_BYTES = 4096
+_PASSWORD = "the workbook has a password; remove it and submit again"  # noqa: S105
 MAX_COLUMNS = 16_384
 MAX_ROWS = 1_048_576
 MAX_SHEETS = 500
 MAIN_PART = "xl/workbook.xml"
 _EPOCH_1900 = dt.datetime(1899, 12, 30)
 _EPOCH_1904 = dt.datetime(1904, 1, 1)
+_DAY_MS = 86_400_000
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})$")
-_CELLS = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]{1,4})[0-9]')
-_ROWS = re.compile(rb'<(?:\w+:)?row\s[^>]*?\br="([0-9]{1,12})"')
+_CELLS = re.compile(rb' r="([A-Z]{1,4})(?=[0-9])')
+_LONGER = {count: re.compile(rb' r="[A-Z]{%d}' % (count + 1)) for count in (1, 2)}
+_WIDTHS = (26, 702, MAX_COLUMNS)
+_ROWS = re.compile(rb'<row(?: [^>]*?)? r="([0-9]{1,12})"')
+_PREFIXED_ROWS = re.compile(rb'<(?:\w+:)?row\s[^>]*?\br="([0-9]{1,12})"')
 _DATE_FORMATS = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 _NOT_IN_DATES = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
 
@@ -92,35 +103,65 @@ def sheets(file: BinaryIO, found: Format) -> list[Sheet]:
         Corrupt: It can't be read.
         UnsafeXml: A part declares a DOCTYPE.
     """
+    parts: dict[str, tuple[str, Extent]] = {}
     if found in ("xlsx", "xlsb", "ods"):
         with Archive(file) as archive:
             archive.refuse_doctypes()
-            sparse = _sparse_sheets(archive) if found == "xlsx" else {}
-        if found == "ods":
-            _refuse_repeated(file)
-    else:
-        sparse = {}
-    return _quick_sheets(file, sparse)
+            parts = _measured(archive) if found == "xlsx" else {}
+            if found == "ods":
+                _check_open_document(archive)
+    return _quick_sheets(file, found, parts)
 
 
-def _quick_sheets(file: BinaryIO, sparse: dict[str, str]) -> list[Sheet]:
+def _quick_sheets(file: BinaryIO, found: Format, parts: dict[str, tuple[str, Extent]]) -> list[Sheet]:
     file.seek(0)
     try:
         book = python_calamine.load_workbook(io.BytesIO(file.read()))
     except python_calamine.PasswordError:
-        raise Encrypted("the workbook has a password; remove it and submit again") from None
+        raise Encrypted(_PASSWORD) from None
     except python_calamine.CalamineError as error:
+        if parts:  # our own reader forgives more
+            return [Sheet(name, False, _sparse_reader(file, part)) for name, (part, _) in parts.items()]
+        if found == "xls" and _has_password(file):
+            raise Encrypted(_PASSWORD) from None
         raise Corrupt(f"the workbook can't be read ({str(error)[:200]})") from None
     named = [item for item in book.sheets_metadata if item.typ == python_calamine.SheetTypeEnum.WorkSheet]
     if not named:
         raise UnsupportedFormat("the workbook has no worksheets, only charts or macros")
-    found: list[Sheet] = []
+    sheets: list[Sheet] = []
     for item in named[:MAX_SHEETS]:
         is_hidden = item.visible != python_calamine.SheetVisibleEnum.Visible
-        part = sparse.get(item.name)
-        rows = _sparse_reader(file, part) if part else _quick_reader(book, item.name)
-        found.append(Sheet(item.name, is_hidden, rows))
-    return found
+        part, extent = parts.get(item.name, ("", None))
+        rows = _quick_reader(book, item.name)
+        if extent:
+            rows = _either(rows, _sparse_reader(file, part)) if extent.is_dense else _sparse_reader(file, part)
+        sheets.append(Sheet(item.name, is_hidden, rows))
+    return sheets
+
+
+def _either(quick: Callable[[], Iterator[Row]], forgiving: Callable[[], Iterator[Row]]) -> Callable[[], Iterator[Row]]:
+    def rows() -> Iterator[Row]:
+        try:
+            return iter(list(quick()))
+        except Corrupt:
+            return forgiving()
+
+    return rows
+
+
+def _has_password(file: BinaryIO) -> bool:
+    """Look for the record FilePass at the start of an old workbook ([MS-XLS] 2.4.117)."""
+    file.seek(0)
+    with cast("Any", olefile.OleFileIO)(file) as container:
+        name = next((name for name in ("Workbook", "Book") if container.exists(name)), None)
+        stream = container.openstream(name).read(_BIFF_START_BYTES) if name else b""
+    at = 0
+    while at + 4 <= len(stream):
+        record, length = struct.unpack_from("<HH", stream, at)
+        if record == _FILE_PASS:
+            return True
+        at += 4 + length
+    return False
 
 
 def _quick_reader(book: python_calamine.CalamineWorkbook, name: str) -> Callable[[], Iterator[Row]]:
@@ -129,15 +170,17 @@ def _quick_reader(book: python_calamine.CalamineWorkbook, name: str) -> Callable
             sheet = book.get_sheet_by_name(name)
         except python_calamine.CalamineError as error:
             raise Corrupt(f"worksheet {name!a} can't be read ({str(error)[:200]})") from None
-        if sheet.start is None:
-            return
-        first_row, first_column = sheet.start
-        before: list[Cell] = [None] * first_column
-        if sheet.height * sheet.width > MAX_DENSE_CELLS:
-            raise TooLarge(f"worksheet {name!a} spans {sheet.height} rows of {sheet.width} columns")
-        # iter_rows starts at the sheet's first row, to_python at its first cell
-        for number, values in enumerate(sheet.to_python(skip_empty_area=True), first_row + 1):
-            yield number, before + [plain(value) for value in values]
+        before: list[Cell] = [""] * (sheet.start[1] if sheet.start else 0)
+        places = 0
+        # Its rows count from the sheet's first, its columns from the first that has a cell.
+        for number, values in enumerate(sheet.iter_rows(), 1):
+            while values and values[-1] == "":
+                values.pop()
+            places += len(values)
+            if places > MAX_PLACES:
+                raise TooLarge(f"worksheet {name!a} has more than {MAX_PLACES} places for cells; split the workbook")
+            if values:
+                yield number, before + values if before else values
 
     return rows
 
@@ -150,63 +193,86 @@ def _sparse_reader(file: BinaryIO, part: str) -> Callable[[], Iterator[Row]]:
     return rows
 
 
-def _sparse_sheets(archive: Archive) -> dict[str, str]:
-    """Look through each sheet; name → part of those that the quick reader must not lay out.
+def _measured(archive: Archive) -> dict[str, tuple[str, Extent]]:
+    """Look through each sheet: name → its part, and its extent.
 
     Raises:
         TooLarge: The workbook has more cells than are processed.
     """
     main = ooxml.main_part(archive, MAIN_PART)
     targets = {link.id: link.target for link in ooxml.relationships(archive, main)}
-    sparse: dict[str, str] = {}
+    found: dict[str, tuple[str, Extent]] = {}
     cells = 0
     for entry in ooxml.parse(archive, main).iter("{*}sheet"):
         part = targets.get(_relationship_id(entry), "")
-        if part in archive and "worksheet" in part:
-            extent = measure(archive.chunks(part))
+        if part in archive and "worksheet" in part.lower():
+            extent = measure(lambda part=part: archive.chunks(part))
             cells += extent.cells
             if cells > MAX_CELLS:
                 raise TooLarge(f"more than {MAX_CELLS} cells; split the workbook")
-            if not extent.is_dense:
-                sparse[entry.get("name") or ""] = part
-    return sparse
+            found[entry.get("name") or ""] = (part, extent)
+    return found
 
 
 def _relationship_id(entry: ooxml.Element) -> str:
     return next((value for key, value in entry.attrib.items() if key.endswith("}id")), "")
 
 
-def measure(chunks: Iterator[bytes]) -> Extent:
-    """Count a sheet's cells, and find the box that the cells and rows claim."""
+def measure(chunks: Callable[[], Iterator[bytes]]) -> Extent:
+    """Count a sheet's cells, and find the box that the cells and rows claim.
+
+    Columns are bounded roughly first (one, two or three letters), and looked up one by one only when the rough box
+    is no dense one.
+    """
     cells = rows = claimed = 0
-    columns: set[bytes] = set()
+    letters = 1
+    for window in _windows(chunks()):
+        plain = window.count(b"<c ")
+        cells += plain or window.count(b":c ") + window.count(b"<c>")
+        numbers = (_ROWS if plain else _PREFIXED_ROWS).findall(window)
+        rows += len(numbers) or window.count(b"row>")
+        claimed = max(claimed, *map(int, numbers), 0)
+        while letters < len(_WIDTHS) and _LONGER[letters].search(window):
+            letters += 1
+    rough = Extent(cells, max(claimed, rows), max(min(_WIDTHS[letters - 1], cells), 1))
+    if rough.is_dense:
+        return rough
+    found: set[bytes] = set()
+    for window in _windows(chunks()):
+        found.update(_CELLS.findall(window))
+    width = max((column_number(name.decode()) for name in found), default=0)
+    # Cells may leave out where they are, and then follow each other.
+    return Extent(cells, rough.rows, width or min(cells, MAX_COLUMNS) or 1)
+
+
+def _windows(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Cut a stream of XML between elements."""
     tail = b""
     for chunk in chunks:
-        window = tail + chunk
-        end = window.rfind(b"<")
-        window, tail = (window[:end], window[end:]) if end > 0 else (window, b"")
-        cells += window.count(b"<c ") + window.count(b"<c>") + window.count(b":c ")
-        rows += window.count(b"<row") + window.count(b":row")
-        columns.update(_CELLS.findall(window))
-        claimed = max(claimed, *(int(row) for row in _ROWS.findall(window)), 0)
-    width = max((column_number(letters.decode()) for letters in columns), default=1)
-    # Cells may leave out where they are, and then follow each other.
-    return Extent(cells, max(claimed, rows), max(width, 1 if columns else min(cells, MAX_COLUMNS)))
+        whole = tail + chunk
+        end = whole.rfind(b"<")
+        if end > 0:
+            yield whole[:end]
+            tail = whole[end:]
+        else:
+            tail = whole
+    yield tail
 
 
-def _refuse_repeated(file: BinaryIO) -> None:
-    """Refuse an OpenDocument sheet that repeats filled rows or cells beyond the limit."""
-    with Archive(file) as archive:
-        repeated = 0
-        for event, element in ooxml.stream(archive, "content.xml", ("table-cell",)):
-            if event == "end" and element.attrib and ooxml.attribute(element, "value-type"):
-                times = int(ooxml.attribute(element, "number-columns-repeated") or 1)
-                row_times = int(ooxml.attribute(element.getparent(), "number-rows-repeated") or 1)
-                repeated += times * row_times
-                if repeated > MAX_CELLS:
-                    raise TooLarge(f"more than {MAX_CELLS} cells, most of them repeated")
-            if event == "end":
-                element.clear()
+def _check_open_document(archive: Archive) -> None:
+    """Refuse an OpenDocument with a password, or that repeats filled rows or cells beyond the limit."""
+    if "META-INF/manifest.xml" in archive and b"encryption-data" in archive.read("META-INF/manifest.xml"):
+        raise Encrypted(_PASSWORD)
+    repeated = 0
+    for event, element in ooxml.stream(archive, "content.xml", ("table-cell",)):
+        if event == "start":
+            continue
+        if ooxml.attribute(element, "value-type"):
+            times = int(ooxml.attribute(element, "number-columns-repeated") or 1)
+            repeated += times * int(ooxml.attribute(element.getparent(), "number-rows-repeated") or 1)
+        if repeated > MAX_CELLS:
+            raise TooLarge(f"more than {MAX_CELLS} cells, most of them repeated")
+        element.clear()
 
 
 class SparseSheet:
@@ -238,8 +304,8 @@ class SparseSheet:
             while element.getprevious() is not None:
                 del element.getparent()[0]
             filled += len(values)
-            if filled > MAX_CELLS:
-                raise TooLarge(f"more than {MAX_CELLS} places in sparse rows; split the workbook")
+            if filled > MAX_PLACES:
+                raise TooLarge(f"more than {MAX_PLACES} places for cells; split the workbook")
             if values:
                 yield number, values
 
@@ -249,21 +315,21 @@ class SparseSheet:
             match = _REFERENCE.match(cell.get("r") or "")
             column = column_number(match[1]) if match else len(values) + 1
             if column <= MAX_COLUMNS:
-                values += [None] * (column - len(values))
+                values += [""] * (column - len(values))
                 values[column - 1] = self._value(cell)
         return values
 
     def _value(self, cell: ooxml.Element) -> Cell:
         kind = cell.get("t") or "n"
         if kind == "inlineStr":
-            return "".join(text.text or "" for text in cell.iter("{*}t")) or None
+            return "".join(text.text or "" for text in cell.iter("{*}t"))
         raw = next((value.text for value in cell.iterchildren("{*}v")), None) or ""
         if kind == "s":
-            return self._texts[int(raw)] if raw.isdigit() and int(raw) < len(self._texts) else None
+            return self._texts[int(raw)] if raw.isdigit() and int(raw) < len(self._texts) else ""
         if kind == "b":
             return raw in ("1", "true")
         if kind in ("str", "e", "d") or not raw:
-            return raw if raw and kind != "e" else None
+            return raw if kind != "e" else ""
         return self._number(raw, cell.get("s") or "0")
 
     def _number(self, raw: str, style: str) -> Cell:
@@ -273,10 +339,10 @@ class SparseSheet:
             return raw
         if style.isdigit() and int(style) in self._date_styles:
             try:
-                return self._epoch + dt.timedelta(days=number)
-            except OverflowError:
+                return self._epoch + dt.timedelta(milliseconds=round(number * _DAY_MS))
+            except (OverflowError, ValueError):
                 return number
-        return plain(number)
+        return number
 
     def _shared_texts(self, main: str) -> list[str]:
         texts: list[str] = []

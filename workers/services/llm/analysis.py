@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,20 +59,20 @@ def analyze(
     Raises:
         TaskError: As :func:`~workers.services.llm.several.ask_all`.
     """
-    kind = KINDS[analysis_type]
+    kind, ends_at = KINDS[analysis_type], time.monotonic() + budget_s
     system = _system(kind, language)
     texts = [part for part in split(text, part_chars) if part.strip()]
     asked = [voice.question(_prompt(kind, part, question), system) for part in texts]
-    parts = _read(kind, asked, [len(part) for part in texts], kept, progress, budget_s)
+    parts = _read(kind, asked, [len(part) for part in texts], kept, progress, ends_at)
     readable = [part for part in parts if part.found is not None]
-    merged = _merge(kind, readable, voice, system, kept, question, budget_s)
+    merged = _merge(kind, readable, voice, system, kept, question, ends_at)
     return _result(analysis_type, parts, readable, merged)
 
 
 def _read(
-    kind: Kind, asked: Sequence[Question], lengths: Sequence[int], kept: Kept, progress: Progress, budget_s: float
+    kind: Kind, asked: Sequence[Question], lengths: Sequence[int], kept: Kept, progress: Progress, ends_at: float
 ) -> list[_Part]:
-    answers = ask_all(asked, kept, progress, budget_s=budget_s)
+    answers = ask_all(asked, kept, progress, ends_at=ends_at)
     return [_Part(answer, _parse(kind, answer), length) for answer, length in zip(answers, lengths, strict=True)]
 
 
@@ -82,7 +83,7 @@ def _merge(
     system: str,
     kept: Kept,
     question: str | None,
-    budget_s: float,
+    ends_at: float,
 ) -> list[_Part]:
     """Join the findings of parts: one part at the end, or none; further answers of the model are among its parts."""
     if len(readable) <= 1:
@@ -94,11 +95,11 @@ def _merge(
     asked = [
         voice.question(_prompt(kind, group, question, of_parts=True), system) for group in split(notes, PART_CHARS)
     ]
-    merged = _read(kind, asked, [len(notes)] * len(asked), kept, no_progress, budget_s)
+    merged = _read(kind, asked, [len(notes)] * len(asked), kept, no_progress, ends_at)
     found = [part for part in merged if part.found is not None]
     # Each round shortens: a group of notes becomes one; with one group, this was the last.
     if len(found) > 1 and len(found) < len(readable):
-        return merged + _merge(kind, found, voice, system, kept, question, budget_s)
+        return merged + _merge(kind, found, voice, system, kept, question, ends_at)
     return merged
 
 

@@ -19,6 +19,7 @@ from workers.services.llm.asking import ask_async
 from workers.services.llm.choices import AfterKill
 from workers.services.llm.kept import Kept
 from workers.services.llm.questions import Question, Usage
+from workers.services.llm.several import in_time
 from workers.services.progress import Progress, no_progress
 
 MAX_TRIES = 4
@@ -142,7 +143,9 @@ class _Run:
     async def _ask(self, item: Item, question: Question) -> None:
         tries = (self._kept.get(item.name) or {}).get("tries", 0) + 1
         try:
-            answer = await ask_async(replace(question, idempotency_key=f"{self._task_id}-{item.index}"))
+            answer = await ask_async(
+                in_time(replace(question, idempotency_key=f"{self._task_id}-{item.index}"), self._ends_at)
+            )
         except TransientError as error:
             self._setback = error
             if tries < MAX_TRIES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol, cast
 
 import redis
@@ -73,32 +74,40 @@ class KeptInRedis:
     """
 
     def __init__(self, url: str, task_id: str) -> None:
-        patience = Retry(ExponentialBackoff(cap=2, base=0.1), 5)
-        self._client = redis.Redis.from_url(url, decode_responses=True, socket_timeout=5, retry=patience)
+        self._client = _client(url)
         self._key = KEY_PREFIX + task_id
 
     def get(self, name: str) -> dict[str, Any] | None:
         """Return what is kept under a name, or None."""
-        stored = self._run("HGET", self._key, name)
+        (stored,) = self._run(("HGET", self._key, name))
         return None if stored is None else cast("dict[str, Any]", json.loads(stored))
 
     def put(self, name: str, value: dict[str, Any]) -> None:
         """Keep a JSON object under a name."""
-        self._run("HSET", self._key, name, json.dumps(value))
-        self._run("EXPIRE", self._key, KEEP_S)
+        self._run(("HSET", self._key, name, json.dumps(value)), ("EXPIRE", self._key, KEEP_S))
 
     def claim(self, name: str) -> bool:
         """Mark a question as asked; False when it was marked before."""
-        new = self._run("HSETNX", self._key, f"asked:{name}", "1")
-        self._run("EXPIRE", self._key, KEEP_S)
+        new, _ = self._run(("HSETNX", self._key, f"asked:{name}", "1"), ("EXPIRE", self._key, KEEP_S))
         return bool(new)
 
     def release(self, name: str) -> None:
         """Take the mark back."""
-        self._run("HDEL", self._key, f"asked:{name}")
+        self._run(("HDEL", self._key, f"asked:{name}"))
 
-    def _run(self, *command: str | int) -> Any:
+    def _run(self, *commands: tuple[str | int, ...]) -> list[Any]:
+        """Run commands as one transaction."""
         try:
-            return cast("Any", self._client.execute_command(*command))
+            pipeline = self._client.pipeline(transaction=True)
+            for command in commands:
+                pipeline.execute_command(*command)
+            return pipeline.execute()
         except (redis.RedisError, OSError) as error:
             raise TransientError(f"the broker doesn't keep paid answers ({type(error).__name__})") from None
+
+
+@lru_cache(maxsize=1)
+def _client(url: str) -> redis.Redis:
+    """One client a process; what it lost is tried again for some seconds, for an answer in hand is worth a wait."""
+    patience = Retry(ExponentialBackoff(cap=2, base=0.1), 5)
+    return redis.Redis.from_url(url, decode_responses=True, socket_timeout=5, retry=patience)

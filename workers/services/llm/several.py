@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from workers.errors import TaskError, TransientError
 from workers.services.llm.asking import ask, ask_async
@@ -14,6 +15,9 @@ from workers.services.progress import Progress, no_progress
 
 PARALLEL = 4
 """Questions under way at once."""
+
+LAST_CALL_S = 30
+"""What a call that is begun at the last moment may still take."""
 
 
 def ask_once(question: Question, kept: Kept, progress: Progress = no_progress) -> Answer:
@@ -27,7 +31,7 @@ def ask_once(question: Question, kept: Kept, progress: Progress = no_progress) -
 
 
 def ask_all(
-    questions: Sequence[Question], kept: Kept, progress: Progress = no_progress, *, budget_s: float
+    questions: Sequence[Question], kept: Kept, progress: Progress = no_progress, *, ends_at: float
 ) -> list[Answer]:
     """Ask all questions and return their answers in order.
 
@@ -37,13 +41,19 @@ def ask_all(
         questions: What to ask.
         kept: Answers of earlier runs; new ones are added as they come.
         progress: Told how many of the questions are answered.
-        budget_s: After so many seconds nothing new is begun.
+        ends_at: Monotonic time after which nothing new is begun; what is under way gets ``LAST_CALL_S`` more.
 
     Raises:
         TransientError: The time was not enough (a retry goes on with what is left), or as ``ask``.
         TaskError: As ``ask``.
     """
-    return asyncio.run(_ask_all(questions, kept, progress, time.monotonic() + budget_s))
+    return asyncio.run(_ask_all(questions, kept, progress, ends_at))
+
+
+def in_time(question: Question, ends_at: float) -> Question:
+    """Shorten a question's clock to what is left of a run."""
+    left_s = ends_at - time.monotonic() + LAST_CALL_S
+    return replace(question, timeout_s=min(question.timeout_s, max(left_s, 1)))
 
 
 async def _ask_all(questions: Sequence[Question], kept: Kept, progress: Progress, ends_at: float) -> list[Answer]:
@@ -73,6 +83,6 @@ async def _ask_once(question: Question, kept: Kept, ends_at: float) -> Answer:
         return Answer.from_dict(known)
     if time.monotonic() > ends_at:
         raise TransientError("the time of one run is used up; the next run goes on with what is left", 1)
-    answer = await ask_async(question)
+    answer = await ask_async(in_time(question, ends_at))
     kept.put(question.digest, answer.as_dict())
     return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from workers.services.llm.choices import Formality
@@ -43,8 +44,9 @@ def translate(
     system = _system(target_language, source_language, formality, glossary or {})
     parts = split(text, part_chars)
     worded = [part for part in parts if part.strip()]
+    ends_at = time.monotonic() + budget_s
     asked = [voice.question(part.strip(), system, max_tokens=MAX_TOKENS) for part in worded]
-    answers = ask_all(asked, kept, progress, budget_s=budget_s)
+    answers = ask_all(asked, kept, progress, ends_at=ends_at)
     translated = iter(answers)
     content = "".join(_dress(part, next(translated).content) if part.strip() else part for part in parts)
     warnings = {warning for answer in answers for warning in answer.warnings}

@@ -64,7 +64,7 @@ def read_all(root: Path, paths: Sequence[str], text_bytes: int = 0) -> tuple[Att
         FileMissing: One is not there.
         PathNotAllowed: One is outside of the root, or no regular file.
     """
-    left = MAX_TOTAL_BYTES - check_total([storage.find(root, path) for path in paths]) - text_bytes
+    left = MAX_TOTAL_BYTES - check_total([storage.find(root, path) for path in paths], text_bytes)
     found: list[Attachment] = []
     for path in paths:
         with storage.open_input(root, path) as file:

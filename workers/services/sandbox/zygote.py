@@ -105,6 +105,7 @@ def _child(frame: Frame, pipe: int, limits: Limits, zygote: int) -> NoReturn:
         die_with_parent(zygote)
         os.umask(0o077)
         _silence()
+        gc.disable()  # a child is too short-lived to gain from looking for cycles in millions of cells
         limits.apply()
         os.set_blocking(pipe, True)
         _write(pipe, _answer(frame, pipe))
