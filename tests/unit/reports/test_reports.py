@@ -16,7 +16,7 @@ from lxml import html as lxml_html
 from workers.errors import InvalidArgument
 from workers.services.reports import trend
 from workers.services.reports.analytics import ReportType, Wishes, analyse
-from workers.services.reports.content import Grid, shown
+from workers.services.reports.content import Grid, Limit, shown
 from workers.services.reports.delivery import RENDERERS, ReportFormat, deliver
 from workers.services.reports.paper import slices
 from workers.services.reports.table import as_time, tabulate
@@ -232,9 +232,15 @@ def test_rows_that_are_not_shown_are_told(tmp_path: Path) -> None:
     assert answer["warnings"] == ["Records: 5000 of 5001 rows are shown; xlsx, csv and json hold all"]
 
 
+def test_fewer_rows_of_a_wide_table_are_shown() -> None:
+    wide = Grid(tuple(map(str, range(50))), ((0,) * 50,) * 1000)
+    assert Limit(rows=500, cells=10_000).rows_of(wide) == 200
+    assert Limit(rows=500, cells=100_000).rows_of(wide) == 500
+
+
 def test_wide_tables_go_on_below_with_their_first_column() -> None:
     wide = Grid(tuple("abcdefghijklmn"), (tuple(range(14)),))
-    parts = list(slices(wide, 10))
+    parts = list(slices(wide, Limit(rows=10, cells=1000)))
     assert ["".join(part.columns) for part in parts] == ["abcdefg", "ahijklm", "an"]
 
 

@@ -28,6 +28,18 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """How much of a table a format shows: so many rows, and fewer of a wide one."""
+
+    rows: int
+    cells: int
+
+    def rows_of(self, grid: Grid) -> int:
+        """Say how many rows of a table are shown."""
+        return min(len(grid.rows), self.rows, max(1, self.cells // max(1, len(grid.columns))))
+
+
+@dataclass(frozen=True)
 class Chart:
     """Bars or lines over labels.
 

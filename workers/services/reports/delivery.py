@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, Literal
 
 from workers.services.reports import page, paper, text, workbook
-from workers.services.reports.content import Report
+from workers.services.reports.content import Limit, Report
 from workers.services.storage import OutputFolder
 
 ReportFormat = Literal["html", "pdf", "xlsx", "docx", "csv", "json", "md"]
@@ -21,12 +21,12 @@ RENDERERS: dict[str, Renderer] = {
     "json": text.write_json,
     "md": text.write_md,
 }
-LIMITS = {"html": page.LIMIT, "pdf": paper.PDF_ROWS, "docx": paper.DOCX_ROWS, "md": text.MD_ROWS}
-"""Rows of a table that a format shows; the others show all."""
+LIMITS = {"html": page.LIMIT, "pdf": paper.PDF_LIMIT, "docx": paper.DOCX_LIMIT, "md": text.MD_LIMIT}
+"""What a format shows of a table; the others show all."""
 
-CONTENT_ROWS = 20
+CONTENT_LIMIT = Limit(rows=20, cells=200)
 CONTENT = 6_000
-"""Rows of a table, and characters, of the text that comes back with the result."""
+"""Characters of the text that comes back with the result."""
 
 
 def deliver(report: Report, format_: ReportFormat, folder: OutputFolder) -> dict[str, Any]:
@@ -45,14 +45,15 @@ def deliver(report: Report, format_: ReportFormat, folder: OutputFolder) -> dict
         "outputs": {"file": path, f"{format_}_file": path, "stats": report.stats},
         "stats": report.stats,
         "warnings": notes,
-        "content": text.markdown(report, notes, CONTENT_ROWS)[:CONTENT],
+        "content": text.markdown(report, notes, CONTENT_LIMIT)[:CONTENT],
     }
 
 
 def _cut(report: Report, format_: str) -> list[str]:
     limit = LIMITS.get(format_)
     return [
-        f"{section.title}: {limit} of {len(section.grid.rows)} rows are shown; xlsx, csv and json hold all"
+        f"{section.title}: {limit.rows_of(section.grid)} of {len(section.grid.rows)} rows are shown;"
+        " xlsx, csv and json hold all"
         for section in report.sections
-        if limit and section.grid and len(section.grid.rows) > limit
+        if limit and section.grid and len(section.grid.rows) > limit.rows_of(section.grid)
     ]

@@ -10,15 +10,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from workers.services.reports import charts
-from workers.services.reports.content import Cell, Chart, Report, shown
+from workers.services.reports.content import Cell, Chart, Limit, Report, shown
 
-LIMIT = 5000
-"""Rows of a table that a page shows."""
+LIMIT = Limit(rows=5000, cells=100_000)
 
 
 def write(report: Report, notes: list[str], file: BinaryIO) -> None:
     """Write the page; everything from outside is escaped."""
-    parts = _template().generate(report=report, notes=notes, shown=shown, is_number=_is_number, svg=_svg, limit=LIMIT)
+    parts = _template().generate(
+        report=report, notes=notes, shown=shown, is_number=_is_number, svg=_svg, limit=LIMIT.rows_of
+    )
     for part in parts:
         file.write(part.encode("utf-8", "replace"))
 

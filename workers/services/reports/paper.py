@@ -9,10 +9,10 @@ from typing import Any, BinaryIO
 from xml.sax.saxutils import escape
 
 from workers.services.reports import charts
-from workers.services.reports.content import Cell, Grid, Report, shown
+from workers.services.reports.content import Cell, Grid, Limit, Report, shown
 
-PDF_ROWS = 1000
-DOCX_ROWS = 500
+PDF_LIMIT = Limit(rows=1000, cells=10_000)
+DOCX_LIMIT = Limit(rows=500, cells=10_000)
 COLUMNS = 7
 """Columns side by side on a page; wider tables go on below, their first column repeated."""
 
@@ -42,7 +42,7 @@ def write_pdf(report: Report, notes: list[str], file: BinaryIO) -> None:
             story.append(Paragraph(_xml(section.text), styles["body"]))
         story += [Image(io.BytesIO(charts.png(chart)), width=480, height=200) for chart in section.charts]
         if section.grid:
-            story += [_pdf_table(part, styles) for part in slices(section.grid, PDF_ROWS)]
+            story += [_pdf_table(part, styles) for part in slices(section.grid, PDF_LIMIT)]
     platypus.build(story)
 
 
@@ -73,15 +73,15 @@ def write_docx(report: Report, notes: list[str], file: BinaryIO) -> None:
             document.add_paragraph(section.text)
         for chart in section.charts:
             document.add_picture(io.BytesIO(charts.png(chart)), width=Inches(6.5))
-        for part in slices(section.grid, DOCX_ROWS) if section.grid else ():
+        for part in slices(section.grid, DOCX_LIMIT) if section.grid else ():
             _docx_table(document, part)
             document.add_paragraph()
     document.save(file)
 
 
-def slices(grid: Grid, rows: int) -> Iterator[Grid]:
+def slices(grid: Grid, limit: Limit) -> Iterator[Grid]:
     """Cut a table to what fits on paper: its first rows, and a few columns at a time."""
-    kept = grid.rows[:rows]
+    kept = grid.rows[: limit.rows_of(grid)]
     if len(grid.columns) <= COLUMNS:
         yield Grid(grid.columns, kept)
         return

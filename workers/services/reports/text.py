@@ -9,9 +9,9 @@ import re
 from typing import BinaryIO
 
 from workers.services.exports.cells import Changes, neutral, plain
-from workers.services.reports.content import Cell, Grid, Report, shown
+from workers.services.reports.content import Cell, Grid, Limit, Report, shown
 
-MD_ROWS = 5000
+MD_LIMIT = Limit(rows=5000, cells=100_000)
 _MARKUP = re.compile(r"([\\`*_\[\]{}<>#|!~$])")
 
 
@@ -48,23 +48,23 @@ def write_json(report: Report, notes: list[str], file: BinaryIO) -> None:
 
 def write_md(report: Report, notes: list[str], file: BinaryIO) -> None:
     """Write Markdown with tables; markup in the data shows as text."""
-    file.write(markdown(report, notes, MD_ROWS).encode("utf-8", "replace"))
+    file.write(markdown(report, notes, MD_LIMIT).encode("utf-8", "replace"))
 
 
-def markdown(report: Report, notes: list[str], rows: int) -> str:
-    """Spell a report as Markdown with at most ``rows`` rows a table."""
+def markdown(report: Report, notes: list[str], limit: Limit) -> str:
+    """Spell a report as Markdown with at most so much of each table."""
     lines = [f"# {_md(report.title)}", "", f"{report.kind} report, {report.created_at:%Y-%m-%d %H:%M UTC}", ""]
     lines += [f"- {_md(name)}: **{_md(shown(value))}**" for name, value in report.figures]
     lines += ["", *(f"> {_md(note)}" for note in notes)]
     lines += ["", report.narrative] if report.narrative else []
     for section in report.sections:
         lines += ["", f"## {_md(section.title)}", "", *([_md(section.text), ""] if section.text else [])]
-        lines += _md_table(section.grid, rows) if section.grid else []
+        lines += _md_table(section.grid, limit) if section.grid else []
     return "\n".join(lines) + "\n"
 
 
-def _md_table(grid: Grid, rows: int) -> list[str]:
-    kept = grid.rows[:rows]
+def _md_table(grid: Grid, limit: Limit) -> list[str]:
+    kept = grid.rows[: limit.rows_of(grid)]
     return [_md_row(grid.columns), "|" + " --- |" * len(grid.columns), *(_md_row(row) for row in kept)]
 
 
