@@ -26,3 +26,9 @@ TRASH_FOR_S = 24 * 3600
 
 AUDIT_STREAM = "nexus:audit"
 """Stream of every change by an operator; an entry has one field ``d``, JSON."""
+
+ALERT_STREAM = "nexus:alerts"
+"""Capped stream of what was raised and cleared: ``event``, ``name``, ``verdict``, ``message``, ``at``."""
+
+OPEN_ALERTS = "nexus:alerts:open"
+"""Hash of the alerts that are open now: name to the same fields as JSON."""

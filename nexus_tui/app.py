@@ -22,8 +22,8 @@ from nexus_tui.models.broker import QueueStats
 from nexus_tui.models.recent import Recent
 from nexus_tui.models.snapshot import Reading, Snapshot
 from nexus_tui.models.text import safe_text
-from nexus_tui.models.workers import Program, Worker
-from nexus_tui.poller import Feed, recent_reader
+from nexus_tui.models.workers import Worker
+from nexus_tui.poller import Feed, essence_of_programs, essence_of_workers, program_reader, recent_reader
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Choice, Troubles
 from nexus_tui.screens.pulse import PulseScreen
@@ -131,18 +131,23 @@ class NexusApp(App[None], inherit_bindings=False):
             self.register_theme(each)
         self.theme = theme.DEFAULT_THEME
         changed = self._source_changed
-        self._queues_feed: Feed[tuple[QueueStats, ...]] = Feed(
-            "broker", self._read_queues, changed, interval_s=0.4, calm_s=0.8
+        self._queues_feed = Feed("broker", self._read_queues, self._work_changed, interval_s=0.4, calm_s=0.8)
+        self._workers_feed = Feed(
+            "workers",
+            lambda: self.sources.control.workers(),
+            changed,
+            interval_s=2.0,
+            calm_s=4.0,
+            essence=essence_of_workers,
         )
-        self._workers_feed: Feed[tuple[Worker, ...]] = Feed(
-            "workers", lambda: self.sources.control.workers(), changed, interval_s=2.0, calm_s=2.0
+        self._programs_feed = Feed(
+            "supervisor",
+            program_reader(self.sources),
+            self._work_changed,
+            interval_s=0.8,
+            essence=essence_of_programs,
         )
-        self._programs_feed: Feed[tuple[Program, ...]] = Feed(
-            "supervisor", lambda: self.sources.supervisor.programs(), changed, interval_s=1.0, calm_s=2.0
-        )
-        self._recent_feed: Feed[Recent] = Feed(
-            "history", recent_reader(self.sources), changed, interval_s=0.5, calm_s=0.7
-        )
+        self._recent_feed = Feed("history", recent_reader(self.sources), self._work_changed, interval_s=0.5, calm_s=0.7)
 
     # What screens ask (screens.host.Host)
 
@@ -275,6 +280,10 @@ class NexusApp(App[None], inherit_bindings=False):
 
     def _source_changed(self) -> None:
         self.post_message(self.Changed())
+
+    def _work_changed(self) -> None:
+        self._workers_feed.hurry()
+        self._source_changed()
 
     @property
     def _feeds(self) -> tuple[Feed[Any], ...]:

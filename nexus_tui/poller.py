@@ -9,13 +9,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
 from nexus_tui.models import moment
 from nexus_tui.models.recent import Recent
 from nexus_tui.models.snapshot import Reading
-from nexus_tui.models.text import safe_text
+from nexus_tui.models.text import age, safe_text
+from nexus_tui.models.workers import Program, Worker
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import SourceError
 
@@ -26,6 +28,9 @@ _BUSY_SHARE = 4
 
 _CALM_AFTER = 10
 """Unchanged readings after which a feed slows down to its calm pace."""
+
+ASK_AGAIN_S = 4.0
+"""Programs that left no traces are asked for after so long."""
 
 LATEST, RUNNING, FAILURES = 200, 50, 50
 
@@ -39,6 +44,7 @@ class Feed(Generic[T]):
         changed: Called in the feed's thread when the value or the problem differs from before.
         interval_s: Pause between two readings.
         calm_s: Pause when nothing has changed for a while; None: the same.
+        essence: What of a value counts as a change; by default all of it.
     """
 
     def __init__(
@@ -49,6 +55,7 @@ class Feed(Generic[T]):
         *,
         interval_s: float,
         calm_s: float | None = None,
+        essence: Callable[[T], object] = lambda value: value,
     ) -> None:
         self.name = name
         self.reading: Reading[T] = Reading()
@@ -57,6 +64,8 @@ class Feed(Generic[T]):
         self._changed = changed
         self._interval_s = interval_s
         self._calm_s = calm_s or interval_s
+        self._essence = essence
+        self._known: object = None
         self._unchanged = 0
         self._wake = threading.Event()
         self._stopping = False
@@ -76,10 +85,14 @@ class Feed(Generic[T]):
         self._unchanged = 0
         self._wake.set()
 
+    def hurry(self) -> None:
+        """End a calm pause: something else has changed that may concern this."""
+        age_s = self.reading.age_s(moment.now())
+        if self._unchanged and (age_s is None or age_s >= self._interval_s):
+            self.read_now()
+
     def trouble(self, now: datetime | None = None) -> str:
         """Say what is wrong with the data, as a panel's title does: ``broker silent since 12 s``; empty when fresh."""
-        from nexus_tui.models.text import age
-
         reading = self.reading
         age_s = reading.age_s(now)
         if not reading.problem and (age_s is None or age_s <= self.stale_after_s):
@@ -93,7 +106,7 @@ class Feed(Generic[T]):
         while not self._stopping:
             started = time.monotonic()
             before, self.reading = self.reading, self._take()
-            if before.value != self.reading.value or before.problem != self.reading.problem:
+            if self._is_new(before):
                 self._unchanged = 0
                 if not self._stopping:
                     self._changed()
@@ -102,6 +115,11 @@ class Feed(Generic[T]):
             pause_s = self._calm_s if self._unchanged > _CALM_AFTER else self._interval_s
             self._wake.wait(max(pause_s, _BUSY_SHARE * (time.monotonic() - started)))
             self._wake.clear()
+
+    def _is_new(self, before: Reading[T]) -> bool:
+        value = self.reading.value
+        known, self._known = self._known, None if value is None else self._essence(value)
+        return known != self._known or before.problem != self.reading.problem
 
     def _take(self) -> Reading[T]:
         try:
@@ -133,3 +151,45 @@ def recent_reader(sources: Sources) -> Callable[[], Recent]:
         return last[0]
 
     return read
+
+
+def program_reader(sources: Sources) -> Callable[[], tuple[Program, ...]]:
+    """Make a reader of the programs that asks Supervisor when they left new traces, and every few seconds."""
+    last: list[tuple[tuple[Program, ...], object, float]] = []
+
+    def read() -> tuple[Program, ...]:
+        supervisor = sources.supervisor
+        if last:
+            programs, traces, asked_at = last[0]
+            if time.monotonic() - asked_at < ASK_AGAIN_S and supervisor.traces(programs) == traces:
+                return programs
+            last.clear()
+        programs = supervisor.programs()
+        last.append((programs, supervisor.traces(programs), time.monotonic()))
+        return programs
+
+    return read
+
+
+def essence_of_workers(workers: tuple[Worker, ...]) -> object:
+    """Take what of workers is worth a repaint: not the heartbeat, nor a wavering of CPU and memory."""
+    return tuple(
+        replace(
+            worker,
+            heartbeat_at=None,
+            uptime_s=None,
+            cpu_percent=_roughly(worker.cpu_percent, 5),
+            rss_bytes=_roughly(worker.rss_bytes, 5_000_000),
+            children=tuple((child.pid, child.run_id) for child in worker.children),  # pyright: ignore[reportArgumentType]
+        )
+        for worker in workers
+    )
+
+
+def essence_of_programs(programs: tuple[Program, ...]) -> object:
+    """Take what of programs is worth a repaint: not how long they run."""
+    return tuple((program.name, program.state, program.pid) for program in programs)
+
+
+def _roughly(value: float | None, step: int) -> int | None:
+    return None if value is None else round(value / step)

@@ -8,7 +8,6 @@ publishes the same id once more, which tasks that must not repeat themselves rec
 from __future__ import annotations
 
 import uuid
-from copy import copy
 from typing import Any
 
 from celery.beat import SchedulingError
@@ -33,14 +32,15 @@ class SlotScheduler(RedBeatScheduler):  # pyright: ignore[reportUntypedBaseClass
 
     def apply_async(self, entry: Any, producer: Any = None, advance: bool = True, **kwargs: Any) -> Any:
         """Publish; what can't be published for want of a connection stays due, any other failure is noted as run."""
-        named = copy(entry)
-        named.options = {"task_id": slot_id(entry), **entry.options}
+        options, entry.options = entry.options, {"task_id": slot_id(entry), **entry.options}
         try:
-            sent = super().apply_async(named, producer=producer, advance=False, **kwargs)
+            sent = super().apply_async(entry, producer=producer, advance=False, **kwargs)
         except SchedulingError as error:
             if advance and not isinstance(error.__context__, _NO_CONNECTION):
                 self.reserve(entry)
             raise
+        finally:
+            entry.options = options
         if advance:
             self.reserve(entry)
         return sent

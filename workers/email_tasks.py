@@ -10,25 +10,30 @@ from pydantic import Field
 
 from config.celery_config import celery_app
 from config.queues import BY_FAMILY
-from config.settings import settings
-from workers.errors import InvalidArgument
 from workers.idempotency import redis_client
-from workers.mail_runs import current_ticket, send_batch, send_once
+from workers.mail_runs import (
+    BulkTask,
+    ChangeTask,
+    NotificationTask,
+    current_ticket,
+    default_sender,
+    drafts_of,
+    send_batch,
+    send_once,
+)
 from workers.services.mail import templates
 from workers.services.mail.arguments import Addresses, Attachments, SendAt, Sender, Subject, Text
-from workers.services.mail.bulk import (
-    MAX_MESSAGES,
-    BulkMessage,
-    BulkRecipient,
-    drafts_of_messages,
-    drafts_of_template,
-    drafts_of_text,
-)
+from workers.services.mail.bulk import MAX_MESSAGES, BulkMessage, BulkRecipient
 from workers.services.mail.message import Mail
 from workers.services.mail.scheduled import Schedule, ScheduledMail, parse_time
 from workers.services.mail.templates import TemplateName
+from workers.task import NexusTask
 
 _OPTIONS = BY_FAMILY["email"].task_options
+
+
+def _based_on(base: type[NexusTask]) -> dict[str, Any]:
+    return {"base": base}
 
 
 @celery_app.task(bind=False, **_OPTIONS)
@@ -64,7 +69,7 @@ def send_email(
         outputs (eml_file, when no server is set), stats.
     """
     mail = Mail.of(
-        sender=from_email or settings().mail_from,
+        sender=from_email or default_sender(),
         to=to_email,
         subject=subject,
         text=body,
@@ -77,7 +82,7 @@ def send_email(
     return send_once(mail)
 
 
-@celery_app.task(bind=False, **_OPTIONS)
+@celery_app.task(bind=False, **_OPTIONS, **_based_on(NotificationTask))
 def send_notification(
     to_email: Addresses,
     template: TemplateName,
@@ -105,7 +110,7 @@ def send_notification(
     """
     filled = templates.render(template, context or {})
     mail = Mail.of(
-        sender=from_email or settings().mail_from,
+        sender=from_email or default_sender(),
         to=to_email,
         subject=filled.subject,
         text=filled.text,
@@ -118,7 +123,7 @@ def send_notification(
     return send_once(mail)
 
 
-@celery_app.task(bind=False, **_OPTIONS)
+@celery_app.task(bind=False, **_OPTIONS, **_based_on(BulkTask))
 def send_bulk_emails(
     messages: Annotated[list[BulkMessage], Field(max_length=MAX_MESSAGES)] | None = None,
     recipients: Annotated[list[str | BulkRecipient], Field(max_length=MAX_MESSAGES)] | None = None,
@@ -151,20 +156,17 @@ def send_bulk_emails(
     Returns:
         outcome, results (each message's index, to, outcome, message_id, accepted, refused), outputs, stats.
     """
-    sender = from_email or settings().mail_from
-    people = [BulkRecipient(to_email=item) if isinstance(item, str) else item for item in recipients or ()]
-    if messages is not None:
-        _refuse_beside(
-            "messages", recipients=recipients, template=template, subject=subject, body=body, html_body=html_body
-        )
-        drafts = drafts_of_messages(messages, sender)
-    elif template is not None:
-        _refuse_beside("template", subject=subject, body=body, html_body=html_body)
-        drafts = drafts_of_template(people, template, context or {}, sender, reply_to)
-    elif subject is not None and body is not None:
-        drafts = drafts_of_text(people, subject, body, html_body, sender, reply_to)
-    else:
-        raise InvalidArgument("give messages, or recipients with a template, or recipients with subject and body")
+    drafts = drafts_of(
+        messages=messages,
+        recipients=recipients,
+        template=template,
+        context=context,
+        subject=subject,
+        body=body,
+        html_body=html_body,
+        from_email=from_email,
+        reply_to=reply_to,
+    )
     return send_batch(drafts, chunk_size)
 
 
@@ -251,7 +253,7 @@ def cancel_scheduled_email(schedule_id: str) -> dict[str, Any]:
     return {"schedule_id": schedule_id, "state": "cancelled"}
 
 
-@celery_app.task(bind=False, **_OPTIONS)
+@celery_app.task(bind=False, **_OPTIONS, **_based_on(ChangeTask))
 def change_scheduled_email(
     schedule_id: str,
     send_at: SendAt | None = None,
@@ -286,8 +288,6 @@ def change_scheduled_email(
         "bcc": bcc,
     }
     changes = {name: value for name, value in given.items() if value is not None}
-    if not changes and send_at is None:
-        raise InvalidArgument("nothing to change; give send_at, to_email, subject, body, html_body, cc or bcc")
     time = None if send_at is None else parse_time(send_at)
     entry = Schedule(redis_client()).change(schedule_id, changes, time)
     return {**entry.to_json(), "state": "waiting"}
@@ -307,9 +307,3 @@ def send_due_emails() -> dict[str, Any]:
 def _publish(task_id: str, mail: Mapping[str, Any], priority: int | None) -> None:
     # By name: what became wrong while it waited (an attachment is gone) fails in its own run, where people see it
     celery_app.send_task(send_email.name, kwargs=dict(mail), task_id=task_id, priority=priority)
-
-
-def _refuse_beside(what: str, **others: object) -> None:
-    given = [name for name, value in others.items() if value is not None]
-    if given:
-        raise InvalidArgument(f"{given[0]}: not together with {what}")

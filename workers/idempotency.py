@@ -29,8 +29,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-import psutil
-
 from workers.errors import OutcomeUnknown, TaskError, TransientError
 
 if TYPE_CHECKING:
@@ -236,10 +234,14 @@ def _pid_namespace() -> str:
 
 @lru_cache(maxsize=8)
 def _started_at(pid: int) -> float:
+    import psutil
+
     return round(psutil.Process(pid).create_time(), 1)
 
 
 def _is_alive(owner: str) -> bool:
+    import psutil
+
     host, namespace, pid, started = owner.rsplit(" ", 3)
     if (host, namespace) != (socket.gethostname(), _pid_namespace()):
         return True

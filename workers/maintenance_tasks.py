@@ -7,9 +7,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import redis
 from celery import current_task
 from pydantic import Field
 
@@ -18,6 +17,9 @@ from config.queues import BY_FAMILY, QUEUES
 from config.settings import settings
 from workers.errors import TransientError
 from workers.progress import RunProgress
+
+if TYPE_CHECKING:
+    import redis
 
 _OPTIONS = BY_FAMILY["default"].task_options
 _AI_SERVICES = {
@@ -154,6 +156,8 @@ def archive_old_files(max_age_days: Annotated[float, Field(ge=1)] = 30, dry_run:
 
 @contextmanager
 def _client() -> Generator[redis.Redis]:
+    import redis
+
     client = redis.Redis.from_url(
         settings().broker.redis_py,
         decode_responses=True,
@@ -169,6 +173,8 @@ def _client() -> Generator[redis.Redis]:
 
 @contextmanager
 def _reachable() -> Generator[None]:
+    import redis
+
     try:
         yield
     except (redis.ConnectionError, redis.TimeoutError) as error:

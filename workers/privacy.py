@@ -9,16 +9,21 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from celery.utils.saferepr import saferepr
+
+from workers.errors import InvalidArgument
 
 # With the log level DEBUG, Celery's pool prints the bodies of messages.
 logging.getLogger("celery.pool").setLevel(logging.INFO)
 
 REPR_MAXSIZE = 1024
 """Longest printed form of arguments; Celery's own limit."""
+
+_PLACEHOLDER = re.compile(r"‹private, [\d,]+ characters›")
 
 TaskLike = Any
 """A Celery task; its stubs want type arguments that nobody here knows."""
@@ -49,6 +54,19 @@ def private_text(value: Any) -> Any:
         return value
     size = len(value) if isinstance(value, str) else len(json.dumps(value, ensure_ascii=False, default=str))
     return f"‹private, {size:,} characters›"
+
+
+def refuse_placeholders(task: TaskLike, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> None:
+    """Refuse a run whose arguments were copied from a place that had left the private ones out.
+
+    Raises:
+        InvalidArgument: Names the argument.
+    """
+    names = private_arguments(task)
+    given = [*zip(_positional_names(task.run), args or (), strict=False), *(kwargs or {}).items()] if names else []
+    for name, value in given:
+        if name in names and isinstance(value, str) and _PLACEHOLDER.fullmatch(value):
+            raise InvalidArgument(f"{name}: was kept private and is not known any more; give it again")
 
 
 def private_reprs(

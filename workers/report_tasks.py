@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from celery import current_task
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from config.celery_config import celery_app
 from config.queues import BY_FAMILY
 from config.settings import settings
 from workers.errors import InvalidArgument, TransientError
-from workers.idempotency import Once, redis_client, run_once
 from workers.progress import RunProgress
+from workers.services.exports.sources import as_object
+from workers.services.reports.periods import seconds_of
 from workers.services.storage import OutputFolder, folder_name
 from workers.task import NexusTask
 from workers.upload_path import UploadPath
@@ -32,6 +33,25 @@ ProviderChoice = Literal["auto", "claude", "openai"]
 RecurringAction = Literal["create", "list", "change", "remove"]
 RecurringReport = Literal["analytics", "summary", "performance", "export"]
 Title = Annotated[str, Field(max_length=300)]
+Every = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)]
+
+
+def _with_records(data: dict[str, Any]) -> dict[str, Any]:
+    records = data.get("records")
+    if not isinstance(records, list):
+        raise InvalidArgument("data: expected an object with a list of objects in `records`")
+    for index, record in enumerate(cast("list[Any]", records)):
+        as_object(record, f"data.records[{index}]")
+    return data
+
+
+def _period(period: str) -> str:
+    seconds_of(period)
+    return period
+
+
+Data = Annotated[dict[str, Any], AfterValidator(_with_records)]
+Period = Annotated[str, AfterValidator(_period)]
 
 
 class ExportTask(NexusTask):
@@ -49,7 +69,7 @@ class ExportTask(NexusTask):
 
 @celery_app.task(bind=False, base=None, **SPEC.task_options)
 def generate_analytics_report(
-    data: dict[str, Any],
+    data: Data,
     report_type: ReportType = "summary",
     format: ReportFormat = "html",
     title: Title = "",
@@ -92,7 +112,7 @@ def generate_analytics_report(
 
 @celery_app.task(bind=False, base=None, **SPEC.task_options)
 def generate_summary_report(
-    data: dict[str, Any],
+    data: Data,
     format: ReportFormat = "html",
     title: Title = "",
     provider: ProviderChoice = "auto",
@@ -169,7 +189,7 @@ def export_data(
 
 @celery_app.task(bind=False, base=None, **SPEC.task_options)
 def generate_task_performance_report(
-    period: str = "day", format: ReportFormat = "html", title: Title = ""
+    period: Period = "day", format: ReportFormat = "html", title: Title = ""
 ) -> dict[str, Any]:
     """Report how tasks performed: counts, failures, retries, waits and run times, busiest hours, slowest runs, errors.
 
@@ -204,7 +224,7 @@ def schedule_recurring_report(
     report: RecurringReport | None = None,
     arguments: dict[str, Any] | None = None,
     cron: str | None = None,
-    every: str | float | None = None,
+    every: Every | None = None,
     enabled: bool | None = None,
 ) -> dict[str, Any]:
     """Create, list, change or remove a report that beat starts again and again.
@@ -253,6 +273,8 @@ def _once(effect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     run_id = _run_id()
     if run_id is None:
         return effect()
+    from workers.idempotency import Once, redis_client, run_once
+
     once = Once(redis_client(), f"report:{run_id}", lease_s=SPEC.time_limit_s)
     found = once.look()
     if found and found.abandoned:

@@ -11,7 +11,7 @@ from celery import Task as CeleryTask
 from config.queues import RetryPolicy, spec_of_task
 from workers import arguments
 from workers.errors import TransientError
-from workers.privacy import private_reprs
+from workers.privacy import private_reprs, refuse_placeholders
 
 COMPRESS_FROM_BYTES = 64 * 1024
 MAX_RETRY_AFTER_S = 15 * 60
@@ -37,6 +37,7 @@ class NexusTask(Task):
 
     def check(self, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
         """Check arguments as the worker would; see :func:`workers.arguments.validate`."""
+        refuse_placeholders(self, args, kwargs)
         return arguments.validate(self.run, args or (), kwargs or {})
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

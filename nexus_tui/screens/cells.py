@@ -50,6 +50,7 @@ WORKER_LOOKS = {
 }
 
 _SPARK = 11
+NO_CPU = 2
 
 
 def text(value: object, look: str = "plain") -> Line:
@@ -285,7 +286,7 @@ def worker_cells(worker: Worker) -> Cells:
         ((_busy(worker), "plain"),),
         ((number(worker.reserved), "dim"),),
         ((number(worker.processed), "plain"),),
-        ((percent(worker.cpu_percent), "plain"),),
+        ((_cpu(worker.cpu_percent), "plain"),),
         ((size(worker.rss_bytes), "plain"),),
         ((age(worker.uptime_s), "dim"),),
         known(worker.pool, "dim"),
@@ -300,7 +301,7 @@ def pulse_worker_cells(worker: Worker) -> Cells:
         text(worker.name, _worker_colour(worker)),
         verdict_cell(worker),
         ((_busy(worker), "plain"),),
-        ((percent(worker.cpu_percent), "plain"),),
+        ((_cpu(worker.cpu_percent), "plain"),),
         ((size(worker.rss_bytes), "plain"),),
         ((age(worker.uptime_s), "dim"),),
     )
@@ -315,7 +316,7 @@ def child_cells(child: Child) -> Cells:
         ),
         ((short_id(child.run_id or ""), "plain"),),
         (("" if child.run_id is None else age(child.ran_s), "plain"),),
-        ((percent(child.cpu_percent), "plain"),),
+        ((_cpu(child.cpu_percent), "plain"),),
         ((size(child.rss_bytes), "plain"),),
     )
 
@@ -349,6 +350,11 @@ def program_cells(program: Program) -> Cells:
         (("–" if program.uptime_s is None else age(program.uptime_s), "dim"),),
         text("" if program.state == "RUNNING" else program.description, "dim"),
     )
+
+
+def _cpu(value: float | None) -> str:
+    """Write CPU use; what is next to nothing does not flicker."""
+    return f"<{NO_CPU} %" if value is not None and value < NO_CPU else percent(value)
 
 
 def _busy(worker: Worker) -> str:

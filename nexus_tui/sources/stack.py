@@ -23,7 +23,7 @@ from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.errors import SourceError, Unreachable
 from nexus_tui.sources.supervisor import SupervisorSource
 
-START_TIMEOUT_S = 90.0
+START_TIMEOUT_S = 180.0
 _LOG_LINES = 12
 _POLL_S = 0.25
 _BROKER_STARTS = 3
@@ -138,7 +138,7 @@ class Stack:
         while True:
             programs = {program.name: program for program in self.supervisor.programs()}
             self._fail_early(programs.values(), patient=time.monotonic() - started < _SETTLED_AFTER_S)
-            ready = [name for name in self._ready(programs) if name not in answered]
+            ready = [name for name in self._ready(programs, answered) if name not in answered]
             waiting_for = {node: name for node, name in expected.items() if name not in answered}
             if "broker" in answered and not ready:
                 ready = [name for name in self._answering(waiting_for) if name not in answered]
@@ -156,16 +156,13 @@ class Stack:
                 self._give_up(sorted(missing))
             time.sleep(_POLL_S)
 
-    def _ready(self, programs: dict[str, Program]) -> list[str]:
-        """Programs other than workers that do their work: running, and for the broker, answering."""
-        ready: list[str] = []
-        for name, program in programs.items():
-            if name == "broker":
-                if self._broker_answers() and (program.state == "RUNNING" or not self._settings.embedded):
-                    ready.append(name)
-            elif not name.startswith("workers:") and program.state == "RUNNING":
-                ready.append(name)
-        return sorted(ready, key=lambda name: name != "broker")
+    def _ready(self, programs: dict[str, Program], answered: set[str]) -> list[str]:
+        """Programs other than workers that do their work; none before the broker answers, which all of them need."""
+        if "broker" not in answered:
+            runs = programs["broker"].state == "RUNNING" or not self._settings.embedded
+            return ["broker"] if runs and self._broker_answers() else []
+        others = (program for name, program in programs.items() if not name.startswith("workers:"))
+        return sorted(program.name for program in others if program.state == "RUNNING")
 
     def _answering(self, nodes: dict[str, str]) -> list[str]:
         """Programs of the workers that answer a ping by remote control."""

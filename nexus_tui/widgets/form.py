@@ -105,6 +105,8 @@ class Field(Vertical):
             try:
                 return json.loads(text)
             except json.JSONDecodeError as error:
+                if self.parameter.type_label.startswith("text or "):
+                    return text
                 raise BadField(f"not JSON: {error.msg} at character {error.pos + 1}") from None
         if self.parameter.kind in ("integer", "number"):
             try:

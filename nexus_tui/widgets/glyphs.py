@@ -45,13 +45,13 @@ def priority_bars(by_priority: Sequence[int], look: str) -> Line:
 
 
 def spark(values: Sequence[int], width: int, look: str) -> Line:
-    """Draw the last ``width`` values as a sparkline, from zero to their greatest."""
-    if not values:
+    """Draw the last ``width`` values as a sparkline, from zero to their greatest; nothing while all are zero."""
+    top = max(values, default=0)
+    if not top:
         return ((" " * width, "dim"),)
     shown = _squeeze(values, width)
-    top = max(shown)
-    line = "".join(EIGHTHS[max(1, -(-value * 8 // top))] if top else EIGHTHS[1] for value in shown)
-    return ((line.rjust(width), look if top else "rule"),)
+    line = "".join(EIGHTHS[max(1, -(-value * 8 // top))] for value in shown)
+    return ((line.rjust(width), look),)
 
 
 def progress_bar(done: int, total: int | None, width: int = 10) -> Line:

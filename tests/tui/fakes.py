@@ -202,6 +202,9 @@ class FakeSupervisor:
     def programs(self) -> tuple[Program, ...]:
         return self.rows
 
+    def traces(self, programs: Any) -> tuple[object, ...]:
+        return self.rows
+
     def resolve(self, name: str) -> tuple[str, ...]:
         return (name,)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
+import orjson
+
 from workers.history.errors import BadEvent
 from workers.history.failure import fingerprint, parse_failure
 
@@ -80,17 +82,18 @@ class RunRecord:
         Raises:
             BadEvent: Its type isn't one of a run, or its time is none.
         """
-        handler = _HANDLERS.get(event["type"])
-        if handler is None:
+        known = _EVENTS.get(event["type"])
+        if known is None:
             return False
+        handler, name, detail = known
         at = event_time(event)
         if handler is _progress:
             return _progress(self, event, at)
-        name = event["type"][5:]
-        if any(entry[0] == at and entry[1] == name for entry in self.life):
-            return False
+        for entry in self.life:
+            if entry[0] == at and entry[1] == name:
+                return False
         handler(self, event, at)
-        self._remember(at, name, _DETAILS[name](event) if name in _DETAILS else "")
+        self._remember(at, name, detail(event))
         self._derive()
         return True
 
@@ -140,6 +143,8 @@ def event_time(event: Event) -> float:
         BadEvent: It has none.
     """
     at = event.get("timestamp")
+    if type(at) is float and _EARLIEST < at < _LATEST:
+        return at
     if isinstance(at, bool) or not isinstance(at, int | float) or not _EARLIEST < at < _LATEST:
         raise BadEvent(f"no time: {str(at)[:40]!r}")
     return float(at)
@@ -240,42 +245,45 @@ def _progress(run: RunRecord, event: Event, at: float) -> bool:
     return True
 
 
-_HANDLERS: dict[str, Callable[[RunRecord, Event, float], Any]] = {
-    "task-sent": _sent,
-    "task-received": _received,
-    "task-started": _started,
-    "task-succeeded": _succeeded,
-    "task-failed": _failed,
-    "task-retried": _retried,
-    "task-revoked": _revoked,
-    "task-rejected": _rejected,
-    "task-cancelled": _cancelled,
-    "task-progress": _progress,
-}
-
-
 def _revoked_detail(event: Event) -> str:
     if event.get("expired"):
         return "expired"
     return f"terminated {event.get('signum') or ''}".strip()[:100] if event.get("terminated") else ""
 
 
-_DETAILS: dict[str, Callable[[Event], str]] = {
-    "sent": lambda event: str(event.get("queue") or "")[:MAX_NAME],
-    "received": lambda event: str(event.get("hostname") or "")[:MAX_NAME],
-    "started": lambda event: str(event.get("hostname") or "")[:MAX_NAME],
-    "retried": lambda event: str(event.get("exception") or "")[:300],
-    "failed": lambda event: str(event.get("exception") or "")[:300],
-    "revoked": _revoked_detail,
-    "rejected": lambda event: "back to its queue" if event.get("requeue") else "",
-    "cancelled": lambda event: "its worker lost the broker",
+def _no_detail(event: Event) -> str:
+    return ""
+
+
+def _text_of(name: str, limit: int) -> Callable[[Event], str]:
+    def detail(event: Event) -> str:
+        value = event.get(name)
+        return value[:limit] if isinstance(value, str) else ""
+
+    return detail
+
+
+_QUEUE, _WORKER, _EXCEPTION = _text_of("queue", MAX_NAME), _text_of("hostname", MAX_NAME), _text_of("exception", 300)
+
+_EVENTS: dict[str, tuple[Callable[[RunRecord, Event, float], Any], str, Callable[[Event], str]]] = {
+    "task-sent": (_sent, "sent", _QUEUE),
+    "task-received": (_received, "received", _WORKER),
+    "task-started": (_started, "started", _WORKER),
+    "task-succeeded": (_succeeded, "succeeded", _no_detail),
+    "task-failed": (_failed, "failed", _EXCEPTION),
+    "task-retried": (_retried, "retried", _EXCEPTION),
+    "task-revoked": (_revoked, "revoked", _revoked_detail),
+    "task-rejected": (_rejected, "rejected", lambda event: "back to its queue" if event.get("requeue") else ""),
+    "task-cancelled": (_cancelled, "cancelled", lambda event: "its worker lost the broker"),
+    "task-progress": (_progress, "progress", _no_detail),
 }
 
 
 def _identify(run: RunRecord, event: Event) -> None:
     run.task = run.task or _name(event.get("name"))
-    root_id = _name(event.get("root_id"))
-    run.root_id = run.root_id or (root_id if root_id != run.id else None)
+    root_id = event.get("root_id")
+    if root_id != run.id:
+        run.root_id = run.root_id or _name(root_id)
     run.parent_id = run.parent_id or _name(event.get("parent_id"))
     run.group_id = run.group_id or _name(event.get("group"))
 
@@ -303,8 +311,6 @@ def stored(value: Any, json_text: str | None = None) -> str | None:
 
 def dumps(value: Any) -> str:
     """Encode a JSON value as text."""
-    import orjson
-
     return orjson.dumps(value).decode()
 
 

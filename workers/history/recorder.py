@@ -8,6 +8,7 @@ damaged file from the stream, and ends on SIGTERM after the batch at hand.
 from __future__ import annotations
 
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -36,6 +37,9 @@ from workers.history.writer import FIELD, STREAM
 log = logging.getLogger("nexus.recorder")
 
 BATCH = 1_000
+BATCH_BYTES = 8_000_000
+"""Batches get smaller when events are large: what is read at once is in memory at once."""
+
 BLOCK_MS = 1_000
 RETRY_S = 1.0
 START = "0-0"
@@ -61,6 +65,7 @@ class Recorder:
         self._lock = _lock(path)
         self._store: Store | None = None
         self._stopping = threading.Event()
+        self._count = BATCH // 10
 
     def stop(self) -> None:
         """End after the batch at hand."""
@@ -107,7 +112,7 @@ class Recorder:
         if not entries:
             self._touch()
             self._retention.step(store)
-            entries = self._entries(self._client.xread({self._stream: cursor}, count=BATCH, block=BLOCK_MS))
+            entries = self._entries(self._client.xread({self._stream: cursor}, count=self._count, block=BLOCK_MS))
         if entries:
             self._write(store, entries)
         return len(entries)
@@ -116,7 +121,7 @@ class Recorder:
         """Read what is there, and look whether the stream was cut or made anew behind the cursor."""
         pipeline = self._client.pipeline(transaction=True)
         pipeline.xinfo_stream(self._stream)
-        pipeline.xread({self._stream: cursor}, count=BATCH)
+        pipeline.xread({self._stream: cursor}, count=self._count)
         info, reply = pipeline.execute(raise_on_error=False)
         if isinstance(reply, Exception):
             raise reply
@@ -149,8 +154,10 @@ class Recorder:
         results.complete(self._client, (event for event in events if isinstance(event, dict)))
         offset = int(store.meta("offset", 0)) + len(entries)
         store.write(events, cursor=entries[-1][0].decode(), offset=offset)
-        if len(entries) < BATCH:
+        if len(entries) < self._count:
             self._touch()
+        size = sum(len(fields.get(FIELD, b"")) for _, fields in entries if fields) // len(entries)
+        self._count = max(10, min(BATCH, 2 * self._count, BATCH_BYTES // max(1, size)))
 
     def _touch(self) -> None:
         """Say that everything is recorded as of now: by the lock file's time, which costs no write to the history."""
@@ -200,6 +207,7 @@ def main() -> None:
     recorder = Recorder(client, current.paths.history)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: recorder.stop())
+    gc.set_threshold(100_000, 50, 100)  # the runs in memory are no garbage, and looking through them costs a tenth
     log.info("recording %s into %s", current.broker.masked, current.paths.history)
     recorder.run()
     log.info("stopped")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 import orjson
 from celery import Celery
 
 from config.queues import spec_of_task
 from workers.masking import mask, mask_text
+from workers.privacy import without_private
 
 MAX_ARGUMENTS_BYTES = 64 * 1024
 """Of one run's positional arguments, and of its keyword arguments, as JSON."""
@@ -29,20 +30,14 @@ def shown_arguments(
 ) -> tuple[list[Any], dict[str, Any]]:
     """Copy a run's arguments for an event.
 
-    Secrets are masked by the names of their parameters and by what they look like; the values of the task's
-    ``private_arguments`` are replaced by how long they are.
+    Secrets are masked by the names of their parameters and by what they look like; of private arguments only
+    the size is told.
     """
     task = _task(app, task_name)
+    args, kwargs = without_private(task, args, kwargs)
     names = _positional_names(task, len(args))
-    private = frozenset(cast("Sequence[str]", getattr(task, "private_arguments", ())))
-    positional = [
-        _private(value) if name in private else next(iter(mask({name: value}).values()))
-        for name, value in zip(names, args, strict=True)
-    ]
-    open_kwargs = {str(name): value for name, value in kwargs.items() if name not in private}
-    named: dict[str, Any] = dict(mask(open_kwargs))
-    named.update({name: _private(kwargs[name]) for name in private if name in kwargs})
-    return _fitted_list(positional), _fitted(named)
+    positional = [next(iter(mask({name: value}).values())) for name, value in zip(names, args, strict=True)]
+    return _fitted_list(positional), _fitted(dict(mask(kwargs)))
 
 
 def shown_error(text: str) -> str:
@@ -75,11 +70,6 @@ def _positional_names(task: Any, count: int) -> list[str]:
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         names = [parameter.name for parameter in parameters if parameter.kind in kinds][:count]
     return names + [""] * (count - len(names))
-
-
-def _private(value: Any) -> str:
-    size = len(value) if isinstance(value, str) else len(_json(value))
-    return f"‹private, {size} characters›"
 
 
 def _json(value: Any) -> bytes:

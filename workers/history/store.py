@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
@@ -31,11 +31,10 @@ _COLUMNS: tuple[str, ...] = (
     "error_group", "progress", "verdict",
 )  # fmt: skip
 _NAMED = {"task": "task", "queue": "queue", "worker": "worker", "error_group": "error"}
-_UPSERT = (
-    f"insert into run ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
-    " on conflict (key) do update set "
-    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in {"key", "id"})
-)
+_INSERT = f"insert into run ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+_UPDATE = f"update run set {', '.join(f'{name} = ?' for name in _COLUMNS[2:])} where key = ?"  # noqa: S608
+_AHEAD_S = 60
+"""A clock that is farther ahead doesn't put its runs before all others."""
 
 Row = tuple[Any, ...]
 
@@ -68,6 +67,7 @@ class Store:
         self._names: dict[tuple[str, str], int] = {}
         self._texts: dict[int, str] = {}
         self._new_keys: set[int] = set()
+        self._is_careful = False
         self._counter = random.randrange(COUNTERS)  # noqa: S311  (two recorders in turn shall not collide)
 
     @property
@@ -94,6 +94,17 @@ class Store:
         Raises:
             sqlite3.Error: Nothing was written.
         """
+        batch = list(events)
+        try:
+            return self._write(batch, meta)
+        except sqlite3.IntegrityError:  # a new run's key is taken: next to impossible, unless clocks stand still
+            self._is_careful = True
+            try:
+                return self._write(batch, meta)
+            finally:
+                self._is_careful = False
+
+    def _write(self, events: list[Event | bytes], meta: dict[str, Any]) -> Counts:
         counts = Counts()
         connection = self._connection
         connection.execute("begin immediate")
@@ -135,37 +146,36 @@ class Store:
             )
 
     def _merge(self, events: Sequence[Event], counts: Counts) -> dict[str, RunRecord]:
-        self._load({event["uuid"] for event in events if "uuid" in event} - self._runs.keys())
+        self._load({event["uuid"] for event in events} - self._runs.keys())
+        runs = self._runs
         changed: dict[str, RunRecord] = {}
         for event in events:
-            if event["type"] == "stream-dropped":
-                counts.dropped += event["count"] if isinstance(event.get("count"), int) else 0
-            if "uuid" not in event:
-                continue
             id_ = event["uuid"]
-            run = self._runs.get(id_)
+            run = runs.get(id_)
             if run is None:
-                run = self._runs[id_] = RunRecord(id_)
-            else:
-                self._runs.move_to_end(id_)
+                run = RunRecord(id_)
             try:
                 if run.apply(event):
+                    changed[id_] = run
                     if not run.key:
                         run.key = self._new_key(event_time(event))
-                    changed[id_] = run
+                        runs[id_] = run
             except BadEvent:
                 counts.bad += 1
-            if not run.key:
-                del self._runs[id_]
+        for id_ in changed:
+            runs.move_to_end(id_)
         return changed
 
     def _new_key(self, at: float) -> int:
         self._counter = (self._counter + 1) % COUNTERS
-        key = int(min(at, time.time() + 60) * 1_000_000) * COUNTERS + self._counter
-        while key in self._new_keys or self._connection.execute("select 1 from run where key = ?", (key,)).fetchone():
+        key = int(min(at, time.time() + _AHEAD_S) * 1_000_000) * COUNTERS + self._counter
+        while key in self._new_keys or (self._is_careful and self._is_taken(key)):
             key += 1
         self._new_keys.add(key)
         return key
+
+    def _is_taken(self, key: int) -> bool:
+        return self._connection.execute("select 1 from run where key = ?", (key,)).fetchone() is not None
 
     def _load(self, ids: set[str]) -> None:
         missing = list(ids)
@@ -190,13 +200,14 @@ class Store:
         return run
 
     def _write_runs(self, changed: dict[str, RunRecord]) -> None:
-        rows: list[Row] = []
+        new: list[Row] = []
+        known: list[Row] = []
         lives: list[Row] = []
         arguments: list[Row] = []
         endings: list[Row] = []
         for run in changed.values():
             task, queue = self._number("task", run.task), self._number("queue", run.queue)
-            rows.append((
+            (new if run.key in self._new_keys else known).append((
                 run.key, run.id, task, queue, self._number("worker", run.worker), _STATE_NUMBER[run.state],
                 run.state_at, run.priority, run.retries, run.sent_at, run.eta_at, run.received_at, run.started_at,
                 run.finished_at, run.waited_s, run.ran_s, run.root_id, run.parent_id, run.group_id,
@@ -214,7 +225,8 @@ class Store:
                     self._aggregates.add(state, at, task, queue or NO_NAME, run.waited_s, run.ran_s)
                 run.done.clear()
         connection = self._connection
-        connection.executemany(_UPSERT, rows)
+        connection.executemany(_INSERT, new)
+        connection.executemany(_UPDATE, [(*row[2:], row[0]) for row in known])
         connection.executemany("insert or replace into life values (?, ?)", lives)
         connection.executemany("insert or replace into arguments values (?, ?, ?)", arguments)
         connection.executemany("insert or replace into ending values (?, ?, ?, ?, ?)", endings)
@@ -246,26 +258,20 @@ class Store:
 
 
 def _decoded(events: Iterable[Event | bytes], counts: Counts) -> list[Event]:
-    """Decode a batch, without what can't be events."""
+    """Decode a batch, without what can't be events of runs."""
     good: list[Event] = []
     for item in events:
         counts.events += 1
         try:
             event: Any = orjson.loads(item) if isinstance(item, bytes) else item
-        except orjson.JSONDecodeError:
-            event = None
-        if isinstance(event, dict) and _is_event(cast("Event", event)):
-            good.append(cast("Event", event))
-        else:
+            kind, id_ = event["type"], event.get("uuid")
+            if kind.startswith("task-"):
+                if isinstance(id_, str) and 0 < len(id_) <= _MAX_ID and "\0" not in id_:
+                    good.append(event)
+                else:
+                    counts.bad += 1
+            elif kind == "stream-dropped":
+                counts.dropped += int(event["count"])
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):  # whatever JSON can be
             counts.bad += 1
     return good
-
-
-def _is_event(event: Event) -> bool:
-    if not isinstance(event.get("type"), str):
-        return False
-    if not event["type"].startswith("task-"):
-        event.pop("uuid", None)
-        return True
-    id_ = event.get("uuid")
-    return isinstance(id_, str) and 0 < len(id_) <= _MAX_ID and "\0" not in id_

@@ -35,7 +35,13 @@ HEARTBEAT_INTERVAL_S = 10.0
 """Heartbeats come every 2 s; the stream gets one of five, the hash of workers each."""
 
 _SMALL_RESULT = 16
+PRIVATE_RESULT = '"‹private›"'
+"""What the history keeps of a result that its task keeps private, as JSON."""
+
 _local = threading.local()
+_private_results: set[str] = set()
+"""Ids of what this worker has received and not ended, of tasks with a private result."""
+
 _Message = tuple[Any, Mapping[str, Any], Mapping[str, Any]]
 _started_at = time.time()
 
@@ -180,7 +186,9 @@ def _task_event(app: Celery, type_: str, hostname: str, fields: dict[str, Any]) 
         fields = _received_fields(app, fields)
     elif type_ == "task-succeeded":
         result = fields.get("result")
-        if not isinstance(result, str):
+        if fields.get("uuid") in _private_results:
+            fields["result"], fields["result_json"] = None, PRIVATE_RESULT
+        elif not isinstance(result, str):
             fields["result"] = mask(result)
         elif len(result) > _SMALL_RESULT:
             fields["result"] = mask_text(result)
@@ -189,9 +197,12 @@ def _task_event(app: Celery, type_: str, hostname: str, fields: dict[str, Any]) 
         fields["traceback"] = shown_traceback(str(fields.get("traceback") or ""))
     elif not type_.startswith("task-") or type_ not in _PLAIN:
         fields = mask(fields)
+    if type_ in _ENDS:
+        _private_results.discard(str(fields.get("uuid")))
     return _event(type_, hostname, fields)
 
 
+_ENDS = frozenset({"task-succeeded", "task-failed", "task-retried", "task-revoked", "task-rejected", "task-cancelled"})
 _PLAIN = frozenset({"task-started", "task-revoked", "task-rejected", "task-cancelled"})
 
 
@@ -202,6 +213,8 @@ def _received_fields(app: Celery, fields: dict[str, Any]) -> dict[str, Any]:
     args, kwargs = fields.pop("args", None), fields.pop("kwargs", None)
     if request is None or request.id != fields.get("uuid"):
         return fields | {"args": mask_text(str(args)), "kwargs": mask_text(str(kwargs))}
+    if getattr(request.task, "private_result", False):
+        _private_results.add(request.id)
     fields["queue"] = request.delivery_info.get("routing_key")
     fields["priority"] = request.delivery_info.get("priority")
     fields["group"] = request.request_dict.get("group")

@@ -44,12 +44,9 @@ def sleep(seconds: float) -> str:
     return "slept"
 
 
-@celery_app.task(name="lives.private")
-def private(prompt: str, model: str = "m") -> int:
-    return len(prompt)
-
-
-private.private_arguments = ("prompt",)  # pyright: ignore[reportAttributeAccessIssue]
+@celery_app.task(name="lives.private", private_arguments=("prompt",), private_result=True)
+def private(prompt: str, model: str = "m") -> str:
+    return f"answer to {prompt} and much more text that is nobody's business"
 
 
 @celery_app.task(name="lives.parent")

@@ -45,11 +45,13 @@ def test_no_secret_is_in_the_stream_or_the_file(stack: Stack) -> None:
         assert b"Correct-Horse-1" not in file.read_bytes()
 
 
-def test_private_arguments_are_replaced_by_their_size(stack: Stack) -> None:
+def test_of_private_arguments_and_results_nothing_is_told(stack: Stack) -> None:
     first = stack.call("print(private.delay('my diary').id)")
     second = stack.call("print(private.delay(prompt='my other diary', model='x').id)")
     assert stack.run_in(first, "SUCCESS").args == ["‹private, 8 characters›"]
-    assert stack.run_in(second, "SUCCESS").kwargs == {"prompt": "‹private, 14 characters›", "model": "x"}
+    run = stack.run_in(second, "SUCCESS")
+    assert (run.kwargs, run.result) == ({"prompt": "‹private, 14 characters›", "model": "x"}, "‹private›")
+    assert b"diary" not in b"".join(fields[b"d"] for _, fields in stack.redis.xrange("nexus:events"))
 
 
 def test_a_failure_has_type_message_place_and_traceback(stack: Stack) -> None:

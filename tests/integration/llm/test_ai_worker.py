@@ -108,6 +108,7 @@ def dump(broker: Broker) -> dict[str, str]:
         "set": client.smembers,
         "zset": lambda key: client.zrange(key, 0, -1),
         "stream": client.xrange,
+        "none": lambda _key: "",  # gone since it was listed
     }
     keys: list[str] = list(client.scan_iter())
     return {key: str(readers[str(client.type(key))](key)) for key in keys}

@@ -6,7 +6,8 @@ import asyncio
 import datetime
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -155,22 +156,24 @@ class _Controller(Controller):
 StartServer = Callable[..., Mailbox]
 
 
+@contextmanager
+def serving(**options: Any) -> Generator[Mailbox]:
+    """Run an SMTP server with options of aiosmtpd's."""
+    mailbox = Mailbox(0)
+    controller = _Controller(mailbox, **options)
+    controller.start()
+    mailbox.connections = 0  # the controller tries its own server
+    try:
+        yield mailbox
+    finally:
+        controller.stop()
+
+
 @pytest.fixture
 def start_server() -> Iterator[StartServer]:
-    """Start SMTP servers with options of aiosmtpd's."""
-    running: list[_Controller] = []
-
-    def start(**options: Any) -> Mailbox:
-        mailbox = Mailbox(0)
-        controller = _Controller(mailbox, **options)
-        controller.start()
-        mailbox.connections = 0  # the controller tries its own server
-        running.append(controller)
-        return mailbox
-
-    yield start
-    for controller in running:
-        controller.stop()
+    """Start SMTP servers that end with the test."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(serving(**options))
 
 
 @pytest.fixture

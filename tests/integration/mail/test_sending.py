@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import urllib.parse
 from pathlib import Path
@@ -10,6 +12,7 @@ from uuid import uuid4
 import pytest
 import redis
 
+from tests.conftest import ROOT, Broker
 from tests.integration.mail.conftest import (
     ASCII_PASSWORD,
     PASSWORD,
@@ -19,6 +22,7 @@ from tests.integration.mail.conftest import (
     StartServer,
     authenticate,
     nowhere,
+    wait_for,
 )
 from workers.errors import MailRefused, TransientError
 from workers.idempotency import InProgress, Once
@@ -193,6 +197,30 @@ def test_a_run_killed_while_it_handed_over_is_unknown_and_not_repeated(
         ["z@example.org"],
     )
     assert mailbox.taken == []
+
+
+def test_a_killed_process_leaves_one_mail_and_an_unknown_outcome(
+    mailbox: Mailbox, post: Post, client: redis.Redis, broker: Broker
+) -> None:
+    key = uuid4().hex
+    mailbox.mood.stall_s = 30
+    code = (
+        "import redis; from pathlib import Path; from workers.idempotency import Once;"
+        "from workers.services.mail.message import Mail; from workers.services.mail.sending import Post, send;"
+        "from workers.services.mail.server import MailServer;"
+        f"post = Post(MailServer.parse('smtp://127.0.0.1:{mailbox.port}'), Path('/nonexistent'), Path('/nonexistent'));"
+        "mail = Mail.of(sender='n@example.org', to='a@example.org', subject='s', text='t');"
+        f"send(post, mail, {key!r}, Once(redis.Redis.from_url({broker.url!r}), {key!r}), last_try=False)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
+    try:
+        wait_for(lambda: mailbox.taken, "the handing over")
+    finally:
+        process.kill()
+        process.wait()
+    mailbox.mood.stall_s = 0
+    result = send(post, _mail(), key, Once(client, key), last_try=False)
+    assert (result["outcome"], result["unknown"], len(mailbox.taken)) == ("unknown", ["a@example.org"], 1)
 
 
 def test_redis_away_means_nothing_is_sent(mailbox: Mailbox, post: Post) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import redis
 
+from config.keys import ALERT_STREAM, OPEN_ALERTS
 from config.queues import BY_FAMILY, QUEUES, AlertThresholds
 from tests.integration.upkeep.conftest import Stack
 from workers.services.upkeep import alerts, probes, queue_sizes
@@ -58,21 +59,21 @@ def test_an_alert_is_told_once_while_it_lasts_and_once_when_it_is_over(client: r
     assert alerts.update(client, "queue", [trouble]).raised == ()
     assert alerts.update(client, "health", []).cleared == ()
     assert alerts.update(client, "queue", []).cleared == ("queue.a.waiting",)
-    entries: Any = client.xrange(alerts.STREAM)
+    entries: Any = client.xrange(ALERT_STREAM)
     told = [(entry["event"], entry["name"]) for _, entry in entries]
     assert told == [("raised", "queue.a.waiting"), ("cleared", "queue.a.waiting")]
-    assert client.hlen(alerts.OPEN) == 0
+    assert client.hlen(OPEN_ALERTS) == 0
 
 
 def test_an_alert_that_gets_worse_is_told_again(client: redis.Redis) -> None:
     alerts.update(client, "queue", [Alert("queue.a.waiting", "warning", "many")])
     assert alerts.update(client, "queue", [Alert("queue.a.waiting", "failed", "more")]).raised == ("queue.a.waiting",)
-    assert json.loads(client.hget(alerts.OPEN, "queue.a.waiting") or "{}")["message"] == "more"
+    assert json.loads(client.hget(OPEN_ALERTS, "queue.a.waiting") or "{}")["message"] == "more"
 
 
 def test_a_dry_run_raises_nothing(client: redis.Redis) -> None:
     assert alerts.update(client, "queue", [Alert("queue.a.x", "failed", "many")], dry_run=True).raised == ("queue.a.x",)
-    assert client.exists(alerts.STREAM, alerts.OPEN) == 0
+    assert client.exists(ALERT_STREAM, OPEN_ALERTS) == 0
 
 
 def test_a_beat_is_judged_by_its_lock(client: redis.Redis) -> None:

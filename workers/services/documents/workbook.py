@@ -39,6 +39,7 @@ MAX_SHEETS = 500
 MAIN_PART = "xl/workbook.xml"
 _EPOCH_1900 = dt.datetime(1899, 12, 30)
 _EPOCH_1904 = dt.datetime(1904, 1, 1)
+_DAY_MS = 86_400_000
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})$")
 _CELLS = re.compile(rb' r="([A-Z]{1,4})(?=[0-9])')
 _LONGER = {count: re.compile(rb' r="[A-Z]{%d}' % (count + 1)) for count in (1, 2)}
@@ -338,8 +339,8 @@ class SparseSheet:
             return raw
         if style.isdigit() and int(style) in self._date_styles:
             try:
-                return self._epoch + dt.timedelta(days=number)
-            except OverflowError:
+                return self._epoch + dt.timedelta(milliseconds=round(number * _DAY_MS))
+            except (OverflowError, ValueError):
                 return number
         return number
 

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from workers.errors import TaskError, TransientError
 from workers.idempotency import InProgress, Once, marks
 from workers.services.mail import templates
-from workers.services.mail.conversation import Conversation
 from workers.services.mail.message import Mail, check_subject, check_text
 from workers.services.mail.outcome import Delivery, Outcome, Refusal
 from workers.services.mail.sending import Post, Sent, attempt, earlier_of, listed, postpone, to_outbox
@@ -22,6 +21,8 @@ from workers.services.storage import shown
 
 if TYPE_CHECKING:
     import redis
+
+    from workers.services.mail.conversation import Conversation
 
 MAX_MESSAGES = 10_000
 """Of one batch."""
@@ -176,6 +177,8 @@ def send_all(
         Unfinished: ``budget_s`` is used up; the next run goes on.
         MailRefused: The server wants nothing from us at all.
     """
+    from workers.services.mail.conversation import Conversation
+
     batch = _Batch(drafts, _settled(client, key, len(drafts)))
     ends_at = time.monotonic() + budget_s
     todo, total, failures = batch.open, len(drafts), 0

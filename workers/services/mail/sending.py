@@ -12,15 +12,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workers.errors import MailRefused, TransientError
 from workers.idempotency import InProgress, Mark, Once
 from workers.services.mail import outbox
-from workers.services.mail.conversation import Conversation
 from workers.services.mail.message import Envelope, Mail, build
 from workers.services.mail.outcome import Delivery, Refusal
 from workers.services.mail.server import MailServer
+
+if TYPE_CHECKING:
+    from workers.services.mail.conversation import Conversation
 
 _KILLED = "the run ended between the message's last line and the server's answer"
 _MAX_LISTED = 5
@@ -93,6 +95,8 @@ def send(post: Post, mail: Mail, key: str, once: Once | None, *, last_try: bool)
         MailRefused: Everybody was refused for good.
         TaskError: The message can't be made.
     """
+    from workers.services.mail.conversation import Conversation
+
     mark = once.look() if once else None
     if mark and mark.state == "done":
         return mark.value

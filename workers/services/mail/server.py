@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from workers.errors import NotConfigured
 from workers.services.storage import shown
+
+if TYPE_CHECKING:
+    import ssl
 
 Security = Literal["plain", "starttls", "tls"]
 
@@ -124,6 +126,8 @@ class MailServer:
         Raises:
             NotConfigured: ``ca_file`` can't be used.
         """
+        import ssl
+
         try:
             return ssl.create_default_context(cafile=self.ca_file)
         except (OSError, ssl.SSLError) as error:

@@ -15,10 +15,9 @@ from typing import Any, cast
 
 import redis
 
+from config.keys import ALERT_STREAM, OPEN_ALERTS
 from workers.services.upkeep.verdicts import Verdict
 
-STREAM = "nexus:alerts"
-OPEN = "nexus:alerts:open"
 KEPT = 1000
 """Entries of the stream, roughly."""
 
@@ -66,7 +65,7 @@ def update(client: redis.Redis, area: str, alerts: Iterable[Alert], *, dry_run: 
 
 
 def _open_verdicts(client: redis.Redis) -> dict[str, str]:
-    stored = cast("dict[str, str]", client.hgetall(OPEN))
+    stored = cast("dict[str, str]", client.hgetall(OPEN_ALERTS))
     return {name: json.loads(text)["verdict"] for name, text in stored.items()}
 
 
@@ -80,10 +79,10 @@ def _write(client: redis.Redis, raised: list[Alert], cleared: tuple[str, ...]) -
                 "message": alert.message,
                 "at": at,
             }
-            pipe.hset(OPEN, alert.name, json.dumps(fields))
-            pipe.xadd(STREAM, {"event": "raised", **fields}, maxlen=KEPT, approximate=True)
+            pipe.hset(OPEN_ALERTS, alert.name, json.dumps(fields))
+            pipe.xadd(ALERT_STREAM, {"event": "raised", **fields}, maxlen=KEPT, approximate=True)
         for name in cleared:
-            pipe.hdel(OPEN, name)
+            pipe.hdel(OPEN_ALERTS, name)
             entry: dict[Any, Any] = {"event": "cleared", "name": name, "verdict": "ok", "message": "over", "at": at}
-            pipe.xadd(STREAM, entry, maxlen=KEPT, approximate=True)
+            pipe.xadd(ALERT_STREAM, entry, maxlen=KEPT, approximate=True)
         pipe.execute()
