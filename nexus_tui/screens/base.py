@@ -24,6 +24,10 @@ CHANGES = frozenset({"submit", "revoke", "priority", "program"})
 
 _EVERYWHERE = ("submit", "help", "command")
 
+_AT_ONCE = frozenset({"command", "filter", *CHANGES})
+"""Actions bound with priority: Textual hands other keys to the focused widget before an earlier key was acted on,
+so that the ``q`` of a quickly typed ``:queue`` would leave the dashboard."""
+
 
 class NexusScreen(Screen[None]):
     """A view, or something opened from one.
@@ -35,9 +39,9 @@ class NexusScreen(Screen[None]):
     view: ClassVar[str] = ""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "submit", "submit"),
+        Binding("n", "submit", "submit", priority=True),
         Binding("question_mark", "help", "keys"),
-        Binding("colon", "command", "command"),
+        Binding("colon", "command", "command", priority=True),
         Binding("y", "raw", "raw JSON", show=False),
         Binding("c", "copy", "copy", show=False),
         Binding("p", "freeze", "freeze the screen", show=False),
@@ -100,7 +104,9 @@ class NexusScreen(Screen[None]):
         return [(self.app.get_key_display(binding), binding.description) for binding in shown if binding.description]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave out what changes the world in read-only mode, and every letter while the prompt is open."""
+        """Leave out what changes the world in read-only mode, and priority keys while the prompt is open."""
+        if action in _AT_ONCE and any(prompt.is_open for prompt in self.query(Prompt)):
+            return False
         return not (self.host.read_only and action in CHANGES)
 
     # Keys

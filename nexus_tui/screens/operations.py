@@ -23,8 +23,8 @@ class RunOperations(NexusScreen):
     """A screen on which runs or messages can be revoked and moved."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("B", "priority", "priority"),
-        Binding("K", "revoke", "revoke"),
+        Binding("B", "priority", "priority", priority=True),
+        Binding("K", "revoke", "revoke", priority=True),
     ]
 
     def run_ids(self) -> tuple[str, ...]:

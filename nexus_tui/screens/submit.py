@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any, ClassVar, cast
 
@@ -201,7 +202,7 @@ class FormScreen(Dialog[Outcome]):
 
     async def on_mount(self) -> None:
         """Write the task's help and make its fields."""
-        about = (self.task_type.help or self.task_type.summary).partition("\nArgs:")[0].strip()
+        about = inspect.cleandoc(self.task_type.help or self.task_type.summary).partition("\nArgs:")[0].strip()
         lines: list[Line] = [((safe_text(line.strip()), "plain"),) for line in about.split("\n")]
         self.query_one(Reader).can_focus = False
         self.query_one(Reader).show(lines)

@@ -41,7 +41,7 @@ class TasksScreen(RunOperations):
 
     view = "tasks"
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "filter", "filter")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "filter", "filter", priority=True)]
 
     class Changed(TextualMessage):
         """The runs were read anew."""

@@ -36,7 +36,7 @@ class WorkersScreen(NexusScreen):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("S", "program", "start, stop, restart"),
+        Binding("S", "program", "start, stop, restart", priority=True),
         Binding("s", "sort", "sort"),
         Binding("o", "reverse", "reverse", show=False),
     ]
@@ -128,7 +128,7 @@ class WorkerScreen(NexusScreen):
     WorkerScreen #log { height: 1fr; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("S", "program", "start, stop, restart")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("S", "program", "start, stop, restart", priority=True)]
 
     class Changed(TextualMessage):
         """The log was read anew."""

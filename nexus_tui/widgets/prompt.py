@@ -21,7 +21,6 @@ class Prompt(Vertical):
 
     DEFAULT_CSS = """
     Prompt { height: auto; dock: bottom; display: none; margin-bottom: 1; background: $surface; }
-    Prompt.open { display: block; }
     Prompt SafeInput { border: none; height: 1; padding: 0 1; background: $surface; }
     Prompt SafeInput:focus { border: none; background: $surface; }
     """
@@ -57,7 +56,7 @@ class Prompt(Vertical):
     @property
     def is_open(self) -> bool:
         """Whether it is on the screen."""
-        return self.has_class("open")
+        return bool(self.display)
 
     def open(self, sign: str, text: str = "", *, words: Sequence[str] = (), hint: str = "") -> None:
         """Show it and take the keys."""
@@ -69,12 +68,12 @@ class Prompt(Vertical):
             field.value = text
         field.cursor_position = len(text)
         self.complain("", hint=hint)
-        self.add_class("open")
-        field.focus()
+        self.display = True
+        self.screen.set_focus(field)  # at once: what is typed next must not be taken for a key of the view
 
     def close(self) -> None:
         """Hide it; the caller gives the focus back."""
-        self.remove_class("open")
+        self.display = False
 
     def complain(self, problem: str, place: int | None = None, *, hint: str = "") -> None:
         """Say what is wrong under its place in the field (None: at the start), or a hint when nothing is."""

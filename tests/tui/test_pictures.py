@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from nexus_tui.app import NexusApp
 from nexus_tui.screens import submit
 from tests.tui import fakes
-from tests.tui.conftest import SMALL, WIDE, settle, shows
+from tests.tui.conftest import SMALL, WIDE, settle, shows, the_app
 
 SCREENS: dict[str, tuple[Callable[[], fakes.Fakes], tuple[str, ...], str]] = {
     "pulse": (fakes.busy, (), "crash-looping"),
@@ -54,7 +54,7 @@ def picture(keys: tuple[str, ...], awaited: str) -> Callable[[Pilot[Any]], Any]:
             await pilot.pause(0.05)
         await shows(pilot, awaited)
         await pilot.pause(0.1)
-        pilot.app._draw()
+        the_app(pilot)._draw()
         await pilot.pause()
 
     return before

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from textual import events
+from textual.keys import _character_to_key
+
 from nexus_tui.app import NexusApp
 from nexus_tui.widgets.table import Table
 from tests.tui import fakes
@@ -241,3 +244,11 @@ def test_no_key_collides_with_tmux_the_shell_or_flow_control():
     for screen in app.MODES.values():
         keys |= set(screen()._bindings.key_to_bindings)
     assert not keys & forbidden
+
+
+async def test_what_is_typed_right_after_the_colon_is_no_key_of_the_view():
+    async with opened(fakes.busy()) as pilot:
+        for key in (":", *"queue ai_queue"):
+            the_app(pilot).post_message(events.Key(_character_to_key(key), key))
+        the_app(pilot).post_message(events.Key("enter", "\r"))
+        await shows(pilot, "ai_queue · 1,204 waiting")
