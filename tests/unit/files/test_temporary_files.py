@@ -21,7 +21,8 @@ def temporary(tmp_path: Path) -> Path:
     for name, age_s in (("old", 2 * HOUR_S), ("run/older", 9 * HOUR_S), ("fresh", 0)):
         path = folder / name
         path.write_bytes(b"12345")
-        os.utime(path, (time.time() - age_s,) * 2)
+        changed_at = time.time() - age_s
+        os.utime(path, (changed_at, changed_at))
     os.utime(folder / "run", (0, 0))
     return folder
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from workers.errors import InvalidArgument
-from workers.services.documents.cells import Cell, as_json, number
+from workers.services.documents.cells import Cell, Row, as_json, column_number, number
 from workers.services.documents.figures import numbers_of
-from workers.services.documents.workbook import Row, column_number
 
 _FORM = re.compile(r"\s*(\w+)\s*\(\s*(?:(?P<quote>['\"]?)(?P<sheet>[^'\"!]+)(?P=quote)!)?(?P<column>.+?)\s*\)\s*")
 _LETTERS = re.compile(r"\$?([A-Z]{1,3})(?::\$?\1)?")

@@ -7,6 +7,9 @@ import math
 
 Cell = str | int | float | bool | dt.datetime | dt.date | dt.time | dt.timedelta
 
+Row = tuple[int, list[Cell]]
+"""Row number from 1, and its cells from column A."""
+
 KINDS: dict[type, str] = {
     bool: "boolean",
     int: "number",
@@ -56,3 +59,20 @@ def as_csv(value: Cell) -> str:
     if isinstance(value, str):
         return f"'{value}" if value[:1] in _FORMULA_STARTS and value else value
     return as_text(value)
+
+
+def column_number(letters: str) -> int:
+    """Count columns from 1: A, B … Z, AA."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - 64
+    return number
+
+
+def column_letters(number: int) -> str:
+    """Name a column counted from 1."""
+    letters = ""
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters

@@ -10,9 +10,8 @@ from html import escape
 from itertools import islice
 from typing import BinaryIO
 
-from workers.services.documents.cells import as_csv, as_json, as_text
+from workers.services.documents.cells import Row, as_csv, as_json, as_text
 from workers.services.documents.job import without_controls
-from workers.services.documents.workbook import Row
 
 _GAP_ROWS = 100
 """Longest run of empty rows that is written; a longer one is left out."""

@@ -7,9 +7,9 @@ from typing import Any
 from workers.errors import InvalidArgument, TimedOut
 from workers.services.documents import conversions, figures, formats
 from workers.services.documents.aggregations import Aggregation, Columns
-from workers.services.documents.cells import as_text
+from workers.services.documents.cells import Row, as_text
 from workers.services.documents.job import Job, clean, time_box
-from workers.services.documents.workbook import Row, Sheet, sheets
+from workers.services.documents.workbook import Sheet, sheets
 from workers.services.progress import Progress
 
 MAX_DESCRIBED_COLUMNS = 1000

@@ -7,8 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from workers.services.documents.cells import KINDS, Cell, as_json, number
-from workers.services.documents.workbook import Row, column_letters
+from workers.services.documents.cells import KINDS, Cell, Row, as_json, column_letters, number
 
 Column = tuple[int, list[Cell]]
 """Index from 0, and filled cells in order."""
