@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check lint types arrows bench faults clean lock demo
+.PHONY: run test check lint types arrows bench clean lock demo
 
 run: $(VENV)/.run
 	@$(BIN)/nexus-tui up
@@ -25,6 +25,10 @@ types: $(VENV)/.dev
 
 arrows: $(VENV)/.dev
 	$(BIN)/lint-imports
+
+demo: $(VENV)/.run
+	@$(BIN)/nexus-tui up --detach
+	@$(BIN)/nexus-tui demo --for 2m
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

@@ -200,7 +200,7 @@ def process_image(
     return process(images.process, file_path, asked, _roots(), options=options, progress=RunProgress())
 
 
-@_task(bind=True)
+@_task(bind=True, reject_on_worker_lost=True)
 def batch_process_files(
     self: Task,
     files: Annotated[list[Annotated[str, PathMarker()]], Field(min_length=1, max_length=5000)],
@@ -240,7 +240,7 @@ def process_batch_item(file_path: str, operations: list[BatchOperation] | None =
     return {"status": "processed", **result}
 
 
-@_task()
+@_task(reject_on_worker_lost=True)
 def summarize_batch(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
     """Put the outcomes of a batch together. Submitted by batch_process_files.
 

@@ -243,14 +243,14 @@ WORKER_COLUMNS = (
     Column("WORKER", 20, flex=1, sort="name"),
     Column("VERDICT", 15, sort="verdict"),
     Column("ACTIVE", 6, right=True, sort="active"),
-    Column("HOLDS", 5, right=True, sort="reserved"),
-    Column("DONE", 9, right=True, sort="processed"),
     Column("CPU", 5, right=True, sort="cpu_percent"),
     Column("MEMORY", 7, right=True, sort="rss_bytes"),
-    Column("UP", 8, right=True, sort="uptime_s"),
-    Column("POOL", 9),
+    Column("UP", 6, right=True, sort="uptime_s"),
+    Column("HOLDS", 5, right=True, sort="reserved"),
+    Column("DONE", 8, right=True, sort="processed"),
+    Column("WHY", 26, flex=3),
     Column("PROGRAM", 16, sort="program"),
-    Column("WHY", 12, flex=2),
+    Column("POOL", 9),
 )
 
 PULSE_WORKER_COLUMNS = (
@@ -284,14 +284,14 @@ def worker_cells(worker: Worker) -> Cells:
         text(worker.name, _worker_colour(worker)),
         verdict_cell(worker),
         ((_busy(worker), "plain"),),
-        ((number(worker.reserved), "dim"),),
-        ((number(worker.processed), "plain"),),
         ((_cpu(worker.cpu_percent), "plain"),),
         ((size(worker.rss_bytes), "plain"),),
         ((age(worker.uptime_s), "dim"),),
-        known(worker.pool, "dim"),
-        text(worker.program or "by hand", "plain" if worker.program else "dim"),
+        ((number(worker.reserved), "dim"),),
+        ((number(worker.processed), "plain"),),
         text(worker.reason, "dim"),
+        text(worker.program or "by hand", "plain" if worker.program else "dim"),
+        known(worker.pool, "dim"),
     )
 
 

@@ -49,6 +49,8 @@ def _workers(host: Host) -> Line:
     workers = host.snapshot.workers.value
     if workers is None:
         return ((f"○ {UNKNOWN} workers", "dim"),)
+    if not workers:
+        return (("○ no workers", "warn"),)
     alive = sum(worker.verdict in ALIVE for worker in workers)
     good = alive == len(workers)
     return ((f"{'●' if good else '▲'} {alive}/{len(workers)} workers", "good" if good else "warn"),)

@@ -25,7 +25,7 @@ class HelpScreen(Dialog[None]):
     def __init__(self, below: Screen[None]) -> None:
         super().__init__()
         self._lines = key_lines(below)
-        self._about = safe_text((type(below).__doc__ or "").partition("\n")[0], 200)
+        self._about = safe_text((type(below).__doc__ or "").partition("\n")[0].replace("``", ""), 200)
 
     def compose(self) -> ComposeResult:
         """Make the page."""

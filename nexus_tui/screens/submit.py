@@ -61,6 +61,7 @@ class SubmitScreen(Dialog[Outcome]):
     DEFAULT_CSS = """
     SubmitScreen > .box { height: 90%; }
     SubmitScreen Input { border: none; height: 1; padding: 0 1; background: $panel; }
+    SubmitScreen Input:focus { border: none; }
     SubmitScreen Table { height: 1fr; margin-top: 1; }
     """
 

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.xdist_group("stack")
 HEALTH = "workers.maintenance_tasks.health_check"
 WORD = "workers.file_tasks.process_word_document"
 QUEUE_FIELDS = {
-    "name", "waiting", "by_priority", "in_flight", "delayed", "oldest_age_s", "in_per_s", "out_per_s", "consumers", "paused",
+    "name", "waiting", "by_priority", "in_flight", "delayed", "oldest_age_s", "in_per_s",
+    "out_per_s", "consumers", "paused",
 }  # fmt: skip
 RUN_FIELDS = {
     "id", "task", "state", "queue", "priority", "worker", "sent_at", "received_at", "started_at", "finished_at",

@@ -30,10 +30,15 @@ def fixed_moment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
+def the_app(pilot: Pilot[None]) -> NexusApp:
+    """Return the dashboard."""
+    assert isinstance(pilot.app, NexusApp)
+    return pilot.app
+
+
 async def settle(pilot: Pilot[None]) -> None:
     """Wait until every source was read and drawn."""
-    app = pilot.app
-    assert isinstance(app, NexusApp)
+    app = the_app(pilot)
     for _ in range(200):
         if all(feed.reading.taken_at or feed.reading.problem for feed in app._feeds):
             break
@@ -62,6 +67,7 @@ def screen_text(pilot: Pilot[None]) -> str:
 
 async def shows(pilot: Pilot[None], *texts: str) -> str:
     """Wait until all texts are on the screen, and return it."""
+    screen = ""
     for _ in range(200):
         screen = screen_text(pilot)
         if all(text in screen for text in texts):

@@ -93,7 +93,7 @@ async def test_marks_survive_new_rows_and_are_counted_out_of_view():
         await pilot.press("j", "space")
         for number in range(60, 63):
             stack.history.add(fakes.a_run(number))
-        pilot.app.screen.read_now()
+        await pilot.press("r")
         await shows(pilot, "1 marked", "+3 new")
         assert list(pilot.app.screen.query_one("#rows", Table).marks) == [fakes.run_id(2)]
 

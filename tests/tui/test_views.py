@@ -7,7 +7,7 @@ from dataclasses import replace
 from nexus_tui.app import NexusApp
 from nexus_tui.widgets.table import Table
 from tests.tui import fakes
-from tests.tui.conftest import SMALL, opened, screen_text, shows
+from tests.tui.conftest import SMALL, opened, screen_text, shows, the_app
 
 
 async def test_pulse_shows_queues_workers_runs_and_failures():
@@ -132,11 +132,11 @@ async def test_a_broker_that_falls_silent_is_stale_with_its_age_and_comes_back()
     stack = fakes.busy()
     async with opened(stack) as pilot:
         stack.broker.problem = "connection refused"
-        pilot.app.read_again()
+        the_app(pilot).read_again()
         await shows(pilot, "broker silent since 0 s: connection refused", "1,204")
         stack.broker.problem = ""
         stack.broker.rows = (replace(stack.broker.rows[0], waiting=99),)
-        pilot.app.read_again()
+        the_app(pilot).read_again()
         screen = await shows(pilot, " 99 ", "every source fresh")
     assert "silent since" not in screen
 
@@ -154,7 +154,7 @@ async def test_freezing_holds_the_screen_until_p_again():
         await pilot.press("p")
         await shows(pilot, "frozen")
         stack.broker.rows = (replace(stack.broker.rows[0], waiting=7654),)
-        pilot.app._queues_feed.read_now()
+        the_app(pilot)._queues_feed.read_now()
         await pilot.pause(0.4)
         assert "7,654" not in screen_text(pilot)
         await pilot.press("p")

@@ -26,6 +26,7 @@ from nexus_tui.sources.errors import Invalid, NotFound
 
 _REGISTRY = tuple(spec.name for spec in QUEUES)
 _EVENT_STREAM_LENGTH = 200_000
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class BrokerSource:
@@ -56,7 +57,7 @@ class BrokerSource:
         self._reader = reader
         self._writer = connect(url)  # a change is never repeated behind the operator's back
         self._observer = Observer(reader, self.layout, queues, declared)
-        self._browser = Browser(reader, self.layout)
+        self._browser = Browser(reader, self.layout, is_near=url.path is not None or url.host in _LOOPBACK)
         self._surgeon = Surgeon(self._writer, self.layout)
         self.audit = AuditLog(self._writer, self.layout, url)
         self._lock = threading.Lock()

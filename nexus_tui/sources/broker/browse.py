@@ -21,15 +21,28 @@ CHUNK = 500
 """Messages that one script looks at: a few milliseconds of the server's time."""
 
 CHUNKS_PER_TRIP = 8
+FIRST_CHUNK = 100
+MOST_READ = 2000
+CHUNK_BYTES = 4 * 1024 * 1024
+"""Messages searched here are read so many, or so many bytes, at a time."""
+
 OVERLAP = 100
 """Messages seen twice between round trips, because consumers move what waits towards the end where we started."""
 
 
 class Browser:
-    """Reads the messages of one application; may be shared by threads."""
+    """Reads the messages of one application; may be shared by threads.
 
-    def __init__(self, client: redis.Redis, layout: Layout) -> None:
+    Args:
+        client: Connection for reading.
+        layout: Names of the application's keys.
+        is_near: Whether the broker is on this host: messages are then searched here, which takes 0.3 s of both
+            sides' CPU for 100,000 of them, where Lua takes 0.5 s; over a network all of them would have to travel.
+    """
+
+    def __init__(self, client: redis.Redis, layout: Layout, *, is_near: bool = False) -> None:
         self._client = client
+        self._is_near = is_near
         self._layout = layout
         self._find = Script(client, FIND)
         self._find_delayed = Script(client, FIND_DELAYED)
@@ -124,12 +137,28 @@ class Browser:
         return dict(counts.most_common())
 
     def _containing(self, queue: str, step: int, text: str) -> Iterator[tuple[int, bytes]]:
+        if self._is_near:
+            yield from self._read_containing(queue, step, text.encode())
+            return
         length = int(self._client.llen(self._layout.key(queue, step)))  # pyright: ignore[reportArgumentType]
         for trip in self._trips(overlap=OVERLAP):
             if trip[0][0] >= length:
                 return
             for found in self._run(self._find, queue, step, trip, [text]):
                 yield from zip(found[::2], found[1::2], strict=True)
+
+    def _read_containing(self, queue: str, step: int, needle: bytes) -> Iterator[tuple[int, bytes]]:
+        key, depth, chunk = self._layout.key(queue, step), 0, FIRST_CHUNK
+        while True:
+            rows = cast("list[bytes]", self._client.lrange(key, -depth - chunk, -depth - 1))
+            for place, raw in enumerate(reversed(rows)):
+                if needle in raw:
+                    yield depth + place, raw
+            if len(rows) < chunk:
+                return
+            depth += chunk - min(OVERLAP, chunk // 10)
+            average = sum(map(len, rows)) // chunk + 1
+            chunk = max(10, min(MOST_READ, CHUNK_BYTES // average))
 
     def _run(self, script: Script, queue: str, step: int, trip: list[tuple[int, int]], first: list[str]) -> list[Any]:
         key = self._layout.key(queue, step)

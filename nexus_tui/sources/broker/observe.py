@@ -35,7 +35,7 @@ _INTERNAL_QUEUES = ("celeryev.", ".pidbox")
 
 
 @dataclass
-class _Memory:
+class Memory:
     """What is kept of one queue between readings."""
 
     sampled_at: float = -math.inf
@@ -45,7 +45,7 @@ class _Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
+class Taken:
     """Messages that a queue's workers took since they started."""
 
     workers: tuple[str, ...]
@@ -67,7 +67,7 @@ class Observer:
         self._scanned = False
         self._paused: frozenset[str] = frozenset()
         self._reliable = Reliable(layout)
-        self._memory: dict[str, _Memory] = {}
+        self._memory: dict[str, Memory] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -90,8 +90,8 @@ class Observer:
         for index, name in enumerate(names):
             part = slice(index * width, (index + 1) * width)
             by_step = [max(0, int(length)) for length in lengths[part]]
-            taken = _taken(name, consumers, processed)
-            rows.append(self._row(name, by_step, times[part], in_flight, consumers, taken, now))
+            took = taken(name, consumers, processed)
+            rows.append(self._row(name, by_step, times[part], in_flight, consumers, took, now))
         return tuple(rows)
 
     def discover(self) -> None:
@@ -189,17 +189,17 @@ class Observer:
         times: list[list[bytes]],
         in_flight: dict[str, int] | None,
         consumers: Mapping[str, tuple[str, ...]] | None,
-        taken: _Taken | None,
+        took: Taken | None,
         now: float,
     ) -> QueueStats:
         waiting = sum(by_step)
-        memory = self._memory.setdefault(name, _Memory())
+        memory = self._memory.setdefault(name, Memory())
         sent = [stamp for pair in times for stamp in map(_stamp, pair) if stamp is not None]
         stamped = all(_stamp(raw) is not None for pair in times for raw in pair)
         if now - memory.sampled_at >= SPARK_EVERY_S:
             memory.sampled_at = now
             memory.spark.append(waiting)
-        in_per_s, out_per_s = _rates(memory, now, waiting, taken)
+        in_per_s, out_per_s = rates(memory, now, waiting, took)
         return QueueStats(
             name=name,
             waiting=waiting,
@@ -217,28 +217,28 @@ class Observer:
         )
 
 
-def _rates(memory: _Memory, now: float, waiting: int, taken: _Taken | None) -> tuple[float | None, float | None]:
+def rates(memory: Memory, now: float, waiting: int, took: Taken | None) -> tuple[float | None, float | None]:
     """In and out per second over the last readings: out from its workers' counters, in from out and the change."""
     readings = memory.readings
-    if taken is None or taken.workers != memory.takers:
+    if took is None or took.workers != memory.takers:
         readings.clear()
-    memory.takers = taken.workers if taken else None
-    if taken is None:
+    memory.takers = took.workers if took else None
+    if took is None:
         return None, None
-    if readings and taken.count < readings[-1][2]:  # a worker was restarted and counts from 0 again
+    if readings and took.count < readings[-1][2]:  # a worker was restarted and counts from 0 again
         readings.clear()
-    readings.append((now, waiting, taken.count))
+    readings.append((now, waiting, took.count))
     while len(readings) > 2 and now - readings[1][0] >= RATE_WINDOW_S:
         readings.popleft()
     then, waited, had_taken = readings[0]
     elapsed = now - then
     if elapsed < MIN_RATE_WINDOW_S:
         return None, None
-    out = (taken.count - had_taken) / elapsed
+    out = (took.count - had_taken) / elapsed
     return max(0.0, (waiting - waited) / elapsed + out), out
 
 
-def _taken(name: str, consumers: Mapping[str, tuple[str, ...]] | None, processed: dict[str, int]) -> _Taken | None:
+def taken(name: str, consumers: Mapping[str, tuple[str, ...]] | None, processed: dict[str, int]) -> Taken | None:
     """Sum what its workers ever took; None unless each of them is known and serves this queue alone."""
     if consumers is None:
         return None
@@ -246,7 +246,7 @@ def _taken(name: str, consumers: Mapping[str, tuple[str, ...]] | None, processed
     shared = {worker for queue, workers in consumers.items() if queue != name for worker in workers}
     if any(worker not in processed or worker in shared for worker in mine):
         return None
-    return _Taken(mine, sum(processed[worker] for worker in mine))
+    return Taken(mine, sum(processed[worker] for worker in mine))
 
 
 def _processed(heartbeats: dict[bytes, bytes]) -> dict[str, int]:

@@ -151,10 +151,12 @@ def test_messages_are_counted_by_task(stack: Stack) -> None:
     assert stack.broker().count_by_task("default_queue") == {"t0": 400, "t1": 400, "t2": 400, "": 1}
 
 
-def test_a_message_is_found_at_any_depth(stack: Stack) -> None:
+@pytest.mark.parametrize("is_near", [True, False], ids=["searched here", "searched by the server"])
+def test_a_message_is_found_at_any_depth(stack: Stack, is_near: bool) -> None:
     filler = [envelope(b"[[], {}, {}]", id=f"f{number}") for number in range(12_000)]
     stack.redis.rpush("default_queue:5", *filler)
     source = stack.broker()
+    source._browser._is_near = is_near
     for wanted in ("f0", "f499", "f500", "f6000", "f11999"):
         found = source.find(wanted)
         assert found is not None

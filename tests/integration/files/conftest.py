@@ -34,7 +34,17 @@ class FilesStack:
         self._wait_for_broker()
         self.worker = self._start(
             *("-m", "celery", "-A", "config.celery_config", "worker", "-Q", "file_processing_queue"),
-            *("-n", "files@test", "--concurrency", "2", "--prefetch-multiplier", "1", "--without-gossip"),
+            *(
+                "-n",
+                "files@test",
+                "--concurrency",
+                "2",
+                "--prefetch-multiplier",
+                "1",
+                "--without-gossip",
+                "--loglevel",
+                "INFO",
+            ),
         )
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:

@@ -19,7 +19,7 @@ from tests.integration.files.conftest import FilesStack
 from workers import file_tasks
 from workers.errors import FileMissing, InvalidArgument, PathNotAllowed, TooLarge, UnsupportedFormat
 
-WAIT_S = 60
+WAIT_S = 20
 
 
 @pytest.fixture(scope="module")

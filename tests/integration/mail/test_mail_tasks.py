@@ -14,8 +14,9 @@ import pytest
 
 from tests.conftest import ROOT, Broker
 from tests.integration.mail.conftest import Mailbox, serving, wait_for
-from workers import arguments, email_tasks
+from workers import arguments, email_tasks, mail_runs
 from workers.errors import FileMissing, InvalidArgument, MailRefused, PathNotAllowed
+from workers.services.mail.bulk import Unfinished
 
 pytestmark = pytest.mark.xdist_group("mail-tasks")
 WAIT_S = 60
@@ -205,6 +206,23 @@ def test_called_directly_without_a_server_mail_goes_to_the_outbox(broker: Broker
     result = email_tasks.send_email("a@example.org", "s", "b")
     assert result["outcome"] == "outbox"
     assert result["outputs"]["eml_file"].startswith(str(broker.home / "outbox"))
+
+
+def test_a_batch_that_needs_more_time_goes_on_in_a_run_of_the_same_id(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def slow(post: Any, drafts: Any, key: str, *rest: Any, **options: Any) -> dict[str, Any]:
+        calls.append(key)
+        if len(calls) < 6:
+            raise Unfinished(len(calls), 6)
+        return {"outcome": "sent"}
+
+    monkeypatch.setattr(mail_runs, "send_all", slow)
+    run = email_tasks.send_bulk_emails.apply(kwargs={"recipients": ["a@example.org"], "subject": "s", "body": "b"})
+    assert run.get() == {"outcome": "sent"}
+    assert calls == [run.id] * 6
 
 
 def test_every_argument_of_every_task_has_help() -> None:

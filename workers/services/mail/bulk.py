@@ -75,6 +75,9 @@ class Unfinished(Exception):
     done: int
     total: int
 
+    def __str__(self) -> str:
+        return f"{self.done} of {self.total} messages are settled; the next run goes on"
+
 
 @dataclass
 class _Batch:

@@ -1,0 +1,85 @@
+"""One picture for each screen and state, wide and small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from nexus_tui.app import NexusApp
+from nexus_tui.screens import submit
+from tests.tui import fakes
+from tests.tui.conftest import SMALL, WIDE, settle, shows
+
+SCREENS: dict[str, tuple[Callable[[], fakes.Fakes], tuple[str, ...], str]] = {
+    "pulse": (fakes.busy, (), "crash-looping"),
+    "pulse_idle": (fakes.idle, (), "Nothing runs"),
+    "pulse_dead": (fakes.dead, (), "does not answer"),
+    "queues": (fakes.busy, ("2",), "ai_queue"),
+    "queue": (fakes.busy, ("2", "enter", "space", "j", "space"), "2 marked"),
+    "tasks": (fakes.busy, ("3",), "REVOKED"),
+    "tasks_filter_error": (fakes.busy, ("3", "slash", *"state:bad"), "no state is called bad"),
+    "tasks_empty": (fakes.idle, ("3",), "No runs yet"),
+    "run_failed": (fakes.busy, ("3", "j", "j", "enter"), "rate_limited"),
+    "run_running": (fakes.busy, ("3", "j", "enter"), "812/1,000"),
+    "workers": (fakes.busy, ("5",), "BACKOFF"),
+    "worker": (fakes.busy, ("5", "j", "j", "enter"), "Children"),
+    "revoke": (fakes.busy, ("3", "j", "K"), "$ nexus-tui revoke"),
+    "priority": (fakes.busy, ("2", "enter", "B"), "$ nexus-tui priority"),
+    "program": (fakes.busy, ("5", "j", "S"), "$ nexus-tui start"),
+    "submit": (fakes.busy, ("n",), "process_pdf"),
+    "form": (fakes.busy, ("n", *"pdf", "enter", "enter"), "missing; expected"),
+    "help": (fakes.busy, ("3", "question_mark"), "Changes the world"),
+    "raw": (fakes.busy, ("3", "y"), '"state": "PENDING"'),
+}
+
+
+@pytest.fixture(autouse=True)
+def fixed_uploads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name the same upload root in every picture."""
+    monkeypatch.setattr(submit, "settings", lambda: SimpleNamespace(uploads=Path("/srv/nexus/uploads")))
+
+
+def picture(keys: tuple[str, ...], awaited: str) -> Callable[[Pilot[Any]], Any]:
+    """Make what is done before the picture is taken."""
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await settle(pilot)
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause(0.05)
+        await shows(pilot, awaited)
+        await pilot.pause(0.1)
+        pilot.app._draw()
+        await pilot.pause()
+
+    return before
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL], ids=["120x40", "80x24"])
+@pytest.mark.parametrize("name", SCREENS)
+def test_screen(name: str, size: tuple[int, int], snap_compare: Callable[..., bool]):
+    make, keys, awaited = SCREENS[name]
+    app = NexusApp(make().sources())
+    assert snap_compare(app, terminal_size=size, run_before=picture(keys, awaited))
+
+
+@pytest.mark.parametrize("theme", ["nexus-light", "nexus-safe"])
+def test_theme(theme: str, snap_compare: Callable[..., bool]):
+    app = NexusApp(fakes.busy().sources())
+    app.theme = theme
+    assert snap_compare(app, terminal_size=WIDE, run_before=picture((), "crash-looping"))
+
+
+def test_ascii(snap_compare: Callable[..., bool]):
+    app = NexusApp(fakes.busy().sources(), ascii_only=True)
+    assert snap_compare(app, terminal_size=WIDE, run_before=picture((), "crash-looping"))
+
+
+def test_read_only(snap_compare: Callable[..., bool]):
+    app = NexusApp(fakes.busy().sources(), read_only=True)
+    assert snap_compare(app, terminal_size=SMALL, run_before=picture(("3",), "REVOKED"))
