@@ -19,8 +19,7 @@ from benchmarks.report import Figure, at_least, at_most, run
 
 ROWS = 1_000_000
 LIMIT_MB = 250
-FORMATS = ("csv", "parquet", "xlsx")
-PEER_FORMATS = ("csv", "parquet")
+FORMATS = ("csv", "parquet")
 
 
 def export_ours(folder: Path, format_: str) -> None:
@@ -56,9 +55,8 @@ def measure() -> Sequence[Figure]:
         for format_ in FORMATS:
             ours = _in_child("ours", folder, format_)
             figures.append(at_most(f"{format_}_peak", [ours], LIMIT_MB, unit="MB"))
-            if format_ in PEER_FORMATS:
-                saved = _in_child("peer", folder, format_) / ours
-                figures.append(at_least(f"{format_}_memory", [saved], 2, peer="a polars dataframe"))
+            saved = _in_child("peer", folder, format_) / ours
+            figures.append(at_least(f"{format_}_memory", [saved], 2, peer="a polars dataframe"))
     return figures
 
 
