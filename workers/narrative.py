@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from workers.ai_questions import kept, voice
 from workers.errors import TaskError, TransientError
+from workers.services.exports.cells import clean
 from workers.services.llm.choices import ProviderChoice
 from workers.services.llm.models import turn
 from workers.services.reports.content import Report
@@ -42,4 +43,6 @@ def narrated(
         if may_retry and isinstance(error, TransientError):
             raise
         return replace(report, warnings=(*report.warnings, f"without a narrative: {error}"))
-    return replace(report, narrative=answer.content.strip(), warnings=(*report.warnings, *map(str, answer.warnings)))
+    return replace(
+        report, narrative=clean(answer.content).strip(), warnings=(*report.warnings, *map(str, answer.warnings))
+    )

@@ -143,6 +143,20 @@ def test_nested_values_stay_objects_in_json_and_become_json_text_elsewhere(tmp_p
     assert path.read_text("utf-8-sig").splitlines()[1] == '"{""b"": [1, null]}"'
 
 
+@pytest.mark.parametrize("format_", ["json", "csv"])
+def test_values_nested_without_end_are_written(tmp_path: Path, format_: str) -> None:
+    value: Any = 1
+    for _ in range(5000):
+        value = [value]
+    path, _ = run(tmp_path, [{"a": value}], format_)
+    assert "nested too deep" in path.read_text()
+
+
+def test_a_csv_file_starts_with_its_first_column(tmp_path: Path) -> None:
+    path, _ = run(tmp_path, [{"ä": "ö"}], "csv")
+    assert path.read_bytes() == "ä\r\nö\r\n".encode()
+
+
 def test_a_cell_too_long_for_a_workbook_is_cut_and_told(tmp_path: Path) -> None:
     path, answer = run(tmp_path, [{"a": "x" * 40_000, "b": "y" * 32_767, "c": "😀" * 20_000}], "xlsx")
     sheet = openpyxl.load_workbook(path).active

@@ -61,7 +61,7 @@ def test_every_type_of_any_records_is_written(tmp_path: Path, records: Any, repo
 
 @pytest.mark.parametrize("format_", ["pdf", "xlsx", "docx"])
 def test_hostile_records_are_written_in_office_formats(tmp_path: Path, format_: str) -> None:
-    path, _ = make(tmp_path, HOSTILE, "detailed", format_)
+    path, _ = make(tmp_path, HOSTILE, "detailed", format_, title="\x1b[31m\ud800\x00title")
     assert path.stat().st_size > 0
 
 

@@ -14,6 +14,9 @@ Scalar = str | int | float | bool | None
 XLSX_CELL_LIMIT = 32_767
 """UTF-16 units that a cell holds (Excel's specification)."""
 
+MAX_DEPTH = 100
+"""Objects in objects beyond this become JSON text."""
+
 EXACT_IN_DOUBLE = 2**53
 """Spreadsheets keep numbers as doubles: larger whole numbers would change."""
 
@@ -59,20 +62,29 @@ def scalar(value: Any, changes: Changes) -> Scalar:
             return value
         changes.not_finite += 1
         return None
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = value if isinstance(value, str) else _json(value)
     cleaned = clean(text)
     changes.replaced += cleaned != text
     return cleaned
 
 
-def nested(value: Any, changes: Changes) -> Any:
+def nested(value: Any, changes: Changes, depth: int = 0) -> Any:
     """Keep objects and lists as they are, for formats that can hold them, with their text cleaned."""
+    if depth > MAX_DEPTH:
+        return _json(value)
     if isinstance(value, Mapping):
         pairs = cast("Mapping[Any, Any]", value)
-        return {clean(str(key)): nested(item, changes) for key, item in pairs.items()}
+        return {clean(str(key)): nested(item, changes, depth + 1) for key, item in pairs.items()}
     if isinstance(value, list):
-        return [nested(item, changes) for item in cast("list[Any]", value)]
+        return [nested(item, changes, depth + 1) for item in cast("list[Any]", value)]
     return scalar(value, changes)
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        return "(nested too deep)"
 
 
 def is_formula(text: str) -> bool:

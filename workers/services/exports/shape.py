@@ -11,6 +11,7 @@ from workers.errors import InvalidArgument, TooLarge
 from workers.services.exports.cells import EXACT_IN_DOUBLE, Changes, Scalar, clean, scalar
 from workers.services.exports.sources import Record, Records, unique_names
 from workers.services.progress import Progress
+from workers.services.storage import shown
 
 Reader = Callable[[Any, Changes], Any]
 Kind = Literal["integer", "number", "boolean", "text"]
@@ -84,7 +85,7 @@ def survey(records: Records, wanted: Sequence[str] | None, progress: Progress) -
         missing = [name for name in wanted if name not in kinds]
         if missing:
             known_names = ", ".join(list(kinds)[:20]) or "none"
-            raise InvalidArgument(f"columns: no record has {', '.join(missing)}; there are: {known_names}")
+            raise InvalidArgument(shown(f"columns: no record has {', '.join(missing)}; there are: {known_names}", 500))
     keys = list(wanted) if wanted is not None else list(kinds)
     names = unique_names([clean(key) for key in keys])
     columns = tuple(Column(key, name, kinds[key] or "text") for key, name in zip(keys, names, strict=True))

@@ -31,8 +31,7 @@ _STYLE = (
 
 
 def write_csv(file: BinaryIO, shape: Shape, rows: Rows, changes: Changes) -> None:
-    """Write comma-separated values with a byte order mark, which spreadsheets need to see UTF-8."""
-    file.write(b"\xef\xbb\xbf")
+    """Write comma-separated values in UTF-8, without the byte order mark that most programs take for data."""
     _write_delimited(file, shape, rows, changes, ",")
 
 

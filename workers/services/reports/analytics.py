@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from workers.errors import InvalidArgument
+from workers.services.exports.cells import clean
 from workers.services.reports import columns, comparison, trend
 from workers.services.reports.content import Grid, Report, Section
 from workers.services.reports.table import Table, tabulate
+from workers.services.storage import shown
 
 ReportType = Literal["summary", "detailed", "trend", "comparison"]
 
@@ -51,7 +53,7 @@ def analyse(data: Any, report_type: ReportType, wishes: Wishes) -> Report:
     """
     table = tabulate(records_of(data))
     _check(table, wishes)
-    title = wishes.title.strip() or f"{report_type.capitalize()} report"
+    title = clean(wishes.title).strip() or f"{report_type.capitalize()} report"
     if report_type == "trend":
         return trend.report(table, title, wishes.date_field, wishes.value_fields)
     if report_type == "comparison":
@@ -68,7 +70,8 @@ def _check(table: Table, wishes: Wishes) -> None:
     wanted += [("value_fields", name) for name in wishes.value_fields or ()]
     for argument, name in wanted:
         if name not in table.kinds:
-            raise InvalidArgument(f"{argument}: no column {name}; there are: {', '.join(list(table.kinds)[:20])}")
+            known = ", ".join(list(table.kinds)[:20])
+            raise InvalidArgument(shown(f"{argument}: no column {name}; there are: {known}", 500))
     if wishes.date_field and table.kinds[wishes.date_field] != "date":
         raise InvalidArgument(f"date_field: {wishes.date_field} holds {table.kinds[wishes.date_field]}, no ISO dates")
     for name in wishes.value_fields or ():

@@ -58,7 +58,7 @@ def performance(path: Path, period: str, title: str = "", until: float | None = 
     )
     totals = {name: sum(int(getattr(row, name)) for row in by_task) for name in _COUNTS}
     return Report(
-        title=title.strip() or "Task performance",
+        title=clean(title).strip() or "Task performance",
         kind="performance",
         figures=_figures(start, end, totals),
         sections=sections if by_task or slow else (Section("No runs", "The history holds no runs of this period."),),

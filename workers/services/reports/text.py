@@ -18,7 +18,6 @@ _MARKUP = re.compile(r"([\\`*_\[\]{}<>#|!~$])")
 def write_csv(report: Report, notes: list[str], file: BinaryIO) -> None:
     """Write the report's main table; what a spreadsheet would run starts with an apostrophe."""
     changes = Changes()
-    file.write(b"\xef\xbb\xbf")
     text = io.TextIOWrapper(file, "utf-8", newline="")
     rows = csv.writer(text, lineterminator="\r\n")
     for row in (report.main.columns, *report.main.rows):
