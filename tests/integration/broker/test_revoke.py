@@ -66,7 +66,7 @@ def test_a_fetched_run_is_discarded_when_its_turn_comes_also_after_a_kill(stack:
     worker = stack.worker("default_queue", 1)
     first = stack.send(5, 60)
     fetched = stack.send(6)
-    wait_until(lambda: stack.redis.hlen("unacked") == 2)
+    wait_until(lambda: stack.redis.hlen("unacked") == 2 and stack.executions().get(5))
     assert revoke(sources, fetched) == [(fetched, True, "revoked before it started")]
     stack.end(worker, signal.SIGKILL)
     stack.worker("default_queue", 1, "w2")
