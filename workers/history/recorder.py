@@ -28,6 +28,7 @@ from config.errors import ConfigError
 from config.settings import settings
 from workers.history import results
 from workers.history.errors import AlreadyRecording, HistoryError
+from workers.history.reconcile import Reconciler
 from workers.history.record import Event
 from workers.history.retention import Retention
 from workers.history.schema import lock_path, set_aside
@@ -62,6 +63,7 @@ class Recorder:
         self._path = path
         self._stream = stream
         self._retention = retention or Retention()
+        self._reconciler = Reconciler(client)
         self._lock = _lock(path)
         self._store: Store | None = None
         self._stopping = threading.Event()
@@ -112,6 +114,7 @@ class Recorder:
         if not entries:
             self._touch()
             self._retention.step(store)
+            self._reconciler.step(store)
             entries = self._entries(self._client.xread({self._stream: cursor}, count=self._count, block=BLOCK_MS))
         if entries:
             self._write(store, entries)
