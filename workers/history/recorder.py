@@ -45,6 +45,9 @@ BLOCK_MS = 1_000
 RETRY_S = 1.0
 START = "0-0"
 
+GC_THRESHOLD = (100_000, 50, 100)
+"""The runs in memory are no garbage, and looking through them costs a tenth of all work."""
+
 
 class Recorder:
     """Copies one stream into one file.
@@ -210,7 +213,7 @@ def main() -> None:
     recorder = Recorder(client, current.paths.history)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: recorder.stop())
-    gc.set_threshold(100_000, 50, 100)  # the runs in memory are no garbage, and looking through them costs a tenth
+    gc.set_threshold(*GC_THRESHOLD)
     log.info("recording %s into %s", current.broker.masked, current.paths.history)
     recorder.run()
     log.info("stopped")
