@@ -1,4 +1,4 @@
-"""What recording costs, beside Flower's and Celery's event state: ``python -m benchmarks.ingest [--json] [--tasks N]``.
+"""What recording costs, beside Flower's and Celery's event state: ``python -m benchmarks.ingest [--json]``.
 
 Each side runs in a process of its own, in turn, on the same events: ours reads our stream into SQLite with all
 indexes and aggregates; the peers receive Celery's pub/sub events into memory.
@@ -6,14 +6,14 @@ indexes and aggregates; the peers receive Celery's pub/sub events into memory.
 
 from __future__ import annotations
 
-import argparse
+import gc
 import importlib
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,13 @@ import psutil
 import redis
 
 from benchmarks.events import fill_stream, publish, server
+from benchmarks.report import Figure, at_most, run
 from nexus_tui.sources.history import HistorySource
-from workers.history.recorder import Recorder
+from workers.history.recorder import GC_THRESHOLD, Recorder
 from workers.history.writer import STREAM, StreamWriter
 
+TASKS = 50_000
+RUNS = 3
 RATE_PER_S = 2_000
 VISIBLE_FOR_S = 10
 
@@ -33,6 +36,7 @@ def consume_ours(socket: str, expected: int) -> dict[str, float]:
     """Record what is in the stream; returns CPU seconds and the memory that the process holds."""
     with tempfile.TemporaryDirectory(prefix="nexus-bench-") as folder:
         recorder = Recorder(redis.Redis(unix_socket_path=socket, socket_timeout=10), Path(folder) / "history.db")
+        gc.set_threshold(*GC_THRESHOLD)
         started, events = time.process_time(), 0
         while events < expected:
             events += recorder.step()
@@ -141,64 +145,38 @@ def _watch(writer: StreamWriter, source: HistorySource) -> list[float]:
     return [delays.get(id_, float("inf")) for id_ in written]
 
 
-def figures(tasks: int, runs: int) -> dict[str, dict[str, Any]]:
-    """Measure everything, the sides in turn."""
+def measure() -> Sequence[Figure]:
+    """Measure what recording costs, the sides in turn."""
     sides: dict[str, list[dict[str, float]]] = {"ours": [], "flower": [], "celery": []}
-    for _ in range(runs):
-        sides["ours"].append(run_ours(tasks))
-        sides["flower"].append(run_peer("flower", tasks))
-        sides["celery"].append(run_peer("celery", tasks))
-    each = {side: [row["cpu_s"] / row["events"] * 1e6 for row in rows] for side, rows in sides.items()}
-    found: dict[str, dict[str, Any]] = {}
-    for peer, goal, name in (("flower", 1 / 6, "Flower 2.2"), ("celery", 1 / 3, "celery.events.state")):
-        ratios = [ours / theirs for ours, theirs in zip(each["ours"], each[peer], strict=True)]
-        found[f"cpu_per_event_against_{peer}"] = _figure(ratios, goal, name, "ratio")
-    found["cpu_per_event"] = _figure(each["ours"], None, "", "µs")
-    memory = [row["rss"] / 1e6 for row in sides["ours"]]
-    found["recorder_memory"] = _figure(memory, 120, "", "MB")
-    delays = sorted(visible_after())
-    found["stream_to_visible_p95"] = _figure([delays[int(len(delays) * 0.95)]], 1.0, "", "s")
-    return found
-
-
-def _figure(values: list[float], goal: float | None, peer: str, unit: str) -> dict[str, Any]:
-    value = statistics.median(values)
-    return {
-        "value": round(value, 4),
-        "goal": goal if goal is None else round(goal, 4),
-        "holds": None if goal is None else value <= goal,
-        "peer": peer,
-        "unit": unit,
-        "spread": round(max(values) - min(values), 4),
-        "runs": len(values),
+    for _ in range(RUNS):
+        sides["ours"].append(run_ours(TASKS))
+        sides["flower"].append(run_peer("flower", TASKS))
+        sides["celery"].append(run_peer("celery", TASKS))
+    cpu_us = {side: [row["cpu_s"] / row["events"] * 1e6 for row in rows] for side, rows in sides.items()}
+    against = {
+        peer: [ours / theirs for ours, theirs in zip(cpu_us["ours"], cpu_us[peer], strict=True)]
+        for peer in ("flower", "celery")
     }
-
-
-def print_table(found: dict[str, dict[str, Any]]) -> None:
-    """Print figures for people."""
-    for name, row in found.items():
-        goal = "" if row["goal"] is None else f"goal {row['goal']:g} {'holds' if row['holds'] else 'MISSED'}"
-        print(f"{name:<36} {row['value']:>10.4g} {row['unit']:<6} {goal:<22} {row['peer']}")
+    delays = sorted(visible_after())
+    return [
+        at_most("cpu_per_event_against_flower", against["flower"], 1 / 6, peer="Flower 2.2"),
+        at_most("cpu_per_event_against_celery", against["celery"], 1 / 3, peer="celery.events.state.State"),
+        at_most("recorder_memory", [row["rss"] / 1e6 for row in sides["ours"]], 120, unit="MB"),
+        at_most("stream_to_visible_p95", [delays[int(len(delays) * 0.95)]], 1.0, unit="s"),
+    ]
 
 
 def main() -> None:
-    """Run the benchmark, or one side of it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--tasks", type=int, default=50_000)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--consume", nargs=3, help=argparse.SUPPRESS)
-    parser.add_argument("--record", nargs=2, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.consume:
-        side, socket, expected = options.consume
-        print(json.dumps(consume_ours(socket, int(expected)) if side == "ours" else consume_peer(socket, side)))
-    elif options.record:
-        socket, path = options.record
-        Recorder(redis.Redis(unix_socket_path=socket, socket_timeout=10), Path(path), STREAM).run()
-    else:
-        found = figures(options.tasks, options.runs)
-        print(json.dumps(found)) if options.json else print_table(found)
+    """Run the benchmark, or, for it, one side."""
+    match sys.argv[1:]:
+        case ["--consume", "ours", socket, expected]:
+            print(json.dumps(consume_ours(socket, int(expected))))
+        case ["--consume", peer, socket, _]:
+            print(json.dumps(consume_peer(socket, peer)))
+        case ["--record", socket, path]:
+            Recorder(redis.Redis(unix_socket_path=socket, socket_timeout=10), Path(path), STREAM).run()
+        case _:
+            run(measure)
 
 
 if __name__ == "__main__":

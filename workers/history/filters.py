@@ -21,8 +21,8 @@ term; parentheses group. A value can be quoted, and ``state:failure,retry`` list
 | ``verdict:lost`` | the recorder's verdict begins with it |
 | a word or ``"free text"`` | id, task, arguments, result or error contain it |
 
-Upper and lower case of ASCII letters are alike. With ``*`` or ``?`` a value must match as a whole. Durations
-take ``ms s m h d w``, without a unit they are seconds. What is unknown holds no comparison.
+Upper and lower case of ASCII letters are alike, except in ids. With ``*`` or ``?`` a value must match as a whole.
+Durations take ``ms s m h d w``, without a unit they are seconds. What is unknown holds no comparison.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from workers.history.filters import All, Any_, Argument, Compare, Node, Not, Sta
 
 OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq}
 _CONTAINS = frozenset({"task", "error", ""})
+_EXACT = frozenset({"id", "root", "parent", "group", "verdict"})
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
@@ -90,15 +91,21 @@ def lower(text: str) -> str:
     return text.lower() if text.isascii() else text.translate(_LOWER)
 
 
+def is_wild(value: str) -> bool:
+    """Tell whether a value is a pattern."""
+    return "*" in value or "?" in value
+
+
 def text_matches(field: str, text: str, values: tuple[str, ...]) -> bool:
     """Tell whether a text matches one of a field's values."""
-    return any(_pattern(field, value).search(lower(text)) for value in values)
+    exact = field in _EXACT
+    return any(_pattern(field, value).search(text if exact else lower(text)) for value in values)
 
 
 @lru_cache(maxsize=256)
 def _pattern(field: str, value: str) -> re.Pattern[str]:
-    folded = lower(value)
-    if "*" in folded or "?" in folded:
+    folded = value if field in _EXACT else lower(value)
+    if is_wild(folded):
         # Free text and errors are long: there a pattern is looked for anywhere.
         wild = "".join(".*" if sign == "*" else "." if sign == "?" else re.escape(sign) for sign in folded)
         return re.compile(wild if field in {"", "error"} else rf"\A{wild}\Z", re.DOTALL)
@@ -165,8 +172,8 @@ def _compares(found: Any, sign: str, wanted: str) -> bool:
         return OPERATORS[sign](found, number)
     text = found if isinstance(found, str) else _json(found)
     if sign == "=":
-        if "*" in wanted or "?" in wanted:
-            return bool(_whole(wanted).search(lower(text)))
+        if is_wild(wanted):
+            return bool(_whole(lower(wanted)).search(lower(text)))
         return text == wanted
     return isinstance(found, str) and OPERATORS[sign](found, wanted)
 

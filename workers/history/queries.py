@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -29,9 +30,17 @@ from workers.history.matching import loads
 from workers.history.record import STATES
 from workers.history.rows import Gap, HistoryRun
 from workers.history.schema import COUNTERS, connect_reader
-from workers.history.sql import Names, compile_filter, register
+from workers.history.sql import Names, compile_filter, newest_key, register
 
 T = TypeVar("T")
+
+SCANNED = 5_000
+"""Newest runs that are looked at one by one before an index is asked."""
+
+SCAN_FACTOR = 4
+"""At least so many rows are looked at for each that is asked for."""
+
+_MAX_KEY = 2**63 - 1
 
 _RUN = """
 select run.key, run.id, task.text, state, queue.text, priority, worker.text, sent_at, received_at, started_at,
@@ -47,6 +56,12 @@ left join ending on ending.key = run.key
 _LATEST = "order by run.key desc"
 
 
+@dataclass
+class _Reader:
+    connection: sqlite3.Connection
+    inode: int
+
+
 class History:
     """A reader of the history's file; safe in threads.
 
@@ -57,10 +72,7 @@ class History:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-        self._inode = 0
-        self._names: dict[str, dict[str, int]] = {}
-        self._last_name = 0
+        self._idle: list[_Reader] = []
 
     def __enter__(self) -> History:
         return self
@@ -73,12 +85,9 @@ class History:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            self._drop()
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+            readers, self._idle = self._idle, []
+        for reader in readers:
+            reader.connection.close()
 
     @property
     def exists(self) -> bool:
@@ -86,55 +95,65 @@ class History:
         return self._path.exists()
 
     @contextmanager
-    def read(self) -> Generator[sqlite3.Connection | None]:
-        """Lend the connection, in one snapshot of the file; None where there is no file.
+    def read(self) -> Generator[_Reader | None]:
+        """Lend a connection, in one snapshot of the file; None where there is no file.
 
         Raises:
             HistoryError: The file can't be read.
         """
-        with self._lock:
-            try:
-                connection = self._open()
-                if connection is not None:
-                    connection.execute("begin")
-                try:
-                    yield connection
-                finally:
-                    if connection is not None and connection.in_transaction:
-                        connection.execute("rollback")
-            except sqlite3.Error as error:
-                self._drop()
-                raise HistoryError(f"the history {self._path} can't be read: {error}") from error
+        reader = None
+        try:
+            reader = self._taken()
+            if reader is not None:
+                reader.connection.execute("begin")
+            yield reader
+        except sqlite3.Error as error:
+            if reader is not None:
+                reader.connection.close()
+                reader = None
+            raise HistoryError(f"the history {self._path} can't be read: {error}") from error
+        finally:
+            if reader is not None:
+                if reader.connection.in_transaction:
+                    reader.connection.execute("rollback")
+                with self._lock:
+                    self._idle.append(reader)
 
-    def _open(self) -> sqlite3.Connection | None:
+    def _taken(self) -> _Reader | None:
+        """Return an idle reader or a new one, so that a slow question holds up no other."""
         try:
             inode = self._path.stat().st_ino
         except FileNotFoundError:
-            self._drop()
+            self.close()
             return None
-        if self._connection is None or inode != self._inode:
-            self._drop()  # the recorder set a damaged file aside and built a new one
-            self._connection = connect_reader(self._path)
-            register(self._connection)
-            self._inode = inode
-            self._names, self._last_name = {}, 0
-        if not self._connection.execute("select 1 from sqlite_master where name = 'meta'").fetchone():
-            return None
-        return self._connection
+        while True:
+            with self._lock:
+                reader = self._idle.pop() if self._idle else None
+            if reader is None:
+                break
+            if reader.inode == inode:
+                return reader
+            reader.connection.close()  # the recorder set a damaged file aside and built a new one
+        reader = _Reader(connect_reader(self._path), inode)
+        register(reader.connection)
+        if reader.connection.execute("select 1 from sqlite_master where name = 'meta'").fetchone():
+            return reader
+        reader.connection.close()
+        return None
 
     def ask(self, question: Callable[[sqlite3.Connection], T], empty: T) -> T:
         """Answer a question on one snapshot; ``empty`` where there is no file."""
-        with self.read() as connection:
-            return empty if connection is None else question(connection)
+        with self.read() as reader:
+            if reader is None:
+                return empty
+            return question(reader.connection)
 
     def names(self, connection: sqlite3.Connection) -> Names:
         """Return the numbers of tasks, queues, workers and error groups, by kind and text."""
-        for number, kind, text in connection.execute(
-            "select id, kind, text from name where id > ?", (self._last_name,)
-        ):
-            self._names.setdefault(kind, {})[text] = number
-            self._last_name = number
-        return self._names
+        found: dict[str, dict[str, int]] = {}
+        for number, kind, text in connection.execute("select id, kind, text from name"):
+            found.setdefault(kind, {})[text] = number
+        return found
 
     def runs(
         self, filter_text: str = "", limit: int = 200, offset: int = 0, before: float | None = None
@@ -160,12 +179,28 @@ class History:
     def _keys(
         self, connection: sqlite3.Connection, node: Any, limit: int, offset: int, before: float | None
     ) -> list[int]:
-        condition = compile_filter(node, self.names(connection), time.time())
-        bound, parameters = condition.sql, condition.parameters
-        if before is not None:
-            bound, parameters = f"key < ? and {bound}", [int(before * 1_000_000) * COUNTERS, *parameters]
-        sql = f"select key from run where {bound} order by key desc limit ? offset ?"  # noqa: S608
-        return [row[0] for row in connection.execute(sql, (*parameters, limit, offset))]
+        """Find a page in two looks.
+
+        First among the newest runs, one after the other: a filter that holds often is answered there. What holds
+        seldom is then found by an index and sorted.
+        """
+        now = time.time()
+        condition = compile_filter(node, self.names(connection), now)
+        bounds = [_MAX_KEY if before is None else int(before * 1_000_000) * COUNTERS, newest_key(node, now) or _MAX_KEY]
+        newest, wanted = min(bounds), limit + offset
+        row = connection.execute(
+            "select key from run where key < ? order by key desc limit 1 offset ?",
+            (newest, max(SCANNED, SCAN_FACTOR * wanted)),
+        ).fetchone()
+        oldest = row[0] if row else 0
+        where = f"from run not indexed where key >= ? and key < ? and {condition.sql} order by key desc limit ?"
+        parameters = (oldest, newest, *condition.parameters, wanted)
+        keys = [row[0] for row in connection.execute(f"select key {where}", parameters)]
+        if len(keys) < wanted and oldest:
+            where = f"from run where {condition.sql} and +key < ? order by +key desc limit ?"
+            parameters = (*condition.parameters, oldest, wanted - len(keys))
+            keys += [row[0] for row in connection.execute(f"select key {where}", parameters)]
+        return keys[offset:]
 
     def count(self, filter_text: str = "") -> int:
         """Count the runs that match a filter.

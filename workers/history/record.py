@@ -121,9 +121,9 @@ class RunRecord:
             if at == self.state_at and _RANK[state] <= _RANK[current]:
                 return False
         self.state, self.state_at = state, at
+        self.verdict = None
         if state in FINAL:
             self.finished_at = at
-            self.verdict = None
         elif current in FINAL:
             self.finished_at = self.ran_s = None
         return True

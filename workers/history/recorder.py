@@ -28,6 +28,7 @@ from config.errors import ConfigError
 from config.settings import settings
 from workers.history import results
 from workers.history.errors import AlreadyRecording, HistoryError
+from workers.history.reconcile import Reconciler
 from workers.history.record import Event
 from workers.history.retention import Retention
 from workers.history.schema import lock_path, set_aside
@@ -43,6 +44,9 @@ BATCH_BYTES = 8_000_000
 BLOCK_MS = 1_000
 RETRY_S = 1.0
 START = "0-0"
+
+GC_THRESHOLD = (100_000, 50, 100)
+"""The runs in memory are no garbage, and looking through them costs a tenth of all work."""
 
 
 class Recorder:
@@ -62,6 +66,7 @@ class Recorder:
         self._path = path
         self._stream = stream
         self._retention = retention or Retention()
+        self._reconciler = Reconciler(client)
         self._lock = _lock(path)
         self._store: Store | None = None
         self._stopping = threading.Event()
@@ -112,6 +117,7 @@ class Recorder:
         if not entries:
             self._touch()
             self._retention.step(store)
+            self._reconciler.step(store)
             entries = self._entries(self._client.xread({self._stream: cursor}, count=self._count, block=BLOCK_MS))
         if entries:
             self._write(store, entries)
@@ -207,7 +213,7 @@ def main() -> None:
     recorder = Recorder(client, current.paths.history)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: recorder.stop())
-    gc.set_threshold(100_000, 50, 100)  # the runs in memory are no garbage, and looking through them costs a tenth
+    gc.set_threshold(*GC_THRESHOLD)
     log.info("recording %s into %s", current.broker.masked, current.paths.history)
     recorder.run()
     log.info("stopped")

@@ -55,10 +55,14 @@ create index run_queue on run (queue, state);
 create index run_task on run (task, state);
 create index run_worker on run (worker);
 create index run_retries on run (retries) where retries > 0;
-create index run_ran on run (ran_s) where ran_s >= 1;
-create index run_waited on run (waited_s) where waited_s >= 1;
+create index run_priority on run (priority);
+create index run_ran on run (ran_s) where ran_s is not null;
+create index run_waited on run (waited_s) where waited_s is not null;
 create index run_error on run (error_group) where error_group is not null;
 create index run_root on run (root_id) where root_id is not null;
+create index run_parent on run (parent_id) where parent_id is not null;
+create index run_group on run (group_id) where group_id is not null;
+create index run_verdict on run (verdict) where verdict is not null;
 -- The wide parts, written once each.
 create table arguments (key integer primary key, args text, kwargs text);
 create table ending (key integer primary key, result text, error text, traceback text, place text);

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import re
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from workers.history.filters import All, Any_, Argument, Compare, Node, Not, State, Text
-from workers.history.matching import argument_matches, text_matches
+from workers.history.matching import argument_matches, is_wild, lower, text_matches
 from workers.history.record import STATES
 from workers.history.schema import COUNTERS
 
@@ -20,6 +20,11 @@ _ERROR = "(select error from ending where ending.key = run.key)"
 _RESULT = "(select result from ending where ending.key = run.key)"
 _ARGS = "(select args from arguments where arguments.key = run.key)"
 _KWARGS = "(select kwargs from arguments where arguments.key = run.key)"
+
+_LITERAL = re.compile(r"[1-9][0-9]{0,14}|[A-Za-z_./@-][A-Za-z0-9_./@ -]*")
+_WORDS_OF_JSON = frozenset({"true", "false", "null"})
+_LAST_CHARACTER = 0x10FFFF
+_LATEST = 4_102_444_800
 
 Names = Mapping[str, Mapping[str, int]]
 """Kind → text → number of the file's names."""
@@ -34,17 +39,8 @@ class Compiled:
 
 
 def register(connection: sqlite3.Connection) -> None:
-    """Teach a connection the functions that conditions use."""
-    connection.create_function("nexus_text", 3, _text, deterministic=True)
-    connection.create_function("nexus_argument", 5, _argument, deterministic=True)
-
-
-def _text(field: str, text: str | None, values: str) -> bool:
-    return text is not None and text_matches(field, text, tuple(json.loads(values)))
-
-
-def _argument(args: str | None, kwargs: str | None, path: str, operator: str, value: str) -> bool:
-    return argument_matches(args, kwargs, path, operator, value)
+    """Teach a connection the function that conditions use."""
+    connection.create_function("nexus_argument", 5, argument_matches, deterministic=True)
 
 
 def compile_filter(node: Node, names: Names, now: float) -> Compiled:
@@ -71,9 +67,8 @@ def _sql(node: Node, names: Names, now: float, parameters: list[Any]) -> str:
             return _in("state", [_NUMBER_OF[state] for state in states], parameters)
         case Compare():
             return _comparison(node, now, parameters)
-        case Argument(path, sign, value):
-            parameters += [path, sign, value]
-            return f"nexus_argument({_ARGS}, {_KWARGS}, ?, ?, ?)"
+        case Argument():
+            return _argument_sql(node, parameters)
         case Text():
             return _text_sql(node, names, parameters)
 
@@ -95,8 +90,9 @@ def _comparison(node: Compare, now: float, parameters: list[Any]) -> str:
     sign, value = node.operator, node.value
     match node.field:
         case "age":
+            near = _key_near(now - value, sign)
             parameters += [now, value]
-            return f"(? - key / {COUNTERS} / 1e6 {sign} ?)"
+            return f"({near}? - key / {COUNTERS} / 1e6 {sign} ?)"
         case "runtime":
             parameters += [value, now, value]
             return (
@@ -121,16 +117,70 @@ def _text_sql(node: Text, names: Names, parameters: list[Any]) -> str:
         kind, column = _NAMED[node.field]
         found = [number for text, number in names.get(kind, {}).items() if text_matches(node.field, text, node.values)]
         return _in(column, found, parameters)
-    values = json.dumps(node.values)
+    if node.field in _COLUMNS:
+        column = _COLUMNS[node.field]
+        parts = [_prefix(column, value, parameters) for value in node.values]
+        return f"({column} is not null and ({' or '.join(parts)}))"
     if node.field == "error":
-        parameters += ["error", values]
-        return f"nexus_text(?, {_ERROR}, ?)"
-    if node.field:
-        parameters += [node.field, values]
-        return f"nexus_text(?, {_COLUMNS[node.field]}, ?)"
+        found = _contained([_ERROR], node.values, parameters)
+        return f"(error_group is not null and {found})"
     tasks = [number for text, number in names.get("task", {}).items() if text_matches("", text, node.values)]
-    parts = [_in("task", tasks, parameters)]
-    for source in ("id", _ARGS, _KWARGS, _RESULT, _ERROR):
-        parts.append(f"nexus_text('', {source}, ?)")
-        parameters.append(values)
+    in_task = _in("task", tasks, parameters)
+    return f"({in_task} or {_contained(['id', _ARGS, _KWARGS, _RESULT, _ERROR], node.values, parameters)})"
+
+
+def _prefix(column: str, value: str, parameters: list[Any]) -> str:
+    if is_wild(value):
+        parameters.append(_glob(value))
+        return f"{column} glob ?"
+    parameters += [value, value[:-1] + chr(min(ord(value[-1]) + 1, _LAST_CHARACTER))]
+    return f"({column} >= ? and {column} < ?)"
+
+
+def _contained(sources: list[str], values: tuple[str, ...], parameters: list[Any]) -> str:
+    """Look for texts anywhere in some columns, by SQLite's own functions: these conditions read many rows."""
+    parts: list[str] = []
+    for source in sources:
+        for value in values:
+            if is_wild(value):
+                parameters.append(f"*{_glob(lower(value))}*")
+                parts.append(f"coalesce(lower({source}) glob ?, 0)")
+            else:
+                parameters.append(lower(value))
+                parts.append(f"coalesce(instr(lower({source}), ?), 0) > 0")
     return f"({' or '.join(parts)})"
+
+
+def _glob(value: str) -> str:
+    return value.replace("[", "[[]")
+
+
+def _argument_sql(node: Argument, parameters: list[Any]) -> str:
+    source = _ARGS if node.path.split(".")[0].isdecimal() else _KWARGS
+    parts: list[str] = []
+    if node.operator == "=" and node.value not in _WORDS_OF_JSON and _LITERAL.fullmatch(node.value):
+        # What compares equal is in the stored text as it is written here: a cheap look before the exact one.
+        parts.append(f"instr({source}, ?)")
+        parameters.append(node.value)
+    parts.append(f"nexus_argument({_ARGS}, {_KWARGS}, ?, ?, ?)")
+    parameters += [node.path, node.operator, node.value]
+    return f"coalesce({' and '.join(parts)}, 0)"
+
+
+def _key_near(at: float, sign: str) -> str:
+    """Bound the rows of an age loosely, by their key, so that the others aren't even looked at."""
+    if not 0 < at < _LATEST:
+        return ""
+    if sign in {">", ">="}:
+        return f"key < {int((at + 1) * 1_000_000) * COUNTERS} and "
+    return f"key > {int((at - 1) * 1_000_000) * COUNTERS} and " if sign in {"<", "<="} else ""
+
+
+def newest_key(node: Node, now: float) -> int | None:
+    """Return a key that no matching run passes, where the filter as a whole asks for old runs; else None."""
+    parts = node.parts if isinstance(node, All) else (node,)
+    ages = [
+        part.value for part in parts if isinstance(part, Compare) and part.field == "age" and part.operator[0] == ">"
+    ]
+    at = now - max(ages) + 1 if ages else 0.0
+    return int(at * 1_000_000) * COUNTERS if 0 < at < _LATEST else None

@@ -128,6 +128,19 @@ class Store:
             self._runs.popitem(last=False)
         return counts
 
+    def judge(self, verdicts: dict[str, str | None]) -> None:
+        """Set the verdicts of runs; None takes one away."""
+        if not verdicts:
+            return
+        with self._connection:
+            self._connection.execute("begin immediate")
+            rows = [(verdict, id_) for id_, verdict in verdicts.items()]
+            self._connection.executemany("update run set verdict = ? where id = ?", rows)
+            self._count("version", 1)
+        for id_, verdict in verdicts.items():
+            if id_ in self._runs:
+                self._runs[id_].verdict = verdict
+
     def _forget(self) -> None:
         self._runs.clear()
         self._new_keys.clear()

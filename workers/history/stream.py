@@ -132,10 +132,16 @@ class StreamDispatcher(EventDispatcher):
             self._write_worker(writer, type_, fields)
             return
         writer.add(_task_event(cast("Celery", self.app), type_, self.hostname, fields))
-        if self.on_send_buffered is not None:
-            self.on_send_buffered()
-        else:
+        if self.on_send_buffered is None or self._is_solo:
             writer.flush()
+        else:
+            self.on_send_buffered()
+
+    @cached_property
+    def _is_solo(self) -> bool:
+        # A solo pool runs tasks inside the event loop: what waits for its next round waits for the task's end.
+        consumer = getattr(self.on_send_buffered, "__self__", None)
+        return type(getattr(consumer, "pool", None)).__module__ == "celery.concurrency.solo"
 
     def _write_worker(self, writer: StreamWriter, type_: str, fields: dict[str, Any]) -> None:
         event = _event(type_, self.hostname, fields | {"started_at": _started_at})

@@ -1,0 +1,106 @@
+"""Runs that events left open: their end is found in the result backend, or they are called lost."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.history.conftest import Stack
+from workers.history.queries import History
+from workers.history.reconcile import Reconciler
+from workers.history.rows import HistoryRun
+from workers.history.store import Store
+
+pytestmark = pytest.mark.timeout(120)
+
+NOW = time.time()
+
+
+@pytest.fixture
+def store(broker: Stack) -> Iterator[Store]:
+    store = Store(broker.paths.history)
+    yield store
+    store.close()
+
+
+def begin(store: Store, *ids: str) -> None:
+    for id_ in ids:
+        base = {"uuid": id_, "hostname": "w@h"}
+        store.write(
+            [
+                base | {"type": "task-sent", "timestamp": NOW - 60, "name": "mail", "queue": "q"},
+                base | {"type": "task-started", "timestamp": NOW - 50},
+            ]
+        )
+
+
+def look(broker: Stack, store: Store) -> dict[str, HistoryRun]:
+    Reconciler(broker.redis).step(store)
+    with History(broker.paths.history) as history:
+        return {run.id: run for run in history.runs()}
+
+
+def test_an_end_that_was_never_told_is_found_in_the_result_backend(broker: Stack, store: Store) -> None:
+    begin(store, "good", "bad", "odd")
+    error = {"exc_type": "ValueError", "exc_message": ["it's bad"], "exc_module": "builtins"}
+    metas = {
+        "good": {"status": "SUCCESS", "result": "secret answer", "date_done": "2027-01-15T08:00:00"},
+        "bad": {"status": "FAILURE", "result": error, "traceback": "Traceback\nValueError: it's bad"},
+        "odd": ["no", "meta"],
+    }
+    for id_, meta in metas.items():
+        broker.redis.set(f"celery-task-meta-{id_}", json.dumps(meta))
+    runs = look(broker, store)
+    assert (runs["good"].state, runs["good"].finished_at, runs["good"].result) == ("SUCCESS", 1_800_000_000.0, None)
+    assert (runs["bad"].state, runs["bad"].error) == ("FAILURE", "ValueError: it's bad")
+    assert runs["odd"].state == "STARTED"
+
+
+def test_a_run_of_a_worker_that_is_gone_is_called_lost(broker: Stack, store: Store) -> None:
+    begin(store, "a")
+    run = look(broker, store)["a"]
+    assert (run.state, run.verdict) == ("STARTED", "lost? w@h is not online")
+
+
+def test_a_run_of_a_worker_that_was_started_anew_is_called_lost(broker: Stack, store: Store) -> None:
+    begin(store, "a")
+    heartbeat = {"timestamp": time.time(), "started_at": NOW - 10}
+    broker.redis.hset("nexus:workers", "w@h", json.dumps(heartbeat))
+    verdict = look(broker, store)["a"].verdict
+    assert verdict is not None and verdict.startswith("lost? w@h was started anew at ")
+
+
+def test_a_run_of_a_living_worker_is_left_alone(broker: Stack, store: Store) -> None:
+    begin(store, "a")
+    broker.redis.hset("nexus:workers", "w@h", json.dumps({"timestamp": time.time(), "started_at": NOW - 3600}))
+    assert look(broker, store)["a"].verdict is None
+
+
+def test_a_verdict_goes_with_the_next_event(broker: Stack, store: Store) -> None:
+    begin(store, "a")
+    look(broker, store)
+    store.write([{"type": "task-received", "uuid": "a", "timestamp": NOW, "hostname": "other@h", "name": "mail"}])
+    with History(broker.paths.history) as history:
+        assert [(run.state, run.verdict) for run in history.runs()] == [("RECEIVED", None)]
+
+
+def test_a_killed_worker_leaves_a_run_that_is_called_lost(broker: Stack) -> None:
+    recorder = broker.start_recorder()
+    worker = broker.start_worker("--pool", "solo")
+    id_ = broker.call("print(sleep.delay(60).id)")
+    broker.run_in(id_, "STARTED")
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.wait()
+    recorder.terminate()
+    recorder.wait(10)
+    broker.redis.hdel("nexus:workers", "lives@test")  # half a minute later, its heartbeat would be too old
+    store = Store(broker.paths.history)
+    Reconciler(broker.redis, open_for_s=0.0).step(store)
+    store.close()
+    source = broker.history
+    assert source.run(id_).verdict == "lost? lives@test is not online"
+    assert [run.id for run in source.runs("verdict:lost")] == [id_]
+    source.close()
