@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,7 +49,7 @@ class RunningStack:
 
     def run(self, *command: str, timeout_s: float = 90, **variables: str) -> CommandResult:
         """Run a program of the virtual environment from a folder that has nothing to do with the checkout."""
-        return run(self.home, *command, timeout_s=timeout_s, **variables)
+        return run(self.home, *command, timeout_s=timeout_s, variables=variables)
 
     def nexus(self, *arguments: str, timeout_s: float = 90, **variables: str) -> CommandResult:
         """Run ``nexus-tui``."""
@@ -66,12 +66,16 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def run(
-    home: Path, *command: str, timeout_s: float = 90, folder: Path | None = None, **variables: str
+    home: Path,
+    *command: str,
+    timeout_s: float = 90,
+    folder: Path | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> CommandResult:
     """Run a program of the virtual environment for the stack in ``home``."""
     done = subprocess.run(
         [str(BIN / command[0]), *command[1:]],
-        env={**environment(home), **variables},
+        env={**environment(home), **(variables or {})},
         cwd=folder or home,
         capture_output=True,
         text=True,

@@ -293,7 +293,7 @@ def change_scheduled_email(
     return {**entry.to_json(), "state": "waiting"}
 
 
-@celery_app.task(bind=False, **_OPTIONS, ignore_result=True)
+@celery_app.task(bind=False, **_OPTIONS, ignore_result=True, internal=True)
 def send_due_emails() -> dict[str, Any]:
     """Queue the scheduled e-mails whose time has come; beat runs it every ten seconds.
 

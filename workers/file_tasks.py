@@ -220,7 +220,7 @@ def batch_process_files(
     return self.replace(chord(header, summarize_batch.s()))
 
 
-@_task(reject_on_worker_lost=True, Request="workers.batch_request:BatchItemRequest")
+@_task(reject_on_worker_lost=True, internal=True, Request="workers.batch_request:BatchItemRequest")
 def process_batch_item(file_path: str, operations: list[BatchOperation] | None = None) -> dict[str, Any]:
     """Process one file of a batch; an error becomes its outcome. Submitted by batch_process_files.
 
@@ -240,7 +240,7 @@ def process_batch_item(file_path: str, operations: list[BatchOperation] | None =
     return {"status": "processed", **result}
 
 
-@_task(reject_on_worker_lost=True)
+@_task(reject_on_worker_lost=True, internal=True)
 def summarize_batch(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
     """Put the outcomes of a batch together. Submitted by batch_process_files.
 

@@ -10,7 +10,7 @@ from celery import Task as CeleryTask
 
 from config.queues import RetryPolicy, spec_of_task
 from workers import arguments
-from workers.errors import TransientError
+from workers.errors import TaskError, TransientError
 from workers.privacy import private_reprs, refuse_placeholders
 
 COMPRESS_FROM_BYTES = 64 * 1024
@@ -28,6 +28,12 @@ class NexusTask(Task):
 
     abstract = True
     Request = "workers.private_records:PrivateRequest"
+
+    throws = (TaskError,)
+    """Expected: logged in one line, without a traceback."""
+
+    internal = False
+    """Whether only other tasks and beat publish it: forms and listings leave it out."""
 
     private_arguments: tuple[str, ...] = ()
     """Arguments that stay out of logs, events, the history and result records; see :mod:`workers.privacy`."""

@@ -44,6 +44,11 @@ class Action(ABC):
     def command(self) -> str:
         """The exact ``nexus-tui …`` line that does the same, quoted for a shell."""
 
+    @property
+    def recorded(self) -> str:
+        """The command as the audit log keeps it."""
+        return self.command
+
     @abstractmethod
     def run(self, sources: Sources) -> Outcome:
         """Do it. Blocks: call it in a thread.
@@ -64,7 +69,7 @@ def perform(action: Action, sources: Sources) -> Outcome:
         raise Refused("read-only: nothing is changed; start without --read-only and NEXUS_READ_ONLY to change things")
     outcome = action.run(sources)
     try:
-        sources.broker.audit.record(action.label, action.command, outcome)
+        sources.broker.audit.record(action.label, action.recorded, outcome)
     except SourceError as error:  # what was done is done: who asked for it must learn that
         logger.warning("not in the audit log: %s: %s", action.label, error)
     return outcome

@@ -48,11 +48,19 @@ class Submit(Action):
     @property
     def command(self) -> str:
         """The same as a command line."""
+        return self._command_line(self.args, self.kwargs)
+
+    @property
+    def recorded(self) -> str:
+        """The command with its arguments' names alone: their values may be private and are the history's to keep."""
+        return self._command_line(["…"] * len(self.args), dict.fromkeys(self.kwargs, "…"))
+
+    def _command_line(self, args: list[Any], kwargs: dict[str, Any]) -> str:
         words = ["nexus-tui", "submit", self.task]
-        if self.args:
-            words += ["--args", json.dumps(self.args, ensure_ascii=False)]
-        if self.kwargs:
-            words += ["--kwargs", json.dumps(self.kwargs, ensure_ascii=False)]
+        if args:
+            words += ["--args", json.dumps(args, ensure_ascii=False)]
+        if kwargs:
+            words += ["--kwargs", json.dumps(kwargs, ensure_ascii=False)]
         if self.priority is not None:
             words += ["--priority", str(self.priority)]
         if self.countdown_s is not None:

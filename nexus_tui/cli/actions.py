@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import click
 
+from config.queues import DEFAULT_PRIORITY
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import Target, change, common
 from nexus_tui.models.catalog import TaskType
 from nexus_tui.models.text import safe_text
-from nexus_tui.sources.errors import Invalid, Refused
+from nexus_tui.sources.errors import Invalid
 
 _yes = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 
@@ -46,31 +47,37 @@ def submit(
     as_json: bool,
 ) -> None:
     """Check the arguments of TASK and put a message into its queue."""
+    from nexus_tui.actions.base import perform
+    from nexus_tui.actions.submit import Submit
+
     del yes
     sources = target.sources()
     if list_tasks or task is None:
         _list(sources.catalog.task_types() if task is None else [sources.catalog.task_type(task)], as_json=as_json)
         return
-    if sources.read_only:
-        raise Refused("read-only: nothing was queued")
     kwargs, args = _parsed(kwargs_text, "--kwargs", dict), _parsed(args_text, "--args", list)
-    run = sources.catalog.submit(
-        task, args, kwargs, priority=priority, countdown_s=countdown, eta=_time(eta), queue=queue
-    )
-    answer: dict[str, Any] = {"id": run.id, "task": run.task, "queue": run.queue, "priority": run.priority}
+    action = Submit(task, args, kwargs, priority, countdown, _time(eta), queue)
+    run_id = perform(action, sources).targets[0].target
+    level = DEFAULT_PRIORITY if priority is None else priority
+    answer: dict[str, Any] = {
+        "id": run_id,
+        "task": task,
+        "queue": queue or sources.catalog.queue_of(task),
+        "priority": level,
+    }
     if not wait:
         if as_json:
             print_json(answer)
         else:
-            click.echo(f"{run.id} queued in {run.queue} at priority {run.priority}; follow it: nexus-tui task {run.id}")
+            click.echo(f"{run_id} queued in {place} at priority {level}; follow it: nexus-tui task {run_id}")
         return
-    state, value = sources.catalog.wait(run.id, timeout)
+    state, value = sources.catalog.wait(run_id, timeout)
     answer |= {"state": state, "result" if state == "SUCCESS" else "error": value}
     if as_json:
         print_json(answer)
     else:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-        print_fields([("id", run.id), ("state", state), ("result" if state == "SUCCESS" else "error", text)])
+        print_fields([("id", run_id), ("state", state), ("result" if state == "SUCCESS" else "error", text)])
     if state != "SUCCESS":
         raise click.exceptions.Exit(1)
 

@@ -47,7 +47,9 @@ class CatalogSource:
         """List the task types that can be submitted, by name; empty for a foreign application."""
         if self._foreign is not None:
             return ()
-        names = sorted(name for name in self._tasks if not name.startswith("celery."))
+        names = sorted(
+            name for name, task in self._tasks.items() if not name.startswith("celery.") and not task.internal
+        )
         return tuple(self.task_type(name) for name in names)
 
     def task_type(self, name: str) -> TaskType:
@@ -61,10 +63,9 @@ class CatalogSource:
         task = self._task(name)
         if task is None:
             return TaskType(name=name, queue="", is_known=False)
-        spec = spec_of_task(name)
         return TaskType(
             name=name,
-            queue=spec.name if spec else str(self.app.conf.task_default_queue),
+            queue=self.queue_of(name),
             summary=arguments.summary(task.run),
             help=task.run.__doc__ or "",
             parameters=tuple(
@@ -134,9 +135,12 @@ class CatalogSource:
                 result = self.app.send_task(name, args=list(args), kwargs=dict(kwargs), **options)
             else:
                 result = task.apply_async(list(args), dict(kwargs), **options)
-        own = spec_of_task(name)
-        default = own.name if own else str(self.app.conf.task_default_queue)
-        return Submitted(id=str(result.id), task=name, queue=queue or default, priority=level)
+        return Submitted(id=str(result.id), task=name, queue=queue or self.queue_of(name), priority=level)
+
+    def queue_of(self, name: str) -> str:
+        """Name the queue to which runs of a task go by themselves."""
+        spec = spec_of_task(name) if self._foreign is None else None
+        return spec.name if spec else str(self.app.conf.task_default_queue)
 
     def wait(self, run_id: str, timeout_s: float | None = None) -> tuple[str, Any]:
         """Wait for a run's end and return its state and its result, or its error as ``Type: message``.

@@ -104,7 +104,8 @@ class Demo:
         ]
 
     def _task(self, name: str, **kwargs: Any) -> Any:
-        return self._app.tasks[name].si(**kwargs)
+        task: Any = self._app.tasks[name]
+        return task.si(**kwargs)
 
     def _start(self, name: str, priority: int | None = None, **kwargs: Any) -> Any:
         level = self._chance.choice((2, 5, 5, 5, 8)) if priority is None else priority
@@ -132,7 +133,7 @@ class Demo:
         return f"{len(messages)} mails at once", self._start(_MAIL + "send_bulk_emails", messages=messages)
 
     def _wrong_mail(self) -> tuple[str, Any]:
-        kwargs = {"to_email": "ada@example.org", "template": "welcome", "context": {}}
+        kwargs: dict[str, Any] = {"to_email": "ada@example.org", "template": "welcome", "context": {}}
         # Without its template's variables this would be refused here: it is sent as a foreign program would.
         result = self._app.send_task(_MAIL + "send_notification", kwargs=kwargs, retry=False)
         return "a notification without its variables, which fails", result

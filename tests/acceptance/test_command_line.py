@@ -76,6 +76,7 @@ def test_submit_wait_gives_the_result(stack: RunningStack) -> None:
     assert set(done.json) == {"id", "task", "queue", "priority", "state", "result"}
     assert done.json["result"]["outputs"]["stats"]["words"] == 3
     run = until(lambda: (shown := stack.nexus("task", done.json["id"][:13], "--json")).code == 0 and shown.json)
+    assert isinstance(run, dict)
     assert set(run) >= RUN_FIELDS
     run = until(lambda: (row := stack.nexus("task", done.json["id"], "--json").json)["finished_at"] and row)
     assert (run["state"], run["queue"], run["priority"]) == ("SUCCESS", "file_processing_queue", 5)

@@ -59,8 +59,8 @@ def test_a_worker_started_by_hand_takes_its_queues_work(stack: RunningStack) -> 
         done = stack.nexus("submit", PING, "--wait", "--json", "--timeout", "60")
         assert done.json["state"] == "SUCCESS", done.err
         run_id = done.json["id"]
-        row = until(lambda: (r := stack.nexus("task", run_id, "--json")).code == 0 and r.json["worker"] and r.json)
-        assert row["worker"] == f"byhand@{socket.gethostname()}"
+        worker_name = until(lambda: (r := stack.nexus("task", run_id, "--json")).code == 0 and r.json["worker"])
+        assert worker_name == f"byhand@{socket.gethostname()}"
     finally:
         worker.send_signal(signal.SIGTERM)
         worker.wait(40)
@@ -91,6 +91,7 @@ def test_flower_shows_our_workers_and_a_run(stack: RunningStack) -> None:
         until(lambda: set(ask(port, "workers?refresh=1") or ()) >= NODES, timeout_s=60, every_s=1)
         # Flower enables task events every five seconds: a run before that is none of its business.
         task = until(lambda: seen_by_flower(stack, port), timeout_s=60)
+        assert task is not None
         assert (task["name"], task["state"]) == (PING, "SUCCESS")
     finally:
         flower.send_signal(signal.SIGINT)

@@ -35,7 +35,9 @@ def test_the_dashboard_without_a_terminal_names_the_plain_command(stack: Running
 
 
 def test_an_unreachable_redis_is_named_and_nothing_is_started(tmp_path: Path) -> None:
-    refused = run(tmp_path, "nexus-tui", "up", "--detach", NEXUS_REDIS_URL="redis://:hunter2@127.0.0.1:1/0")
+    refused = run(
+        tmp_path, "nexus-tui", "up", "--detach", variables={"NEXUS_REDIS_URL": "redis://:hunter2@127.0.0.1:1/0"}
+    )
     assert refused.code == 3
     assert "redis://:***@127.0.0.1:1/0" in refused.err
     assert "hunter2" not in refused.err
@@ -43,14 +45,14 @@ def test_an_unreachable_redis_is_named_and_nothing_is_started(tmp_path: Path) ->
 
 
 def test_a_url_that_is_no_redis_is_a_usage_error(tmp_path: Path) -> None:
-    refused = run(tmp_path, "nexus-tui", "queues", "--json", NEXUS_REDIS_URL="amqp://guest@localhost")
+    refused = run(tmp_path, "nexus-tui", "queues", "--json", variables={"NEXUS_REDIS_URL": "amqp://guest@localhost"})
     assert (refused.code, refused.out) == (2, "")
     assert "NEXUS_REDIS_URL: scheme 'amqp' is not Redis" in refused.err
 
 
 def test_a_home_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    refused = run(tmp_path, "nexus-tui", "up", "--detach", NEXUS_HOME=str(tmp_path / "file"))
+    refused = run(tmp_path, "nexus-tui", "up", "--detach", variables={"NEXUS_HOME": str(tmp_path / "file")})
     assert refused.code == 1
     assert str(tmp_path / "file") in refused.err
     assert "set NEXUS_HOME" in refused.err
@@ -70,9 +72,9 @@ def test_commands_with_no_broker_say_what_to_start(tmp_path: Path) -> None:
 
 def test_a_long_home_a_stale_socket_and_a_stale_pid_do_not_stop_a_start(tmp_path: Path) -> None:
     home = tmp_path / ("h" * 100)
-    assert run(tmp_path, "nexus-tui", "config", "--json", NEXUS_HOME=str(home)).code == 0
+    assert run(tmp_path, "nexus-tui", "config", "--json", variables={"NEXUS_HOME": str(home)}).code == 0
     code = "from config.settings import settings; print(settings().paths.run)"
-    run_folder = run(tmp_path, "python", "-c", code, NEXUS_HOME=str(home)).out.strip()
+    run_folder = run(tmp_path, "python", "-c", code, variables={"NEXUS_HOME": str(home)}).out.strip()
     Path(run_folder).mkdir(parents=True)
     leave_stale_socket(Path(run_folder) / "broker.sock")
     leave_stale_socket(Path(run_folder) / "supervisor.sock")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,9 @@ from config.settings import Settings, describe, embedded_password, settings
 
 
 @pytest.fixture
-def fresh(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """An environment whose settings are read anew, now and after the test."""
     settings.cache_clear()
-    monkeypatch.setattr(settings, "cache_clear", settings.cache_clear)
     yield monkeypatch
     monkeypatch.undo()
     settings.cache_clear()

@@ -44,7 +44,7 @@ class SparseSheet:
             if event == "start":
                 continue
             claimed = element.get("r") or ""
-            number = min(int(claimed), MAX_ROWS) if claimed.isdigit() and len(claimed) < 10 else number + 1  # noqa: PLR2004
+            number = min(int(claimed), MAX_ROWS) if claimed.isdigit() and len(claimed) < 10 else number + 1
             values = self._cells(element)
             element.clear()
             while element.getprevious() is not None:
