@@ -59,12 +59,8 @@ def submit(
     action = Submit(task, args, kwargs, priority, countdown, _time(eta), queue)
     run_id = perform(action, sources).targets[0].target
     level = DEFAULT_PRIORITY if priority is None else priority
-    answer: dict[str, Any] = {
-        "id": run_id,
-        "task": task,
-        "queue": queue or sources.catalog.queue_of(task),
-        "priority": level,
-    }
+    place = queue or sources.catalog.queue_of(task)
+    answer: dict[str, Any] = {"id": run_id, "task": task, "queue": place, "priority": level}
     if not wait:
         if as_json:
             print_json(answer)
