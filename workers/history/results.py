@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import redis
@@ -20,6 +20,16 @@ _ENVELOPE_BYTES = 192 * 1024
 
 _PART = 40
 
+_HEADS = """
+local heads = {}
+for index, key in ipairs(KEYS) do
+  local head = redis.pcall('GETRANGE', key, 0, ARGV[1])
+  heads[index] = type(head) == 'string' and head or ''
+end
+return heads
+"""
+"""One command for many results: it costs the recorder a fifth of a command for each."""
+
 
 def complete(client: redis.Redis, events: Iterable[Event]) -> None:
     """Put the JSON of what each succeeded run returned into its event, as ``result_json``, where it is known.
@@ -30,10 +40,9 @@ def complete(client: redis.Redis, events: Iterable[Event]) -> None:
     wanted = [event for event in events if event.get("type") == "task-succeeded" and _is_worth(event)]
     for start in range(0, len(wanted), _PART):
         part = wanted[start : start + _PART]
-        pipeline = client.pipeline(transaction=False)
-        for event in part:
-            pipeline.getrange(f"{RESULT_KEY}{event['uuid']}", 0, _ENVELOPE_BYTES - 1)
-        for event, data in zip(part, pipeline.execute(raise_on_error=False), strict=True):
+        keys = [f"{RESULT_KEY}{event['uuid']}" for event in part]
+        replies = cast("list[Any]", client.eval(_HEADS, len(keys), *keys, str(_ENVELOPE_BYTES - 1)))
+        for event, data in zip(part, replies, strict=True):
             text = _result(data) if isinstance(data, bytes) and data else None
             if text is not None:
                 event["result_json"] = text
