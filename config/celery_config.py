@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import Celery
 from kombu import Exchange, Queue
+from kombu.transport import TRANSPORT_ALIASES
 
 from config.celery_options import SOFT_SHUTDOWN_S
 from config.queues import (
@@ -23,6 +24,24 @@ VISIBILITY_TIMEOUT_S = 3600
 """Redelivery of what a lost worker held: twice the longest time limit of the registry."""
 
 RESULT_EXPIRES_S = 3600
+
+
+RELIABLE = settings().delivery == "reliable"
+
+_RELIABLE_TRANSPORTS = {
+    "redis": "workers.delivery.transport:Transport",
+    "rediss": "workers.delivery.transport:Transport",
+    "sentinel": "workers.delivery.transport:SentinelTransport",
+}
+_RELIABLE_SETTINGS = {
+    "worker_consumer": "workers.delivery.consumer:Consumer",
+    # A lost child's message is put back, counted, and set aside after the third (workers/delivery/request.py)
+    "task_reject_on_worker_lost": True,
+    # Acknowledgements survive a reconnect: what runs goes on
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "worker_lost_wait": 1.0,  # seconds until a dead child's run is given up; 10 would hold the queue up
+    "broker_channel_error_retry": True,  # a broker that refuses writes is waited for
+}
 
 
 def _route(name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **_: Any) -> dict[str, str] | None:
@@ -104,6 +123,14 @@ export_env_file()
 celery_app = Celery(
     "nexus",
     task_cls="workers.task:NexusTask",
-    include=["workers.processes", "workers.publishing", *(spec.module for spec in QUEUES)],
+    include=[
+        "workers.processes",
+        "workers.publishing",
+        *(["workers.delivery.worker"] if RELIABLE else []),
+        *(spec.module for spec in QUEUES),
+    ],
 )
 celery_app.conf.update(_settings())
+if RELIABLE:
+    celery_app.conf.update(_RELIABLE_SETTINGS)
+    TRANSPORT_ALIASES.update(_RELIABLE_TRANSPORTS)  # every URL of kombu's Redis transport means ours
