@@ -19,6 +19,7 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 
 MAX_NAME_CHARACTERS = 255
 MAX_RETRIES = 1_000_000
+MAX_CLOCK = 2**62
 MAX_SECONDS = 10 * 365 * 24 * 3600.0
 
 Json = dict[str, Any]
@@ -75,6 +76,38 @@ def check_payload(payload: Any, headers: Mapping[str, Any]) -> None:
     _require(isinstance(args, list | tuple), "args is not a list")
     _require(isinstance(kwargs, dict), "kwargs is not an object")
     _check_embed({} if embed is None else embed)
+
+
+def check_control(message: Any, *, is_command: bool) -> None:
+    """Check what came over a fanout exchange: its envelope, and for remote control the command in it.
+
+    Celery takes its mailbox down and up again after a bad command, and is deaf meanwhile.
+
+    Raises:
+        Malformed: It is no such message.
+    """
+    _require(isinstance(message, dict), f"JSON {type(message).__name__} instead of an object")
+    fields = cast("Json", message)
+    properties, headers = fields.get("properties"), fields.get("headers")
+    _require(isinstance(properties, dict), "no properties")
+    _require(isinstance(cast("Json", properties).get("delivery_tag"), str), "no delivery_tag")
+    _require(_is_object(headers), "headers is no object")
+    clock: Any = cast("Json", headers or {}).get("clock")
+    _require(clock is None or (isinstance(clock, int) and 0 <= clock <= MAX_CLOCK), "clock is no count")
+    if is_command:
+        _check_command(fields, cast("Json", properties))
+
+
+def _check_command(message: Json, properties: Json) -> None:
+    _require(message.get("content-type") == "application/json", "not JSON")
+    body: Any = message.get("body")
+    _require(isinstance(body, str), "the body is no text")
+    try:
+        command = json.loads(base64.b64decode(body) if properties.get("body_encoding") == "base64" else body)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"the body is not JSON: {error}") from None
+    _require(isinstance(command, dict), "the body is no object")
+    _check("command", {"method": None, **cast("Json", command)}, _COMMAND)
 
 
 def due_at(headers: Any) -> float | None:
@@ -162,6 +195,12 @@ def _is_texts(value: Any) -> bool:
     return value is None or (isinstance(value, list) and all(isinstance(i, str) for i in cast("list[Any]", value)))
 
 
+def _is_reply_to(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(cast("Json", value).get(name), str) for name in ("exchange", "routing_key")
+    )
+
+
 _HEADERS: dict[str, Callable[[Any], bool]] = {
     "lang": _is_text,
     "task": _is_name,
@@ -183,6 +222,15 @@ _HEADERS: dict[str, Callable[[Any], bool]] = {
     "stamped_headers": _is_texts,
     "stamps": _is_object,
     "compression": _is_text,
+}
+_COMMAND: dict[str, Callable[[Any], bool]] = {
+    "method": _is_name,
+    "arguments": _is_object,
+    "destination": lambda value: _is_text(value) or _is_texts(value),
+    "pattern": _is_text,
+    "matcher": _is_text,
+    "ticket": _is_text,
+    "reply_to": lambda value: value is None or _is_reply_to(value),
 }
 _PROPERTIES: dict[str, Callable[[Any], bool]] = {
     "correlation_id": _is_text,

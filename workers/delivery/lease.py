@@ -106,6 +106,12 @@ class Leases:
             if self._take(keys=[self._key], args=[node, seen, json.dumps(asdict(mine))]):
                 return mine
 
+    def take_from(self, node: str, owner: Owner) -> Owner | None:
+        """Own a name whose owner is gone; None when somebody else took it meanwhile."""
+        mine = _this_process(self.now())
+        seen, new = json.dumps(asdict(owner)), json.dumps(asdict(mine))
+        return mine if self._take(keys=[self._key], args=[node, seen, new]) else None
+
     def drop(self, node: str, owner: Owner) -> bool:
         """Free a name, unless its record changed since it was read."""
         return bool(self._drop(keys=[self._key], args=[node, json.dumps(asdict(owner))]))

@@ -10,7 +10,6 @@ takes kombu's way. The overridden internals are those of kombu 5.7; a test names
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from queue import Empty
 from time import monotonic
 from typing import Any, cast
@@ -253,22 +252,29 @@ class FetchMixin(_Channel):
     def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
         """Deliver what came over the control channel; what is malformed is counted and dropped."""
         try:
-            _check_control(message)
+            guard.check_control(message, is_command=exchange.endswith(".pidbox"))
             return super()._deliver_fanout_message(message, exchange)
         except (redis.ConnectionError, redis.TimeoutError, OSError):
             raise
         except (guard.Malformed, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-            logger.warning("dropped a malformed control message: %s: %.200s", type(error).__name__, error)
-            if self.nexus_node:
-                self.in_flight.count(keys.BAD_CONTROL)
+            self._drop_control(f"{type(error).__name__}: {error}")
             return False
 
     def _receive_one(self, c: Any) -> Any:
         try:
             return super()._receive_one(c)
         except RecursionError:  # kombu expects ValueError and TypeError from its JSON decoder
-            logger.warning("dropped a malformed control message: nested too deeply")
+            self._drop_control("nested too deeply")
             raise Empty from None
+        except Empty as nothing:
+            if isinstance(nothing.__context__, ValueError | TypeError):
+                self._drop_control("not JSON")
+            raise
+
+    def _drop_control(self, problem: str) -> None:
+        logger.warning("dropped a malformed control message: %.200s", problem)
+        if self.nexus_node:
+            self.in_flight.count(keys.BAD_CONTROL)
 
     # Publishing
 
@@ -366,17 +372,3 @@ class SentinelTransport(Transport):
 
     default_port = 26379
     Channel = SentinelChannel
-
-
-def _check_control(message: Any) -> None:
-    if not isinstance(message, dict):
-        raise guard.Malformed(f"JSON {type(message).__name__} instead of an object")
-    fields = cast("guard.Json", message)
-    properties, headers = fields.get("properties"), fields.get("headers")
-    if not isinstance(properties, dict) or not isinstance(cast("guard.Json", properties).get("delivery_tag"), str):
-        raise guard.Malformed("no properties or delivery_tag")
-    if not isinstance(headers, Mapping | None):
-        raise guard.Malformed("headers is no object")
-    clock: Any = cast("guard.Json", headers or {}).get("clock")
-    if not (clock is None or (isinstance(clock, int) and 0 <= clock < 2**62)):
-        raise guard.Malformed("clock is no count")
