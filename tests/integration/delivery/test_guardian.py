@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks.faults.malformed import message
 from config.broker_url import BrokerUrl
 from nexus_tui.sources.dead_letters import DeadLetterSource
 from nexus_tui.sources.errors import NotFound
-from benchmarks.faults.malformed import message
 from workers.delivery import keys
 from workers.delivery.lease import Leases, NameTaken, Owner, this_place
 
