@@ -40,6 +40,11 @@ _RELIABLE_SETTINGS = {
     # Acknowledgements survive a reconnect: what runs goes on
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "worker_lost_wait": 1.0,  # seconds until a dead child's run is given up; 10 would hold the queue up
+    # A result that the broker refuses to store (out of memory, read-only) is stored a little later
+    "result_backend_transport_options": {
+        "additional_connection_errors": ["redis.exceptions.OutOfMemoryError", "redis.exceptions.ReadOnlyError"],
+        "retry_policy": {"max_retries": 60},  # seconds
+    },
     "broker_channel_error_retry": True,  # a broker that refuses writes is waited for
 }
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import redis
@@ -17,6 +18,8 @@ from workers.delivery import guard, rescue
 from workers.delivery.keys import FetchedTag
 
 logger = get_logger(__name__)
+
+MAX_RECONNECT_PAUSE_S = 2
 
 _Consumer: Any = CeleryConsumer
 
@@ -46,6 +49,13 @@ class Consumer(_Consumer):
                 return None
 
         return guarded
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connect; while the broker is away, try every 2 s (Celery's pauses grow to half a minute)."""
+        conn.ensure_connection = partial(
+            conn.ensure_connection, interval_start=0.5, interval_step=0.5, interval_max=MAX_RECONNECT_PAUSE_S
+        )
+        return super().ensure_connected(conn)
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Set aside what can't be decoded; control messages are dropped."""

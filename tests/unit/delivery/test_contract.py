@@ -46,6 +46,7 @@ def test_kombu_and_celery_are_the_versions_whose_internals_we_know() -> None:
         (Consumer, "on_unknown_message", ["self", "body", "message"]),
         (Consumer, "on_unknown_task", ["self", "body", "message", "exc"]),
         (Consumer, "on_invalid_task", ["self", "body", "message", "exc"]),
+        (Consumer, "ensure_connected", ["self", "conn"]),
         (Request, "on_failure", ["self", "exc_info", "send_failed_event", "return_ok"]),
         (Request, "reject", ["self", "requeue"]),
     ],
