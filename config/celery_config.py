@@ -115,22 +115,31 @@ def _settings() -> dict[str, Any]:
         "timezone": "UTC",
         "enable_utc": True,
         "beat_schedule": BEAT_SCHEDULE,
-        "beat_scheduler": "redbeat.RedBeatScheduler",
+        "beat_scheduler": "workers.beat:SlotScheduler",
         "beat_max_loop_interval": 5,
         "redbeat_redis_url": settings().broker.redis_py,
+        # Connections of its own, tried again for ever: beat may start before the broker listens.
+        "redbeat_redis_options": {"retry_period": -1, "socket_timeout": 10, "socket_connect_timeout": 5},
         "redbeat_lock_timeout": 30,
-        "redbeat_redis_options": {"retry_period": -1, "socket_timeout": 10},  # waits for the broker for ever
     }
 
+
+PROCESS_MODULES = (
+    "workers.processes",
+    "workers.publishing",
+    "workers.remote_control",
+    "workers.standing_orders",
+)
+"""Imported by every process of the application beside the tasks: they connect themselves to Celery's signals."""
 
 export_env_file()
 
 celery_app = Celery(
     "nexus",
     task_cls="workers.task:NexusTask",
+    events="workers.history.stream:StreamEvents",
     include=[
-        "workers.processes",
-        "workers.publishing",
+        *PROCESS_MODULES,
         *(["workers.delivery.worker"] if RELIABLE else []),
         *(spec.module for spec in QUEUES),
     ],
@@ -139,3 +148,7 @@ celery_app.conf.update(_settings())
 if RELIABLE:
     celery_app.conf.update(_RELIABLE_SETTINGS)
     TRANSPORT_ALIASES.update(_RELIABLE_TRANSPORTS)  # every URL of kombu's Redis transport means ours
+# A result record holds its run's arguments: this backend leaves the private ones out.
+celery_app.loader.override_backends = dict.fromkeys(
+    ("redis", "rediss", "redis+socket"), "workers.private_records:PrivateResults"
+)

@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     mail_from: str = Field(default="nexus@localhost", description="sender of mail that names none")
     upload_root: Folder | None = Field(default=None, description="tasks read files below this folder only")
     output_root: Folder | None = Field(default=None, description="tasks write files below this folder only")
-    claude_model: str = Field(default="claude-sonnet-4-5", description="model of Claude tasks that name none")
+    claude_model: str = Field(default="claude-sonnet-5-5", description="model of Claude tasks that name none")
     openai_model: str = Field(default="gpt-4o-mini", description="model of OpenAI tasks that name none")
 
     @property

@@ -80,6 +80,12 @@ def validate(function: TaskFunction, args: Sequence[Any], kwargs: Mapping[str, A
     return {name: getattr(checked, name) for name in model.model_fields}
 
 
+def takes_anything(function: TaskFunction) -> bool:
+    """Tell whether a signature has ``*args`` or ``**kwargs``."""
+    kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}
+    return bool(kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD})
+
+
 def summary(function: TaskFunction) -> str:
     """Return the first line of the docstring, written for operators."""
     return (inspect.getdoc(function) or "").partition("\n")[0]

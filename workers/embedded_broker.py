@@ -13,6 +13,8 @@ from importlib import resources
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from config.errors import ConfigError
 from config.paths import Paths
@@ -62,7 +64,8 @@ def server_binary() -> Path:
 
 def is_served(paths: Paths, password: str) -> bool:
     """Tell whether a live server already answers on the socket (a stale socket file does not)."""
-    client = redis.Redis(unix_socket_path=str(paths.broker_socket), password=password, socket_timeout=2)
+    once = Retry(NoBackoff(), 0)  # by default the client would try for seconds
+    client = redis.Redis(unix_socket_path=str(paths.broker_socket), password=password, socket_timeout=2, retry=once)
     try:
         client.execute_command("PING")
         return True

@@ -6,6 +6,10 @@
     ├── InvalidArgument           invalid_argument     which argument, what was wrong, what would be right
     ├── PathNotAllowed            path_not_allowed     a path outside its root, or no regular file
     ├── NotConfigured             not_configured       a setting is missing; names the variable
+    ├── ProviderRefused           provider_refused     an AI provider says no: key, model, quota or request
+    ├── BadAnswer                 bad_answer           an AI provider's answer can't be used; says which way
+    ├── MailRefused               mail_refused         a server's final no, with its code and words
+    ├── OutcomeUnknown            outcome_unknown      it may have happened or not; not repeated by itself
     ├── DocumentError             a file that can't be processed
     │   ├── FileMissing           not_found
     │   ├── Encrypted             encrypted
@@ -58,6 +62,34 @@ class NotConfigured(TaskError):
     """A setting that this task needs is missing; the message names the variable."""
 
     code = "not_configured"
+
+
+class ProviderRefused(TaskError):
+    """An AI provider refuses the request: its key, model, quota or form; asking again changes nothing."""
+
+    code = "provider_refused"
+
+
+class BadAnswer(TaskError):
+    """An AI provider answered with success, but not with a usable message.
+
+    Final: the answer may have been paid for. The first word after the code is its kind: ``empty`` (no text),
+    ``malformed`` (no message at all) or ``truncated`` (ends in the middle).
+    """
+
+    code = "bad_answer"
+
+
+class MailRefused(TaskError):
+    """A mail server said no for good; the message has its code and words."""
+
+    code = "mail_refused"
+
+
+class OutcomeUnknown(TaskError):
+    """An effect may have happened or not: its run was killed in the middle. A person decides about another."""
+
+    code = "outcome_unknown"
 
 
 class DocumentError(TaskError):

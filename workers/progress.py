@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING, cast
 
 from celery import current_task
+
+if TYPE_CHECKING:
+    from workers.history.stream import StreamEvents
 
 MIN_INTERVAL_S = 0.5
 """At most so often an event is sent, except for the last one."""
@@ -24,4 +28,7 @@ class RunProgress:
         self._sent_at = now
         task = current_task
         if task and task.request.id and not task.request.called_directly:
-            task.send_event("task-progress", retry=False, done=done, total=total, note=note[:200])
+            # Not task.send_event: it waits for the broker, for as long as that is away.
+            events = cast("StreamEvents", task.app.events)
+            hostname = str(task.request.hostname or "")
+            events.record("task-progress", hostname, uuid=task.request.id, done=done, total=total, note=note[:200])

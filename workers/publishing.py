@@ -7,10 +7,8 @@ from typing import Any
 
 from celery.signals import before_task_publish
 
+from config.keys import SENT_AT_HEADER
 from config.queues import DEFAULT_PRIORITY
-
-SENT_AT_HEADER = "nexus_sent_at"
-"""Seconds since the epoch; a Celery message carries no time of its own, and queues need the age of their oldest."""
 
 
 @before_task_publish.connect

@@ -11,6 +11,7 @@ from celery import Task as CeleryTask
 from config.queues import RetryPolicy, spec_of_task
 from workers import arguments
 from workers.errors import TransientError
+from workers.privacy import private_reprs, refuse_placeholders
 
 COMPRESS_FROM_BYTES = 64 * 1024
 MAX_RETRY_AFTER_S = 15 * 60
@@ -26,13 +27,23 @@ class NexusTask(Task):
     """A task that checks its arguments at submit and at start, and retries what can pass by itself."""
 
     abstract = True
+    Request = "workers.private_records:PrivateRequest"
+
+    private_arguments: tuple[str, ...] = ()
+    """Arguments that stay out of logs, events, the history and result records; see :mod:`workers.privacy`."""
+
+    private_result = False
+    """Whether the result stays out of logs, events and the history; it is in the result backend alone."""
 
     def check(self, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
         """Check arguments as the worker would; see :func:`workers.arguments.validate`."""
+        refuse_placeholders(self, args, kwargs)
         return arguments.validate(self.run, args or (), kwargs or {})
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Check the arguments, then run."""
+        if not self._is_checked:
+            return self.run(*args, **kwargs)
         checked = self.check(args, kwargs)
         try:
             return self.run(**checked)
@@ -49,12 +60,16 @@ class NexusTask(Task):
             self.check(args, kwargs)
         if "compression" not in options and _size(args) + _size(kwargs) > COMPRESS_FROM_BYTES:
             options["compression"] = "gzip"
+        shown = private_reprs(self, args, kwargs)
+        if shown:
+            options["argsrepr"], options["kwargsrepr"] = shown
         return super().apply_async(args, kwargs, *positional, **options)
 
     @property
     def _is_checked(self) -> bool:
-        # Celery's own tasks (chord_unlock …) share this base and have signatures that only it understands.
-        return not self.name.startswith("celery.")
+        # Celery's own tasks (chord_unlock …) share this base and have signatures that only it understands;
+        # a signature that takes anything has nothing to check against.
+        return not self.name.startswith("celery.") and not arguments.takes_anything(self.run)
 
     def _retry_delay_s(self, error: TransientError) -> float:
         spec = spec_of_task(self.name)

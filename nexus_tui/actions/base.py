@@ -7,12 +7,15 @@ help shown in the dashboard, the palette and the command line.
 from __future__ import annotations
 
 import inspect
+import logging
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from nexus_tui.models.actions import Outcome
 from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import Refused
+from nexus_tui.sources.errors import Refused, SourceError
+
+logger = logging.getLogger(__name__)
 
 
 class Action(ABC):
@@ -51,7 +54,7 @@ class Action(ABC):
 
 
 def perform(action: Action, sources: Sources) -> Outcome:
-    """Run an action, unless everything is read-only: the one place where that is refused.
+    """Run an action and write it to the audit log; read-only mode is refused here and nowhere else.
 
     Raises:
         Refused: Read-only mode is on.
@@ -59,4 +62,9 @@ def perform(action: Action, sources: Sources) -> Outcome:
     """
     if sources.read_only:
         raise Refused("read-only: nothing is changed; start without --read-only and NEXUS_READ_ONLY to change things")
-    return action.run(sources)
+    outcome = action.run(sources)
+    try:
+        sources.broker.audit.record(action.label, action.command, outcome)
+    except SourceError as error:  # what was done is done: who asked for it must learn that
+        logger.warning("not in the audit log: %s: %s", action.label, error)
+    return outcome

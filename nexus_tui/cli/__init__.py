@@ -11,7 +11,7 @@ import sys
 import click
 
 from config.errors import ConfigError
-from nexus_tui.cli import actions, dashboard, listings, stack
+from nexus_tui.cli import actions, dashboard, listings, stack, surgery
 from nexus_tui.cli.output import fail
 from nexus_tui.cli.shared import Target
 from nexus_tui.sources.errors import Invalid, NotFound, Refused, SourceError, Unreachable
@@ -43,7 +43,7 @@ def cli(context: click.Context, broker: str | None, read_only: bool, view: str, 
         dashboard.offer(context.obj, view=view, filter_text=filter_text)
 
 
-for _command in (*stack.COMMANDS, *listings.COMMANDS, *actions.COMMANDS):
+for _command in (*stack.COMMANDS, *listings.COMMANDS, *actions.COMMANDS, *surgery.COMMANDS):
     cli.add_command(_command)
 
 
@@ -51,7 +51,8 @@ def main() -> None:
     """Run the command line and end the process with its exit code."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        cli.main(standalone_mode=False)
+        # click hands the code of an Exit back as a value when it doesn't end the process itself.
+        code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as request:
         sys.exit(request.exit_code)
     except click.ClickException as error:
@@ -63,3 +64,4 @@ def main() -> None:
         fail(str(error))
         sys.stdout.flush()
         sys.exit(next(code for kind, code in _EXIT_CODES if isinstance(error, kind)))
+    sys.exit(code if isinstance(code, int) else 0)

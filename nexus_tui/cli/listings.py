@@ -219,16 +219,14 @@ def _end_of(run: Run) -> list[tuple[str, Any]]:
 
 
 def _queues(sources: Sources) -> list[QueueStats]:
-    rows = list(sources.broker.queues())
+    """Read the queues twice, a moment apart, so that rates are known; workers are asked in between."""
+    sources.broker.queues()
     try:
+        sources.control.workers()
         consumers = sources.control.consumers()
     except SourceError:
         consumers = None
-    if consumers is None:
-        return rows
-    from dataclasses import replace
-
-    return [replace(row, consumers=tuple(consumers.get(row.name, ()))) for row in rows]
+    return list(sources.broker.queues(consumers))
 
 
 def _programs(sources: Sources) -> tuple[list[Program], str]:

@@ -70,9 +70,14 @@ def change(target: Target, action: Any, *, as_json: bool, yes: bool) -> None:
         confirm(action.question, action.command, yes=yes)
     outcome = perform(action, sources)
     if as_json:
-        print_json([{"target": row.target, "done": row.done, "message": row.message} for row in outcome.targets])
+        undo = {"undo": outcome.undo} if outcome.undo else {}
+        print_json(
+            [{"target": row.target, "done": row.done, "message": row.message, **undo} for row in outcome.targets]
+        )
     else:
         print_outcome(outcome)
+        if outcome.undo:
+            click.echo(f"take it back: nexus-tui undo {outcome.undo}")
     if not outcome.done:
         raise click.exceptions.Exit(4 if any(row.is_missing for row in outcome.targets) else 1)
 

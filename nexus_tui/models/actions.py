@@ -24,9 +24,15 @@ class TargetOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an action really did, target by target."""
+    """What an action really did, target by target.
+
+    Attributes:
+        targets: One for each target.
+        undo: Token that takes it back (``nexus-tui undo TOKEN``); empty when nothing can.
+    """
 
     targets: tuple[TargetOutcome, ...]
+    undo: str = ""
 
     @property
     def done(self) -> bool:

@@ -68,6 +68,8 @@ class Message:
         headers: Its Celery headers.
         problem: Why it could not be decoded; empty when it could.
         raw: The bytes in Redis: what an atomic change must match exactly.
+        depth: Messages of its own priority that run before it, when last seen; None when unknown.
+        is_delayed: Whether it waits for its time in the broker, not in a list.
     """
 
     id: str
@@ -82,3 +84,5 @@ class Message:
     headers: dict[str, Any] = field(default_factory=dict[str, Any])
     problem: str = ""
     raw: bytes = b""
+    depth: int | None = None
+    is_delayed: bool = False

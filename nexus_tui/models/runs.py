@@ -41,6 +41,9 @@ class Run:
         progress: Last progress it told.
         root_id: First run of its workflow.
         parent_id: Run that published it.
+        group_id: Group or chord that it is part of.
+        verdict: What is concluded when events ended before the run did: ``lost?`` and why.
+        place: File and function that raised its error.
     """
 
     id: str
@@ -64,8 +67,26 @@ class Run:
     progress: Progress | None = None
     root_id: str | None = None
     parent_id: str | None = None
+    group_id: str | None = None
+    verdict: str | None = None
+    place: str | None = None
 
     @property
     def is_final(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.state in FINAL_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class LifeEvent:
+    """One transition in a run's life.
+
+    Attributes:
+        at: When (aware, UTC).
+        event: ``sent``, ``received``, ``started``, ``retried``, ``succeeded``, ``failed``, ``revoked`` …
+        detail: Queue, worker, reason or exception; may be empty.
+    """
+
+    at: datetime
+    event: str
+    detail: str = ""

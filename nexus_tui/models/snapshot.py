@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from nexus_tui.models.broker import QueueStats
 from nexus_tui.models.runs import Run
@@ -40,11 +40,15 @@ class Reading(Generic[T]):
         return Reading(self.value, self.taken_at, problem)
 
 
+def _unread() -> Reading[Any]:
+    return Reading()
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What every source last said."""
 
-    queues: Reading[tuple[QueueStats, ...]] = field(default_factory=lambda: Reading[tuple[QueueStats, ...]]())
-    workers: Reading[tuple[Worker, ...]] = field(default_factory=lambda: Reading[tuple[Worker, ...]]())
-    programs: Reading[tuple[Program, ...]] = field(default_factory=lambda: Reading[tuple[Program, ...]]())
-    runs: Reading[tuple[Run, ...]] = field(default_factory=lambda: Reading[tuple[Run, ...]]())
+    queues: Reading[tuple[QueueStats, ...]] = field(default_factory=_unread)
+    workers: Reading[tuple[Worker, ...]] = field(default_factory=_unread)
+    programs: Reading[tuple[Program, ...]] = field(default_factory=_unread)
+    runs: Reading[tuple[Run, ...]] = field(default_factory=_unread)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, is_dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 UNKNOWN = "?"
@@ -140,7 +140,7 @@ def clock(moment: datetime | None, now: datetime | None = None) -> str:
     if moment is None:
         return UNKNOWN
     local = moment.astimezone()
-    today = (now or datetime.now(UTC)).astimezone().date()
+    today = (now or moment.now()).astimezone().date()
     return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")
 
 

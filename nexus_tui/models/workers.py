@@ -39,6 +39,8 @@ class Worker:
         uptime_s: Seconds since it started.
         pid: Its main process.
         children: Its pool.
+        prefetch: Messages it may hold at once.
+        scheduled: Runs it holds until their time has come.
     """
 
     name: str
@@ -57,6 +59,8 @@ class Worker:
     uptime_s: float | None = None
     pid: int | None = None
     children: tuple[Child, ...] = ()
+    prefetch: int | None = None
+    scheduled: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,8 +100,19 @@ class CatalogSource:
         countdown_s: float | None = None,
         eta: datetime | None = None,
         queue: str | None = None,
+        lineage: tuple[str, str] | None = None,
     ) -> Submitted:
         """Check the arguments and publish a message; it is in Redis when this returns.
+
+        Args:
+            name: Task name.
+            args: Positional arguments.
+            kwargs: Keyword arguments.
+            priority: 0 first … 9 last; None is the default.
+            countdown_s: Not before so many seconds have passed.
+            eta: Not before this time (aware).
+            queue: Where it goes; None goes by the routes.
+            lineage: Ids of the first run of its workflow and of the run that it follows.
 
         Raises:
             NotFound: No task or queue has that name.
@@ -116,6 +127,8 @@ class CatalogSource:
         options: dict[str, Any] = {"priority": level, "countdown": countdown_s, "eta": eta, "retry": False}
         if queue is not None:
             options["queue"] = queue
+        if lineage is not None:
+            options["root_id"], options["parent_id"] = lineage
         with self._broker_errors("nothing was queued"):
             if task is None:
                 result = self.app.send_task(name, args=list(args), kwargs=dict(kwargs), **options)

@@ -8,7 +8,7 @@ from nexus_tui.sources import Sources
 
 
 def connect(broker: str | None = None, *, read_only: bool = False) -> Sources:
-    """Make the sources; nothing is read yet.
+    """Make the sources; nothing is read yet, but the layout of another broker's keys.
 
     Args:
         broker: URL of another broker than the one in the settings: its programs and code are unknown to us.
@@ -16,6 +16,7 @@ def connect(broker: str | None = None, *, read_only: bool = False) -> Sources:
 
     Raises:
         ConfigError: A setting, or the URL, can't be used.
+        Unreachable: The other broker does not answer.
     """
     from nexus_tui.sources.broker import BrokerSource
     from nexus_tui.sources.catalog import CatalogSource
@@ -27,11 +28,13 @@ def connect(broker: str | None = None, *, read_only: bool = False) -> Sources:
     paths = current.paths
     url = current.broker if broker is None else BrokerUrl.parse(broker)
     own = url == current.broker
+    source = BrokerSource(url) if own else BrokerSource.foreign(url)
+    catalog = CatalogSource(None if own else url)
     return Sources(
-        broker=BrokerSource(url),
-        control=ControlSource(url),
+        broker=source,
+        control=ControlSource(url, layout=source.layout, application=lambda: catalog.app),
         history=HistorySource(paths.history),
         supervisor=SupervisorSource(paths.supervisor_socket if own else None),
-        catalog=CatalogSource(None if own else url),
+        catalog=catalog,
         read_only=read_only,
     )

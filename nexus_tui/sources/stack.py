@@ -8,25 +8,25 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
-
-import redis
 
 from config.paths import MAX_SOCKET_PATH
 from config.queues import QUEUES
 from config.settings import Settings
 from config.supervisor import STOP_WAIT_S, effective
 from nexus_tui.models.workers import Program
+from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.errors import SourceError, Unreachable
 from nexus_tui.sources.supervisor import SupervisorSource
 
-START_TIMEOUT_S = 90.0
+START_TIMEOUT_S = 180.0
 _LOG_LINES = 12
 _POLL_S = 0.25
+_BROKER_STARTS = 3
 _SETTLED_AFTER_S = 8.0
 """A program that still can't stay up after so long is reported instead of waited for."""
 
@@ -46,6 +46,7 @@ class Stack:
         self._settings = settings
         self._paths = settings.paths
         self.supervisor = SupervisorSource(self._paths.supervisor_socket)
+        self._broker_pids: set[int] = set()
 
     @property
     def is_up(self) -> bool:
@@ -137,7 +138,7 @@ class Stack:
         while True:
             programs = {program.name: program for program in self.supervisor.programs()}
             self._fail_early(programs.values(), patient=time.monotonic() - started < _SETTLED_AFTER_S)
-            ready = [name for name in self._ready(programs) if name not in answered]
+            ready = [name for name in self._ready(programs, answered) if name not in answered]
             waiting_for = {node: name for node, name in expected.items() if name not in answered}
             if "broker" in answered and not ready:
                 ready = [name for name in self._answering(waiting_for) if name not in answered]
@@ -155,37 +156,43 @@ class Stack:
                 self._give_up(sorted(missing))
             time.sleep(_POLL_S)
 
-    def _ready(self, programs: dict[str, Program]) -> list[str]:
-        """Programs other than workers that do their work: running, and for the broker, answering."""
-        ready: list[str] = []
-        for name, program in programs.items():
-            if name == "broker":
-                if self._broker_answers() and (program.state == "RUNNING" or not self._settings.embedded):
-                    ready.append(name)
-            elif not name.startswith("workers:") and program.state == "RUNNING":
-                ready.append(name)
-        return sorted(ready, key=lambda name: name != "broker")
+    def _ready(self, programs: dict[str, Program], answered: set[str]) -> list[str]:
+        """Programs other than workers that do their work; none before the broker answers, which all of them need."""
+        if "broker" not in answered:
+            runs = programs["broker"].state == "RUNNING" or not self._settings.embedded
+            return ["broker"] if runs and self._broker_answers() else []
+        others = (program for name, program in programs.items() if not name.startswith("workers:"))
+        return sorted(program.name for program in others if program.state == "RUNNING")
 
     def _answering(self, nodes: dict[str, str]) -> list[str]:
         """Programs of the workers that answer a ping by remote control."""
         if not nodes:
             return []
         from kombu.exceptions import OperationalError
+        from redis import RedisError
 
         from config.celery_config import celery_app
 
         try:
             inspect = celery_app.control.inspect(destination=list(nodes), timeout=1.0)
             answers = cast("dict[str, Any]", inspect.ping() or {})
-        except (OperationalError, redis.RedisError, OSError):
+        except (OperationalError, RedisError, OSError):
             return []
         return [nodes[node] for node in sorted(answers) if node in nodes]
 
-    def _fail_early(self, programs: Any, *, patient: bool) -> None:
-        for program in cast("list[Program]", list(programs)):
-            failed = program.state == "FATAL" or (program.state == "BACKOFF" and not patient)
-            if failed and not (program.name == "broker" and not self._settings.embedded):
+    def _fail_early(self, programs: Iterable[Program], *, patient: bool) -> None:
+        for program in programs:
+            if program.name == "broker":
+                self._fail_when_broker_flaps(program)
+            elif program.state == "FATAL" or (program.state == "BACKOFF" and not patient):
                 raise SourceError(self._failure(program.name, f"does not stay up ({program.state})"))
+
+    def _fail_when_broker_flaps(self, program: Program) -> None:
+        # It may exit at once (stepping aside), so Supervisor counts no start as failed: count its processes.
+        if program.pid is not None and self._settings.embedded:
+            self._broker_pids.add(program.pid)
+        if len(self._broker_pids) > _BROKER_STARTS and not self._broker_answers():
+            raise SourceError(self._failure("broker", f"does not stay up (started {len(self._broker_pids)} times)"))
 
     def _give_up(self, names: list[str]) -> None:
         raise SourceError("\n".join(self._failure(name, f"gave no answer in {START_TIMEOUT_S:g} s") for name in names))
@@ -195,16 +202,7 @@ class Stack:
         return f"{name} {what}; the end of {path}:\n{_tail(path)}"
 
     def _ping_broker(self) -> None:
-        url = self._settings.broker
-        client = redis.Redis.from_url(url.redis_py, socket_connect_timeout=5, socket_timeout=5)
-        try:
-            client.execute_command("PING")
-        except redis.AuthenticationError as error:
-            raise Unreachable(f"the broker at {url.masked} refuses us: {error}; check NEXUS_REDIS_URL") from None
-        except (redis.RedisError, OSError) as error:
-            raise Unreachable(f"no broker at {url.masked}: {error}; check NEXUS_REDIS_URL") from None
-        finally:
-            client.close()
+        BrokerSource(self._settings.broker).ping()
 
     def _broker_answers(self) -> bool:
         try:

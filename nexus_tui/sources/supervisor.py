@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import xmlrpc.client
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -41,6 +42,13 @@ class SupervisorSource:
         with self._rpc(READ_TIMEOUT_S) as rpc:
             rows = cast("list[dict[str, Any]]", rpc.supervisor.getAllProcessInfo())
         return tuple(sorted((_program(row) for row in rows), key=lambda program: program.name))
+
+    def traces(self, programs: Sequence[Program]) -> tuple[object, ...]:
+        """Look at what programs leave behind, their process and their log, without asking Supervisor.
+
+        A hundred times cheaper than :meth:`programs`; differs when one may have started, ended or worked.
+        """
+        return tuple((_lives(program.pid), _written_at(program.log)) for program in programs)
 
     def is_up(self) -> bool:
         """Tell whether supervisord answers."""
@@ -161,6 +169,25 @@ class _UnixTransport(xmlrpc.client.Transport):
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
         return _UnixConnection(self._path, self._timeout_s)
+
+
+def _lives(pid: int | None) -> bool:
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _written_at(log: str) -> int:
+    try:
+        return os.stat(log).st_mtime_ns  # noqa: PTH116  (twenty times a second: Path costs more than the call)
+    except OSError:
+        return 0
 
 
 def _program(row: dict[str, Any]) -> Program:

@@ -1,0 +1,51 @@
+"""Cost of an idle dashboard: processor time, and bytes written to the terminal, on a running stack with no work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.report import Figure, at_most, run
+from benchmarks.terminal import Terminal
+
+RUNS = 3
+WARM_UP_S = 12.0
+WATCHED_S = 20.0
+CPU_GOAL, BYTES_GOAL = 0.5, 200.0
+
+_BIN = Path(sys.executable).parent
+
+
+def measure() -> Sequence[Figure]:
+    """Measure what an idle dashboard costs."""
+    with tempfile.TemporaryDirectory(prefix="nexus-bench-") as home:
+        environment = {**os.environ, "NEXUS_HOME": home, "LANG": "C.UTF-8"}
+        environment.pop("NEXUS_REDIS_URL", None)
+        nexus = str(_BIN / "nexus-tui")
+        subprocess.run([nexus, "up", "--detach"], env=environment, check=True, stdout=subprocess.DEVNULL)
+        try:
+            costs = _costs([nexus], environment)
+        finally:
+            subprocess.run([nexus, "down"], env=environment, check=False, stdout=subprocess.DEVNULL)
+    return [
+        at_most("CPU of an idle dashboard", [cpu for cpu, _ in costs], CPU_GOAL, unit="%"),
+        at_most("output of an idle dashboard", [written for _, written in costs], BYTES_GOAL, unit="bytes/s"),
+    ]
+
+
+def _costs(command: list[str], environment: dict[str, str]) -> list[tuple[float, float]]:
+    terminal = Terminal(command, environment)
+    try:
+        terminal.until(b"email_queue")
+        terminal.idle(WARM_UP_S)
+        return [terminal.idle(WATCHED_S) for _ in range(RUNS)]
+    finally:
+        terminal.close()
+
+
+if __name__ == "__main__":
+    run(measure)

@@ -1,0 +1,34 @@
+"""Names in Redis and in messages that workers and the dashboard share."""
+
+SENT_AT_HEADER = "nexus_sent_at"
+"""Header of a message: when it was published, in seconds since the epoch; Celery's own headers carry no time."""
+
+EVENT_STREAM = "nexus:events"
+"""Stream of every event; an entry has one field ``d``, the event as JSON."""
+
+WORKER_HASH = "nexus:workers"
+"""Hash of a node's name to its last heartbeat as JSON (``timestamp``, ``pid``, ``active``, ``processed`` …)."""
+
+REVOKED_SET = "nexus:revoked"
+"""Sorted set of the ids of revoked runs, by the time of the revoke: what must never start, whoever restarts."""
+
+REVOKED_FOR_S = 30 * 24 * 3600
+"""A revoked id is remembered for so long."""
+
+PAUSED_HASH = "nexus:paused"
+"""Hash of a paused queue's name to JSON: since when (``at``), and the ``workers`` that consumed it then."""
+
+TRASH_HASH = "nexus:trash"
+"""Hash of a token to JSON that says what can be undone; what was taken lies in ``nexus:trash:<token>…``."""
+
+TRASH_FOR_S = 24 * 3600
+"""A change can be undone for so long."""
+
+AUDIT_STREAM = "nexus:audit"
+"""Stream of every change by an operator; an entry has one field ``d``, JSON."""
+
+ALERT_STREAM = "nexus:alerts"
+"""Capped stream of what was raised and cleared: ``event``, ``name``, ``verdict``, ``message``, ``at``."""
+
+OPEN_ALERTS = "nexus:alerts:open"
+"""Hash of the alerts that are open now: name to the same fields as JSON."""

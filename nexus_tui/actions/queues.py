@@ -1,0 +1,189 @@
+"""Actions on whole queues: purge, pause, resume; and undo, which takes any of them back."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nexus_tui.actions.base import Action
+from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.models.audit import Undoable
+from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import NotFound, SourceError
+
+
+@dataclass(frozen=True)
+class PurgeQueue(Action):
+    """Delete everything that waits in a queue; for a day it can be brought back.
+
+    Attributes:
+        queue: Its name.
+    """
+
+    key: ClassVar[str] = "D"
+    label: ClassVar[str] = "Purge"
+
+    queue: str
+
+    @property
+    def question(self) -> str:
+        """Name the queue and the consequence."""
+        return f"Delete everything that waits in {self.queue}? None of it runs; for a day this can be undone."
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same."""
+        return shlex.join(["nexus-tui", "purge", self.queue])
+
+    def run(self, sources: Sources) -> Outcome:
+        """Move all of it to the trash."""
+        sources.broker.check_queue(self.queue)
+        token = sources.broker.undoable("purge", f"purge {self.queue}", self.queue)
+        gone = sources.broker.purge(self.queue, undo=token)
+        if not gone:
+            sources.broker.forget_undo(token)
+            return Outcome((TargetOutcome(self.queue, True, "was empty"),))
+        return Outcome((TargetOutcome(self.queue, True, f"purged {gone:,} messages"),), token)
+
+
+@dataclass(frozen=True)
+class PauseQueue(Action):
+    """Stop all workers from taking anything more from a queue, also those that start later.
+
+    Attributes:
+        queue: Its name.
+    """
+
+    key: ClassVar[str] = "P"
+    label: ClassVar[str] = "Pause"
+
+    queue: str
+
+    @property
+    def question(self) -> str:
+        """Name the queue and the consequence."""
+        return f"Pause {self.queue}? What was taken runs on; nothing more is taken until it is resumed."
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same."""
+        return shlex.join(["nexus-tui", "pause", self.queue])
+
+    def run(self, sources: Sources) -> Outcome:
+        """Remember the pause, then tell the workers."""
+        outcome = _pause(sources, self.queue)
+        if not outcome.done or outcome.message == _PAUSED_ALREADY:
+            return Outcome((outcome,))
+        return Outcome((outcome,), sources.broker.undoable("pause", f"pause {self.queue}", self.queue))
+
+
+@dataclass(frozen=True)
+class ResumeQueue(Action):
+    """Let the workers of a paused queue take from it again.
+
+    Attributes:
+        queue: Its name.
+    """
+
+    key: ClassVar[str] = "P"
+    label: ClassVar[str] = "Resume"
+
+    queue: str
+
+    @property
+    def question(self) -> str:
+        """Name the queue."""
+        return f"Resume {self.queue}? Its workers take from it again."
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same."""
+        return shlex.join(["nexus-tui", "resume", self.queue])
+
+    def run(self, sources: Sources) -> Outcome:
+        """Forget the pause, then tell the workers."""
+        outcome = _resume(sources, self.queue)
+        if outcome.message == _NOT_PAUSED:
+            return Outcome((outcome,))
+        return Outcome((outcome,), sources.broker.undoable("resume", f"resume {self.queue}", self.queue))
+
+
+@dataclass(frozen=True)
+class Undo(Action):
+    """Take back the latest delete, purge, move, priority, pause or resume.
+
+    Attributes:
+        token: Which change; empty for the latest.
+    """
+
+    key: ClassVar[str] = "U"
+    label: ClassVar[str] = "Undo"
+
+    token: str = ""
+
+    @property
+    def question(self) -> str:
+        """Name the change."""
+        return f"Take back {self.token or 'the latest change'}? Messages return to their place, unless they ran."
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same."""
+        return shlex.join(["nexus-tui", "undo", *([self.token] if self.token else [])])
+
+    def run(self, sources: Sources) -> Outcome:
+        """Restore what the change took."""
+        change = self._change(sources)
+        if change.kind == "pause":
+            outcome = _resume(sources, change.queue)
+        elif change.kind == "resume":
+            outcome = _pause(sources, change.queue)
+        else:
+            restored, started = sources.broker.restore(change)
+            started_too = f", {started:,} had started" if started else ""
+            return Outcome((TargetOutcome(change.token, True, f"{change.label}: {restored:,} restored{started_too}"),))
+        sources.broker.forget_undo(change.token)
+        return Outcome((outcome,))
+
+    def _change(self, sources: Sources) -> Undoable:
+        changes = sources.broker.undoables()
+        for change in changes:
+            if self.token in ("", change.token):
+                return change
+        raise NotFound(f"no change {self.token!r} that can be undone" if self.token else "nothing to undo")
+
+
+_PAUSED_ALREADY = "was paused already"
+_NOT_PAUSED = "was not paused"
+
+
+def _pause(sources: Sources, queue: str) -> TargetOutcome:
+    sources.broker.check_queue(queue)
+    sources.control.workers()
+    workers = (sources.control.consumers() or {}).get(queue, ())
+    if not sources.broker.pause(queue, workers):
+        return TargetOutcome(queue, True, _PAUSED_ALREADY)
+    return TargetOutcome(queue, True, f"paused; {_told(sources, queue, workers, consume=False)}")
+
+
+def _resume(sources: Sources, queue: str) -> TargetOutcome:
+    sources.broker.check_queue(queue)
+    workers = sources.broker.resume(queue)
+    if workers is None:
+        return TargetOutcome(queue, True, _NOT_PAUSED)
+    return TargetOutcome(queue, True, f"resumed; {_told(sources, queue, workers, consume=True)}")
+
+
+def _told(sources: Sources, queue: str, workers: tuple[str, ...], *, consume: bool) -> str:
+    """Tell workers at once; those that miss it read it from Redis, so that a failure here fails nothing."""
+    if not workers:
+        return "no worker is there to be told"
+    try:
+        confirmed = sources.control.set_consuming(queue, workers, consume=consume)
+    except SourceError as error:
+        return f"its workers could not be told: {error}"
+    silent = sorted(set(workers) - set(confirmed))
+    return f"told {len(confirmed)} of {len(workers)} workers" + (
+        f"; no answer from {', '.join(silent)}" if silent else ""
+    )

@@ -1,0 +1,148 @@
+"""From what an operator typed or marked to runs and their messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.models.broker import Message
+from nexus_tui.models.runs import FINAL_STATES, Run
+from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import Invalid, NotFound, SourceError
+
+FULL_ID_LENGTH = 36
+_MOST_NAMED = 3
+
+_LEFT_OUT = re.compile(r"\*\*\*|^‹.*›$|… \([\d,]+ more characters\)$", re.DOTALL)
+"""What events have in place of a secret, of a private or foreign value, and of the rest of a long one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A run that an action was pointed at.
+
+    Attributes:
+        id: Its full id.
+        run: What the history knows; None when it knows nothing.
+    """
+
+    id: str
+    run: Run | None = None
+
+
+def resolve(sources: Sources, text: str) -> Target | None:
+    """Find the run that an id, or the beginning of one, means; None when nobody knows it.
+
+    Raises:
+        Invalid: More than one run begins so; the message lists them.
+    """
+    try:
+        run: Run = sources.history.run(text)
+    except NotFound:
+        return _resolve_by_messages(sources, text)
+    return Target(run.id, run)
+
+
+def _resolve_by_messages(sources: Sources, text: str) -> Target | None:
+    """The history may be behind, or know nothing of a foreign application: the messages themselves are asked."""
+    if len(text) >= FULL_ID_LENGTH:
+        return Target(text)
+    found = sources.broker.ids(text)
+    if len(found) > 1 and text not in found:
+        raise Invalid(f"{text!r} is ambiguous: {', '.join(sorted(found))}")
+    return Target(text if text in found else found[0]) if found else None
+
+
+def locate(sources: Sources, target: Target) -> Message | None:
+    """Find the waiting message of a run; None when nothing waits."""
+    run = target.run
+    if run is None:
+        return sources.broker.find(target.id)
+    return sources.broker.find(target.id, queue=run.queue, priority=run.priority)
+
+
+def ended(sources: Sources, target: Target) -> str | None:
+    """Name the final state of a run, as the result backend or the history knows it; None when it has not ended."""
+    state = sources.control.result_state(target.id) or (target.run.state if target.run else None)
+    return state if state in FINAL_STATES else None
+
+
+def missing(text: str) -> TargetOutcome:
+    """Say that nobody knows a run."""
+    return TargetOutcome(text, False, "no such run", is_missing=True)
+
+
+def was(state: str) -> str:
+    """Say how a run had ended."""
+    return "was revoked already" if state == "REVOKED" else f"had ended ({state})"
+
+
+def not_waiting(sources: Sources, target: Target) -> TargetOutcome:
+    """Say why there is no message to change."""
+    state = ended(sources, target)
+    if state is not None:
+        return TargetOutcome(target.id, False, was(state))
+    is_held = target.id in sources.control.whereabouts([target.id]) or sources.broker.is_unacked(target.id)
+    if not is_held and target.run is None:
+        return missing(target.id)
+    return TargetOutcome(target.id, False, "had already started")
+
+
+def is_whole(value: Any) -> bool:
+    """Tell whether an argument from the history is what was submitted: neither masked, nor private, nor cut."""
+    if isinstance(value, str):
+        return not _LEFT_OUT.search(value)
+    if isinstance(value, list):
+        return all(map(is_whole, cast("list[Any]", value)))
+    if isinstance(value, dict):
+        pairs = cast("dict[str, Any]", value)
+        return "…" not in pairs and all(map(is_whole, pairs.values()))
+    return True
+
+
+def named(run_ids: tuple[str, ...]) -> str:
+    """Count runs and name the first of them: ``5 runs (a1, b2, c3 and 2 more)``."""
+    count = "1 run" if len(run_ids) == 1 else f"{len(run_ids):,} runs"
+    shown = ", ".join(run_ids[:_MOST_NAMED])
+    more = f" and {len(run_ids) - _MOST_NAMED:,} more" if len(run_ids) > _MOST_NAMED else ""
+    return f"{count} ({shown}{more})"
+
+
+def each(sources: Sources, run_ids: tuple[str, ...], change: Callable[[Target], TargetOutcome]) -> Outcome:
+    """Change each run in turn, all of them resolved before the first is touched.
+
+    A broker that goes away in the middle does not hide what was done: the rest is reported as not done.
+
+    Raises:
+        SourceError: Nothing was changed.
+    """
+    targets = [(text, resolve(sources, text)) for text in dict.fromkeys(run_ids)]
+    rows: list[TargetOutcome] = []
+    for place, (text, target) in enumerate(targets):
+        if target is None:
+            rows.append(missing(text))
+            continue
+        try:
+            rows.append(change(target))
+        except SourceError as error:
+            if not any(row.done for row in rows):
+                raise
+            rows += [TargetOutcome(left, False, f"not done: {error}") for left, _ in targets[place:]]
+            break
+    return Outcome(tuple(rows))
+
+
+def undoably(
+    sources: Sources, label: str, run_ids: tuple[str, ...], change: Callable[[Target, str], TargetOutcome]
+) -> Outcome:
+    """Change each run in a way that can be taken back with one token."""
+    token = sources.broker.undoable("messages", label)
+    try:
+        outcome = each(sources, run_ids, lambda target: change(target, token))
+    except SourceError:
+        sources.broker.forget_undo(token)
+        raise
+    return Outcome(outcome.targets, token if sources.broker.keep_undo(token) else "")

@@ -1,0 +1,377 @@
+"""The dashboard: hosts the views, reads the sources, repaints at most four times a second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import on, work
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.notifications import SeverityLevel
+from textual.screen import Screen
+
+from nexus_tui import commands, theme
+from nexus_tui.actions.base import perform
+from nexus_tui.models import moment
+from nexus_tui.models.actions import Outcome
+from nexus_tui.models.broker import QueueStats
+from nexus_tui.models.recent import Recent
+from nexus_tui.models.snapshot import Reading, Snapshot
+from nexus_tui.models.text import safe_text
+from nexus_tui.models.workers import Worker
+from nexus_tui.poller import Feed, essence_of_programs, essence_of_workers, program_reader, recent_reader
+from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.host import Choice, Troubles
+from nexus_tui.screens.pulse import PulseScreen
+from nexus_tui.screens.queues import QueueScreen, QueuesScreen
+from nexus_tui.screens.run import RunScreen
+from nexus_tui.screens.tasks import TasksScreen
+from nexus_tui.screens.workers import WorkerScreen, WorkersScreen
+from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import SourceError
+from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii
+
+if TYPE_CHECKING:
+    pass
+
+REPAINT_PAUSE_S = 0.25
+"""Shortest time between two repaints that changes of the sources cause."""
+
+NOTHING_RECENT = Recent(version=-1)
+
+
+@dataclass(frozen=True)
+class View:
+    """One view: its number key, its name after ``:``, its title, its screen."""
+
+    key: str
+    name: str
+    title: str
+    screen: Callable[[], NexusScreen]
+
+
+VIEWS = {
+    view.name: view
+    for view in (
+        View("1", "pulse", "Pulse", PulseScreen),
+        View("2", "queues", "Queues", QueuesScreen),
+        View("3", "tasks", "Tasks", TasksScreen),
+        View("5", "workers", "Workers", WorkersScreen),
+    )
+}
+"""The views, in the order of their tabs; keys, tabs, commands and palette follow from it."""
+
+FIRST_VIEW = "pulse"
+
+
+class NexusApp(App[None], inherit_bindings=False):
+    """The dashboard of one stack.
+
+    Args:
+        sources: Where everything comes from.
+        view: Name of the view to open.
+        filter_text: Filter of the Tasks view.
+        read_only: Take everything that changes the world from keys, palette and footer.
+        ascii_only: Draw with ASCII; by default where the locale has no UTF-8 or ``NEXUS_ASCII`` is set.
+    """
+
+    TITLE = "Nexus"
+    ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[Any]] = {commands.ScreenCommands}
+    MODES: ClassVar[dict[str, Any]] = {name: view.screen for name, view in VIEWS.items()}
+    DEFAULT_MODE = FIRST_VIEW
+    ALLOW_SELECT = False
+
+    CSS = """
+    NexusScreen { background: $background; color: $foreground; overflow: hidden; }
+    Toast { background: $panel; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(view.key, f"view('{view.name}')", view.title, show=False) for view in VIEWS.values()),
+        Binding("ctrl+c", "how_to_leave", "how to leave", show=False, system=True),
+    ]
+
+    class Changed(Message):
+        """A source said something new."""
+
+        def can_replace(self, message: Message) -> bool:
+            """A flood of changes is one change."""
+            return isinstance(message, NexusApp.Changed)
+
+    def __init__(
+        self,
+        sources: Sources,
+        *,
+        view: str = FIRST_VIEW,
+        filter_text: str = "",
+        read_only: bool = False,
+        ascii_only: bool | None = None,
+    ) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self.read_only = read_only or sources.read_only
+        self.sources = replace(sources, read_only=self.read_only)
+        self.frozen = False
+        self.place = "…"
+        self._first_view = "tasks" if filter_text and view == FIRST_VIEW else view
+        self._filter_text = filter_text
+        self._drawn_at = 0.0
+        self._draw_is_due = False
+        self._minute = ""
+        self._joined: tuple[object, object, Reading[tuple[Worker, ...]]] = (None, None, Reading())
+        self._filters.append(SafeOutput())
+        if needs_ascii() if ascii_only is None else ascii_only:
+            self._filters.append(AsciiOutput())
+        for each in theme.themes():
+            self.register_theme(each)
+        self.theme = theme.DEFAULT_THEME
+        changed = self._source_changed
+        self._queues_feed = Feed("broker", self._read_queues, self._work_changed, interval_s=0.4, calm_s=0.8)
+        self._workers_feed = Feed(
+            "workers",
+            lambda: self.sources.control.workers(),
+            changed,
+            interval_s=2.0,
+            calm_s=4.0,
+            essence=essence_of_workers,
+        )
+        self._programs_feed = Feed(
+            "supervisor",
+            program_reader(self.sources),
+            self._work_changed,
+            interval_s=0.8,
+            essence=essence_of_programs,
+        )
+        self._recent_feed = Feed("history", recent_reader(self.sources), self._work_changed, interval_s=0.5, calm_s=0.7)
+
+    # What screens ask (screens.host.Host)
+
+    @property
+    def tabs(self) -> Sequence[tuple[str, str, str]]:
+        """The views: key, name, title."""
+        return [(view.key, view.name, view.title) for view in VIEWS.values()]
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What every source last said, workers joined with programs."""
+        return Snapshot(self._queues_feed.reading, self._joined_workers(), self._programs_feed.reading)
+
+    @property
+    def recent(self) -> Recent:
+        """The newest part of the history."""
+        return self._recent_feed.reading.value or NOTHING_RECENT
+
+    @property
+    def troubles(self) -> Troubles:
+        """What is wrong with the data now."""
+        now = moment.now()
+        return Troubles(
+            *(
+                feed.trouble(now)
+                for feed in (self._queues_feed, self._workers_feed, self._programs_feed, self._recent_feed)
+            )
+        )
+
+    def ask(self, title: str, choices: Sequence[Choice], done: Callable[[Outcome], None] | None = None) -> None:
+        """Ask the operator to confirm one of some actions, do it, and say what happened."""
+        if self.read_only:
+            return
+        from nexus_tui.screens.confirm import ConfirmScreen
+
+        def answered(choice: Choice | None) -> None:
+            if choice is not None:
+                self._perform(choice, done)
+
+        self.push_screen(ConfirmScreen(title, choices), answered)
+
+    def tell(self, text: str, *, title: str = "", severity: str = "information") -> None:
+        """Show a notice; text and title may come from outside."""
+        level = cast(SeverityLevel, severity)
+        self.notify(safe_text(text, 1000), title=safe_text(title, 100), severity=level, markup=False)
+
+    def obey(self, line: str) -> str:
+        """Carry out a command line; return what is wrong with it, or nothing."""
+        word, _, rest = line.strip().partition(" ")
+        if not word:
+            return ""
+        try:
+            command = commands.resolve(word, list(VIEWS))
+        except commands.UnknownCommand as unknown:
+            return safe_text(str(unknown), 300)
+        return self._obey(command, rest.strip())
+
+    def open_run(self, run_id: str) -> None:
+        """Open a run."""
+        self.push_screen(RunScreen(run_id))
+
+    def submit(self) -> None:
+        """Open the form of a new run."""
+        from nexus_tui.screens.submit import SubmitScreen
+
+        self.push_screen(SubmitScreen(), self._submitted)
+
+    def read_again(self) -> None:
+        """Let every source be read now."""
+        for feed in self._feeds:
+            feed.read_now()
+        self._draw()
+
+    # Keys
+
+    def action_view(self, name: str) -> None:
+        """Go to a view; the one that is on the screen goes back to its top."""
+        if isinstance(self.screen, NexusScreen):
+            if self.current_mode == name and len(self.screen_stack) > 1:
+                self.screen.dismiss()
+            else:
+                self.switch_mode(name)
+
+    def action_how_to_leave(self) -> None:
+        """Say how to leave: Ctrl+C is too easily typed to end everything."""
+        self.tell("q leaves, from inside a view after going back; :q leaves from anywhere")
+
+    # Life
+
+    def on_mount(self) -> None:
+        """Open the first view and begin to read."""
+        self.switch_mode(self._first_view if self._first_view in VIEWS else FIRST_VIEW)
+        for feed in self._feeds:
+            feed.start()
+        self.set_interval(1.0, self._tick)
+        if self._filter_text:
+            self.call_after_refresh(self._show_filter, self._filter_text)
+
+    def on_unmount(self) -> None:
+        """Stop reading."""
+        for feed in self._feeds:
+            feed.stop()
+
+    @on(Changed)
+    def _changed(self) -> None:
+        if self._draw_is_due or self.frozen:
+            return
+        pause_s = self._drawn_at + REPAINT_PAUSE_S - time.monotonic()
+        if pause_s <= 0:
+            self._draw()
+        else:
+            self._draw_is_due = True
+            self.set_timer(pause_s, self._draw)
+
+    def _draw(self) -> None:
+        self._draw_is_due = False
+        self._drawn_at = time.monotonic()
+        for screen in self.screen_stack:
+            if isinstance(screen, NexusScreen) and screen.is_current:
+                screen.redraw(moment.now())
+
+    def _tick(self) -> None:
+        """Draw what changes by itself: ages of stale data, how long runs run, the minute."""
+        minute = f"{moment.now():%H:%M}"
+        if self.frozen:
+            return
+        if self.recent.running or self.troubles.all or minute != self._minute:
+            self._minute = minute
+            self._changed()
+
+    def _source_changed(self) -> None:
+        self.post_message(self.Changed())
+
+    def _work_changed(self) -> None:
+        self._workers_feed.hurry()
+        self._source_changed()
+
+    @property
+    def _feeds(self) -> tuple[Feed[Any], ...]:
+        return (self._queues_feed, self._workers_feed, self._programs_feed, self._recent_feed)
+
+    def _read_queues(self) -> tuple[QueueStats, ...]:
+        if self.place == "…":
+            self.place = self.sources.broker.describe()
+        return self.sources.broker.queues(self.sources.control.consumers())
+
+    def _joined_workers(self) -> Reading[tuple[Worker, ...]]:
+        workers, programs = self._workers_feed.reading, self._programs_feed.reading
+        if self._joined[0] is not workers or self._joined[1] is not programs:
+            from nexus_tui.sources import fleet
+
+            known = workers.value is not None or programs.value is not None
+            joined = fleet.join(workers.value or (), programs.value or (), moment.now()) if known else None
+            taken = workers if workers.value is not None else programs
+            self._joined = (workers, programs, Reading(joined, taken.taken_at, workers.problem))
+        return self._joined[2]
+
+    @work(thread=True, group="actions")
+    def _perform(self, choice: Choice, done: Callable[[Outcome], None] | None) -> None:
+        try:
+            outcome = perform(choice.action, self.sources)
+        except SourceError as error:
+            self.call_from_thread(self.tell, str(error), severity="error")
+            return
+        self.call_from_thread(self._performed, outcome, done)
+
+    def _performed(self, outcome: Outcome, done: Callable[[Outcome], None] | None) -> None:
+        self._tell_outcome(outcome)
+        if done:
+            done(outcome)
+        self.read_again()
+
+    def _tell_outcome(self, outcome: Outcome) -> None:
+        severity = "information" if outcome.done else "warning"
+        if len(outcome.targets) == 1:
+            self.tell(outcome.targets[0].message, title=outcome.targets[0].target, severity=severity)
+        else:
+            self.tell(outcome.message, severity=severity)
+
+    def _submitted(self, outcome: Outcome | None) -> None:
+        if outcome is not None:
+            self._tell_outcome(outcome)
+            self.read_again()
+            self.open_run(outcome.targets[0].target)
+
+    def _obey(self, command: str, rest: str) -> str:
+        if command in self.MODES:
+            self.switch_mode(command)
+            if command == "tasks" and rest:
+                self.call_after_refresh(self._show_filter, rest)
+            return ""
+        if command == "quit":
+            self.exit()
+        elif command == "theme":
+            return self._use_theme(rest)
+        elif command in ("queue", "worker", "run"):
+            return self._open(command, rest)
+        elif command == "submit" and self.read_only:
+            return "read-only: nothing can be submitted"
+        else:
+            deeds = {"help": "help", "submit": "submit", "refresh": "read_again", "freeze": "freeze"}
+            self.call_next(self.screen.run_action, deeds[command])
+        return ""
+
+    def _open(self, kind: str, name: str) -> str:
+        if not name:
+            return f"{kind} needs a name"
+        if kind == "run":
+            self.open_run(name)
+        elif kind == "queue":
+            self.push_screen(QueueScreen(name))
+        else:
+            workers = self.snapshot.workers.value or ()
+            program = next((worker.program for worker in workers if worker.name == name), None)
+            self.push_screen(WorkerScreen(name, program))
+        return ""
+
+    def _use_theme(self, name: str) -> str:
+        if name not in theme.THEME_NAMES:
+            return f"themes: {', '.join(theme.THEME_NAMES)}"
+        self.theme = name
+        return ""
+
+    def _show_filter(self, text: str) -> None:
+        screen: Screen[Any] = self.screen
+        if isinstance(screen, TasksScreen):
+            screen.set_filter(text)

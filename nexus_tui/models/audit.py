@@ -1,0 +1,60 @@
+"""Who changed what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from nexus_tui.models.actions import TargetOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One change by an operator.
+
+    Attributes:
+        id: Its place in the audit stream.
+        at: When (aware, UTC).
+        user: Login name.
+        origin: Where the operator sat: ``192.0.2.7 (ssh)``, or the host's name.
+        action: The action's label: ``Revoke``.
+        command: The command line that does the same.
+        done: Whether every target was changed.
+        message: What happened, in one line.
+        targets: What happened to each target; the first hundred.
+        count: Number of targets.
+        undo: Token that undoes it; empty when nothing can.
+    """
+
+    id: str
+    at: datetime
+    user: str
+    origin: str
+    action: str
+    command: str
+    done: bool
+    message: str
+    targets: tuple[TargetOutcome, ...] = ()
+    count: int = 0
+    undo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Undoable:
+    """A change that can be taken back.
+
+    Attributes:
+        token: Names it.
+        at: When it was made (aware, UTC).
+        kind: ``messages``, ``purge``, ``pause`` or ``resume``.
+        label: What was done, in words.
+        queue: The queue of a purge, pause or resume.
+        expires_at: Until when it can be taken back (aware, UTC).
+    """
+
+    token: str
+    at: datetime
+    kind: str
+    label: str
+    queue: str
+    expires_at: datetime

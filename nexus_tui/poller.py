@@ -1,0 +1,195 @@
+"""Threads that read the sources at their own pace and say when something changed.
+
+A source that hangs holds up its own feed alone. Nothing is drawn here: the dashboard looks at
+:attr:`Feed.reading` when it repaints.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from nexus_tui.models import moment
+from nexus_tui.models.recent import Recent
+from nexus_tui.models.snapshot import Reading
+from nexus_tui.models.text import age, safe_text
+from nexus_tui.models.workers import Program, Worker
+from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import SourceError
+
+T = TypeVar("T")
+
+_BUSY_SHARE = 4
+"""A slow read is followed by a pause of so many times its length: a feed never takes a core for itself."""
+
+_CALM_AFTER = 10
+"""Unchanged readings after which a feed slows down to its calm pace."""
+
+ASK_AGAIN_S = 4.0
+"""Programs that left no traces are asked for after so long."""
+
+LATEST, RUNNING, FAILURES = 200, 50, 50
+
+
+class Feed(Generic[T]):
+    """Reads one thing again and again in a thread of its own.
+
+    Args:
+        name: What it reads, for messages: ``broker``.
+        read: Reads it; may block.
+        changed: Called in the feed's thread when the value or the problem differs from before.
+        interval_s: Pause between two readings.
+        calm_s: Pause when nothing has changed for a while; None: the same.
+        essence: What of a value counts as a change; by default all of it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[], T],
+        changed: Callable[[], object],
+        *,
+        interval_s: float,
+        calm_s: float | None = None,
+        essence: Callable[[T], object] = lambda value: value,
+    ) -> None:
+        self.name = name
+        self.reading: Reading[T] = Reading()
+        self.stale_after_s = max(3.0, 3 * (calm_s or interval_s))
+        self._read = read
+        self._changed = changed
+        self._interval_s = interval_s
+        self._calm_s = calm_s or interval_s
+        self._essence = essence
+        self._known: object = None
+        self._unchanged = 0
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=f"feed-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the reading that is under way; does not wait for it."""
+        self._stopping = True
+        self._wake.set()
+
+    def read_now(self) -> None:
+        """End the pause: the operator did something or asks."""
+        self._unchanged = 0
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """End a calm pause: something else has changed that may concern this."""
+        age_s = self.reading.age_s(moment.now())
+        if self._unchanged and (age_s is None or age_s >= self._interval_s):
+            self.read_now()
+
+    def trouble(self, now: datetime | None = None) -> str:
+        """Say what is wrong with the data, as a panel's title does: ``broker silent since 12 s``; empty when fresh."""
+        reading = self.reading
+        age_s = reading.age_s(now)
+        if not reading.problem and (age_s is None or age_s <= self.stale_after_s):
+            return ""
+        if age_s is None:
+            return reading.problem
+        silent = f"{self.name} silent since {age(age_s)}"
+        return f"{silent}: {reading.problem}" if reading.problem else silent
+
+    def _run(self) -> None:
+        while not self._stopping:
+            started = time.monotonic()
+            before, self.reading = self.reading, self._take()
+            if self._is_new(before):
+                self._unchanged = 0
+                if not self._stopping:
+                    self._changed()
+            else:
+                self._unchanged += 1
+            pause_s = self._calm_s if self._unchanged > _CALM_AFTER else self._interval_s
+            self._wake.wait(max(pause_s, _BUSY_SHARE * (time.monotonic() - started)))
+            self._wake.clear()
+
+    def _is_new(self, before: Reading[T]) -> bool:
+        value = self.reading.value
+        known, self._known = self._known, None if value is None else self._essence(value)
+        return known != self._known or before.problem != self.reading.problem
+
+    def _take(self) -> Reading[T]:
+        try:
+            return self.reading.renewed(self._read(), moment.now())
+        except SourceError as error:
+            return self.reading.failed(safe_text(str(error), 300))
+        except Exception as error:  # noqa: BLE001  (a fault in a source must be drawn: a dead thread would look like calm)
+            return self.reading.failed(safe_text(f"{type(error).__name__}: {error}", 300))
+
+
+def recent_reader(sources: Sources) -> Callable[[], Recent]:
+    """Make a reader of the newest runs that asks for rows only when the history's version has changed."""
+    last: list[Recent] = []
+
+    def read() -> Recent:
+        history = sources.history
+        version = history.version()
+        if last and last[0].version == version:
+            return last[0]
+        last[:] = [
+            Recent(
+                version=version,
+                latest=tuple(history.runs("", LATEST, 0)),
+                running=tuple(history.runs("state:started", RUNNING, 0)),
+                failures=tuple(history.runs("state:failure", FAILURES, 0)),
+                lag_s=history.lag_s(),
+            )
+        ]
+        return last[0]
+
+    return read
+
+
+def program_reader(sources: Sources) -> Callable[[], tuple[Program, ...]]:
+    """Make a reader of the programs that asks Supervisor when they left new traces, and every few seconds."""
+    last: list[tuple[tuple[Program, ...], object, float]] = []
+
+    def read() -> tuple[Program, ...]:
+        supervisor = sources.supervisor
+        if last:
+            programs, traces, asked_at = last[0]
+            if time.monotonic() - asked_at < ASK_AGAIN_S and supervisor.traces(programs) == traces:
+                return programs
+            last.clear()
+        programs = supervisor.programs()
+        last.append((programs, supervisor.traces(programs), time.monotonic()))
+        return programs
+
+    return read
+
+
+def essence_of_workers(workers: tuple[Worker, ...]) -> object:
+    """Take what of workers is worth a repaint: not the heartbeat, nor a wavering of CPU and memory."""
+    return tuple(
+        replace(
+            worker,
+            heartbeat_at=None,
+            uptime_s=None,
+            cpu_percent=_roughly(worker.cpu_percent, 5),
+            rss_bytes=_roughly(worker.rss_bytes, 5_000_000),
+            children=tuple((child.pid, child.run_id) for child in worker.children),  # pyright: ignore[reportArgumentType]
+        )
+        for worker in workers
+    )
+
+
+def essence_of_programs(programs: tuple[Program, ...]) -> object:
+    """Take what of programs is worth a repaint: not how long they run."""
+    return tuple((program.name, program.state, program.pid) for program in programs)
+
+
+def _roughly(value: float | None, step: int) -> int | None:
+    return None if value is None else round(value / step)

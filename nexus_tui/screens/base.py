@@ -1,0 +1,214 @@
+"""What every screen has: health, tabs and keys around it, the prompt, and the keys that work everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widget import Widget
+
+from nexus_tui.models import moment
+from nexus_tui.screens import health
+from nexus_tui.screens.host import Host
+from nexus_tui.widgets.chrome import KeyBar, OneLine, TabBar
+from nexus_tui.widgets.prompt import Prompt
+from nexus_tui.widgets.table import Table
+
+CHANGES = frozenset({"submit", "revoke", "priority", "program"})
+"""Names of Textual actions that change the world: read-only mode takes them from keys, footer and palette."""
+
+_EVERYWHERE = ("submit", "help", "command")
+
+
+class NexusScreen(Screen[None]):
+    """A view, or something opened from one.
+
+    Attributes:
+        view: Name of the view that it belongs to.
+    """
+
+    view: ClassVar[str] = ""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "submit", "submit"),
+        Binding("question_mark", "help", "keys"),
+        Binding("colon", "command", "command"),
+        Binding("y", "raw", "raw JSON", show=False),
+        Binding("c", "copy", "copy", show=False),
+        Binding("p", "freeze", "freeze the screen", show=False),
+        Binding("r", "read_again", "refresh", show=False),
+        Binding("q", "leave", "back or leave", show=False),
+        Binding("escape,minus", "back", "back", show=False),
+    ]
+
+    @property
+    def host(self) -> Host:
+        """The application."""
+        return cast(Host, self.app)
+
+    def compose(self) -> ComposeResult:
+        """Put the body between the lines that every screen has."""
+        yield OneLine(id="health")
+        yield TabBar(self.host.tabs, self.view)
+        yield from self.body()
+        yield Prompt()
+        yield KeyBar()
+
+    def body(self) -> Iterable[Widget]:
+        """Make the widgets between tabs and keys."""
+        raise NotImplementedError
+
+    def draw(self, now: datetime) -> None:
+        """Show what the sources last said."""
+        raise NotImplementedError
+
+    @property
+    def path(self) -> str:
+        """Words behind the tabs: what is open."""
+        return ""
+
+    def selected(self) -> Any:
+        """Return what the cursor is on: a row of the models that ``y`` shows and ``c`` copies the name of."""
+        return None
+
+    def name_of_selected(self) -> str:
+        """Return the id or name that ``c`` copies."""
+        item = self.selected()
+        return str(getattr(item, "id", "") or getattr(item, "name", ""))
+
+    def redraw(self, now: datetime) -> None:
+        """Draw everything."""
+        if not self.is_mounted:
+            return
+        self.query_one("#health", OneLine).show(*health.line(self.host, now))
+        tabs = self.query_one(TabBar)
+        if tabs.path != self.path:
+            tabs.path = self.path
+            tabs.redraw()
+        self.draw(now)
+        self.query_one(KeyBar).show(self.keys(), health.status(self.host))
+
+    def keys(self) -> Sequence[tuple[str, str]]:
+        """List the keys of this screen that the footer shows, its own before those of every screen."""
+        shown = [active.binding for active in self.active_bindings.values() if active.binding.show]
+        shown.sort(key=lambda binding: binding.action in _EVERYWHERE)
+        return [(self.app.get_key_display(binding), binding.description) for binding in shown if binding.description]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave out what changes the world in read-only mode, and every letter while the prompt is open."""
+        return not (self.host.read_only and action in CHANGES)
+
+    # Keys
+
+    def action_submit(self) -> None:
+        """Open the form of a new run."""
+        self.host.submit()
+
+    def action_help(self) -> None:
+        """Show the keys of this view."""
+        from nexus_tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self))
+
+    def action_command(self) -> None:
+        """Type a command."""
+        from nexus_tui.commands import WORDS
+
+        self.query_one(Prompt).open(":", words=[*(name for _, name, _ in self.host.tabs), *WORDS], hint="a view, q, …")
+
+    def action_raw(self) -> None:
+        """Show what the cursor is on as JSON."""
+        item = self.selected()
+        if item is not None:
+            from nexus_tui.screens.raw import RawScreen
+
+            self.app.push_screen(RawScreen(self.name_of_selected(), item))
+
+    def action_copy(self) -> None:
+        """Copy the id or name under the cursor to the terminal's clipboard (OSC 52)."""
+        name = self.name_of_selected()
+        if name:
+            self.app.copy_to_clipboard(name)
+            self.host.tell(f"copied {name}")
+
+    def action_freeze(self) -> None:
+        """Hold the screen as it is, or let it go on."""
+        self.host.frozen = not self.host.frozen
+        self.query_one(KeyBar).show(self.keys(), health.status(self.host))
+        if not self.host.frozen:
+            self.host.read_again()
+
+    def action_read_again(self) -> None:
+        """Read every source now."""
+        self.host.read_again()
+
+    def action_back(self) -> None:
+        """Close what is open; at the top of a view nothing."""
+        if len(self.app.screen_stack) > 1:
+            self.dismiss()
+
+    def action_leave(self) -> None:
+        """Close what is open; at the top leave the dashboard."""
+        if len(self.app.screen_stack) > 1:
+            self.dismiss()
+        else:
+            self.app.exit()
+
+    # The prompt
+
+    @on(Prompt.Entered)
+    def _prompt_entered(self, event: Prompt.Entered) -> None:
+        prompt = self.query_one(Prompt)
+        if event.sign == ":":
+            problem = self.host.obey(event.text)
+            if problem:
+                prompt.complain(problem)
+                return
+        elif not self.filter_entered(event.text):
+            return
+        self._close_prompt()
+
+    @on(Prompt.Typed)
+    def _prompt_typed(self, event: Prompt.Typed) -> None:
+        if type(event) is Prompt.Typed and event.sign == "/":
+            self.filter_typed(event.text)
+
+    @on(Prompt.Cancelled)
+    def _prompt_cancelled(self, event: Prompt.Cancelled) -> None:
+        if event.sign == "/":
+            self.filter_entered("")
+        self._close_prompt()
+
+    def filter_entered(self, text: str) -> bool:
+        """Take a filter over; return False to keep the prompt open (it says what is wrong)."""
+        return True
+
+    def filter_typed(self, text: str) -> None:
+        """See a filter while it is typed."""
+
+    def _close_prompt(self) -> None:
+        self.query_one(Prompt).close()
+        self.focus_body()
+
+    def focus_body(self) -> None:
+        """Give the keys to the main table or text."""
+        for widget in self.query(Table):
+            widget.focus()
+            return
+
+    @on(TabBar.Chosen)
+    def _tab_chosen(self, event: TabBar.Chosen) -> None:
+        self.host.obey(event.view)
+
+    def on_screen_resume(self) -> None:
+        """Draw what changed while something else was on top."""
+        self.call_after_refresh(self.redraw_now)
+
+    def redraw_now(self) -> None:
+        """Draw with the present time."""
+        self.redraw(moment.now())

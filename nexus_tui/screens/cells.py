@@ -1,0 +1,372 @@
+"""How a queue, a message, a run and a worker look in a row: columns and cells, one place each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from config.queues import BY_NAME
+from nexus_tui.models import moment
+from nexus_tui.models.broker import Message, QueueStats
+from nexus_tui.models.runs import Run
+from nexus_tui.models.text import (
+    UNKNOWN,
+    age,
+    clock,
+    compact,
+    duration,
+    number,
+    percent,
+    rate,
+    safe_text,
+    short_id,
+    size,
+)
+from nexus_tui.models.workers import Child, Program, Worker
+from nexus_tui.widgets.glyphs import priority_bars, progress_bar, spark
+from nexus_tui.widgets.lines import Line, Span
+from nexus_tui.widgets.table import Column
+
+Cells = tuple[Line, ...]
+
+RUN_LOOKS = {
+    "PENDING": ("○", "dim"),
+    "RECEIVED": ("◌", "plain"),
+    "STARTED": ("▶", "accent"),
+    "SUCCESS": ("✓", "good"),
+    "FAILURE": ("✗", "bad"),
+    "RETRY": ("↻", "warn"),
+    "REVOKED": ("⊘", "dim"),
+    "REJECTED": ("⊘", "warn"),
+}
+"""Sign and look of each state; the state is always written beside them."""
+
+WORKER_LOOKS = {
+    "healthy": ("●", "good"),
+    "busy": ("●", "accent"),
+    "starting": ("◌", "warn"),
+    "silent": ("▲", "warn"),
+    "stopped": ("○", "dim"),
+    "crash-looping": ("✗", "bad"),
+}
+
+_SPARK = 11
+NO_CPU = 2
+
+
+def text(value: object, look: str = "plain") -> Line:
+    """Make a cell of outside text."""
+    return ((safe_text(value), look),) if value not in (None, "") else (("", look),)
+
+
+def known(value: object, look: str = "plain") -> Line:
+    """Make a cell of outside text, ``?`` when it is not known."""
+    return text(UNKNOWN if value is None else value, "dim" if value is None else look)
+
+
+# Queues
+
+QUEUE_COLUMNS = (
+    Column("QUEUE", 23, flex=1, sort="name"),
+    Column("WAITING", 8, right=True, sort="waiting"),
+    Column("PRIORITY 0…9", 12),
+    Column("FLIGHT", 6, right=True, sort="in_flight"),
+    Column("OLDEST", 7, right=True, sort="oldest_age_s"),
+    Column("IN/S", 6, right=True, sort="in_per_s"),
+    Column("OUT/S", 6, right=True, sort="out_per_s"),
+    Column("DRAINS", 7, right=True, sort="drains_in_s"),
+    Column("DELAYED", 7, right=True, sort="delayed"),
+    Column("CONSUMERS", 9, right=True),
+    Column("5 MIN", _SPARK),
+)
+
+
+def queue_colour(name: str | None) -> str:
+    """Colour of a queue in the registry; plain for one that is not declared."""
+    spec = BY_NAME.get(name or "")
+    return spec.colour if spec else "plain"
+
+
+def queue_verdict(queue: QueueStats) -> tuple[str, str]:
+    """Sign and look: ``∥`` paused, ``▲`` over its alert thresholds or waiting without a consumer, ``●`` fine."""
+    spec = BY_NAME.get(queue.name)
+    if queue.paused:
+        return "∥", "warn"
+    nobody = queue.consumers == () and queue.waiting > 0
+    late = spec is not None and (queue.waiting > spec.alert.waiting or (queue.oldest_age_s or 0) > spec.alert.oldest_s)
+    if nobody or late:
+        return "▲", "warn"
+    return ("●", "good") if queue.consumers else ("○", "dim")
+
+
+def queue_cells(queue: QueueStats) -> Cells:
+    """Draw a queue."""
+    colour = queue_colour(queue.name)
+    sign, look = queue_verdict(queue)
+    oldest = "–" if not queue.waiting else ("≥ " if queue.oldest_is_at_least else "") + age(queue.oldest_age_s)
+    drains = "paused" if queue.paused else "–" if not queue.waiting else age(queue.drains_in_s)
+    busy = "plain" if queue.waiting else "dim"
+    return (
+        ((f"{sign} ", look), (safe_text(queue.name), colour), ("" if queue.declared else " (undeclared)", "dim")),
+        ((number(queue.waiting), "strong" if queue.waiting else "dim"),),
+        priority_bars(queue.by_priority, colour),
+        ((number(queue.in_flight), "plain" if queue.in_flight else "dim"),),
+        ((oldest, busy),),
+        ((rate(queue.in_per_s), "plain" if queue.in_per_s else "dim"),),
+        ((rate(queue.out_per_s), "plain" if queue.out_per_s else "dim"),),
+        ((drains, busy),),
+        ((number(queue.delayed), "plain" if queue.delayed else "dim"),),
+        ((UNKNOWN if queue.consumers is None else f"{len(queue.consumers)}", "plain" if queue.consumers else "warn"),),
+        spark(queue.history, _SPARK, colour),
+    )
+
+
+# Messages
+
+MESSAGE_COLUMNS = (
+    Column("#", 6, right=True),
+    Column("PRI", 3, right=True),
+    Column("TASK", 26, flex=1),
+    Column("ID", 8),
+    Column("AGE", 7, right=True),
+    Column("ARGUMENTS", 20, flex=3),
+)
+
+
+def message_cells(message: Message) -> Cells:
+    """Draw a waiting message, in run order."""
+    return (
+        ((number(message.position), "dim"),),
+        ((str(message.priority), "accent"),),
+        text(message.task or message.problem or UNKNOWN, queue_colour(message.queue) if message.task else "warn"),
+        ((short_id(message.id), "plain"),),
+        ((age(message.age_s), "plain"),),
+        _arguments(message.args, message.kwargs, message.problem),
+    )
+
+
+# Runs
+
+RUN_COLUMNS = (
+    Column("STATE", 10),
+    Column("TASK", 24, flex=2),
+    Column("ID", 8),
+    Column("SENT", 8, right=True),
+    Column("RAN", 9, right=True),
+    Column("WAITED", 9, right=True),
+    Column("QUEUE", 21),
+    Column("PRI", 3, right=True),
+    Column("TRY", 3, right=True),
+    Column("WORKER", 14, flex=1),
+    Column("ARGUMENTS", 12, flex=3),
+)
+
+RUNNING_COLUMNS = (
+    Column("RUNNING", 18, flex=1),
+    Column("ID", 8),
+    Column("FOR", 9, right=True),
+    Column("PROGRESS", 10),
+    Column("", 12, flex=1),
+)
+
+
+def state_cell(state: str) -> Line:
+    """Draw a state: sign and word."""
+    sign, look = RUN_LOOKS.get(state, ("?", "warn"))
+    return ((f"{sign} {safe_text(state, 20)}", look),)
+
+
+def run_cells(run: Run) -> Cells:
+    """Draw a run of the Tasks view."""
+    now = moment.now()
+    return (
+        state_cell(run.state),
+        known(short_task(run.task), queue_colour(run.queue)),
+        ((short_id(run.id), "plain"),),
+        ((clock(run.sent_at or run.received_at, now)[-8:], "dim"),),
+        ((ran(run, now), "plain"),),
+        ((duration(run.waited_s) if run.waited_s is not None else "–", "dim"),),
+        known(run.queue, queue_colour(run.queue)),
+        ((UNKNOWN if run.priority is None else str(run.priority), "plain"),),
+        ((str(run.retries) if run.retries else "–", "warn" if run.retries else "dim"),),
+        text(run.worker or "–", "plain" if run.worker else "dim"),
+        text(run.error, "bad") if run.error else _arguments(run.args, run.kwargs, ""),
+    )
+
+
+def running_cells(run: Run) -> Cells:
+    """Draw a run of Pulse's list of what runs now."""
+    progress = run.progress
+    return (
+        known(short_task(run.task), queue_colour(run.queue)),
+        ((short_id(run.id), "dim"),),
+        ((ran(run, moment.now()), "plain"),),
+        progress_bar(progress.done, progress.total) if progress else (("", "dim"),),
+        text(_progress_words(run), "dim"),
+    )
+
+
+def ran(run: Run, now: datetime) -> str:
+    """Write how long a run took, or has taken until now; ``–`` when it has not started."""
+    if run.state == "STARTED" and run.started_at is not None:
+        seconds = (now - run.started_at).total_seconds()
+        return duration(float(int(seconds))) if seconds >= 1 else "0 s"
+    return "–" if run.ran_s is None else duration(run.ran_s)
+
+
+def short_task(name: str | None) -> str | None:
+    """Shorten ``workers.file_tasks.process_pdf`` to ``file_tasks.process_pdf``."""
+    return name.removeprefix("workers.") if name else name
+
+
+def _progress_words(run: Run) -> str:
+    if run.progress is None:
+        return ""
+    done = number(run.progress.done)
+    total = "" if run.progress.total is None else f"/{number(run.progress.total)}"
+    return f"{done}{total} {run.progress.note}".strip()
+
+
+def _arguments(args: object, kwargs: object, problem: str) -> Line:
+    if problem:
+        return text(problem, "warn")
+    parts: list[str] = []
+    if args not in (None, [], (), "()", "[]"):
+        parts.append(compact(args))
+    if kwargs not in (None, {}, "{}"):
+        parts.append(compact(kwargs))
+    return ((" ".join(parts), "dim"),)
+
+
+# Workers
+
+WORKER_COLUMNS = (
+    Column("WORKER", 20, flex=1, sort="name"),
+    Column("VERDICT", 15, sort="verdict"),
+    Column("ACTIVE", 6, right=True, sort="active"),
+    Column("HOLDS", 5, right=True, sort="reserved"),
+    Column("DONE", 9, right=True, sort="processed"),
+    Column("CPU", 5, right=True, sort="cpu_percent"),
+    Column("MEMORY", 7, right=True, sort="rss_bytes"),
+    Column("UP", 8, right=True, sort="uptime_s"),
+    Column("POOL", 9),
+    Column("PROGRAM", 16, sort="program"),
+    Column("WHY", 12, flex=2),
+)
+
+PULSE_WORKER_COLUMNS = (
+    Column("WORKER", 14, flex=1),
+    Column("VERDICT", 15),
+    Column("BUSY", 5, right=True),
+    Column("CPU", 5, right=True),
+    Column("MEMORY", 7, right=True),
+    Column("UP", 7, right=True),
+)
+
+CHILD_COLUMNS = (
+    Column("CHILD", 8, right=True),
+    Column("RUNS", 24, flex=1),
+    Column("ID", 8),
+    Column("FOR", 9, right=True),
+    Column("CPU", 5, right=True),
+    Column("MEMORY", 7, right=True),
+)
+
+
+def verdict_cell(worker: Worker) -> Line:
+    """Draw a verdict: sign and word."""
+    sign, look = WORKER_LOOKS.get(worker.verdict, ("?", "warn"))
+    return ((f"{sign} {safe_text(worker.verdict, 20)}", look),)
+
+
+def worker_cells(worker: Worker) -> Cells:
+    """Draw a worker of the Workers view."""
+    return (
+        text(worker.name, _worker_colour(worker)),
+        verdict_cell(worker),
+        ((_busy(worker), "plain"),),
+        ((number(worker.reserved), "dim"),),
+        ((number(worker.processed), "plain"),),
+        ((_cpu(worker.cpu_percent), "plain"),),
+        ((size(worker.rss_bytes), "plain"),),
+        ((age(worker.uptime_s), "dim"),),
+        known(worker.pool, "dim"),
+        text(worker.program or "by hand", "plain" if worker.program else "dim"),
+        text(worker.reason, "dim"),
+    )
+
+
+def pulse_worker_cells(worker: Worker) -> Cells:
+    """Draw a worker of Pulse."""
+    return (
+        text(worker.name, _worker_colour(worker)),
+        verdict_cell(worker),
+        ((_busy(worker), "plain"),),
+        ((_cpu(worker.cpu_percent), "plain"),),
+        ((size(worker.rss_bytes), "plain"),),
+        ((age(worker.uptime_s), "dim"),),
+    )
+
+
+def child_cells(child: Child) -> Cells:
+    """Draw a child process and what it runs."""
+    return (
+        ((str(child.pid), "plain"),),
+        text(
+            short_task(child.task) or ("idle" if child.run_id is None else UNKNOWN), "plain" if child.run_id else "dim"
+        ),
+        ((short_id(child.run_id or ""), "plain"),),
+        (("" if child.run_id is None else age(child.ran_s), "plain"),),
+        ((_cpu(child.cpu_percent), "plain"),),
+        ((size(child.rss_bytes), "plain"),),
+    )
+
+
+PROGRAM_LOOKS = {
+    "RUNNING": ("●", "good"),
+    "STARTING": ("◌", "warn"),
+    "STOPPING": ("◌", "warn"),
+    "STOPPED": ("○", "dim"),
+    "EXITED": ("○", "dim"),
+    "BACKOFF": ("▲", "warn"),
+    "FATAL": ("✗", "bad"),
+}
+
+PROGRAM_COLUMNS = (
+    Column("PROGRAM", 20, sort="name"),
+    Column("STATE", 12, sort="state"),
+    Column("PID", 8, right=True),
+    Column("UP", 8, right=True, sort="uptime_s"),
+    Column("SUPERVISOR SAYS", 20, flex=1),
+)
+
+
+def program_cells(program: Program) -> Cells:
+    """Draw a Supervisor program."""
+    sign, look = PROGRAM_LOOKS.get(program.state, ("?", "warn"))
+    return (
+        text(program.name),
+        ((f"{sign} {safe_text(program.state, 20)}", look),),
+        (("–" if program.pid is None else str(program.pid), "dim"),),
+        (("–" if program.uptime_s is None else age(program.uptime_s), "dim"),),
+        text("" if program.state == "RUNNING" else program.description, "dim"),
+    )
+
+
+def _cpu(value: float | None) -> str:
+    """Write CPU use; what is next to nothing does not flicker."""
+    return f"<{NO_CPU} %" if value is not None and value < NO_CPU else percent(value)
+
+
+def _busy(worker: Worker) -> str:
+    if worker.active is None:
+        return UNKNOWN
+    return f"{worker.active}/{UNKNOWN if worker.concurrency is None else worker.concurrency}"
+
+
+def _worker_colour(worker: Worker) -> str:
+    return queue_colour(worker.queues[0]) if len(worker.queues) == 1 else "plain"
+
+
+def span(value: str, look: str = "plain") -> Span:
+    """Make a span of outside text."""
+    return safe_text(value), look

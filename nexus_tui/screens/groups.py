@@ -1,0 +1,61 @@
+"""Failures of the same kind, together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nexus_tui.models import moment
+from nexus_tui.models.runs import Run
+from nexus_tui.models.text import age, number
+from nexus_tui.screens.cells import Cells, known, queue_colour, short_task, text
+from nexus_tui.widgets.table import Column
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Failed runs of one task with one type of exception; ``newest`` is the last of them."""
+
+    kind: str
+    count: int
+    newest: Run
+
+    @property
+    def id(self) -> str:
+        """What identifies the group."""
+        return f"{self.kind} {self.newest.task}"
+
+
+FAILURE_COLUMNS = (
+    Column("FAILURE", 22),
+    Column("TASK", 22, flex=1),
+    Column("COUNT", 5, right=True),
+    Column("LAST", 11, right=True),
+    Column("SAYS", 20, flex=2),
+)
+
+
+def failure_groups(failures: Iterable[Run]) -> tuple[FailureGroup, ...]:
+    """Group failed runs (newest first) by exception type and task; the group that failed last comes first."""
+    groups: dict[tuple[str, str | None], FailureGroup] = {}
+    for run in failures:
+        kind = (run.error or "unknown error").partition(":")[0]
+        known_group = groups.get((kind, run.task))
+        groups[kind, run.task] = FailureGroup(
+            kind, known_group.count + 1 if known_group else 1, known_group.newest if known_group else run
+        )
+    return tuple(groups.values())
+
+
+def failure_cells(group: FailureGroup) -> Cells:
+    """Draw a group."""
+    run = group.newest
+    ended = run.finished_at
+    since = (moment.now() - ended).total_seconds() if ended else None
+    return (
+        (("✗ ", "bad"), *text(group.kind, "bad")),
+        known(short_task(run.task), queue_colour(run.queue)),
+        ((number(group.count), "strong"),),
+        ((f"{age(since)} ago", "dim"),),
+        text((run.error or "").partition(": ")[2], "dim"),
+    )

@@ -1,0 +1,62 @@
+"""The keys of a view, read from its bindings."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import Screen
+
+from nexus_tui.models.text import safe_text
+from nexus_tui.screens.modal import Dialog
+from nexus_tui.widgets.lines import BLANK, Line
+from nexus_tui.widgets.reader import Reader
+
+
+class HelpScreen(Dialog[None]):
+    """Every key that does something on the screen below."""
+
+    DEFAULT_CSS = "HelpScreen > .box { height: 90%; max-width: 76; } HelpScreen Reader { height: 1fr; }"
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,question_mark", "cancel", "close", show=False)]
+
+    def __init__(self, below: Screen[None]) -> None:
+        super().__init__()
+        self._lines = key_lines(below)
+        self._about = safe_text((type(below).__doc__ or "").partition("\n")[0], 200)
+
+    def compose(self) -> ComposeResult:
+        """Make the page."""
+        with Vertical(classes="box"):
+            yield Reader("Keys of this view · Esc closes")
+
+    def on_mount(self) -> None:
+        """Write the page."""
+        reader = self.query_one(Reader)
+        reader.show([((f" {self._about}", "plain"),), BLANK, *self._lines])
+        reader.focus()
+
+
+def key_lines(screen: Screen[None]) -> list[Line]:
+    """List a screen's keys: those that change the world apart, then the others; keys of one action together."""
+    keys: dict[str, list[str]] = {}
+    words: dict[str, str] = {}
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if not binding.description or binding.system:
+            continue
+        keys.setdefault(binding.action, []).append(screen.app.get_key_display(binding))
+        words[binding.action] = binding.tooltip or binding.description
+    rows = [(", ".join(dict.fromkeys(keys[action])), words[action]) for action in keys]
+    changes = [row for row in rows if len(row[0]) == 1 and row[0].isupper() and row[0] != "G"]
+    lines: list[Line] = []
+    if changes:
+        lines += [((" Changes the world, and asks first", "warn"),), *map(_row, changes), BLANK]
+    lines.append(((" Looks", "accent"),))
+    return lines + [_row(row) for row in rows if row not in changes]
+
+
+def _row(row: tuple[str, str]) -> Line:
+    return ((f"   {row[0]:<18}", "strong"), (row[1], "plain"))

@@ -1,0 +1,90 @@
+"""What screens may ask of the application that hosts them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from nexus_tui.actions.base import Action
+from nexus_tui.models.actions import Outcome
+from nexus_tui.models.recent import Recent
+from nexus_tui.models.snapshot import Snapshot
+from nexus_tui.sources import Sources
+
+
+@dataclass(frozen=True, slots=True)
+class Troubles:
+    """What is wrong with each part of what is shown, in words for a panel's title; empty when it is fresh."""
+
+    broker: str = ""
+    workers: str = ""
+    programs: str = ""
+    history: str = ""
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The parts that are in trouble."""
+        return tuple(text for text in (self.broker, self.workers, self.programs, self.history) if text)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One thing that can be confirmed: its key in the dialog, its words, the action."""
+
+    key: str
+    label: str
+    action: Action
+
+
+class Host(Protocol):
+    """The application, as far as screens know it."""
+
+    sources: Sources
+    read_only: bool
+    frozen: bool
+    place: str
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What every source last said, workers joined with programs."""
+        ...
+
+    @property
+    def recent(self) -> Recent:
+        """The newest part of the history."""
+        ...
+
+    @property
+    def troubles(self) -> Troubles:
+        """What is wrong with the data now."""
+        ...
+
+    @property
+    def tabs(self) -> Sequence[tuple[str, str, str]]:
+        """The views: key, name, title."""
+        ...
+
+    def ask(self, title: str, choices: Sequence[Choice], done: Callable[[Outcome], None] | None = None) -> None:
+        """Ask the operator to confirm one of some actions, do it, and say what happened."""
+        ...
+
+    def tell(self, text: str, *, title: str = "", severity: str = "information") -> None:
+        """Show a notice; text and title may come from outside."""
+        ...
+
+    def obey(self, line: str) -> str:
+        """Carry out a command line (``tasks state:failure``); return what is wrong with it, or nothing."""
+        ...
+
+    def open_run(self, run_id: str) -> None:
+        """Open a run."""
+        ...
+
+    def submit(self) -> None:
+        """Open the form of a new run."""
+        ...
+
+    def read_again(self) -> None:
+        """Let every source be read now."""
+        ...

@@ -1,0 +1,100 @@
+"""Pulse: everything that matters on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from textual import on
+from textual.containers import Horizontal
+from textual.widget import Widget
+
+from nexus_tui.models.broker import QueueStats
+from nexus_tui.models.runs import Run
+from nexus_tui.models.workers import Worker
+from nexus_tui.screens import cells
+from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.groups import FAILURE_COLUMNS, FailureGroup, failure_cells, failure_groups
+from nexus_tui.widgets.table import Table
+
+
+class PulseScreen(NexusScreen):
+    """Queues, workers, what runs now and what failed last; Tab goes from panel to panel."""
+
+    view = "pulse"
+
+    DEFAULT_CSS = """
+    PulseScreen #queues { height: 8; }
+    PulseScreen #middle { height: 1fr; min-height: 4; }
+    PulseScreen #workers { width: 1fr; margin-right: 1; }
+    PulseScreen #running { width: 1fr; }
+    PulseScreen #failures { height: 25%; min-height: 4; }
+    """
+
+    def body(self) -> Iterable[Widget]:
+        """Make the four panels."""
+        yield Table(
+            cells.QUEUE_COLUMNS,
+            cells.queue_cells,
+            lambda queue: queue.name,
+            title="Queues",
+            empty="No queues known yet",
+            id="queues",
+        )
+        with Horizontal(id="middle"):
+            yield Table(
+                cells.PULSE_WORKER_COLUMNS,
+                cells.pulse_worker_cells,
+                lambda worker: worker.name,
+                title="Workers",
+                empty="No workers: start them with nexus-tui up",
+                id="workers",
+            )
+            yield Table(
+                cells.RUNNING_COLUMNS,
+                cells.running_cells,
+                lambda run: run.id,
+                title="Running",
+                empty="Nothing runs: press n to submit a task",
+                id="running",
+            )
+        yield Table(
+            FAILURE_COLUMNS,
+            failure_cells,
+            lambda group: group.id,
+            title="Failures",
+            empty="No failures",
+            id="failures",
+        )
+
+    def draw(self, now: datetime) -> None:
+        """Show the snapshot in every panel."""
+        snapshot, recent, troubles = self.host.snapshot, self.host.recent, self.host.troubles
+        self._fill("#queues", snapshot.queues.value, troubles.broker)
+        self._fill("#workers", snapshot.workers.value, troubles.workers or troubles.programs)
+        known = recent.version >= 0
+        self._fill("#running", recent.running if known else None, troubles.history)
+        self._fill("#failures", failure_groups(recent.failures) if known else None, troubles.history)
+
+    def selected(self) -> Any:
+        """Return the item under the cursor of the panel in focus."""
+        return self.focused.current if isinstance(self.focused, Table) else None
+
+    @on(Table.Opened)
+    def _opened(self, event: Table.Opened) -> None:
+        item = event.item
+        if isinstance(item, QueueStats):
+            self.host.obey(f"queue {item.name}")
+        elif isinstance(item, Worker):
+            self.host.obey(f"worker {item.name}")
+        elif isinstance(item, FailureGroup):
+            self.host.open_run(item.newest.id)
+        elif isinstance(item, Run):
+            self.host.open_run(item.id)
+
+    def _fill(self, selector: str, rows: Any, stale: str) -> None:
+        table = self.query_one(selector, Table)
+        if rows is not None:
+            table.show(rows)
+        table.say(stale=stale)

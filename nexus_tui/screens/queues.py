@@ -1,0 +1,167 @@
+"""Queues, and the messages that wait in one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.message import Message as TextualMessage
+from textual.widget import Widget
+
+from nexus_tui.models.broker import Message, QueueStats
+from nexus_tui.models.text import number, safe_text
+from nexus_tui.poller import Feed
+from nexus_tui.screens import cells
+from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.operations import RunOperations
+from nexus_tui.screens.sorting import Sorting
+from nexus_tui.widgets.table import PAGE, Table
+
+
+class QueuesScreen(NexusScreen):
+    """Every queue; Enter opens its messages."""
+
+    view = "queues"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "sort", "sort"),
+        Binding("o", "reverse", "reverse", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sorting = Sorting(cells.QUEUE_COLUMNS)
+
+    def body(self) -> Iterable[Widget]:
+        """Make the table."""
+        yield Table(
+            cells.QUEUE_COLUMNS,
+            cells.queue_cells,
+            lambda queue: queue.name,
+            title="Queues",
+            empty="No queues known yet",
+            id="rows",
+        )
+
+    def draw(self, now: datetime) -> None:
+        """Show the queues."""
+        table = self.query_one("#rows", Table)
+        queues = self.host.snapshot.queues.value
+        if queues is not None:
+            table.show(self._sorting.apply(queues))
+        table.say(stale=self.host.troubles.broker, note=self._sorting.words)
+
+    def selected(self) -> Any:
+        """Return the queue under the cursor."""
+        return self.query_one("#rows", Table).current
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self._sorting.next()
+        self.redraw_now()
+
+    def action_reverse(self) -> None:
+        """Reverse the order."""
+        self._sorting.reverse = not self._sorting.reverse
+        self.redraw_now()
+
+    @on(Table.Opened)
+    def _opened(self, event: Table.Opened) -> None:
+        self.app.push_screen(QueueScreen(event.item.name))
+
+
+class QueueScreen(RunOperations):
+    """The messages that wait in a queue, in the order in which they will run."""
+
+    view = "queues"
+
+    class Changed(TextualMessage):
+        """The messages were read anew."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__()
+        self.queue = queue
+        self._offset = 0
+        self._feed: Feed[tuple[int, list[Message]]] | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """Make the table."""
+        yield Table(
+            cells.MESSAGE_COLUMNS,
+            cells.message_cells,
+            lambda message: message.id,
+            title="Waiting in run order",
+            empty="Nothing waits here: press n to submit a task",
+            id="rows",
+        )
+
+    @property
+    def path(self) -> str:
+        """Name the queue and what waits in it."""
+        stats = self._stats()
+        return safe_text(self.queue, 60) + ("" if stats is None else f" · {number(stats.waiting)} waiting")
+
+    def on_mount(self) -> None:
+        """Begin to read the messages."""
+        self._feed = Feed("broker", self._read, lambda: self.post_message(self.Changed()), interval_s=0.5, calm_s=0.8)
+        self._feed.start()
+
+    def on_unmount(self) -> None:
+        """Stop reading."""
+        if self._feed:
+            self._feed.stop()
+
+    def draw(self, now: datetime) -> None:
+        """Show the messages."""
+        table = self.query_one("#rows", Table)
+        if self._feed is None:
+            return
+        if self._feed.reading.value is not None:
+            offset, messages = self._feed.reading.value
+            stats = self._stats()
+            full = len(messages) == PAGE
+            table.show(messages, offset=offset, total=stats.waiting if stats and full else offset + len(messages))
+        table.say(stale=self._feed.trouble(now))
+
+    def selected(self) -> Any:
+        """Return the message under the cursor."""
+        return self.query_one("#rows", Table).current
+
+    def has_started(self) -> bool:
+        """Tell that a waiting message has not started."""
+        return False
+
+    @on(Changed)
+    def _changed(self) -> None:
+        if not self.host.frozen:
+            self.redraw_now()
+
+    @on(Table.Wanted)
+    def _wanted(self, event: Table.Wanted) -> None:
+        if self._feed and event.offset != self._offset:
+            self._offset = event.offset
+            self._feed.read_now()
+
+    @on(Table.Opened)
+    def _opened(self, event: Table.Opened) -> None:
+        if event.item.id:
+            self.host.open_run(event.item.id)
+        else:
+            self.action_raw()
+
+    def action_read_again(self) -> None:
+        """Read the messages and every source now."""
+        if self._feed:
+            self._feed.read_now()
+        super().action_read_again()
+
+    def _read(self) -> tuple[int, list[Message]]:
+        offset = self._offset
+        return offset, self.host.sources.broker.messages(self.queue, PAGE, offset)
+
+    def _stats(self) -> QueueStats | None:
+        queues = self.host.snapshot.queues.value or ()
+        return next((queue for queue in queues if queue.name == self.queue), None)

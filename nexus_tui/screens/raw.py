@@ -1,0 +1,45 @@
+"""What something is, as JSON."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+
+from nexus_tui.models.text import pretty, raw_json, safe_text
+from nexus_tui.screens.modal import Dialog
+from nexus_tui.widgets.reader import Reader
+
+
+class RawScreen(Dialog[None]):
+    """A row of the models as JSON, to read and to copy."""
+
+    DEFAULT_CSS = "RawScreen > .box { height: 90%; } RawScreen Reader { height: 1fr; }"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,y", "cancel", "close", show=False),
+        Binding("c", "copy", "copy", show=False),
+    ]
+
+    def __init__(self, title: str, item: Any) -> None:
+        super().__init__()
+        self._title = title
+        self._item = item
+
+    def compose(self) -> ComposeResult:
+        """Make the page."""
+        with Vertical(classes="box"):
+            yield Reader(f"{safe_text(self._title, 80)} · c copies, Esc closes")
+
+    def on_mount(self) -> None:
+        """Write the page."""
+        reader = self.query_one(Reader)
+        reader.show([((line, "plain"),) for line in pretty(self._item)])
+        reader.focus()
+
+    def action_copy(self) -> None:
+        """Copy all of it."""
+        self.app.copy_to_clipboard(raw_json(self._item))
+        self.app.notify("copied", markup=False)

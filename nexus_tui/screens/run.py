@@ -1,0 +1,207 @@
+"""One run: when, where, with what, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from textual import on
+from textual.message import Message as TextualMessage
+from textual.widget import Widget
+
+from nexus_tui.models import moment
+from nexus_tui.models.runs import Run
+from nexus_tui.models.text import UNKNOWN, clock, duration, pretty, safe_lines, safe_text, short_id
+from nexus_tui.poller import Feed
+from nexus_tui.screens import cells
+from nexus_tui.screens.life import Step, steps_of
+from nexus_tui.screens.operations import RunOperations
+from nexus_tui.sources.errors import NotFound
+from nexus_tui.widgets.glyphs import progress_bar
+from nexus_tui.widgets.lines import BLANK, Line
+from nexus_tui.widgets.reader import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class _Life:
+    run: Run | None
+    steps: tuple[Step, ...]
+
+
+class RunScreen(RunOperations):
+    """A run's facts, timeline, arguments, result or traceback."""
+
+    view = "tasks"
+
+    class Changed(TextualMessage):
+        """The run was read anew."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self._feed: Feed[_Life] | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """Make the page."""
+        yield Reader("Run", id="page")
+
+    @property
+    def path(self) -> str:
+        """Name the run."""
+        run = self._run
+        return f"{short_id(self.run_id)} {safe_text(cells.short_task(run.task) or '') if run else ''}".strip()
+
+    def on_mount(self) -> None:
+        """Begin to read the run."""
+        self._feed = Feed("history", self._read, lambda: self.post_message(self.Changed()), interval_s=0.4, calm_s=0.8)
+        self._feed.start()
+        self.query_one(Reader).focus()
+
+    def on_unmount(self) -> None:
+        """Stop reading."""
+        if self._feed:
+            self._feed.stop()
+
+    def focus_body(self) -> None:
+        """Give the keys to the page."""
+        self.query_one(Reader).focus()
+
+    def run_ids(self) -> tuple[str, ...]:
+        """Return this run."""
+        run = self._run
+        return (run.id if run else self.run_id,)
+
+    def has_started(self) -> bool:
+        """Tell whether it may be running."""
+        run = self._run
+        return run is None or run.state not in ("PENDING",)
+
+    def selected(self) -> Any:
+        """Return the run."""
+        return self._run
+
+    def draw(self, now: datetime) -> None:
+        """Write the page."""
+        if self._feed is None:
+            return
+        reader = self.query_one(Reader)
+        life = self._feed.reading.value
+        if life is None:
+            lines: list[Line] = [((" Reading …", "dim"),)]
+        elif life.run is None:
+            lines = [((f" The history knows no run {safe_text(self.run_id, 80)} yet.", "warn"),)]
+        else:
+            lines = page(life.run, life.steps, now)
+        reader.show(lines, stale=self._feed.trouble(now))
+
+    @on(Changed)
+    def _changed(self) -> None:
+        if not self.host.frozen:
+            self.redraw_now()
+
+    @property
+    def _run(self) -> Run | None:
+        life = self._feed.reading.value if self._feed else None
+        return life.run if life else None
+
+    def _read(self) -> _Life:
+        history = self.host.sources.history
+        try:
+            run = history.run(self.run_id)
+        except NotFound:
+            run = self._waiting()
+            return _Life(run, tuple(steps_of(run, ())) if run else ())
+        return _Life(run, tuple(steps_of(run, history.life(run.id))))
+
+    def _waiting(self) -> Run | None:
+        """Find the run as a message: the history may be a moment behind."""
+        message = self.host.sources.broker.find(self.run_id)
+        if message is None:
+            return None
+        sent = None if message.age_s is None else moment.now() - timedelta(seconds=round(message.age_s))
+        return Run(
+            id=message.id,
+            task=message.task or None,
+            state="PENDING",
+            queue=message.queue,
+            priority=message.priority,
+            sent_at=sent,
+            waited_s=message.age_s,
+            args=message.args,
+            kwargs=message.kwargs,
+        )
+
+
+def page(run: Run, steps: Sequence[Step], now: datetime) -> list[Line]:
+    """Write a run as lines: facts, timeline, then what went in and what came out."""
+    return [
+        *_facts(run, now),
+        *_timeline(steps),
+        *_block("Arguments", _arguments(run)),
+        *_ending(run),
+    ]
+
+
+def _facts(run: Run, now: datetime) -> list[Line]:
+    unknown = ((UNKNOWN, "dim"),)
+    rows: list[tuple[str, Line]] = [
+        ("state", cells.state_cell(run.state)),
+        ("task", cells.known(run.task, "strong")),
+        ("id", cells.text(run.id)),
+        ("queue", cells.known(run.queue, cells.queue_colour(run.queue))),
+        ("priority", unknown if run.priority is None else ((f"{run.priority}", "plain"), (" (0 is first)", "dim"))),
+        ("worker", cells.text(run.worker or "none yet", "plain" if run.worker else "dim")),
+        ("waited", ((duration(run.waited_s), "plain"),)),
+        ("ran", ((cells.ran(run, now), "plain"),)),
+        ("retries", ((str(run.retries), "warn" if run.retries else "plain"),)),
+    ]
+    if run.progress:
+        total = UNKNOWN if run.progress.total is None else f"{run.progress.total:,}"
+        words = f" {run.progress.done:,}/{total} {safe_text(run.progress.note)}"
+        rows.append(("progress", (*progress_bar(run.progress.done, run.progress.total, 20), (words, "plain"))))
+    if run.parent_id:
+        rows.append(("published by", cells.text(run.parent_id)))
+    return [((f" {name:<13}", "dim"), *value) for name, value in rows]
+
+
+def _timeline(steps: Sequence[Step]) -> list[Line]:
+    lines: list[Line] = [BLANK, ((" Timeline", "accent"),)]
+    before: datetime | None = None
+    for step in steps:
+        since = "" if before is None else f"+{duration((step.at - before).total_seconds())}"
+        lines.append(
+            (
+                (f"   {clock(step.at):<20}", "dim"),
+                (f"{since:>12}  ", "dim"),
+                (f"{step.word:<11}", step.look),
+                (step.detail, "dim"),
+            )
+        )
+        before = step.at
+    return lines if steps else [*lines, (("   nothing is known yet", "dim"),)]
+
+
+def _arguments(run: Run) -> list[str]:
+    lines: list[str] = []
+    if run.args not in (None, [], (), "()", "[]"):
+        lines += pretty(run.args)
+    if run.kwargs not in (None, {}, "{}"):
+        lines += pretty(run.kwargs)
+    if run.args is None and run.kwargs is None:
+        return [UNKNOWN]
+    return lines or ["none"]
+
+
+def _ending(run: Run) -> list[Line]:
+    if run.error or run.traceback:
+        error = _block("Error", safe_lines(run.error or UNKNOWN), "bad")
+        return error + (_block("Traceback", safe_lines(run.traceback)) if run.traceback else [])
+    if run.state == "SUCCESS":
+        return _block("Result", pretty(run.result))
+    return []
+
+
+def _block(title: str, lines: Sequence[str], look: str = "plain") -> list[Line]:
+    return [BLANK, ((f" {title}", "accent"),), *((("   ", "plain"), (line, look)) for line in lines)]

@@ -1,0 +1,201 @@
+"""Runs, live and past, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from textual import on, work
+from textual.binding import Binding, BindingType
+from textual.message import Message as TextualMessage
+from textual.timer import Timer
+from textual.widget import Widget
+
+from nexus_tui.models.runs import Run
+from nexus_tui.models.text import safe_text
+from nexus_tui.poller import Feed
+from nexus_tui.screens import cells
+from nexus_tui.screens.operations import RunOperations
+from nexus_tui.sources.errors import SourceError
+from nexus_tui.widgets.prompt import Prompt
+from nexus_tui.widgets.table import PAGE, Table
+
+FILTER_HINT = "state:failure queue:ai task:*pdf* worker:ai@* runtime:>30s age:<1h -state:retry (a OR b)"
+
+_TYPING_PAUSE_S = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    filter_text: str
+    version: int
+    offset: int
+    total: int
+    runs: tuple[Run, ...]
+
+
+class TasksScreen(RunOperations):
+    """Every run that the history knows, newest first; ``/`` filters."""
+
+    view = "tasks"
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "filter", "filter")]
+
+    class Changed(TextualMessage):
+        """The runs were read anew."""
+
+    class Checked(TextualMessage):
+        """A filter was checked while it was typed."""
+
+        def __init__(self, text: str, problem: str, place: int | None) -> None:
+            super().__init__()
+            self.text, self.problem, self.place = text, problem, place
+
+    def __init__(self, filter_text: str = "") -> None:
+        super().__init__()
+        self.filter_text = filter_text
+        self._offset = 0
+        self._feed: Feed[_Page] | None = None
+        self._typing: Timer | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """Make the table."""
+        yield Table(
+            cells.RUN_COLUMNS,
+            cells.run_cells,
+            lambda run: run.id,
+            title="Tasks",
+            empty="No runs yet: press n to submit one",
+            follows=True,
+            id="rows",
+        )
+
+    @property
+    def path(self) -> str:
+        """Say what is filtered."""
+        return f"/{safe_text(self.filter_text, 80)}" if self.filter_text else ""
+
+    def on_mount(self) -> None:
+        """Begin to read the runs."""
+        self._feed = Feed("history", self._read, lambda: self.post_message(self.Changed()), interval_s=0.4, calm_s=0.7)
+        self._feed.start()
+
+    def on_unmount(self) -> None:
+        """Stop reading."""
+        if self._feed:
+            self._feed.stop()
+
+    def draw(self, now: datetime) -> None:
+        """Show the page of runs."""
+        table = self.query_one("#rows", Table)
+        if self._feed is None:
+            return
+        page = self._feed.reading.value
+        if page is not None and page.filter_text == self.filter_text:
+            table.empty = "No run matches: / to change the filter" if self.filter_text else table.empty
+            table.show(page.runs, offset=page.offset, total=page.total)
+        table.say(stale=self._feed.trouble(now))
+
+    def selected(self) -> Any:
+        """Return the run under the cursor."""
+        return self.query_one("#rows", Table).current
+
+    def has_started(self) -> bool:
+        """Tell whether one of the targets may be running: several always may."""
+        table = self.query_one("#rows", Table)
+        run = table.current
+        return bool(table.marks) or run is None or run.state != "PENDING"
+
+    def set_filter(self, text: str) -> None:
+        """Show the runs that match; what is wrong with the filter is said where it is typed."""
+        if text != self.filter_text:
+            self.filter_text = text
+            self._offset = 0
+            table = self.query_one("#rows", Table)
+            table.empty = "No runs yet: press n to submit one"
+            table.reset()
+            self.read_now()
+        self.redraw_now()
+
+    def read_now(self) -> None:
+        """Read the page now."""
+        if self._feed:
+            self._feed.read_now()
+
+    def action_read_again(self) -> None:
+        """Read the page and every source now."""
+        self.read_now()
+        super().action_read_again()
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.query_one(Prompt).open("/", self.filter_text, hint=FILTER_HINT)
+
+    def filter_typed(self, text: str) -> None:
+        """Check the filter when the typing pauses."""
+        if self._typing:
+            self._typing.stop()
+        self._typing = self.set_timer(_TYPING_PAUSE_S, lambda: self._check(text, enter=False))
+
+    def filter_entered(self, text: str) -> bool:
+        """Check the filter, then use it; the prompt stays open until it is right."""
+        if self._typing:
+            self._typing.stop()
+        if not text.strip():
+            self.set_filter("")
+            return True
+        self._check(text, enter=True)
+        return False
+
+    @on(Checked)
+    def _checked(self, event: Checked) -> None:
+        prompt = self.query_one(Prompt)
+        if not prompt.is_open or prompt.sign != "/":
+            return
+        prompt.complain(event.problem, event.place, hint=FILTER_HINT)
+        if not event.problem:
+            self.set_filter(event.text)
+
+    @work(thread=True, exclusive=True, group="filter")
+    def _check(self, text: str, *, enter: bool) -> None:
+        try:
+            self.host.sources.history.count(text)
+        except SourceError as error:
+            place = getattr(error, "position", None)
+            self.post_message(self.Checked(text, safe_text(str(error), 300), place))
+            return
+        self.post_message(self.Checked(text, "", None))
+        if enter:
+            self.app.call_from_thread(self._close_prompt)
+
+    @on(Changed)
+    def _changed(self) -> None:
+        if not self.host.frozen:
+            self.redraw_now()
+
+    @on(Table.Wanted)
+    def _wanted(self, event: Table.Wanted) -> None:
+        if event.offset != self._offset:
+            self._offset = event.offset
+            self.read_now()
+
+    @on(Table.Opened)
+    def _opened(self, event: Table.Opened) -> None:
+        self.host.open_run(event.item.id)
+
+    def _read(self) -> _Page:
+        """Read the visible page, unless neither history nor wish has changed."""
+        history = self.host.sources.history
+        table = self.query_one("#rows", Table)
+        offset = 0 if table.is_following else self._offset
+        text, version = self.filter_text, history.version()
+        last = self._feed.reading.value if self._feed else None
+        if last and (last.filter_text, last.version, last.offset) == (text, version, offset):
+            return last
+        total = history.count(text)
+        if last and last.filter_text == text and offset:
+            offset += max(total - last.total, 0)  # rows came in at the top: the same runs are further down
+            self._offset = offset
+        return _Page(text, version, offset, total, tuple(history.runs(text, PAGE, offset)))

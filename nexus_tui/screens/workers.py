@@ -1,0 +1,248 @@
+"""Workers joined with their Supervisor programs, and one worker opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.message import Message as TextualMessage
+from textual.widget import Widget
+
+from nexus_tui.models.text import UNKNOWN, age, number, percent, safe_lines, safe_text, size
+from nexus_tui.models.workers import Program, Worker
+from nexus_tui.poller import Feed
+from nexus_tui.screens import cells
+from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.operations import program_choices
+from nexus_tui.screens.sorting import Sorting
+from nexus_tui.widgets.lines import Line
+from nexus_tui.widgets.reader import Reader
+from nexus_tui.widgets.table import Table
+
+LOG_LINES = 200
+
+
+class WorkersScreen(NexusScreen):
+    """Every worker with its program, and the programs that are no workers; Enter opens, S starts and stops."""
+
+    view = "workers"
+
+    DEFAULT_CSS = """
+    WorkersScreen #rows { height: 2fr; }
+    WorkersScreen #programs { height: 1fr; min-height: 4; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("S", "program", "start, stop, restart"),
+        Binding("s", "sort", "sort"),
+        Binding("o", "reverse", "reverse", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sorting = Sorting(cells.WORKER_COLUMNS)
+
+    def body(self) -> Iterable[Widget]:
+        """Make the two tables."""
+        yield Table(
+            cells.WORKER_COLUMNS,
+            cells.worker_cells,
+            lambda worker: worker.name,
+            title="Workers",
+            empty="No workers: start them with nexus-tui up",
+            id="rows",
+        )
+        yield Table(
+            cells.PROGRAM_COLUMNS,
+            cells.program_cells,
+            lambda program: program.name,
+            title="Programs",
+            empty="No programs: Supervisor does not run, start it with nexus-tui up",
+            id="programs",
+        )
+
+    def draw(self, now: datetime) -> None:
+        """Show workers and programs."""
+        workers, programs = self.query_one("#rows", Table), self.query_one("#programs", Table)
+        snapshot, troubles = self.host.snapshot, self.host.troubles
+        if snapshot.workers.value is not None:
+            workers.show(self._sorting.apply(snapshot.workers.value))
+        if snapshot.programs.value is not None:
+            programs.show(snapshot.programs.value)
+        workers.say(stale=troubles.workers, note=self._sorting.words)
+        programs.say(stale=troubles.programs)
+
+    def selected(self) -> Any:
+        """Return the worker or program under the cursor of the table in focus."""
+        focused = self.focused
+        return focused.current if isinstance(focused, Table) else self.query_one("#rows", Table).current
+
+    def action_program(self) -> None:
+        """Ask what to do with the selected, or the marked, programs."""
+        names = self._programs()
+        if names:
+            self.host.ask(f"Program {', '.join(safe_text(name, 60) for name in names)}", program_choices(names))
+        else:
+            self.host.tell("This worker was started by hand: no program to start or stop", severity="warning")
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self._sorting.next()
+        self.redraw_now()
+
+    def action_reverse(self) -> None:
+        """Reverse the order."""
+        self._sorting.reverse = not self._sorting.reverse
+        self.redraw_now()
+
+    @on(Table.Opened)
+    def _opened(self, event: Table.Opened) -> None:
+        item = event.item
+        self.app.push_screen(WorkerScreen(item.name, item.program if isinstance(item, Worker) else item.name))
+
+    def _programs(self) -> tuple[str, ...]:
+        table = self.focused if isinstance(self.focused, Table) else self.query_one("#rows", Table)
+        if table.id == "programs":
+            return table.targets()
+        chosen = set(table.targets())
+        workers = self.host.snapshot.workers.value or ()
+        return tuple(worker.program for worker in workers if worker.name in chosen and worker.program)
+
+
+class WorkerScreen(NexusScreen):
+    """A worker: facts, children and what each runs, the end of its program's log.
+
+    Args:
+        name: Node name, or the program's name for a program that is no worker.
+        program: Its program; None for a worker started by hand.
+    """
+
+    view = "workers"
+
+    DEFAULT_CSS = """
+    WorkerScreen #facts { height: 7; }
+    WorkerScreen #children { height: 7; }
+    WorkerScreen #log { height: 1fr; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("S", "program", "start, stop, restart")]
+
+    class Changed(TextualMessage):
+        """The log was read anew."""
+
+    def __init__(self, name: str, program: str | None) -> None:
+        super().__init__()
+        self.worker_name = name
+        self.program = program
+        self._feed: Feed[str] | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """Make facts, children and log."""
+        yield Reader("Worker", id="facts")
+        yield Table(
+            cells.CHILD_COLUMNS,
+            cells.child_cells,
+            lambda child: str(child.pid),
+            title="Children",
+            empty="No children are known",
+            id="children",
+        )
+        yield Reader("Log", at_end=True, id="log")
+
+    @property
+    def path(self) -> str:
+        """Name the worker."""
+        return safe_text(self.worker_name, 60)
+
+    def on_mount(self) -> None:
+        """Begin to read the log."""
+        self.query_one("#children", Table).focus()
+        if self.program:
+            self._feed = Feed(
+                "supervisor", self._read_log, lambda: self.post_message(self.Changed()), interval_s=1.0, calm_s=2.0
+            )
+            self._feed.start()
+
+    def on_unmount(self) -> None:
+        """Stop reading."""
+        if self._feed:
+            self._feed.stop()
+
+    def draw(self, now: datetime) -> None:
+        """Show what is known."""
+        worker = self._worker()
+        troubles = self.host.troubles
+        facts = _worker_facts(worker, now) if worker else self._program_facts()
+        self.query_one("#facts", Reader).show(facts, stale=troubles.workers or troubles.programs)
+        self.query_one("#children", Table).show(worker.children if worker else ())
+        log: list[Line] = [((" This worker was started by hand: its log is where it was started", "dim"),)]
+        if self._feed:
+            lines = safe_lines(self._feed.reading.value or "")
+            log = [((" ", "plain"), (line, "plain")) for line in lines]
+        self.query_one("#log", Reader).show(log, stale=self._feed.trouble(now) if self._feed else "")
+
+    def selected(self) -> Any:
+        """Return the worker or its program."""
+        return self._worker() or self._program()
+
+    def action_program(self) -> None:
+        """Ask what to do with its program."""
+        if self.program:
+            self.host.ask(f"Program {safe_text(self.program, 60)}", program_choices((self.program,)))
+        else:
+            self.host.tell("This worker was started by hand: no program to start or stop", severity="warning")
+
+    @on(Changed)
+    def _changed(self) -> None:
+        if not self.host.frozen:
+            self.redraw_now()
+
+    @on(Table.Opened)
+    def _opened(self, event: Table.Opened) -> None:
+        if event.item.run_id:
+            self.host.open_run(event.item.run_id)
+
+    def _read_log(self) -> str:
+        return self.host.sources.supervisor.log_tail(self.program or "", LOG_LINES)
+
+    def _worker(self) -> Worker | None:
+        workers = self.host.snapshot.workers.value or ()
+        return next((worker for worker in workers if worker.name == self.worker_name), None)
+
+    def _program(self) -> Program | None:
+        programs = self.host.snapshot.programs.value or ()
+        return next((program for program in programs if program.name == self.program), None)
+
+    def _program_facts(self) -> list[Line]:
+        program = self._program()
+        if program is None:
+            return [((f" Nothing is known of {safe_text(self.worker_name, 80)} now", "warn"),)]
+        _, state, *_ = cells.program_cells(program)
+        return _rows([("state", state), ("says", cells.text(program.description)), ("log", cells.text(program.log))])
+
+
+def _worker_facts(worker: Worker, now: datetime) -> list[Line]:
+    beat = None if worker.heartbeat_at is None else (now - worker.heartbeat_at).total_seconds()
+    heartbeat = (
+        "no heartbeat known" if beat is None else "heartbeat fresh" if beat < 15 else f"heartbeat {age(beat)} ago"
+    )
+    pool = f"{worker.pool or UNKNOWN}, {number(worker.concurrency)} children, pid {worker.pid or UNKNOWN}"
+    work = f"{number(worker.active)} active, {number(worker.reserved)} held, {number(worker.processed)} done"
+    cost = f"cpu {percent(worker.cpu_percent)}, {size(worker.rss_bytes)}, up {age(worker.uptime_s)}, {heartbeat}"
+    return _rows(
+        [
+            ("verdict", (*cells.verdict_cell(worker), (f"  {safe_text(worker.reason)}", "dim"))),
+            ("queues", cells.text(", ".join(worker.queues) or "none")),
+            ("program", cells.text(worker.program or "started by hand")),
+            ("pool", cells.text(pool)),
+            ("work", cells.text(work)),
+            ("cost", cells.text(cost)),
+        ]
+    )
+
+
+def _rows(rows: list[tuple[str, Line]]) -> list[Line]:
+    return [((f" {name:<9}", "dim"), *value) for name, value in rows]

@@ -1,0 +1,300 @@
+"""The broker: queues, the messages that wait in them, and changes to single messages."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from config.broker_url import BrokerUrl
+from config.keys import EVENT_STREAM, REVOKED_FOR_S, REVOKED_SET
+from config.queues import PRIORITIES, PRIORITY_SEPARATOR, QUEUES
+from nexus_tui.models.actions import TargetOutcome
+from nexus_tui.models.audit import Undoable
+from nexus_tui.models.broker import Message, QueueStats
+from nexus_tui.sources.broker.audit import AuditLog
+from nexus_tui.sources.broker.browse import Browser
+from nexus_tui.sources.broker.connection import connect, reaching
+from nexus_tui.sources.broker.detect import detect
+from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.observe import Observer
+from nexus_tui.sources.broker.surgery import Surgeon, check_priority
+from nexus_tui.sources.errors import Invalid, NotFound
+
+_REGISTRY = tuple(spec.name for spec in QUEUES)
+_EVENT_STREAM_LENGTH = 200_000
+
+
+class BrokerSource:
+    """Reads and changes the queues of one Celery application on Redis. May be shared by threads.
+
+    Args:
+        url: The broker.
+        queues: Queues that are shown even when nothing is known of them, in this order.
+        separator: Between a queue's name and its priority in the name of a list.
+        steps: Priorities that have a list of their own, ascending from 0.
+        prefix: The application's ``global_keyprefix``.
+        declared: Queues that the registry names.
+    """
+
+    def __init__(
+        self,
+        url: BrokerUrl,
+        *,
+        queues: Sequence[str] = _REGISTRY,
+        separator: str = PRIORITY_SEPARATOR,
+        steps: Sequence[int] = PRIORITIES,
+        prefix: str = "",
+        declared: Sequence[str] = _REGISTRY,
+    ) -> None:
+        self.url = url
+        self.layout = Layout(separator, tuple(steps), prefix)
+        reader = connect(url, attempts=2)
+        self._reader = reader
+        self._writer = connect(url)  # a change is never repeated behind the operator's back
+        self._observer = Observer(reader, self.layout, queues, declared)
+        self._browser = Browser(reader, self.layout)
+        self._surgeon = Surgeon(self._writer, self.layout)
+        self.audit = AuditLog(self._writer, self.layout, url)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def foreign(cls, url: BrokerUrl) -> BrokerSource:
+        """Make the source of an application that we know nothing of; its layout is read off the broker.
+
+        Raises:
+            Unreachable: The broker does not answer.
+        """
+        found = detect(url)
+        if found == Layout():  # one of ours under another address
+            return cls(url)
+        return cls(url, queues=(), declared=(), separator=found.separator, steps=found.steps, prefix=found.prefix)
+
+    def ping(self) -> float:
+        """Return the seconds that one answer of the broker takes."""
+        started = time.perf_counter()
+        with reaching(self.url):
+            self._reader.ping()
+        return time.perf_counter() - started
+
+    def describe(self) -> str:
+        """Say what the broker is: ``valkey 9.1.2 unix socket``."""
+        with reaching(self.url):
+            info: dict[str, object] = self._reader.info("server")  # pyright: ignore[reportAssignmentType]
+        kind = str(info.get("server_name") or "redis")
+        version = info.get(f"{kind}_version") or info.get("redis_version", "?")
+        place = "unix socket" if self.url.path else f"{self.url.host}:{self.url.port}"
+        return f"{kind} {version} {place}"
+
+    def queues(self, consumers: Mapping[str, tuple[str, ...]] | None = None) -> tuple[QueueStats, ...]:
+        """Read every queue in one round trip.
+
+        Args:
+            consumers: Workers by queue, as ``ControlSource.consumers`` tells them; None when nobody knows.
+        """
+        with self._lock, reaching(self.url):
+            return self._observer.read(consumers)
+
+    def queue(self, name: str) -> QueueStats:
+        """Read one queue.
+
+        Raises:
+            NotFound: Neither the registry nor the broker knows it.
+        """
+        for row in self.queues():
+            if row.name == name:
+                return row
+        raise self._no_queue(name)
+
+    def check_queue(self, name: str) -> None:
+        """Make sure that a queue is declared or bound on the broker.
+
+        Raises:
+            NotFound: It is neither.
+        """
+        if name in self._order(None):
+            return
+        with self._lock, reaching(self.url):
+            self._observer.discover()
+        if name not in self._order(None):
+            raise self._no_queue(name)
+
+    @staticmethod
+    def check_priority(priority: int) -> None:
+        """Make sure that a priority exists.
+
+        Raises:
+            Invalid: It is outside 0…9.
+        """
+        check_priority(priority)
+
+    def messages(self, queue: str, limit: int = 50, offset: int = 0) -> list[Message]:
+        """Read a page of a queue's messages in run order; position 0 is next."""
+        if limit < 0 or offset < 0:
+            raise Invalid("limit and offset can't be negative")
+        with reaching(self.url):
+            return self._browser.page(queue, limit, offset)
+
+    def count_by_task(self, queue: str) -> dict[str, int]:
+        """Count a queue's messages by task name, most frequent first; empty name: no Celery message."""
+        with reaching(self.url):
+            return self._browser.count_by_task(queue)
+
+    def find(self, run_id: str, *, queue: str | None = None, priority: int | None = None) -> Message | None:
+        """Find the message of a run that waits, for its turn or for its time.
+
+        Args:
+            run_id: Its full id.
+            queue: Where to look first.
+            priority: Which list of that queue to look at first.
+        """
+        with reaching(self.url):
+            for name in self._order(queue):
+                lengths = self._browser.lengths(name)
+                for step in self._steps_with(lengths, priority if name == queue else None):
+                    before = sum(lengths[: self.layout.steps.index(step)])
+                    found = self._browser.find(name, step, run_id, before)
+                    if found is not None:
+                        return found
+                delayed = self._browser.find_delayed(name, run_id)
+                if delayed is not None:
+                    return delayed
+        return None
+
+    def ids(self, prefix: str, limit: int = 10) -> list[str]:
+        """List ids of waiting messages that begin with ``prefix``."""
+        found: list[str] = []
+        with reaching(self.url):
+            for name in self._order(None):
+                for step in self._steps_with(self._browser.lengths(name), None):
+                    found += self._browser.ids(name, step, prefix, limit)
+                    if len(found) >= limit:
+                        return found[:limit]
+        return found
+
+    def is_unacked(self, run_id: str) -> bool:
+        """Tell whether a worker has taken a run's message and not acknowledged it: it runs, or comes back."""
+        with reaching(self.url):
+            return self._browser.is_unacked(run_id)
+
+    def change_priority(self, message: Message, priority: int, *, front: bool = False, undo: str = "") -> TargetOutcome:
+        """Move a waiting message to another priority in one step.
+
+        Args:
+            message: As it was read; nothing happens when a worker took it meanwhile.
+            priority: 0 is first.
+            front: Whether it runs next of its priority, not last.
+            undo: Token of :meth:`undoable`, under which it can be taken back.
+
+        Raises:
+            Invalid: The priority is outside 0…9, or the message is not Celery's.
+        """
+        with reaching(self.url):
+            return self._surgeon.change_priority(message, priority, front=front, undo=undo)
+
+    def move(self, message: Message, queue: str, *, front: bool = False, undo: str = "") -> TargetOutcome:
+        """Move a waiting message to another queue in one step; it keeps its priority.
+
+        Raises:
+            NotFound: There is no such queue.
+            Invalid: The message is not Celery's.
+        """
+        self.check_queue(queue)
+        with reaching(self.url):
+            return self._surgeon.move(message, queue, front=front, undo=undo)
+
+    def delete(self, message: Message, *, undo: str = "") -> TargetOutcome:
+        """Remove a waiting message in one step."""
+        with reaching(self.url):
+            return self._surgeon.delete(message, undo=undo)
+
+    def purge(self, queue: str, *, undo: str) -> int:
+        """Remove all that waits in a queue, in one step; return how many messages.
+
+        Args:
+            queue: Its name.
+            undo: Token of :meth:`undoable` with the kind ``purge`` and this queue.
+        """
+        with reaching(self.url):
+            return self._surgeon.purge(queue, undo)
+
+    def pause(self, queue: str, workers: Sequence[str]) -> bool:
+        """Remember that a queue is paused and who consumed it; False when it was paused already."""
+        with reaching(self.url):
+            return self._surgeon.pause(queue, workers)
+
+    def resume(self, queue: str) -> tuple[str, ...] | None:
+        """Forget that a queue is paused and return who consumed it; None when it was not paused."""
+        with reaching(self.url):
+            return self._surgeon.resume(queue)
+
+    def undoable(self, kind: str, label: str, queue: str = "") -> str:
+        """Announce a change that can be taken back for a day, and return its token."""
+        with reaching(self.url):
+            return self._surgeon.trash.open(kind, label, queue)
+
+    def forget_undo(self, token: str) -> None:
+        """Forget a change that came to nothing."""
+        with reaching(self.url):
+            self._surgeon.trash.discard(token)
+
+    def keep_undo(self, token: str) -> bool:
+        """Tell whether a change took any message; one that did not is forgotten."""
+        with reaching(self.url):
+            return self._surgeon.trash.keep(token)
+
+    def undoables(self) -> tuple[Undoable, ...]:
+        """List what can be taken back, the latest first."""
+        with reaching(self.url):
+            return self._surgeon.trash.list()
+
+    def restore(self, change: Undoable) -> tuple[int, int]:
+        """Put the messages of a change back in their order; return how many, and how many had started meanwhile."""
+        with reaching(self.url):
+            return self._surgeon.trash.restore(change)
+
+    def mark_revoked(self, run_ids: Sequence[str]) -> None:
+        """Remember that these runs must never start; workers read this when they start and every few seconds."""
+        now = time.time()
+        with reaching(self.url):
+            pipeline = self._writer.pipeline(transaction=True)
+            key = self.layout.named(REVOKED_SET)
+            pipeline.zadd(key, dict.fromkeys(run_ids, now))
+            pipeline.zremrangebyscore(key, "-inf", now - REVOKED_FOR_S)
+            pipeline.execute()
+
+    def announce_revoked(self, run_ids: Sequence[str]) -> None:
+        """Tell the history that these runs were revoked before they started: no worker will."""
+        event = {
+            "type": "task-revoked",
+            "hostname": f"nexus-tui@{socket.gethostname()}",
+            "pid": os.getpid(),
+            "clock": 0,
+            "utcoffset": 0,
+            "terminated": False,
+            "signum": None,
+            "expired": False,
+        }
+        with reaching(self.url):
+            pipeline = self._writer.pipeline(transaction=False)
+            for run_id in run_ids:
+                told = json.dumps({**event, "uuid": run_id, "timestamp": time.time()})
+                stream = self.layout.named(EVENT_STREAM)
+                pipeline.xadd(stream, {"d": told}, maxlen=_EVENT_STREAM_LENGTH, approximate=True)
+            pipeline.execute()
+
+    def _no_queue(self, name: str) -> NotFound:
+        return NotFound(f"no queue {name!r}; there are {', '.join(self._order(None))}")
+
+    def _order(self, first: str | None) -> list[str]:
+        with self._lock:
+            names = list(self._observer.names)
+        return ([first] if first else []) + [name for name in names if name != first]
+
+    def _steps_with(self, lengths: list[int], first: int | None) -> list[int]:
+        filled = [step for step, length in zip(self.layout.steps, lengths, strict=True) if length]
+        hinted = None if first is None else self.layout.step(first)
+        return sorted(filled, key=lambda step: (step != hinted, step))

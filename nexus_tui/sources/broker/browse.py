@@ -1,0 +1,159 @@
+"""Read messages: pages in run order, one by its id, counts by task; in chunks that hold up nobody."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, cast
+
+import redis
+from redis.exceptions import NoScriptError
+
+from nexus_tui.models.broker import Message
+from nexus_tui.sources.broker.decode import decode
+from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.scripts import COUNT, FIND, FIND_DELAYED, IS_UNACKED, Script
+
+CHUNK = 500
+"""Messages that one script looks at: a few milliseconds of the server's time."""
+
+CHUNKS_PER_TRIP = 8
+OVERLAP = 100
+"""Messages seen twice between round trips, because consumers move what waits towards the end where we started."""
+
+
+class Browser:
+    """Reads the messages of one application; may be shared by threads."""
+
+    def __init__(self, client: redis.Redis, layout: Layout) -> None:
+        self._client = client
+        self._layout = layout
+        self._find = Script(client, FIND)
+        self._find_delayed = Script(client, FIND_DELAYED)
+        self._count = Script(client, COUNT)
+        self._is_unacked = Script(client, IS_UNACKED)
+
+    def lengths(self, queue: str) -> list[int]:
+        """Count what waits in each list of a queue."""
+        pipeline = self._client.pipeline(transaction=False)
+        for key in self._layout.keys(queue):
+            pipeline.llen(key)
+        return [int(length) for length in pipeline.execute()]
+
+    def page(self, queue: str, limit: int, offset: int) -> list[Message]:
+        """Read ``limit`` messages from position ``offset`` of the run order."""
+        wanted: list[tuple[int, int, int]] = []  # step, first and last place from the consumed end
+        before, position = 0, offset
+        for step, length in zip(self._layout.steps, self.lengths(queue), strict=True):
+            first, last = max(0, position - before), min(length, offset + limit - before) - 1
+            if first <= last:
+                wanted.append((step, first, last))
+            before += length
+        pipeline = self._client.pipeline(transaction=False)
+        for step, first, last in wanted:
+            pipeline.lrange(self._layout.key(queue, step), -last - 1, -first - 1)
+        now = time.time()
+        found: list[Message] = []
+        for (step, first, _), rows in zip(wanted, pipeline.execute(), strict=True):
+            for place, raw in enumerate(reversed(rows)):
+                found.append(
+                    decode(raw, queue=queue, priority=step, position=offset + len(found), now=now, depth=first + place)
+                )
+        return found
+
+    def find(self, queue: str, step: int, run_id: str, before: int = 0) -> Message | None:
+        """Look for a run's message in one list, from the end that is consumed."""
+        for depth, raw in self._containing(queue, step, json.dumps(run_id)):
+            message = decode(raw, queue=queue, priority=step, position=before + depth, now=time.time(), depth=depth)
+            if message.id == run_id:
+                return message
+        return None
+
+    def find_delayed(self, queue: str, run_id: str) -> Message | None:
+        """Look for a run's message among those that reliable delivery keeps until their time."""
+        key, start = self._layout.delayed(queue), 0
+        size = self._client.zcard(key)
+        while start < size:
+            for member in self._find_delayed([key], [json.dumps(run_id), start, start + CHUNK - 1]):
+                priority = int(member[:1]) if member[:1].isdigit() else 0
+                message = decode(member[1:], queue=queue, priority=priority, position=0, now=time.time())
+                if message.id == run_id:
+                    return replace(message, is_delayed=True)
+            start += CHUNK - OVERLAP
+        return None
+
+    def is_unacked(self, run_id: str) -> bool:
+        """Tell whether a worker has taken a run's message and not acknowledged it."""
+        nodes = self._client.hkeys(self._layout.leases)
+        holders = [self._layout.in_flight(node.decode("utf-8", "replace")) for node in cast("list[bytes]", nodes)]
+        return any(self._is_held(key, json.dumps(run_id)) for key in (self._layout.unacked, *holders))
+
+    def _is_held(self, key: str, quoted: str) -> bool:
+        cursor = b"0"
+        while True:
+            # Stock delivery keeps messages as kombu parsed and wrote them, reliable delivery as they came.
+            cursor, found = self._is_unacked([key], [cursor, f'"id": {quoted}', f'"id":{quoted}'])
+            if found or cursor == b"0":
+                return bool(found)
+
+    def ids(self, queue: str, step: int, prefix: str, limit: int) -> list[str]:
+        """List the ids in one list that begin with ``prefix``."""
+        found: list[str] = []
+        for depth, raw in self._containing(queue, step, f'"{prefix}'):
+            message = decode(raw, queue=queue, priority=step, position=depth, now=time.time())
+            if message.id.startswith(prefix) and message.id not in found:
+                found.append(message.id)
+            if len(found) >= limit:
+                break
+        return found
+
+    def count_by_task(self, queue: str) -> dict[str, int]:
+        """Count messages by task name; those without one count under an empty name."""
+        counts = Counter[str]()
+        for step in self._layout.steps:
+            for trip in self._trips(overlap=0):
+                replies = self._run(self._count, queue, step, trip, [])
+                for _, flat in replies:
+                    for name, count in zip(flat[::2], flat[1::2], strict=True):
+                        counts[name.decode("utf-8", "replace")] += int(count)
+                if replies[-1][0] < CHUNK:
+                    break
+        return dict(counts.most_common())
+
+    def _containing(self, queue: str, step: int, text: str) -> Iterator[tuple[int, bytes]]:
+        length = int(self._client.llen(self._layout.key(queue, step)))  # pyright: ignore[reportArgumentType]
+        for trip in self._trips(overlap=OVERLAP):
+            if trip[0][0] >= length:
+                return
+            for found in self._run(self._find, queue, step, trip, [text]):
+                yield from zip(found[::2], found[1::2], strict=True)
+
+    def _run(self, script: Script, queue: str, step: int, trip: list[tuple[int, int]], first: list[str]) -> list[Any]:
+        key = self._layout.key(queue, step)
+        for attempt in range(2):
+            pipeline = self._client.pipeline(transaction=False)
+            for start, end in trip:
+                script.queue(pipeline, [key], [*first, -end, -start - 1, CHUNK])
+            replies: list[Any] = pipeline.execute(raise_on_error=False)
+            errors = [reply for reply in replies if isinstance(reply, Exception)]
+            if not errors:
+                return replies
+            if attempt or not isinstance(errors[0], NoScriptError):
+                raise errors[0]
+            script.load()
+        raise AssertionError
+
+    @staticmethod
+    def _trips(overlap: int) -> Iterator[list[tuple[int, int]]]:
+        """Places from the consumed end, chunk by chunk, as many as one round trip asks for."""
+        start = 0
+        while True:
+            trip: list[tuple[int, int]] = []
+            for _ in range(CHUNKS_PER_TRIP if start else 1):
+                trip.append((start, start + CHUNK))
+                start += CHUNK
+            yield trip
+            start -= overlap

@@ -1,0 +1,60 @@
+"""Connections to the broker: bounded waits, and Redis' errors in our own words."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoPermissionError
+from redis.retry import Retry
+
+from config.broker_url import BrokerUrl
+from nexus_tui.sources.errors import Refused, SourceError, Unreachable
+
+CONNECT_TIMEOUT_S = 3
+ANSWER_TIMEOUT_S = 5
+CHECK_IDLE_AFTER_S = 1
+"""A connection idle for longer is checked before it is used, so that a change is not lost on a dead one."""
+
+
+def connect(url: BrokerUrl, *, attempts: int = 1) -> redis.Redis:
+    """Make a client whose waits are bounded; it connects at first use and may be shared by threads.
+
+    Args:
+        url: The broker.
+        attempts: 2 repeats a command once after a lost connection: for reading only.
+    """
+    client: redis.Redis = redis.Redis.from_url(
+        url.redis_py,
+        socket_timeout=ANSWER_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        health_check_interval=CHECK_IDLE_AFTER_S,
+        retry=Retry(NoBackoff(), attempts - 1),
+    )
+    return client
+
+
+@contextmanager
+def reaching(url: BrokerUrl) -> Generator[None]:
+    """Raise Redis' errors as ours, without secrets.
+
+    Raises:
+        Unreachable: No answer.
+        Refused: The server answers with an error: password, permission, no memory, read-only replica.
+    """
+    try:
+        yield
+    except (redis.AuthenticationError, NoPermissionError) as error:
+        raise Refused(f"broker {url.masked} refuses: {_one_line(error)}") from None
+    except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+        raise Unreachable(f"broker {url.masked} does not answer: {_one_line(error)}") from None
+    except redis.ResponseError as error:
+        raise Refused(f"broker {url.masked} answers with an error: {_one_line(error)}") from None
+    except redis.RedisError as error:
+        raise SourceError(f"broker {url.masked}: {_one_line(error)}") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,90 @@
+"""Find out how a foreign Celery application lays out its keys, from the broker itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import cast
+
+import redis
+
+from config.broker_url import BrokerUrl
+from config.keys import EVENT_STREAM, WORKER_HASH
+from nexus_tui.sources.broker.connection import connect, reaching
+from nexus_tui.sources.broker.layout import BINDING_SEPARATOR, Layout
+
+STOCK_STEPS = (0, 3, 6, 9)
+"""kombu's default ``priority_steps``."""
+
+MARK = "_kombu.binding."
+LOOK_FOR_S = 1.0
+SCAN_STEP = 2000
+MAX_SEPARATOR = 8
+
+
+def detect(url: BrokerUrl) -> Layout:
+    """Read prefix, separator and priority steps off the keys of a broker; what can't be seen is kombu's default.
+
+    Looks for a second at most, with SCAN. Steps are taken from the lists that exist: a message is never put into a
+    list that nobody may be reading.
+
+    Raises:
+        Unreachable: The broker does not answer.
+        Refused: It answers with an error.
+    """
+    client = connect(url, attempts=2)
+    try:
+        with reaching(url):
+            return _detect(client)
+    finally:
+        client.close()
+
+
+def _detect(client: redis.Redis) -> Layout:
+    if client.exists(WORKER_HASH, EVENT_STREAM):
+        return Layout()
+    bindings = [key for key in _scan(client, f"*{MARK}*") if not _exchange(key).endswith((".pidbox", "celeryev"))]
+    if not bindings:
+        return Layout(BINDING_SEPARATOR, STOCK_STEPS, "")
+    prefix = min((key.partition(MARK)[0] for key in bindings), key=len)
+    mine = [key for key in bindings if key.startswith(prefix + MARK)]
+    members = {_exchange(key): _texts(cast("Iterable[bytes]", client.smembers(key))) for key in mine}
+    separator = _separator(members)
+    queues = {member.rpartition(separator)[2] for found in members.values() for member in found}
+    seen = {step for queue in queues for step in range(1, 10) if client.exists(f"{prefix}{queue}{separator}{step}")}
+    steps = STOCK_STEPS if seen <= set(STOCK_STEPS) else (0, *sorted(seen))
+    return Layout(separator, steps, prefix)
+
+
+def _separator(members: dict[str, list[str]]) -> str:
+    """A member is ``routing key, separator, pattern, separator, queue``, and most queues are their routing key."""
+    for found in members.values():
+        for member in found:
+            if BINDING_SEPARATOR in member:
+                return BINDING_SEPARATOR
+    for found in members.values():
+        for member in found:
+            for length in range(1, MAX_SEPARATOR + 1):
+                name, rest = divmod(len(member) - 2 * length, 2)
+                middle = member[name : len(member) - name]
+                if name > 0 and not rest and member[:name] == member[-name:] and middle[:length] == middle[length:]:
+                    return middle[:length]
+    return BINDING_SEPARATOR
+
+
+def _scan(client: redis.Redis, pattern: str) -> list[str]:
+    until = time.monotonic() + LOOK_FOR_S
+    found: list[str] = []
+    for key in cast("Iterable[bytes]", client.scan_iter(match=pattern, count=SCAN_STEP)):
+        found.append(key.decode("utf-8", "replace"))
+        if time.monotonic() > until:
+            break
+    return found
+
+
+def _exchange(key: str) -> str:
+    return key.partition(MARK)[2]
+
+
+def _texts(raw: Iterable[bytes]) -> list[str]:
+    return [item.decode("utf-8", "replace") for item in raw]

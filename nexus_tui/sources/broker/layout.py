@@ -1,0 +1,77 @@
+"""How a Celery application lays out its queues in Redis."""
+
+from __future__ import annotations
+
+from bisect import bisect
+from dataclasses import dataclass
+
+from config.queues import PRIORITIES, PRIORITY_SEPARATOR
+
+BINDING_SEPARATOR = "\x06\x16"
+"""Between routing key, pattern and queue in a member of a binding; also kombu's default before a priority."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Names of the keys of one application.
+
+    Attributes:
+        separator: Between a queue's name and its priority.
+        steps: Priorities that have a list of their own, ascending, the first is 0.
+        prefix: Put before every key (``global_keyprefix``).
+    """
+
+    separator: str = PRIORITY_SEPARATOR
+    steps: tuple[int, ...] = tuple(PRIORITIES)
+    prefix: str = ""
+
+    def step(self, priority: int) -> int:
+        """Return the step whose list holds messages of ``priority``, as kombu rounds it."""
+        return self.steps[bisect(self.steps, priority) - 1]
+
+    def key(self, queue: str, priority: int) -> str:
+        """Name the list of a queue's messages of one priority."""
+        step = self.step(priority)
+        return f"{self.prefix}{queue}{self.separator}{step}" if step else f"{self.prefix}{queue}"
+
+    def keys(self, queue: str) -> tuple[str, ...]:
+        """Name all lists of a queue in the order in which they are consumed."""
+        return tuple(self.key(queue, step) for step in self.steps)
+
+    def named(self, key: str) -> str:
+        """Name any other key of the application."""
+        return self.prefix + key
+
+    @property
+    def unacked(self) -> str:
+        """Hash of what workers have taken and not acknowledged."""
+        return self.named("unacked")
+
+    @property
+    def leases(self) -> str:
+        """Hash of the workers with reliable delivery, by node name."""
+        return self.named("nexus:leases")
+
+    def in_flight(self, node: str) -> str:
+        """Hash of what a worker with reliable delivery holds: ``ID LIST`` to message."""
+        return self.named(f"nexus:inflight:{node}")
+
+    def delayed(self, queue: str) -> str:
+        """Sorted set of a queue's delayed messages: one digit, the priority, then the message; scored by due time."""
+        return self.named(f"nexus:delayed:{queue}")
+
+    def wake(self, queue: str) -> str:
+        """List on which a queue's idle workers with reliable delivery block."""
+        return self.named(f"nexus:wake:{queue}")
+
+    @property
+    def bindings(self) -> str:
+        """Prefix of the sets that bind queues to exchanges."""
+        return self.named("_kombu.binding.")
+
+    def ten(self, by_step: list[int]) -> tuple[int, ...]:
+        """Spread counts by step over the ten priorities."""
+        counts = [0] * len(PRIORITIES)
+        for step, count in zip(self.steps, by_step, strict=True):
+            counts[step] += count
+        return tuple(counts)

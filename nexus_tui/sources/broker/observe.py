@@ -1,0 +1,282 @@
+"""Read the state of every queue in one round trip, and remember what rates and sparklines need."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import redis
+from redis.exceptions import NoScriptError
+
+from config.keys import PAUSED_HASH, SENT_AT_HEADER, WORKER_HASH
+from nexus_tui.models.broker import QueueStats
+from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.reliable import Reliable
+from nexus_tui.sources.broker.scripts import OBSERVE, Script
+
+MOST_UNACKED = 2000
+MOST_UNACKED_BYTES = 32 * 1024 * 1024
+"""What is in flight is counted up to so many messages and bytes; beyond, it is unknown."""
+
+SCAN_STEP = 2000
+FIRST_SCAN_S = 0.25
+SPARK_EVERY_S = 5.0
+SPARK_LENGTH = 60
+RATE_WINDOW_S = 15.0
+MIN_RATE_WINDOW_S = 2.0
+
+_INTERNAL_EXCHANGES = ("celeryev", "celery.pidbox", "reply.celery.pidbox")
+_INTERNAL_QUEUES = ("celeryev.", ".pidbox")
+
+
+@dataclass
+class _Memory:
+    """What is kept of one queue between readings."""
+
+    sampled_at: float = -math.inf
+    spark: deque[int] = field(default_factory=lambda: deque[int](maxlen=SPARK_LENGTH))
+    takers: tuple[str, ...] | None = None
+    readings: deque[tuple[float, int, int]] = field(default_factory=lambda: deque[tuple[float, int, int]]())
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Messages that a queue's workers took since they started."""
+
+    workers: tuple[str, ...]
+    count: int
+
+
+class Observer:
+    """Reads all queues of one application. Not thread-safe: the source that owns it locks."""
+
+    def __init__(self, client: redis.Redis, layout: Layout, queues: Sequence[str], declared: Sequence[str]) -> None:
+        self._client = client
+        self._layout = layout
+        self._observe = Script(client, OBSERVE)
+        self._named = tuple(queues)
+        self._declared = frozenset(declared)
+        self._bindings: set[str] = set()
+        self._bound: dict[str, set[tuple[str, str]]] = {}
+        self._cursor = 0
+        self._scanned = False
+        self._paused: frozenset[str] = frozenset()
+        self._reliable = Reliable(layout)
+        self._memory: dict[str, _Memory] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the known queues: the named ones in their order, then the discovered ones."""
+        return self._named + tuple(sorted(set(self._bound) - set(self._named)))
+
+    def read(self, consumers: Mapping[str, tuple[str, ...]] | None) -> tuple[QueueStats, ...]:
+        """Read every queue, with what the workers in ``consumers`` are known to take."""
+        if not self._scanned:
+            self.discover()
+        consumed = [name for name in consumers or () if name not in self.names]
+        names = (*self.names, *sorted(consumed))
+        observed, heartbeats = self._round_trip(names)
+        lengths, times, held = observed
+        in_flight = self._in_flight(held)
+        processed = _processed(heartbeats)
+        now = time.time()
+        width = len(self._layout.steps)
+        rows: list[QueueStats] = []
+        for index, name in enumerate(names):
+            part = slice(index * width, (index + 1) * width)
+            by_step = [max(0, int(length)) for length in lengths[part]]
+            taken = _taken(name, consumers, processed)
+            rows.append(self._row(name, by_step, times[part], in_flight, consumers, taken, now))
+        return tuple(rows)
+
+    def discover(self) -> None:
+        """Look for queues that are bound on the broker, for a bounded time; later readings go on where it stopped."""
+        until = time.monotonic() + FIRST_SCAN_S
+        while True:
+            pipeline = self._client.pipeline(transaction=False)
+            self._add_scan(pipeline)
+            self._take_scan(pipeline.execute(raise_on_error=False))
+            if self._cursor == 0 or time.monotonic() > until:
+                break
+        if self._bindings:
+            pipeline = self._client.pipeline(transaction=False)
+            keys = self._add_bindings(pipeline)
+            self._take_bindings(keys, pipeline.execute(raise_on_error=False))
+        self._scanned = True
+
+    def _round_trip(self, names: Sequence[str]) -> tuple[Any, dict[bytes, bytes]]:
+        for attempt in range(2):
+            pipeline = self._client.pipeline(transaction=False)
+            lists = [key for name in names for key in self._layout.keys(name)]
+            arguments = [SENT_AT_HEADER, MOST_UNACKED, MOST_UNACKED_BYTES]
+            self._observe.queue(pipeline, [self._layout.unacked, *lists], arguments)
+            pipeline.hgetall(self._layout.named(WORKER_HASH))
+            pipeline.hkeys(self._layout.named(PAUSED_HASH))
+            self._reliable.add(pipeline, names)
+            self._add_scan(pipeline)
+            keys = self._add_bindings(pipeline)
+            replies: list[Any] = pipeline.execute(raise_on_error=False)
+            if isinstance(replies[0], NoScriptError) and attempt == 0:
+                self._observe.load()
+                continue
+            if isinstance(replies[0], Exception):
+                raise replies[0]
+            heartbeats = {} if isinstance(replies[1], Exception) else cast("dict[bytes, bytes]", replies[1])
+            self._paused = frozenset() if isinstance(replies[2], Exception) else frozenset(map(_name, replies[2]))
+            rest = self._reliable.take(replies[3:], names)
+            self._take_scan(rest[:1])
+            self._take_bindings(keys, rest[1:])
+            return replies[0], heartbeats
+        raise NoScriptError("the broker forgets its scripts")
+
+    def _add_scan(self, pipeline: Any) -> None:
+        pipeline.scan(self._cursor, match=_escaped(self._layout.bindings) + "*", count=SCAN_STEP)
+
+    def _take_scan(self, replies: list[Any]) -> None:
+        if isinstance(replies[0], Exception):
+            self._cursor = 0
+            return
+        self._cursor, found = replies[0]
+        for raw in found:
+            key = _name(raw)
+            exchange = key.removeprefix(self._layout.bindings)
+            if exchange not in _INTERNAL_EXCHANGES and not exchange.endswith(".pidbox"):
+                self._bindings.add(key)
+
+    def _add_bindings(self, pipeline: Any) -> list[str]:
+        keys = sorted(self._bindings)
+        for key in keys:
+            pipeline.smembers(key)
+        return keys
+
+    def _take_bindings(self, keys: list[str], replies: list[Any]) -> None:
+        self._bound = {}
+        for key, members in zip(keys, replies, strict=True):
+            if isinstance(members, Exception) or not members:
+                self._bindings.discard(key)
+                continue
+            exchange = key.removeprefix(self._layout.bindings)
+            for member in members:
+                parts = _name(member).split(self._layout.separator)
+                if len(parts) >= 3 and parts[-1] and not _is_internal(parts[-1]):
+                    self._bound.setdefault(parts[-1], set()).add((exchange, parts[0]))
+
+    def _in_flight(self, held: Any) -> dict[str, int] | None:
+        if held is None:
+            return None
+        routes: dict[tuple[str, str], list[str]] = {}
+        for name, bound in self._bound.items():
+            for route in bound:
+                routes.setdefault(route, []).append(name)
+        counts: dict[str, int] = {}
+        for exchange, key, count in zip(held[::3], held[1::3], held[2::3], strict=True):
+            exchange_name, routing_key = _name(exchange), _name(key)
+            # The default exchange delivers to the queue that the routing key names.
+            targets = routes.get((exchange_name, routing_key), [routing_key])
+            for target in targets[:1]:
+                counts[target] = counts.get(target, 0) + int(count)
+        return counts
+
+    def _row(
+        self,
+        name: str,
+        by_step: list[int],
+        times: list[list[bytes]],
+        in_flight: dict[str, int] | None,
+        consumers: Mapping[str, tuple[str, ...]] | None,
+        taken: _Taken | None,
+        now: float,
+    ) -> QueueStats:
+        waiting = sum(by_step)
+        memory = self._memory.setdefault(name, _Memory())
+        sent = [stamp for pair in times for stamp in map(_stamp, pair) if stamp is not None]
+        stamped = all(_stamp(raw) is not None for pair in times for raw in pair)
+        if now - memory.sampled_at >= SPARK_EVERY_S:
+            memory.sampled_at = now
+            memory.spark.append(waiting)
+        in_per_s, out_per_s = _rates(memory, now, waiting, taken)
+        return QueueStats(
+            name=name,
+            waiting=waiting,
+            by_priority=self._layout.ten(by_step),
+            in_flight=None if in_flight is None else in_flight.get(name, 0) + self._reliable.in_flight(name),
+            delayed=self._reliable.delayed(name),
+            oldest_age_s=max(0.0, now - min(sent)) if sent else None,
+            oldest_is_at_least=bool(sent) and not stamped,
+            in_per_s=in_per_s,
+            out_per_s=out_per_s,
+            consumers=None if consumers is None else tuple(consumers.get(name, ())),
+            paused=name in self._paused,
+            declared=name in self._declared,
+            history=tuple(memory.spark),
+        )
+
+
+def _rates(memory: _Memory, now: float, waiting: int, taken: _Taken | None) -> tuple[float | None, float | None]:
+    """In and out per second over the last readings: out from its workers' counters, in from out and the change."""
+    readings = memory.readings
+    if taken is None or taken.workers != memory.takers:
+        readings.clear()
+    memory.takers = taken.workers if taken else None
+    if taken is None:
+        return None, None
+    if readings and taken.count < readings[-1][2]:  # a worker was restarted and counts from 0 again
+        readings.clear()
+    readings.append((now, waiting, taken.count))
+    while len(readings) > 2 and now - readings[1][0] >= RATE_WINDOW_S:
+        readings.popleft()
+    then, waited, had_taken = readings[0]
+    elapsed = now - then
+    if elapsed < MIN_RATE_WINDOW_S:
+        return None, None
+    out = (taken.count - had_taken) / elapsed
+    return max(0.0, (waiting - waited) / elapsed + out), out
+
+
+def _taken(name: str, consumers: Mapping[str, tuple[str, ...]] | None, processed: dict[str, int]) -> _Taken | None:
+    """Sum what its workers ever took; None unless each of them is known and serves this queue alone."""
+    if consumers is None:
+        return None
+    mine = tuple(sorted(consumers.get(name, ())))
+    shared = {worker for queue, workers in consumers.items() if queue != name for worker in workers}
+    if any(worker not in processed or worker in shared for worker in mine):
+        return None
+    return _Taken(mine, sum(processed[worker] for worker in mine))
+
+
+def _processed(heartbeats: dict[bytes, bytes]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name, raw in heartbeats.items():
+        try:
+            beat = json.loads(raw)
+        except (ValueError, RecursionError):
+            continue
+        count = cast("dict[str, Any]", beat).get("processed") if isinstance(beat, dict) else None
+        if isinstance(count, int):
+            counts[_name(name)] = count
+    return counts
+
+
+def _stamp(raw: bytes) -> float | None:
+    try:
+        stamp = float(raw)
+    except ValueError:
+        return None
+    return stamp if math.isfinite(stamp) and stamp > 0 else None
+
+
+def _name(raw: bytes | str) -> str:
+    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+
+
+def _is_internal(queue: str) -> bool:
+    return queue.startswith(_INTERNAL_QUEUES[0]) or queue.endswith(_INTERNAL_QUEUES[1])
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{letter}" if letter in "*?[]\\^-" else letter for letter in text)

@@ -1,0 +1,255 @@
+"""What runs inside Redis: each script is one atomic step, short enough to hold up nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from redis.exceptions import NoScriptError
+
+OBSERVE = """
+-- KEYS[1] unacked hash, KEYS[2…] lists; ARGV: header of the time, most entries and most bytes of unacked to look at
+-- Answers: lengths (-1: not a list), times of the next two messages of each list,
+--   [exchange, routing key, count …] | false
+-- With stock delivery a message in flight does not say which list it came from, only its exchange and routing key.
+local header, most, budget = '"' .. ARGV[1] .. '"', tonumber(ARGV[2]), tonumber(ARGV[3])
+local function sent_at(message)
+  local _, at = string.find(message, header, 1, true)
+  return at and string.match(message, '^%s*:%s*([%d%.eE+]+)', at + 1) or ''
+end
+local lengths, times = {}, {}
+for index = 2, #KEYS do
+  local length = redis.pcall('LLEN', KEYS[index])
+  if type(length) == 'table' then length = -1 end
+  lengths[index - 1] = length
+  local ages = {}
+  if length > 0 then
+    for place, message in ipairs(redis.call('LRANGE', KEYS[index], -2, -1)) do ages[place] = sent_at(message) end
+  end
+  times[index - 1] = ages
+end
+local held = redis.pcall('HLEN', KEYS[1])
+if type(held) == 'table' or held > most then return {lengths, times, false} end
+local counts, flat = {}, {}
+for _, tag in ipairs(redis.call('HKEYS', KEYS[1])) do
+  budget = budget - redis.call('HSTRLEN', KEYS[1], tag)
+  if budget < 0 then return {lengths, times, false} end
+  local tail = string.sub(redis.call('HGET', KEYS[1], tag) or '', -512)
+  local exchange, key = string.match(tail, ',%s*"([^"]*)"%s*,%s*"([^"]*)"%s*%]%s*$')
+  if key then
+    local name = exchange .. '\\0' .. key
+    counts[name] = (counts[name] or 0) + 1
+  end
+end
+for name, count in pairs(counts) do
+  local cut = string.find(name, '\\0', 1, true)
+  flat[#flat + 1] = string.sub(name, 1, cut - 1)
+  flat[#flat + 1] = string.sub(name, cut + 1)
+  flat[#flat + 1] = count
+end
+return {lengths, times, flat}
+"""
+
+FIND = """
+-- KEYS[1] list; ARGV: text, first and last index, how many messages at most
+-- Answers: [index from the right end (0 is next), message, …]
+local found, last = {}, tonumber(ARGV[3])
+local part = redis.call('LRANGE', KEYS[1], ARGV[2], ARGV[3])
+for place, message in ipairs(part) do
+  if string.find(message, ARGV[1], 1, true) then
+    found[#found + 1] = #part - place - last - 1
+    found[#found + 1] = message
+    if #found >= 2 * tonumber(ARGV[4]) then break end
+  end
+end
+return found
+"""
+
+FIND_DELAYED = """
+-- KEYS[1] sorted set; ARGV: text, first and last index
+-- Answers: [member, …]
+local found = {}
+for _, member in ipairs(redis.call('ZRANGE', KEYS[1], ARGV[2], ARGV[3])) do
+  if string.find(member, ARGV[1], 1, true) then found[#found + 1] = member end
+end
+return found
+"""
+
+TAKE_DELAYED = """
+-- KEYS[1] sorted set, KEYS[2] trash; ARGV: member, new member or '', seconds that the trash lives (0: no trash)
+-- Answers 1 when the member was still there
+local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not due then return 0 end
+redis.call('ZREM', KEYS[1], ARGV[1])
+if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], due, ARGV[2]) end
+if tonumber(ARGV[3]) > 0 then
+  redis.call('RPUSH', KEYS[2], cmsgpack.pack({KEYS[1], ARGV[1], 'delayed', ARGV[2], due}))
+  redis.call('EXPIRE', KEYS[2], ARGV[3])
+end
+return 1
+"""
+
+COUNT = """
+-- KEYS[1] list; ARGV: first and last index
+-- Answers: how many messages were seen, [task name, count, …]; an empty name is a message without one
+local counts, flat = {}, {}
+local part = redis.call('LRANGE', KEYS[1], ARGV[1], ARGV[2])
+for _, message in ipairs(part) do
+  local _, headers = string.find(message, '"headers"', 1, true)
+  local _, at = string.find(message, '"task"', headers or 1, true)
+  local name = at and string.match(message, '^%s*:%s*"([^"\\\\]*)"', at + 1) or ''
+  counts[name] = (counts[name] or 0) + 1
+end
+for name, count in pairs(counts) do flat[#flat + 1] = name; flat[#flat + 1] = count end
+return {#part, flat}
+"""
+
+IS_UNACKED = """
+-- KEYS[1] unacked hash; ARGV: cursor, two spellings of a text
+-- Answers: next cursor, 1 when one of them is in a message of this part
+local part = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', 200)
+for index = 2, #part[2], 2 do
+  local message = part[2][index]
+  if string.find(message, ARGV[2], 1, true) or string.find(message, ARGV[3], 1, true) then return {part[1], 1} end
+end
+return {part[1], 0}
+"""
+
+_WAKE = """
+-- Idle workers with reliable delivery block on this list; nobody else looks at it.
+local function wake(key)
+  if redis.call('LLEN', key) == 0 then
+    redis.call('LPUSH', key, 1)
+    redis.call('EXPIRE', key, 60)
+  end
+end
+"""
+
+TAKE = (
+    _WAKE
+    + """
+-- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both
+-- ARGV: message, its depth or -1, new message or '', 'front' | 'back', seconds that the trash lives (0: no trash)
+-- Answers 1 when the message was still there
+local source, target, trash = KEYS[1], KEYS[2], KEYS[3]
+local message, depth, changed, lives = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[5])
+local direction, pivot = -1, false
+if depth > redis.call('LLEN', source) / 2 then direction = 1 end
+if lives > 0 and depth > 0 then
+  -- The message that runs just before it: consumers may have brought both nearer to the end.
+  for _, at in ipairs({depth, depth - 1, depth - 2, depth - 4, depth - 8}) do
+    local near = at > 0 and redis.call('LRANGE', source, -at - 1, -at) or {}
+    if near[1] == message and near[2] then pivot = near[2] break end
+  end
+end
+local removed = redis.call('LREM', source, direction, message)
+if removed == 0 then return 0 end
+if changed ~= '' then
+  redis.call(ARGV[4] == 'front' and 'RPUSH' or 'LPUSH', target, changed)
+  wake(KEYS[5])
+end
+if lives > 0 then
+  redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or '', KEYS[4]}))
+  redis.call('EXPIRE', trash, lives)
+end
+return 1
+"""
+)
+
+UNDO = (
+    _WAKE
+    + """
+-- KEYS[1] trash; ARGV: how many at most
+-- Takes the last changes back first. Answers: messages restored, messages that had started meanwhile
+local restored, started = 0, 0
+for _ = 1, tonumber(ARGV[1]) do
+  local packed = redis.call('RPOP', KEYS[1])
+  if not packed then break end
+  local entry = cmsgpack.unpack(packed)
+  local source, message, target, changed, pivot = entry[1], entry[2], entry[3], entry[4], entry[5]
+  if target == 'delayed' then
+    if changed ~= '' and redis.call('ZREM', source, changed) == 0 then
+      started = started + 1
+    else
+      redis.call('ZADD', source, pivot, message)
+      restored = restored + 1
+    end
+  elseif changed ~= '' and redis.call('LREM', target, -1, changed) == 0 then
+    started = started + 1
+  else
+    -- What ran before it is gone: it is next.
+    if pivot == '' or redis.call('LINSERT', source, 'BEFORE', pivot, message) <= 0 then
+      redis.call('RPUSH', source, message)
+    end
+    wake(entry[6])
+    restored = restored + 1
+  end
+end
+return {restored, started}
+"""
+)
+
+PURGE = """
+-- KEYS: list, trash, list, trash …; ARGV: seconds that the trash lives
+-- Answers how many messages are gone; costs the same for one and for a million
+local gone = 0
+for index = 1, #KEYS, 2 do
+  local length = redis.call('LLEN', KEYS[index])
+  if length > 0 then
+    redis.call('RENAME', KEYS[index], KEYS[index + 1])
+    redis.call('EXPIRE', KEYS[index + 1], ARGV[1])
+    gone = gone + length
+  end
+end
+return gone
+"""
+
+UNPURGE = (
+    _WAKE
+    + """
+-- KEYS[1] trash, KEYS[2] list, KEYS[3] wake list; ARGV: how many at most
+-- Puts messages back where they run before everything that came later. Answers how many
+wake(KEYS[3])
+if redis.call('EXISTS', KEYS[2]) == 0 then
+  local length = redis.call('LLEN', KEYS[1])
+  if length > 0 then
+    redis.call('RENAME', KEYS[1], KEYS[2])
+    redis.call('PERSIST', KEYS[2])
+  end
+  return length
+end
+local back = 0
+for _ = 1, tonumber(ARGV[1]) do
+  if not redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT') then break end
+  back = back + 1
+end
+return back
+"""
+)
+
+
+class Script:
+    """A script that is sent once and called by its digest: one round trip, also inside a pipeline.
+
+    redis-py's own asks the server which scripts it has before each pipeline.
+    """
+
+    def __init__(self, client: redis.Redis, text: str) -> None:
+        self._client = client
+        self._text = text
+        self._digest = str(client.register_script(text).sha)
+
+    def __call__(self, keys: list[str], args: list[Any]) -> Any:
+        """Run it, sending its text when the server does not know it."""
+        try:
+            return self._client.evalsha(self._digest, len(keys), *keys, *args)
+        except NoScriptError:
+            return self._client.eval(self._text, len(keys), *keys, *args)
+
+    def queue(self, pipeline: Any, keys: list[str], args: list[Any]) -> None:
+        """Add a call to a pipeline; when it raises ``NoScriptError``, :meth:`load` and run the pipeline again."""
+        pipeline.evalsha(self._digest, len(keys), *keys, *args)
+
+    def load(self) -> None:
+        """Send the text to the server."""
+        self._client.script_load(self._text)

@@ -1,0 +1,106 @@
+"""What was taken out of queues, kept for a day, and the way back."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import redis
+
+from config.keys import TRASH_FOR_S, TRASH_HASH
+from nexus_tui.models.audit import Undoable
+from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.scripts import UNDO, UNPURGE, Script
+
+STEP = 100
+"""Messages put back in one step of the server."""
+
+
+class Trash:
+    """The changes that can be taken back. May be shared by threads."""
+
+    def __init__(self, client: redis.Redis, layout: Layout) -> None:
+        self._client = client
+        self._layout = layout
+        self._key = layout.named(TRASH_HASH)
+        self._undo = Script(client, UNDO)
+        self._unpurge = Script(client, UNPURGE)
+
+    def open(self, kind: str, label: str, queue: str = "") -> str:
+        """Announce a change that can be taken back, and return its token."""
+        token = secrets.token_hex(4)
+        told = {"at": time.time(), "kind": kind, "label": label, "queue": queue}
+        self._client.hset(self._key, token, json.dumps(told))
+        return token
+
+    def discard(self, token: str) -> None:
+        """Forget a change: nothing came of it, or it was taken back."""
+        self._client.hdel(self._key, token)
+
+    def keep(self, token: str) -> bool:
+        """Tell whether single messages were taken; forget the change when none was."""
+        if self._client.exists(self.key(token)):
+            return True
+        self.discard(token)
+        return False
+
+    def list(self) -> tuple[Undoable, ...]:
+        """List what can be taken back, the latest first; what is too old is forgotten."""
+        rows: list[Undoable] = []
+        for token, raw in cast("dict[bytes, bytes]", self._client.hgetall(self._key)).items():
+            row = _undoable(token.decode("utf-8", "replace"), raw)
+            if row is None or row.expires_at < datetime.now(UTC):
+                self._client.hdel(self._key, token)
+            else:
+                rows.append(row)
+        return tuple(sorted(rows, key=lambda row: row.at, reverse=True))
+
+    def key(self, token: str, step: int | None = None) -> str:
+        """Name the list of what a change took: of single messages, or of one list that was purged."""
+        name = f"{TRASH_HASH}:{token}"
+        return self._layout.named(name if step is None else f"{name}:{step}")
+
+    def restore(self, change: Undoable) -> tuple[int, int]:
+        """Put messages back; return how many, and how many had started meanwhile."""
+        if change.kind == "purge":
+            restored, started = self._restore_purged(change), 0
+        else:
+            restored, started = self._restore_single(change.token)
+        self.discard(change.token)
+        return restored, started
+
+    def _restore_single(self, token: str) -> tuple[int, int]:
+        restored, started = 0, 0
+        while True:
+            back, gone = cast("tuple[int, int]", self._undo([self.key(token)], [STEP]))
+            restored, started = restored + back, started + gone
+            if back + gone < STEP:
+                return restored, started
+
+    def _restore_purged(self, change: Undoable) -> int:
+        restored = 0
+        for step in self._layout.steps:
+            keys = [self.key(change.token, step), self._layout.key(change.queue, step)]
+            keys.append(self._layout.wake(change.queue))
+            while self._client.exists(keys[0]):
+                restored += int(self._unpurge(keys, [STEP]))
+        return restored
+
+
+def _undoable(token: str, raw: bytes) -> Undoable | None:
+    try:
+        told = cast("dict[str, Any]", json.loads(raw))
+        at = float(told["at"])
+        return Undoable(
+            token=token,
+            at=datetime.fromtimestamp(at, UTC),
+            kind=str(told["kind"]),
+            label=str(told["label"]),
+            queue=str(told["queue"]),
+            expires_at=datetime.fromtimestamp(at + TRASH_FOR_S, UTC),
+        )
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None

@@ -1,0 +1,287 @@
+"""Workers: who is alive, what each does, and orders to them (Celery's remote control and heartbeats)."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from config.broker_url import BrokerUrl
+from config.keys import WORKER_HASH
+from config.settings import settings
+from nexus_tui.models.workers import Child, Worker
+from nexus_tui.sources.broker.connection import connect, reaching
+from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.errors import Invalid
+from nexus_tui.sources.mailbox import Command, Mailbox
+
+ANSWER_TIMEOUT_S = 0.5
+PING_TIMEOUT_S = 1.0
+PING_EVERY_S = 5.0
+PING_SELDOM_S = 30.0
+"""After a ping that had to wait for a worker that does not answer."""
+SILENT_AFTER_S = 10.0
+"""Heartbeats come every 2 s; so long without one is no accident."""
+
+FORGOTTEN_AFTER_S = 24 * 3600.0
+"""A worker that died without a word is listed for so long."""
+
+_STOCK = (Command("stats", {}), Command("active", {}), Command("reserved", {}), Command("active_queues", {}))
+_SIGNALS = frozenset({"SIGTERM", "SIGKILL", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGHUP"})
+
+
+def _application_of(url: BrokerUrl) -> Any | None:
+    """Our own application when it is the one on this broker; of a foreign one the result backend is unknown."""
+    if settings().broker != url:
+        return None
+    from config.celery_config import celery_app
+
+    return celery_app
+
+
+class ControlSource:
+    """Asks and orders the workers of one Celery application. May be shared by threads.
+
+    Args:
+        url: The broker.
+        layout: How the application names its keys.
+        application: Gives the Celery application whose result backend keeps states; by default ours, when this is
+            its broker. A foreign one's states are left to its workers.
+    """
+
+    def __init__(
+        self, url: BrokerUrl, *, layout: Layout | None = None, application: Callable[[], Any] | None = None
+    ) -> None:
+        self.url = url
+        self._layout = layout or Layout()
+        self._client = connect(url)
+        self._mailbox = Mailbox(self._client, self._layout, url.database)
+        self._application = application or (lambda: _application_of(url))
+        self._lock = threading.Lock()
+        self._found: tuple[str, ...] = ()
+        self._ping_at: float | None = None
+        self._consumers: dict[str, tuple[str, ...]] | None = None
+
+    def workers(self) -> tuple[Worker, ...]:
+        """Describe every known worker; one that does not answer is ``silent``, unknown figures are None."""
+        with reaching(self.url):
+            beats = self._heartbeats()
+            now = time.time()
+            fresh = [name for name, beat in beats.items() if now - beat["timestamp"] <= SILENT_AFTER_S]
+            foreign = [name for name in self._discovered(bool(fresh)) if name not in beats]
+            answers = self._ask_ours(fresh) | self._ask_foreign(foreign)
+        rows = [_worker(name, beats.get(name), answers.get(name), now) for name in sorted({*beats, *foreign})]
+        self._learn(rows)
+        return tuple(rows)
+
+    def consumers(self) -> dict[str, tuple[str, ...]] | None:
+        """Name the workers of each queue, as of the last :meth:`workers`; None before the first."""
+        with self._lock:
+            return self._consumers
+
+    def whereabouts(self, run_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Find who holds runs: id → (``active``, ``reserved`` or ``scheduled``; worker). Only what is held is named."""
+        if not run_ids:
+            return {}
+        with reaching(self.url):
+            command = Command("query_task", {"ids": list(run_ids)})
+            answers = self._mailbox.ask([command], None, PING_TIMEOUT_S)[0]
+        held: dict[str, tuple[str, str]] = {}
+        for name, answer in answers.items():
+            for run_id, told in _object(answer).items():
+                if isinstance(told, list) and told and told[0] in ("active", "reserved", "scheduled"):
+                    held[run_id] = (str(cast("list[Any]", told)[0]), name)
+        return held
+
+    def revoke(self, run_ids: Sequence[str], *, terminate: bool = False, signal: str = "SIGTERM") -> dict[str, str]:
+        """Tell all workers to discard runs; with ``terminate`` also to end the process of those that run.
+
+        Returns:
+            What each worker answered, in its own words; workers that did not answer in time are left out.
+
+        Raises:
+            Invalid: The signal is none that ends a process.
+        """
+        if signal not in _SIGNALS:
+            raise Invalid(f"signal {signal!r}: give one of {', '.join(sorted(_SIGNALS))}")
+        arguments = {"task_id": list(run_ids), "terminate": terminate, "signal": signal}
+        with reaching(self.url):
+            told = self._mailbox.ask([Command("revoke", arguments)], None, PING_TIMEOUT_S)[0]
+        return {name: json.dumps(answer) for name, answer in told.items()}
+
+    def set_consuming(self, queue: str, workers: Sequence[str], *, consume: bool) -> tuple[str, ...]:
+        """Tell workers to begin or stop consuming a queue; return those that confirmed it."""
+        if not workers:
+            return ()
+        command = Command("add_consumer" if consume else "cancel_consumer", {"queue": queue})
+        with reaching(self.url):
+            return tuple(sorted(self._mailbox.ask([command], list(workers), PING_TIMEOUT_S)[0]))
+
+    def result_state(self, run_id: str) -> str | None:
+        """Read a run's state from the result backend; None when it has none or there is no backend to ask."""
+        application = self._application()
+        if application is None:
+            return None
+        with reaching(self.url):
+            meta = cast("dict[str, Any]", application.backend.get_task_meta(run_id))
+        state = str(meta.get("status", "PENDING"))
+        return None if state == "PENDING" else state
+
+    def store_revoked(self, run_ids: Sequence[str]) -> None:
+        """Write REVOKED to the result backend, so that who waits for the result learns it."""
+        application = self._application()
+        if application is None:
+            return
+        with reaching(self.url):
+            for run_id in run_ids:
+                application.backend.mark_as_revoked(run_id, "revoked by an operator", store_result=True)
+
+    def _heartbeats(self) -> dict[str, dict[str, Any]]:
+        raw = cast("dict[bytes, bytes]", self._client.hgetall(self._layout.named(WORKER_HASH)))
+        beats: dict[str, dict[str, Any]] = {}
+        for name, text in raw.items():
+            try:
+                beat = _object(json.loads(text))
+            except (ValueError, RecursionError):
+                continue
+            stamp = beat.get("timestamp")
+            # A clock ahead of ours is believed up to the same bound.
+            if isinstance(stamp, int | float) and abs(time.time() - stamp) < FORGOTTEN_AFTER_S:
+                beats[name.decode("utf-8", "replace")] = beat
+        return beats
+
+    def _discovered(self, some_are_known: bool) -> tuple[str, ...]:
+        """Names that answered the last broadcast ping; when some workers are known anyway, the first is put off."""
+        now = time.monotonic()
+        with self._lock:
+            if self._ping_at is None and some_are_known:
+                self._ping_at = now
+                return self._found
+            if self._ping_at is not None and now < self._ping_at:
+                return self._found
+            self._ping_at = now + PING_EVERY_S
+        found = tuple(self._mailbox.ask([Command("ping", {})], None, PING_TIMEOUT_S)[0])
+        with self._lock:
+            self._found = found
+            if time.monotonic() - now >= PING_TIMEOUT_S:
+                self._ping_at = now + PING_SELDOM_S
+            return self._found
+
+    def _ask_ours(self, names: list[str]) -> dict[str, dict[str, Any]]:
+        if not names:
+            return {}
+        answers = self._mailbox.ask([Command("nexus_stats", {})], names, ANSWER_TIMEOUT_S)[0]
+        return {name: _object(answer) for name, answer in answers.items() if "pid" in _object(answer)}
+
+    def _ask_foreign(self, names: list[str]) -> dict[str, dict[str, Any]]:
+        if not names:
+            return {}
+        stats, active, reserved, queues = self._mailbox.ask(_STOCK, names, ANSWER_TIMEOUT_S)
+        return {
+            name: _as_ours(_object(told), active.get(name), reserved.get(name), queues.get(name))
+            for name, told in stats.items()
+        }
+
+    def _learn(self, rows: Sequence[Worker]) -> None:
+        consumers: dict[str, list[str]] = {}
+        for row in rows:
+            if row.verdict != "silent":
+                for queue in row.queues:
+                    consumers.setdefault(queue, []).append(row.name)
+        with self._lock:
+            self._consumers = {queue: tuple(names) for queue, names in consumers.items()}
+
+
+def _as_ours(stats: Mapping[str, Any], active: Any, reserved: Any, queues: Any) -> dict[str, Any]:
+    """Bring the answers of Celery's own commands into the shape of ``nexus_stats``; what they lack is left out."""
+    pool = _object(stats.get("pool"))
+    totals = _object(stats.get("total")).values()
+    running = _rows(active)
+    children = [
+        {"pid": row.get("worker_pid"), "run_id": row.get("id"), "task": row.get("name"), "ran_s": _since(row)}
+        for row in running or ()
+    ]
+    return {
+        "pid": stats.get("pid"),
+        "uptime_s": stats.get("uptime"),
+        "pool": str(pool.get("implementation", "")).rpartition(".")[2].partition(":")[0] or None,
+        "concurrency": pool.get("max-concurrency"),
+        "active": None if running is None else len(running),
+        "reserved": None if (held := _rows(reserved)) is None else len(held),
+        "queues": [row.get("name") for row in _rows(queues) or ()],
+        "processed": sum(count for count in totals if isinstance(count, int)),
+        "children": [child for child in children if child["pid"]],
+    }
+
+
+def _worker(name: str, beat: Mapping[str, Any] | None, told: Mapping[str, Any] | None, now: float) -> Worker:
+    heartbeat = datetime.fromtimestamp(beat["timestamp"], UTC) if beat else None
+    if told is None:
+        quiet_s = now - beat["timestamp"] if beat else None
+        reason = "does not answer" if quiet_s is None else f"does not answer; last heartbeat {quiet_s:,.0f} s ago"
+        beat = beat or {}
+        return Worker(
+            name=name,
+            verdict="silent",
+            reason=reason,
+            active=_whole(beat.get("active")),
+            processed=_whole(beat.get("processed")),
+            heartbeat_at=heartbeat,
+            pid=_whole(beat.get("pid")),
+        )
+    active, concurrency = _whole(told.get("active")), _whole(told.get("concurrency"))
+    busy = bool(active)
+    reason = f"runs {active} of {concurrency or '?'}" if busy else "answers and has nothing to do"
+    started = told.get("started_at")
+    return Worker(
+        name=name,
+        verdict="busy" if busy else "healthy",
+        reason=reason,
+        queues=tuple(str(queue) for queue in told.get("queues") or ()),
+        pool=told.get("pool"),
+        concurrency=concurrency,
+        active=active,
+        reserved=_whole(told.get("reserved")),
+        processed=_whole(told.get("processed")),
+        cpu_percent=told.get("cpu_percent"),
+        rss_bytes=_whole(told.get("rss_bytes")),
+        heartbeat_at=heartbeat,
+        uptime_s=now - started if isinstance(started, int | float) else told.get("uptime_s"),
+        pid=_whole(told.get("pid")),
+        children=tuple(_child(row) for row in _rows(told.get("children")) or ()),
+        prefetch=_whole(told.get("prefetch")),
+        scheduled=_whole(told.get("scheduled")),
+    )
+
+
+def _child(row: Mapping[str, Any]) -> Child:
+    return Child(
+        pid=int(row["pid"]),
+        cpu_percent=row.get("cpu_percent"),
+        rss_bytes=_whole(row.get("rss_bytes")),
+        run_id=row.get("run_id"),
+        task=row.get("task"),
+        ran_s=row.get("ran_s"),
+    )
+
+
+def _since(row: Mapping[str, Any]) -> float | None:
+    started = row.get("time_start")
+    return max(0.0, time.time() - started) if isinstance(started, int | float) else None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _rows(value: Any) -> list[dict[str, Any]] | None:
+    if not isinstance(value, list):
+        return None
+    return [cast("dict[str, Any]", row) for row in cast("list[Any]", value) if isinstance(row, dict)]
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) else None

@@ -1,0 +1,192 @@
+"""The past: runs, failures and figures from the recorder's SQLite file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nexus_tui.models.runs import LifeEvent, Progress, Run
+from nexus_tui.sources.errors import Invalid, NotFound, Unreachable
+from workers.history import figures
+from workers.history.errors import FilterError, HistoryError
+from workers.history.queries import History
+from workers.history.rows import ErrorGroup, Gap, HistoryRun, Slice, TaskStats
+from workers.history.schema import lock_path
+
+MAX_CANDIDATES = 10
+_SHOWN_ID = 13
+
+
+class FilterInvalid(Invalid):
+    """A filter that can't be understood: ``position`` and ``length`` say where."""
+
+    def __init__(self, message: str, position: int, length: int) -> None:
+        super().__init__(message)
+        self.position = position
+        self.length = length
+
+
+class HistorySource:
+    """Reads the history; safe in threads, each call one snapshot.
+
+    Args:
+        path: The recorder's file. Where there is none, the history is empty: see :attr:`exists`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._history = History(path)
+
+    @property
+    def exists(self) -> bool:
+        """Whether a recorder ever wrote the file."""
+        return self._history.exists
+
+    def close(self) -> None:
+        """Close the file."""
+        self._history.close()
+
+    def runs(self, filter_text: str = "", limit: int = 200, offset: int = 0) -> list[Run]:
+        """Return runs that match a filter, newest first.
+
+        Raises:
+            FilterInvalid: The filter can't be understood.
+            Unreachable: The file can't be read.
+        """
+        with _translated():
+            now = time.time()
+            return [_run(run, now) for run in self._history.runs(filter_text, limit, offset)]
+
+    def count(self, filter_text: str = "") -> int:
+        """Count the runs that match a filter; raises as :meth:`runs`."""
+        with _translated():
+            return self._history.count(filter_text)
+
+    def run(self, id_or_prefix: str) -> Run:
+        """Return the run of this id, or the only one whose id begins so.
+
+        Raises:
+            NotFound: There is none.
+            Invalid: Several begin so; names them.
+        """
+        with _translated():
+            found = self._history.find(id_or_prefix, MAX_CANDIDATES + 1) if id_or_prefix else []
+        if not found:
+            raise NotFound(f"no run {id_or_prefix!r} in the history")
+        if len(found) > 1:
+            names = [
+                f"{run.id[: max(_SHOWN_ID, len(id_or_prefix) + 4)]} ({run.task})" for run in found[:MAX_CANDIDATES]
+            ]
+            more = " …" if len(found) > MAX_CANDIDATES else ""
+            raise Invalid(f"several runs begin with {id_or_prefix!r}: {', '.join(names)}{more}")
+        return _run(found[0], time.time())
+
+    def workflow(self, run: Run) -> list[Run]:
+        """Return the runs of the workflow that a run belongs to, oldest first; the run alone when it has none."""
+        with _translated():
+            found = self._history.find(run.id)
+            now = time.time()
+            return [_run(member, now) for member in self._history.family(found[0])] if found else []
+
+    def life(self, id_: str) -> list[LifeEvent]:
+        """Return what happened to a run, in order of time; empty when nothing is known."""
+        with _translated():
+            return [LifeEvent(_time(at), name, detail) for at, name, detail in self._history.life(id_)]
+
+    def version(self) -> int:
+        """Return a number that changes when runs do; cheap enough for each tick."""
+        with _translated():
+            return self._history.version()
+
+    def failures(self, since: float | None = None, filter_text: str = "", limit: int = 100) -> list[ErrorGroup]:
+        """Return failed runs by type and place of their exception, the largest group first.
+
+        Args:
+            since: Runs sent at or after this time (seconds since the epoch); None for the last day.
+            filter_text: Only runs that match.
+            limit: At most so many groups.
+        """
+        with _translated():
+            return figures.failures(self._history, since, None, filter_text, limit=limit)
+
+    def stats(self, since: float | None = None, by_queue: bool = False) -> list[TaskStats]:
+        """Return counts, failure rate and p50/p95/p99 of each task since a time; None for the last day."""
+        with _translated():
+            return figures.stats(self._history, since, None, by_queue)
+
+    def chart(self, since: float, slice_s: int = 60, task: str | None = None, queue: str | None = None) -> list[Slice]:
+        """Return what happened in each slice of time until now, oldest first; ``slice_s`` is a multiple of 60."""
+        with _translated():
+            return figures.chart(self._history, since, time.time(), slice_s, task, queue)
+
+    def gaps(self) -> list[Gap]:
+        """Return the parts of the stream that were never recorded, newest first."""
+        with _translated():
+            return self._history.gaps()
+
+    def complete_at(self) -> datetime | None:
+        """Return when everything in the stream was last recorded; None when no recorder ever ran."""
+        try:
+            return _time(lock_path(self._path).stat().st_mtime)
+        except OSError:
+            return None
+
+    def lag_s(self) -> float | None:
+        """Return how far the history is behind in seconds, about 1 at rest; None when no recorder ever ran."""
+        at = self.complete_at()
+        return None if at is None else max(0.0, time.time() - at.timestamp())
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except FilterError as error:
+        raise FilterInvalid(f"{error} (at {error.position + 1})", error.position, error.length) from error
+    except HistoryError as error:
+        raise Unreachable(str(error)) from error
+
+
+def _run(run: HistoryRun, now: float) -> Run:
+    waited_s, ran_s = run.waited_s, run.ran_s
+    if waited_s is None and run.sent_at is not None and run.state in {"PENDING", "RECEIVED"}:
+        waited_s = max(0.0, now - run.sent_at)
+    if ran_s is None and run.started_at is not None and run.state == "STARTED":
+        ran_s = max(0.0, now - run.started_at)
+    return Run(
+        id=run.id,
+        task=run.task,
+        state=run.state,
+        queue=run.queue,
+        priority=run.priority,
+        worker=run.worker,
+        sent_at=_maybe_time(run.sent_at),
+        received_at=_maybe_time(run.received_at),
+        started_at=_maybe_time(run.started_at),
+        finished_at=_maybe_time(run.finished_at),
+        waited_s=waited_s,
+        ran_s=ran_s,
+        retries=run.retries,
+        args=run.args,
+        kwargs=run.kwargs,
+        result=run.result,
+        error=run.error,
+        traceback=run.traceback,
+        progress=Progress(*run.progress) if run.progress else None,
+        root_id=run.root_id or run.id,
+        parent_id=run.parent_id,
+        group_id=run.group_id,
+        verdict=run.verdict,
+        place=run.place,
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _maybe_time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else _time(seconds)

@@ -1,0 +1,101 @@
+"""The lines around every view: health above, tabs, keys below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import events
+from textual.message import Message
+
+from nexus_tui.widgets.lines import Line, LineView, Span, fit, width_of
+
+
+class OneLine(LineView):
+    """One line with a left and a right end; the right one wins when there is no room for both."""
+
+    DEFAULT_CSS = "OneLine { height: 1; background: $surface; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._left: Line = ()
+        self._right: Line = ()
+
+    def show(self, left: Line, right: Line = ()) -> None:
+        """Show both ends."""
+        if (left, right) != (self._left, self._right):
+            self._left, self._right = left, right
+            self.redraw()
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """Draw them."""
+        room = width - width_of(self._right)
+        return [(*fit(self._left, max(room, 0)), *self._right)]
+
+
+class TabBar(LineView):
+    """The views and the way to what is open: ``1 Pulse  2 Queues ▸ ai_queue``."""
+
+    DEFAULT_CSS = "TabBar { height: 1; }"
+
+    class Chosen(Message):
+        """A tab was clicked."""
+
+        def __init__(self, view: str) -> None:
+            super().__init__()
+            self.view = view
+
+    def __init__(self, tabs: Sequence[tuple[str, str, str]], active: str) -> None:
+        super().__init__()
+        self._tabs = tabs
+        self._active = active
+        self.path = ""
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """Draw the tabs (key, view, title); the active one is inverted."""
+        spans: list[Span] = [(" ", "plain")]
+        for key, view, title in self._tabs:
+            if view == self._active:
+                spans.append((f" {key} {title} ", "tab"))
+            else:
+                spans += [(f" {key}", "accent"), (f" {title} ", "plain")]
+        if self.path:
+            spans += [("  ▸ ", "dim"), (self.path, "strong")]
+        return [fit(tuple(spans), width)]
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell which tab was clicked."""
+        start = 1
+        for key, view, title in self._tabs:
+            end = start + len(key) + len(title) + 3
+            if start <= event.x < end:
+                self.post_message(self.Chosen(view))
+            start = end
+
+
+class KeyBar(LineView):
+    """The keys of this view, made from its bindings, and whether all is well at the right."""
+
+    DEFAULT_CSS = "KeyBar { height: 1; background: $surface; dock: bottom; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keys: Sequence[tuple[str, str]] = ()
+        self._status: Line = ()
+
+    def show(self, keys: Sequence[tuple[str, str]], status: Line) -> None:
+        """Show keys (key, what it does) and a status."""
+        if (keys, status) != (self._keys, self._status):
+            self._keys, self._status = keys, status
+            self.redraw()
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """Draw as many keys as there is room for."""
+        status = fit(self._status, min(width_of(self._status), width))
+        room = width - width_of(status)
+        spans: list[Span] = [(" ", "dim")]
+        for key, words in self._keys:
+            part: Line = ((key, "accent"), (f" {words}  ", "plain"))
+            if width_of((*spans, *part)) > room:
+                break
+            spans += part
+        return [(*fit(tuple(spans), room), *status)]

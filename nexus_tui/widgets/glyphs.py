@@ -1,0 +1,73 @@
+"""Small pictures made of characters: bars by priority, sparklines, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nexus_tui.widgets.lines import Line
+
+EIGHTHS = " ▁▂▃▄▅▆▇█"
+
+ASCII = str.maketrans(
+    {
+        **dict(zip("▁▂▃▄▅▆▇█", "._-=+*%#", strict=True)),
+        **dict.fromkeys("─━╌", "-"),
+        **dict.fromkeys("│┃▏▕▎▊▌▐▍▋▉", "|"),
+        **dict.fromkeys("┌┐└┘╭╮╰╯├┤┬┴┼╸╺┏┓┗┛", "+"),
+        **dict.fromkeys("▔▀", "^"),
+        **dict.fromkeys("●•◉■", "*"),
+        **dict.fromkeys("○◌□", "o"),
+        **{
+            "░": ".",
+            "▒": ":",
+            "▓": "%",
+            "✗": "x",
+            "✓": "v",
+            "▲": "^",
+            "△": "^",
+            "▼": "v",
+            "▶": ">",
+            "▸": ">",
+            "◀": "<",
+        },
+        **{"∥": "=", "·": ".", "…": "~", "→": ">", "←": "<", "↑": "^", "↓": "v", "␛": "^", "“": '"', "”": '"'},
+        **{"’": "'", "‘": "'", "×": "x", "≥": ">", "≤": "<", "–": "-", "—": "-", "⭘": "o", "↵": "<", "⏎": "<"},
+    }
+)
+"""What stands for our pictures on a terminal without UTF-8; all one cell wide."""
+
+
+def priority_bars(by_priority: Sequence[int], look: str) -> Line:
+    """Draw waiting messages by priority, 0 left: ``▕█▁    ▂    ▏``, the tallest bar the fullest priority."""
+    top = max(by_priority, default=0)
+    bars = "".join(_bar(value, top) for value in by_priority)
+    return (("▕", "rule"), (bars, look), ("▏", "rule"))
+
+
+def spark(values: Sequence[int], width: int, look: str) -> Line:
+    """Draw the last ``width`` values as a sparkline, from zero to their greatest; nothing while all are zero."""
+    top = max(values, default=0)
+    if not top:
+        return ((" " * width, "dim"),)
+    shown = _squeeze(values, width)
+    line = "".join(EIGHTHS[max(1, -(-value * 8 // top))] for value in shown)
+    return ((line.rjust(width), look),)
+
+
+def progress_bar(done: int, total: int | None, width: int = 10) -> Line:
+    """Draw how far something is: ``████████░░``; only dots when the total is unknown."""
+    if not total:
+        return (("·" * width, "dim"),)
+    full = min(max(done * width // total, 0), width)
+    return (("█" * full, "accent"), ("░" * (width - full), "rule"))
+
+
+def _bar(value: int, top: int) -> str:
+    return EIGHTHS[-(-value * 8 // top)] if value > 0 and top else " "
+
+
+def _squeeze(values: Sequence[int], width: int) -> list[int]:
+    """Take the maximum of each of ``width`` equal stretches; the newest stays last."""
+    if len(values) <= width:
+        return list(values)
+    return [max(values[index * len(values) // width : (index + 1) * len(values) // width]) for index in range(width)]

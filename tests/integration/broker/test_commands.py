@@ -1,0 +1,106 @@
+"""Queue surgery from the command line, and running again what ended."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from nexus_tui.actions.runs import RunAgain
+from nexus_tui.models.runs import Run
+from nexus_tui.sources import Sources
+from nexus_tui.sources.catalog import CatalogSource
+from nexus_tui.sources.errors import NotFound
+from tests.integration.broker.conftest import ROOT, Stack
+
+# Celery's result backend calls what this redis-py has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
+
+TASK = "tests.integration.broker.jobs.trace"
+
+
+def nexus(stack: Stack, *words: str) -> tuple[int, Any, str]:
+    command = [sys.executable, "-m", "nexus_tui", *words, "--json"]
+    done = subprocess.run(
+        command, check=False, cwd=ROOT, env=stack.environment, capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
+
+
+def test_the_command_line_deletes_undoes_and_writes_the_audit_log(stack: Stack) -> None:
+    run_id = stack.send(1)
+    code, [row], _ = nexus(stack, "delete", run_id, "--yes")
+    assert (code, row["target"], row["done"], row["message"]) == (0, run_id, True, "deleted")
+    assert stack.redis.llen("default_queue:5") == 0
+    code, _, _ = nexus(stack, "undo", row["undo"], "--yes")
+    assert code == 0
+    assert stack.redis.llen("default_queue:5") == 1
+    code, entries, _ = nexus(stack, "audit")
+    assert (code, [entry["action"] for entry in entries]) == (0, ["Undo", "Delete"])
+
+
+def test_exit_codes_tell_what_was_wrong(stack: Stack) -> None:
+    run_id = stack.send(1)
+    assert nexus(stack, "delete", run_id)[0] == 5
+    assert nexus(stack, "purge", "nope", "--yes")[0] == 4
+    assert nexus(stack, "delete", "ffffffff-0000-0000-0000-000000000000", "--yes")[0] == 4
+    assert nexus(stack, "move", run_id, "--yes")[0] == 2
+    assert nexus(stack, "purge", "default_queue", "--yes", "--read-only")[0] == 5
+    assert stack.redis.llen("default_queue:5") == 1
+
+
+class Past:
+    """A history with the given runs."""
+
+    def __init__(self, *runs: Run) -> None:
+        self._runs = {run.id: run for run in runs}
+
+    def run(self, run_id: str) -> Run:
+        if run_id not in self._runs:
+            raise NotFound(run_id)
+        return self._runs[run_id]
+
+
+def again(stack: Stack, run: Run, kwargs: dict[str, Any] | None = None) -> tuple[bool, str]:
+    unused: Any = None
+    past: Any = Past(run)
+    sources = Sources(stack.broker(), stack.control(), past, unused, CatalogSource())
+    [row] = RunAgain((run.id,), kwargs).run(sources).targets
+    return row.done, row.message
+
+
+def test_an_ended_run_is_queued_again_with_its_queue_priority_and_lineage(stack: Stack) -> None:
+    ended = Run("old", TASK, "FAILURE", "email_queue", 3, args=[1], kwargs={"seconds": 0.5}, root_id="first")
+    done, message = again(stack, ended, {"seconds": 0.0})
+    [new] = stack.broker().messages("email_queue")
+    assert (done, message) == (True, f"runs again as {new.id} in email_queue")
+    assert (new.task, new.priority, new.args, new.kwargs) == (TASK, 3, [1], {"seconds": 0.0})
+    assert (new.headers["root_id"], new.headers["parent_id"]) == ("first", "old")
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (Run("r", TASK, "STARTED", args=[1], kwargs={}), "has not ended (STARTED)"),
+        (Run("r", TASK, "FAILURE", args="(1,)", kwargs={}), "its arguments are not known: submit it anew"),
+        (Run("r", TASK, "FAILURE", args=["***"], kwargs={}), "its arguments are not kept in full: submit it anew"),
+        (
+            Run("r", TASK, "FAILURE", args=[], kwargs={"number": "‹private, 12 characters›"}),
+            "not kept in full: number; give them with --kwargs",
+        ),
+    ],
+    ids=["running", "text", "masked", "private"],
+)
+def test_what_can_not_be_run_again_as_it_was_is_not_run_otherwise(stack: Stack, run: Run, message: str) -> None:
+    assert again(stack, run) == (False, message)
+    assert all(not row.waiting for row in stack.broker().queues())
+
+
+def test_a_private_argument_can_be_given_anew(stack: Stack) -> None:
+    ended = Run("r", TASK, "FAILURE", "default_queue", 5, args=[], kwargs={"number": "‹private, 12 characters›"})
+    assert again(stack, ended, {"number": 7})[0]
+    [new] = stack.broker().messages("default_queue")
+    assert new.kwargs == {"number": 7}

@@ -1,0 +1,101 @@
+"""A foreign Celery application: stock transport, its own key prefix, no heartbeats that we could read."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from nexus_tui.sources.broker import BrokerSource
+from nexus_tui.sources.broker.detect import detect
+from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.control import ControlSource
+from tests.integration.broker.conftest import ROOT, Stack, wait_until
+
+# Celery's result backend calls what this redis-py has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
+
+THEIRS = Layout("\x06\x16", (0, 3, 6, 9), "their:")
+
+
+@pytest.fixture
+def foreign(stack: Stack) -> Any:
+    from tests.integration.broker.foreign import app
+
+    app.conf.update(broker_url=stack.url.kombu, result_backend=stack.url.kombu)
+    return app
+
+
+@pytest.fixture
+def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "tests.integration.broker.foreign",
+        "worker",
+        "-n",
+        "f@test",
+        "-c",
+        "1",
+    ]
+    environment = {**os.environ, "FOREIGN_BROKER": stack.url.kombu, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    stack.processes.append(process)
+    yield process
+    stack.end(process, signal.SIGKILL)
+
+
+def theirs(stack: Stack) -> BrokerSource:
+    return BrokerSource.foreign(stack.url)
+
+
+def test_the_layout_is_read_off_the_broker(stack: Stack, foreign: Any) -> None:
+    foreign.tasks["tests.integration.broker.foreign.nap"].apply_async((0,), priority=6)
+    assert detect(stack.url) == THEIRS
+
+
+def test_an_empty_broker_is_taken_for_a_stock_one(stack: Stack) -> None:
+    assert detect(stack.url) == Layout("\x06\x16", (0, 3, 6, 9), "")
+
+
+def test_a_broker_of_ours_is_known_by_its_keys(stack: Stack) -> None:
+    stack.beat("w@test")
+    assert BrokerSource.foreign(stack.url).layout == Layout()
+    assert BrokerSource.foreign(stack.url).queue("email_queue").declared
+
+
+def test_a_separator_of_ones_own_is_detected_from_bindings_and_lists(stack: Stack) -> None:
+    stack.redis.lpush("default_queue:5", "{}")
+    stack.redis.sadd("_kombu.binding.default_queue", "default_queue::default_queue")
+    assert detect(stack.url) == Layout(":", (0, 5), "")
+
+
+def test_queues_messages_and_workers_of_a_foreign_application(stack: Stack, foreign: Any, worker: Any) -> None:
+    control = ControlSource(stack.url, layout=THEIRS, application=lambda: None)
+    [found] = wait_until(control.workers, 40)
+    assert (found.name, found.verdict, found.queues) == ("f@test", "healthy", ("celery",))
+    assert (found.pid, found.pool, found.concurrency) == (worker.pid, "prefork", 1)
+    assert (found.heartbeat_at, found.rss_bytes, found.cpu_percent) == (None, None, None)
+    nap = foreign.tasks["tests.integration.broker.foreign.nap"]
+    running = nap.apply_async((60,), priority=3).id
+    wait_until(lambda: control.whereabouts([running]) == {running: ("active", "f@test")})
+    waiting = [nap.apply_async((0,), priority=6).id for _ in range(8)]
+    source = theirs(stack)
+    row = wait_until(lambda: next((row for row in source.queues() if row.waiting == 4), None))
+    assert (row.name, row.by_priority) == ("celery", (0, 0, 0, 0, 0, 0, 4, 0, 0, 0))
+    assert (row.in_flight, row.declared) == (4, False)
+    [first, *_] = source.messages("celery")
+    assert (first.id, first.args) == (waiting[4], [0])
+    last = source.find(waiting[-1])
+    assert last
+    assert source.change_priority(last, 0, front=True).done
+    assert [message.id for message in source.messages("celery")] == [waiting[7], *waiting[4:7]]
+    assert control.revoke([running], terminate=True)
+    wait_until(lambda: foreign.AsyncResult(waiting[7]).state == "SUCCESS")

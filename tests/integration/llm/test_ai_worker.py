@@ -1,0 +1,203 @@
+"""The AI tasks in a real worker, on a real broker, against a local provider."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from celery.result import AsyncResult
+
+from tests.conftest import ROOT, Broker
+from tests.doubles.llm_server import LlmServer, Mood, llm_server
+from workers.errors import NotConfigured
+
+KEY_CANARY = "sk-ant-CANARYKEY0123456789"
+PROMPT_CANARY = "CANARYPROMPT"
+ANSWER_CANARY = "CANARYANSWER"
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+@dataclass
+class Worker:
+    """A worker of the AI queue and its log."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def kill(self) -> None:
+        """End the worker and its children as a power cut would."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(20)
+
+
+def start_worker(broker: Broker, server: LlmServer, log: Path) -> Worker:
+    environment = os.environ | {
+        "NEXUS_HOME": str(broker.home),
+        "PYTHONPATH": str(ROOT),
+        "NEXUS_DELIVERY": "stock",  # what a killed worker held comes back when a test says so
+        "ANTHROPIC_API_KEY": KEY_CANARY,
+        "ANTHROPIC_BASE_URL": server.url,
+    }
+    command = [sys.executable, "-m", "celery", "-A", "config.celery_config", "worker", "-Q", "ai_queue", "-c", "2"]
+    command += ["-n", "ai@test", "-l", "DEBUG", "--without-mingle", "--without-gossip"]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, env=environment, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+        )
+    worker = Worker(process, log)
+    wait_until(lambda: unlimited() or (worker.process.poll() is not None and pytest.fail(log.read_text()[-2000:])))
+    return worker
+
+
+def unlimited() -> bool:
+    """Take the family's rate limit off the running worker; False while it doesn't answer."""
+    from config.celery_config import celery_app
+    from workers import ai_tasks
+
+    tasks = (ai_tasks.claude_completion, ai_tasks.batch_ai_requests, ai_tasks.chat_completion)
+    replies = [celery_app.control.rate_limit(task.name, "0", reply=True, timeout=2, limit=1) for task in tasks]
+    return all(replies)
+
+
+def wait_until(holds: Callable[[], Any], timeout_s: float = 60) -> None:
+    ends_at = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < ends_at, "never happened"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LlmServer]:
+    with llm_server() as running:
+        running.answer = lambda _body: f"This is {ANSWER_CANARY} speaking"
+        yield running
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ai") / "worker.log"
+
+
+@pytest.fixture(scope="module")
+def worker(broker: Broker, server: LlmServer, log: Path) -> Iterator[Worker]:
+    running = start_worker(broker, server, log)
+    yield running
+    if running.process.poll() is None:
+        running.process.terminate()
+        running.process.wait(60)
+
+
+def dump(broker: Broker) -> dict[str, str]:
+    """Everything in the broker, by key."""
+    client = redis.Redis.from_url(broker.url, decode_responses=True, encoding_errors="replace")
+    readers: dict[str, Callable[[str], Any]] = {
+        "string": client.get,
+        "hash": client.hgetall,
+        "list": lambda key: client.lrange(key, 0, -1),
+        "set": client.smembers,
+        "zset": lambda key: client.zrange(key, 0, -1),
+        "stream": client.xrange,
+        "none": lambda _key: "",  # gone since it was listed
+    }
+    keys: list[str] = list(client.scan_iter())
+    return {key: str(readers[str(client.type(key))](key)) for key in keys}
+
+
+def test_a_completion_leaves_no_key_prompt_or_answer_in_logs_events_and_records(
+    broker: Broker, server: LlmServer, log: Path
+):
+    from workers.ai_tasks import claude_completion
+
+    run = claude_completion.delay(f"Please {PROMPT_CANARY} now", system=f"{PROMPT_CANARY} rules", max_tokens=50)
+    result = run.get(timeout=30)
+    wait_until(lambda: f"{run.id}] succeeded" in log.read_text())
+    found = dump(broker)
+
+    assert result["content"] == f"This is {ANSWER_CANARY} speaking"
+    assert result["usage"] == {"input_tokens": 5, "output_tokens": 7, "total_tokens": 12}
+    assert server.requests[-1][1]["authorization"] == f"Bearer {KEY_CANARY}"
+    record = json.loads(found[f"celery-task-meta-{run.id}"])
+    assert record["args"] == ["‹private, 23 characters›"]
+    assert record["kwargs"] == {"system": "‹private, 18 characters›", "max_tokens": 50}
+    for canary in (KEY_CANARY, PROMPT_CANARY):
+        assert [key for key, value in found.items() if canary in value] == []
+        assert canary not in log.read_text()
+    holding_answer = {key for key, value in found.items() if ANSWER_CANARY in value}
+    assert holding_answer == {f"celery-task-meta-{run.id}", f"nexus:ai:answers:{run.id}"}
+    assert ANSWER_CANARY not in log.read_text()
+
+
+def test_inspect_and_events_show_no_prompt_of_a_message_by_a_foreign_sender(broker: Broker, server: LlmServer):
+    from config.celery_config import celery_app
+
+    server.moods["slow one"] = [Mood(wait_s=3)]
+    run = celery_app.send_task("workers.ai_tasks.claude_completion", [f"{PROMPT_CANARY} slow one"], queue="ai_queue")
+    active: list[Any] = []
+
+    def is_active() -> bool:
+        replies = celery_app.control.broadcast("active", reply=True, timeout=2, limit=1) or []
+        active[:] = [item for reply in replies for items in reply.values() for item in items if item["id"] == run.id]
+        return bool(active)
+
+    wait_until(is_active)
+    assert active[0]["args"] == ["‹private, 21 characters›"]
+    run.get(timeout=30)
+    wait_until(lambda: [key for key, value in dump(broker).items() if PROMPT_CANARY in value] == [])
+
+
+def test_a_rate_limit_is_waited_for_by_celery_and_not_by_a_child(server: LlmServer):
+    from workers.ai_tasks import claude_completion
+
+    server.moods["limited"] = [Mood(status=429, kind="rate_limit_error", headers=(("retry-after", "2"),))]
+    run = claude_completion.delay("limited")
+    wait_until(lambda: run.state == "RETRY")
+    assert run.get(timeout=30)["content"].startswith("This is")
+    assert server.bill["limited"] == 1
+    assert AsyncResult(run.id).retries == 1
+
+
+def test_a_task_delivered_again_after_its_end_is_not_paid_again(server: LlmServer):
+    from workers.ai_tasks import chat_completion
+
+    messages = [{"role": "user", "content": "once only"}]
+    first = chat_completion.apply_async((messages,), task_id="delivered-twice").get(timeout=30)
+    AsyncResult("delivered-twice").forget()
+    again = chat_completion.apply_async((messages,), task_id="delivered-twice").get(timeout=30)
+    assert again == first
+    assert server.bill["once only"] == 1
+
+
+def test_a_provider_without_a_key_fails_at_once_and_names_the_variable():
+    from workers.ai_tasks import openai_completion
+
+    with pytest.raises(NotConfigured, match="OPENAI_API_KEY"):
+        openai_completion.delay("hello").get(timeout=30)
+
+
+def test_a_batch_killed_in_the_middle_is_not_paid_twice(broker: Broker, server: LlmServer, worker: Worker):
+    from workers.ai_tasks import batch_ai_requests
+
+    prompts = [f"item {number}" for number in range(8)]
+    server.moods["item 4"] = [Mood(wait_s=60)]
+    batch_ai_requests.apply_async((prompts,), {"parallel": 1}, task_id="killed-batch")
+    wait_until(lambda: [body for _, _, body in server.requests if body["messages"][-1]["content"] == "item 4"])
+    worker.kill()
+    replacement = start_worker(broker, server, worker.log)
+    worker.process = replacement.process
+    result = batch_ai_requests.apply_async((prompts,), {"parallel": 1}, task_id="killed-batch").get(timeout=60)
+
+    statuses = [outcome["status"] for outcome in result["results"]]
+    assert statuses == ["succeeded"] * 4 + ["unknown"] + ["succeeded"] * 3
+    asked = [body["messages"][-1]["content"] for _, _, body in server.requests]
+    assert [asked.count(prompt) for prompt in prompts] == [1] * 8

@@ -1,0 +1,113 @@
+"""A whole stack for tests: real supervisord, broker, workers, recorder and beat, in a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed on stdout, which must be one JSON document."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """A stack in a home of its own.
+
+    Attributes:
+        home: Its ``NEXUS_HOME``.
+    """
+
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment of every program that means this stack."""
+        return environment(self.home)
+
+    def run(self, *command: str, timeout_s: float = 90, **variables: str) -> CommandResult:
+        """Run a program of the virtual environment from a folder that has nothing to do with the checkout."""
+        return run(self.home, *command, timeout_s=timeout_s, **variables)
+
+    def nexus(self, *arguments: str, timeout_s: float = 90, **variables: str) -> CommandResult:
+        """Run ``nexus-tui``."""
+        return self.run("nexus-tui", *arguments, timeout_s=timeout_s, **variables)
+
+    def celery(self, *arguments: str, timeout_s: float = 60) -> CommandResult:
+        """Run ``celery -A config.celery_config`` in the checkout, as its users do."""
+        return run(self.home, "celery", "-A", "config.celery_config", *arguments, timeout_s=timeout_s, folder=ROOT)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Environment of a program that means the stack in ``home``."""
+    return {**os.environ, "NEXUS_HOME": str(home), "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT)}
+
+
+def run(
+    home: Path, *command: str, timeout_s: float = 90, folder: Path | None = None, **variables: str
+) -> CommandResult:
+    """Run a program of the virtual environment for the stack in ``home``."""
+    done = subprocess.run(
+        [str(BIN / command[0]), *command[1:]],
+        env={**environment(home), **variables},
+        cwd=folder or home,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    return CommandResult(done.returncode, done.stdout, done.stderr)
+
+
+def until(what: Callable[[], T], timeout_s: float = 30, every_s: float = 0.1) -> T:
+    """Ask until the answer is true, and return it.
+
+    Raises:
+        AssertionError: It never was; the last answer is named.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        answer = what()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"not within {timeout_s:g} s; the last answer was {answer!r}"
+        time.sleep(every_s)
+
+
+def plain_client(url: str, code: str) -> CommandResult:
+    """Run code in a Python that does not see this project: ``URL`` is the broker's address for kombu."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"URL = {url!r}\n{code}"],
+        cwd="/",
+        env={
+            name: value for name, value in os.environ.items() if not name.startswith("NEXUS_") and name != "PYTHONPATH"
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return CommandResult(done.returncode, done.stdout, done.stderr)

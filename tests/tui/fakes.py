@@ -1,0 +1,375 @@
+"""Sources that answer with frozen rows: for the dashboard, the sources are the edge."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from config.queues import QUEUES
+from nexus_tui.models.actions import TargetOutcome
+from nexus_tui.models.broker import Message, QueueStats
+from nexus_tui.models.catalog import Submitted, TaskParameter, TaskType
+from nexus_tui.models.runs import Progress, Run
+from nexus_tui.models.workers import Child, Program, Worker
+from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import Invalid, NotFound, SourceError
+
+NOW = datetime(2026, 3, 14, 10, 42, 7, tzinfo=UTC)
+
+
+def run_id(number: int) -> str:
+    """Make a run id."""
+    return f"{number:08x}-0000-4000-8000-{number:012x}"
+
+
+def a_run(number: int, **fields: Any) -> Run:
+    """Make a run that ended well, ``number`` minutes ago."""
+    sent = NOW - timedelta(minutes=number)
+    values: dict[str, Any] = {
+        "id": run_id(number),
+        "task": "workers.file_tasks.process_pdf",
+        "state": "SUCCESS",
+        "queue": "file_processing_queue",
+        "priority": 5,
+        "worker": "files@web1",
+        "sent_at": sent,
+        "received_at": sent + timedelta(seconds=1),
+        "started_at": sent + timedelta(seconds=1.2),
+        "finished_at": sent + timedelta(seconds=4.3),
+        "waited_s": 1.2,
+        "ran_s": 3.1,
+        "args": [],
+        "kwargs": {"file_path": f"report-{number}.pdf"},
+        "result": {"pages": number},
+    }
+    return Run(**(values | fields))
+
+
+def a_message(number: int, queue: str, priority: int = 5, **fields: Any) -> Message:
+    """Make a waiting message at position ``number``."""
+    values: dict[str, Any] = {
+        "id": run_id(1000 + number),
+        "task": "workers.email_tasks.send_email",
+        "queue": queue,
+        "priority": priority,
+        "position": number,
+        "age_s": 90.0 - number,
+        "args": [],
+        "kwargs": {"to": f"user{number}@example.org"},
+    }
+    return Message(**(values | fields))
+
+
+@dataclass
+class FakeBroker:
+    """Queues and messages that are told; ``problem`` makes every call fail."""
+
+    rows: tuple[QueueStats, ...] = ()
+    waiting: dict[str, list[Message]] = field(default_factory=dict)
+    problem: str = ""
+    changed: list[tuple[str, Any]] = field(default_factory=list)
+
+    def describe(self) -> str:
+        self._fail()
+        return "valkey 9.1.2 unix socket"
+
+    def queues(self, consumers: Any = None) -> tuple[QueueStats, ...]:
+        self._fail()
+        return self.rows
+
+    def messages(self, queue: str, limit: int = 50, offset: int = 0) -> list[Message]:
+        self._fail()
+        return self.waiting.get(queue, [])[offset : offset + limit]
+
+    def find(self, run_id: str, *, queue: str | None = None, priority: int | None = None) -> Message | None:
+        return next((m for messages in self.waiting.values() for m in messages if m.id == run_id), None)
+
+    def ids(self, prefix: str, limit: int = 10) -> list[str]:
+        return [m.id for messages in self.waiting.values() for m in messages if m.id.startswith(prefix)]
+
+    def is_unacked(self, run_id: str) -> bool:
+        return False
+
+    def change_priority(self, message: Message, priority: int, *, front: bool = False) -> TargetOutcome:
+        self.changed.append(("priority", (message.id, priority, front)))
+        return TargetOutcome(message.id, True, f"moved to priority {priority}")
+
+    def delete(self, message: Message) -> TargetOutcome:
+        self.changed.append(("delete", message.id))
+        for messages in self.waiting.values():
+            messages[:] = [other for other in messages if other.id != message.id]
+        return TargetOutcome(message.id, True, "deleted")
+
+    def mark_revoked(self, run_ids: Any) -> None:
+        self.changed.append(("revoked", tuple(run_ids)))
+
+    def announce_revoked(self, run_ids: Any) -> None:
+        pass
+
+    def _fail(self) -> None:
+        if self.problem:
+            raise SourceError(self.problem)
+
+
+@dataclass
+class FakeControl:
+    """Workers that are told."""
+
+    rows: tuple[Worker, ...] = ()
+    running: dict[str, tuple[str, str]] = field(default_factory=dict)
+    revoked: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
+
+    def workers(self) -> tuple[Worker, ...]:
+        return self.rows
+
+    def consumers(self) -> None:
+        return None
+
+    def whereabouts(self, run_ids: Any) -> dict[str, tuple[str, str]]:
+        return {run_id: place for run_id, place in self.running.items() if run_id in run_ids}
+
+    def revoke(self, run_ids: Any, *, terminate: bool = False, signal: str = "SIGTERM") -> dict[str, str]:
+        self.revoked.append((tuple(run_ids), terminate))
+        return {}
+
+    def result_state(self, run_id: str) -> str | None:
+        return None
+
+    def store_revoked(self, run_ids: Any) -> None:
+        pass
+
+
+class FilterInvalid(Invalid):
+    """A filter that can't be understood, with its place."""
+
+    position = 6
+    length = 3
+
+
+@dataclass
+class FakeHistory:
+    """Runs that are told, newest first. The filter knows ``state:WORD``; ``state:bad`` is wrong."""
+
+    rows: list[Run] = field(default_factory=list)
+    asked: list[tuple[str, int, int]] = field(default_factory=list)
+    number: int = 1
+
+    def runs(self, filter_text: str = "", limit: int = 200, offset: int = 0) -> list[Run]:
+        self.asked.append((filter_text, limit, offset))
+        return self._found(filter_text)[offset : offset + limit]
+
+    def count(self, filter_text: str = "") -> int:
+        return len(self._found(filter_text))
+
+    def run(self, id_prefix: str) -> Run:
+        for run in self.rows:
+            if run.id.startswith(id_prefix):
+                return run
+        raise NotFound(f"no run {id_prefix!r} in the history")
+
+    def life(self, run_id: str) -> list[Any]:
+        return []
+
+    def version(self) -> int:
+        return self.number
+
+    def lag_s(self) -> float:
+        return 1.0
+
+    def add(self, run: Run) -> None:
+        self.rows.insert(0, run)
+        self.number += 1
+
+    def _found(self, filter_text: str) -> list[Run]:
+        if not filter_text:
+            return self.rows
+        word = filter_text.removeprefix("state:").upper()
+        if word == "BAD":
+            raise FilterInvalid("no state is called bad (at 7)")
+        return [run for run in self.rows if run.state == word]
+
+
+@dataclass
+class FakeSupervisor:
+    """Programs that are told; start and stop are noted."""
+
+    rows: tuple[Program, ...] = ()
+    log: str = "ready\n"
+    done: list[tuple[str, str]] = field(default_factory=list)
+
+    def programs(self) -> tuple[Program, ...]:
+        return self.rows
+
+    def traces(self, programs: Any) -> tuple[object, ...]:
+        return self.rows
+
+    def resolve(self, name: str) -> tuple[str, ...]:
+        return (name,)
+
+    def log_tail(self, name: str, lines: int = 20) -> str:
+        return self.log
+
+
+@dataclass
+class FakeCatalog:
+    """Task types that are told; a kwarg ``pages`` that is no number is refused, as the real check does."""
+
+    types: tuple[TaskType, ...] = ()
+    submitted: list[Submitted] = field(default_factory=list)
+    given: list[dict[str, Any]] = field(default_factory=list)
+
+    def task_types(self) -> tuple[TaskType, ...]:
+        return self.types
+
+    def check(self, name: str, args: Any, kwargs: dict[str, Any]) -> None:
+        if "file_path" not in kwargs:
+            raise Invalid("invalid_argument: file_path: missing; expected path below the upload root")
+        if not isinstance(kwargs.get("pages", 1), int):
+            raise Invalid("invalid_argument: pages: input should be a valid integer; expected whole number")
+
+    def submit(self, name: str, args: Any, kwargs: dict[str, Any], **options: Any) -> Submitted:
+        self.given.append({"task": name, "kwargs": kwargs} | {k: v for k, v in options.items() if v is not None})
+        made = Submitted(run_id(77), name, "file_processing_queue", options.get("priority") or 5)
+        self.submitted.append(made)
+        return made
+
+
+@dataclass
+class Fakes:
+    """One of each, and the ``Sources`` made of them."""
+
+    broker: FakeBroker
+    control: FakeControl
+    history: FakeHistory
+    supervisor: FakeSupervisor
+    catalog: FakeCatalog
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def sources(self, *, read_only: bool = False) -> Sources:
+        return Sources(
+            broker=cast(Any, self.broker),
+            control=cast(Any, self.control),
+            history=cast(Any, self.history),
+            supervisor=cast(Any, self.supervisor),
+            catalog=cast(Any, self.catalog),
+            read_only=read_only,
+        )
+
+
+def busy() -> Fakes:
+    """A stack at work."""
+    return Fakes(
+        FakeBroker(_queues(), {"email_queue": [a_message(n, "email_queue", n % 3) for n in range(12)]}),
+        FakeControl(_workers()),
+        FakeHistory(_runs()),
+        FakeSupervisor(_programs(), log="[10:41:59] ready\n[10:42:01] Task process_pdf received\n"),
+        FakeCatalog(_types()),
+    )
+
+
+def idle() -> Fakes:
+    """A stack that just started."""
+    queues = tuple(QueueStats(spec.name, 0, (0,) * 10, 0, 0, None, False, 0.0, 0.0, ("w@web1",)) for spec in QUEUES)
+    workers = tuple(replace(worker, verdict="healthy", active=0, children=(), reason="") for worker in _workers())
+    return Fakes(
+        FakeBroker(queues), FakeControl(workers), FakeHistory(), FakeSupervisor(_programs()), FakeCatalog(_types())
+    )
+
+
+def dead() -> Fakes:
+    """A stack whose broker does not answer and never did."""
+    fakes = idle()
+    fakes.broker.problem = "broker at unix:///run/broker.sock does not answer"
+    fakes.control.rows = ()
+    fakes.supervisor.rows = ()
+    return fakes
+
+
+def _queues() -> tuple[QueueStats, ...]:
+    return (
+        QueueStats(
+            "email_queue", 12, (4, 4, 4, 0, 0, 0, 0, 0, 0, 0), 4, 0, 90.0, False, 3.0, 3.2, ("email@web1",),
+            history=(1, 2, 2, 3, 5, 7, 5, 3, 2, 1),
+        ),
+        QueueStats(
+            "file_processing_queue", 48, (0, 0, 0, 0, 0, 48, 0, 0, 0, 0), 2, 1, 12.0, False, 1.5, 2.5, ("files@web1",),
+            history=(9, 12, 20, 31, 48),
+        ),
+        QueueStats(
+            "ai_queue", 1204, (0, 0, 0, 0, 0, 1200, 0, 0, 0, 4), 2, 0, 2460.0, False, 0.9, 0.2, (),
+            history=(10, 30, 40, 50, 60, 60, 70, 70, 80, 80),
+        ),
+        QueueStats(
+            "reports_queue", 31, (0, 0, 0, 0, 0, 21, 0, 0, 10, 0), 0, 0, 192.0, True, 0.1, 0.0, ("reports@web1",), True,
+            history=(1, 1, 1, 1, 2, 2, 2, 3, 3, 3),
+        ),
+        QueueStats("default_queue", 0, (0,) * 10, 0, 0, None, False, 0.0, 0.0, ("default@web1",)),
+    )  # fmt: skip
+
+
+def _workers() -> tuple[Worker, ...]:
+    children = (
+        Child(4711, 93.0, 61_000_000, run_id(2), "workers.file_tasks.process_pdf", 9.0),
+        Child(4712, 0.0, 44_000_000),
+    )
+    return (
+        Worker("email@web1", "busy", "4 of 4 children work", ("email_queue",), "prefork", 4, 4, 3, 18_204, 12.4,
+               118_000_000, NOW, "workers:email", 187_200.0, 4001),
+        Worker("files@web1", "busy", "1 of 2 children works", ("file_processing_queue",), "prefork", 2, 1, 1, 904, 93.2,
+               201_000_000, NOW, "workers:files", 187_200.0, 4002, children),
+        Worker("ai@?", "crash-looping", "workers:ai is BACKOFF: Exited too quickly", program="workers:ai"),
+        Worker("reports@web1", "healthy", "answers", ("reports_queue",), "prefork", 2, 0, 0, 77, 0.3,
+               95_000_000, NOW, "workers:reports", 3_720.0, 4004),
+        Worker("default@web1", "silent", "no heartbeat for 41 s", ("default_queue",), "prefork", 2, None, None, None,
+               None, None, NOW - timedelta(seconds=41), None, None, 4005),
+    )  # fmt: skip
+
+
+def _runs() -> list[Run]:
+    error = "RateLimited: rate_limited: the provider asks to wait 20 s"
+    runs = [
+        a_run(1, state="PENDING", worker=None, received_at=None, started_at=None, finished_at=None,
+              ran_s=None, result=None),
+        a_run(2, state="STARTED", finished_at=None, ran_s=None, result=None, progress=Progress(812, 1000, "pages")),
+        a_run(3, state="FAILURE", task="workers.ai_tasks.chat_completion", queue="ai_queue", error=error, retries=3,
+              traceback=f'Traceback (most recent call last):\n  File "ai.py", line 3, in chat\n{error}\n', result=None,
+              kwargs={"prompt": "Say [bold]hello[/bold]"}, worker="ai@web1"),
+        a_run(4, state="REVOKED", started_at=None, ran_s=None, result=None),
+    ]  # fmt: skip
+    return runs + [a_run(number) for number in range(5, 60)]
+
+
+def _programs() -> tuple[Program, ...]:
+    return (
+        Program("beat", "RUNNING", 3001, 187_200.0),
+        Program("broker", "RUNNING", 3000, 187_203.0),
+        Program("workers:ai", "BACKOFF", None, None, 1, "Exited too quickly (process log may have details)"),
+        Program("workers:email", "RUNNING", 4001, 187_200.0),
+        Program("workers:files", "RUNNING", 4002, 187_200.0),
+        Program("workers:reports", "STOPPED", None, None, 0, "Not started"),
+    )
+
+
+def _types() -> tuple[TaskType, ...]:
+    pdf = TaskType(
+        "workers.file_tasks.process_pdf",
+        "file_processing_queue",
+        "Read a PDF: text of every page, metadata, pictures.",
+        "Read a PDF: text of every page, metadata, pictures.\n\nArgs:\n    file_path: The PDF.\n",
+        (
+            TaskParameter(
+                "file_path", "path", "path below the upload root", True, None, (), "The PDF, below the upload root."
+            ),
+            TaskParameter(
+                "operations", "choices", "list of text | images", False, None, ("text", "images"), "What to do."
+            ),
+            TaskParameter("mode", "choice", "fast | exact", False, "fast", ("fast", "exact"), "How carefully."),
+            TaskParameter("pages", "integer", "whole number", False, 10, (), "At most so many pages."),
+            TaskParameter("ocr", "boolean", "yes or no", False, False, (), "Whether pictures are read."),
+            TaskParameter("options", "json", "JSON object", False, None, (), "More options."),
+        ),
+    )
+    mail = TaskType("workers.email_tasks.send_email", "email_queue", "Send one mail.", "Send one mail.")
+    return (mail, pdf)

@@ -1,0 +1,250 @@
+"""What changes the world: asked first, done on the right targets, refused in read-only mode."""
+
+from __future__ import annotations
+
+import pytest
+from textual.widgets import Input
+
+from nexus_tui.actions import programs
+from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.sources.errors import Unreachable
+from nexus_tui.widgets.form import Field
+from nexus_tui.widgets.table import Table
+from tests.tui import fakes
+from tests.tui.conftest import SMALL, opened, screen_text, shows
+
+EMAIL_FIRST, EMAIL_SECOND = fakes.run_id(1000), fakes.run_id(1001)
+
+
+async def test_revoke_asks_with_the_exact_command_and_does_it():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await pilot.press("2", "enter")
+        await shows(pilot, "user0@example.org")
+        await pilot.press("K")
+        await shows(pilot, f"$ nexus-tui revoke {EMAIL_FIRST}", "Waiting ones never run")
+        assert stack.broker.changed == []
+        await pilot.press("enter")
+        await shows(pilot, "revoked before it started")
+    assert ("delete", EMAIL_FIRST) in stack.broker.changed
+
+
+async def test_escape_changes_nothing():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await pilot.press("2", "enter")
+        await shows(pilot, "user0@example.org")
+        await pilot.press("K")
+        await shows(pilot, "$ nexus-tui revoke")
+        await pilot.press("escape")
+        await pilot.pause(0.1)
+        assert "$ nexus-tui revoke" not in screen_text(pilot)
+    assert stack.broker.changed == []
+
+
+async def test_a_running_run_can_be_terminated_on_request():
+    stack = fakes.busy()
+    stack.control.running = {fakes.run_id(2): ("active", "files@web1")}
+    async with opened(stack) as pilot:
+        await pilot.press("3", "j", "K")
+        await shows(pilot, "revoke and terminate")
+        await pilot.press("t")
+        await shows(pilot, f"$ nexus-tui revoke {fakes.run_id(2)} --terminate")
+        await pilot.press("enter")
+        await shows(pilot, "terminated on files@web1")
+    assert ((fakes.run_id(2),), True) in stack.control.revoked
+
+
+async def test_marked_messages_are_moved_and_unmarked():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await pilot.press("2", "enter")
+        await shows(pilot, "user0@example.org")
+        await pilot.press("space", "space")
+        await shows(pilot, "2 marked")
+        await pilot.press("B", "3")
+        await shows(pilot, "Move 2 runs", "to priority 3")
+        await pilot.press("enter")
+        await shows(pilot, "2 of 2 done")
+        assert pilot.app.screen.query_one("#rows", Table).marks == {}
+    assert stack.broker.changed == [
+        ("priority", (EMAIL_FIRST, 3, False)),
+        ("priority", (EMAIL_SECOND, 3, False)),
+    ]
+
+
+async def test_run_next_moves_to_the_front_of_the_first_priority():
+    stack = fakes.busy()
+    async with opened(stack, SMALL) as pilot:
+        await pilot.press("2", "enter")
+        await shows(pilot, "user0@example.org"[:8])
+        await pilot.press("j", "B")
+        await shows(pilot, "run next", f"$ nexus-tui priority {EMAIL_SECOND} 0 --front")
+        await pilot.press("enter")
+        await shows(pilot, "moved to priority 0")
+    assert stack.broker.changed == [("priority", (EMAIL_SECOND, 0, True))]
+
+
+async def test_marks_survive_new_rows_and_are_counted_out_of_view():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await pilot.press("3")
+        await shows(pilot, "PENDING")
+        await pilot.press("j", "space")
+        for number in range(60, 63):
+            stack.history.add(fakes.a_run(number))
+        pilot.app.screen.read_now()
+        await shows(pilot, "1 marked", "+3 new")
+        assert list(pilot.app.screen.query_one("#rows", Table).marks) == [fakes.run_id(2)]
+
+
+@pytest.mark.parametrize(("key", "label", "command"), [("s", "start", "start"), ("x", "stop", "stop")])
+async def test_a_program_is_started_and_stopped(monkeypatch: pytest.MonkeyPatch, key: str, label: str, command: str):
+    stack = fakes.busy()
+    done: list[object] = []
+
+    def run(action: object, _sources: object) -> Outcome:
+        done.append(action)
+        return Outcome((TargetOutcome("workers:files", True, f"{label} done"),))
+
+    monkeypatch.setattr(programs.StartProgram, "run", run)
+    monkeypatch.setattr(programs.StopProgram, "run", run)
+    async with opened(stack) as pilot:
+        await pilot.press("5")
+        await shows(pilot, "files@web1")
+        table = pilot.app.screen.query_one("#rows", Table)
+        while table.current.name != "files@web1":
+            await pilot.press("j")
+        await pilot.press("S", key)
+        await shows(pilot, f"$ nexus-tui {command} workers:files")
+        await pilot.press("enter")
+        await shows(pilot, f"{label} done")
+    assert done == [{"s": programs.StartProgram, "x": programs.StopProgram}[key](("workers:files",))]
+
+
+async def test_a_worker_started_by_hand_has_no_program_to_stop():
+    async with opened(fakes.busy()) as pilot:
+        await pilot.press("5")
+        await shows(pilot, "default@web1")
+        table = pilot.app.screen.query_one("#rows", Table)
+        await pilot.press("G")
+        assert table.current.name == "default@web1"
+        await pilot.press("S")
+        await shows(pilot, "started by hand")
+
+
+async def test_read_only_takes_every_change_from_keys_footer_and_palette():
+    stack = fakes.busy()
+    async with opened(stack, read_only=True) as pilot:
+        await pilot.press("3")
+        screen = await shows(pilot, "READ-ONLY", "read-only", "PENDING")
+        for words in ("submit", "revoke", "priority"):
+            assert words not in screen
+        await pilot.press("K", "B", "S", "n")
+        await pilot.pause(0.1)
+        assert "nexus-tui" not in screen_text(pilot)
+        await pilot.press("ctrl+p", *"revoke")
+        await pilot.pause(0.3)
+        assert "key K" not in screen_text(pilot)
+
+
+async def test_read_only_refuses_submit_on_the_command_line():
+    async with opened(fakes.busy(), source_read_only=True) as pilot:
+        await pilot.press("colon", *"submit", "enter")
+        await shows(pilot, "read-only: nothing can be submitted")
+
+
+async def open_form(pilot, *typed: str) -> None:
+    await pilot.press("n")
+    await shows(pilot, "Submit a task", "process_pdf")
+    await pilot.press(*"pdf", "enter")
+    await shows(pilot, "file_path")
+    await pilot.press(*typed)
+
+
+async def test_the_form_shows_types_defaults_and_help():
+    async with opened(fakes.busy(), (120, 50)) as pilot:
+        await open_form(pilot)
+        screen = await shows(pilot, "path below the upload root", "whole number", "default 10")
+    assert "The PDF, below the upload root. Below /" in screen
+    assert "[ ] text" in screen
+    assert "0 (first) … 9 (last)" in screen
+
+
+async def test_a_submitted_form_becomes_a_run_that_is_opened():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await open_form(pilot, *"a.pdf", "tab", "space", "enter")
+        await shows(pilot, """$ nexus-tui submit workers.file_tasks.process_pdf --kwargs '{"file_path": "a.pdf\"""")
+        assert stack.catalog.given == []
+        await pilot.press("enter")
+        await shows(pilot, "queued in file_processing_queue", fakes.run_id(77))
+    assert stack.catalog.given == [
+        {"task": "workers.file_tasks.process_pdf", "kwargs": {"file_path": "a.pdf", "operations": ["text"]}}
+    ]
+
+
+async def test_an_error_is_shown_at_its_field():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await open_form(pilot, "enter")
+        await shows(pilot, "▲ missing; expected path below the upload root")
+        assert stack.catalog.given == []
+
+
+async def test_what_is_no_number_is_refused_at_its_field():
+    async with opened(fakes.busy(), (120, 50)) as pilot:
+        await open_form(pilot, *"a.pdf")
+        pages = next(field for field in pilot.app.screen.query(Field) if field.parameter.name == "pages")
+        pages.query_one(Input).value = "many"
+        await pilot.press("enter")
+        await shows(pilot, "▲ input should be a valid integer; expected whole number")
+
+
+async def test_bad_json_in_a_field_names_the_place():
+    async with opened(fakes.busy(), (120, 50)) as pilot:
+        await open_form(pilot, *"a.pdf")
+        options = next(field for field in pilot.app.screen.query(Field) if field.parameter.name == "options")
+        options.query_one(Input).value = '{"a": }'
+        await pilot.press("enter")
+        await shows(pilot, "▲ not JSON: Expecting value at character 7")
+
+
+async def test_priority_and_countdown_are_checked_and_passed_on():
+    stack = fakes.busy()
+    async with opened(stack, (120, 50)) as pilot:
+        await open_form(pilot, *"a.pdf")
+        options = {field.parameter.name: field for field in pilot.app.screen.query(Field)}
+        options["priority"].query_one(Input).value = "11"
+        await pilot.press("enter")
+        await shows(pilot, "▲ 11 is outside 0 (first) … 9 (last)")
+        options["priority"].query_one(Input).value = "0"
+        options["countdown"].query_one(Input).value = "30"
+        await pilot.press("enter")
+        await shows(pilot, "--priority 0", "--countdown 30")
+        await pilot.press("enter")
+        await shows(pilot, "queued in")
+    assert stack.catalog.given[0]["priority"] == 0
+    assert stack.catalog.given[0]["countdown_s"] == 30.0
+
+
+async def test_raw_json_takes_the_fields_along_and_back():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await open_form(pilot, *"a.pdf", "ctrl+t")
+        await shows(pilot, '"file_path": "a.pdf"')
+        await pilot.press("ctrl+t")
+        await shows(pilot, "operations")
+        field = next(field for field in pilot.app.screen.query(Field) if field.parameter.name == "file_path")
+        assert field.query_one(Input).value == "a.pdf"
+
+
+async def test_a_refused_change_says_why(monkeypatch: pytest.MonkeyPatch):
+    def run(_action: object, _sources: object) -> Outcome:
+        raise Unreachable("no supervisord; start it: nexus-tui up")
+
+    monkeypatch.setattr(programs.StopProgram, "run", run)
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await pilot.press("5", "tab", "S", "x", "enter")
+        await shows(pilot, "start it: nexus-tui up")

@@ -1,0 +1,45 @@
+"""Private arguments: what is said of them instead of their values."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from workers.ai_tasks import batch_ai_requests
+from workers.ai_tasks import claude_completion as declared
+from workers.errors import InvalidArgument
+from workers.privacy import private_reprs, private_text, without_private
+
+claude_completion = cast("Any", declared)
+
+
+def test_private_values_are_replaced_by_their_size_and_others_stay():
+    shown = without_private(claude_completion, ("a secret prompt",), {"model": "m", "system": "rules"})
+    assert shown == (["‹private, 15 characters›"], {"model": "m", "system": "‹private, 5 characters›"})
+
+
+def test_positions_of_a_bound_task_are_counted_without_self():
+    assert without_private(batch_ai_requests, (["abc"], "claude"), {}) == (["‹private, 7 characters›", "claude"], {})
+
+
+def test_empty_values_are_no_secret():
+    assert [private_text(value) for value in (None, "", [])] == [None, "", []]
+
+
+def test_printed_arguments_hold_no_private_value():
+    args, kwargs = private_reprs(claude_completion, ("CANARY",), {"system": "CANARY", "max_tokens": 5}) or ("", "")
+    assert "CANARY" not in args + kwargs
+    assert "'max_tokens': 5" in kwargs
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"), [(("‹private, 1,234 characters›",), {}), (("Hi",), {"system": "‹private, 12 characters›"})]
+)
+def test_a_run_copied_from_a_record_without_its_private_arguments_is_refused(args: tuple[Any, ...], kwargs: Any):
+    with pytest.raises(InvalidArgument, match="was kept private"):
+        claude_completion.check(args, kwargs)
+
+
+def test_a_prompt_may_speak_of_private_characters():
+    assert claude_completion.check(("What means ‹private, 12 characters›?",), {})["max_tokens"] is None

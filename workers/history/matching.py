@@ -1,0 +1,190 @@
+"""What a filter's terms mean: one definition, used by the SQL that answers and by the plain evaluation."""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+
+import orjson
+
+from config.queues import BY_FAMILY
+from workers.history.filters import All, Any_, Argument, Compare, Node, Not, State, Text
+
+OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq}
+_CONTAINS = frozenset({"task", "error", ""})
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a filter can ask of one run; texts of arguments and result as the file holds them."""
+
+    id: str
+    at: float
+    state: str
+    task: str | None = None
+    queue: str | None = None
+    worker: str | None = None
+    error: str | None = None
+    root: str | None = None
+    parent: str | None = None
+    group: str | None = None
+    verdict: str | None = None
+    retries: int = 0
+    priority: int | None = None
+    sent_at: float | None = None
+    started_at: float | None = None
+    waited_s: float | None = None
+    ran_s: float | None = None
+    args: str | None = None
+    kwargs: str | None = None
+    result: str | None = None
+
+
+def holds(node: Node, run: Facts, now: float) -> bool:
+    """Tell whether a filter holds for a run at a time."""
+    match node:
+        case All(parts):
+            return all(holds(part, run, now) for part in parts)
+        case Any_(parts):
+            return any(holds(part, run, now) for part in parts)
+        case Not(part):
+            return not holds(part, run, now)
+        case State(states):
+            return run.state in states
+        case Compare(field, sign, value):
+            known = _quantity(field, run, now)
+            return known is not None and OPERATORS[sign](known, value)
+        case Argument(path, sign, value):
+            return argument_matches(run.args, run.kwargs, path, sign, value)
+        case Text("", values):
+            texts = (run.id, run.task, run.args, run.kwargs, run.result, run.error)
+            return any(text is not None and text_matches("", text, values) for text in texts)
+        case Text(field, values):
+            text = cast("str | None", getattr(run, field))
+            return text is not None and text_matches(field, text, values)
+
+
+def _quantity(field: str, run: Facts, now: float) -> float | None:
+    match field:
+        case "age":
+            return now - run.at
+        case "runtime":
+            if run.ran_s is None and run.state == "STARTED" and run.started_at is not None:
+                return now - run.started_at
+            return run.ran_s
+        case "waited":
+            if run.waited_s is None and run.state in {"PENDING", "RECEIVED"} and run.sent_at is not None:
+                return now - run.sent_at
+            return run.waited_s
+        case _:
+            return cast("float | None", getattr(run, field))
+
+
+def lower(text: str) -> str:
+    """Fold ASCII letters, as SQLite's ``lower`` does."""
+    return text.lower() if text.isascii() else text.translate(_LOWER)
+
+
+def text_matches(field: str, text: str, values: tuple[str, ...]) -> bool:
+    """Tell whether a text matches one of a field's values."""
+    return any(_pattern(field, value).search(lower(text)) for value in values)
+
+
+@lru_cache(maxsize=256)
+def _pattern(field: str, value: str) -> re.Pattern[str]:
+    folded = lower(value)
+    if "*" in folded or "?" in folded:
+        # Free text and errors are long: there a pattern is looked for anywhere.
+        wild = "".join(".*" if sign == "*" else "." if sign == "?" else re.escape(sign) for sign in folded)
+        return re.compile(wild if field in {"", "error"} else rf"\A{wild}\Z", re.DOTALL)
+    if field == "queue" and folded in BY_FAMILY:
+        return re.compile(rf"\A(?:{re.escape(folded)}|{re.escape(BY_FAMILY[folded].name)}\Z)")
+    return re.compile(("" if field in _CONTAINS else r"\A") + re.escape(folded))
+
+
+def loads(text: str | None) -> Any:
+    """Decode a stored value: JSON, or the value of a repr, or the repr itself where it is none."""
+    if text is None:
+        return None
+    if not text.startswith("~"):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return text
+    try:
+        value = ast.literal_eval(text[1:])
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text[1:]
+    return _jsonable(value)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _jsonable(item) for key, item in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_jsonable(item) for item in cast("list[Any]", value)]
+    return value if value is None or isinstance(value, str | int | float) else repr(value)
+
+
+_MISSING = object()
+
+
+def argument_matches(args: str | None, kwargs: str | None, path: str, sign: str, wanted: str) -> bool:
+    """Tell whether the argument at a path compares so; one that isn't there compares with nothing."""
+    parts = path.split(".")
+    found = _at(loads(args if parts[0].isdecimal() else kwargs), parts)
+    return found is not _MISSING and _compares(found, sign, wanted)
+
+
+def _at(value: Any, parts: list[str]) -> Any:
+    for part in parts:
+        if isinstance(value, dict) and part in value:
+            value = cast("dict[str, Any]", value)[part]
+        elif (
+            isinstance(value, list)
+            and part.isascii()
+            and part.isdecimal()
+            and int(part) < len(cast("list[Any]", value))
+        ):
+            value = cast("list[Any]", value)[int(part)]
+        else:
+            return _MISSING
+    return value
+
+
+def _compares(found: Any, sign: str, wanted: str) -> bool:
+    if sign == "!=":
+        return not _compares(found, "=", wanted)
+    number = _number(wanted)
+    if isinstance(found, int | float) and not isinstance(found, bool) and number is not None:
+        return OPERATORS[sign](found, number)
+    text = found if isinstance(found, str) else _json(found)
+    if sign == "=":
+        if "*" in wanted or "?" in wanted:
+            return bool(_whole(wanted).search(lower(text)))
+        return text == wanted
+    return isinstance(found, str) and OPERATORS[sign](found, wanted)
+
+
+def _json(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return repr(value)
+
+
+@lru_cache(maxsize=64)
+def _whole(value: str) -> re.Pattern[str]:
+    return _pattern("id", value)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

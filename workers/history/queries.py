@@ -1,0 +1,262 @@
+"""Questions to the history. Each method answers from the file as it is; several readers may ask at once.
+
+::
+
+    with History(settings().paths.history) as history:
+        for run in history.runs("state:failure age:<1d", limit=50):
+            ...
+
+Error groups, statistics and charts are in :mod:`workers.history.figures`. A missing file is an empty history.
+Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import orjson
+
+from workers.history.errors import HistoryError
+from workers.history.filters import parse
+from workers.history.matching import loads
+from workers.history.record import STATES
+from workers.history.rows import Gap, HistoryRun
+from workers.history.schema import COUNTERS, connect_reader
+from workers.history.sql import Names, compile_filter, register
+
+T = TypeVar("T")
+
+_RUN = """
+select run.key, run.id, task.text, state, queue.text, priority, worker.text, sent_at, received_at, started_at,
+  finished_at, waited_s, ran_s, retries, args, kwargs, result, error, traceback, place, progress, root_id, parent_id,
+  group_id, verdict
+from run
+left join name as task on task.id = run.task
+left join name as queue on queue.id = run.queue
+left join name as worker on worker.id = run.worker
+left join arguments on arguments.key = run.key
+left join ending on ending.key = run.key
+"""
+_LATEST = "order by run.key desc"
+
+
+class History:
+    """A reader of the history's file; safe in threads.
+
+    Args:
+        path: The recorder's file; may not exist (yet).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+        self._names: dict[str, dict[str, int]] = {}
+        self._last_name = 0
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file."""
+        return self._path.exists()
+
+    @contextmanager
+    def read(self) -> Generator[sqlite3.Connection | None]:
+        """Lend the connection, in one snapshot of the file; None where there is no file.
+
+        Raises:
+            HistoryError: The file can't be read.
+        """
+        with self._lock:
+            try:
+                connection = self._open()
+                if connection is not None:
+                    connection.execute("begin")
+                try:
+                    yield connection
+                finally:
+                    if connection is not None and connection.in_transaction:
+                        connection.execute("rollback")
+            except sqlite3.Error as error:
+                self._drop()
+                raise HistoryError(f"the history {self._path} can't be read: {error}") from error
+
+    def _open(self) -> sqlite3.Connection | None:
+        try:
+            inode = self._path.stat().st_ino
+        except FileNotFoundError:
+            self._drop()
+            return None
+        if self._connection is None or inode != self._inode:
+            self._drop()  # the recorder set a damaged file aside and built a new one
+            self._connection = connect_reader(self._path)
+            register(self._connection)
+            self._inode = inode
+            self._names, self._last_name = {}, 0
+        if not self._connection.execute("select 1 from sqlite_master where name = 'meta'").fetchone():
+            return None
+        return self._connection
+
+    def ask(self, question: Callable[[sqlite3.Connection], T], empty: T) -> T:
+        """Answer a question on one snapshot; ``empty`` where there is no file."""
+        with self.read() as connection:
+            return empty if connection is None else question(connection)
+
+    def names(self, connection: sqlite3.Connection) -> Names:
+        """Return the numbers of tasks, queues, workers and error groups, by kind and text."""
+        for number, kind, text in connection.execute(
+            "select id, kind, text from name where id > ?", (self._last_name,)
+        ):
+            self._names.setdefault(kind, {})[text] = number
+            self._last_name = number
+        return self._names
+
+    def runs(
+        self, filter_text: str = "", limit: int = 200, offset: int = 0, before: float | None = None
+    ) -> list[HistoryRun]:
+        """Return runs that match a filter, newest first.
+
+        Args:
+            filter_text: See :mod:`workers.history.filters`; empty for all.
+            limit: At most so many.
+            offset: Skip so many.
+            before: Only runs sent before this time: the cheap way to the next page.
+
+        Raises:
+            FilterError: The filter can't be understood.
+        """
+        node = parse(filter_text)
+
+        def question(connection: sqlite3.Connection) -> list[HistoryRun]:
+            return load_runs(connection, self._keys(connection, node, limit, offset, before))
+
+        return self.ask(question, [])
+
+    def _keys(
+        self, connection: sqlite3.Connection, node: Any, limit: int, offset: int, before: float | None
+    ) -> list[int]:
+        condition = compile_filter(node, self.names(connection), time.time())
+        bound, parameters = condition.sql, condition.parameters
+        if before is not None:
+            bound, parameters = f"key < ? and {bound}", [int(before * 1_000_000) * COUNTERS, *parameters]
+        sql = f"select key from run where {bound} order by key desc limit ? offset ?"  # noqa: S608
+        return [row[0] for row in connection.execute(sql, (*parameters, limit, offset))]
+
+    def count(self, filter_text: str = "") -> int:
+        """Count the runs that match a filter.
+
+        Raises:
+            FilterError: The filter can't be understood.
+        """
+        node = parse(filter_text)
+
+        def question(connection: sqlite3.Connection) -> int:
+            condition = compile_filter(node, self.names(connection), time.time())
+            sql = f"select count(*) from run where {condition.sql}"  # noqa: S608
+            return int(connection.execute(sql, condition.parameters).fetchone()[0])
+
+        return self.ask(question, 0)
+
+    def find(self, id_or_prefix: str, limit: int = 10) -> list[HistoryRun]:
+        """Return the run of this id; or those whose id begins so, newest first, at most ``limit``."""
+
+        def question(connection: sqlite3.Connection) -> list[HistoryRun]:
+            exact = _runs(connection, "where run.id = ?", (id_or_prefix,))
+            if exact or not id_or_prefix:
+                return exact
+            end = id_or_prefix[:-1] + chr(min(ord(id_or_prefix[-1]) + 1, 0x10FFFF))
+            return _runs(connection, f"where run.id >= ? and run.id < ? {_LATEST} limit ?", (id_or_prefix, end, limit))
+
+        return self.ask(question, [])
+
+    def family(self, run: HistoryRun, limit: int = 500) -> list[HistoryRun]:
+        """Return all runs of the workflow that a run belongs to, oldest first, at most ``limit``."""
+        root = run.root_id or run.id
+
+        def question(connection: sqlite3.Connection) -> list[HistoryRun]:
+            where = "where run.key in (select key from run where id = ? union select key from run where root_id = ?)"
+            return _runs(connection, f"{where} order by run.key limit ?", (root, root, limit))
+
+        return self.ask(question, [])
+
+    def life(self, id_: str) -> list[tuple[float, str, str]]:
+        """Return the transitions of a run in order of time: when, event (``received``), detail."""
+
+        def question(connection: sqlite3.Connection) -> list[tuple[float, str, str]]:
+            sql = "select events from life where key = (select key from run where id = ?)"
+            row = connection.execute(sql, (id_,)).fetchone()
+            return [(float(at), str(name), str(detail)) for at, name, detail in orjson.loads(row[0])] if row else []
+
+        return self.ask(question, [])
+
+    def version(self) -> int:
+        """Return a number that grows with each change of runs; costs some microseconds."""
+        return int(self.meta("version") or 0)
+
+    def meta(self, name: str) -> Any:
+        """Return what the recorder remembers under a name: ``cursor``, ``bad_events``, ``dropped_events`` …"""
+
+        def question(connection: sqlite3.Connection) -> Any:
+            row = connection.execute("select value from meta where name = ?", (name,)).fetchone()
+            return row[0] if row else None
+
+        return self.ask(question, None)
+
+    def gaps(self, limit: int = 20) -> list[Gap]:
+        """Return the latest gaps, newest first."""
+
+        def question(connection: sqlite3.Connection) -> list[Gap]:
+            rows = connection.execute("select at, missed, reason from gap order by at desc limit ?", (limit,))
+            return [Gap(*row) for row in rows]
+
+        return self.ask(question, [])
+
+
+def load_runs(connection: sqlite3.Connection, keys: list[int]) -> list[HistoryRun]:
+    """Return the runs of these rows, in this order."""
+    return [run for key in keys for run in _runs(connection, "where run.key = ?", (key,))]
+
+
+def _runs(connection: sqlite3.Connection, rest: str, parameters: tuple[Any, ...]) -> list[HistoryRun]:
+    return [_run(row) for row in connection.execute(_RUN + rest, parameters)]
+
+
+def _run(row: tuple[Any, ...]) -> HistoryRun:
+    key, id_, task = row[:3]
+    middle: list[Any] = list(row[4:])
+    (args, kwargs, result), progress = middle[10:13], middle[16]
+    middle[10:13] = [loads(args), loads(kwargs), loads(result)]
+    middle[16] = _progress(progress)
+    return HistoryRun(id_, key // COUNTERS / 1e6, task, STATES[int(row[3])], *middle)
+
+
+def _progress(text: str | None) -> tuple[int, int | None, str] | None:
+    if text is None:
+        return None
+    done, total, note = text.split(" ", 2)
+    return int(done), None if total == "null" else int(total), note

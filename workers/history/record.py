@@ -1,0 +1,339 @@
+"""One run as the recorder holds it, and how an event changes it. No I/O.
+
+Events arrive late, twice and out of order. What decides is each event's own time, then how far its state is
+in a run's life; what an event says beside the state is kept whenever it fills a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+
+import orjson
+
+from workers.history.errors import BadEvent
+from workers.history.failure import fingerprint, parse_failure
+
+STATES = ("PENDING", "RECEIVED", "STARTED", "RETRY", "REJECTED", "SUCCESS", "FAILURE", "REVOKED")
+"""Celery's states (REJECTED: handed back unacknowledged), by their number in the file."""
+
+FINAL = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
+_RANK = {"PENDING": 0, "RECEIVED": 1, "STARTED": 2, "RETRY": 3, "REJECTED": 3, "REVOKED": 4, "FAILURE": 4, "SUCCESS": 5}
+
+MAX_LIFE = 100
+MAX_NAME = 255
+MAX_COUNT = 1_000_000
+MAX_PRIORITY = 255
+"""Of foreign applications; ours go to 9."""
+_COUNTED_AS = {"retried": "RETRY", "rejected": "REJECTED"}
+_EARLIEST, _LATEST = 1_000_000_000.0, 4_102_444_800.0
+"""Times outside 2001 … 2100 are no times."""
+
+Event = dict[str, Any]
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """A run, with what has changed since it was last written.
+
+    Attributes:
+        key: Row in the file: microseconds of the first time known, and a counter below them. 0: not yet written.
+        state_at: Time of the event that decided the state.
+        life: ``[time, event, detail]`` of each transition, in the order of their times.
+        arguments: ``(args, kwargs)`` as stored texts, when they came since the last write.
+        ending: ``(result, error, traceback, place)`` as stored texts, when it changed since the last write.
+        done: Transitions to be counted, state and time: since the last write, or since ever while no event told
+            the task's name.
+    """
+
+    id: str
+    key: int = 0
+    task: str | None = None
+    queue: str | None = None
+    worker: str | None = None
+    state: str = "PENDING"
+    state_at: float = 0.0
+    priority: int | None = None
+    retries: int = 0
+    sent_at: float | None = None
+    eta_at: float | None = None
+    received_at: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    waited_s: float | None = None
+    ran_s: float | None = None
+    root_id: str | None = None
+    parent_id: str | None = None
+    group_id: str | None = None
+    error_group: str | None = None
+    progress: str | None = None
+    verdict: str | None = None
+    has_arguments: bool = False
+    life: list[list[Any]] = field(default_factory=lambda: cast("list[list[Any]]", []))
+    arguments: tuple[str | None, str | None] | None = None
+    ending: tuple[str | None, str | None, str | None, str | None] | None = None
+    done: list[tuple[str, float]] = field(default_factory=lambda: cast("list[tuple[str, float]]", []))
+
+    def apply(self, event: Event) -> bool:
+        """Take an event in; False when it says nothing new.
+
+        Raises:
+            BadEvent: Its type isn't one of a run, or its time is none.
+        """
+        known = _EVENTS.get(event["type"])
+        if known is None:
+            return False
+        handler, name, detail = known
+        at = event_time(event)
+        if handler is _progress:
+            return _progress(self, event, at)
+        for entry in self.life:
+            if entry[0] == at and entry[1] == name:
+                return False
+        handler(self, event, at)
+        self._remember(at, name, detail(event))
+        self._derive()
+        return True
+
+    def recall_uncounted(self) -> None:
+        """Fill :attr:`done` of a run from the file that was not counted, for want of a name."""
+        if self.task is None:
+            self.done = [(_COUNTED_AS[name], at) for at, name, _ in self.life if name in _COUNTED_AS]
+            if self.state in FINAL and self.finished_at is not None:
+                self.done.append((self.state, self.finished_at))
+
+    def _remember(self, at: float, name: str, detail: str) -> None:
+        life = self.life
+        life.append([at, name, detail])
+        if len(life) > 1 and life[-2][0] > at:
+            life.sort(key=lambda entry: cast("float", entry[0]))
+        if len(life) > MAX_LIFE:
+            del life[MAX_LIFE // 2]
+
+    def enter(self, state: str, at: float) -> bool:
+        """Go to a state, unless what is known is newer or farther; True when it was entered."""
+        current = self.state
+        if self.state_at:
+            if current == "SUCCESS" or at < self.state_at:
+                return False
+            if at == self.state_at and _RANK[state] <= _RANK[current]:
+                return False
+        self.state, self.state_at = state, at
+        if state in FINAL:
+            self.finished_at = at
+            self.verdict = None
+        elif current in FINAL:
+            self.finished_at = self.ran_s = None
+        return True
+
+    def _derive(self) -> None:
+        if self.waited_s is None and self.started_at is not None and self.sent_at is not None:
+            due_at = max(self.sent_at, self.eta_at or 0.0)
+            self.waited_s = max(0.0, self.started_at - due_at)
+        if self.ran_s is None and self.finished_at is not None and self.started_at is not None:
+            self.ran_s = max(0.0, self.finished_at - self.started_at)
+
+
+def event_time(event: Event) -> float:
+    """Return the time of an event.
+
+    Raises:
+        BadEvent: It has none.
+    """
+    at = event.get("timestamp")
+    if type(at) is float and _EARLIEST < at < _LATEST:
+        return at
+    if isinstance(at, bool) or not isinstance(at, int | float) or not _EARLIEST < at < _LATEST:
+        raise BadEvent(f"no time: {str(at)[:40]!r}")
+    return float(at)
+
+
+def _sent(run: RunRecord, event: Event, at: float) -> None:
+    _identify(run, event)
+    retries = _count(event.get("retries"))
+    if not retries and (run.sent_at is None or at < run.sent_at):
+        run.sent_at = at
+        run.eta_at = _iso_time(event.get("eta"))
+    run.retries = max(run.retries, retries)
+    run.queue = _name(event.get("queue")) or run.queue
+    run.priority = _priority(event.get("priority"), run.priority)
+    _take_arguments(run, event)
+    if not run.state_at:
+        run.enter("PENDING", at)
+    if not retries:
+        run.done.append(("SENT", at))
+
+
+def _received(run: RunRecord, event: Event, at: float) -> None:
+    _identify(run, event)
+    run.retries = max(run.retries, _count(event.get("retries")))
+    run.queue = run.queue or _name(event.get("queue"))
+    run.priority = _priority(event.get("priority"), run.priority) if run.priority is None else run.priority
+    if run.sent_at is None:
+        run.sent_at = _optional_time(event.get("sent_at"))
+        run.eta_at = _iso_time(event.get("eta"))
+    if run.received_at is None or at >= run.received_at:
+        run.received_at = at
+        run.worker = _name(event.get("hostname")) or run.worker
+    if not run.has_arguments:
+        _take_arguments(run, event)
+    run.enter("RECEIVED", at)
+
+
+def _started(run: RunRecord, event: Event, at: float) -> None:
+    runs_again = run.state == "SUCCESS" and at > run.state_at
+    if not runs_again and (run.started_at is None or at >= run.started_at):
+        run.started_at = at
+        run.worker = _name(event.get("hostname")) or run.worker
+    run.enter("STARTED", at)
+
+
+def _succeeded(run: RunRecord, event: Event, at: float) -> None:
+    if not run.enter("SUCCESS", at):
+        return
+    run.worker = _name(event.get("hostname")) or run.worker
+    runtime = event.get("runtime")
+    run.ran_s = float(runtime) if isinstance(runtime, int | float) and 0 <= runtime < _LATEST else None
+    run.error_group = None
+    run.ending = (stored(event.get("result"), event.get("result_json")), None, None, None)
+    run.done.append(("SUCCESS", at))
+
+
+def _failed(run: RunRecord, event: Event, at: float) -> None:
+    if not run.enter("FAILURE", at):
+        return
+    run.worker = _name(event.get("hostname")) or run.worker
+    run.ran_s = None
+    _take_failure(run, event)
+    run.done.append(("FAILURE", at))
+
+
+def _retried(run: RunRecord, event: Event, at: float) -> None:
+    seen = 1 + sum(entry[1] == "retried" for entry in run.life)
+    run.retries = max(run.retries, seen)
+    run.done.append(("RETRY", at))
+    if run.enter("RETRY", at):
+        _take_failure(run, event)
+
+
+def _revoked(run: RunRecord, event: Event, at: float) -> None:
+    if run.enter("REVOKED", at):
+        run.ran_s = None
+        run.worker = _name(event.get("hostname")) or run.worker
+        run.done.append(("REVOKED", at))
+
+
+def _rejected(run: RunRecord, event: Event, at: float) -> None:
+    if run.state not in FINAL and run.enter("REJECTED", at):
+        run.done.append(("REJECTED", at))
+
+
+def _cancelled(run: RunRecord, event: Event, at: float) -> None:
+    run.enter("RETRY", at)
+
+
+def _progress(run: RunRecord, event: Event, at: float) -> bool:
+    done, total = event.get("done"), event.get("total")
+    if not isinstance(done, int) or not isinstance(total, int | None):
+        raise BadEvent("progress without figures")
+    if run.state in FINAL or at < run.state_at:
+        return False
+    total_text = "null" if total is None else str(total)
+    run.progress = f"{done} {total_text} {str(event.get('note') or '')[:200]}"
+    return True
+
+
+def _revoked_detail(event: Event) -> str:
+    if event.get("expired"):
+        return "expired"
+    return f"terminated {event.get('signum') or ''}".strip()[:100] if event.get("terminated") else ""
+
+
+def _no_detail(event: Event) -> str:
+    return ""
+
+
+def _text_of(name: str, limit: int) -> Callable[[Event], str]:
+    def detail(event: Event) -> str:
+        value = event.get(name)
+        return value[:limit] if isinstance(value, str) else ""
+
+    return detail
+
+
+_QUEUE, _WORKER, _EXCEPTION = _text_of("queue", MAX_NAME), _text_of("hostname", MAX_NAME), _text_of("exception", 300)
+
+_EVENTS: dict[str, tuple[Callable[[RunRecord, Event, float], Any], str, Callable[[Event], str]]] = {
+    "task-sent": (_sent, "sent", _QUEUE),
+    "task-received": (_received, "received", _WORKER),
+    "task-started": (_started, "started", _WORKER),
+    "task-succeeded": (_succeeded, "succeeded", _no_detail),
+    "task-failed": (_failed, "failed", _EXCEPTION),
+    "task-retried": (_retried, "retried", _EXCEPTION),
+    "task-revoked": (_revoked, "revoked", _revoked_detail),
+    "task-rejected": (_rejected, "rejected", lambda event: "back to its queue" if event.get("requeue") else ""),
+    "task-cancelled": (_cancelled, "cancelled", lambda event: "its worker lost the broker"),
+    "task-progress": (_progress, "progress", _no_detail),
+}
+
+
+def _identify(run: RunRecord, event: Event) -> None:
+    run.task = run.task or _name(event.get("name"))
+    root_id = event.get("root_id")
+    if root_id != run.id:
+        run.root_id = run.root_id or _name(root_id)
+    run.parent_id = run.parent_id or _name(event.get("parent_id"))
+    run.group_id = run.group_id or _name(event.get("group"))
+
+
+def _take_arguments(run: RunRecord, event: Event) -> None:
+    if "args" in event or "kwargs" in event:
+        run.arguments = (stored(event.get("args")), stored(event.get("kwargs")))
+        run.has_arguments = True
+
+
+def _take_failure(run: RunRecord, event: Event) -> None:
+    failure = parse_failure(str(event.get("exception") or ""), str(event.get("traceback") or ""))
+    run.error_group = fingerprint(failure)
+    run.ending = (None, failure.error, failure.traceback, failure.place)
+
+
+def stored(value: Any, json_text: str | None = None) -> str | None:
+    """Write a value as the file holds it: JSON, or a repr after ``~``."""
+    if json_text is not None:
+        return json_text
+    if isinstance(value, str):
+        return f"~{value}"
+    return None if value is None else dumps(value)
+
+
+def dumps(value: Any) -> str:
+    """Encode a JSON value as text."""
+    return orjson.dumps(value).decode()
+
+
+def _name(value: Any) -> str | None:
+    return value[:MAX_NAME] if isinstance(value, str) and value else None
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and 0 < value < MAX_COUNT else 0
+
+
+def _priority(value: Any, known: int | None) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_PRIORITY else known
+
+
+def _optional_time(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and _EARLIEST < value < _LATEST else None
+
+
+def _iso_time(value: Any) -> float | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return _optional_time(datetime.fromisoformat(value).timestamp())
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,220 @@
+"""The program ``recorder``: event stream → history. ``python -m workers.history.recorder``.
+
+Reads the stream from its cursor, which is in the same transaction as what was read: killed at any moment, it
+loses nothing and doubles nothing. It waits for a broker that is away and for a disk that is full, rebuilds a
+damaged file from the stream, and ends on SIGTERM after the batch at hand.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import logging
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any, cast
+
+import orjson
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from config.errors import ConfigError
+from config.settings import settings
+from workers.history import results
+from workers.history.errors import AlreadyRecording, HistoryError
+from workers.history.record import Event
+from workers.history.retention import Retention
+from workers.history.schema import lock_path, set_aside
+from workers.history.store import Store
+from workers.history.writer import FIELD, STREAM
+
+log = logging.getLogger("nexus.recorder")
+
+BATCH = 1_000
+BATCH_BYTES = 8_000_000
+"""Batches get smaller when events are large: what is read at once is in memory at once."""
+
+BLOCK_MS = 1_000
+RETRY_S = 1.0
+START = "0-0"
+
+
+class Recorder:
+    """Copies one stream into one file.
+
+    Args:
+        client: Redis; its socket timeout must be above :data:`BLOCK_MS`.
+        path: The history's file.
+        stream: Key of the stream.
+        retention: What is kept, and for how long.
+    """
+
+    def __init__(
+        self, client: redis.Redis, path: Path, stream: str = STREAM, retention: Retention | None = None
+    ) -> None:
+        self._client = client
+        self._path = path
+        self._stream = stream
+        self._retention = retention or Retention()
+        self._lock = _lock(path)
+        self._store: Store | None = None
+        self._stopping = threading.Event()
+        self._count = BATCH // 10
+
+    def stop(self) -> None:
+        """End after the batch at hand."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Record until :meth:`stop`."""
+        try:
+            while not self._stopping.is_set():
+                self._guarded_step()
+        finally:
+            if self._store is not None:
+                self._store.close()
+            self._lock.close()
+
+    def _guarded_step(self) -> None:
+        try:
+            self.step()
+        except (redis.RedisError, OSError) as error:
+            self._wait("the broker does not answer", error)
+        except sqlite3.OperationalError as error:
+            # A full disk, a folder that can't be written: both can pass.
+            self._wait("the history can't be written", error)
+        except sqlite3.DatabaseError as error:
+            self._rebuild(error)
+
+    def _wait(self, what: str, error: Exception) -> None:
+        log.warning("%s: %s; trying again", what, error)
+        self._stopping.wait(RETRY_S)
+
+    def _rebuild(self, error: sqlite3.DatabaseError) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+        log.error("the history is damaged (%s): set aside as %s, building a new one", error, set_aside(self._path))
+
+    def step(self) -> int:
+        """Record one batch, or wait a second for one; returns how many events it had."""
+        if self._store is None:
+            self._store = Store(self._path)
+        store = self._store
+        cursor = str(store.meta("cursor", START))
+        entries = self._read(store, cursor)
+        if not entries:
+            self._touch()
+            self._retention.step(store)
+            entries = self._entries(self._client.xread({self._stream: cursor}, count=self._count, block=BLOCK_MS))
+        if entries:
+            self._write(store, entries)
+        return len(entries)
+
+    def _read(self, store: Store, cursor: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        """Read what is there, and look whether the stream was cut or made anew behind the cursor."""
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.xinfo_stream(self._stream)
+        pipeline.xread({self._stream: cursor}, count=self._count)
+        info, reply = pipeline.execute(raise_on_error=False)
+        if isinstance(reply, Exception):
+            raise reply
+        if isinstance(info, redis.ResponseError):  # no stream yet
+            return []
+        if cursor != START and _order(info["last-generated-id"]) < _order(cursor):
+            _note_gap(store, cursor, START, None, "the stream was made anew")
+            store.write((), cursor=START, offset=0)
+            return self._read(store, START)
+        self._look_for_gap(store, cursor, info)
+        return self._entries(reply)
+
+    def _look_for_gap(self, store: Store, cursor: str, info: dict[str, Any]) -> None:
+        trimmed = int(info.get("entries-added", 0)) - int(info["length"])
+        offset = store.meta("offset")
+        if offset is None or cursor == START:
+            store.write((), offset=trimmed)
+        elif trimmed > offset:
+            first = info["first-entry"]
+            _note_gap(store, cursor, first[0].decode() if first else "", trimmed - offset, "the stream was cut")
+            log.warning("%d events were cut from the stream before they were recorded", trimmed - offset)
+            store.write((), offset=trimmed)
+
+    @staticmethod
+    def _entries(reply: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        return reply[0][1] if reply else []
+
+    def _write(self, store: Store, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        events: list[Event | bytes] = [_decoded(fields) for _, fields in entries]
+        results.complete(self._client, (event for event in events if isinstance(event, dict)))
+        offset = int(store.meta("offset", 0)) + len(entries)
+        store.write(events, cursor=entries[-1][0].decode(), offset=offset)
+        if len(entries) < self._count:
+            self._touch()
+        size = sum(len(fields.get(FIELD, b"")) for _, fields in entries if fields) // len(entries)
+        self._count = max(10, min(BATCH, 2 * self._count, BATCH_BYTES // max(1, size)))
+
+    def _touch(self) -> None:
+        """Say that everything is recorded as of now: by the lock file's time, which costs no write to the history."""
+        os.utime(self._lock.fileno())
+
+
+def _decoded(fields: Any) -> Event | bytes:
+    data = fields.get(FIELD, b"") if fields else b""
+    try:
+        event = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return data
+    return cast("Event", event) if isinstance(event, dict) else data
+
+
+def _order(entry_id: bytes | str) -> tuple[int, int]:
+    text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
+    milliseconds, _, number = text.partition("-")
+    return int(milliseconds), int(number or 0)
+
+
+def _note_gap(store: Store, after: str, before: str, missed: int | None, reason: str) -> None:
+    store.connection.execute("insert into gap values (?, ?, ?, ?, ?)", (time.time(), after, before, missed, reason))
+
+
+def _lock(path: Path) -> IO[bytes]:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = os.fdopen(os.open(lock_path(path), os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise AlreadyRecording(f"another recorder writes {path}") from None
+    return file
+
+
+def main() -> None:
+    """Run the program."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    current = settings()
+    client = redis.Redis.from_url(
+        current.broker.redis_py,
+        socket_timeout=BLOCK_MS / 1000 + 5,
+        socket_connect_timeout=5,
+        retry=Retry(NoBackoff(), 0),
+    )
+    recorder = Recorder(client, current.paths.history)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: recorder.stop())
+    gc.set_threshold(100_000, 50, 100)  # the runs in memory are no garbage, and looking through them costs a tenth
+    log.info("recording %s into %s", current.broker.masked, current.paths.history)
+    recorder.run()
+    log.info("stopped")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ConfigError, HistoryError, OSError) as problem:
+        sys.exit(f"recorder: {problem}")

@@ -1,0 +1,76 @@
+"""What is kept: pruned in small steps while the recorder has nothing else to do."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import dataclass, field
+
+from workers.history.schema import COUNTERS
+from workers.history.store import Store
+
+STEP = 500
+"""Runs that one step removes: a few milliseconds."""
+
+INTERVAL_S = 10.0
+"""Pause between two looks, once nothing is too old."""
+
+MINUTES_KEPT_S = 400 * 24 * 3600
+"""Aggregates are small and stay for a year."""
+
+
+@dataclass
+class Retention:
+    """How long runs stay.
+
+    Attributes:
+        max_age_s: Older runs go.
+        max_runs: Beyond so many, the oldest go.
+        max_bytes: A larger file loses its oldest runs.
+    """
+
+    max_age_s: float = 30 * 24 * 3600
+    max_runs: int = 5_000_000
+    max_bytes: int = 4_000_000_000
+    _next_at: float = field(default=0.0, repr=False)
+
+    def step(self, store: Store) -> int:
+        """Remove some runs that are too old or too many; returns how many."""
+        if time.monotonic() < self._next_at:
+            return 0
+        connection = store.connection
+        oldest = int((time.time() - self.max_age_s) * 1_000_000) * COUNTERS
+        removed = _remove(connection, f"key < {oldest}")
+        if not removed and self._is_too_large(connection):
+            removed = _remove(connection, "1")
+        if not removed:
+            connection.execute("delete from minute where minute < ?", (int((time.time() - MINUTES_KEPT_S) // 60),))
+            self._next_at = time.monotonic() + INTERVAL_S
+        return removed
+
+    def _is_too_large(self, connection: sqlite3.Connection) -> bool:
+        pages, free, size = (
+            connection.execute(f"pragma {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        if (pages - free) * size > self.max_bytes:
+            return True
+        # Counting an index takes long in a large file; runs below the limit can't fill as many pages.
+        if pages * 40 < self.max_runs:
+            return False
+        return connection.execute("select count(*) from run").fetchone()[0] > self.max_runs
+
+
+def _remove(connection: sqlite3.Connection, which: str) -> int:
+    keys = f"select key from run where {which} order by key limit {STEP}"  # noqa: S608
+    connection.execute("begin immediate")
+    try:
+        rows = connection.execute(keys).fetchall()
+        for table in ("arguments", "ending", "life", "run"):
+            connection.executemany(f"delete from {table} where key = ?", rows)  # noqa: S608
+        if rows:
+            connection.execute("pragma incremental_vacuum(200)")
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    return len(rows)

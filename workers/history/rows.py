@@ -1,0 +1,131 @@
+"""Rows that the history answers with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRun:
+    """One run as the history knows it; times are seconds since the epoch, None is unknown.
+
+    Attributes:
+        at: When it was sent, or first heard of; runs are in its order.
+        waited_s: From sent (or due) to started.
+        ran_s: From started to its end.
+        args: A JSON list, or a repr where only that is known.
+        error: ``Type: message``.
+        place: File and function that raised it.
+        verdict: ``lost?`` and why, when events ended before the run did.
+        priority: 0 first.
+    """
+
+    id: str
+    at: float
+    task: str | None
+    state: str
+    queue: str | None
+    priority: int | None
+    worker: str | None
+    sent_at: float | None
+    received_at: float | None
+    started_at: float | None
+    finished_at: float | None
+    waited_s: float | None
+    ran_s: float | None
+    retries: int
+    args: Any
+    kwargs: Any
+    result: Any
+    error: str | None
+    traceback: str | None
+    place: str | None
+    progress: tuple[int, int | None, str] | None
+    root_id: str | None
+    parent_id: str | None
+    group_id: str | None
+    verdict: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorGroup:
+    """Failures of one type at one place.
+
+    Attributes:
+        type: Class of the exception.
+        place: File and function that raised it; empty when unknown.
+        count: How many runs ended so.
+        message: Of the latest: ``Type: message``.
+        tasks: Names of the tasks, the most frequent first.
+        latest_id: Id of the latest such run.
+        per_slice: Counts over the time asked for, in equal slices, oldest first.
+    """
+
+    type: str
+    place: str
+    count: int
+    first_at: float
+    last_at: float
+    message: str
+    tasks: tuple[str, ...]
+    latest_id: str
+    per_slice: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStats:
+    """What became of the runs of one task (and queue) over some time.
+
+    Attributes:
+        count: Runs that ended: ``succeeded + failed + revoked``.
+        failure_rate: Failed of those that succeeded or failed, 0 … 1; None when none did.
+        retried: Retries, not runs.
+        ran_s: p50, p95, p99 in seconds within 2 %, or None when nothing ran.
+        waited_s: p50, p95, p99 of the time from sent to started.
+    """
+
+    task: str
+    queue: str
+    count: int
+    sent: int
+    succeeded: int
+    failed: int
+    revoked: int
+    retried: int
+    failure_rate: float | None
+    ran_s: tuple[float, float, float] | None
+    waited_s: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What happened in one slice of time.
+
+    Attributes:
+        at: Its start.
+        sent: Runs published.
+        succeeded: Runs that succeeded, and so on.
+    """
+
+    at: float
+    sent: int
+    succeeded: int
+    failed: int
+    revoked: int
+    retried: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A part of the stream that was never recorded.
+
+    Attributes:
+        at: When it was noticed.
+        missed: How many events; None when unknown.
+        reason: Why.
+    """
+
+    at: float
+    missed: int | None
+    reason: str

@@ -1,0 +1,143 @@
+"""The history's SQLite file: tables, connections, and what to do with a file that is none."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from workers.history.errors import HistoryError
+
+VERSION = 1
+BUSY_TIMEOUT_S = 5.0
+
+COUNTERS = 1024
+"""Runs that can share one microsecond: a run's key is its time in microseconds times this, and a counter."""
+
+_TABLES = """
+-- Names of tasks, queues, workers and error groups, by number.
+create table name (
+  id integer primary key,
+  kind text not null,
+  text text not null,
+  unique (kind, text)
+);
+-- One row a run. Its key holds the time: microseconds since the epoch * 1024 + a counter, so that
+-- every index is in order of time without saying so.
+create table run (
+  key integer primary key,
+  id text not null,
+  task integer,
+  queue integer,
+  worker integer,
+  state integer not null,
+  state_at real not null,
+  priority integer,
+  retries integer not null,
+  sent_at real,
+  eta_at real,
+  received_at real,
+  started_at real,
+  finished_at real,
+  waited_s real,
+  ran_s real,
+  root_id text,
+  parent_id text,
+  group_id text,
+  error_group integer,
+  progress text,
+  verdict text
+);
+create unique index run_id on run (id);
+create index run_state on run (state);
+create index run_queue on run (queue, state);
+create index run_task on run (task, state);
+create index run_worker on run (worker);
+create index run_retries on run (retries) where retries > 0;
+create index run_ran on run (ran_s) where ran_s >= 1;
+create index run_waited on run (waited_s) where waited_s >= 1;
+create index run_error on run (error_group) where error_group is not null;
+create index run_root on run (root_id) where root_id is not null;
+-- The wide parts, written once each.
+create table arguments (key integer primary key, args text, kwargs text);
+create table ending (key integer primary key, result text, error text, traceback text, place text);
+create table life (key integer primary key, events text not null);
+-- Counts and distributions by minute, task, queue and state; see workers/history/aggregates.py.
+create table minute (
+  minute integer not null,
+  task integer not null,
+  queue integer not null,
+  state integer not null,
+  count integer not null,
+  waited blob,
+  ran blob,
+  primary key (minute, task, queue, state)
+) without rowid;
+-- Where parts of the stream are missing, and what was wrong with it.
+create table gap (at real not null, after text not null, before text not null, missed integer, reason text not null);
+create table meta (name text primary key, value) without rowid;
+"""
+
+
+def lock_path(path: Path) -> Path:
+    """Name the file that a recorder holds locked; its time is when the history was last complete."""
+    return path.with_name(f"{path.name}.lock")
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file for its one writer; makes it, readable by its owner only, where there is none.
+
+    Raises:
+        HistoryError: A newer version of Nexus wrote it.
+        sqlite3.DatabaseError: It is no SQLite file, or damaged.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("pragma user_version").fetchone()[0]
+    if version > VERSION:
+        raise HistoryError(f"{path} was written by a newer version of Nexus; move it away or update")
+    if not version:
+        connection.execute("pragma auto_vacuum = incremental")
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = normal")
+    connection.execute("pragma cache_size = -16000")
+    connection.execute("pragma journal_size_limit = 67108864")
+    connection.execute("pragma temp_store = memory")
+    if not version:
+        connection.executescript(f"begin;{_TABLES}pragma user_version = {VERSION};commit;")
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Open the file for reading only.
+
+    Raises:
+        sqlite3.OperationalError: There is no such file.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    connection.execute("pragma query_only = on")
+    connection.execute("pragma cache_size = -8000")
+    connection.execute("pragma temp_store = memory")
+    return connection
+
+
+def set_aside(path: Path) -> Path:
+    """Move a file that can't be used out of the way, so that a new one can be built; returns its new name."""
+    aside = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}")
+    for older in sorted(path.parent.glob(f"{path.name}.corrupt-*")):
+        older.unlink(missing_ok=True)  # one is kept: it can be as large as the disk's rest
+    path.replace(aside)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return aside

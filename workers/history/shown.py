@@ -1,0 +1,100 @@
+"""What of a run's arguments, result and error may be shown: masked, without what is private, and cut to size."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import orjson
+from celery import Celery
+
+from config.queues import spec_of_task
+from workers.masking import mask, mask_text
+from workers.privacy import without_private
+
+MAX_ARGUMENTS_BYTES = 64 * 1024
+"""Of one run's positional arguments, and of its keyword arguments, as JSON."""
+
+MAX_VALUE_BYTES = 16 * 1024
+"""Of one argument, once all together are too large."""
+
+CUT_VALUE_CHARACTERS = 2_000
+MAX_TRACEBACK = 32 * 1024
+_TRACEBACK_HEAD = 8 * 1024
+
+
+def shown_arguments(
+    app: Celery, task_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Copy a run's arguments for an event.
+
+    Secrets are masked by the names of their parameters and by what they look like; of private arguments only
+    the size is told.
+    """
+    task = _task(app, task_name)
+    args, kwargs = without_private(task, args, kwargs)
+    names = _positional_names(task, len(args))
+    positional = [next(iter(mask({name: value}).values())) for name, value in zip(names, args, strict=True)]
+    return _fitted_list(positional), _fitted(dict(mask(kwargs)))
+
+
+def shown_error(text: str) -> str:
+    """Copy an exception's repr for an event."""
+    return mask_text(text)
+
+
+def shown_traceback(text: str) -> str:
+    """Copy a traceback for an event; of a long one the middle is left out."""
+    if len(text) > MAX_TRACEBACK:
+        tail = text[_TRACEBACK_HEAD - MAX_TRACEBACK :]
+        text = f"{text[:_TRACEBACK_HEAD]}\n… ({len(text) - MAX_TRACEBACK} characters left out)\n{tail}"
+    return mask_text(text, MAX_TRACEBACK + 100)
+
+
+def _task(app: Celery, name: str) -> Any:
+    task = app.tasks.get(name)
+    spec = spec_of_task(name)
+    if task is None and spec is not None and name.startswith(f"{spec.module}."):
+        # Published by name from a process that never imported it: what is private stays private.
+        import_module(spec.module)
+        task = app.tasks.get(name)
+    return task
+
+
+def _positional_names(task: Any, count: int) -> list[str]:
+    names: list[str] = []
+    if task is not None and count:
+        parameters = inspect.signature(task.run).parameters.values()
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        names = [parameter.name for parameter in parameters if parameter.kind in kinds][:count]
+    return names + [""] * (count - len(names))
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except (TypeError, ValueError):
+        return ascii(value).encode()
+
+
+def _fitted_list(values: list[Any]) -> list[Any]:
+    return list(_fitted({str(index): value for index, value in enumerate(values)}).values())
+
+
+def _fitted(values: dict[str, Any]) -> dict[str, Any]:
+    if len(_json(values)) <= MAX_ARGUMENTS_BYTES:
+        return values
+    cut = {name: _cut(value) for name, value in values.items()}
+    if len(_json(cut)) <= MAX_ARGUMENTS_BYTES:
+        return cut
+    return {"…": f"{len(values)} arguments, too large to show"}
+
+
+def _cut(value: Any) -> Any:
+    data = _json(value)
+    if len(data) <= MAX_VALUE_BYTES:
+        return value
+    text = value if isinstance(value, str) else data.decode(errors="replace")
+    return f"{text[:CUT_VALUE_CHARACTERS]}… ({len(text) - CUT_VALUE_CHARACTERS} more characters)"

@@ -1,0 +1,58 @@
+"""Cells of a worksheet as readers give them (empty ones are ``""``): their kinds, and how they are written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+
+Cell = str | int | float | bool | dt.datetime | dt.date | dt.time | dt.timedelta
+
+KINDS: dict[type, str] = {
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    str: "text",
+    dt.datetime: "date",
+    dt.date: "date",
+    dt.time: "date",
+    dt.timedelta: "duration",
+}
+"""Python type → what the result calls it."""
+
+_FORMULA_STARTS = frozenset("=+-@\t\r\n")
+_EXACT_INTEGER = 2**53
+
+
+def number(value: float) -> int | float | None:
+    """Give a number as JSON has it: whole ones as integers, what is not finite as None."""
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) < _EXACT_INTEGER else value
+
+
+def as_json(value: Cell) -> str | int | float | bool | None:
+    """Write a cell for JSON: empty as None, dates in ISO 8601, durations in seconds."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
+    return value.isoformat() if isinstance(value, dt.datetime | dt.date | dt.time) else value
+
+
+def as_text(value: Cell) -> str:
+    """Write a cell for people."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    written = as_json(value)
+    return "" if written is None else str(written)
+
+
+def as_csv(value: Cell) -> str:
+    """Write a cell for CSV; text that a spreadsheet would run as a formula gets an apostrophe before it."""
+    if isinstance(value, str):
+        return f"'{value}" if value[:1] in _FORMULA_STARTS and value else value
+    return as_text(value)

@@ -1,0 +1,93 @@
+"""Workbooks (``.xlsx .xlsm .xltx .xltm .xlsb .xls .ods``): analysis, conversion, aggregations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workers.errors import InvalidArgument, TimedOut
+from workers.services.documents import conversions, figures, formats
+from workers.services.documents.aggregations import Aggregation, Columns
+from workers.services.documents.cells import as_text
+from workers.services.documents.job import Job, clean, time_box
+from workers.services.documents.workbook import Row, Sheet, sheets
+from workers.services.progress import Progress
+
+MAX_DESCRIBED_COLUMNS = 1000
+_CONTENT_ROWS = 20
+_CONTENT_COLUMNS = 50
+
+
+def process(payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Read a workbook inside the sandbox; operations ``analyze``, ``convert``, ``calculate``."""
+    job = Job.of(payload, progress)
+    named: dict[str, str] = job.options.get("calculations") or {}
+    calculations = {name: Aggregation.parse(name, text) for name, text in named.items()}
+    with job.file:
+        found = formats.require(job.file, "xlsx", "xls", "xlsb", "ods")
+        _read(sheets(job.file, found), job, calculations)
+    return job.result(found)
+
+
+def _read(book: list[Sheet], job: Job, calculations: dict[str, Aggregation]) -> None:
+    described: list[dict[str, Any]] = []
+    preview: list[str] = []
+    aggregated = Columns(calculations)
+    for number, sheet in enumerate(book, 1):
+        rows = list(sheet.rows())
+        columns = list(figures.columns(rows))
+        description = {"name": sheet.name, "hidden": sheet.is_hidden, **figures.extent(rows, columns)}
+        if "analyze" in job.operations:
+            description |= _figures(rows, columns, job)
+        if "calculate" in job.operations:
+            aggregated.take(sheet.name, rows)
+        if "convert" in job.operations:
+            _convert(sheet, number, rows, job)
+        preview += [f"Sheet {sheet.name}", *_preview(rows)]
+        described.append(description)
+        job.progress(number, len(book), f"sheet {number}")
+    job.extra["sheets"] = described
+    job.stats = {
+        "sheets": len(described),
+        "rows": sum(sheet["rows"] for sheet in described),
+        "cells": sum(sheet["cells"] for sheet in described),
+    }
+    if "calculate" in job.operations:
+        job.extra["calculations"] = aggregated.results()
+    job.content = clean("\n".join(preview))
+
+
+def _figures(rows: list[Row], columns: list[figures.Column], job: Job) -> dict[str, Any]:
+    """Describe each column; the first row names them when it is all text and another follows."""
+    header, body = figures.split_header(rows)
+    described: list[dict[str, Any]] = []
+    for index, filled in columns:
+        name = as_text(header[index]) if index < len(header) else ""
+        values = filled[1:] if name else filled
+        if len(described) == MAX_DESCRIBED_COLUMNS:
+            job.warn("columns_skipped", f"only the first {MAX_DESCRIBED_COLUMNS} columns of a sheet are described")
+            break
+        described.append(figures.describe(index, name, values, len(body)))
+    return {"header": bool(header), "data_rows": len(body), "column_figures": described}
+
+
+def _convert(sheet: Sheet, number: int, rows: list[Row], job: Job) -> None:
+    files: list[dict[str, str]] = job.outputs.setdefault("files", [])
+    for name in job.options.get("formats") or conversions.WRITERS:
+        writer = conversions.WRITERS.get(name)
+        if writer is None:
+            raise InvalidArgument(f"formats: {name!a} is unknown; possible: {', '.join(conversions.WRITERS)}")
+        file_name = f"sheet-{number:03d}.{name}"
+        try:
+            with time_box(job.time_left_s()), job.out.writing(file_name) as file:
+                writer(sheet.name, rows, file)
+        except TimedOut:
+            job.warn("files_skipped", f"no time left to convert from sheet {number} on; convert to fewer formats")
+            return
+        path = str(job.out.path / file_name)
+        files.append({"sheet": sheet.name, "format": name, "path": path})
+        job.outputs.setdefault(f"{name}_file", path)
+        job.outputs.setdefault(f"{name}_files", []).append(path)
+
+
+def _preview(rows: list[Row]) -> list[str]:
+    return ["\t".join(map(as_text, values[:_CONTENT_COLUMNS])) for _, values in rows[:_CONTENT_ROWS]]

@@ -1,0 +1,160 @@
+"""Parts of Office Open XML packages: relationships, properties, pictures; strict and transitional alike.
+
+Elements are matched by their local names, because both flavours of the standard use them with different
+namespaces. The packages' own content types are not asked: templates and macro files are read like documents.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import unquote
+
+import lxml.etree
+
+from workers.errors import Corrupt, TooComplex, UnsafeXml
+from workers.services.documents.archive import Archive
+
+etree = cast("Any", lxml.etree)  # pyright: ignore[reportAttributeAccessIssue]
+Element = Any
+"""``lxml``'s element; it ships no types of its own."""
+
+_TOO_DEEP = ("depth", "huge", "too long", "limit")
+
+
+@dataclass(frozen=True)
+class Relationship:
+    """A link from one part to another.
+
+    Attributes:
+        id: What the part's XML calls it.
+        kind: Last word of its type: ``slide``, ``image``, ``notesSlide``.
+        target: Name of the other part, or an outside address.
+        is_external: Whether it leaves the package; such targets are never opened.
+    """
+
+    id: str
+    kind: str
+    target: str
+    is_external: bool
+
+
+def local(element: Element) -> str:
+    """Return an element's name without its namespace (empty for comments and processing instructions)."""
+    tag = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def attribute(element: Element, name: str) -> str | None:
+    """Return an attribute by its local name, whatever its namespace."""
+    for key, value in element.attrib.items():
+        if key.rpartition("}")[2] == name:
+            return str(value)
+    return None
+
+
+def parse(archive: Archive, name: str) -> Element:
+    """Parse a part, entities and network off.
+
+    Raises:
+        UnsafeXml: It declares a DOCTYPE.
+        TooComplex: Nested deeper, or with longer texts, than the parser allows.
+        Corrupt: It is missing or no XML.
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(archive.read(name), parser)
+    except etree.XMLSyntaxError as error:
+        raise xml_error(name, error) from None
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise UnsafeXml(f"{name!a} declares a DOCTYPE; Office documents have none")
+    return root
+
+
+def stream(archive: Archive, name: str, tags: tuple[str, ...]) -> Iterator[tuple[str, Element]]:
+    """Stream a part's ``start`` and ``end`` events of elements with these local names.
+
+    Raises:
+        TooComplex: As :func:`parse`.
+        Corrupt: As :func:`parse`.
+    """
+    with archive.open(name) as member:
+        wanted = tuple(f"{{*}}{tag}" for tag in tags)
+        events = etree.iterparse(
+            member, events=("start", "end"), tag=wanted, resolve_entities=False, no_network=True, huge_tree=False
+        )
+        try:
+            yield from events
+        except etree.XMLSyntaxError as error:
+            raise xml_error(name, error) from None
+
+
+def xml_error(name: str, error: Exception) -> Corrupt | TooComplex:
+    """Turn the parser's complaint into ours."""
+    words = str(error)[:200]
+    if any(word in words.lower() for word in _TOO_DEEP):
+        return TooComplex(f"{name!a}: {words}")
+    return Corrupt(f"{name!a} is no well-formed XML ({words})")
+
+
+def relationships(archive: Archive, part: str) -> list[Relationship]:
+    """List what a part (empty: the package) links to; nothing when it has no links."""
+    folder, _, name = part.rpartition("/")
+    rels = posixpath.join(folder, "_rels", f"{name}.rels")
+    if rels not in archive:
+        return []
+    found: list[Relationship] = []
+    for item in parse(archive, rels).iter("{*}Relationship"):
+        target = item.get("Target") or ""
+        is_external = item.get("TargetMode") == "External"
+        if not is_external:
+            target = posixpath.normpath(posixpath.join("/", folder, unquote(target))).lstrip("/")
+        found.append(
+            Relationship(item.get("Id") or "", (item.get("Type") or "").rpartition("/")[2], target, is_external)
+        )
+    return found
+
+
+def linked(archive: Archive, part: str, *kinds: str) -> list[str]:
+    """List existing parts that a part links to, of these kinds, in order."""
+    return [
+        link.target
+        for link in relationships(archive, part)
+        if link.kind in kinds and not link.is_external and link.target in archive
+    ]
+
+
+def main_part(archive: Archive, usual: str) -> str:
+    """Find the package's main part.
+
+    Raises:
+        Corrupt: There is none.
+    """
+    found = [name for name in linked(archive, "", "officeDocument") if name.endswith(".xml")]
+    if found:
+        return found[0]
+    if usual in archive:
+        return usual
+    raise Corrupt(f"the main part {usual!a} is missing in the container")
+
+
+def properties(archive: Archive) -> dict[str, str]:
+    """Read the core and application properties: title, creator, created, pages …; empty ones are left out."""
+    found: dict[str, str] = {}
+    for part in (*linked(archive, "", "core-properties"), *linked(archive, "", "extended-properties")):
+        for element in parse(archive, part):
+            text = (element.text or "").strip()
+            if text and len(element) == 0 and local(element):
+                found.setdefault(_snake(local(element)), text[:1000])
+    return found
+
+
+def media(archive: Archive) -> list[str]:
+    """List the package's embedded pictures."""
+    return [name for name in archive.names() if "/media/" in f"/{name.lower()}"]
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() and index else char.lower() for index, char in enumerate(name))

@@ -1,0 +1,71 @@
+"""Write texts of everyday kinds: what the model is told for each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workers.services.llm.choices import ContentType, Length, TextFormat, Tone
+from workers.services.llm.kept import Kept
+from workers.services.llm.models import Voice
+from workers.services.llm.several import ask_once
+from workers.services.progress import Progress, no_progress
+
+BRIEFS: dict[ContentType, str] = {
+    "blog_post": "a blog post with a title, an opening that makes one read on, sections with headings, and a close",
+    "email": "an e-mail: a first line 'Subject: …', then greeting, body, close",
+    "product_description": "a product description: a headline, what it does for its buyer, and a short list of facts",
+    "social_post": "a post for social media: one idea, no more than 280 characters, at most two hashtags",
+    "newsletter": "a newsletter: a subject line, a short opening, sections with headings, and one call to action",
+    "press_release": "a press release: headline, dateline left open as [place, date], lead, body, a note on the sender",
+    "job_posting": "a job posting: title, what the work is, what is asked for, what is offered, how to apply",
+    "faq": "a list of the questions that readers will have, each with a short answer",
+    "article": "an article with a headline, a lead that says the essence, and a body in sections",
+}
+
+LENGTHS: dict[Length, int] = {"short": 150, "medium": 500, "long": 1200}
+"""Words to aim at; a post for social media keeps its own limit."""
+
+_FORMATS: dict[TextFormat, str] = {
+    "markdown": "Format it as Markdown.",
+    "plain": "Write plain text without any markup.",
+    "html": "Format it as an HTML fragment (h1 to h3, p, ul, li, strong), without script, style or a page around it.",
+}
+
+
+def generate(
+    topic: str,
+    content_type: ContentType,
+    voice: Voice,
+    kept: Kept,
+    progress: Progress = no_progress,
+    *,
+    tone: Tone = "neutral",
+    length: Length = "medium",
+    text_format: TextFormat = "markdown",
+    audience: str | None = None,
+    language: str | None = None,
+    keywords: list[str] | None = None,
+    instructions: str | None = None,
+) -> dict[str, Any]:
+    """Write one text; returns the answer with ``content_type`` and ``words``.
+
+    Raises:
+        TaskError: As :func:`~workers.services.llm.asking.ask`.
+    """
+    lines = [
+        f"Write {BRIEFS[content_type]}.",
+        f"Topic: {topic}",
+        f"Tone: {tone}.",
+        "" if content_type == "social_post" else f"Length: about {LENGTHS[length]} words.",
+        f"Readers: {audience}." if audience else "",
+        f"Language: {language}." if language else "Write in the language of the topic.",
+        f"Use these words where they fit: {', '.join(keywords)}." if keywords else "",
+        _FORMATS[text_format],
+        f"Also: {instructions}" if instructions else "",
+    ]
+    system = (
+        "You write for a company. Answer with the text alone, without remarks before or after it. "
+        "Invent no facts, numbers, names or quotations: leave a [placeholder] where one is needed."
+    )
+    answer = ask_once(voice.question("\n".join(filter(None, lines)), system), kept, progress)
+    return answer.as_dict() | {"content_type": content_type, "words": len(answer.content.split())}
