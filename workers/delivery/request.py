@@ -9,14 +9,14 @@ from typing import Any
 import redis
 from celery.exceptions import WorkerLostError
 from celery.utils.log import get_logger
-from celery.worker.request import Request as CeleryRequest
 
 from workers.delivery import rescue
 from workers.delivery.keys import FetchedTag
+from workers.private_records import PrivateRequest
 
 logger = get_logger(__name__)
 
-_Request: Any = CeleryRequest
+_Request: Any = PrivateRequest
 
 
 class Request(_Request):
