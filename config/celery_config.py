@@ -70,7 +70,7 @@ def _settings() -> dict[str, Any]:
         "socket_timeout": 10,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
-        "health_check_interval": 5,
+        "health_check_interval": 3,
     }
     return {
         "broker_url": broker,

@@ -37,7 +37,8 @@ REFUSED_WAIT_S = 1.0
 EARLY_S = 1.0
 """A message that is due so soon is delivered; Celery's own timer waits for the rest."""
 
-ACKNOWLEDGE_TIMEOUT_S = 5.0
+STOCK_LOOK_EVERY_S = 600.0
+ACKNOWLEDGE_TIMEOUT_S = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ _parse_response: Any = redis.Redis.parse_response
 
 class QoS(_QoS):
     """Tracks what was delivered; what the fetch recorded is acknowledged and put back by :class:`InFlight`."""
+
+    _look_for_stock_at = 0.0
 
     def append(self, message: Any, delivery_tag: Any) -> None:
         """Note a delivered message."""
@@ -89,6 +92,15 @@ class QoS(_QoS):
             self.channel.in_flight.restore(tag, first=not leftmost)
         else:
             super().restore_by_tag(tag, client=client, leftmost=leftmost)
+
+    def restore_visible(self, start: int = 0, num: int = 10, interval: int = 10) -> None:
+        """Pick up what workers with stock delivery left behind; rarely, as a silent connection blocks here."""
+        if self.channel.nexus_node:
+            if monotonic() < self._look_for_stock_at:
+                return
+            self._look_for_stock_at = monotonic() + STOCK_LOOK_EVERY_S
+            interval = 1
+        super().restore_visible(start, num, interval)
 
     def restore_unacked(self, client: Any = None) -> list[Any]:
         """Put back what is not acknowledged, except runs that go on and will be acknowledged later."""
@@ -279,7 +291,7 @@ class FetchMixin(_Channel):
     # Publishing
 
     def _put(self, queue: str, message: guard.Json, **kwargs: Any) -> None:
-        if queue in self._expires:  # reply queues: nobody fetches them with a script
+        if queue in self._expires or not _is_run(message):  # answers of remote control, foreign messages
             super()._put(queue, message, **kwargs)
             return
         names, arguments = self._publication(queue, message)
@@ -372,3 +384,8 @@ class SentinelTransport(Transport):
 
     default_port = 26379
     Channel = SentinelChannel
+
+
+def _is_run(message: guard.Json) -> bool:
+    headers: Any = message.get("headers")
+    return isinstance(headers, dict) and "task" in headers

@@ -14,6 +14,8 @@ from config.settings import settings
 app = celery_app
 if soft := os.environ.get("NEXUS_TEST_SOFT_SHUTDOWN_S"):
     app.conf.worker_soft_shutdown_timeout = float(soft)
+if prefix := os.environ.get("NEXUS_TEST_PREFIX"):
+    app.conf.broker_transport_options = {**app.conf.broker_transport_options, "global_keyprefix": prefix}
 
 
 def client() -> redis.Redis:
