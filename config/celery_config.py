@@ -67,7 +67,7 @@ def _settings() -> dict[str, Any]:
         "queue_order_strategy": "priority",
         "visibility_timeout": VISIBILITY_TIMEOUT_S,
         "unacked_mutex_expire": 3,  # seconds; a killed worker's lock would block redelivery for 300
-        "socket_timeout": 10,
+        "socket_timeout": 5,  # a silent connection blocks the event loop for so long
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
         "health_check_interval": 3,
