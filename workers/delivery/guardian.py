@@ -12,9 +12,10 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from types import FrameType
 from typing import Any, cast
-from xmlrpc.client import Fault
+from xmlrpc.client import Error as RpcError
 
 import redis
 from kombu.exceptions import OperationalError
@@ -113,8 +114,8 @@ class FatalPrograms:
                 logger.warning("starting %s, which supervisord gave up", name)
                 try:
                     rpc.supervisor.startProcess(name, False)
-                except Fault as fault:
-                    logger.warning("%s does not start: %s", name, fault.faultString)
+                except RpcError as error:
+                    logger.warning("%s does not start: %s", name, error)
 
 
 def main() -> None:
@@ -138,7 +139,7 @@ def main() -> None:
                 guardian.look()
             if "SUPERVISOR_SERVER_URL" in os.environ:
                 fatal.restart(childutils.getRPCInterface(os.environ))
-        except (redis.RedisError, OperationalError, OSError) as error:
+        except (redis.RedisError, OperationalError, RpcError, HTTPException, OSError) as error:
             logger.warning("can't look: %s", error)
 
 
