@@ -29,6 +29,11 @@ class Request(_Request):
         self._lost_child = isinstance(error, WorkerLostError | SystemExit | KeyboardInterrupt)
         try:
             return super().on_failure(exc_info, send_failed_event, return_ok)
+        except MemoryError:
+            # Celery raises it in the worker and leaves the message in flight; the child stored the failure and lives.
+            self.acknowledge()
+            self.send_event("task-failed", exception=repr(error), traceback=exc_info.traceback)
+            return None
         finally:
             self._lost_child = False
 

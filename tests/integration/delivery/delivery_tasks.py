@@ -53,6 +53,12 @@ def again(self, name: str) -> int:
     return self.request.retries
 
 
+@celery_app.task(name="t.memory", queue="default_queue")
+def memory() -> None:
+    """Need more than there is."""
+    raise MemoryError
+
+
 @celery_app.task(name="t.add", queue="default_queue")
 def add(x: int, y: int) -> int:
     """Add."""

@@ -106,3 +106,11 @@ def test_a_run_goes_on_and_is_acknowledged_when_connections_are_cut(stack: Any) 
     stack.publish("t.note", "after")
     stack.until(lambda: stack.count("done:after") == 1)
     assert stack.count("started:long") == 1
+
+
+def test_a_run_without_enough_memory_fails_and_does_not_stay_in_flight(stack: Any) -> None:
+    worker = stack.worker()
+    result = stack.producer.send_task("t.memory", priority=5)
+    stack.until(lambda: result.state == "FAILURE")
+    stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")))
+    assert worker.poll() is None
