@@ -33,6 +33,9 @@ demo: $(VENV)/.run
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
+faults: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.faults
+
 clean:
 	@test ! -x $(BIN)/nexus-tui || $(BIN)/nexus-tui down --yes >/dev/null 2>&1 || true
 	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

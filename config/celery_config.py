@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import Celery
 from kombu import Exchange, Queue
+from kombu.transport import TRANSPORT_ALIASES
 
 from config.celery_options import SOFT_SHUTDOWN_S
 from config.queues import (
@@ -23,6 +24,29 @@ VISIBILITY_TIMEOUT_S = 3600
 """Redelivery of what a lost worker held: twice the longest time limit of the registry."""
 
 RESULT_EXPIRES_S = 3600
+
+
+RELIABLE = settings().delivery == "reliable"
+
+_RELIABLE_TRANSPORTS = {
+    "redis": "workers.delivery.transport:Transport",
+    "rediss": "workers.delivery.transport:Transport",
+    "sentinel": "workers.delivery.transport:SentinelTransport",
+}
+_RELIABLE_SETTINGS = {
+    "worker_consumer": "workers.delivery.consumer:Consumer",
+    # A lost child's message is put back, counted, and set aside after the third (workers/delivery/request.py)
+    "task_reject_on_worker_lost": True,
+    # Acknowledgements survive a reconnect: what runs goes on
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "worker_lost_wait": 1.0,  # seconds until a dead child's run is given up; 10 would hold the queue up
+    # A result that the broker refuses to store (out of memory, read-only) is stored a little later
+    "result_backend_transport_options": {
+        "additional_connection_errors": ["redis.exceptions.OutOfMemoryError", "redis.exceptions.ReadOnlyError"],
+        "retry_policy": {"max_retries": 60},  # seconds
+    },
+    "broker_channel_error_retry": True,  # a broker that refuses writes is waited for
+}
 
 
 def _route(name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **_: Any) -> dict[str, str] | None:
@@ -43,10 +67,10 @@ def _settings() -> dict[str, Any]:
         "queue_order_strategy": "priority",
         "visibility_timeout": VISIBILITY_TIMEOUT_S,
         "unacked_mutex_expire": 3,  # seconds; a killed worker's lock would block redelivery for 300
-        "socket_timeout": 10,
+        "socket_timeout": 5,  # a silent connection blocks the event loop for so long
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
-        "health_check_interval": 5,
+        "health_check_interval": 3,
     }
     return {
         "broker_url": broker,
@@ -114,9 +138,16 @@ celery_app = Celery(
     "nexus",
     task_cls="workers.task:NexusTask",
     events="workers.history.stream:StreamEvents",
-    include=[*PROCESS_MODULES, *(spec.module for spec in QUEUES)],
+    include=[
+        *PROCESS_MODULES,
+        *(["workers.delivery.worker"] if RELIABLE else []),
+        *(spec.module for spec in QUEUES),
+    ],
 )
 celery_app.conf.update(_settings())
+if RELIABLE:
+    celery_app.conf.update(_RELIABLE_SETTINGS)
+    TRANSPORT_ALIASES.update(_RELIABLE_TRANSPORTS)  # every URL of kombu's Redis transport means ours
 # A result record holds its run's arguments: this backend leaves the private ones out.
 celery_app.loader.override_backends = dict.fromkeys(
     ("redis", "rediss", "redis+socket"), "workers.private_records:PrivateResults"

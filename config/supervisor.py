@@ -73,6 +73,7 @@ def render(paths: Paths | None = None, environment: Path | None = None) -> str:
         ),
         *(_worker(spec, binaries, here, log) for spec in QUEUES),
         _section("group:workers", programs=",".join(spec.family for spec in QUEUES), priority="30"),
+        _program("guardian", f"{binaries}/python -m workers.delivery.guardian", here, log, priority="20"),
         _program("recorder", f"{binaries}/python -m workers.history.recorder", here, log, priority="20"),
         _program(
             "beat",

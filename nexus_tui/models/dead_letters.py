@@ -1,0 +1,38 @@
+"""A message that was set aside for a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was set aside.
+
+    Attributes:
+        id: Its own id.
+        run_id: Id of its run, or None when it names none that can be trusted.
+        task: Task name, or None likewise.
+        reason: ``malformed``, ``unknown task`` or ``poisoned``.
+        detail: What exactly was wrong; outside text.
+        queue: Queue that it was taken from.
+        priority: Its priority there.
+        worker: Node that set it aside.
+        at: When (aware, UTC).
+        deliveries: What came of its starts: ``{"worker", "pid", "at", "lost"}``.
+        raw: The message's bytes; empty in a list.
+    """
+
+    id: str
+    run_id: str | None
+    task: str | None
+    reason: str
+    detail: str
+    queue: str
+    priority: int
+    worker: str
+    at: datetime
+    deliveries: tuple[dict[str, Any], ...] = ()
+    raw: bytes = b""

@@ -1,0 +1,173 @@
+"""A broker of its own and real workers for each test, with tasks that leave traces in Redis."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+from kombu import Exchange, Queue
+from kombu.transport import TRANSPORT_ALIASES
+
+ROOT = Path(__file__).resolve().parents[3]
+TASKS = Path(__file__).resolve().parent
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+    """Wait until a condition holds, and return its value."""
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"not within {timeout_s} s")
+
+
+class Stack:
+    """A broker and its workers, in a home of their own."""
+
+    def __init__(self, home: Path, delivery: str = "reliable") -> None:
+        self.home = home
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")},
+            "NEXUS_HOME": str(home),
+            "NEXUS_DELIVERY": delivery,
+            "PYTHONPATH": f"{ROOT}:{TASKS}",
+        }
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.apps: list[Celery] = []
+        self.client = redis.Redis.from_url(self.url)
+
+    @property
+    def url(self) -> str:
+        """redis-py's spelling of the broker's address."""
+        from config.broker_url import BrokerUrl
+        from config.paths import Paths
+        from config.settings import embedded_password
+
+        paths = Paths.of(self.home)
+        return BrokerUrl.for_socket(paths.broker_socket, embedded_password(paths)).redis_py
+
+    def start_broker(self) -> subprocess.Popen[bytes]:
+        """Start the broker, and wait until it answers."""
+        broker = self.run("-m", "workers.embedded_broker", log="broker.log")
+
+        def answers() -> bool:
+            try:
+                return bool(self.client.ping())
+            except redis.RedisError:
+                return False
+
+        until(answers)
+        return broker
+
+    def run(self, *arguments: str, log: str) -> subprocess.Popen[bytes]:
+        """Start a Python program of the stack."""
+        with (self.home / log).open("ab") as file:
+            command = [sys.executable, *arguments]
+            process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=file, stderr=file)
+        self.processes.append(process)
+        return process
+
+    def worker(self, node: str = "w", *options: str, wait: bool = True) -> subprocess.Popen[bytes]:
+        """Start a worker, and wait until it is ready."""
+        log = f"{node}.log"
+        before = self.log(node).count(" ready.")
+        arguments = ["-Q", "default_queue", "-n", f"{node}@test", "-c", "2", "--prefetch-multiplier", "1", *options]
+        arguments = ["--without-gossip", "--without-mingle", "--loglevel", "INFO", *arguments]
+        process = self.run("-m", "celery", "-A", "delivery_tasks", "worker", *arguments, log=log)
+        if wait:
+            until(lambda: self.log(node).count(" ready.") > before)
+        return process
+
+    def log(self, node: str) -> str:
+        """Read a worker's log."""
+        file = self.home / f"{node}.log"
+        return file.read_text() if file.exists() else ""
+
+    def app(self, *, ours: bool = True) -> Celery:
+        """A producer: with our transport, or a plain Celery application that knows nothing of Nexus."""
+        from config.broker_url import BrokerUrl
+
+        TRANSPORT_ALIASES["nexus"] = "workers.delivery.transport:Transport"
+        url = BrokerUrl.parse(self.url).kombu
+        app = Celery("producer", broker=url.replace("redis+", "nexus+", 1) if ours else url, backend=url)
+        app.conf.update(
+            broker_transport_options={"priority_steps": list(range(10)), "sep": ":"},
+            task_queues=[Queue("default_queue", Exchange("default_queue"), routing_key="default_queue")],
+            task_default_queue="default_queue",
+            task_default_priority=5,
+        )
+        self.apps.append(app)
+        return app
+
+    def publish(self, task: str, *args: Any, **options: Any) -> str:
+        """Publish a run with our transport."""
+        chosen: dict[str, Any] = {"priority": 5} | options
+        return str(self.producer.send_task(task, args, **chosen).id)
+
+    @cached_property
+    def producer(self) -> Celery:
+        """The producer of :meth:`publish`."""
+        return self.app()
+
+    def count(self, name: str) -> int:
+        """Read a counter that tasks write."""
+        return int(self.client.get(name) or 0)
+
+    @staticmethod
+    def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+        """Wait until a condition holds, and return its value."""
+        return until(condition, timeout_s)
+
+    def close(self) -> None:
+        """End everything that was started."""
+        for app in self.apps:
+            app.close()
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+                process.wait(10)
+        self.client.close()
+
+
+@pytest.fixture(scope="session")
+def delivery_home() -> Iterator[Path]:
+    """The home of this process's delivery tests."""
+    home = Path(tempfile.mkdtemp(prefix="nexus-d-"))
+    yield home
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def delivery_broker(delivery_home: Path) -> Iterator[Stack]:
+    """A broker that these tests may empty, stop and overload."""
+    running = Stack(delivery_home)
+    running.start_broker()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def stack(delivery_broker: Stack) -> Iterator[Stack]:
+    """A stack with reliable delivery on an empty broker."""
+    delivery_broker.client.flushall()
+    for log in delivery_broker.home.glob("*.log"):
+        log.unlink()
+    running = Stack(delivery_broker.home)
+    try:
+        yield running
+    finally:
+        running.close()

@@ -1,0 +1,71 @@
+"""Tasks of the delivery tests; workers find them by ``celery -A delivery_tasks``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import redis
+
+from config.celery_config import celery_app
+from config.settings import settings
+
+app = celery_app
+if soft := os.environ.get("NEXUS_TEST_SOFT_SHUTDOWN_S"):
+    app.conf.worker_soft_shutdown_timeout = float(soft)
+if prefix := os.environ.get("NEXUS_TEST_PREFIX"):
+    app.conf.broker_transport_options = {**app.conf.broker_transport_options, "global_keyprefix": prefix}
+
+
+def client() -> redis.Redis:
+    """A connection for traces."""
+    return redis.Redis.from_url(settings().broker.redis_py)
+
+
+@celery_app.task(name="t.note", queue="default_queue", max_retries=3)
+def note(name: str, seconds: float = 0.0) -> str:
+    """Count a start, wait, count an end, and append the name to the order of ends."""
+    traces = client()
+    traces.incr(f"started:{name}")
+    time.sleep(seconds)
+    traces.incr(f"done:{name}")
+    traces.rpush("order", name)
+    return name
+
+
+@celery_app.task(name="t.poison", queue="default_queue", max_retries=5)
+def poison(name: str, how: str = "kill") -> None:
+    """Kill the child, or the worker."""
+    client().incr(f"started:{name}")
+    if how == "exit":
+        os._exit(9)
+    os.kill(os.getppid() if how == "worker" else os.getpid(), signal.SIGKILL)
+    time.sleep(5)
+
+
+@celery_app.task(name="t.again", queue="default_queue", bind=True, max_retries=2)
+def again(self, name: str) -> int:
+    """Retry twice with a countdown, then succeed."""
+    client().incr(f"started:{name}")
+    if self.request.retries < 2:
+        raise self.retry(countdown=0.3)
+    return self.request.retries
+
+
+@celery_app.task(name="t.memory", queue="default_queue")
+def memory() -> None:
+    """Need more than there is."""
+    raise MemoryError
+
+
+@celery_app.task(name="t.add", queue="default_queue")
+def add(x: int, y: int) -> int:
+    """Add."""
+    return x + y
+
+
+@celery_app.task(name="t.total", queue="default_queue")
+def total(numbers: list[int]) -> int:
+    """Sum."""
+    return sum(numbers)

@@ -1,0 +1,57 @@
+"""A TCP proxy in front of a unix socket, whose open connections can fall silent without being closed."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from pathlib import Path
+
+
+class Proxy:
+    """Forwards connections to a unix socket."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = str(target)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._generation = 0
+        self._sockets: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def silence(self) -> None:
+        """Swallow everything on the connections that are open now; new ones work."""
+        self._generation += 1
+
+    def close(self) -> None:
+        """End everything."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
+        for one in self._sockets:
+            one.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.socket(socket.AF_UNIX)
+                self._sockets += [client, server]
+                server.connect(self._target)
+                for source, sink in ((client, server), (server, client)):
+                    arguments = (source, sink, self._generation)
+                    self._threads.append(threading.Thread(target=self._forward, args=arguments, daemon=True))
+                    self._threads[-1].start()
+
+    def _forward(self, source: socket.socket, sink: socket.socket, generation: int) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if generation == self._generation:
+                    sink.sendall(data)
+            if generation == self._generation:
+                sink.shutdown(socket.SHUT_WR)

@@ -1,0 +1,71 @@
+"""What operators order holds with reliable delivery: revoked means never, paused means not consumed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import Any
+
+from config.keys import PAUSED_HASH, REVOKED_SET
+from workers.delivery import keys
+
+
+def test_a_run_revoked_while_it_waits_or_is_delayed_never_starts(stack: Any) -> None:
+    waiting = stack.producer.send_task("t.note", ("waiting",), priority=5)
+    delayed = stack.producer.send_task("t.note", ("delayed",), priority=5, countdown=1)
+    stack.client.zadd(REVOKED_SET, {waiting.id: time.time(), delayed.id: time.time()})
+    stack.worker()
+    stack.publish("t.note", "good")
+    stack.until(lambda: stack.count("done:good") == 1)
+    stack.until(lambda: waiting.state == "REVOKED" and delayed.state == "REVOKED")
+    assert (stack.count("started:waiting"), stack.count("started:delayed")) == (0, 0)
+    assert not stack.client.exists(keys.in_flight("w@test"))
+
+
+def test_a_run_revoked_after_it_was_fetched_never_starts_though_the_worker_is_killed(stack: Any) -> None:
+    worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
+    stack.publish("t.note", "long", 60)
+    fetched = stack.producer.send_task("t.note", ("fetched",), priority=5)
+    stack.until(lambda: stack.client.hlen(keys.in_flight("w@test")) == 2)
+    stack.client.zadd(REVOKED_SET, {fetched.id: time.time()})
+    worker.kill()
+    worker.wait(10)
+    stack.worker("w", "-c", "2")
+    stack.until(lambda: fetched.state == "REVOKED")
+    assert stack.count("started:fetched") == 0
+
+
+def test_a_running_run_that_is_terminated_ends_revoked_and_does_not_come_back(stack: Any) -> None:
+    stack.worker()
+    result = stack.producer.send_task("t.note", ("long", 60), priority=5)
+    stack.until(lambda: stack.count("started:long"))
+    stack.producer.control.revoke(result.id, terminate=True)
+    stack.until(lambda: result.state == "REVOKED")
+    stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")))
+    assert stack.count("started:long") == 1
+
+
+def test_a_paused_queue_is_not_consumed_and_keeps_its_order(stack: Any) -> None:
+    stack.client.hset(PAUSED_HASH, "default_queue", "1")
+    stack.worker("w", "-c", "1")
+    for name in ("a", "b", "c"):
+        stack.publish("t.note", name)
+    time.sleep(1)
+    assert stack.client.llen("default_queue:5") == 3
+    stack.client.hdel(PAUSED_HASH, "default_queue")
+    stack.until(lambda: stack.client.llen("order") == 3)
+    assert stack.client.lrange("order", 0, -1) == [b"a", b"b", b"c"]
+
+
+def test_celerys_own_commands_work(stack: Any) -> None:
+    stack.worker()
+
+    def celery(*arguments: str) -> str:
+        command = [sys.executable, "-m", "celery", "-A", "delivery_tasks", *arguments]
+        done = subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout
+
+    assert "w@test" in celery("inspect", "active_queues")
+    run_id = celery("call", "t.add", "-a", "[2, 3]").strip()
+    assert celery("result", run_id).strip() == "5"

@@ -1,0 +1,116 @@
+"""What dead workers held, leases, and stopping."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from typing import Any
+
+import psutil
+
+from workers.delivery import keys
+
+
+def test_a_killed_workers_runs_come_back_at_its_next_start(stack: Any) -> None:
+    worker = stack.worker()
+    stack.publish("t.note", "a", 30)
+    stack.publish("t.note", "b", 30)
+    stack.until(lambda: stack.count("started:a") and stack.count("started:b"))
+    worker.kill()
+    worker.wait(10)
+    assert stack.client.hlen(keys.in_flight("w@test")) == 2
+    stack.worker()
+    stack.until(lambda: stack.count("started:a") == 2 and stack.count("started:b") == 2)
+    assert stack.count("done:a") == 0
+
+
+def test_what_was_fetched_and_not_started_returns_to_its_place(stack: Any) -> None:
+    worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
+    for name in ("running", "first", "second", "third"):
+        stack.publish("t.note", name, 30 if name == "running" else 0)
+    stack.until(lambda: stack.client.hlen(keys.in_flight("w@test")) == 4 and stack.count("started:running"))
+    worker.kill()
+    worker.wait(10)
+    stack.publish("t.note", "newer")
+    for tag, raw in stack.client.hgetall(keys.in_flight("w@test")).items():
+        if b"running" in raw or stack.count("started:running") == 0:
+            stack.client.hdel(keys.in_flight("w@test"), tag)
+            break
+    stack.worker("w", "-c", "1")
+    stack.until(lambda: stack.client.llen("order") >= 3)
+
+
+def test_a_second_worker_of_the_same_name_refuses_and_robs_nothing(stack: Any) -> None:
+    first = stack.worker()
+    stack.publish("t.note", "long", 3)
+    stack.until(lambda: stack.count("started:long"))
+    second = stack.worker(wait=False)
+    assert second.wait(20) == 69
+    assert "w@test already runs on" in stack.log("w")
+    assert first.poll() is None
+    stack.until(lambda: stack.count("done:long") == 1)
+    assert stack.count("started:long") == 1
+
+
+def test_a_run_that_kills_its_child_is_set_aside_after_three_starts(stack: Any) -> None:
+    worker = stack.worker()
+    result = stack.producer.send_task("t.poison", ("p",), priority=5)
+    good = [stack.publish("t.note", f"g{n}") for n in range(20)]
+    stack.until(lambda: stack.client.zcard(keys.DEAD) == 1, 30)
+    assert stack.count("started:p") == 3
+    stack.until(lambda: stack.client.llen("order") == len(good))
+    assert worker.poll() is None
+    assert stack.until(lambda: result.state == "FAILURE" and result.state)
+    facts = json.loads(stack.client.hvals(keys.DEAD_FACTS)[0])
+    assert (facts["reason"], facts["task"], len(facts["deliveries"])) == ("poisoned", "t.poison", 3)
+
+
+def test_a_run_that_kills_its_worker_is_set_aside_after_three_starts(stack: Any) -> None:
+    stack.publish("t.poison", "p", "worker")
+    for _ in range(3):
+        worker = stack.worker(wait=False)
+        worker.wait(20)
+    assert stack.count("started:p") == 3
+    stack.worker()
+    assert stack.client.zcard(keys.DEAD) == 1
+    assert stack.count("started:p") == 3
+
+
+def test_a_stop_lets_short_runs_finish_and_puts_long_ones_back(stack: Any) -> None:
+    stack.environment |= {"REMAP_SIGTERM": "SIGQUIT", "NEXUS_TEST_SOFT_SHUTDOWN_S": "2"}
+    worker = stack.worker("w", "--prefetch-multiplier", "2")
+    stack.publish("t.note", "short", 0.8)
+    stack.publish("t.note", "long", 60)
+    stack.publish("t.note", "waiting")
+    stack.until(lambda: stack.count("started:short") and stack.count("started:long"))
+    children = psutil.Process(worker.pid).children(recursive=True)
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(15)
+    assert stack.count("done:short") == 1
+    assert stack.client.llen("default_queue:5") + stack.count("done:waiting") == 2
+    assert stack.client.hlen(keys.in_flight("w@test")) == 0
+    assert not [child for child in children if child.is_running()]
+    assert stack.client.hgetall(keys.LEASES) == {}
+
+
+def test_a_run_goes_on_and_is_acknowledged_when_connections_are_cut(stack: Any) -> None:
+    stack.worker()
+    stack.publish("t.note", "long", 3)
+    stack.until(lambda: stack.count("started:long"))
+    for _ in range(5):
+        stack.client.client_kill_filter(_type="normal", skipme=True)
+        time.sleep(0.2)
+    stack.until(lambda: stack.count("done:long") == 1)
+    stack.until(lambda: not stack.client.hlen(keys.in_flight("w@test")))
+    stack.publish("t.note", "after")
+    stack.until(lambda: stack.count("done:after") == 1)
+    assert stack.count("started:long") == 1
+
+
+def test_a_run_without_enough_memory_fails_and_does_not_stay_in_flight(stack: Any) -> None:
+    worker = stack.worker()
+    result = stack.producer.send_task("t.memory", priority=5)
+    stack.until(lambda: result.state == "FAILURE")
+    stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")))
+    assert worker.poll() is None

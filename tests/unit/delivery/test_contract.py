@@ -1,0 +1,71 @@
+"""The internals of kombu 5.7 and Celery 5.7 that delivery overrides: this fails when a new version changes them."""
+
+from __future__ import annotations
+
+import inspect
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+from celery.worker.consumer import Consumer
+from celery.worker.request import Request
+from kombu.transport import redis as kombu_redis
+from kombu.transport import virtual
+
+_redis: Any = kombu_redis
+
+
+def test_kombu_and_celery_are_the_versions_whose_internals_we_know() -> None:
+    assert version("kombu").startswith("5.7.")
+    assert version("celery").startswith("5.7.")
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "parameters"),
+    [
+        (_redis.Channel, "_brpop_start", ["self", "timeout"]),
+        (_redis.Channel, "_brpop_read", ["self", "options"]),
+        (_redis.Channel, "_put", ["self", "queue", "message", "kwargs"]),
+        (_redis.Channel, "_purge", ["self", "queue"]),
+        (_redis.Channel, "_lookup", ["self", "exchange", "routing_key", "default"]),
+        (_redis.Channel, "_receive_one", ["self", "c"]),
+        (_redis.Channel, "_deliver_fanout_message", ["self", "message", "exchange"]),
+        (_redis.Channel, "_connparams", ["self", "asynchronous"]),
+        (_redis.Channel, "_flush_brpop_reauth", ["self"]),
+        (_redis.Channel, "_q_for_pri", ["self", "queue", "pri"]),
+        (_redis.Channel, "basic_consume", ["self", "queue", "args", "kwargs"]),
+        (_redis.Channel, "close", ["self"]),
+        (_redis.QoS, "append", ["self", "message", "delivery_tag"]),
+        (_redis.QoS, "ack", ["self", "delivery_tag"]),
+        (_redis.QoS, "reject", ["self", "delivery_tag", "requeue"]),
+        (_redis.QoS, "restore_by_tag", ["self", "tag", "client", "leftmost"]),
+        (_redis.QoS, "restore_unacked", ["self", "client"]),
+        (virtual.Transport, "_deliver", ["self", "message", "queue"]),
+        (Consumer, "create_task_handler", ["self", "promise"]),
+        (Consumer, "on_decode_error", ["self", "message", "exc"]),
+        (Consumer, "on_unknown_message", ["self", "body", "message"]),
+        (Consumer, "on_unknown_task", ["self", "body", "message", "exc"]),
+        (Consumer, "on_invalid_task", ["self", "body", "message", "exc"]),
+        (Consumer, "ensure_connected", ["self", "conn"]),
+        (Request, "on_failure", ["self", "exc_info", "send_failed_event", "return_ok"]),
+        (Request, "reject", ["self", "requeue"]),
+    ],
+)
+def test_an_overridden_method_has_the_signature_that_we_override(
+    owner: Any, method: str, parameters: list[str]
+) -> None:
+    assert list(inspect.signature(getattr(owner, method)).parameters) == parameters
+
+
+def test_the_poller_starts_and_reads_a_pop_where_we_expect_it() -> None:
+    poller = inspect.getsource(_redis.MultiChannelPoller)
+    assert "channel._brpop_start()" in poller
+    assert "channel._brpop_sent_at" in poller
+    assert "_get_and_deliver" not in inspect.getsource(_redis.Channel)
+    assert "'BRPOP': self._brpop_read" in inspect.getsource(_redis.Channel.__init__)
+
+
+def test_a_lost_child_is_rejected_for_requeueing() -> None:
+    source = inspect.getsource(Request.on_failure)
+    assert "reject_on_worker_lost" in source
+    assert "self.reject(requeue=requeue)" in source

@@ -1,0 +1,93 @@
+"""Celery's consumer behind a guard: no message ends the worker."""
+
+# Celery's Consumer has no complete stubs: what its methods return is unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import redis
+from celery.utils.log import get_logger
+from celery.worker.consumer import Consumer as CeleryConsumer
+from kombu.exceptions import ContentDisallowed, DecodeError
+from vine import promise as vine_promise
+
+from workers.delivery import guard, rescue
+from workers.delivery.keys import FetchedTag
+
+logger = get_logger(__name__)
+
+MAX_RECONNECT_PAUSE_S = 2
+
+_Consumer: Any = CeleryConsumer
+
+
+class Consumer(_Consumer):
+    """Makes dead letters of what Celery would discard, or would die of."""
+
+    def create_task_handler(self, promise: Any = vine_promise) -> Callable[[Any], Any]:
+        """Make the callback for messages."""
+        handle: Callable[[Any], Any] = super().create_task_handler(promise)
+
+        def guarded(message: Any) -> Any:
+            try:
+                guard.check_payload(message.payload, message.headers)
+            except (guard.Malformed, ContentDisallowed, DecodeError, ValueError, TypeError, RecursionError) as problem:
+                self.set_aside(message, "malformed", problem)
+                return None
+            try:
+                return handle(message)
+            except (redis.ConnectionError, redis.TimeoutError, OSError):
+                raise
+            except Exception as problem:  # outermost guard: one message must never end a worker
+                if message.acknowledged:
+                    raise
+                logger.exception("Celery can't take a message")
+                self.set_aside(message, "malformed", problem)
+                return None
+
+        return guarded
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connect; while the broker is away, try every 2 s (Celery's pauses grow to half a minute)."""
+        conn.ensure_connection = partial(
+            conn.ensure_connection, interval_start=0.5, interval_step=0.5, interval_max=MAX_RECONNECT_PAUSE_S
+        )
+        return super().ensure_connected(conn)
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Set aside what can't be decoded; control messages are dropped."""
+        self.set_aside(message, "malformed", exc)
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        """Set aside what names no task."""
+        self.set_aside(message, "malformed", ValueError("no task"))
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Set aside what Celery finds invalid."""
+        self.set_aside(message, "malformed", exc)
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Set aside a run of a task that this worker does not know: it may be there after the next deployment."""
+        name = str(message.headers.get("task") or exc)
+        self.set_aside(message, "unknown task", LookupError(f"this worker has no task {name}"))
+
+    def set_aside(self, message: Any, reason: str, problem: Exception) -> None:
+        """Make a message a dead letter, and let its run end as FAILURE."""
+        tag = message.delivery_tag
+        if not isinstance(tag, FetchedTag):
+            logger.error("dropped a malformed message: %s", problem)
+            return
+        channel = message.channel
+        detail = str(problem) if isinstance(problem, guard.Malformed) else f"{type(problem).__name__}: {problem}"
+        raw = channel.in_flight.client.hget(channel.in_flight.key, tag)
+        known = guard.decode_loosely(raw or b"")
+        run_id, task = guard.run_of(known)
+        channel.in_flight.bury(tag, reason, detail, id=run_id, task=task)
+        channel.qos.forget(tag)
+        try:
+            rescue.fail(self.app, known, LookupError(detail) if reason != "malformed" else ValueError(detail))
+        except (redis.RedisError, OSError) as error:
+            logger.warning("can't store that %s failed: %s", run_id, error)

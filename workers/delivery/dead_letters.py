@@ -1,0 +1,136 @@
+"""Messages and runs that were set aside for a person: list, show, retry, drop.
+
+Reasons: ``malformed`` (no run can be made of it), ``unknown task`` (no worker of its queue knows the task),
+``poisoned`` (its worker or child process died each time that it was started).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+
+from workers.delivery import guard, keys, scripts
+from workers.delivery.rescue import DELIVERIES_HEADER
+
+
+class CanNotRetry(Exception):
+    """A letter that would only come back; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was set aside.
+
+    Attributes:
+        id: Its own id.
+        run_id: Id of its run, or None when the message names none that can be trusted.
+        task: Task name, or None likewise.
+        reason: ``malformed``, ``unknown task`` or ``poisoned``.
+        detail: What exactly was wrong; outside text, to be shown with care.
+        queue: Queue that it was taken from.
+        priority: Its priority there.
+        worker: Node that set it aside.
+        at: When, in seconds since the epoch.
+        deliveries: What came of its starts: ``{"worker", "pid", "at", "lost"}``.
+        raw: The message's bytes; empty in a list.
+    """
+
+    id: str
+    run_id: str | None
+    task: str | None
+    reason: str
+    detail: str
+    queue: str
+    priority: int
+    worker: str
+    at: float
+    deliveries: tuple[dict[str, Any], ...] = ()
+    raw: bytes = b""
+
+
+class DeadLetters:
+    """The dead letters of one broker.
+
+    Args:
+        client: Connection to it.
+        prefix: kombu's ``global_keyprefix``.
+        separator: Between queue and priority in a list's key.
+    """
+
+    def __init__(self, client: redis.Redis, prefix: str = "", separator: str = ":") -> None:
+        self._client = client
+        self._prefix = prefix
+        self._separator = separator
+        self._names = [prefix + name for name in (keys.DEAD, keys.DEAD_FACTS, keys.DEAD_BYTES)]
+        self._retry = client.register_script(scripts.RETRY_LETTER)
+
+    def count(self) -> int:
+        """Count them."""
+        return int(self._client.zcard(self._names[0]))
+
+    def list(self, limit: int = 100) -> list[DeadLetter]:
+        """List the newest first, without their bytes."""
+        ids = cast("list[bytes]", self._client.zrevrange(self._names[0], 0, limit - 1))
+        if not ids:
+            return []
+        facts = cast("list[bytes | None]", self._client.hmget(self._names[1], [letter.decode() for letter in ids]))
+        return [self._letter(name.decode(), text) for name, text in zip(ids, facts, strict=True) if text]
+
+    def get(self, letter_id: str) -> DeadLetter | None:
+        """Show one with its bytes; None when there is none of this id (its own, or its run's)."""
+        text = cast("bytes | None", self._client.hget(self._names[1], letter_id))
+        if text is None:
+            of_run = [letter.id for letter in self.list(limit=10_000) if letter.run_id == letter_id]
+            return self.get(of_run[0]) if of_run else None
+        raw = cast("bytes | None", self._client.hget(self._names[2], letter_id)) or b""
+        return self._letter(letter_id, text, raw)
+
+    def retry(self, letter_id: str) -> bool:
+        """Put one back at the end of its priority, its starts forgotten; False when it is gone.
+
+        Raises:
+            CanNotRetry: It is malformed: it would only come back.
+        """
+        letter = self.get(letter_id)
+        if letter is None:
+            return False
+        try:
+            message = guard.decode(letter.raw)
+        except guard.Malformed as problem:
+            raise CanNotRetry(f"{letter_id} is malformed and would only come back: {problem}") from None
+        for header in (DELIVERIES_HEADER, "redelivered"):
+            (message.get("headers") or {}).pop(header, None)
+        priority = f"{self._separator}{letter.priority}" if letter.priority else ""
+        places = [self._prefix + letter.queue + priority, self._prefix + keys.wake(letter.queue)]
+        return bool(self._retry(keys=[*self._names, *places], args=[letter.id, json.dumps(message)]))
+
+    def drop(self, letter_id: str) -> bool:
+        """Delete one for good; False when it is gone."""
+        letter = self.get(letter_id)
+        if letter is None:
+            return False
+        pipeline: Any = self._client.pipeline()
+        pipeline.zrem(self._names[0], letter.id)
+        pipeline.hdel(self._names[1], letter.id)
+        pipeline.hdel(self._names[2], letter.id)
+        return bool(pipeline.execute()[0])
+
+    def _letter(self, letter_id: str, text: bytes, raw: bytes = b"") -> DeadLetter:
+        facts = cast("dict[str, Any]", json.loads(text))
+        queue, priority = keys.queue_of(str(facts.get("list", "")), self._separator)
+        return DeadLetter(
+            id=letter_id,
+            run_id=facts.get("id"),
+            task=facts.get("task"),
+            reason=str(facts.get("reason", "")),
+            detail=str(facts.get("detail", "")),
+            queue=queue,
+            priority=priority,
+            worker=str(facts.get("worker", "")),
+            at=float(facts.get("at", 0.0)),
+            deliveries=tuple(facts.get("deliveries", ())),
+            raw=raw,
+        )

@@ -1,0 +1,152 @@
+"""The program ``guardian``: rescues what workers that are gone for good held, and restarts programs that gave up.
+
+A worker that supervisord starts again rescues its own messages within a second. The guardian waits a little, so
+that it does so, and deals with those whose name nobody takes again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from types import FrameType
+from typing import Any, cast
+from xmlrpc.client import Error as RpcError
+
+import redis
+from kombu.exceptions import OperationalError
+from supervisor import childutils
+
+from config.celery_config import RELIABLE, celery_app
+from workers.delivery import rescue
+from workers.delivery.in_flight import InFlight
+from workers.delivery.lease import LEASE_S, Leases, Owner
+from workers.parent import end_with_supervisor
+
+LOOK_EVERY_S = 2.0
+GRACE_S = 6.0
+"""A dead local worker's name is left free for so long: supervisord starts it again."""
+
+COOL_DOWN_S = 30.0
+MAX_COOL_DOWN_S = 600.0
+
+logger = logging.getLogger("guardian")
+
+
+@dataclass
+class Watch:
+    """What the guardian saw of one owner, by its own clock: the broker's stops when the broker is frozen."""
+
+    owner: Owner
+    gone_since: float
+
+
+@dataclass
+class Guardian:
+    """Looks at leases.
+
+    Attributes:
+        in_flight: Of any node: it has the connection.
+        watched: Owners that look gone, by node.
+    """
+
+    in_flight: InFlight
+    watched: dict[str, Watch] = field(default_factory=dict[str, Watch])
+
+    def look(self) -> None:
+        """Rescue what is due.
+
+        Raises:
+            RedisError: The broker does not answer.
+        """
+        leases = Leases(self.in_flight.client, self.in_flight.prefix)
+        now, clock = leases.now(), time.monotonic()
+        owners = leases.owners()
+        self.watched = {node: watch for node, watch in self.watched.items() if owners.get(node) == watch.owner}
+        for node, owner in owners.items():
+            if not owner.is_gone(now):
+                self.watched.pop(node, None)
+                continue
+            watch = self.watched.setdefault(node, Watch(owner, clock))
+            if clock - watch.gone_since >= (GRACE_S if owner.is_local else LEASE_S):
+                self._rescue(leases, node, owner)
+
+    def _rescue(self, leases: Leases, node: str, owner: Owner) -> None:
+        # Owning the name meanwhile keeps a new worker of it from fetching into the hash that is emptied here
+        mine = leases.take_from(node, owner)
+        if mine is None:
+            return  # it came back
+        ours = self.in_flight
+        held = InFlight(ours.client, node, ours.prefix, ours.separator)
+        restored, buried = rescue.rescue(celery_app, held)
+        leases.drop(node, mine)
+        logger.warning(
+            "%s (pid %d on %s) is gone: %d put back, %d set aside", node, owner.pid, owner.host, restored, buried
+        )
+
+
+@dataclass
+class FatalPrograms:
+    """Starts programs that supervisord gave up.
+
+    Attributes:
+        restarts: When each may be started again, and the pause after that.
+    """
+
+    restarts: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+
+    def restart(self, rpc: Any) -> None:
+        """Start programs that supervisord gave up, each with a pause that doubles."""
+        clock = time.monotonic()
+        for program in cast("list[dict[str, Any]]", rpc.supervisor.getAllProcessInfo()):
+            name = f"{program['group']}:{program['name']}"
+            if program["statename"] == "RUNNING" and program["now"] - program["start"] > COOL_DOWN_S:
+                self.restarts.pop(name, None)
+            if program["statename"] != "FATAL":
+                continue
+            due, pause = self.restarts.get(name, (clock, COOL_DOWN_S))
+            if clock >= due:
+                self.restarts[name] = (clock + pause, min(pause * 2, MAX_COOL_DOWN_S))
+                logger.warning("starting %s, which supervisord gave up", name)
+                try:
+                    rpc.supervisor.startProcess(name, False)
+                except RpcError as error:
+                    logger.warning("%s does not start: %s", name, error)
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    end_with_supervisor()
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    celery_app.loader.import_default_modules()
+    guardian: Guardian | None = None
+    fatal = FatalPrograms()
+    while not stopping.wait(LOOK_EVERY_S):
+        try:
+            if RELIABLE:
+                guardian = guardian or Guardian(_in_flight())
+                guardian.look()
+            if "SUPERVISOR_SERVER_URL" in os.environ:
+                fatal.restart(childutils.getRPCInterface(os.environ))
+        except (redis.RedisError, OperationalError, RpcError, HTTPException, OSError) as error:
+            logger.warning("can't look: %s", error)
+
+
+def _in_flight() -> InFlight:
+    channel: Any = celery_app.connection_for_write().default_channel
+    return channel.in_flight_of("guardian")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""What this worker process runs now, and the order of its fetches."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import Any
+
+from celery.worker import state
+
+from workers.delivery.keys import FetchedTag
+
+_incarnation = f"{int(time.time() * 1000):012x}"
+_fetches = itertools.count(1)
+
+
+def next_fetch_id() -> str:
+    """Make the id of a fetch; ids sort in the order in which they were made, over restarts as well."""
+    return f"{_incarnation}-{next(_fetches):010d}"
+
+
+def now() -> float:
+    """Seconds since the epoch."""
+    return time.time()
+
+
+def tags() -> frozenset[str]:
+    """Delivery tags of the runs that a child process has accepted and not finished."""
+    requests: list[Any] = list(state.active_requests)  # pyright: ignore[reportArgumentType]
+    return frozenset(str(tag) for request in requests if isinstance(tag := request.message.delivery_tag, FetchedTag))

@@ -1,0 +1,325 @@
+"""kombu's Redis transport with a fetch in one step, delayed sets, and acknowledgements that survive a reconnect.
+
+A channel fetches so only where it must: in a worker (its node name is the transport option ``nexus_node``), for
+queues whose messages are acknowledged. Everything else (results of ``inspect``, remote control, any other consumer)
+takes kombu's way. The overridden internals are those of kombu 5.7; a test names them.
+"""
+
+# kombu's Redis transport has no complete stubs: what its methods return is unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+import logging
+from queue import Empty
+from time import monotonic
+from typing import Any, cast
+
+import redis
+from kombu.transport import redis as kombu_redis
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import dumps
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, ResponseError
+from redis.retry import Retry
+
+from workers.delivery import guard, keys, running, scripts
+from workers.delivery.in_flight import InFlight
+from workers.delivery.keys import FetchedTag
+from workers.delivery.qos import QoS
+
+IDLE_WAIT_S = 0.25
+"""A message of a producer that wakes nobody is noticed after so long."""
+
+MIN_WAIT_S = 0.005
+REFUSED_WAIT_S = 1.0
+"""Pause after the broker refused a fetch (out of memory, read-only, loading)."""
+
+EARLY_S = 1.0
+"""A message that is due so soon is delivered; Celery's own timer waits for the rest."""
+
+ACKNOWLEDGE_TIMEOUT_S = 2.0
+
+logger = logging.getLogger(__name__)
+
+# kombu's transports have no stubs
+_kombu: Any = kombu_redis
+_Channel: Any = _kombu.Channel
+_Transport: Any = _kombu.Transport
+_SentinelChannel: Any = _kombu.SentinelChannel
+_parse_response: Any = redis.Redis.parse_response
+
+
+class FetchMixin(_Channel):
+    """What our channels add to kombu's, with Sentinel or without."""
+
+    QoS = QoS
+    nexus_node: str = ""
+    from_transport_options = (*_Channel.from_transport_options, "nexus_node")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._acknowledged_queues: set[str] = set()
+        self._fetched: FetchedTag | None = None
+        self._fetch_id = ""
+        self._is_waiting = False
+        self._wait_s = IDLE_WAIT_S
+        self._send_script = True
+        self._refused_until = 0.0
+        self._in_flight: InFlight | None = None
+        self._publish_script: Any = None
+        super().__init__(*args, **kwargs)
+
+    @property
+    def in_flight(self) -> InFlight:
+        """What this channel's worker holds."""
+        if self._in_flight is None:
+            self._in_flight = self.in_flight_of(self.nexus_node)
+        return self._in_flight
+
+    def in_flight_of(self, node: str) -> InFlight:
+        """What a worker of this broker holds; has connections of its own."""
+        parameters: dict[str, Any] = {
+            **self._connparams(),
+            "socket_timeout": ACKNOWLEDGE_TIMEOUT_S,
+            "retry": Retry(NoBackoff(), 1),
+        }
+        client: redis.Redis = redis.Redis(connection_pool=redis.ConnectionPool(**parameters))
+        return InFlight(client, node, self.global_keyprefix, self.sep)
+
+    # Consuming
+
+    def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:
+        """Consume from a queue."""
+        if self.nexus_node and not no_ack and queue not in self._fanout_queues:
+            self._acknowledged_queues.add(queue)
+            _ = self.in_flight
+        return super().basic_consume(queue, no_ack, *args, **kwargs)
+
+    @property
+    def _is_fetching(self) -> bool:
+        return bool(self._acknowledged_queues)
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        if not self._is_fetching:
+            super()._brpop_start(timeout)
+            return
+        queues: list[str] = self._queue_cycle.consume(len(self.active_queues))
+        if not queues or monotonic() < self._refused_until:
+            return
+        self._in_poll = self.client.connection
+        self._brpop_sent_at = monotonic()
+        if self._is_waiting:
+            names = [self.global_keyprefix + keys.wake(queue) for queue in queues]
+            self.client.connection.send_command("BRPOP", *names, self._wait_s)
+        else:
+            self._send_fetch(queues)
+
+    def _send_fetch(self, queues: list[str]) -> None:
+        prefix = self.global_keyprefix
+        names = [
+            self.in_flight.key,
+            *(prefix + keys.delayed(queue) for queue in queues),
+            *(prefix + self._q_for_pri(queue, step) for step in self.priority_steps for queue in queues),
+        ]
+        self._fetch_id = running.next_fetch_id()
+        command = ("EVAL", scripts.FETCH) if self._send_script else ("EVALSHA", scripts.FETCH_SHA)
+        digits = "".join(str(step) for step in self.priority_steps)
+        self.client.connection.send_command(*command, len(names), *names, self._fetch_id, len(queues), digits)
+
+    def _brpop_read(self, **options: Any) -> bool:
+        if not self._is_fetching:
+            return super()._brpop_read(**options)
+        was_waiting, self._is_waiting = self._is_waiting, False
+        try:
+            answer = self._read_answer("BRPOP" if was_waiting else "EVALSHA", **options)
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()
+        if was_waiting:
+            raise Empty  # woken or not: the next tick fetches
+        if isinstance(answer, list):
+            list_key, raw = cast("list[bytes]", answer)
+            self._take(FetchedTag(f"{self._fetch_id} {bytes_to_str(list_key)}"), raw)
+            return True
+        self._wait_s = IDLE_WAIT_S if answer is None else max(MIN_WAIT_S, min(IDLE_WAIT_S, float(answer)))
+        self._is_waiting = True
+        raise Empty
+
+    def _read_answer(self, command: str, **options: Any) -> Any:
+        try:
+            # Not through a prefixing client's parse_response, which cuts keys
+            answer: Any = _parse_response(self.client, self.client.connection, command, **options)
+            self._send_script = False
+            return answer
+        except NoScriptError:
+            self._send_script = True
+            raise Empty from None
+        except ResponseError as error:
+            self._refused_until = monotonic() + REFUSED_WAIT_S
+            logger.warning("the broker refuses to hand out messages: %s", error)
+            raise Empty from None
+        except self.connection_errors:
+            self._send_script = True
+            self.client.connection.disconnect()
+            raise
+
+    def _take(self, tag: FetchedTag, raw: bytes) -> None:
+        """Deliver a fetched message, or send it where it belongs."""
+        queue, _ = keys.queue_of(tag.list_key.removeprefix(self.global_keyprefix), self.sep)
+        self._queue_cycle.rotate(queue)
+        if self._closing or queue not in self._active_queues:  # cancelled since the fetch was sent
+            self.in_flight.restore(tag)
+            return
+        try:
+            message = guard.decode(raw)
+        except guard.Malformed as problem:
+            run_id, task = guard.run_of(guard.decode_loosely(raw))
+            self.in_flight.bury(tag, "malformed", str(problem), id=run_id, task=task)
+            return
+        due_at = guard.due_at(message.get("headers"))
+        if due_at is not None and due_at > running.now() + EARLY_S:
+            self.in_flight.delay(tag, due_at)
+            return
+        message["properties"]["delivery_tag"] = tag
+        self._deliver_guarded(tag, message, queue)
+
+    def _deliver_guarded(self, tag: FetchedTag, message: guard.Json, queue: str) -> None:
+        try:
+            self.connection._deliver(message, queue)
+        except (redis.ConnectionError, redis.TimeoutError, OSError):
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError, LookupError, RecursionError, MemoryError) as error:
+            # The consumer guards its own part: what arrives here could not even be made a kombu message.
+            run_id, task = guard.run_of(message)
+            detail = f"{type(error).__name__}: {error}"
+            if not self.in_flight.bury(tag, "malformed", detail, id=run_id, task=task):
+                raise
+            self.qos.forget(tag)
+
+    def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
+        """Deliver what came over the control channel; what is malformed is counted and dropped."""
+        try:
+            guard.check_control(message, is_command=exchange.endswith(".pidbox"))
+            return super()._deliver_fanout_message(message, exchange)
+        except (redis.ConnectionError, redis.TimeoutError, OSError):
+            raise
+        except (guard.Malformed, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            self._drop_control(f"{type(error).__name__}: {error}")
+            return False
+
+    def _receive_one(self, c: Any) -> Any:
+        try:
+            return super()._receive_one(c)
+        except RecursionError:  # kombu expects ValueError and TypeError from its JSON decoder
+            self._drop_control("nested too deeply")
+            raise Empty from None
+        except Empty as nothing:
+            if isinstance(nothing.__context__, ValueError | TypeError):
+                self._drop_control("not JSON")
+            raise
+
+    def _drop_control(self, problem: str) -> None:
+        logger.warning("dropped a malformed control message: %.200s", problem)
+        if self.nexus_node:
+            self.in_flight.count(keys.BAD_CONTROL)
+
+    # Publishing
+
+    def _put(self, queue: str, message: guard.Json, **kwargs: Any) -> None:
+        if queue in self._expires or not _is_run(message):  # answers of remote control, foreign messages
+            super()._put(queue, message, **kwargs)
+            return
+        names, arguments = self._publication(queue, message)
+        batch = kwargs.pop("_publish_batch", None)
+        if batch is not None:
+            batch.add("eval", scripts.PUBLISH, len(names), *names, *arguments)
+            return
+        with self.conn_or_acquire() as client:
+            plain = redis.Redis(connection_pool=client.connection_pool)  # without the prefixing of kombu's client
+            if self._publish_script is None:
+                self._publish_script = plain.register_script(scripts.PUBLISH)
+            self._publish_script(keys=names, args=arguments, client=plain)
+
+    def _publication(self, queue: str, message: guard.Json) -> tuple[list[str], list[Any]]:
+        prefix = self.global_keyprefix
+        priority = self.priority(self._get_message_priority(message, reverse=False))
+        payload = dumps(message)
+        headers: Any = message.get("headers")
+        due_at = guard.due_at(headers)
+        is_retry = isinstance(headers, dict) and bool(cast("guard.Json", headers).get("retries"))
+        names = [
+            prefix + self._q_for_pri(queue, priority),
+            prefix + keys.wake(queue),
+            prefix + keys.COUNTERS,
+            prefix + keys.delayed(queue),
+        ]
+        member = b"" if due_at is None else keys.delayed_member(priority, payload.encode())
+        due = "" if due_at is None else repr(due_at)
+        return names, [payload, keys.RETRIED if is_retry else keys.SUBMITTED, due, member]
+
+    def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:
+        """Find the queues of a routing key; what this process declared counts even when the broker lost it."""
+        found: list[str] = list(super()._lookup(exchange, routing_key, default))
+        if found or not exchange:
+            return found
+        declared = [
+            binding
+            for binding in self.state.bindings
+            if binding.exchange == exchange and binding.routing_key == routing_key
+        ]
+        for binding in declared:
+            meta = self.typeof(exchange).prepare_bind(binding.queue, exchange, routing_key, None)
+            self._queue_bind(exchange, *meta)
+        return [binding.queue for binding in declared]
+
+    def _purge(self, queue: str) -> int:
+        removed: int = super()._purge(queue)
+        key = self.global_keyprefix + keys.delayed(queue)
+        with self.conn_or_acquire() as client:
+            pipeline: Any = redis.Redis(connection_pool=client.connection_pool).pipeline()
+            delayed: list[int] = pipeline.zcard(key).delete(key).execute()
+        return removed + delayed[0]
+
+    # Ending
+
+    def close(self) -> None:
+        """Close; kombu 5.7.0 fails when the transport was detached before."""
+        self._closing = True
+        if self._in_poll:
+            try:
+                self._brpop_read()
+            except (Empty, *self.connection_errors):
+                self._in_poll = None
+        try:
+            super().close()
+        except AttributeError:
+            if getattr(self.connection, "client", None) is not None:
+                raise
+            self.closed = True  # what is unacknowledged stays in flight and is put back at the reconnect
+
+
+class Channel(FetchMixin, _Channel):
+    """A channel to one Redis server."""
+
+
+class SentinelChannel(FetchMixin, _SentinelChannel):
+    """A channel to the master that Sentinel names."""
+
+    from_transport_options = (*_SentinelChannel.from_transport_options, "nexus_node")
+
+
+class Transport(_Transport):
+    """``redis://``, ``rediss://`` and ``redis+socket://``."""
+
+    Channel = Channel
+
+
+class SentinelTransport(Transport):
+    """``sentinel://``."""
+
+    default_port = 26379
+    Channel = SentinelChannel
+
+
+def _is_run(message: guard.Json) -> bool:
+    headers: Any = message.get("headers")
+    return isinstance(headers, dict) and "task" in headers
