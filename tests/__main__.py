@@ -1,35 +1,131 @@
-"""``python -m tests``: every check in the order of its cost, each named, and pytest's closing line last."""
+"""``python -m tests``: every check and every test, two at a time, each area of tests in a process of its own.
+
+An area starts brokers and workers and configures the Celery application for itself, so areas don't share a
+process. With arguments only those areas run: ``python -m tests unit integration/broker``. The closing line
+counts all tests; the exit code is 0 when everything passed.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
 
-CHECKS = (
-    ("format", ["ruff", "format", "--check", "."]),
-    ("lint", ["ruff", "check", "."]),
-    ("arrows between the rooms", ["lint-imports"]),
-    ("types", ["pyright", "--warnings"]),
-)
-TESTS = ["pytest", "-n", "2", "--dist", "loadgroup", "--durations", "15"]
+HERE = Path(__file__).resolve().parent
+BIN = Path(sys.executable).parent
+LANES = 2
+AREA_TIMEOUT_S = 900
+
+CHECKS = {
+    "types": ["pyright", "--warnings"],
+    "lint": ["ruff", "check", "."],
+    "format": ["ruff", "format", "--check", "."],
+    "arrows between the rooms": ["lint-imports"],
+}
+FIRST = ("acceptance", "integration/delivery", "unit", "tui", "integration/broker")
+"""Long ones first, so that the lanes end together."""
+
+_COUNT = re.compile(r"(\d+) (passed|failed|error|skipped|xfailed|xpassed)")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A program whose success counts: a check, or the tests of one area."""
+
+    name: str
+    command: list[str]
+
+
+def areas() -> list[str]:
+    """Name the folders of tests that run on their own, long ones first."""
+    found = ["unit", "tui", "acceptance"]
+    found += [f"integration/{path.name}" for path in (HERE / "integration").iterdir() if any(path.glob("test_*.py"))]
+    return sorted(found, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
+
+
+def jobs(chosen: list[str]) -> list[Job]:
+    """List what is to be done: everything, or only the chosen areas."""
+    tests = [Job(f"tests/{area}", ["pytest", f"tests/{area}", "--durations", "5"]) for area in chosen or areas()]
+    return tests if chosen else [*tests[:2], *(Job(name, command) for name, command in CHECKS.items()), *tests[2:]]
+
+
+class Run:
+    """All jobs, taken from one queue by a few lanes."""
+
+    def __init__(self, work: list[Job]) -> None:
+        self._work: SimpleQueue[Job] = SimpleQueue()
+        for job in work:
+            self._work.put(job)
+        self._printing = threading.Lock()
+        self.counts: Counter[str] = Counter()
+        self.failed: list[str] = []
+
+    def all(self) -> None:
+        """Do everything."""
+        lanes = [threading.Thread(target=self._lane) for _ in range(LANES)]
+        for lane in lanes:
+            lane.start()
+        for lane in lanes:
+            lane.join()
+
+    def _lane(self) -> None:
+        while True:
+            try:
+                job = self._work.get_nowait()
+            except Empty:
+                return
+            self._do(job)
+
+    def _do(self, job: Job) -> None:
+        started = time.monotonic()
+        with tempfile.TemporaryFile("w+") as output:
+            try:
+                code = subprocess.run(
+                    [str(BIN / job.command[0]), *job.command[1:]],
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    stdin=subprocess.DEVNULL,
+                    timeout=AREA_TIMEOUT_S,
+                    check=False,
+                    cwd=HERE.parent,
+                    env={**os.environ, "PYTHONPATH": str(HERE.parent)},
+                ).returncode
+            except subprocess.TimeoutExpired:
+                code = -1
+            output.seek(0)
+            text = output.read()
+        self._tell(job, code, text, time.monotonic() - started)
+
+    def _tell(self, job: Job, code: int, text: str, seconds: float) -> None:
+        lines = text.strip().splitlines()
+        with self._printing:
+            print(f"{'✓' if code == 0 else '✗'} {job.name} ({seconds:.0f} s){'' if code == 0 else f', exit {code}'}")
+            print("\n".join(f"    {line}" for line in (lines[-8:] if code == 0 else lines[-150:])), flush=True)
+            if code:
+                self.failed.append(job.name)
+            if job.command[0] == "pytest" and lines:
+                self.counts.update({word: int(number) for number, word in _COUNT.findall(lines[-1])})
 
 
 def main() -> int:
-    """Run all; the exit code is the first failure's, but the tests run in any case."""
-    failed = 0
-    for name, command in CHECKS:
-        started = time.monotonic()
-        code = _run(command)
-        print(f"{'✓' if code == 0 else '✗'} {name} ({time.monotonic() - started:.0f} s)", flush=True)
-        failed = failed or code
-    return _run([*TESTS, *sys.argv[1:]]) or failed
-
-
-def _run(command: list[str]) -> int:
-    program, *arguments = command
-    executable = sys.executable.rpartition("/")[0] + f"/{program}"
-    return subprocess.run([executable, *arguments], check=False).returncode
+    """Run everything and print the closing line."""
+    run = Run(jobs(sys.argv[1:]))
+    run.all()
+    failed = run.counts["failed"] + run.counts["error"]
+    # What failed without a failing test to count (a check, a crash, a time-out) must show in the closing line, too.
+    failed = max(failed, len(run.failed))
+    if run.failed:
+        print(f"failed: {', '.join(run.failed)}")
+    print(f"{run.counts['passed']} passed, {failed} failed, {run.counts['skipped']} skipped")
+    return 1 if failed or not run.counts["passed"] else 0
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ import pytest
 from config.queues import QUEUES
 from tests.stack import RunningStack, until
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 HEALTH = "workers.maintenance_tasks.health_check"
 WORD = "workers.file_tasks.process_word_document"
 QUEUE_FIELDS = {

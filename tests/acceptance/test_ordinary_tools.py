@@ -14,8 +14,6 @@ import pytest
 
 from tests.stack import BIN, ROOT, RunningStack, plain_client, run, until
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 NODES = {f"{family}@{socket.gethostname()}" for family in ("email", "files", "ai", "reports", "default")}
 PING = "workers.maintenance_tasks.health_check"
 

@@ -5,11 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-import pytest
-
 from tests.stack import RunningStack, run
-
-pytestmark = pytest.mark.xdist_group("stack")
 
 
 def test_a_second_up_attaches(stack: RunningStack) -> None:

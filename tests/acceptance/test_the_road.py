@@ -11,8 +11,6 @@ import pytest
 from tests.screen import ENTER, Screen
 from tests.stack import BIN, RunningStack, until
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 HEALTH = "workers.maintenance_tasks.health_check"
 
 

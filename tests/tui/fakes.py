@@ -63,6 +63,16 @@ def a_message(number: int, queue: str, priority: int = 5, **fields: Any) -> Mess
 
 
 @dataclass
+class FakeAudit:
+    """Remembers what was recorded."""
+
+    recorded: list[str] = field(default_factory=list)
+
+    def record(self, action: str, command: str, outcome: Any) -> None:
+        self.recorded.append(command)
+
+
+@dataclass
 class FakeBroker:
     """Queues and messages that are told; ``problem`` makes every call fail."""
 
@@ -70,6 +80,7 @@ class FakeBroker:
     waiting: dict[str, list[Message]] = field(default_factory=dict)
     problem: str = ""
     changed: list[tuple[str, Any]] = field(default_factory=list)
+    audit: FakeAudit = field(default_factory=FakeAudit)
 
     def describe(self) -> str:
         self._fail()
@@ -92,7 +103,18 @@ class FakeBroker:
     def is_unacked(self, run_id: str) -> bool:
         return False
 
-    def change_priority(self, message: Message, priority: int, *, front: bool = False) -> TargetOutcome:
+    def check_priority(self, priority: int) -> None:
+        assert 0 <= priority <= 9
+
+    def undoable(self, kind: str, label: str, queue: str = "") -> str:
+        return "a-token"
+
+    def keep_undo(self, token: str) -> bool:
+        return True
+
+    def forget_undo(self, token: str) -> None: ...
+
+    def change_priority(self, message: Message, priority: int, *, front: bool = False, undo: str = "") -> TargetOutcome:
         self.changed.append(("priority", (message.id, priority, front)))
         return TargetOutcome(message.id, True, f"moved to priority {priority}")
 

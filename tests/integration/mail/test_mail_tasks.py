@@ -18,7 +18,6 @@ from workers import arguments, email_tasks, mail_runs
 from workers.errors import FileMissing, InvalidArgument, MailRefused, PathNotAllowed
 from workers.services.mail.bulk import Unfinished
 
-pytestmark = pytest.mark.xdist_group("mail-tasks")
 WAIT_S = 60
 
 
