@@ -35,12 +35,12 @@ def test_five_queues_and_five_workers_are_alive(screen: Screen) -> None:
 def test_a_word_document_is_submitted_watched_and_read(stack: RunningStack, screen: Screen) -> None:
     write_report(stack.home / "uploads" / "report.docx")
     screen.press("n")
-    screen.shows("Submit a task", "process_word_document")
+    screen.shows("Submit a task", "ai_tasks.analyze_document")
     screen.press(*"word", ENTER)
     screen.shows("file_path")
     screen.press(*"report.docx", ENTER)
     screen.shows("nexus-tui submit workers.file_tasks.process_word_document")
-    screen.press("s")
+    screen.press(ENTER)
     screen.shows("queued in file_processing_queue", "Timeline", "✓ SUCCESS")
     screen.press("G")
     screen.shows("The quick brown fox", within_s=10)
@@ -72,13 +72,16 @@ def test_a_worker_is_stopped_and_started(stack: RunningStack, screen: Screen) ->
     screen.press("5", "g", "S")
     screen.shows("nexus-tui start workers:ai")
     screen.press("x", ENTER)
-    screen.shows(r"ai@\S+ +\S* ?stopped", within_s=60)
-    assert program_state(stack, "workers:ai") == "STOPPED"
-    screen.press("g", "S")
-    screen.shows("nexus-tui start workers:ai")
-    screen.press("s", ENTER)
-    screen.shows(r"ai@\S+ +● healthy", within_s=60)
-    assert program_state(stack, "workers:ai") == "RUNNING"
+    try:
+        screen.shows(r"ai@\S+ +\S* ?stopped", within_s=60)
+        until(lambda: program_state(stack, "workers:ai") == "STOPPED")
+        screen.press("g", "S")
+        screen.shows("nexus-tui start workers:ai")
+        screen.press("s", ENTER)
+        screen.shows(r"ai@\S+ +● healthy", within_s=60)
+        assert program_state(stack, "workers:ai") == "RUNNING"
+    finally:
+        stack.nexus("start", "workers:ai", "--yes")
 
 
 def test_leaving_says_how_to_stop_the_stack(screen: Screen) -> None:
