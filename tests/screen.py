@@ -43,6 +43,7 @@ class Screen:
             start_new_session=True,
         )
         os.close(slave)
+        self._is_closed = False
 
     @property
     def text(self) -> str:
@@ -79,6 +80,9 @@ class Screen:
 
     def close(self) -> int:
         """Wait a moment for the program's own end, then end it; return its exit code."""
+        if self._is_closed:
+            return self.process.returncode
+        self._is_closed = True
         for _ in range(100):
             if self.process.poll() is not None:
                 break
@@ -101,4 +105,4 @@ class Screen:
                 return
 
 
-ENTER, ESCAPE, DOWN, TAB = "\r", "\x1b", "\x1b[B", "\t"
+ENTER, PAGE_UP = "\r", "\x1b[5~"
