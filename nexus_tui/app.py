@@ -131,7 +131,7 @@ class NexusApp(App[None], inherit_bindings=False):
             self.register_theme(each)
         self.theme = theme.DEFAULT_THEME
         changed = self._source_changed
-        self._queues_feed = Feed("broker", self._read_queues, self._work_changed, interval_s=0.4, calm_s=0.8)
+        self._queues_feed = Feed("broker", self._read_queues, self._work_changed, interval_s=0.5, calm_s=0.8)
         self._workers_feed = Feed(
             "workers",
             lambda: self.sources.control.workers(),

@@ -26,7 +26,7 @@ T = TypeVar("T")
 _BUSY_SHARE = 4
 """A slow read is followed by a pause of so many times its length: a feed never takes a core for itself."""
 
-_CALM_AFTER = 10
+_CALM_AFTER = 3
 """Unchanged readings after which a feed slows down to its calm pace."""
 
 ASK_AGAIN_S = 4.0

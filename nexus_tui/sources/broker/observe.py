@@ -25,6 +25,9 @@ MOST_UNACKED_BYTES = 32 * 1024 * 1024
 
 SCAN_STEP = 2000
 FIRST_SCAN_S = 0.25
+LOOK_EVERY_S = 5.0
+"""So often bound queues are looked for."""
+
 SPARK_EVERY_S = 5.0
 SPARK_LENGTH = 60
 RATE_WINDOW_S = 15.0
@@ -65,6 +68,7 @@ class Observer:
         self._bound: dict[str, set[tuple[str, str]]] = {}
         self._cursor = 0
         self._scanned = False
+        self._looked_at = -math.inf
         self._paused: frozenset[str] = frozenset()
         self._reliable = Reliable(layout)
         self._memory: dict[str, Memory] = {}
@@ -118,8 +122,12 @@ class Observer:
             pipeline.hgetall(self._layout.named(WORKER_HASH))
             pipeline.hkeys(self._layout.named(PAUSED_HASH))
             self._reliable.add(pipeline, names)
-            self._add_scan(pipeline)
-            keys = self._add_bindings(pipeline)
+            # Queues come and go seldom: looking for them at each reading was a third of its cost.
+            looks = self._cursor != 0 or time.monotonic() - self._looked_at >= LOOK_EVERY_S
+            keys: list[str] = []
+            if looks:
+                self._add_scan(pipeline)
+                keys = self._add_bindings(pipeline)
             replies: list[Any] = pipeline.execute(raise_on_error=False)
             if isinstance(replies[0], NoScriptError) and attempt == 0:
                 self._observe.load()
@@ -129,8 +137,10 @@ class Observer:
             heartbeats = {} if isinstance(replies[1], Exception) else cast("dict[bytes, bytes]", replies[1])
             self._paused = frozenset() if isinstance(replies[2], Exception) else frozenset(map(_name, replies[2]))
             rest = self._reliable.take(replies[3:], names)
-            self._take_scan(rest[:1])
-            self._take_bindings(keys, rest[1:])
+            if looks:
+                self._looked_at = time.monotonic()
+                self._take_scan(rest[:1])
+                self._take_bindings(keys, rest[1:])
             return replies[0], heartbeats
         raise NoScriptError("the broker forgets its scripts")
 
