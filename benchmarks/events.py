@@ -17,8 +17,8 @@ from typing import Any
 import orjson
 import redis
 
+from config.keys import EVENT_STREAM
 from workers.embedded_broker import server_binary
-from workers.history.writer import STREAM
 
 Event = dict[str, Any]
 
@@ -154,7 +154,7 @@ def fill_stream(client: redis.Redis, tasks: int, start_at: float) -> int:
     pipeline = client.pipeline(transaction=False)
     for _, events in batches(tasks, start_at):
         for event in events:
-            pipeline.execute_command("XADD", STREAM, "*", "d", orjson.dumps(event))
+            pipeline.execute_command("XADD", EVENT_STREAM, "*", "d", orjson.dumps(event))
             count += 1
         if len(pipeline) >= 2000:
             pipeline.execute()

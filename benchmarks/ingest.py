@@ -22,9 +22,10 @@ import redis
 
 from benchmarks.events import fill_stream, publish, server
 from benchmarks.report import Figure, at_most, run
+from config.keys import EVENT_STREAM
 from nexus_tui.sources.history import HistorySource
 from workers.history.recorder import GC_THRESHOLD, Recorder
-from workers.history.writer import STREAM, StreamWriter
+from workers.history.writer import StreamWriter
 
 TASKS = 50_000
 RUNS = 3
@@ -174,7 +175,7 @@ def main() -> None:
         case ["--consume", peer, socket, _]:
             print(json.dumps(consume_peer(socket, peer)))
         case ["--record", socket, path]:
-            Recorder(redis.Redis(unix_socket_path=socket, socket_timeout=10), Path(path), STREAM).run()
+            Recorder(redis.Redis(unix_socket_path=socket, socket_timeout=10), Path(path), EVENT_STREAM).run()
         case _:
             run(measure)
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 from config.broker_url import BrokerUrl
 from config.queues import DEFAULT_PRIORITY, PRIORITIES, spec_of_task
 from nexus_tui.models.catalog import Submitted, TaskParameter, TaskType
-from nexus_tui.models.runs import FINAL_STATES
 from nexus_tui.sources.errors import Invalid, NotFound, SourceError, Unreachable
 
 if TYPE_CHECKING:
@@ -161,10 +160,6 @@ class CatalogSource:
         if state == "SUCCESS":
             return state, value
         return state, f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value)
-
-    def is_final(self, state: str) -> bool:
-        """Tell whether nothing more happens to a run in that state."""
-        return state in FINAL_STATES
 
     @property
     def _tasks(self) -> Mapping[str, Any]:

@@ -16,10 +16,10 @@ from typing import Any, cast
 import orjson
 import redis
 
+from config.keys import WORKER_HASH
 from workers.history.record import STATES, Event
 from workers.history.results import RESULT_KEY
 from workers.history.store import Store
-from workers.history.writer import WORKERS_KEY
 from workers.masking import mask_text
 
 OPEN_FOR_S = 30.0
@@ -97,7 +97,7 @@ class Reconciler:
         return [event for event in ends if event is not None]
 
     def _judge(self, store: Store, runs: Sequence[_Open]) -> None:
-        heartbeats = cast("dict[bytes, bytes]", self._client.hgetall(WORKERS_KEY))
+        heartbeats = cast("dict[bytes, bytes]", self._client.hgetall(WORKER_HASH))
         workers = {name.decode(): _decoded(data) for name, data in heartbeats.items()}
         verdicts = {run.id: _verdict(run, workers) for run in runs}
         store.judge({run.id: verdicts[run.id] for run in runs if verdicts[run.id] != run.verdict})

@@ -25,6 +25,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config.errors import ConfigError
+from config.keys import EVENT_STREAM
 from config.settings import settings
 from workers.history import results
 from workers.history.errors import AlreadyRecording, HistoryError
@@ -33,7 +34,7 @@ from workers.history.record import Event
 from workers.history.retention import Retention
 from workers.history.schema import lock_path, set_aside
 from workers.history.store import Store
-from workers.history.writer import FIELD, STREAM
+from workers.history.writer import FIELD
 
 log = logging.getLogger("nexus.recorder")
 
@@ -60,7 +61,7 @@ class Recorder:
     """
 
     def __init__(
-        self, client: redis.Redis, path: Path, stream: str = STREAM, retention: Retention | None = None
+        self, client: redis.Redis, path: Path, stream: str = EVENT_STREAM, retention: Retention | None = None
     ) -> None:
         self._client = client
         self._path = path

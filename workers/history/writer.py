@@ -14,10 +14,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-STREAM = "nexus:events"
+from config.keys import EVENT_STREAM, WORKER_HASH
+
 FIELD = b"d"
-WORKERS_KEY = "nexus:workers"
-"""Hash: node name → JSON of its last heartbeat; what answers "who is alive" in one read."""
 
 MAX_STREAM = 200_000
 """Entries kept in the stream, approximately: the oldest go first."""
@@ -53,7 +52,7 @@ class StreamWriter:
         name: Key of the stream.
     """
 
-    def __init__(self, url: str | None, name: str = STREAM) -> None:
+    def __init__(self, url: str | None, name: str = EVENT_STREAM) -> None:
         self._url = url
         self._name = name
         self._reset()
@@ -85,7 +84,7 @@ class StreamWriter:
                 self.dropped += 1
 
     def note_worker(self, hostname: str, heartbeat: dict[str, Any] | None) -> None:
-        """Remember a worker's last heartbeat in :data:`WORKERS_KEY`; None removes it."""
+        """Remember a worker's last heartbeat in :data:`WORKER_HASH`; None removes it."""
         if self._url is not None:
             with self._lock:
                 self._heartbeats[hostname] = encode(heartbeat) if heartbeat is not None else None
@@ -115,9 +114,9 @@ class StreamWriter:
                 self._append(pipeline, encode(fields))
             for hostname, heartbeat in heartbeats.items():
                 if heartbeat is None:
-                    pipeline.hdel(WORKERS_KEY, hostname)
+                    pipeline.hdel(WORKER_HASH, hostname)
                 else:
-                    pipeline.hset(WORKERS_KEY, hostname, cast("str", heartbeat))
+                    pipeline.hset(WORKER_HASH, hostname, cast("str", heartbeat))
             pipeline.execute()
             for data in batch:
                 self._events.popleft()

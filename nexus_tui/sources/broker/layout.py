@@ -6,6 +6,7 @@ from bisect import bisect
 from dataclasses import dataclass
 
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR
+from workers.delivery import keys
 
 BINDING_SEPARATOR = "\x06\x16"
 """Between routing key, pattern and queue in a member of a binding; also kombu's default before a priority."""
@@ -50,19 +51,19 @@ class Layout:
     @property
     def leases(self) -> str:
         """Hash of the workers with reliable delivery, by node name."""
-        return self.named("nexus:leases")
+        return self.named(keys.LEASES)
 
     def in_flight(self, node: str) -> str:
         """Hash of what a worker with reliable delivery holds: ``ID LIST`` to message."""
-        return self.named(f"nexus:inflight:{node}")
+        return self.named(keys.in_flight(node))
 
     def delayed(self, queue: str) -> str:
         """Sorted set of a queue's delayed messages: one digit, the priority, then the message; scored by due time."""
-        return self.named(f"nexus:delayed:{queue}")
+        return self.named(keys.delayed(queue))
 
     def wake(self, queue: str) -> str:
         """List on which a queue's idle workers with reliable delivery block."""
-        return self.named(f"nexus:wake:{queue}")
+        return self.named(keys.wake(queue))
 
     @property
     def bindings(self) -> str:
