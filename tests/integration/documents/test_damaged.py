@@ -120,7 +120,9 @@ def test_there_are_at_most_twelve_codes() -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "socket", "link to a device", "link outside", "link to itself"])
-def test_what_is_no_file_is_refused_at_once(uploads: Path, outputs: Path, kind: str) -> None:
+def test_what_is_no_file_is_refused_at_once(
+    uploads: Path, outputs: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     path = uploads / f"{kind}.pdf"
     if kind == "folder":
         path.mkdir()
@@ -128,7 +130,7 @@ def test_what_is_no_file_is_refused_at_once(uploads: Path, outputs: Path, kind: 
         os.mkfifo(path)
     elif kind == "socket":
         with socket.socket(socket.AF_UNIX) as server:
-            os.chdir(uploads)  # a socket's path has at most 107 bytes
+            monkeypatch.chdir(uploads)  # a socket's path has at most 107 bytes
             server.bind(path.name)
     else:
         targets = {"link to a device": "/dev/zero", "link outside": "/etc/passwd", "link to itself": path.name}
