@@ -263,13 +263,19 @@ def cleanup_temp_files(
 ) -> dict[str, Any]:
     """Remove working files that no task has touched for a while, below the temporary folder only.
 
+    Below the output root and in the outbox only what a killed run left unfinished goes, after an hour.
+
     Args:
         max_age: Seconds since a file was changed.
         dry_run: Only say what would be removed.
 
     Returns:
-        ``removed``, ``removed_bytes``, ``removed_folders``, ``kept``, ``files`` (the first hundred), ``problems``.
+        ``removed``, ``removed_bytes``, ``removed_folders``, ``kept``, ``files`` (the first hundred), ``problems``,
+        ``unfinished`` (output of killed runs that went).
     """
-    from workers.services.temporary_files import remove_old
+    from workers.services.temporary_files import remove_old, remove_unfinished
 
-    return remove_old(settings().paths.temporary, max_age, dry_run=dry_run)
+    current = settings()
+    places = {current.outputs, current.paths.outbox}
+    unfinished = sum(remove_unfinished(place, dry_run=dry_run) for place in places)
+    return {**remove_old(current.paths.temporary, max_age, dry_run=dry_run), "unfinished": unfinished}
