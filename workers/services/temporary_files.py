@@ -65,6 +65,8 @@ def remove_unfinished(root: Path, *, dry_run: bool = False) -> int:
     Returns:
         How many files.
     """
+    if not root.is_dir():
+        return 0
     removed = 0
     before = time.time() - STALE_PART_S  # twice the longest run
     for _, _, names, descriptor in os.fwalk(root, follow_symlinks=False):
