@@ -57,6 +57,7 @@ class PulseScreen(NexusScreen):
                 lambda run: run.id,
                 title="Running",
                 empty="Nothing runs: press n to submit a task",
+                ageing=True,
                 id="running",
             )
         yield Table(
@@ -65,6 +66,7 @@ class PulseScreen(NexusScreen):
             lambda group: group.id,
             title="Failures",
             empty="No failures",
+            ageing=True,
             id="failures",
         )
 

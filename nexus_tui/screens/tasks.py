@@ -69,6 +69,7 @@ class TasksScreen(RunOperations):
             title="Tasks",
             empty="No runs yet: press n to submit one",
             follows=True,
+            ageing=True,
             id="rows",
         )
 
