@@ -28,7 +28,8 @@ from redis.retry import Retry
 from config.keys import EVENT_STREAM
 from workers.history.drain import BURST_S, Broken, Drain, Spool
 from workers.history.envelope import events_of
-from workers.history.errors import BadEvent, HistoryError
+from workers.history.errors import AlreadyRecording, BadEvent, HistoryError
+from workers.history.queries import SILENT_WORKERS
 from workers.history.reconcile import Reconciler
 from workers.history.record import Event
 from workers.history.recorder import GC_THRESHOLD, Recorder
@@ -54,7 +55,7 @@ SWITCH_S = 0.000_5
 LINGER_S = 5.0
 """At its end it still records what it has received, for so long."""
 
-SILENT_WORKERS = "silent_workers"
+LOCK_ATTEMPTS = 5
 UNREADABLE = "unreadable"
 
 
@@ -259,6 +260,11 @@ def _recorder(client: redis.Redis, path: Path, database: int, prefix: str) -> Re
         has_stream = bool(client.exists(EVENT_STREAM)) and not prefix
     except redis.RedisError:
         has_stream = False
+    for _ in range(LOCK_ATTEMPTS - 1):
+        try:
+            return Recorder(client, path) if has_stream else PubSubRecorder(client, path, database, prefix)
+        except AlreadyRecording:
+            time.sleep(0.1)  # perhaps somebody only looked whether it is locked
     return Recorder(client, path) if has_stream else PubSubRecorder(client, path, database, prefix)
 
 
