@@ -128,6 +128,7 @@ class NexusApp(App[None], inherit_bindings=False):
         self._drawn_at = 0.0
         self._draw_is_due = False
         self._minute = ""
+        self._told_silent = set[str]()
         self._joined: tuple[object, object, Reading[tuple[Worker, ...]]] = (None, None, Reading())
         self._filters.append(SafeOutput())
         if needs_ascii() if ascii_only is None else ascii_only:
@@ -292,11 +293,22 @@ class NexusApp(App[None], inherit_bindings=False):
     def _tick(self) -> None:
         """Draw what changes by itself: ages of stale data, how long runs run, the minute."""
         minute = f"{moment.now():%H:%M}"
+        self._tell_silent_workers()
         if self.frozen:
             return
         if self.recent.running or self.troubles.all or minute != self._minute:
             self._minute = minute
             self._changed()
+
+    def _tell_silent_workers(self) -> None:
+        """Say once of each worker of another application that it does work and sends no events of it."""
+        recording = self.sources.recording
+        new = set(recording.silent) - self._told_silent if recording else set[str]()
+        if recording and new:
+            self._told_silent = set(recording.silent)
+            way = "celery worker -E, or nexus-tui events enable" if self.read_only else "E asks them to"
+            names = ", ".join(sorted(new))
+            self.tell(f"{names}: runs begin and no events of them are sent. {way}", severity="warning")
 
     def _source_changed(self) -> None:
         self.post_message(self.Changed())

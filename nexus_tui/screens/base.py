@@ -14,12 +14,12 @@ from textual.widget import Widget
 
 from nexus_tui.models import moment
 from nexus_tui.screens import health
-from nexus_tui.screens.host import Host
+from nexus_tui.screens.host import Choice, Host
 from nexus_tui.widgets.chrome import KeyBar, OneLine, TabBar
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.table import Table
 
-CHANGES = frozenset({"submit", "revoke", "priority", "program"})
+CHANGES = frozenset({"submit", "revoke", "priority", "program", "enable_events"})
 """Names of Textual actions that change the world: read-only mode takes them from keys, footer and palette."""
 
 _EVERYWHERE = ("submit", "help", "command")
@@ -44,6 +44,7 @@ class NexusScreen(Screen[None]):
         Binding("n", "submit", "submit", priority=True),
         Binding("question_mark", "help", "keys"),
         Binding("colon", "command", "command", priority=True),
+        Binding("E", "enable_events", "enable events", show=False),
         Binding("y", "raw", "raw JSON", show=False),
         Binding("c", "copy", "copy", show=False),
         Binding("p", "freeze", "freeze the screen", show=False),
@@ -100,6 +101,14 @@ class NexusScreen(Screen[None]):
         self.draw(now)
         self.query_one(KeyBar).show(self.keys(), health.status(self.host))
 
+    def no_runs(self, words: str) -> str:
+        """Say why there are no runs: of another application none is known before its workers tell of any."""
+        if self.host.sources.recording is None or self.host.recent.latest:
+            return words
+        if self.host.read_only:
+            return "No run was heard of yet: do its workers send events (celery worker -E)?"
+        return "No run was heard of yet: E asks the workers to send events"
+
     def keys(self) -> Sequence[tuple[str, str]]:
         """List the keys of this screen that the footer shows, its own before those of every screen."""
         # Textual asks every widget from the focus upwards about each binding: too much for each repaint.
@@ -117,6 +126,8 @@ class NexusScreen(Screen[None]):
         """Leave out what changes the world in read-only mode, and priority keys while the prompt is open."""
         if action in _AT_ONCE and self._prompt_is_open:
             return False
+        if action == "enable_events" and self.host.sources.recording is None:
+            return False
         return not (self.host.read_only and action in CHANGES)
 
     # Keys
@@ -124,6 +135,12 @@ class NexusScreen(Screen[None]):
     def action_submit(self) -> None:
         """Open the form of a new run."""
         self.host.submit()
+
+    def action_enable_events(self) -> None:
+        """Ask the workers of another application to send events of their runs."""
+        from nexus_tui.actions.events import EnableEvents
+
+        self.host.ask("Events", [Choice("E", EnableEvents.label, EnableEvents())])
 
     def action_help(self) -> None:
         """Show the keys of this view."""
