@@ -53,7 +53,7 @@ def test_no_escape_sequence_or_control_character_of_outside_text_reaches_the_ter
 
 def test_a_terminal_without_utf8_gets_ascii_only():
     output = hostile_session({**os.environ, "NEXUS_ASCII": "1"})
-    assert re.findall(rb"[\x80-\xff]", output) == []
+    assert re.findall(rb".{0,60}[\x80-\xff]+.{0,60}", output) == []
 
 
 def test_the_dashboard_ends_when_its_terminal_is_gone():
