@@ -15,7 +15,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from benchmarks.faults.malformed import message
 from config.paths import Paths
 from config.settings import embedded_password
-from tests.integration.delivery.proxy import Proxy
+from benchmarks.faults.proxy import Proxy
 from workers.delivery import keys
 
 
