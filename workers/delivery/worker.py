@@ -14,7 +14,7 @@ from celery.utils.log import get_logger
 from celery.worker.consumer.tasks import Tasks
 
 from config.celery_config import celery_app
-from workers.delivery import rescue, running
+from workers.delivery import children, rescue, running
 from workers.delivery.in_flight import InFlight
 from workers.delivery.keys import DELIVERIES_HEADER
 from workers.delivery.lease import RENEW_S, Leases, NameTaken, Owner
@@ -59,6 +59,7 @@ class LeaseStep(bootsteps.StartStopStep):
             tenure = Tenure(in_flight)
             tenure.begin()
             self._tenure = tenure
+            children.watch(parent.pool)
         else:
             self._tenure.resume()
         self._timer = parent.timer.call_repeatedly(RENEW_S, self._tenure.renew)

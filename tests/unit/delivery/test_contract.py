@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
+from celery.concurrency.asynpool import AsynPool
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from kombu.transport import redis as kombu_redis
@@ -47,6 +48,8 @@ def test_kombu_and_celery_are_the_versions_whose_internals_we_know() -> None:
         (Consumer, "on_unknown_task", ["self", "body", "message", "exc"]),
         (Consumer, "on_invalid_task", ["self", "body", "message", "exc"]),
         (Consumer, "ensure_connected", ["self", "conn"]),
+        (AsynPool, "_event_process_exit", ["self", "hub", "proc"]),
+        (AsynPool, "_track_child_process", ["self", "proc", "hub"]),
         (Request, "on_failure", ["self", "exc_info", "send_failed_event", "return_ok"]),
         (Request, "reject", ["self", "requeue"]),
     ],
