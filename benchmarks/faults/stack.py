@@ -95,6 +95,8 @@ class Stack:
         for number in range(workers):
             self.start_worker(f"w{number}")
         self.recorder = self.start_recorder() if delivery == "reliable" else None
+        if delivery == "reliable":
+            self._programs.append(self.program("workers.delivery.guardian", log="guardian"))
         self.producer = self._producer()
         threading.Thread(target=self._respawn, daemon=True).start()
 
@@ -173,13 +175,13 @@ class Stack:
         raw: Any = self.evidence.hgetall(what)
         return {name.decode(): int(value) for name, value in raw.items()}
 
-    def starts(self) -> dict[str, list[tuple[float, int]]]:
-        """Read when and in which process each run was started."""
-        found: dict[str, list[tuple[float, int]]] = {}
+    def starts(self) -> dict[str, list[tuple[float, tuple[int, int]]]]:
+        """Read when each run was started, and by which child of which worker process."""
+        found: dict[str, list[tuple[float, tuple[int, int]]]] = {}
         raw: Any = self.evidence.lrange("starts", 0, -1)
         for entry in raw:
-            name, at, pid = entry.decode().split()
-            found.setdefault(name, []).append((float(at), int(pid)))
+            name, at, child, worker = entry.decode().split()
+            found.setdefault(name, []).append((float(at), (int(child), int(worker))))
         return found
 
     def wait_done(self, count: int, timeout_s: float) -> bool:

@@ -66,7 +66,7 @@ def evidence() -> redis.Redis:
 def _begin(name: str) -> None:
     pipeline = evidence().pipeline()
     pipeline.hincrby("started", name, 1)
-    pipeline.rpush("starts", f"{name} {time.time()} {os.getpid()}")
+    pipeline.rpush("starts", f"{name} {time.time()} {os.getpid()} {os.getppid()}")
     pipeline.execute()
 
 
