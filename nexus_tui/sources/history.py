@@ -111,6 +111,11 @@ class HistorySource:
         with _translated():
             return self._history.version()
 
+    def bad_events(self) -> int:
+        """Count the events that made no sense and were skipped."""
+        with _translated():
+            return int(self._history.meta("bad_events") or 0)
+
     def silent_workers(self) -> tuple[str, ...]:
         """Name the workers of a foreign application that begin runs and send no events of them."""
         with _translated():
