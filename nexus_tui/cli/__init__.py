@@ -11,7 +11,7 @@ import sys
 import click
 
 from config.errors import ConfigError
-from nexus_tui.cli import actions, dashboard, demo, events, listings, stack, surgery
+from nexus_tui.cli import actions, dashboard, dead_letters, demo, doctor, events, listings, stack, surgery
 from nexus_tui.cli.output import fail
 from nexus_tui.cli.shared import Target
 from nexus_tui.sources.errors import Invalid, NotFound, Refused, SourceError, Unreachable
@@ -49,6 +49,8 @@ for _command in (
     *actions.COMMANDS,
     *surgery.COMMANDS,
     *events.COMMANDS,
+    *dead_letters.COMMANDS,
+    *doctor.COMMANDS,
     *demo.COMMANDS,
 ):
     cli.add_command(_command)

@@ -37,6 +37,8 @@ class NexusScreen(Screen[None]):
     """
 
     view: ClassVar[str] = ""
+    _prompt: Prompt | None = None
+    _keys: tuple[object, Sequence[tuple[str, str]]] = (None, ())
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "submit", "submit", priority=True),
@@ -61,7 +63,8 @@ class NexusScreen(Screen[None]):
         yield OneLine(id="health")
         yield TabBar(self.host.tabs, self.view)
         yield from self.body()
-        yield Prompt()
+        self._prompt = Prompt()
+        yield self._prompt
         yield KeyBar()
 
     def body(self) -> Iterable[Widget]:
@@ -108,13 +111,20 @@ class NexusScreen(Screen[None]):
 
     def keys(self) -> Sequence[tuple[str, str]]:
         """List the keys of this screen that the footer shows, its own before those of every screen."""
+        # Textual asks every widget from the focus upwards about each binding: too much for each repaint.
+        asked = (self.focused, self._prompt_is_open, self.host.read_only)
+        if self._keys[0] != asked:
+            self._keys = (asked, self._active_keys())
+        return self._keys[1]
+
+    def _active_keys(self) -> Sequence[tuple[str, str]]:
         shown = [active.binding for active in self.active_bindings.values() if active.binding.show]
         shown.sort(key=lambda binding: binding.action in _EVERYWHERE)
         return [(self.app.get_key_display(binding), binding.description) for binding in shown if binding.description]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave out what changes the world in read-only mode, and priority keys while the prompt is open."""
-        if action in _AT_ONCE and any(prompt.is_open for prompt in self.query(Prompt)):
+        if action in _AT_ONCE and self._prompt_is_open:
             return False
         if action == "enable_events" and self.host.sources.recording is None:
             return False
@@ -213,6 +223,10 @@ class NexusScreen(Screen[None]):
 
     def filter_typed(self, text: str) -> None:
         """See a filter while it is typed."""
+
+    @property
+    def _prompt_is_open(self) -> bool:
+        return self._prompt is not None and self._prompt.is_open
 
     def _close_prompt(self) -> None:
         self.query_one(Prompt).close()

@@ -59,6 +59,7 @@ class PulseScreen(NexusScreen):
                 lambda run: run.id,
                 title="Running",
                 empty=NOTHING_RUNS,
+                ageing=True,
                 id="running",
             )
         yield Table(
@@ -67,6 +68,7 @@ class PulseScreen(NexusScreen):
             lambda group: group.id,
             title="Failures",
             empty="No failures",
+            ageing=True,
             id="failures",
         )
 

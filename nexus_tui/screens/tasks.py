@@ -70,6 +70,7 @@ class TasksScreen(RunOperations):
             title="Tasks",
             empty=NO_RUNS,
             follows=True,
+            ageing=True,
             id="rows",
         )
 

@@ -75,8 +75,18 @@ end
 return found
 """
 
-TAKE_DELAYED = """
--- KEYS[1] sorted set, KEYS[2] trash; ARGV: member, new member or '', seconds that the trash lives (0: no trash)
+_DELETED = """
+-- The balance sheet has a line for what operators deleted; only of messages that were counted as submitted.
+local function count_deleted(counters, message, by)
+  if string.find(message, '"nexus_publication"', 1, true) then redis.call('HINCRBY', counters, 'deleted', by) end
+end
+"""
+
+TAKE_DELAYED = (
+    _DELETED
+    + """
+-- KEYS[1] sorted set, KEYS[2] trash, KEYS[3] counters
+-- ARGV: member, new member or '', seconds that the trash lives (0: no trash)
 -- Answers 1 when the member was still there
 local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not due then return 0 end
@@ -85,9 +95,11 @@ if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], due, ARGV[2]) end
 if tonumber(ARGV[3]) > 0 then
   redis.call('RPUSH', KEYS[2], cmsgpack.pack({KEYS[1], ARGV[1], 'delayed', ARGV[2], due}))
   redis.call('EXPIRE', KEYS[2], ARGV[3])
+  if ARGV[2] == '' then count_deleted(KEYS[3], ARGV[1], 1) end
 end
 return 1
 """
+)
 
 COUNT = """
 -- KEYS[1] list; ARGV: first and last index
@@ -127,8 +139,9 @@ end
 
 TAKE = (
     _WAKE
+    + _DELETED
     + """
--- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both
+-- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both, KEYS[6] counters
 -- ARGV: message, its depth or -1, new message or '', 'front' | 'back', seconds that the trash lives (0: no trash)
 -- Answers 1 when the message was still there
 local source, target, trash = KEYS[1], KEYS[2], KEYS[3]
@@ -151,6 +164,7 @@ end
 if lives > 0 then
   redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or '', KEYS[4]}))
   redis.call('EXPIRE', trash, lives)
+  if changed == '' then count_deleted(KEYS[6], message, 1) end
 end
 return 1
 """
@@ -158,8 +172,9 @@ return 1
 
 UNDO = (
     _WAKE
+    + _DELETED
     + """
--- KEYS[1] trash; ARGV: how many at most
+-- KEYS[1] trash, KEYS[2] counters; ARGV: how many at most
 -- Takes the last changes back first. Answers: messages restored, messages that had started meanwhile
 local restored, started = 0, 0
 for _ = 1, tonumber(ARGV[1]) do
@@ -172,6 +187,7 @@ for _ = 1, tonumber(ARGV[1]) do
       started = started + 1
     else
       redis.call('ZADD', source, pivot, message)
+      if changed == '' then count_deleted(KEYS[2], message, -1) end
       restored = restored + 1
     end
   elseif changed ~= '' and redis.call('LREM', target, -1, changed) == 0 then
@@ -182,6 +198,7 @@ for _ = 1, tonumber(ARGV[1]) do
       redis.call('RPUSH', source, message)
     end
     wake(entry[6])
+    if changed == '' then count_deleted(KEYS[2], message, -1) end
     restored = restored + 1
   end
 end

@@ -70,7 +70,9 @@ class Surgeon:
         keys: list[str] = []
         for step in self._layout.steps:
             keys += [self._layout.key(queue, step), self.trash.key(token, step)]
-        return int(self._purge(keys, [TRASH_FOR_S]))
+        gone = int(self._purge(keys, [TRASH_FOR_S]))
+        self.trash.count_purged(token, 1)
+        return gone
 
     def pause(self, queue: str, workers: Sequence[str]) -> bool:
         """Remember that a queue is paused and who consumed it; False when it was paused already."""
@@ -91,7 +93,7 @@ class Surgeon:
         return tuple(str(name) for name in cast("list[Any]", workers)) if isinstance(workers, list) else ()
 
     def _taken_delayed(self, message: Message, changed: bytes, done: str, undo: str) -> TargetOutcome:
-        keys = [self._layout.delayed(message.queue), self.trash.key(undo)]
+        keys = [self._layout.delayed(message.queue), self.trash.key(undo), self._layout.counters]
         member = b"%d" % message.priority + message.raw
         removed = self._take_delayed(keys, [member, changed, TRASH_FOR_S if undo else 0])
         return TargetOutcome(message.id, bool(removed), done if removed else "has become due meanwhile: try again")
@@ -100,7 +102,7 @@ class Surgeon:
         self, message: Message, queue: str, target: str, changed: bytes, front: bool, done: str, undo: str
     ) -> TargetOutcome:
         keys = [self._layout.key(message.queue, message.priority), target, self.trash.key(undo)]
-        keys += [self._layout.wake(message.queue), self._layout.wake(queue)]
+        keys += [self._layout.wake(message.queue), self._layout.wake(queue), self._layout.counters]
         depth = -1 if message.depth is None else message.depth
         place, lives = "front" if front else "back", TRASH_FOR_S if undo else 0
         removed = self._take(keys, [message.raw, depth, changed, place, lives])
