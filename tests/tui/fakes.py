@@ -122,8 +122,10 @@ class FakeBroker:
     def apply(self, message: Message, edit: Any, *, undo: str = "") -> TargetOutcome:
         if isinstance(edit, Delete):
             return self.delete(message)
-        what = ("move", (message.id, edit.queue, edit.front)) if isinstance(edit, MoveTo) else None
-        self.changed.append(what or ("priority", (message.id, edit.priority, edit.front)))
+        if isinstance(edit, MoveTo):
+            self.changed.append(("move", (message.id, edit.queue, edit.front)))
+        else:
+            self.changed.append(("priority", (message.id, edit.priority, edit.front)))
         return TargetOutcome(message.id, True, edit.of(replace(message, raw=RAW)).done)
 
     def delete(self, message: Message) -> TargetOutcome:
@@ -159,6 +161,8 @@ class FakeControl:
 
     def whereabouts(self, run_ids: Any) -> dict[str, tuple[str, str]]:
         return {run_id: place for run_id, place in self.running.items() if run_id in run_ids}
+
+    def check_signal(self, signal: str) -> None: ...
 
     def revoke(self, run_ids: Any, *, terminate: bool = False, signal: str = "SIGTERM") -> dict[str, str]:
         self.revoked.append((tuple(run_ids), terminate))
