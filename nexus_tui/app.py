@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
-from textual import on, work
+from textual import constants, on, work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
@@ -23,7 +24,14 @@ from nexus_tui.models.recent import Recent
 from nexus_tui.models.snapshot import Reading, Snapshot
 from nexus_tui.models.text import safe_text
 from nexus_tui.models.workers import Worker
-from nexus_tui.poller import Feed, essence_of_programs, essence_of_workers, program_reader, recent_reader
+from nexus_tui.poller import (
+    Feed,
+    essence_of_programs,
+    essence_of_queues,
+    essence_of_workers,
+    program_reader,
+    recent_reader,
+)
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Choice, Troubles
 from nexus_tui.screens.pulse import PulseScreen
@@ -34,9 +42,6 @@ from nexus_tui.screens.workers import WorkerScreen, WorkersScreen
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii
-
-if TYPE_CHECKING:
-    pass
 
 REPAINT_PAUSE_S = 0.25
 """Shortest time between two repaints that changes of the sources cause."""
@@ -123,6 +128,7 @@ class NexusApp(App[None], inherit_bindings=False):
         self._drawn_at = 0.0
         self._draw_is_due = False
         self._minute = ""
+        self._told_silent = set[str]()
         self._joined: tuple[object, object, Reading[tuple[Worker, ...]]] = (None, None, Reading())
         self._filters.append(SafeOutput())
         if needs_ascii() if ascii_only is None else ascii_only:
@@ -131,13 +137,20 @@ class NexusApp(App[None], inherit_bindings=False):
             self.register_theme(each)
         self.theme = theme.DEFAULT_THEME
         changed = self._source_changed
-        self._queues_feed = Feed("broker", self._read_queues, self._work_changed, interval_s=0.5, calm_s=0.8)
+        self._queues_feed = Feed(
+            "broker",
+            self._read_queues,
+            self._work_changed,
+            interval_s=0.5,
+            calm_s=0.8,
+            essence=essence_of_queues,
+        )
         self._workers_feed = Feed(
             "workers",
             lambda: self.sources.control.workers(),
             changed,
             interval_s=2.0,
-            calm_s=4.0,
+            calm_s=5.0,
             essence=essence_of_workers,
         )
         self._programs_feed = Feed(
@@ -148,6 +161,14 @@ class NexusApp(App[None], inherit_bindings=False):
             essence=essence_of_programs,
         )
         self._recent_feed = Feed("history", recent_reader(self.sources), self._work_changed, interval_s=0.5, calm_s=0.7)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Drive the terminal our way, unless Textual's environment variable names another."""
+        if constants.DRIVER:
+            return super().get_driver_class()
+        from nexus_tui.driver import QuietDriver
+
+        return QuietDriver
 
     # What screens ask (screens.host.Host)
 
@@ -272,11 +293,22 @@ class NexusApp(App[None], inherit_bindings=False):
     def _tick(self) -> None:
         """Draw what changes by itself: ages of stale data, how long runs run, the minute."""
         minute = f"{moment.now():%H:%M}"
+        self._tell_silent_workers()
         if self.frozen:
             return
         if self.recent.running or self.troubles.all or minute != self._minute:
             self._minute = minute
             self._changed()
+
+    def _tell_silent_workers(self) -> None:
+        """Say once of each worker of another application that it does work and sends no events of it."""
+        recording = self.sources.recording
+        new = set(recording.silent) - self._told_silent if recording else set[str]()
+        if recording and new:
+            self._told_silent = set(recording.silent)
+            way = "celery worker -E, or nexus-tui events enable" if self.read_only else "E asks them to"
+            names = ", ".join(sorted(new))
+            self.tell(f"{names}: runs begin and no events of them are sent. {way}", severity="warning")
 
     def _source_changed(self) -> None:
         self.post_message(self.Changed())

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from nexus_tui.models import moment
+from nexus_tui.models.broker import QueueStats
 from nexus_tui.models.recent import Recent
 from nexus_tui.models.snapshot import Reading
 from nexus_tui.models.text import age, safe_text
@@ -29,8 +30,11 @@ _BUSY_SHARE = 4
 _CALM_AFTER = 3
 """Unchanged readings after which a feed slows down to its calm pace."""
 
-ASK_AGAIN_S = 4.0
+ASK_AGAIN_S = 10.0
 """Programs that left no traces are asked for after so long."""
+
+_SETTLED = frozenset({"RUNNING", "STOPPED", "EXITED", "FATAL"})
+"""States of a program that don't pass by themselves."""
 
 LATEST, RUNNING, FAILURES = 200, 50, 50
 
@@ -161,7 +165,9 @@ def program_reader(sources: Sources) -> Callable[[], tuple[Program, ...]]:
         supervisor = sources.supervisor
         if last:
             programs, traces, asked_at = last[0]
-            if time.monotonic() - asked_at < ASK_AGAIN_S and supervisor.traces(programs) == traces:
+            is_settled = all(program.state in _SETTLED for program in programs)
+            waits = is_settled and time.monotonic() - asked_at < ASK_AGAIN_S
+            if waits and supervisor.traces(programs) == traces:
                 return programs
             last.clear()
         programs = supervisor.programs()
@@ -169,6 +175,24 @@ def program_reader(sources: Sources) -> Callable[[], tuple[Program, ...]]:
         return programs
 
     return read
+
+
+def essence_of_queues(queues: tuple[QueueStats, ...]) -> object:
+    """Take what of queues is worth a repaint: what is drawn of rates and ages, and not that nothing still waits."""
+    return tuple(
+        (
+            age(queue.oldest_age_s),
+            age(queue.drains_in_s),
+            replace(
+                queue,
+                in_per_s=_roughly(queue.in_per_s, 0.1),
+                out_per_s=_roughly(queue.out_per_s, 0.1),
+                oldest_age_s=None,
+                history=queue.history if any(queue.history) else (),
+            ),
+        )
+        for queue in queues
+    )
 
 
 def essence_of_workers(workers: tuple[Worker, ...]) -> object:
@@ -191,5 +215,5 @@ def essence_of_programs(programs: tuple[Program, ...]) -> object:
     return tuple((program.name, program.state, program.pid) for program in programs)
 
 
-def _roughly(value: float | None, step: int) -> int | None:
+def _roughly(value: float | None, step: float) -> int | None:
     return None if value is None else round(value / step)

@@ -129,6 +129,17 @@ class ControlSource:
         with reaching(self.url):
             return tuple(sorted(self._mailbox.ask([command], list(workers), PING_TIMEOUT_S)[0]))
 
+    def set_events(self, workers: Sequence[str], *, send: bool) -> dict[str, bool]:
+        """Tell workers, or all with an empty list, to begin or stop sending events of their runs.
+
+        Returns:
+            By the name of each worker that answered: whether this changed anything.
+        """
+        command = Command("enable_events" if send else "disable_events", {})
+        with reaching(self.url):
+            answers = self._mailbox.ask([command], list(workers) or None, PING_TIMEOUT_S)[0]
+        return {name: "already" not in str(_object(answer).get("ok", "already")) for name, answer in answers.items()}
+
     def result_state(self, run_id: str) -> str | None:
         """Read a run's state from the result backend; None when it has none or there is no backend to ask."""
         application = self._application()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from nexus_tui.models.runs import LifeEvent, Progress, Run
 from nexus_tui.sources.errors import Invalid, NotFound, Unreachable
 from workers.history import figures
 from workers.history.errors import FilterError, HistoryError
-from workers.history.queries import History
+from workers.history.queries import SILENT_WORKERS, History
 from workers.history.rows import ErrorGroup, Gap, HistoryRun, Slice, TaskStats
 from workers.history.schema import lock_path
 
@@ -34,10 +35,13 @@ class HistorySource:
 
     Args:
         path: The recorder's file. Where there is none, the history is empty: see :attr:`exists`.
+        is_foreign: Whether it is that of another application, recorded only while somebody looks.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, is_foreign: bool = False) -> None:
+        self.path = path
+        self.is_foreign = is_foreign
+        self.recorder_problem: Callable[[], str] = lambda: ""
         self._history = History(path)
 
     @property
@@ -97,9 +101,20 @@ class HistorySource:
             return [LifeEvent(_time(at), name, detail) for at, name, detail in self._history.life(id_)]
 
     def version(self) -> int:
-        """Return a number that changes when runs do; cheap enough for each tick."""
+        """Return a number that changes when runs do; cheap enough for each tick.
+
+        Raises:
+            Unreachable: The file can't be read, or its recorder can't write it.
+        """
+        if problem := self.recorder_problem():
+            raise Unreachable(problem)
         with _translated():
             return self._history.version()
+
+    def silent_workers(self) -> tuple[str, ...]:
+        """Name the workers of a foreign application that begin runs and send no events of them."""
+        with _translated():
+            return tuple(json.loads(self._history.meta(SILENT_WORKERS) or "[]"))
 
     def failures(self, since: float | None = None, filter_text: str = "", limit: int = 100) -> list[ErrorGroup]:
         """Return failed runs by type and place of their exception, the largest group first.
@@ -130,7 +145,7 @@ class HistorySource:
     def complete_at(self) -> datetime | None:
         """Return when everything in the stream was last recorded; None when no recorder ever ran."""
         try:
-            return _time(lock_path(self._path).stat().st_mtime)
+            return _time(lock_path(self.path).stat().st_mtime)
         except OSError:
             return None
 

@@ -61,6 +61,11 @@ class Terminal:
         """Type."""
         os.write(self._master, keys.encode())
 
+    def vanish(self) -> None:
+        """Close the terminal under the program, which is told nothing: it has no controlling terminal."""
+        os.close(self._master)
+        self._master = -1
+
     def cpu_s(self) -> float:
         """Seconds of processor time that the program has used."""
         times = psutil.Process(self.process.pid).cpu_times()
@@ -75,4 +80,5 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        os.close(self._master)
+        if self._master >= 0:
+            os.close(self._master)

@@ -54,6 +54,13 @@ def test_a_terminal_without_utf8_gets_ascii_only():
     assert re.findall(rb"[\x80-\xff]", output) == []
 
 
+def test_the_dashboard_ends_when_its_terminal_is_gone():
+    with Terminal(command("busy")) as terminal:
+        assert terminal.wait_for("NEXUS")
+        terminal.vanish()
+        assert terminal.process.wait(20) == 0
+
+
 @pytest.mark.parametrize("stack", ["busy", "dead"])
 def test_leaving_restores_the_terminal(stack: str):
     with Terminal(command(stack)) as terminal:

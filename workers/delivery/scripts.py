@@ -12,19 +12,50 @@ local function now()
   local time = redis.call('TIME')
   return tonumber(time[1]) + tonumber(time[2]) / 1000000
 end
+local function count(key, counter)
+  redis.call('HINCRBY', key, counter, 1)
+  redis.call('HSETNX', key, 'since', string.format('%.6f', now()))
+end
+"""
+
+_MARK = """
+-- A message of somebody else that was counted says so in its text once it leaves the worker that counted it.
+local function marked(message, is_adopted)
+  local brace = is_adopted == '1' and string.find(message, '{', 1, true)
+  if not brace or string.find(message, '"nexus_publication"', 1, true) then return message end
+  return string.sub(message, 1, brace) .. '"nexus_publication": "adopted", ' .. string.sub(message, brace + 1)
+end
 """
 
 PUBLISH = (
     _PUSH
     + """
--- KEYS: list, wake, counters, delayed; ARGV: message, counter, due time or '', member of the delayed set
+-- KEYS: list, wake, counters, delayed, the run's latest publication
+-- ARGV: message, counter, due time or '', member of the delayed set, publication, seconds to remember it
+-- Answers 0 when this publication arrived before: the publisher did not hear the answer and tries again.
+local latest = redis.call('GET', KEYS[5])
+if latest == ARGV[5] then return 0 end
+redis.call('SET', KEYS[5], ARGV[5], 'EX', ARGV[6])
 if ARGV[3] ~= '' and tonumber(ARGV[3]) > now() then
   redis.call('ZADD', KEYS[4], ARGV[3], ARGV[4])
 else
   redis.call('LPUSH', KEYS[1], ARGV[1])
   wake(KEYS[2])
 end
-redis.call('HINCRBY', KEYS[3], ARGV[2], 1)
+if not latest or ARGV[2] ~= 'submitted' then count(KEYS[3], ARGV[2]) end
+return 1
+"""
+)
+
+ADOPT = (
+    _PUSH
+    + """
+-- KEYS: in flight, counters; ARGV: field, its new name, counter
+local message = redis.call('HGET', KEYS[1], ARGV[1])
+if not message then return 0 end
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('HSET', KEYS[1], ARGV[2], message)
+count(KEYS[2], ARGV[3])
 return 1
 """
 )
@@ -68,26 +99,30 @@ FETCH_SHA = hashlib.sha1(FETCH.encode()).hexdigest()  # noqa: S324  (Redis names
 
 RESTORE = (
     _PUSH
+    + _MARK
     + """
--- KEYS: in flight, list, wake; ARGV: field, RPUSH (next) or LPUSH (last), message or '' for the recorded one
+-- KEYS: in flight, list, wake; ARGV: field, RPUSH (next) or LPUSH (last), message or '' for the recorded one, adopted
 local message = redis.call('HGET', KEYS[1], ARGV[1])
 if not message then return 0 end
 redis.call('HDEL', KEYS[1], ARGV[1])
 if ARGV[3] ~= '' then message = ARGV[3] end
-redis.call(ARGV[2], KEYS[2], message)
+redis.call(ARGV[2], KEYS[2], marked(message, ARGV[4]))
 wake(KEYS[3])
 return 1
 """
 )
 
-DELAY = """
--- KEYS: in flight, delayed; ARGV: field, due time, priority
+DELAY = (
+    _MARK
+    + """
+-- KEYS: in flight, delayed; ARGV: field, due time, priority, adopted
 local message = redis.call('HGET', KEYS[1], ARGV[1])
 if not message then return 0 end
 redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('ZADD', KEYS[2], ARGV[2], ARGV[3] .. message)
+redis.call('ZADD', KEYS[2], ARGV[2], ARGV[3] .. marked(message, ARGV[4]))
 return 1
 """
+)
 
 BURY = """
 -- KEYS: in flight, dead, facts, bytes; ARGV: field, id, facts, time, oldest time to keep, most to keep
@@ -110,18 +145,59 @@ if extra > 0 then drop(redis.call('ZRANGE', KEYS[2], 0, math.min(extra, 100) - 1
 return 1
 """
 
-RETRY_LETTER = (
+TAKE_LETTER = (
     _PUSH
     + """
--- KEYS: dead, facts, bytes, list, wake; ARGV: id, message
-if redis.call('HDEL', KEYS[3], ARGV[1]) == 0 then return 0 end
+-- KEYS: dead, facts, bytes, trash, list and wake (of a retry); ARGV: id, seconds that the trash lives, message
+-- A letter that is dropped or retried goes to the trash, whence it can be taken back. Answers 0 when it is gone.
+local bytes = redis.call('HGET', KEYS[3], ARGV[1])
+if not bytes then return 0 end
+local at, facts = redis.call('ZSCORE', KEYS[1], ARGV[1]), redis.call('HGET', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
-redis.call('LPUSH', KEYS[4], ARGV[2])
-wake(KEYS[5])
+redis.call('HDEL', KEYS[3], ARGV[1])
+if KEYS[5] then
+  redis.call('LPUSH', KEYS[5], ARGV[3])
+  wake(KEYS[6])
+end
+if tonumber(ARGV[2]) > 0 then
+  redis.call('RPUSH', KEYS[4], cmsgpack.pack({ARGV[1], at, facts, bytes, KEYS[5] or '', ARGV[3] or ''}))
+  redis.call('EXPIRE', KEYS[4], ARGV[2])
+end
 return 1
 """
 )
+
+RETURN_LETTERS = """
+-- KEYS: dead, facts, bytes, trash; ARGV: how many at most
+-- Answers: letters that are back, letters whose run was taken by a worker meanwhile
+local back, taken = 0, 0
+for _ = 1, tonumber(ARGV[1]) do
+  local packed = redis.call('RPOP', KEYS[4])
+  if not packed then break end
+  local id, at, facts, bytes, list, message = unpack(cmsgpack.unpack(packed))
+  if list ~= '' and redis.call('LREM', list, 1, message) == 0 then
+    taken = taken + 1
+  else
+    redis.call('ZADD', KEYS[1], at, id)
+    redis.call('HSET', KEYS[2], id, facts)
+    redis.call('HSET', KEYS[3], id, bytes)
+    back = back + 1
+  end
+end
+return {back, taken}
+"""
+
+UNMARKED = """
+-- KEYS[1] list or sorted set; ARGV: first and last index
+-- Answers: how many messages were seen, how many of them nobody has counted yet
+local read = redis.call('TYPE', KEYS[1]).ok == 'zset' and 'ZRANGE' or 'LRANGE'
+local part, unmarked = redis.call(read, KEYS[1], ARGV[1], ARGV[2]), 0
+for _, message in ipairs(part) do
+  if not string.find(message, '"nexus_publication"', 1, true) then unmarked = unmarked + 1 end
+end
+return {#part, unmarked}
+"""
 
 TAKE_LEASE = """
 -- KEYS: leases; ARGV: node, the record that was seen ('' for none), the new record without its time

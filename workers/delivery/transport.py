@@ -10,6 +10,7 @@ takes kombu's way. The overridden internals are those of kombu 5.7; a test names
 from __future__ import annotations
 
 import logging
+import uuid
 from queue import Empty
 from time import monotonic
 from typing import Any, cast
@@ -175,6 +176,8 @@ class FetchMixin(_Channel):
             run_id, task = guard.run_of(guard.decode_loosely(raw))
             self.in_flight.bury(tag, "malformed", str(problem), id=run_id, task=task)
             return
+        if keys.PUBLICATION_MARK not in raw:
+            tag = self.in_flight.adopt(tag)
         due_at = guard.due_at(message.get("headers"))
         if due_at is not None and due_at > running.now() + EARLY_S:
             self.in_flight.delay(tag, due_at)
@@ -242,8 +245,10 @@ class FetchMixin(_Channel):
     def _publication(self, queue: str, message: guard.Json) -> tuple[list[str], list[Any]]:
         prefix = self.global_keyprefix
         priority = self.priority(self._get_message_priority(message, reverse=False))
-        payload = dumps(message)
         headers: Any = message.get("headers")
+        # kombu keeps the properties, and nothing else, when it tries the same publication again
+        publication = message["properties"].setdefault(keys.PUBLICATION, uuid.uuid4().hex)
+        payload = dumps(message)
         due_at = guard.due_at(headers)
         is_retry = isinstance(headers, dict) and bool(cast("guard.Json", headers).get("retries"))
         names = [
@@ -251,10 +256,12 @@ class FetchMixin(_Channel):
             prefix + keys.wake(queue),
             prefix + keys.COUNTERS,
             prefix + keys.delayed(queue),
+            prefix + keys.published(str(cast("guard.Json", headers).get("id"))),
         ]
         member = b"" if due_at is None else keys.delayed_member(priority, payload.encode())
         due = "" if due_at is None else repr(due_at)
-        return names, [payload, keys.RETRIED if is_retry else keys.SUBMITTED, due, member]
+        counter = keys.RETRIED if is_retry else keys.SUBMITTED
+        return names, [payload, counter, due, member, f"{publication} {queue}", keys.REPEAT_S]
 
     def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:
         """Find the queues of a routing key; what this process declared counts even when the broker lost it."""

@@ -16,6 +16,7 @@ from celery.worker.consumer.tasks import Tasks
 from config.celery_config import celery_app
 from workers.delivery import rescue, running
 from workers.delivery.in_flight import InFlight
+from workers.delivery.keys import DELIVERIES_HEADER
 from workers.delivery.lease import RENEW_S, Leases, NameTaken, Owner
 
 EXIT_NAME_TAKEN = 69
@@ -33,7 +34,7 @@ def _name_transport(sender: str = "", conf: Any = None, **_: Any) -> None:
 def _forget_deliveries(headers: dict[str, Any] | None = None, **_: Any) -> None:
     # Celery hands unknown headers on to retries and callbacks: these are new deliveries.
     if headers is not None:
-        headers.pop(rescue.DELIVERIES_HEADER, None)
+        headers.pop(DELIVERIES_HEADER, None)
         headers.pop("redelivered", None)
 
 

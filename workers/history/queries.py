@@ -40,6 +40,9 @@ SCANNED = 5_000
 SCAN_FACTOR = 4
 """At least so many rows are looked at for each that is asked for."""
 
+SILENT_WORKERS = "silent_workers"
+"""Name under which a recorder of pub/sub events remembers, as JSON, the workers that send no events of their runs."""
+
 _MAX_KEY = 2**63 - 1
 
 _RUN = """

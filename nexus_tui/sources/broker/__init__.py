@@ -304,22 +304,21 @@ class BrokerSource:
 
     def announce_revoked(self, run_ids: Sequence[str]) -> None:
         """Tell the history that these runs were revoked before they started: no worker will."""
-        event = {
-            "type": "task-revoked",
-            "hostname": f"nexus-tui@{socket.gethostname()}",
-            "pid": os.getpid(),
-            "clock": 0,
-            "utcoffset": 0,
-            "terminated": False,
-            "signum": None,
-            "expired": False,
-        }
+        self._announce(run_ids, {"type": "task-revoked", "terminated": False, "signum": None, "expired": False})
+
+    def announce_retried(self, run_ids: Sequence[str]) -> None:
+        """Tell the history that these runs were given another chance after they had failed."""
+        self._announce(run_ids, {"type": "task-retried", "exception": "", "traceback": ""})
+
+    def _announce(self, run_ids: Sequence[str], told: dict[str, object]) -> None:
+        sender = f"nexus-tui@{socket.gethostname()}"
+        event = {**told, "hostname": sender, "pid": os.getpid(), "clock": 0, "utcoffset": 0}
         with reaching(self.url):
             pipeline = self._writer.pipeline(transaction=False)
             for run_id in run_ids:
-                told = json.dumps({**event, "uuid": run_id, "timestamp": time.time()})
+                text = json.dumps({**event, "uuid": run_id, "timestamp": time.time()})
                 stream = self.layout.named(EVENT_STREAM)
-                pipeline.xadd(stream, {"d": told}, maxlen=_EVENT_STREAM_LENGTH, approximate=True)
+                pipeline.xadd(stream, {"d": text}, maxlen=_EVENT_STREAM_LENGTH, approximate=True)
             pipeline.execute()
 
     def _no_queue(self, name: str) -> NotFound:

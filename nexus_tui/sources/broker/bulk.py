@@ -182,6 +182,7 @@ class Bulk:
         """Change one message wherever it is in its list."""
         keys = [self.key(message.queue, message.priority), self.key(change.queue, change.priority)]
         keys += [self._trash.key(undo), self._layout.wake(message.queue), self._layout.wake(change.queue)]
+        keys.append(self._layout.counters)
         depth = -1 if message.depth is None else message.depth
         place = "front" if change.front else "back"
         with self._reaching():
@@ -190,7 +191,15 @@ class Bulk:
     def lay(self, back: bool, keys: list[str], undo: str, queues: tuple[str, str], args: list[Any]) -> Any:
         """Lay a few messages over, or back."""
         trash, wakes = self._trash.key(undo), [self._layout.wake(queue) for queue in queues]
-        names = [keys[0], keys[1], self._layout.named("nexus:bulk-aside"), trash, keys[2], *wakes]
+        names = [
+            keys[0],
+            keys[1],
+            self._layout.named("nexus:bulk-aside"),
+            trash,
+            keys[2],
+            *wakes,
+            self._layout.counters,
+        ]
         with self._reaching():
             return (self._back if back else self._over)(names, [TRASH_FOR_S if undo else 0, *args])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect
 from dataclasses import dataclass
 
+from config.keys import TRASH_HASH
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR
 from nexus_tui.models.broker import Message
 from workers.delivery import keys
@@ -58,6 +59,11 @@ class Layout:
         """Hash of the workers with reliable delivery, by node name."""
         return self.named(keys.LEASES)
 
+    @property
+    def counters(self) -> str:
+        """Hash of what was published, adopted and deleted."""
+        return self.named(keys.COUNTERS)
+
     def in_flight(self, node: str) -> str:
         """Hash of what a worker with reliable delivery holds: ``ID LIST`` to message."""
         return self.named(keys.in_flight(node))
@@ -69,6 +75,11 @@ class Layout:
     def wake(self, queue: str) -> str:
         """List on which a queue's idle workers with reliable delivery block."""
         return self.named(keys.wake(queue))
+
+    def trash(self, token: str, step: int | None = None) -> str:
+        """Name the list of what a change took: of single messages, or of one list that was purged."""
+        name = f"{TRASH_HASH}:{token}"
+        return self.named(name if step is None else f"{name}:{step}")
 
     @property
     def bindings(self) -> str:

@@ -75,8 +75,17 @@ end
 return found
 """
 
-TAKE_DELAYED = """
--- KEYS[1] sorted set, KEYS[2] trash, KEYS[3] wake list
+_DELETED = """
+-- The balance sheet has a line for what operators deleted; only of messages that were counted as submitted.
+local function count_deleted(counters, message, by)
+  if string.find(message, '"nexus_publication"', 1, true) then redis.call('HINCRBY', counters, 'deleted', by) end
+end
+"""
+
+TAKE_DELAYED = (
+    _DELETED
+    + """
+-- KEYS[1] sorted set, KEYS[2] trash, KEYS[3] wake list, KEYS[4] counters
 -- ARGV: member, new member or '', seconds that the trash lives (0: no trash), new due time or '' for the same
 -- Answers 1 when the member was still there
 local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
@@ -91,9 +100,11 @@ end
 if tonumber(ARGV[3]) > 0 then
   redis.call('RPUSH', KEYS[2], cmsgpack.pack({KEYS[1], ARGV[1], 'delayed', ARGV[2], due}))
   redis.call('EXPIRE', KEYS[2], ARGV[3])
+  if ARGV[2] == '' then count_deleted(KEYS[4], ARGV[1], 1) end
 end
 return 1
 """
+)
 
 COUNT = """
 -- KEYS[1] list; ARGV: first and last index
@@ -133,8 +144,9 @@ end
 
 TAKE = (
     _WAKE
+    + _DELETED
     + """
--- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both
+-- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both, KEYS[6] counters
 -- ARGV: message, its depth or -1, new message or '', 'front' | 'back', seconds that the trash lives (0: no trash)
 -- Answers 1 when the message was still there
 local source, target, trash = KEYS[1], KEYS[2], KEYS[3]
@@ -157,6 +169,7 @@ end
 if lives > 0 then
   redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or '', KEYS[4]}))
   redis.call('EXPIRE', trash, lives)
+  if changed == '' then count_deleted(KEYS[6], message, 1) end
 end
 return 1
 """
@@ -164,8 +177,9 @@ return 1
 
 UNDO = (
     _WAKE
+    + _DELETED
     + """
--- KEYS[1] trash; ARGV: how many at most, 'exact' | 'front', the message that was last put back or ''
+-- KEYS[1] trash, KEYS[2] counters; ARGV: how many at most, 'exact' | 'front', the message that was last put back or ''
 -- Takes the last changes back first. Answers: messages restored, messages that had started, what was put back last
 local restored, started, previous = 0, 0, ARGV[3]
 local function take_out(target, changed)
@@ -187,6 +201,7 @@ for _ = 1, tonumber(ARGV[1]) do
       started = started + 1
     else
       redis.call('ZADD', source, pivot, message)
+      if changed == '' then count_deleted(KEYS[2], message, -1) end
       restored = restored + 1
     end
   elseif changed ~= '' and not take_out(target, changed) then
@@ -200,6 +215,7 @@ for _ = 1, tonumber(ARGV[1]) do
     if not placed then redis.call('RPUSH', source, message) end
     if entry[7] then previous = message end
     wake(entry[6])
+    if changed == '' then count_deleted(KEYS[2], message, -1) end
     restored = restored + 1
   end
 end
@@ -256,6 +272,7 @@ return back
 
 _EDIT = (
     _WAKE
+    + _DELETED
     + """
 local source, neighbour, aside, trash, target = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local lives, push = tonumber(ARGV[1]), ARGV[2]
@@ -268,6 +285,7 @@ local function edit(message, changed, pivot)
   if lives > 0 then
     redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or '', KEYS[6], from_left}))
     redis.call('EXPIRE', trash, lives)
+    if changed == '' then count_deleted(KEYS[8], message, 1) end
   end
 end
 -- What was published meanwhile is at the left of what we work on: it is set aside for the time of this step.
@@ -295,7 +313,7 @@ end
 LAY_OVER = (
     _EDIT
     + """
--- KEYS: list, the list that is consumed after it, empty list, trash, target, wake lists of list and target
+-- KEYS: list, the list that is consumed after it, empty list, trash, target, wake lists of list and target, counters
 -- ARGV: seconds that the trash lives, LPUSH | RPUSH, message that was last at the left, how many messages,
 --   how many must stay in the list, then for each to be changed: its place from 0, its SHA1, its new bytes or ''
 -- Takes messages from the left of the list to the right of its neighbour, where they are still consumed after all

@@ -52,7 +52,9 @@ class Surgeon:
         keys: list[str] = []
         for step in self._layout.steps:
             keys += [self._layout.key(queue, step), self.trash.key(token, step)]
-        return int(self._purge(keys, [TRASH_FOR_S]))
+        gone = int(self._purge(keys, [TRASH_FOR_S]))
+        self.trash.count_purged(token, 1)
+        return gone
 
     def pause(self, queue: str, workers: Sequence[str]) -> bool:
         """Remember that a queue is paused and who consumed it; False when it was paused already."""
@@ -74,6 +76,7 @@ class Surgeon:
 
     def _taken_delayed(self, message: Message, change: Change, edit: Edit, undo: str) -> TargetOutcome:
         keys = [self._layout.delayed(message.queue), self.trash.key(undo), self._layout.wake(message.queue)]
+        keys.append(self._layout.counters)
         member = b"%d" % message.priority + message.raw
         changed = b"%d" % change.priority + change.raw if change.raw else b""
         due = ""
@@ -88,7 +91,7 @@ class Surgeon:
         source = self._layout.key(message.queue, message.priority)
         target = self._layout.key(change.queue, change.priority)
         keys = [source, target, self.trash.key(undo)]
-        keys += [self._layout.wake(message.queue), self._layout.wake(change.queue)]
+        keys += [self._layout.wake(message.queue), self._layout.wake(change.queue), self._layout.counters]
         depth = -1 if message.depth is None else message.depth
         place, lives = "front" if change.front else "back", TRASH_FOR_S if undo else 0
         removed = self._take(keys, [message.raw, depth, change.raw, place, lives])

@@ -14,6 +14,12 @@ from config.keys import TRASH_FOR_S, TRASH_HASH
 from nexus_tui.models.audit import Undoable
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.scripts import TRASH_HEAD, UNDO, UNPURGE, Script
+from workers.delivery.dead_letters import DeadLetters
+from workers.delivery.keys import DELETED
+from workers.delivery.ledger import unmarked
+
+DEAD_LETTERS = "dead letters"
+"""Kind of a change that dropped or retried dead letters."""
 
 STEP = 100
 """Messages put back in one step of the server, at most."""
@@ -68,12 +74,14 @@ class Trash:
 
     def key(self, token: str, step: int | None = None) -> str:
         """Name the list of what a change took: of single messages, or of one list that was purged."""
-        name = f"{TRASH_HASH}:{token}"
-        return self._layout.named(name if step is None else f"{name}:{step}")
+        return self._layout.trash(token, step)
 
     def restore(self, change: Undoable) -> tuple[int, int]:
         """Put messages back; return how many, and how many had started meanwhile."""
-        if change.kind == "purge":
+        if change.kind == DEAD_LETTERS:
+            letters = DeadLetters(self._client, self._layout.prefix, self._layout.separator)
+            restored, started = letters.take_back(self.key(change.token))
+        elif change.kind == "purge":
             restored, started = self._restore_purged(change), 0
         else:
             restored, started = self._restore_single(change.token)
@@ -87,7 +95,7 @@ class Trash:
         how = "front" if left > MANY and length > LONG else "exact"
         while left:
             began = time.perf_counter()
-            answer = self._undo([self.key(token)], [step, how, previous])
+            answer = self._undo([self.key(token), self._layout.counters], [step, how, previous])
             back, gone, previous = cast("tuple[int, int, bytes]", answer)
             restored, started, left = restored + back, started + gone, left - back - gone
             if not back + gone:
@@ -96,7 +104,17 @@ class Trash:
             step = max(1, min(STEP, step * 2 if took_s < STEP_S else step // 2))
         return restored, started
 
+    def count_purged(self, token: str, sign: int) -> None:
+        """Add what a purge took to the count of deleted messages, or subtract it, as far as it was counted before."""
+        counted = 0
+        for step in self._layout.steps:
+            seen, uncounted = unmarked(self._client, self.key(token, step))
+            counted += seen - uncounted
+        if counted:
+            self._client.hincrby(self._layout.counters, DELETED, sign * counted)
+
     def _restore_purged(self, change: Undoable) -> int:
+        self.count_purged(change.token, -1)
         restored = 0
         for step in self._layout.steps:
             keys = [self.key(change.token, step), self._layout.key(change.queue, step)]

@@ -8,12 +8,12 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pypdf
 import pytest
 from PIL import Image
 
+from tests.reading import Read
 from tests.unit.files import hostile
 from tests.unit.files.hostile import save
 from workers.errors import (
@@ -25,8 +25,6 @@ from workers.errors import (
     UnsafeXml,
     UnsupportedFormat,
 )
-
-Read = Callable[..., dict[str, Any]]
 
 LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><l>&b;</l>"""
 XXE = b"""<?xml version="1.0"?><!DOCTYPE d [<!ENTITY x SYSTEM "file:///etc/passwd">]><w:document
