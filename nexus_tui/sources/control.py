@@ -96,6 +96,16 @@ class ControlSource:
                     held[run_id] = (str(cast("list[Any]", told)[0]), name)
         return held
 
+    @staticmethod
+    def check_signal(signal: str) -> None:
+        """Make sure that a signal ends a process.
+
+        Raises:
+            Invalid: It is none of those.
+        """
+        if signal not in _SIGNALS:
+            raise Invalid(f"signal {signal!r}: give one of {', '.join(sorted(_SIGNALS))}")
+
     def revoke(self, run_ids: Sequence[str], *, terminate: bool = False, signal: str = "SIGTERM") -> dict[str, str]:
         """Tell all workers to discard runs; with ``terminate`` also to end the process of those that run.
 
@@ -105,8 +115,7 @@ class ControlSource:
         Raises:
             Invalid: The signal is none that ends a process.
         """
-        if signal not in _SIGNALS:
-            raise Invalid(f"signal {signal!r}: give one of {', '.join(sorted(_SIGNALS))}")
+        self.check_signal(signal)
         arguments = {"task_id": list(run_ids), "terminate": terminate, "signal": signal}
         with reaching(self.url):
             told = self._mailbox.ask([Command("revoke", arguments)], None, PING_TIMEOUT_S)[0]
