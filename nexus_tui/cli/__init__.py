@@ -11,7 +11,7 @@ import sys
 import click
 
 from config.errors import ConfigError
-from nexus_tui.cli import actions, dashboard, demo, listings, stack, surgery
+from nexus_tui.cli import actions, dashboard, dead_letters, demo, doctor, events, listings, stack, surgery
 from nexus_tui.cli.output import fail
 from nexus_tui.cli.shared import Target
 from nexus_tui.sources.errors import Invalid, NotFound, Refused, SourceError, Unreachable
@@ -43,7 +43,16 @@ def cli(context: click.Context, broker: str | None, read_only: bool, view: str, 
         dashboard.offer(context.obj, view=view, filter_text=filter_text)
 
 
-for _command in (*stack.COMMANDS, *listings.COMMANDS, *actions.COMMANDS, *surgery.COMMANDS, *demo.COMMANDS):
+for _command in (
+    *stack.COMMANDS,
+    *listings.COMMANDS,
+    *actions.COMMANDS,
+    *surgery.COMMANDS,
+    *events.COMMANDS,
+    *dead_letters.COMMANDS,
+    *doctor.COMMANDS,
+    *demo.COMMANDS,
+):
     cli.add_command(_command)
 
 

@@ -14,12 +14,12 @@ from textual.widget import Widget
 
 from nexus_tui.models import moment
 from nexus_tui.screens import health
-from nexus_tui.screens.host import Host
+from nexus_tui.screens.host import Choice, Host
 from nexus_tui.widgets.chrome import KeyBar, OneLine, TabBar
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.table import Table
 
-CHANGES = frozenset({"submit", "revoke", "priority", "program"})
+CHANGES = frozenset({"submit", "revoke", "priority", "program", "enable_events"})
 """Names of Textual actions that change the world: read-only mode takes them from keys, footer and palette."""
 
 _EVERYWHERE = ("submit", "help", "command")
@@ -37,11 +37,14 @@ class NexusScreen(Screen[None]):
     """
 
     view: ClassVar[str] = ""
+    _prompt: Prompt | None = None
+    _keys: tuple[object, Sequence[tuple[str, str]]] = (None, ())
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "submit", "submit", priority=True),
         Binding("question_mark", "help", "keys"),
         Binding("colon", "command", "command", priority=True),
+        Binding("E", "enable_events", "enable events", show=False),
         Binding("y", "raw", "raw JSON", show=False),
         Binding("c", "copy", "copy", show=False),
         Binding("p", "freeze", "freeze the screen", show=False),
@@ -60,7 +63,8 @@ class NexusScreen(Screen[None]):
         yield OneLine(id="health")
         yield TabBar(self.host.tabs, self.view)
         yield from self.body()
-        yield Prompt()
+        self._prompt = Prompt()
+        yield self._prompt
         yield KeyBar()
 
     def body(self) -> Iterable[Widget]:
@@ -87,7 +91,7 @@ class NexusScreen(Screen[None]):
 
     def redraw(self, now: datetime) -> None:
         """Draw everything."""
-        if not self.is_mounted:
+        if not self.is_mounted or not self.query(KeyBar):  # Textual takes the widgets away before the screen
             return
         self.query_one("#health", OneLine).show(*health.line(self.host, now))
         tabs = self.query_one(TabBar)
@@ -97,15 +101,32 @@ class NexusScreen(Screen[None]):
         self.draw(now)
         self.query_one(KeyBar).show(self.keys(), health.status(self.host))
 
+    def no_runs(self, words: str) -> str:
+        """Say why there are no runs: of another application none is known before its workers tell of any."""
+        if self.host.sources.recording is None or self.host.recent.latest:
+            return words
+        if self.host.read_only:
+            return "No run was heard of yet: do its workers send events (celery worker -E)?"
+        return "No run was heard of yet: E asks the workers to send events"
+
     def keys(self) -> Sequence[tuple[str, str]]:
         """List the keys of this screen that the footer shows, its own before those of every screen."""
+        # Textual asks every widget from the focus upwards about each binding: too much for each repaint.
+        asked = (self.focused, self._prompt_is_open, self.host.read_only)
+        if self._keys[0] != asked:
+            self._keys = (asked, self._active_keys())
+        return self._keys[1]
+
+    def _active_keys(self) -> Sequence[tuple[str, str]]:
         shown = [active.binding for active in self.active_bindings.values() if active.binding.show]
         shown.sort(key=lambda binding: binding.action in _EVERYWHERE)
         return [(self.app.get_key_display(binding), binding.description) for binding in shown if binding.description]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave out what changes the world in read-only mode, and priority keys while the prompt is open."""
-        if action in _AT_ONCE and any(prompt.is_open for prompt in self.query(Prompt)):
+        if action in _AT_ONCE and self._prompt_is_open:
+            return False
+        if action == "enable_events" and self.host.sources.recording is None:
             return False
         return not (self.host.read_only and action in CHANGES)
 
@@ -114,6 +135,12 @@ class NexusScreen(Screen[None]):
     def action_submit(self) -> None:
         """Open the form of a new run."""
         self.host.submit()
+
+    def action_enable_events(self) -> None:
+        """Ask the workers of another application to send events of their runs."""
+        from nexus_tui.actions.events import EnableEvents
+
+        self.host.ask("Events", [Choice("E", EnableEvents.label, EnableEvents())])
 
     def action_help(self) -> None:
         """Show the keys of this view."""
@@ -196,6 +223,10 @@ class NexusScreen(Screen[None]):
 
     def filter_typed(self, text: str) -> None:
         """See a filter while it is typed."""
+
+    @property
+    def _prompt_is_open(self) -> bool:
+        return self._prompt is not None and self._prompt.is_open
 
     def _close_prompt(self) -> None:
         self.query_one(Prompt).close()

@@ -8,8 +8,9 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from config.queues import DEFAULT_PRIORITY, PRIORITIES
+from nexus_tui.actions.messages import ChangePriority
 from nexus_tui.actions.programs import RestartProgram, StartProgram, StopProgram
-from nexus_tui.actions.runs import ChangePriority, Revoke
+from nexus_tui.actions.runs import Revoke
 from nexus_tui.models.actions import Outcome
 from nexus_tui.models.text import safe_text
 from nexus_tui.screens.base import NexusScreen

@@ -96,6 +96,16 @@ class ControlSource:
                     held[run_id] = (str(cast("list[Any]", told)[0]), name)
         return held
 
+    @staticmethod
+    def check_signal(signal: str) -> None:
+        """Make sure that a signal ends a process.
+
+        Raises:
+            Invalid: It is none of those.
+        """
+        if signal not in _SIGNALS:
+            raise Invalid(f"signal {signal!r}: give one of {', '.join(sorted(_SIGNALS))}")
+
     def revoke(self, run_ids: Sequence[str], *, terminate: bool = False, signal: str = "SIGTERM") -> dict[str, str]:
         """Tell all workers to discard runs; with ``terminate`` also to end the process of those that run.
 
@@ -105,8 +115,7 @@ class ControlSource:
         Raises:
             Invalid: The signal is none that ends a process.
         """
-        if signal not in _SIGNALS:
-            raise Invalid(f"signal {signal!r}: give one of {', '.join(sorted(_SIGNALS))}")
+        self.check_signal(signal)
         arguments = {"task_id": list(run_ids), "terminate": terminate, "signal": signal}
         with reaching(self.url):
             told = self._mailbox.ask([Command("revoke", arguments)], None, PING_TIMEOUT_S)[0]
@@ -119,6 +128,17 @@ class ControlSource:
         command = Command("add_consumer" if consume else "cancel_consumer", {"queue": queue})
         with reaching(self.url):
             return tuple(sorted(self._mailbox.ask([command], list(workers), PING_TIMEOUT_S)[0]))
+
+    def set_events(self, workers: Sequence[str], *, send: bool) -> dict[str, bool]:
+        """Tell workers, or all with an empty list, to begin or stop sending events of their runs.
+
+        Returns:
+            By the name of each worker that answered: whether this changed anything.
+        """
+        command = Command("enable_events" if send else "disable_events", {})
+        with reaching(self.url):
+            answers = self._mailbox.ask([command], list(workers) or None, PING_TIMEOUT_S)[0]
+        return {name: "already" not in str(_object(answer).get("ok", "already")) for name, answer in answers.items()}
 
     def result_state(self, run_id: str) -> str | None:
         """Read a run's state from the result backend; None when it has none or there is no backend to ask."""

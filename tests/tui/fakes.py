@@ -14,9 +14,14 @@ from nexus_tui.models.catalog import Submitted, TaskParameter, TaskType
 from nexus_tui.models.runs import Progress, Run
 from nexus_tui.models.workers import Child, Program, Worker
 from nexus_tui.sources import Sources
+from nexus_tui.sources.broker.edits import Delete, MoveTo
 from nexus_tui.sources.errors import Invalid, NotFound, SourceError
 
 NOW = datetime(2026, 3, 14, 10, 42, 7, tzinfo=UTC)
+
+
+RAW = b'{"headers": {}, "properties": {"priority": 5}}'
+"""What a message without bytes of its own is changed as."""
 
 
 def run_id(number: int) -> str:
@@ -114,9 +119,14 @@ class FakeBroker:
 
     def forget_undo(self, token: str) -> None: ...
 
-    def change_priority(self, message: Message, priority: int, *, front: bool = False, undo: str = "") -> TargetOutcome:
-        self.changed.append(("priority", (message.id, priority, front)))
-        return TargetOutcome(message.id, True, f"moved to priority {priority}")
+    def apply(self, message: Message, edit: Any, *, undo: str = "") -> TargetOutcome:
+        if isinstance(edit, Delete):
+            return self.delete(message)
+        if isinstance(edit, MoveTo):
+            self.changed.append(("move", (message.id, edit.queue, edit.front)))
+        else:
+            self.changed.append(("priority", (message.id, edit.priority, edit.front)))
+        return TargetOutcome(message.id, True, edit.of(replace(message, raw=RAW)).done)
 
     def delete(self, message: Message) -> TargetOutcome:
         self.changed.append(("delete", message.id))
@@ -151,6 +161,8 @@ class FakeControl:
 
     def whereabouts(self, run_ids: Any) -> dict[str, tuple[str, str]]:
         return {run_id: place for run_id, place in self.running.items() if run_id in run_ids}
+
+    def check_signal(self, signal: str) -> None: ...
 
     def revoke(self, run_ids: Any, *, terminate: bool = False, signal: str = "SIGTERM") -> dict[str, str]:
         self.revoked.append((tuple(run_ids), terminate))

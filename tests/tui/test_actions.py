@@ -81,7 +81,7 @@ async def test_run_next_moves_to_the_front_of_the_first_priority():
         await pilot.press("j", "B")
         await shows(pilot, "run next", f"$ nexus-tui priority {EMAIL_SECOND} 0 --front")
         await pilot.press("enter")
-        await shows(pilot, "moved to priority 0")
+        await shows(pilot, "moved to the front of priority 0")
     assert stack.broker.changed == [("priority", (EMAIL_SECOND, 0, True))]
 
 

@@ -40,6 +40,9 @@ SCANNED = 5_000
 SCAN_FACTOR = 4
 """At least so many rows are looked at for each that is asked for."""
 
+SILENT_WORKERS = "silent_workers"
+"""Name under which a recorder of pub/sub events remembers, as JSON, the workers that send no events of their runs."""
+
 _MAX_KEY = 2**63 - 1
 
 _RUN = """
@@ -107,7 +110,7 @@ class History:
             if reader is not None:
                 reader.connection.execute("begin")
             yield reader
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             if reader is not None:
                 reader.connection.close()
                 reader = None
@@ -123,7 +126,7 @@ class History:
         """Return an idle reader or a new one, so that a slow question holds up no other."""
         try:
             inode = self._path.stat().st_ino
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self.close()
             return None
         while True:

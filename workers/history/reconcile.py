@@ -8,7 +8,7 @@ the verdict goes with the next event.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -56,11 +56,21 @@ class Reconciler:
     Args:
         client: Redis, where results and workers' heartbeats are.
         open_for_s: Runs that changed less long ago are left alone.
+        heartbeats: Gives each worker's last heartbeat; by default from :data:`WORKER_HASH`.
+        prefix: Put before the keys of results (``global_keyprefix``).
     """
 
-    def __init__(self, client: redis.Redis, open_for_s: float = OPEN_FOR_S) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        open_for_s: float = OPEN_FOR_S,
+        heartbeats: Callable[[], dict[str, dict[str, Any]]] | None = None,
+        prefix: str = "",
+    ) -> None:
         self._client = client
         self._open_for_s = open_for_s
+        self._heartbeats = heartbeats or self._heartbeats_of_ours
+        self._prefix = prefix
         self._after = 0
         self._next_at = 0.0
 
@@ -91,16 +101,19 @@ class Reconciler:
     def _ends(self, runs: Sequence[_Open]) -> list[Event]:
         pipeline = self._client.pipeline(transaction=False)
         for run in runs:
-            pipeline.getrange(f"{RESULT_KEY}{run.id}", 0, _MAX_META_BYTES - 1)
+            pipeline.getrange(f"{self._prefix}{RESULT_KEY}{run.id}", 0, _MAX_META_BYTES - 1)
         replies = pipeline.execute(raise_on_error=False)
         ends = [_end(run, data) for run, data in zip(runs, replies, strict=True) if isinstance(data, bytes) and data]
         return [event for event in ends if event is not None]
 
     def _judge(self, store: Store, runs: Sequence[_Open]) -> None:
-        heartbeats = cast("dict[bytes, bytes]", self._client.hgetall(WORKER_HASH))
-        workers = {name.decode(): _decoded(data) for name, data in heartbeats.items()}
+        workers = self._heartbeats()
         verdicts = {run.id: _verdict(run, workers) for run in runs}
         store.judge({run.id: verdicts[run.id] for run in runs if verdicts[run.id] != run.verdict})
+
+    def _heartbeats_of_ours(self) -> dict[str, dict[str, Any]]:
+        heartbeats = cast("dict[bytes, bytes]", self._client.hgetall(WORKER_HASH))
+        return {name.decode(): _decoded(data) for name, data in heartbeats.items()}
 
 
 def _verdict(run: _Open, workers: dict[str, dict[str, Any]]) -> str | None:

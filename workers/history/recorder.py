@@ -82,10 +82,14 @@ class Recorder:
         try:
             while not self._stopping.is_set():
                 self._guarded_step()
+            self._finish()
         finally:
             if self._store is not None:
                 self._store.close()
             self._lock.close()
+
+    def _finish(self) -> None:
+        """Do what is left to do at the end; the stream keeps what was not read."""
 
     def _guarded_step(self) -> None:
         try:

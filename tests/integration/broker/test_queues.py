@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from config.broker_url import BrokerUrl
-from nexus_tui.actions.runs import ChangePriority
+from nexus_tui.actions.messages import ChangePriority
 from nexus_tui.sources import Sources
 from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.errors import Invalid, NotFound, Unreachable
