@@ -125,6 +125,7 @@ def _settings() -> dict[str, Any]:
 
 
 PROCESS_MODULES = (
+    "workers.log_masking",
     "workers.processes",
     "workers.publishing",
     "workers.remote_control",
