@@ -1,8 +1,8 @@
 """Secrets out of the programs' logs: what Celery and libraries print passes through the mask.
 
 Celery prints the body and the headers of messages that it can't take. Here it prints how many arguments they have
-and what those are called: of a task that nobody knows, nobody knows which of them are private. It also prints results, which
-hold texts of documents and reports: here only how long a run took.
+and what those are called: of a task that nobody knows, nobody knows which of them are private. It also prints
+results, which hold texts of documents and reports: here only how long a run took.
 """
 
 from __future__ import annotations
