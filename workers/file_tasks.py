@@ -200,7 +200,7 @@ def process_image(
     return process(images.process, file_path, asked, _roots(), options=options, progress=RunProgress())
 
 
-@_task(bind=True, reject_on_worker_lost=True)
+@_task(bind=True, reject_on_worker_lost=True, retry_on_worker_lost=False)
 def batch_process_files(
     self: Task,
     files: Annotated[list[Annotated[str, PathMarker()]], Field(min_length=1, max_length=5000)],
@@ -220,7 +220,12 @@ def batch_process_files(
     return self.replace(chord(header, summarize_batch.s()))
 
 
-@_task(reject_on_worker_lost=True, internal=True, Request="workers.batch_request:BatchItemRequest")
+@_task(
+    reject_on_worker_lost=True,
+    retry_on_worker_lost=False,
+    internal=True,
+    Request="workers.batch_request:BatchItemRequest",
+)
 def process_batch_item(file_path: str, operations: list[BatchOperation] | None = None) -> dict[str, Any]:
     """Process one file of a batch; an error becomes its outcome. Submitted by batch_process_files.
 
@@ -240,7 +245,7 @@ def process_batch_item(file_path: str, operations: list[BatchOperation] | None =
     return {"status": "processed", **result}
 
 
-@_task(reject_on_worker_lost=True, internal=True)
+@_task(reject_on_worker_lost=True, retry_on_worker_lost=False, internal=True)
 def summarize_batch(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
     """Put the outcomes of a batch together. Submitted by batch_process_files.
 
