@@ -11,7 +11,19 @@ import sys
 import click
 
 from config.errors import ConfigError
-from nexus_tui.cli import actions, dashboard, dead_letters, demo, doctor, events, listings, stack, surgery
+from nexus_tui.cli import (
+    actions,
+    dashboard,
+    dead_letters,
+    demo,
+    doctor,
+    events,
+    export,
+    history,
+    listings,
+    stack,
+    surgery,
+)
 from nexus_tui.cli.output import fail
 from nexus_tui.cli.shared import Target
 from nexus_tui.sources.errors import Invalid, NotFound, Refused, SourceError, Unreachable
@@ -48,6 +60,8 @@ for _command in (
     *listings.COMMANDS,
     *actions.COMMANDS,
     *surgery.COMMANDS,
+    *history.COMMANDS,
+    *export.COMMANDS,
     *events.COMMANDS,
     *dead_letters.COMMANDS,
     *doctor.COMMANDS,
