@@ -11,7 +11,7 @@ import sys
 import click
 
 from config.errors import ConfigError
-from nexus_tui.cli import actions, dashboard, dead_letters, demo, doctor, events, listings, stack, surgery
+from nexus_tui.cli import actions, dashboard, dead_letters, demo, doctor, events, listings, stack, surgery, why, workers
 from nexus_tui.cli.output import fail
 from nexus_tui.cli.shared import Target
 from nexus_tui.sources.errors import Invalid, NotFound, Refused, SourceError, Unreachable
@@ -48,6 +48,8 @@ for _command in (
     *listings.COMMANDS,
     *actions.COMMANDS,
     *surgery.COMMANDS,
+    *workers.COMMANDS,
+    *why.COMMANDS,
     *events.COMMANDS,
     *dead_letters.COMMANDS,
     *doctor.COMMANDS,
