@@ -91,7 +91,7 @@ class NexusScreen(Screen[None]):
 
     def redraw(self, now: datetime) -> None:
         """Draw everything."""
-        if not self.is_mounted:
+        if not self.is_mounted or not self.query(KeyBar):  # Textual takes the widgets away before the screen
             return
         self.query_one("#health", OneLine).show(*health.line(self.host, now))
         tabs = self.query_one(TabBar)

@@ -110,7 +110,7 @@ class History:
             if reader is not None:
                 reader.connection.execute("begin")
             yield reader
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             if reader is not None:
                 reader.connection.close()
                 reader = None
@@ -126,7 +126,7 @@ class History:
         """Return an idle reader or a new one, so that a slow question holds up no other."""
         try:
             inode = self._path.stat().st_ino
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self.close()
             return None
         while True:

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from workers.history.aggregates import NO_NAME, Aggregates
+from workers.history.changes import ChangeLog
 from workers.history.errors import BadEvent
 from workers.history.record import STATES, Event, RunRecord, event_time
 from workers.history.schema import COUNTERS, connect
@@ -63,6 +64,7 @@ class Store:
         self.path = path
         self._connection = connect(path)
         self._aggregates = Aggregates(self._connection)
+        self._changes = ChangeLog(self._connection)
         self._runs: OrderedDict[str, RunRecord] = OrderedDict()
         self._names: dict[tuple[str, str], int] = {}
         self._texts: dict[int, str] = {}
@@ -111,6 +113,7 @@ class Store:
         try:
             changed = self._merge(_decoded(events, counts), counts)
             self._write_runs(changed)
+            self._changes.note(run.key for run in changed.values())
             self._aggregates.write()
             self._count("bad_events", counts.bad)
             self._count("dropped_events", counts.dropped)
@@ -136,6 +139,8 @@ class Store:
             self._connection.execute("begin immediate")
             rows = [(verdict, id_) for id_, verdict in verdicts.items()]
             self._connection.executemany("update run set verdict = ? where id = ?", rows)
+            keys = [self._connection.execute("select key from run where id = ?", (id_,)).fetchone() for id_ in verdicts]
+            self._changes.note(row[0] for row in keys if row)
             self._count("version", 1)
         for id_, verdict in verdicts.items():
             if id_ in self._runs:

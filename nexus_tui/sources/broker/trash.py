@@ -16,7 +16,7 @@ from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.scripts import TRASH_HEAD, UNDO, UNPURGE, Script
 from workers.delivery.dead_letters import DeadLetters
 from workers.delivery.keys import DELETED
-from workers.delivery.ledger import unmarked
+from workers.delivery.purging import unmarked
 
 DEAD_LETTERS = "dead letters"
 """Kind of a change that dropped or retried dead letters."""
