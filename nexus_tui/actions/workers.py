@@ -69,7 +69,7 @@ class WorkerOrder(Action):
         self.check()
         found = resolve(sources, self.workers)
         rows = tuple(TargetOutcome(worker.name, True, f"→ {self.consequence}") for worker in found)
-        return Plan(replace(self, workers=tuple(worker.name for worker in found)), rows, len(rows))
+        return Plan(replace(self, workers=tuple(worker.name for worker in found)), lambda: rows, len(rows))
 
     def run(self, sources: Sources) -> Outcome:
         """Order each worker, and collect the answers."""
