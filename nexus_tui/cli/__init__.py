@@ -23,6 +23,8 @@ from nexus_tui.cli import (
     listings,
     stack,
     surgery,
+    why,
+    workers,
 )
 from nexus_tui.cli.output import fail
 from nexus_tui.cli.shared import Target
@@ -62,6 +64,8 @@ for _command in (
     *surgery.COMMANDS,
     *history.COMMANDS,
     *export.COMMANDS,
+    *workers.COMMANDS,
+    *why.COMMANDS,
     *events.COMMANDS,
     *dead_letters.COMMANDS,
     *doctor.COMMANDS,
