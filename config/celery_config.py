@@ -105,6 +105,7 @@ def _settings() -> dict[str, Any]:
         "worker_enable_soft_shutdown_on_idle": False,
         "worker_prefetch_multiplier": 4,
         "worker_max_tasks_per_child": 200,
+        "worker_pool_restarts": True,  # operators may replace a pool by remote control
         "worker_max_memory_per_child": 400_000,  # kB
         "worker_eta_task_limit": 1000,
         # Results

@@ -16,10 +16,10 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from nexus_tui import commands, theme
-from nexus_tui.actions.base import perform
+from nexus_tui.actions.base import Action, Plan, perform
 from nexus_tui.feeds import Feeds
 from nexus_tui.models import moment
-from nexus_tui.models.actions import Outcome
+from nexus_tui.models.actions import MANY, Outcome
 from nexus_tui.models.recent import Recent
 from nexus_tui.models.snapshot import Snapshot
 from nexus_tui.models.text import safe_text
@@ -168,7 +168,7 @@ class NexusApp(App[None], inherit_bindings=False):
 
         def answered(choice: Choice | None) -> None:
             if choice is not None:
-                self._perform(choice, done)
+                self._plan(choice, done)
 
         self.push_screen(ConfirmScreen(title, choices), answered)
 
@@ -270,9 +270,33 @@ class NexusApp(App[None], inherit_bindings=False):
             self.tell(f"{names}: runs begin and no events of them are sent. {way}", severity="warning")
 
     @work(thread=True, group="actions")
-    def _perform(self, choice: Choice, done: Callable[[Outcome], None] | None) -> None:
+    def _plan(self, choice: Choice, done: Callable[[Outcome], None] | None) -> None:
         try:
-            outcome = perform(choice.action, self.sources)
+            plan = choice.action.plan(self.sources)
+        except SourceError as error:
+            self.call_from_thread(self.tell, str(error), severity="error")
+            return
+        if plan.count > MANY:
+            self.call_from_thread(self._ask_again, plan, done)
+        else:
+            self._perform(plan.action, done)
+
+    def _ask_again(self, plan: Plan, done: Callable[[Outcome], None] | None) -> None:
+        from nexus_tui.screens.typed import TypedScreen
+
+        def answered(is_typed: bool | None) -> None:
+            if is_typed:
+                self._perform_later(plan.action, done)
+
+        self.push_screen(TypedScreen(plan), answered)
+
+    @work(thread=True, group="actions")
+    def _perform_later(self, action: Action, done: Callable[[Outcome], None] | None) -> None:
+        self._perform(action, done)
+
+    def _perform(self, action: Action, done: Callable[[Outcome], None] | None) -> None:
+        try:
+            outcome = perform(action, self.sources)
         except SourceError as error:
             self.call_from_thread(self.tell, str(error), severity="error")
             return

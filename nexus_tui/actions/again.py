@@ -75,9 +75,9 @@ class RunAgain(Action):
         """Freeze which runs are meant, and say what would become of each."""
         whole = self._frozen(sources)
         targets = resolve_all(sources, whole.run_ids)
-        rows = tuple(self._prospect(text, target) for text, target in targets)
         ids = tuple(target.id if target else text for text, target in targets)
-        return Plan(replace(whole, run_ids=ids), rows, len(rows))
+        rows = tuple(self._prospect(text, target) for text, target in targets)
+        return Plan(replace(whole, run_ids=ids), lambda: rows, len(rows))
 
     def run(self, sources: Sources) -> Outcome:
         """Queue a new run for each, group by group."""

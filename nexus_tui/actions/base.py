@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,14 +26,14 @@ class Plan:
 
     Attributes:
         action: The same on exactly these targets: what appears later is left alone.
-        rows: What would become of each target, or of all together.
+        rows: Says what would become of each target, or of all together; may take its time.
         count: Number of targets.
         queue: Queue whose typed name confirms many targets; empty when they are in several.
         is_named: Whether the command says by itself that it means all of the queue.
     """
 
     action: Action
-    rows: tuple[TargetOutcome, ...]
+    rows: Callable[[], tuple[TargetOutcome, ...]]
     count: int = 1
     queue: str = ""
     is_named: bool = False
@@ -76,7 +77,7 @@ class Action(ABC):
             SourceError: A source can't be reached, or a target is ambiguous.
         """
         del sources
-        return Plan(self, (TargetOutcome(self.label, True, self.question),))
+        return Plan(self, lambda: (TargetOutcome(self.label, True, self.question),))
 
     @abstractmethod
     def run(self, sources: Sources) -> Outcome:

@@ -78,14 +78,13 @@ class MessageAction(Action):
         """Freeze what is meant, and say what would become of it."""
         if self.within is None:
             targets = resolve_all(sources, self.run_ids)
-            rows = tuple(self._prospect(sources, text, target) for text, target in targets)
             whole = tuple(target.id if target else text for text, target in targets)
-            return Plan(replace(self, run_ids=whole), rows, len(targets))
+            return Plan(replace(self, run_ids=whole), lambda: self._prospects(sources, targets), len(targets))
         frozen = sources.broker.freeze(self.within)
         tasks = ", ".join(f"{name or 'no Celery message'} {count:,}" for name, count in frozen.by_task.items())
         told = f"{frozen.count:,} of {frozen.waiting:,} waiting messages match" + (f": {tasks}" if tasks else "")
         row = TargetOutcome(self.within.queue, True, told, counts=(("matching", frozen.count),))
-        return Plan(replace(self, frozen=frozen), (row,), frozen.count, self.within.queue)
+        return Plan(replace(self, frozen=frozen), lambda: (row,), frozen.count, self.within.queue)
 
     def run(self, sources: Sources) -> Outcome:
         """Change each message."""
@@ -122,9 +121,8 @@ class MessageAction(Action):
             return self.absent(sources, target)
         return sources.broker.apply(message, self.edit, undo=undo)
 
-    def _prospect(self, sources: Sources, text: str, target: Target | None) -> TargetOutcome:
-        outcome = each(sources, (text,), lambda found: self._would(sources, found), ((text, target),))
-        return outcome.targets[0]
+    def _prospects(self, sources: Sources, targets: list[tuple[str, Target | None]]) -> tuple[TargetOutcome, ...]:
+        return each(sources, self.run_ids, lambda found: self._would(sources, found), targets).targets
 
     def _would(self, sources: Sources, target: Target) -> TargetOutcome:
         message = located(sources, target)

@@ -42,7 +42,7 @@ class PurgeQueue(Action):
         sources.broker.check_queue(self.queue)
         waiting = sources.broker.queue(self.queue).waiting
         row = TargetOutcome(self.queue, True, f"{waiting:,} messages → purged", counts=(("matching", waiting),))
-        return Plan(self, (row,), waiting, self.queue, is_named=True)
+        return Plan(self, lambda: (row,), waiting, self.queue, is_named=True)
 
     def run(self, sources: Sources) -> Outcome:
         """Move all of it to the trash."""
@@ -84,7 +84,7 @@ class _QueueGate(Action):
     def plan(self, sources: Sources) -> Plan:
         """Make sure that the queue exists."""
         sources.broker.check_queue(self.queue)
-        return Plan(self, (TargetOutcome(self.queue, True, self.consequence),))
+        return Plan(self, lambda: (TargetOutcome(self.queue, True, self.consequence),))
 
     def run(self, sources: Sources) -> Outcome:
         """Remember it, then tell the workers."""
@@ -150,7 +150,8 @@ class Undo(Action):
     def plan(self, sources: Sources) -> Plan:
         """Find the change."""
         change = self._change(sources)
-        return Plan(Undo(change.token), (TargetOutcome(change.token, True, f"{change.label} → taken back"),))
+        row = TargetOutcome(change.token, True, f"{change.label} → taken back")
+        return Plan(Undo(change.token), lambda: (row,))
 
     def run(self, sources: Sources) -> Outcome:
         """Restore what the change took."""

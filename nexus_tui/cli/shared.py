@@ -146,12 +146,13 @@ def _ask(plan: Plan, how: How) -> None:
 
 
 def _print_plan(plan: Plan, how: How) -> None:
+    rows = plan.rows()
     if how.as_json:
-        print_json([{**_row(row), "dry_run": True} for row in plan.rows])
+        print_json([{**_row(row), "dry_run": True} for row in rows])
     else:
-        print_outcome(Outcome(plan.rows))
+        print_outcome(Outcome(rows))
         click.echo(f"{plan.count:,} target{'' if plan.count == 1 else 's'}; nothing was changed")
-    _exit(plan.rows)
+    _exit(rows)
 
 
 def print_result(outcome: Outcome, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from config.queues import QUEUES
 from nexus_tui.models.actions import TargetOutcome
+from nexus_tui.models.audit import Undoable
 from nexus_tui.models.broker import Message, QueueStats
 from nexus_tui.models.catalog import Submitted, TaskParameter, TaskType
 from nexus_tui.models.runs import Progress, Run
@@ -86,6 +87,7 @@ class FakeBroker:
     problem: str = ""
     changed: list[tuple[str, Any]] = field(default_factory=list)
     audit: FakeAudit = field(default_factory=FakeAudit)
+    changes: tuple[Undoable, ...] = ()
 
     def describe(self) -> str:
         self._fail()
@@ -110,6 +112,29 @@ class FakeBroker:
 
     def check_priority(self, priority: int) -> None:
         assert 0 <= priority <= 9
+
+    def check_queue(self, name: str) -> None: ...
+
+    def queue(self, name: str) -> QueueStats:
+        return next(row for row in self.rows if row.name == name)
+
+    def purge(self, queue: str, *, undo: str) -> int:
+        self.changed.append(("purge", queue))
+        return 1204
+
+    def pause(self, queue: str, workers: Any) -> bool:
+        self.changed.append(("pause", queue))
+        return True
+
+    def undoables(self) -> tuple[Undoable, ...]:
+        return self.changes
+
+    def restore(self, change: Undoable) -> tuple[int, int]:
+        self.changed.append(("restore", change.token))
+        return 4, 0
+
+    def is_revoked(self, run_id: str) -> bool:
+        return False
 
     def undoable(self, kind: str, label: str, queue: str = "") -> str:
         return "a-token"
@@ -152,6 +177,7 @@ class FakeControl:
     rows: tuple[Worker, ...] = ()
     running: dict[str, tuple[str, str]] = field(default_factory=dict)
     revoked: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
+    ordered: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
     def workers(self) -> tuple[Worker, ...]:
         return self.rows
@@ -161,6 +187,13 @@ class FakeControl:
 
     def whereabouts(self, run_ids: Any) -> dict[str, tuple[str, str]]:
         return {run_id: place for run_id, place in self.running.items() if run_id in run_ids}
+
+    def registered(self, workers: Any) -> dict[str, dict[str, str]]:
+        return {}
+
+    def order(self, command: Any, workers: Any, heard: Any = None) -> dict[str, tuple[bool, str]]:
+        self.ordered.append((command.method, tuple(workers)))
+        return dict.fromkeys(workers, (True, "pool will grow"))
 
     def check_signal(self, signal: str) -> None: ...
 

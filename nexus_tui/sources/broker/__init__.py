@@ -14,7 +14,7 @@ from config.keys import EVENT_STREAM, REVOKED_FOR_S, REVOKED_SET
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR, QUEUES
 from nexus_tui.models.actions import TargetOutcome
 from nexus_tui.models.audit import Undoable
-from nexus_tui.models.broker import Message, QueueStats
+from nexus_tui.models.broker import Held, Message, QueueStats
 from nexus_tui.models.selection import Frozen, Selection
 from nexus_tui.sources.broker.audit import AuditLog
 from nexus_tui.sources.broker.browse import Browser
@@ -22,6 +22,7 @@ from nexus_tui.sources.broker.bulk import Bulk, Progress, Taken
 from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.broker.detect import detect
 from nexus_tui.sources.broker.edits import Delete, Edit, MoveTo, Reprioritise, check_priority
+from nexus_tui.sources.broker.holding import Holdings
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.observe import Observer
 from nexus_tui.sources.broker.select import Selector
@@ -62,6 +63,7 @@ class BrokerSource:
         self._writer = connect(url)  # a change is never repeated behind the operator's back
         self._observer = Observer(reader, self.layout, queues, declared)
         self._browser = Browser(reader, self.layout, is_near=url.path is not None or url.host in _LOOPBACK)
+        self._holdings = Holdings(reader, self.layout)
         self._selector = Selector(reader, self.layout)
         self._surgeon = Surgeon(self._writer, self.layout)
         self._bulk = Bulk(self._writer, self.layout, self._surgeon.trash, lambda: reaching(url))
@@ -186,6 +188,21 @@ class BrokerSource:
         """Tell whether a worker has taken a run's message and not acknowledged it: it runs, or comes back."""
         with reaching(self.url):
             return self._browser.is_unacked(run_id)
+
+    def held(self, limit: int = 1000) -> list[Held]:
+        """List what workers hold, the longest held first."""
+        with reaching(self.url):
+            return self._holdings.all(limit)
+
+    def held_run(self, run_id: str) -> Held | None:
+        """Find the message of a run among what workers hold."""
+        with reaching(self.url):
+            return self._holdings.find(run_id)
+
+    def is_revoked(self, run_id: str) -> bool:
+        """Tell whether an operator revoked a run."""
+        with reaching(self.url):
+            return self._reader.zscore(self.layout.named(REVOKED_SET), run_id) is not None
 
     def apply(self, message: Message, edit: Edit, *, undo: str = "") -> TargetOutcome:
         """Change a waiting message in one step; nothing happens when a worker took it since it was read.
