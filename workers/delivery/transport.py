@@ -20,6 +20,7 @@ from kombu.utils.encoding import bytes_to_str
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
 
 from workers.delivery import guard, keys, running, scripts
 from workers.delivery.in_flight import InFlight
@@ -83,8 +84,11 @@ class FetchMixin(_Channel):
             "socket_timeout": ACKNOWLEDGE_TIMEOUT_S,
             "retry": Retry(NoBackoff(), 1),
         }
-        client: redis.Redis = redis.Redis(connection_pool=redis.ConnectionPool(**parameters))
+        client: redis.Redis = redis.Redis(connection_pool=self._pool_beside(parameters))
         return InFlight(client, node, self.global_keyprefix, self.sep)
+
+    def _pool_beside(self, parameters: dict[str, Any]) -> redis.ConnectionPool:
+        return redis.ConnectionPool(**parameters)
 
     # Consuming
 
@@ -319,6 +323,11 @@ class SentinelChannel(FetchMixin, _SentinelChannel):
     """A channel to the master that Sentinel names."""
 
     from_transport_options = (*_SentinelChannel.from_transport_options, "nexus_node")
+
+    def _pool_beside(self, parameters: dict[str, Any]) -> redis.ConnectionPool:
+        _ = self.pool  # makes the manager
+        kept = {name: value for name, value in parameters.items() if name not in ("host", "port")}
+        return SentinelConnectionPool(self.master_name, self._sentinel_manager, **kept)
 
 
 class Transport(_Transport):
