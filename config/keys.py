@@ -18,6 +18,10 @@ REVOKED_FOR_S = 30 * 24 * 3600
 PAUSED_HASH = "nexus:paused"
 """Hash of a paused queue's name to JSON: since when (``at``), and the ``workers`` that consumed it then."""
 
+ORDERS_HASH = "nexus:orders"
+"""Hash of an order (``pool NODE``, ``consumer NODE QUEUE``, ``rate TASK``, ``time TASK``) to JSON: what workers are to
+obey whenever they start."""
+
 TRASH_HASH = "nexus:trash"
 """Hash of a token to JSON that says what can be undone; what was taken lies in ``nexus:trash:<token>…``."""
 
@@ -26,6 +30,15 @@ TRASH_FOR_S = 24 * 3600
 
 AUDIT_STREAM = "nexus:audit"
 """Stream of every change by an operator; an entry has one field ``d``, JSON."""
+
+SCHEDULED_MAIL_DUE = "nexus:scheduled-mail:due"
+"""Sorted set of the ids of mails that wait for their time, by that time."""
+
+SCHEDULED_MAIL_CLAIMED = "nexus:scheduled-mail:claimed"
+"""Sorted set of the ids of mails that are being handed to the queue, by when that began."""
+
+SCHEDULED_MAIL_CLAIM_S = 30
+"""A mail that was claimed so long ago and is not gone is handed over again."""
 
 ALERT_STREAM = "nexus:alerts"
 """Capped stream of what was raised and cleared: ``event``, ``name``, ``verdict``, ``message``, ``at``."""

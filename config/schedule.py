@@ -1,6 +1,9 @@
 """What runs by the clock. Beat keeps it in Redis (RedBeat), beside the entries that users add.
 
 Each entry expires before its next turn, so that a stopped worker finds one of them and not a pile. Times are UTC.
+
+An entry whose options have ``only_if_due`` (sorted set in Redis → seconds) is published only while the set has a
+score that is so many seconds in the past: what has nothing to do does not fill queues and history.
 """
 
 from __future__ import annotations
@@ -9,6 +12,8 @@ from typing import Any
 
 from celery.schedules import crontab
 
+from config.keys import SCHEDULED_MAIL_CLAIM_S, SCHEDULED_MAIL_CLAIMED, SCHEDULED_MAIL_DUE
+
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S
 
@@ -16,7 +21,11 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "send-due-emails": {
         "task": "workers.email_tasks.send_due_emails",
         "schedule": 10.0,
-        "options": {"expires": 10, "priority": 0},
+        "options": {
+            "expires": 10,
+            "priority": 0,
+            "only_if_due": {SCHEDULED_MAIL_DUE: 0, SCHEDULED_MAIL_CLAIMED: SCHEDULED_MAIL_CLAIM_S},
+        },
     },
     "monitor-queue-sizes": {
         "task": "workers.maintenance_tasks.monitor_queue_sizes",

@@ -7,16 +7,22 @@ publishes the same id once more, which tasks that must not repeat themselves rec
 
 from __future__ import annotations
 
+import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from celery.beat import SchedulingError
 from kombu.exceptions import OperationalError
 from redbeat import RedBeatScheduler
+from redbeat.schedulers import get_redis  # pyright: ignore[reportUnknownVariableType]
 from redis import RedisError
 
 SLOTS = uuid.UUID("5c1f2a54-5b7e-5a39-9a55-0c6a4b0f7d11")
 """Namespace of the ids."""
+
+CONDITION = "only_if_due"
+"""Option of an entry, see :mod:`config.schedule`."""
 
 _NO_CONNECTION = (OperationalError, RedisError, OSError)
 
@@ -30,9 +36,21 @@ def slot_id(entry: Any) -> str:
 class SlotScheduler(RedBeatScheduler):  # pyright: ignore[reportUntypedBaseClass]
     """Publishes a due run under its slot's id, then notes it."""
 
+    def maybe_due(self, entry: Any, **kwargs: Any) -> Any:
+        """Publish an entry whose time has come; one that has nothing to do is noted as run."""
+        condition = entry.options.get(CONDITION)
+        if condition:
+            is_due, next_s = entry.is_due()
+            if is_due and not self._anything_due(condition):
+                self.reserve(entry)
+                return next_s
+        return super().maybe_due(entry, **kwargs)
+
     def apply_async(self, entry: Any, producer: Any = None, advance: bool = True, **kwargs: Any) -> Any:
         """Publish; what can't be published for want of a connection stays due, any other failure is noted as run."""
-        options, entry.options = entry.options, {"task_id": slot_id(entry), **entry.options}
+        options = entry.options
+        entry.options = {"task_id": slot_id(entry), **options}
+        entry.options.pop(CONDITION, None)
         try:
             sent = super().apply_async(entry, producer=producer, advance=False, **kwargs)
         except SchedulingError as error:
@@ -44,3 +62,13 @@ class SlotScheduler(RedBeatScheduler):  # pyright: ignore[reportUntypedBaseClass
         if advance:
             self.reserve(entry)
         return sent
+
+    def _anything_due(self, condition: Mapping[str, float]) -> bool:
+        now = time.time()
+        pipeline = get_redis(self.app).pipeline(transaction=False)
+        for key, seconds in condition.items():
+            pipeline.zcount(key, "-inf", now - seconds)
+        try:
+            return any(pipeline.execute())
+        except _NO_CONNECTION:
+            return True  # publishing will say what is wrong

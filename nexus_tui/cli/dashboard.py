@@ -28,7 +28,15 @@ def open_dashboard(target: Target, *, view: str = "pulse", filter_text: str = ""
     if view not in VIEWS:
         raise Invalid(f"no view {view!r}; there are {', '.join(VIEWS)}")
     sources = target.sources()
-    NexusApp(sources, view=view, filter_text=filter_text, read_only=sources.read_only).run()
+    app = NexusApp(sources, view=view, filter_text=filter_text, read_only=sources.read_only)
+    if sources.recording is None:
+        app.run()
+        return
+    sources.recording.start()
+    try:
+        app.run()
+    finally:
+        sources.recording.stop()
 
 
 def offer(target: Target, *, view: str, filter_text: str) -> None:

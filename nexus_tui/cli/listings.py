@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from nexus_tui.cli import recorded
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import Target, common
@@ -139,11 +140,22 @@ def programs(target: Target, as_json: bool) -> None:
 
 @click.command()
 @click.argument("filter_text", metavar="[FILTER]", nargs=-1)
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="Runs to show.")
+@click.option("--limit", type=click.IntRange(1), help="Runs to show: 50, with --follow to begin with none.")
+@click.option("--follow", "-f", "follows", is_flag=True, help="Print a line for each run that changes, until Ctrl+C.")
 @common
-def tasks(target: Target, filter_text: tuple[str, ...], limit: int, as_json: bool) -> None:
+def tasks(target: Target, filter_text: tuple[str, ...], limit: int | None, follows: bool, as_json: bool) -> None:
     """List runs, newest first, that match FILTER: state:failure queue:ai task:*pdf* runtime:>30s age:<1h …"""
-    rows = target.sources().history.runs(" ".join(filter_text), limit=limit)
+    history = target.sources().history
+    text = " ".join(filter_text)
+    if follows:
+        from nexus_tui.cli.follow import follow
+
+        recorded.warn(history)
+        follow(history, text, limit or 0, as_json=as_json)
+        return
+    rows = history.runs(text, limit=limit or 50)
+    if as_json or rows:
+        recorded.warn(history)
     if as_json:
         print_json([_run_json(row) for row in rows])
         return
@@ -163,7 +175,7 @@ def tasks(target: Target, filter_text: tuple[str, ...], limit: int, as_json: boo
             )
             for row in rows
         ],
-        empty="no runs" + (" match" if filter_text else " yet; submit one: nexus-tui submit --list"),
+        empty=recorded.nothing(history, filtered=bool(text.strip())),
     )
 
 

@@ -46,7 +46,7 @@ class Undoable:
     Attributes:
         token: Names it.
         at: When it was made (aware, UTC).
-        kind: ``messages``, ``purge``, ``pause`` or ``resume``.
+        kind: ``messages``, ``purge``, ``pause``, ``resume`` or ``dead letters``.
         label: What was done, in words.
         queue: The queue of a purge, pause or resume.
         expires_at: Until when it can be taken back (aware, UTC).

@@ -21,6 +21,7 @@ class DeadLetter:
         priority: Its priority there.
         worker: Node that set it aside.
         at: When (aware, UTC).
+        counted: Whether the balance sheet holds it: a run can be made of it.
         deliveries: What came of its starts: ``{"worker", "pid", "at", "lost"}``.
         raw: The message's bytes; empty in a list.
     """
@@ -34,5 +35,6 @@ class DeadLetter:
     priority: int
     worker: str
     at: datetime
+    counted: bool = False
     deliveries: tuple[dict[str, Any], ...] = ()
     raw: bytes = b""

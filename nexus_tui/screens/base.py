@@ -6,21 +6,29 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, cast
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
 from nexus_tui.models import moment
+from nexus_tui.models.audit import Undoable
+from nexus_tui.models.text import safe_text
 from nexus_tui.screens import health
-from nexus_tui.screens.host import Host
+from nexus_tui.screens.host import Choice, Host
+from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.chrome import KeyBar, OneLine, TabBar
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.table import Table
 
-CHANGES = frozenset({"submit", "revoke", "priority", "program"})
+CHANGES = frozenset(
+    {"submit", "revoke", "priority", "program", "enable_events", "again", "delete", "move", "gate", "undo"}
+)
 """Names of Textual actions that change the world: read-only mode takes them from keys, footer and palette."""
+
+MOST_UNDOABLE = 9
+"""So many changes are offered to be taken back; older ones by ``nexus-tui undo TOKEN``."""
 
 _EVERYWHERE = ("submit", "help", "command")
 
@@ -37,13 +45,18 @@ class NexusScreen(Screen[None]):
     """
 
     view: ClassVar[str] = ""
+    _prompt: Prompt | None = None
+    _keys: tuple[object, Sequence[tuple[str, str]]] = (None, ())
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "submit", "submit", priority=True),
         Binding("question_mark", "help", "keys"),
         Binding("colon", "command", "command", priority=True),
+        Binding("E", "enable_events", "enable events", show=False),
         Binding("y", "raw", "raw JSON", show=False),
         Binding("c", "copy", "copy", show=False),
+        Binding("w", "why", "why does it not move?", show=False),
+        Binding("U", "undo", "undo", show=False, priority=True),
         Binding("p", "freeze", "freeze the screen", show=False),
         Binding("r", "read_again", "refresh", show=False),
         Binding("q", "leave", "back or leave", show=False),
@@ -60,7 +73,8 @@ class NexusScreen(Screen[None]):
         yield OneLine(id="health")
         yield TabBar(self.host.tabs, self.view)
         yield from self.body()
-        yield Prompt()
+        self._prompt = Prompt()
+        yield self._prompt
         yield KeyBar()
 
     def body(self) -> Iterable[Widget]:
@@ -87,7 +101,7 @@ class NexusScreen(Screen[None]):
 
     def redraw(self, now: datetime) -> None:
         """Draw everything."""
-        if not self.is_mounted:
+        if not self.is_mounted or not self.query(KeyBar):  # Textual takes the widgets away before the screen
             return
         self.query_one("#health", OneLine).show(*health.line(self.host, now))
         tabs = self.query_one(TabBar)
@@ -97,15 +111,32 @@ class NexusScreen(Screen[None]):
         self.draw(now)
         self.query_one(KeyBar).show(self.keys(), health.status(self.host))
 
+    def no_runs(self, words: str) -> str:
+        """Say why there are no runs: of another application none is known before its workers tell of any."""
+        if self.host.sources.recording is None or self.host.recent.latest:
+            return words
+        if self.host.read_only:
+            return "No run was heard of yet: do its workers send events (celery worker -E)?"
+        return "No run was heard of yet: E asks the workers to send events"
+
     def keys(self) -> Sequence[tuple[str, str]]:
         """List the keys of this screen that the footer shows, its own before those of every screen."""
+        # Textual asks every widget from the focus upwards about each binding: too much for each repaint.
+        asked = (self.focused, self._prompt_is_open, self.host.read_only)
+        if self._keys[0] != asked:
+            self._keys = (asked, self._active_keys())
+        return self._keys[1]
+
+    def _active_keys(self) -> Sequence[tuple[str, str]]:
         shown = [active.binding for active in self.active_bindings.values() if active.binding.show]
         shown.sort(key=lambda binding: binding.action in _EVERYWHERE)
         return [(self.app.get_key_display(binding), binding.description) for binding in shown if binding.description]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave out what changes the world in read-only mode, and priority keys while the prompt is open."""
-        if action in _AT_ONCE and any(prompt.is_open for prompt in self.query(Prompt)):
+        if action in _AT_ONCE and self._prompt_is_open:
+            return False
+        if action == "enable_events" and self.host.sources.recording is None:
             return False
         return not (self.host.read_only and action in CHANGES)
 
@@ -114,6 +145,12 @@ class NexusScreen(Screen[None]):
     def action_submit(self) -> None:
         """Open the form of a new run."""
         self.host.submit()
+
+    def action_enable_events(self) -> None:
+        """Ask the workers of another application to send events of their runs."""
+        from nexus_tui.actions.events import EnableEvents
+
+        self.host.ask("Events", [Choice("E", EnableEvents.label, EnableEvents())])
 
     def action_help(self) -> None:
         """Show the keys of this view."""
@@ -141,6 +178,39 @@ class NexusScreen(Screen[None]):
         if name:
             self.app.copy_to_clipboard(name)
             self.host.tell(f"copied {name}")
+
+    def action_why(self) -> None:
+        """Say what holds what the cursor is on: a run, a queue, a worker."""
+        name = self.name_of_selected()
+        if name:
+            from nexus_tui.screens.why import WhyScreen
+
+            self.app.push_screen(WhyScreen(name, self.host.sources))
+
+    def action_undo(self) -> None:
+        """Ask which of the latest changes to take back."""
+        self._read_undoables()
+
+    @work(thread=True, exclusive=True, group="undo")
+    def _read_undoables(self) -> None:
+        try:
+            changes = self.host.sources.broker.undoables()
+        except SourceError as error:
+            self.app.call_from_thread(self.host.tell, str(error), severity="error")
+            return
+        self.app.call_from_thread(self._ask_undo, changes)
+
+    def _ask_undo(self, changes: Sequence[Undoable]) -> None:
+        from nexus_tui.actions.queues import Undo
+
+        if not changes:
+            self.host.tell("Nothing to undo")
+            return
+        choices = [
+            Choice(str(number), safe_text(change.label, 60), Undo(change.token))
+            for number, change in enumerate(changes[:MOST_UNDOABLE], 1)
+        ]
+        self.host.ask("Take back", choices)
 
     def action_freeze(self) -> None:
         """Hold the screen as it is, or let it go on."""
@@ -196,6 +266,10 @@ class NexusScreen(Screen[None]):
 
     def filter_typed(self, text: str) -> None:
         """See a filter while it is typed."""
+
+    @property
+    def _prompt_is_open(self) -> bool:
+        return self._prompt is not None and self._prompt.is_open
 
     def _close_prompt(self) -> None:
         self.query_one(Prompt).close()

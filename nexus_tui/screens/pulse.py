@@ -18,6 +18,8 @@ from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.groups import FAILURE_COLUMNS, FailureGroup, failure_cells, failure_groups
 from nexus_tui.widgets.table import Table
 
+NOTHING_RUNS = "Nothing runs: press n to submit a task"
+
 
 class PulseScreen(NexusScreen):
     """Queues, workers, what runs now and what failed last; Tab goes from panel to panel."""
@@ -56,7 +58,9 @@ class PulseScreen(NexusScreen):
                 cells.running_cells,
                 lambda run: run.id,
                 title="Running",
-                empty="Nothing runs: press n to submit a task",
+                empty=NOTHING_RUNS,
+                follows=True,
+                ageing=True,
                 id="running",
             )
         yield Table(
@@ -65,6 +69,8 @@ class PulseScreen(NexusScreen):
             lambda group: group.id,
             title="Failures",
             empty="No failures",
+            follows=True,
+            ageing=True,
             id="failures",
         )
 
@@ -74,6 +80,7 @@ class PulseScreen(NexusScreen):
         self._fill("#queues", snapshot.queues.value, troubles.broker)
         self._fill("#workers", snapshot.workers.value, troubles.workers or troubles.programs)
         known = recent.version >= 0
+        self.query_one("#running", Table).empty = self.no_runs(NOTHING_RUNS)
         self._fill("#running", recent.running if known else None, troubles.history)
         self._fill("#failures", failure_groups(recent.failures) if known else None, troubles.history)
 

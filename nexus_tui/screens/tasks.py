@@ -23,6 +23,7 @@ from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.table import PAGE, Table
 
 FILTER_HINT = "state:failure queue:ai task:*pdf* worker:ai@* runtime:>30s age:<1h -state:retry (a OR b)"
+NO_RUNS = "No runs yet: press n to submit one"
 
 _TYPING_PAUSE_S = 0.15
 
@@ -67,8 +68,9 @@ class TasksScreen(RunOperations):
             cells.run_cells,
             lambda run: run.id,
             title="Tasks",
-            empty="No runs yet: press n to submit one",
+            empty=NO_RUNS,
             follows=True,
+            ageing=True,
             id="rows",
         )
 
@@ -94,7 +96,8 @@ class TasksScreen(RunOperations):
             return
         page = self._feed.reading.value
         if page is not None and page.filter_text == self.filter_text:
-            table.empty = "No run matches: / to change the filter" if self.filter_text else table.empty
+            no_runs = self.no_runs(NO_RUNS)
+            table.empty = "No run matches: / to change the filter" if self.filter_text else no_runs
             table.show(page.runs, offset=page.offset, total=page.total)
         table.say(stale=self._feed.trouble(now))
 
@@ -114,7 +117,6 @@ class TasksScreen(RunOperations):
             self.filter_text = text
             self._offset = 0
             table = self.query_one("#rows", Table)
-            table.empty = "No runs yet: press n to submit one"
             table.reset()
             self.read_now()
         self.redraw_now()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nexus_tui.sources.catalog import CatalogSource
     from nexus_tui.sources.control import ControlSource
     from nexus_tui.sources.history import HistorySource
+    from nexus_tui.sources.recording import Recording
     from nexus_tui.sources.supervisor import SupervisorSource
 
 
@@ -27,6 +28,7 @@ class Sources:
         supervisor: Programs (supervisord's XML-RPC).
         catalog: What can be submitted, and submitting it (the Celery application).
         read_only: Whether every change is refused.
+        recording: Recorder of a foreign application, to be started by who looks for long; None for our own stack.
     """
 
     broker: BrokerSource
@@ -35,3 +37,4 @@ class Sources:
     supervisor: SupervisorSource
     catalog: CatalogSource
     read_only: bool = False
+    recording: Recording | None = None

@@ -22,6 +22,7 @@ def connect(broker: str | None = None, *, read_only: bool = False) -> Sources:
     from nexus_tui.sources.catalog import CatalogSource
     from nexus_tui.sources.control import ControlSource
     from nexus_tui.sources.history import HistorySource
+    from nexus_tui.sources.recording import Origin, Recording, history_path
     from nexus_tui.sources.supervisor import SupervisorSource
 
     current = settings()
@@ -30,11 +31,14 @@ def connect(broker: str | None = None, *, read_only: bool = False) -> Sources:
     own = url == current.broker
     source = BrokerSource(url) if own else BrokerSource.foreign(url)
     catalog = CatalogSource(None if own else url)
+    origin = None if own else Origin(url, source.layout.prefix, history_path(url, source.layout.prefix))
+    history = HistorySource(origin.path if origin else paths.history, is_foreign=not own)
     return Sources(
         broker=source,
         control=ControlSource(url, layout=source.layout, application=lambda: catalog.app),
-        history=HistorySource(paths.history),
+        history=history,
         supervisor=SupervisorSource(paths.supervisor_socket if own else None),
         catalog=catalog,
         read_only=read_only,
+        recording=Recording(origin, history) if origin else None,
     )

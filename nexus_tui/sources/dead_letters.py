@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import redis
-
-from config.broker_url import BrokerUrl
+from config.keys import TRASH_FOR_S
 from nexus_tui.models.actions import TargetOutcome
 from nexus_tui.models.dead_letters import DeadLetter
-from nexus_tui.sources.errors import NotFound, Unreachable
+from nexus_tui.sources.broker import BrokerSource
+from nexus_tui.sources.broker.connection import connect, reaching
+from nexus_tui.sources.errors import NotFound
 from workers.delivery import dead_letters as store
-
-TIMEOUT_S = 5.0
 
 
 class DeadLetterSource:
-    """Reads and changes the dead letters of one broker.
+    """Reads and changes the dead letters of one broker. May be shared by threads.
 
     Args:
-        url: The broker.
+        broker: The broker: its address and the names of its keys.
     """
 
-    def __init__(self, url: BrokerUrl) -> None:
-        self._url = url
-        client = redis.Redis.from_url(url.redis_py, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
-        self._letters = store.DeadLetters(client)
+    def __init__(self, broker: BrokerSource) -> None:
+        self._url = broker.url
+        self._layout = broker.layout
+        self._broker = broker
+        layout = broker.layout
+        self._letters = store.DeadLetters(connect(broker.url), layout.prefix, layout.separator)
+
+    def count(self) -> int:
+        """Count them."""
+        with reaching(self._url):
+            return self._letters.count()
 
     def list(self, limit: int = 100) -> tuple[DeadLetter, ...]:
         """List the newest first, without their bytes."""
-        with self._reached():
+        with reaching(self._url):
             return tuple(_row(letter) for letter in self._letters.list(limit))
 
     def show(self, letter_id: str) -> DeadLetter:
@@ -42,36 +46,46 @@ class DeadLetterSource:
         Raises:
             NotFound: There is none.
         """
-        with self._reached():
+        with reaching(self._url):
             letter = self._letters.get(letter_id)
         if letter is None:
-            raise NotFound(f"no dead letter {letter_id!r}")
+            raise NotFound(f"no dead letter {letter_id!r}; see: nexus-tui dead-letters")
         return _row(letter)
 
-    def retry(self, letter_id: str) -> TargetOutcome:
-        """Put one back into its queue, last in its priority."""
-        with self._reached():
+    def retry(self, letter_id: str, undo: str = "") -> TargetOutcome:
+        """Put one back into its queue, last in its priority.
+
+        Args:
+            letter_id: Its id, or its run's.
+            undo: Token under which it can be taken back; empty for not at all.
+        """
+        with reaching(self._url):
             try:
-                done = self._letters.retry(letter_id)
+                run_id = self._letters.retry(letter_id, *self._trash(undo))
             except store.CanNotRetry as problem:
                 return TargetOutcome(letter_id, False, str(problem))
-        return _outcome(letter_id, done, "back in its queue")
+        if run_id is None:
+            return _missing(letter_id)
+        self._broker.announce_retried([run_id])
+        return TargetOutcome(letter_id, True, "back in its queue")
 
-    def drop(self, letter_id: str) -> TargetOutcome:
-        """Delete one for good."""
-        with self._reached():
-            return _outcome(letter_id, self._letters.drop(letter_id), "dropped")
+    def drop(self, letter_id: str, undo: str = "") -> TargetOutcome:
+        """Delete one; with a token it can be taken back for a day."""
+        with reaching(self._url):
+            done = self._letters.drop(letter_id, *self._trash(undo))
+        return TargetOutcome(letter_id, True, "dropped") if done else _missing(letter_id)
 
-    @contextmanager
-    def _reached(self) -> Generator[None]:
-        try:
-            yield
-        except (redis.RedisError, OSError) as error:
-            raise Unreachable(f"no answer from {self._url.masked}: {error}") from None
+    def ids(self, reasons: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the ids of all letters, or of those with one of these reasons."""
+        letters = self.list(limit=max(1, self.count()))
+        return tuple(letter.id for letter in letters if not reasons or letter.reason in reasons)
+
+    def _trash(self, undo: str) -> tuple[str, int]:
+        return (self._layout.trash(undo), TRASH_FOR_S) if undo else ("", 0)
 
 
-def _outcome(letter_id: str, done: bool, message: str) -> TargetOutcome:
-    return TargetOutcome(letter_id, done, message if done else "no such dead letter", is_missing=not done)
+def _missing(letter_id: str) -> TargetOutcome:
+    return TargetOutcome(letter_id, False, "no such dead letter", is_missing=True)
 
 
 def _row(letter: store.DeadLetter) -> DeadLetter:

@@ -34,11 +34,13 @@ class SupervisorSource:
         self._path = path
 
     def programs(self) -> tuple[Program, ...]:
-        """List all programs by name.
+        """List all programs by name; none where the application is not ours.
 
         Raises:
             Unreachable: No supervisord answers.
         """
+        if self._path is None:
+            return ()
         with self._rpc(READ_TIMEOUT_S) as rpc:
             rows = cast("list[dict[str, Any]]", rpc.supervisor.getAllProcessInfo())
         return tuple(sorted((_program(row) for row in rows), key=lambda program: program.name))

@@ -66,10 +66,7 @@ class Choices(LineView, can_focus=True):
             self.cursor = self._top + event.y
             self.action_tick()
 
-    def on_focus(self) -> None:
-        """Draw the cursor."""
-        self.redraw()
-
-    def on_blur(self) -> None:
-        """Draw without the cursor."""
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Draw the cursor as active or resting."""
+        super().watch_has_focus(has_focus)
         self.redraw()

@@ -52,6 +52,7 @@ class Table(LineView, can_focus=True):
         title: Words of the panel's title.
         empty: What to say, and what to do, when there is nothing.
         follows: Whether the cursor stays at the top while rows stream in there.
+        ageing: Whether cells show how long ago something was: the same rows are then drawn anew when shown again.
     """
 
     DEFAULT_CSS = "Table { height: 1fr; }"
@@ -102,6 +103,7 @@ class Table(LineView, can_focus=True):
         title: str,
         empty: str,
         follows: bool = False,
+        ageing: bool = False,
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
@@ -116,6 +118,7 @@ class Table(LineView, can_focus=True):
         self._cells = cells
         self._identify = identify
         self._follows = follows
+        self._ageing = ageing
         self._items: Sequence[Any] = ()
         self._offset = 0
         self._top = 0
@@ -126,9 +129,14 @@ class Table(LineView, can_focus=True):
 
     def show(self, items: Sequence[Any], *, offset: int = 0, total: int | None = None) -> None:
         """Show a window of the rows: ``items`` are those from ``offset`` on, of ``total`` (None: these are all)."""
+        last = offset + len(items)
+        known = (self._offset, self.total, self._items)
+        if not self._ageing and known == (offset, last if total is None else max(total, last), items):
+            self._items = items
+            return
         grown = (total or 0) - (self.total or 0) if self.total is not None else 0
         self._items, self._offset = items, offset
-        self.total = offset + len(items) if total is None else max(total, offset + len(items))
+        self.total = last if total is None else max(total, last)
         self._find_cursor(max(grown, 0))
         self.redraw()
 
@@ -215,12 +223,9 @@ class Table(LineView, can_focus=True):
         self.marks.clear()
         self.redraw()
 
-    def on_focus(self) -> None:
-        """Draw the cursor."""
-        self.redraw()
-
-    def on_blur(self) -> None:
-        """Draw the cursor as resting."""
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Draw the cursor as active or resting."""
+        super().watch_has_focus(has_focus)
         self.redraw()
 
     def on_mouse_scroll_down(self, _event: events.MouseScrollDown) -> None:

@@ -1,23 +1,34 @@
 """The balance sheet: what was submitted must be somewhere.
 
-Three sources that know nothing of each other: a counter that each publish increments in the same step as it pushes
-the message, the lists and sets in Redis, and the history. They agree when nothing moves; under load the history is
-a second behind.
+Three sources that know nothing of each other: counters that are raised in the same step as a message is pushed or
+taken, the lists and sets in Redis, and the history. Redis is read in one transaction; of the history those ends
+count that came before it, once the recorder has caught up. So the sheet adds up under load, too.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
-import redis
+if TYPE_CHECKING:
+    from workers.delivery.ledger import Ledger
 
-from workers.delivery import keys
-from workers.delivery.dead_letters import DeadLetters
-from workers.delivery.lease import Leases
+CLOCKS_S = 1.0
+"""Clocks of broker and publishers may differ by so much."""
 
-STOCK_IN_FLIGHT = "unacked"
+
+class Ends(Protocol):
+    """What the history knows; :class:`workers.delivery.past.Past` is one."""
+
+    def ended(self, since: float, until: float) -> dict[str, int]:
+        """Count the runs that ended in each final state between two times."""
+        ...
+
+    def states(self, run_ids: Sequence[str]) -> dict[str, str]:
+        """Return the states of these runs, as far as they are known."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,75 +37,125 @@ class Balance:
 
     Attributes:
         submitted: Messages that start a run, counted at publish by our transport.
+        adopted: Messages of other producers, counted when a worker first took them.
+        foreign: Messages of other producers that wait and were never taken.
         succeeded: Runs in the history that succeeded.
         failed: Runs in the history that failed, dead letters not among them.
-        revoked: Runs in the history that were revoked.
-        dead: Dead letters that name a run.
+        revoked: Runs in the history that were revoked or had expired.
+        dead: Dead letters of messages that were counted.
+        deleted: Waiting messages that an operator deleted or purged.
         waiting: Messages in the queues' lists.
         in_flight: Messages that workers hold.
         delayed: Messages before their time.
-        unreadable: Dead letters that name no run: nobody submitted them here, so they are outside the sum.
+        again: Of the messages in Redis, those whose run the history has seen end: they are about to be
+            acknowledged, or run again because their worker died before it could do so.
+        uncounted: Dead letters of messages that were never counted (no run can be made of them): outside the sum.
+        since: When counting began, in seconds since the epoch; None when nothing was ever counted.
+        at: When Redis was read, by its clock.
     """
 
-    submitted: int
-    succeeded: int
-    failed: int
-    revoked: int
-    dead: int
-    waiting: int
-    in_flight: int
-    delayed: int
-    unreadable: int = 0
+    submitted: int = 0
+    adopted: int = 0
+    foreign: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    revoked: int = 0
+    dead: int = 0
+    deleted: int = 0
+    waiting: int = 0
+    in_flight: int = 0
+    delayed: int = 0
+    again: int = 0
+    uncounted: int = 0
+    since: float | None = None
+    at: float = 0.0
+
+    @property
+    def accepted(self) -> int:
+        """The left side of the sheet."""
+        return self.submitted + self.adopted + self.foreign
 
     @property
     def accounted_for(self) -> int:
         """The right side of the sheet."""
-        ended = self.succeeded + self.failed + self.revoked + self.dead
-        return ended + self.waiting + self.in_flight + self.delayed
+        ended = self.succeeded + self.failed + self.revoked + self.dead + self.deleted
+        return ended + self.waiting + self.in_flight + self.delayed - self.again
 
     @property
     def missing(self) -> int:
-        """Submitted and nowhere; negative for what others published past our counter."""
-        return self.submitted - self.accounted_for
+        """Accepted and nowhere; negative when more is accounted for than was accepted."""
+        return self.accepted - self.accounted_for
 
 
-def take(
-    client: redis.Redis, queues: Sequence[str], ended: Callable[[str], int], *, prefix: str = "", separator: str = ":"
-) -> Balance:
-    """Count.
+@dataclass(frozen=True)
+class Held:
+    """What Redis held at one instant.
+
+    Attributes:
+        balance: The sheet, without what only the history knows.
+        letters: Run ids of counted dead letters.
+        redelivered: Run ids of messages that a worker holds or held.
+        latest_event: Id of the last entry of the event stream.
+    """
+
+    balance: Balance
+    letters: frozenset[str]
+    redelivered: tuple[str, ...]
+    latest_event: str
+
+
+def complete(held: Held, past: Ends) -> Balance:
+    """Add what the history knows."""
+    sheet = held.balance
+    since = sheet.at if sheet.since is None else sheet.since - CLOCKS_S
+    ended = past.ended(since, sheet.at)
+    letters = list(past.states(tuple(held.letters)).values()).count("FAILURE")
+    again = sum(state in ended for state in past.states(held.redelivered).values())
+    return replace(
+        sheet,
+        succeeded=ended["SUCCESS"],
+        failed=ended["FAILURE"] - letters,
+        revoked=ended["REVOKED"],
+        again=again,
+    )
+
+
+def take(ledger: Ledger, past: Ends, cursor: Callable[[], str], *, patience_s: float = 10.0) -> tuple[Balance, bool]:
+    """Take the sheet, several times while it does not add up.
 
     Args:
-        client: The broker.
-        queues: Their names.
-        ended: Count of the history's runs in a final state, for example ``SUCCESS``.
-        prefix: kombu's ``global_keyprefix``.
-        separator: Between queue and priority in a list's key.
+        ledger: The Redis side.
+        past: The history.
+        cursor: Tells the id of the last event that was recorded.
+        patience_s: How long to wait for a recorder that is behind, and for what is on its way.
+
+    Returns:
+        The sheet, and whether the recorder had caught up with it.
 
     Raises:
         RedisError: The broker does not answer.
     """
-    letters = DeadLetters(client, prefix, separator)
-    dead = sum(letter.run_id is not None for letter in letters.list(limit=letters.count() or 1))
-    holders = [prefix + STOCK_IN_FLIGHT, *(prefix + keys.in_flight(node) for node in Leases(client, prefix).owners())]
-    lists = [prefix + name for queue in queues for name in (queue, *(f"{queue}{separator}{n}" for n in range(1, 10)))]
-    pipeline: Any = client.pipeline()
-    pipeline.hget(prefix + keys.COUNTERS, keys.SUBMITTED)
-    for name in lists:
-        pipeline.llen(name)
-    for name in holders:
-        pipeline.hlen(name)
-    for queue in queues:
-        pipeline.zcard(prefix + keys.delayed(queue))
-    submitted, *sizes = pipeline.execute()
-    waiting, rest = sum(sizes[: len(lists)]), sizes[len(lists) :]
-    return Balance(
-        submitted=int(submitted or 0),
-        succeeded=ended("SUCCESS"),
-        failed=ended("FAILURE") - dead,
-        revoked=ended("REVOKED"),
-        dead=dead,
-        waiting=waiting,
-        in_flight=sum(rest[: len(holders)]),
-        delayed=sum(rest[len(holders) :]),
-        unreadable=letters.count() - dead,
-    )
+    end = time.monotonic() + patience_s
+    pause_s = 0.0
+    while True:
+        held = ledger.read()
+        time.sleep(pause_s)  # workers write events once in each round of their loop
+        has_caught_up = _wait_for(ledger, cursor, end)
+        sheet = complete(held, past)
+        if (has_caught_up and sheet.missing == 0) or time.monotonic() >= end:
+            return sheet, has_caught_up
+        pause_s = min(1.0, pause_s + 0.5)
+
+
+def _wait_for(ledger: Ledger, cursor: Callable[[], str], end: float) -> bool:
+    latest = _order(ledger.latest_event())
+    while _order(cursor()) < latest:
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, number = entry_id.partition("-")
+    return int(milliseconds), int(number or 0)

@@ -13,7 +13,9 @@ from typing import Any, cast
 import redis
 
 from workers.delivery import guard, keys, scripts
-from workers.delivery.rescue import DELIVERIES_HEADER
+from workers.delivery.keys import DELIVERIES_HEADER
+
+_STEP = 100
 
 
 class CanNotRetry(Exception):
@@ -34,6 +36,7 @@ class DeadLetter:
         priority: Its priority there.
         worker: Node that set it aside.
         at: When, in seconds since the epoch.
+        counted: Whether it was counted as submitted, so that the balance sheet holds it.
         deliveries: What came of its starts: ``{"worker", "pid", "at", "lost"}``.
         raw: The message's bytes; empty in a list.
     """
@@ -47,6 +50,7 @@ class DeadLetter:
     priority: int
     worker: str
     at: float
+    counted: bool = False
     deliveries: tuple[dict[str, Any], ...] = ()
     raw: bytes = b""
 
@@ -65,7 +69,8 @@ class DeadLetters:
         self._prefix = prefix
         self._separator = separator
         self._names = [prefix + name for name in (keys.DEAD, keys.DEAD_FACTS, keys.DEAD_BYTES)]
-        self._retry = client.register_script(scripts.RETRY_LETTER)
+        self._take = client.register_script(scripts.TAKE_LETTER)
+        self._return = client.register_script(scripts.RETURN_LETTERS)
 
     def count(self) -> int:
         """Count them."""
@@ -88,35 +93,46 @@ class DeadLetters:
         raw = cast("bytes | None", self._client.hget(self._names[2], letter_id)) or b""
         return self._letter(letter_id, text, raw)
 
-    def retry(self, letter_id: str) -> bool:
-        """Put one back at the end of its priority, its starts forgotten; False when it is gone.
+    def retry(self, letter_id: str, trash: str = "", trash_s: int = 0) -> str | None:
+        """Put one back at the end of its priority, its starts forgotten; returns its run's id, None when it is gone.
+
+        Args:
+            letter_id: Its own id, or its run's.
+            trash: Key of a list that remembers it; see :meth:`take_back`.
+            trash_s: How long; 0 for not at all.
 
         Raises:
             CanNotRetry: It is malformed: it would only come back.
         """
         letter = self.get(letter_id)
         if letter is None:
-            return False
+            return None
         try:
             message = guard.decode(letter.raw)
         except guard.Malformed as problem:
             raise CanNotRetry(f"{letter_id} is malformed and would only come back: {problem}") from None
         for header in (DELIVERIES_HEADER, "redelivered"):
             (message.get("headers") or {}).pop(header, None)
+        if letter.counted and keys.PUBLICATION_MARK not in letter.raw:
+            message[keys.PUBLICATION] = keys.ADOPTED_PUBLICATION
         priority = f"{self._separator}{letter.priority}" if letter.priority else ""
         places = [self._prefix + letter.queue + priority, self._prefix + keys.wake(letter.queue)]
-        return bool(self._retry(keys=[*self._names, *places], args=[letter.id, json.dumps(message)]))
+        taken = self._take(keys=[*self._names, trash, *places], args=[letter.id, trash_s, json.dumps(message)])
+        return letter.run_id or letter.id if taken else None
 
-    def drop(self, letter_id: str) -> bool:
-        """Delete one for good; False when it is gone."""
+    def drop(self, letter_id: str, trash: str = "", trash_s: int = 0) -> bool:
+        """Delete one, or move it to a trash as :meth:`retry` does; False when it is gone."""
         letter = self.get(letter_id)
-        if letter is None:
-            return False
-        pipeline: Any = self._client.pipeline()
-        pipeline.zrem(self._names[0], letter.id)
-        pipeline.hdel(self._names[1], letter.id)
-        pipeline.hdel(self._names[2], letter.id)
-        return bool(pipeline.execute()[0])
+        return letter is not None and bool(self._take(keys=[*self._names, trash], args=[letter.id, trash_s]))
+
+    def take_back(self, trash: str) -> tuple[int, int]:
+        """Undo drops and retries; returns how many letters are back, and how many runs a worker took meanwhile."""
+        back = taken = 0
+        while True:
+            more, gone = cast("tuple[int, int]", self._return(keys=[*self._names, trash], args=[_STEP]))
+            back, taken = back + more, taken + gone
+            if more + gone < _STEP:
+                return back, taken
 
     def _letter(self, letter_id: str, text: bytes, raw: bytes = b"") -> DeadLetter:
         facts = cast("dict[str, Any]", json.loads(text))
@@ -131,6 +147,7 @@ class DeadLetters:
             priority=priority,
             worker=str(facts.get("worker", "")),
             at=float(facts.get("at", 0.0)),
+            counted=bool(facts.get("counted")),
             deliveries=tuple(facts.get("deliveries", ())),
             raw=raw,
         )

@@ -39,6 +39,7 @@ class InFlight:
         self.key = prefix + keys.in_flight(node)
         self._unsent: set[FetchedTag] = set()
         self._restore = client.register_script(scripts.RESTORE)
+        self._adopt = client.register_script(scripts.ADOPT)
         self._delay = client.register_script(scripts.DELAY)
         self._bury = client.register_script(scripts.BURY)
 
@@ -65,6 +66,16 @@ class InFlight:
         found = cast("dict[bytes, bytes]", self.client.hgetall(self.key))
         return {FetchedTag(field.decode("utf-8", "surrogateescape")): found[field] for field in sorted(found)}
 
+    def adopt(self, tag: FetchedTag) -> FetchedTag:
+        """Count a message that somebody else published, once; returns its new field, or the old one if it can't be."""
+        adopted = tag.adopted()
+        names = [self.key, self.prefix + keys.COUNTERS]
+        try:
+            return adopted if self._adopt(keys=names, args=[tag, adopted, keys.ADOPTED]) else tag
+        except redis.ResponseError as error:  # out of memory: the run is worth more than the count
+            logger.warning("can't count a message of another producer: %s", error)
+            return tag
+
     def restore(self, tag: FetchedTag, *, first: bool = True, payload: bytes = b"") -> bool:
         """Put a message back into its list; False when it is not held any more.
 
@@ -75,7 +86,7 @@ class InFlight:
         """
         queue, _ = keys.queue_of(tag.list_key.removeprefix(self.prefix), self.separator)
         places = [self.key, tag.list_key, self.prefix + keys.wake(queue)]
-        return bool(self._restore(keys=places, args=[tag, "RPUSH" if first else "LPUSH", payload]))
+        return bool(self._restore(keys=places, args=[tag, "RPUSH" if first else "LPUSH", payload, int(tag.is_adopted)]))
 
     def restore_all(self, *, keep: frozenset[str] = frozenset()) -> int:
         """Put everything back as it is, in its old order; returns how many."""
@@ -84,7 +95,8 @@ class InFlight:
     def delay(self, tag: FetchedTag, due_at: float) -> bool:
         """Move a message to the delayed set of its queue; False when it is not held any more."""
         queue, priority = keys.queue_of(tag.list_key.removeprefix(self.prefix), self.separator)
-        return bool(self._delay(keys=[self.key, self.prefix + keys.delayed(queue)], args=[tag, due_at, priority]))
+        places = [self.key, self.prefix + keys.delayed(queue)]
+        return bool(self._delay(keys=places, args=[tag, due_at, priority, int(tag.is_adopted)]))
 
     def bury(self, tag: FetchedTag, reason: str, detail: str = "", **facts: Any) -> bool:
         """Make a message a dead letter; False when it is not held any more.
@@ -104,9 +116,11 @@ class InFlight:
             "at": now,
             **facts,
         }
+        counted = json.dumps(record | {"counted": True})
         names = [self.key, *(self.prefix + name for name in (keys.DEAD, keys.DEAD_FACTS, keys.DEAD_BYTES))]
         letter_id = uuid.uuid4().hex[:12]
-        arguments = [tag, letter_id, json.dumps(record), now, now - DEAD_LETTER_AGE_S, MAX_DEAD_LETTERS]
+        others = counted if tag.is_adopted else json.dumps(record)
+        arguments = [tag, letter_id, others, counted, now, now - DEAD_LETTER_AGE_S, MAX_DEAD_LETTERS]
         buried = bool(self._bury(keys=names, args=arguments))
         if buried:
             logger.error("dead letter %s: %s: %s", letter_id, reason, detail[:200])

@@ -9,13 +9,43 @@ DEAD_FACTS = "nexus:dead:facts"
 DEAD_BYTES = "nexus:dead:bytes"
 
 SUBMITTED = "submitted"
-"""Counter of messages that start a run."""
+"""Counter of messages that start a run, raised in the same step as the message is pushed."""
+
+ADOPTED = "adopted"
+"""Counter of messages that somebody else published, raised when a worker takes them for the first time."""
+
+DELETED = "deleted"
+"""Counter of waiting messages that an operator deleted or purged."""
+
+SINCE = "since"
+"""Beside the counters: when the first of them was raised, in seconds since the epoch."""
 
 RETRIED = "retried"
 """Counter of messages that start a run again."""
 
 BAD_CONTROL = "bad_control_messages"
 """Counter of what came over the control channel and was dropped."""
+
+
+PUBLICATION = "nexus_publication"
+"""Property of a message that was counted: names its publication, so that a repeated attempt is known as one."""
+
+PUBLICATION_MARK = b'"nexus_publication"'
+"""How it looks in a message's bytes; in a text within the message the quotes would be escaped."""
+
+ADOPTED_PUBLICATION = "adopted"
+"""Its value, then outside the properties, in a message that somebody else published."""
+
+DELIVERIES_HEADER = "nexus_deliveries"
+"""Header of a message: a list of ``{"worker", "pid", "at", "lost"}``, one for each start that came to nothing."""
+
+REPEAT_S = 60
+"""A publication that is repeated within this time is recognised."""
+
+
+def published(run_id: str) -> str:
+    """Name the key that remembers the latest publication of a run."""
+    return f"nexus:published:{run_id}"
 
 
 def in_flight(node: str) -> str:
@@ -44,7 +74,7 @@ def split_delayed_member(member: bytes) -> tuple[int, bytes]:
 
 
 class FetchedTag(str):
-    """Field of a message in the in-flight hash, used as its delivery tag: ``ID LIST``."""
+    """Field of a message in the in-flight hash, used as its delivery tag: ``ID LIST``, or ``ID+ LIST`` if adopted."""
 
     __slots__ = ()
 
@@ -52,6 +82,15 @@ class FetchedTag(str):
     def list_key(self) -> str:
         """The list that it was taken from."""
         return self.partition(" ")[2]
+
+    @property
+    def is_adopted(self) -> bool:
+        """Whether somebody else published the message, and it was counted when it was taken."""
+        return self.partition(" ")[0].endswith("+")
+
+    def adopted(self) -> FetchedTag:
+        """The field of the same message once it was counted."""
+        return FetchedTag(self.replace(" ", "+ ", 1))
 
 
 def queue_of(list_key: str, separator: str) -> tuple[str, int]:

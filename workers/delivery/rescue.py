@@ -14,16 +14,13 @@ from kombu.compression import decompress
 
 from workers.delivery import guard
 from workers.delivery.in_flight import InFlight
-from workers.delivery.keys import FetchedTag
+from workers.delivery.keys import DELIVERIES_HEADER, FetchedTag
 
 MAX_STARTS = 3
 """A run that was started so often, and lost its worker or child each time, is set aside."""
 
 MAX_UNSEEN = 10
 """The same for a run of which nobody can tell whether it was started, because its result is ignored."""
-
-DELIVERIES_HEADER = "nexus_deliveries"
-"""Header of a message: a list of ``{"worker", "pid", "at", "lost"}``, one for each start that came to nothing."""
 
 
 class Poisoned(Exception):

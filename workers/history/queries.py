@@ -35,6 +35,9 @@ from workers.history.sql import MAX_KEY, Names, register
 
 T = TypeVar("T")
 
+SILENT_WORKERS = "silent_workers"
+"""Name under which a recorder of pub/sub events remembers, as JSON, the workers that send no events of their runs."""
+
 _RUN = """
 select run.key, run.id, task.text, state, queue.text, priority, worker.text, sent_at, received_at, started_at,
   finished_at, waited_s, ran_s, retries, args, kwargs, result, error, traceback, place, progress, root_id, parent_id,
@@ -100,7 +103,7 @@ class History:
             if reader is not None:
                 reader.connection.execute("begin")
             yield reader
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             if reader is not None:
                 reader.connection.close()
                 reader = None
@@ -116,7 +119,7 @@ class History:
         """Return an idle reader or a new one, so that a slow question holds up no other."""
         try:
             inode = self._path.stat().st_ino
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self.close()
             return None
         while True:

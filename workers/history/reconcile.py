@@ -9,7 +9,7 @@ message that waits elsewhere than events told, after a move or a change of prior
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeGuard, cast
@@ -67,11 +67,23 @@ class Reconciler:
     Args:
         client: Redis, where results and workers' heartbeats are.
         open_for_s: Runs that changed less long ago are left alone.
+        heartbeats: Gives each worker's last heartbeat; by default from :data:`WORKER_HASH`.
+        prefix: Put before the keys of results (``global_keyprefix``).
     """
 
-    def __init__(self, client: redis.Redis, open_for_s: float = OPEN_FOR_S) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        open_for_s: float = OPEN_FOR_S,
+        heartbeats: Callable[[], dict[str, dict[str, Any]]] | None = None,
+        prefix: str = "",
+    ) -> None:
         self._client = client
         self._open_for_s = open_for_s
+        self._heartbeats = heartbeats or self._heartbeats_of_ours
+        self._prefix = prefix
+        # Other applications spell their lists in their own way.
+        self._are_lists_known = heartbeats is None
         self._place = (0, 0)
         self._next_at = 0.0
         self._missed: dict[str, str] = {}
@@ -90,16 +102,13 @@ class Reconciler:
         ends = self._ends(runs)
         ended = {event["uuid"] for event in ends}
         still_open = [run for run in runs if run.id not in ended]
-        places = locate(self._client, {*BY_NAME, *(run.queue for run in still_open if run.queue)})
-        workers = self._workers()
+        queues = {*BY_NAME, *(run.queue for run in still_open if run.queue)}
+        places = locate(self._client, queues) if self._are_lists_known else None
+        workers = self._heartbeats()
         store.write([*ends, *_moves(still_open, workers, places or {})])
         verdicts = {run.id: self._verdict(run, workers, places) for run in still_open}
         store.judge({run.id: verdicts[run.id] for run in still_open if verdicts[run.id] != run.verdict})
         return len(ends)
-
-    def _workers(self) -> dict[str, dict[str, Any]]:
-        heartbeats = cast("dict[bytes, bytes]", self._client.hgetall(WORKER_HASH))
-        return {name.decode("utf-8", "replace"): _decoded(data) for name, data in heartbeats.items()}
 
     def _open_runs(self, store: Store) -> list[_Open]:
         """Return the next open runs, state by state; after the last ones it pauses."""
@@ -120,7 +129,7 @@ class Reconciler:
     def _ends(self, runs: Sequence[_Open]) -> list[Event]:
         pipeline = self._client.pipeline(transaction=False)
         for run in runs:
-            pipeline.getrange(f"{RESULT_KEY}{run.id}", 0, _MAX_META_BYTES - 1)
+            pipeline.getrange(f"{self._prefix}{RESULT_KEY}{run.id}", 0, _MAX_META_BYTES - 1)
         replies = pipeline.execute(raise_on_error=False)
         ends = [_end(run, data) for run, data in zip(runs, replies, strict=True) if isinstance(data, bytes) and data]
         return [event for event in ends if event is not None]
@@ -142,6 +151,10 @@ class Reconciler:
         while len(self._missed) > MAX_MISSED:
             self._missed.pop(next(iter(self._missed)))
         return f"lost? {reason}" if first == reason or run.verdict is not None else None
+
+    def _heartbeats_of_ours(self) -> dict[str, dict[str, Any]]:
+        heartbeats = cast("dict[bytes, bytes]", self._client.hgetall(WORKER_HASH))
+        return {name.decode("utf-8", "replace"): _decoded(data) for name, data in heartbeats.items()}
 
 
 def _moves(runs: Sequence[_Open], workers: dict[str, dict[str, Any]], places: dict[str, Whereabouts]) -> list[Event]:

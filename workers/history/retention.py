@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 from workers.history.schema import COUNTERS
@@ -14,6 +15,9 @@ STEP = 500
 
 INTERVAL_S = 10.0
 """Pause between two looks, once nothing is too old."""
+
+PRUNED = "pruned:"
+"""Beginning of the names under which :meth:`Store.meta` keeps how many runs of each state were removed."""
 
 MINUTES_KEPT_S = 400 * 24 * 3600
 """Aggregates are small and stay for a year."""
@@ -65,6 +69,11 @@ def _remove(connection: sqlite3.Connection, which: str) -> int:
     connection.execute("begin immediate")
     try:
         rows = connection.execute(keys).fetchall()
+        states = Counter(connection.execute("select state from run where key = ?", row).fetchone()[0] for row in rows)
+        connection.executemany(
+            "insert into meta values (?, ?) on conflict (name) do update set value = value + excluded.value",
+            [(f"{PRUNED}{state}", count) for state, count in states.items()],
+        )
         for table in ("arguments", "ending", "life", "run"):
             connection.executemany(f"delete from {table} where key = ?", rows)  # noqa: S608
         if rows:

@@ -164,12 +164,12 @@ def _statements(script: str) -> Iterator[str]:
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """Open the file for reading only.
+    """Open the file for reading only; a log that a killed recorder left is recovered, which takes the right to write.
 
     Raises:
         sqlite3.OperationalError: There is no such file.
     """
-    uri = f"{path.absolute().as_uri()}?mode=ro"
+    uri = f"{path.absolute().as_uri()}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     connection.execute("pragma query_only = on")
     connection.execute("pragma cache_size = -8000")

@@ -15,6 +15,7 @@ import orjson
 
 from workers.history.aggregates import NO_NAME, Aggregates
 from workers.history.blocks import Blocks
+from workers.history.changes import ChangeLog
 from workers.history.errors import BadEvent
 from workers.history.record import STATES, Event, RunRecord, event_time
 from workers.history.schema import COUNTERS, connect
@@ -66,6 +67,7 @@ class Store:
         self._connection = connect(path)
         self._aggregates = Aggregates(self._connection)
         self._blocks = Blocks(self._connection)
+        self._changes = ChangeLog(self._connection)
         self._runs: OrderedDict[str, RunRecord] = OrderedDict()
         self._names: dict[tuple[str, str], int] = {}
         self._texts: dict[int, str] = {}
@@ -114,6 +116,7 @@ class Store:
         try:
             changed = self._merge(_decoded(events, counts), counts)
             self._write_runs(changed)
+            self._changes.note(run.key for run in changed.values())
             self._aggregates.write()
             self._count("bad_events", counts.bad)
             self._count("dropped_events", counts.dropped)
@@ -152,6 +155,7 @@ class Store:
             self._connection.executemany("update run set verdict = ? where id = ?", rows)
             keys = [row[0] for id_ in verdicts for row in self._connection.execute(_KEY, (id_,))]
             self._blocks.note(keys, 0)
+            self._changes.note(keys)
             self._count("version", 1)
         for id_, verdict in verdicts.items():
             if id_ in self._runs:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from bisect import bisect
 from dataclasses import dataclass
 
+from config.keys import TRASH_HASH
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR
+from nexus_tui.models.broker import Message
 from workers.delivery import keys
 
 BINDING_SEPARATOR = "\x06\x16"
@@ -39,6 +41,16 @@ class Layout:
         """Name all lists of a queue in the order in which they are consumed."""
         return tuple(self.key(queue, step) for step in self.steps)
 
+    def queue_of(self, key: str) -> str:
+        """Name the queue of a list."""
+        name = key.removeprefix(self.prefix)
+        head, separator, step = name.rpartition(self.separator)
+        return head if separator and step.isdigit() and int(step) in self.steps else name
+
+    def stays(self, message: Message, queue: str, priority: int) -> bool:
+        """Tell whether a queue and priority mean the list in which a message is."""
+        return self.key(message.queue, message.priority) == self.key(queue, priority)
+
     def named(self, key: str) -> str:
         """Name any other key of the application."""
         return self.prefix + key
@@ -53,6 +65,11 @@ class Layout:
         """Hash of the workers with reliable delivery, by node name."""
         return self.named(keys.LEASES)
 
+    @property
+    def counters(self) -> str:
+        """Hash of what was published, adopted and deleted."""
+        return self.named(keys.COUNTERS)
+
     def in_flight(self, node: str) -> str:
         """Hash of what a worker with reliable delivery holds: ``ID LIST`` to message."""
         return self.named(keys.in_flight(node))
@@ -64,6 +81,11 @@ class Layout:
     def wake(self, queue: str) -> str:
         """List on which a queue's idle workers with reliable delivery block."""
         return self.named(keys.wake(queue))
+
+    def trash(self, token: str, step: int | None = None) -> str:
+        """Name the list of what a change took: of single messages, or of one list that was purged."""
+        name = f"{TRASH_HASH}:{token}"
+        return self.named(name if step is None else f"{name}:{step}")
 
     @property
     def bindings(self) -> str:

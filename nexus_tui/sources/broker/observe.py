@@ -72,6 +72,7 @@ class Observer:
         self._paused: frozenset[str] = frozenset()
         self._reliable = Reliable(layout)
         self._memory: dict[str, Memory] = {}
+        self._lists: dict[str, tuple[str, ...]] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -116,7 +117,7 @@ class Observer:
     def _round_trip(self, names: Sequence[str]) -> tuple[Any, dict[bytes, bytes]]:
         for attempt in range(2):
             pipeline = self._client.pipeline(transaction=False)
-            lists = [key for name in names for key in self._layout.keys(name)]
+            lists = [key for name in names for key in self._lists_of(name)]
             arguments = [SENT_AT_HEADER, MOST_UNACKED, MOST_UNACKED_BYTES]
             self._observe.queue(pipeline, [self._layout.unacked, *lists], arguments)
             pipeline.hgetall(self._layout.named(WORKER_HASH))
@@ -143,6 +144,12 @@ class Observer:
                 self._take_bindings(keys, rest[1:])
             return replies[0], heartbeats
         raise NoScriptError("the broker forgets its scripts")
+
+    def _lists_of(self, name: str) -> tuple[str, ...]:
+        found = self._lists.get(name)
+        if found is None:
+            found = self._lists[name] = self._layout.keys(name)
+        return found
 
     def _add_scan(self, pipeline: Any) -> None:
         pipeline.scan(self._cursor, match=_escaped(self._layout.bindings) + "*", count=SCAN_STEP)

@@ -1,17 +1,53 @@
-"""The balance sheet, from three sources that know nothing of each other."""
+"""The balance sheet, from three sources that know nothing of each other, as the command line prints it."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from typing import Any
 
-from workers.delivery import balance
+import pytest
+
+from benchmarks.faults.malformed import message
+from workers.delivery import keys
+
+FIGURES = (
+    "submitted adopted foreign succeeded failed revoked dead deleted waiting in_flight delayed again uncounted missing"
+)
 
 
-def test_everything_submitted_is_somewhere(stack: Any) -> None:
+def nexus(stack: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``nexus-tui`` for a stack."""
+    command = [sys.executable, "-m", "nexus_tui", *arguments]
+    return subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def sheet(stack: Any, *, code: int = 0) -> dict[str, int]:
+    """Take the balance sheet; returns its figures that are not 0."""
+    done = nexus(stack, "doctor", "--balance", "--json", "--wait", "4")
+    told = json.loads(done.stdout)
+    assert done.returncode == code, told
+    return {name: told[name] for name in FIGURES.split() if told[name]}
+
+
+@pytest.fixture
+def recorded(stack: Any) -> Any:
+    """A stack with a recorder and an empty history."""
+    for file in stack.home.glob("history.db*"):
+        file.unlink()
+    stack.run("-m", "workers.history.recorder", log="recorder.log")
+    return stack
+
+
+def test_every_way_that_a_run_can_go_is_on_the_sheet(recorded: Any) -> None:
+    stack = recorded
     worker = stack.worker("w", "-c", "1")
     results = [stack.producer.send_task("t.add", (n, n), priority=5) for n in range(3)]
     results.append(stack.producer.send_task("t.nobody_knows", priority=5))
     results.append(stack.producer.send_task("t.again", ("r",), priority=5))
+    results.append(stack.producer.send_task("t.add", (1, 1), priority=5, expires=-1))
+    results.append(stack.app(ours=False).send_task("t.add", (1, 2)))
     stack.client.lpush("default_queue:5", b"garbage of somebody else")
     stack.until(lambda: all(result.ready() for result in results))
     stack.until(lambda: stack.client.zcard("nexus:dead") == 2)
@@ -19,18 +55,54 @@ def test_everything_submitted_is_somewhere(stack: Any) -> None:
     stack.publish("t.note", "runs", 60)
     stack.until(lambda: stack.count("started:runs"))
     stack.publish("t.note", "waits")
+    stack.app(ours=False).send_task("t.note", ("waits too",))
+    gone = stack.publish("t.note", "deleted")
     worker.kill()
-    states = [result.state for result in results]
-    sheet = balance.take(stack.client, ["default_queue"], states.count)
-    assert sheet == balance.Balance(
-        submitted=8,
-        succeeded=4,
-        failed=0,
-        revoked=0,
-        dead=1,
-        waiting=1,
-        in_flight=1,
-        delayed=1,
-        unreadable=1,
-    )
-    assert sheet.missing == 0
+    assert nexus(stack, "delete", gone, "--yes").returncode == 0
+    expected = {"submitted": 10, "adopted": 1, "foreign": 1, "succeeded": 5, "revoked": 1, "dead": 1, "deleted": 1}
+    assert sheet(stack) == expected | {"waiting": 2, "in_flight": 1, "delayed": 1, "uncounted": 1}
+    assert nexus(stack, "undo", "--yes").returncode == 0
+    assert nexus(stack, "purge", "default_queue", "--yes").returncode == 0
+    del expected["foreign"]
+    assert sheet(stack) == expected | {"deleted": 2, "in_flight": 1, "delayed": 1, "uncounted": 1}
+
+
+def test_a_run_that_is_lost_is_named(recorded: Any) -> None:
+    stack = recorded
+    stack.worker()
+    lost = stack.publish("t.note", "lost", 60)
+    stack.until(lambda: stack.count("started:lost"))
+    stack.client.delete(keys.in_flight("w@test"))
+    done = nexus(stack, "doctor", "--balance", "--wait", "1")
+    assert done.returncode == 1
+    assert "1 missing" in done.stdout
+    assert f"{lost} t.note (STARTED)" in done.stdout
+
+
+def test_it_says_that_the_recorder_is_down(stack: Any) -> None:
+    stack.client.xadd("nexus:events", {"d": "{}"})
+    done = nexus(stack, "doctor", "--balance", "--wait", "0.5")
+    assert done.returncode == 1
+    assert "the recorder is behind or down" in done.stdout
+
+
+def test_a_publication_that_is_tried_again_arrives_and_counts_once(stack: Any) -> None:
+    app = stack.app()
+    with app.connection_for_write() as connection:
+        channel = connection.default_channel
+        known = message("t.note", ("once",))
+        for _ in range(2):  # kombu keeps the properties when it tries again
+            channel._put("default_queue", known)
+    assert stack.client.llen("default_queue:5") == 1
+    assert stack.client.hget(keys.COUNTERS, keys.SUBMITTED) == b"1"
+
+
+def test_an_adopted_message_is_counted_once_though_it_is_put_back(stack: Any) -> None:
+    stack.app(ours=False).send_task("t.note", ("long", 60), priority=5)
+    for starts in (1, 2):
+        worker = stack.worker()
+        stack.until(lambda starts=starts: stack.count("started:long") == starts)
+        worker.kill()
+        worker.wait(10)
+    counters: dict[bytes, bytes] = stack.client.hgetall(keys.COUNTERS)
+    assert counters[keys.ADOPTED.encode()] == b"1"

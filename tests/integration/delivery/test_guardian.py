@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.faults.malformed import message
 from config.broker_url import BrokerUrl
+from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.dead_letters import DeadLetterSource
 from nexus_tui.sources.errors import NotFound
 from workers.delivery import keys
@@ -50,7 +51,7 @@ def test_dead_letters_are_listed_shown_retried_and_dropped(stack: Any) -> None:
     unknown = message("t.later", ("x",))
     stack.client.lpush("default_queue:3", json.dumps(unknown), b"garbage")
     stack.until(lambda: stack.client.zcard(keys.DEAD) == 2)
-    source = DeadLetterSource(BrokerUrl.parse(stack.url))
+    source = DeadLetterSource(BrokerSource(BrokerUrl.parse(stack.url)))
     garbage, run = sorted(source.list(), key=lambda letter: letter.reason)
     assert (garbage.reason, run.reason, run.task, run.queue, run.priority) == (
         "malformed",

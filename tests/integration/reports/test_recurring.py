@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -173,6 +174,21 @@ def test_the_next_slot_has_an_id_of_its_own(client: redis.Redis, beat: Any) -> N
     make_due("hourly", datetime.now(UTC) - timedelta(days=1))
     beat.tick()
     assert len({header["id"] for header in messages(client)}) == 2
+
+
+def test_an_entry_with_nothing_due_is_noted_and_not_published(client: redis.Redis, beat: Any) -> None:
+    entry: Any = RedBeatSchedulerEntry("conditional", report_tasks.generate_task_performance_report.name, 3600)
+    entry.options = {"only_if_due": {"redbeat:test-set": 30}}
+    entry.app = celery_app
+    entry.save()
+    for due_since_s, published in ((-60, 0), (10, 0), (40, 1)):
+        client.zadd("redbeat:test-set", {"mail": time.time() - due_since_s})
+        entry = RedBeatSchedulerEntry.from_key("redbeat:conditional", app=celery_app)
+        entry.reschedule(datetime.now(UTC) - timedelta(days=2))
+        beat.tick()
+        assert len(messages(client)) == published
+        due: Any = client.zscore("redbeat::schedule", "redbeat:conditional")
+        assert due > time.time()
 
 
 def test_a_report_that_can_not_be_published_any_more_is_noted_and_not_tried_for_ever(

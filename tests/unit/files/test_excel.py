@@ -5,18 +5,16 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
 
+from tests.reading import Read
 from tests.unit.files import hostile
 from tests.unit.files.hostile import save
 from workers.errors import InvalidArgument
-
-Read = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pypdf
 import pytest
 from PIL import Image
 
+from tests.reading import Read
 from tests.unit.files import hostile
 from tests.unit.files.hostile import save
 from workers.errors import (
@@ -25,8 +25,6 @@ from workers.errors import (
     UnsafeXml,
     UnsupportedFormat,
 )
-
-Read = Callable[..., dict[str, Any]]
 
 LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><l>&b;</l>"""
 XXE = b"""<?xml version="1.0"?><!DOCTYPE d [<!ENTITY x SYSTEM "file:///etc/passwd">]><w:document
@@ -169,6 +167,12 @@ def test_two_far_corners_are_two_cells(uploads: Path, read: Read) -> None:
 
 def test_a_row_number_beyond_every_sheet_does_not_hang(uploads: Path, read: Read) -> None:
     save(uploads, "x.xlsx", hostile.sheet_data(f"<sheetData>{_cell('A1', 1)}{_cell('B999999999', 2)}</sheetData>"))
+    assert read("excel", "x.xlsx")["sheets"][0]["cells"] == 2
+
+
+def test_a_cell_that_claims_a_row_beyond_every_sheet_is_read_where_it_stands(uploads: Path, read: Read) -> None:
+    cells = '<row r="1"><c r="A1"><v>1</v></c></row><row r="5"><c r="C2147483648"><v>2</v></c></row>'
+    save(uploads, "x.xlsx", hostile.sheet_data(f"<sheetData>{cells}</sheetData>"))
     assert read("excel", "x.xlsx")["sheets"][0]["cells"] == 2
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-Read = Callable[..., dict[str, Any]]
+from tests.reading import Read
 
 
 @pytest.fixture

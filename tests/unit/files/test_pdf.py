@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pypdf
 import pytest
@@ -13,9 +11,8 @@ from PIL import Image
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen import canvas
 
+from tests.reading import Read
 from workers.errors import Corrupt
-
-Read = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import docx
 import pytest
 from PIL import Image
 
+from tests.reading import Read
 from tests.unit.files import hostile
 from tests.unit.files.hostile import WORD, save
 
-Read = Callable[..., dict[str, Any]]
 REL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 
 

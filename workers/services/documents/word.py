@@ -24,8 +24,11 @@ _STORIES = {
 """Parts beside the body: kind of the link to them → what the result calls them."""
 
 _BREAKS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
-_TAGS = ("p", "t", *_BREAKS, "tbl", "tr", "tc", "txbxContent", "Fallback", "pStyle", "drawing", "pict")
+_TAGS = ("p", "t", *_BREAKS, "tbl", "tr", "tc", "txbxContent", "Fallback", "pStyle", "outlineLvl", "drawing", "pict")
 _CONTAINERS = ("tc", "txbxContent")
+_HEADINGS = ("heading", "title")
+_HEADING_LEVELS = frozenset("012345678")
+"""Outline levels (ECMA-376, 17.3.1.20); 9 is plain text."""
 
 
 @dataclass
@@ -83,17 +86,36 @@ def keep_media(archive: Archive, job: Job) -> None:
 
 def read_stories(archive: Archive, main: str) -> list[tuple[str, Story]]:
     """Read the body, headers, footers, notes and comments: pairs of what and its text, body first."""
-    stories = [("body", read_story(archive, main))]
+    headings = _heading_styles(archive, main)
+    stories = [("body", read_story(archive, main, headings))]
     links = [link for link in ooxml.relationships(archive, main) if link.kind in _STORIES and not link.is_external]
     for kind, name in _STORIES.items():
         targets = dict.fromkeys(link.target for link in links if link.kind == kind)
-        stories += [(name, read_story(archive, target)) for target in targets if target in archive]
+        stories += [(name, read_story(archive, target, headings)) for target in targets if target in archive]
     return stories
 
 
-def read_story(archive: Archive, part: str) -> Story:
+def _heading_styles(archive: Archive, main: str) -> frozenset[str]:
+    """List the ids of the styles that make a paragraph a heading; in translated documents only their names tell."""
+    found: set[str] = set()
+    for part in ooxml.linked(archive, main, "styles"):
+        style = ""
+        for event, element in ooxml.stream(archive, part, ("style", "name", "outlineLvl")):
+            name, value = ooxml.local(element), ooxml.attribute(element, "val") or ""
+            if event == "start" and name == "style":
+                style = ooxml.attribute(element, "styleId") or ""
+            elif event == "start" and (
+                value.lower().startswith(_HEADINGS) if name == "name" else value in _HEADING_LEVELS
+            ):
+                found.add(style)
+            elif event == "end" and name == "style":
+                _forget(element)
+    return frozenset(found)
+
+
+def read_story(archive: Archive, part: str, headings: frozenset[str] = frozenset()) -> Story:
     """Read one part: a line for each paragraph, a line with tabs for each table row, nested tables inside."""
-    reader = _StoryReader()
+    reader = _StoryReader(headings)
     for event, element in ooxml.stream(archive, part, _TAGS):
         name = ooxml.local(element)
         if event == "start":
@@ -106,8 +128,10 @@ def read_story(archive: Archive, part: str) -> Story:
 class _StoryReader:
     """Builds a story from the events of a part's XML, keeping no more of the tree than the open elements."""
 
-    def __init__(self) -> None:
+    def __init__(self, headings: frozenset[str]) -> None:
         self.story = Story()
+        self._headings = headings
+        self._heads: list[bool] = []  # of the open paragraphs
         self._blocks = [self.story.blocks]  # of the open containers, outermost first
         self._cells: list[list[str]] = []  # of the open rows
         self._runs: list[list[str]] = []  # of the open paragraphs
@@ -120,13 +144,13 @@ class _StoryReader:
             return
         elif name == "p":
             self._runs.append([])
+            self._heads.append(False)
         elif name == "tr":
             self._cells.append([])
         elif name in _CONTAINERS:
             self._blocks.append([])
-        elif name == "pStyle":
-            style = ooxml.attribute(element, "val") or ""
-            self.story.counts["headings"] += style.lower().startswith(("heading", "title"))
+        elif name in ("pStyle", "outlineLvl") and self._heads:
+            self._heads[-1] |= self._is_heading(name, ooxml.attribute(element, "val") or "")
 
     def end(self, name: str, element: ooxml.Element) -> None:
         if name == "Fallback":
@@ -144,6 +168,7 @@ class _StoryReader:
                 self._add(_BREAKS[name])
         elif name == "p" and self._runs:
             self.story.counts["paragraphs"] += 1
+            self.story.counts["headings"] += self._heads.pop()
             self._blocks[-1].append("".join(self._runs.pop()))
         elif name == "tc" and len(self._blocks) > 1:
             cell = " ".join(block.replace("\n", " ") for block in self._blocks.pop() if block)
@@ -159,6 +184,11 @@ class _StoryReader:
         self.story.counts["text_boxes"] += 1
         blocks = self._blocks.pop()
         self._blocks[-1] += blocks
+
+    def _is_heading(self, name: str, value: str) -> bool:
+        if name == "outlineLvl":
+            return value in _HEADING_LEVELS
+        return value in self._headings or value.lower().startswith(_HEADINGS)
 
     def _add(self, text: str) -> None:
         if self._runs:

@@ -21,7 +21,10 @@ Writer = Callable[[BinaryIO, Shape, Rows, Changes], None]
 XLSX_ROWS = 1_048_575
 """Rows of a sheet below its header; what is more goes to further sheets."""
 
-PARQUET_BATCH = 20_000
+PARQUET_ROWS = 20_000
+PARQUET_CHARACTERS = 8_000_000
+"""Where a group of rows ends: at so many rows, or so much text; each number counts as ten characters."""
+
 _CSP = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = (
     ":root{color-scheme:light dark}body{font:14px system-ui,sans-serif;margin:2rem}"
@@ -91,7 +94,7 @@ def write_parquet(file: BinaryIO, shape: Shape, rows: Rows, changes: Changes) ->
     texts = [column.kind == "text" for column in shape.columns]
     writer: Any = pq.ParquetWriter(file, schema, compression="zstd")
     with writer:
-        while batch := [row for row, _ in zip(rows, range(PARQUET_BATCH), strict=False)]:
+        for batch in _batches(rows):
             columns = [
                 [cells.plain(cell) if text and cell is not None else cell for cell in values]
                 for text, values in zip(texts, zip(*batch, strict=True), strict=True)
@@ -159,6 +162,19 @@ def _json_lines(shape: Shape, rows: Rows) -> Iterator[bytes]:
     names = [column.name for column in shape.columns]
     for row in rows:
         yield json.dumps(dict(zip(names, row, strict=True)), allow_nan=False).encode()
+
+
+def _batches(rows: Rows) -> Iterator[list[list[Any]]]:
+    batch: list[list[Any]] = []
+    characters = 0
+    for row in rows:
+        batch.append(row)
+        characters += sum(len(cell) if type(cell) is str else 10 for cell in row)
+        if len(batch) == PARQUET_ROWS or characters >= PARQUET_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
 
 
 def _html_cell(cell: Scalar) -> str:

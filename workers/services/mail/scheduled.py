@@ -20,6 +20,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from config.keys import SCHEDULED_MAIL_CLAIM_S as CLAIM_S
+from config.keys import SCHEDULED_MAIL_CLAIMED as CLAIMED
+from config.keys import SCHEDULED_MAIL_DUE as DUE
 from workers.errors import InvalidArgument, TransientError
 from workers.idempotency import TTL_S, asked
 from workers.services.storage import shown
@@ -27,16 +30,11 @@ from workers.services.storage import shown
 if TYPE_CHECKING:
     import redis
 
-DUE = "nexus:scheduled-mail:due"
-"""Sorted set: id → seconds since the epoch."""
 MAILS = "nexus:scheduled-mail:mails"
 """Hash: id → the mail as JSON."""
-CLAIMED = "nexus:scheduled-mail:claimed"
-"""Sorted set: id → when it was claimed."""
 SETTLED = "nexus:scheduled-mail:settled:"
 """And the id: ``sent`` or ``cancelled``, so that a late duplicate of the request changes nothing."""
 
-CLAIM_S = 30
 AT_ONCE = 200
 _CHANGE_TRIES = 10
 

@@ -1,0 +1,105 @@
+"""Actions on dead letters: retry, drop."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from nexus_tui.actions.base import Action
+from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import SourceError
+
+if TYPE_CHECKING:
+    from nexus_tui.sources.dead_letters import DeadLetterSource
+
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class RetryDeadLetters(Action):
+    """Put dead letters back into their queues, their lost starts forgotten.
+
+    Attributes:
+        letter_ids: Their ids, or their runs'.
+    """
+
+    label: ClassVar[str] = "Retry"
+
+    letter_ids: tuple[str, ...]
+
+    @property
+    def question(self) -> str:
+        """Name the letters."""
+        return f"Put {_named(self.letter_ids)} back? Each runs again, last in its priority."
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same."""
+        return shlex.join(["nexus-tui", "dead-letters", "retry", *self.letter_ids])
+
+    def run(self, sources: Sources) -> Outcome:
+        """Put each back."""
+        return _undoably(sources, f"retry {_named(self.letter_ids)}", self.letter_ids, _letters(sources).retry)
+
+
+@dataclass(frozen=True)
+class DropDeadLetters(Action):
+    """Delete dead letters; for a day they can be brought back.
+
+    Attributes:
+        letter_ids: Their ids, or their runs'.
+    """
+
+    label: ClassVar[str] = "Drop"
+
+    letter_ids: tuple[str, ...]
+
+    @property
+    def question(self) -> str:
+        """Name the letters."""
+        return f"Delete {_named(self.letter_ids)}? For a day this can be undone."
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same."""
+        return shlex.join(["nexus-tui", "dead-letters", "drop", *self.letter_ids])
+
+    def run(self, sources: Sources) -> Outcome:
+        """Move each to the trash."""
+        return _undoably(sources, f"drop {_named(self.letter_ids)}", self.letter_ids, _letters(sources).drop)
+
+
+def _letters(sources: Sources) -> DeadLetterSource:
+    from nexus_tui.sources.dead_letters import DeadLetterSource
+
+    return DeadLetterSource(sources.broker)
+
+
+def _undoably(
+    sources: Sources, label: str, letter_ids: tuple[str, ...], change: Callable[[str, str], TargetOutcome]
+) -> Outcome:
+    """Change each letter in a way that can be taken back with one token.
+
+    A broker that goes away in the middle does not hide what was done: the rest is reported as not done.
+    """
+    token = sources.broker.undoable("dead letters", label)
+    rows: list[TargetOutcome] = []
+    wanted = list(dict.fromkeys(letter_ids))
+    for place, letter_id in enumerate(wanted):
+        try:
+            rows.append(change(letter_id, token))
+        except SourceError as error:
+            if not any(row.done for row in rows):
+                raise
+            rows += [TargetOutcome(left, False, f"not done: {error}") for left in wanted[place:]]
+            return Outcome(tuple(rows), token)
+    return Outcome(tuple(rows), token if sources.broker.keep_undo(token) else "")
+
+
+def _named(letter_ids: tuple[str, ...]) -> str:
+    count = "1 dead letter" if len(letter_ids) == 1 else f"{len(letter_ids):,} dead letters"
+    more = f" and {len(letter_ids) - _MOST_NAMED:,} more" if len(letter_ids) > _MOST_NAMED else ""
+    return f"{count} ({', '.join(letter_ids[:_MOST_NAMED])}{more})"

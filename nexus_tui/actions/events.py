@@ -1,0 +1,83 @@
+"""Actions on events: whether workers say what becomes of their runs."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nexus_tui.actions.base import Action
+from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import NotFound
+
+
+@dataclass(frozen=True)
+class EnableEvents(Action):
+    """Let the history hear of runs; it costs workers some CPU, and ends when they are restarted.
+
+    Attributes:
+        workers: Their names; empty for all.
+    """
+
+    key: ClassVar[str] = "E"
+    label: ClassVar[str] = "Enable events"
+
+    workers: tuple[str, ...] = ()
+
+    @property
+    def question(self) -> str:
+        """Name the workers and the consequence."""
+        return f"Ask {', '.join(self.workers) or 'every worker'} to send events of its runs, as with -E?"
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same."""
+        return shlex.join(["nexus-tui", "events", "enable", *self.workers])
+
+    def run(self, sources: Sources) -> Outcome:
+        """Tell them, and name those that answer."""
+        return _told(sources, self.workers, send=True)
+
+
+@dataclass(frozen=True)
+class DisableEvents(Action):
+    """Let workers keep to themselves what they run: no monitor hears of it, this history neither.
+
+    Attributes:
+        workers: Their names; empty for all.
+    """
+
+    label: ClassVar[str] = "Disable events"
+
+    workers: tuple[str, ...] = ()
+
+    @property
+    def question(self) -> str:
+        """Name the workers and the consequence."""
+        return f"Ask {', '.join(self.workers) or 'every worker'} to send no more events of its runs?"
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same."""
+        return shlex.join(["nexus-tui", "events", "disable", *self.workers])
+
+    def run(self, sources: Sources) -> Outcome:
+        """Tell them, and name those that answer."""
+        return _told(sources, self.workers, send=False)
+
+
+def _told(sources: Sources, workers: tuple[str, ...], *, send: bool) -> Outcome:
+    answers = sources.control.set_events(workers, send=send)
+    if not answers and not workers:
+        raise NotFound("no worker answers")
+    words = {True: "sends events now", False: "sent events already"}
+    if not send:
+        words = {True: "sends no more events", False: "sent no events anyway"}
+    silent = [name for name in workers if name not in answers]
+    return Outcome(
+        (
+            *(TargetOutcome(name, True, words[changed]) for name, changed in sorted(answers.items())),
+            *(TargetOutcome(name, False, "does not answer", is_missing=True) for name in silent),
+        )
+    )

@@ -1,0 +1,161 @@
+"""``nexus-tui dead-letters``: list, show, retry, drop what was set aside for a person."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import click
+
+from nexus_tui.cli.output import as_json as to_json
+from nexus_tui.cli.output import print_fields, print_json, print_table
+from nexus_tui.cli.shared import Target, change, common
+from nexus_tui.models.dead_letters import DeadLetter
+from nexus_tui.models.text import safe_text
+from nexus_tui.sources.errors import Invalid
+
+SHOWN_BYTES = 2000
+"""Bytes of a message that ``show`` prints on a terminal; ``--json`` has all of them."""
+
+_yes = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+_ids = click.argument("letter_ids", metavar="ID…", nargs=-1)
+_every = click.option("--all", "every", is_flag=True, help="All that there are.")
+_reason = click.option("--reason", multiple=True, metavar="TEXT", help="All with this reason, e.g. malformed.")
+
+
+@click.group("dead-letters", invoke_without_command=True)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="At most so many.")
+@common
+def dead_letters(target: Target, limit: int, as_json: bool) -> None:
+    """List messages and runs that were set aside; show, retry or drop them."""
+    context = click.get_current_context()
+    if context.invoked_subcommand is not None:
+        context.obj = target
+        return
+    _list(target, limit=limit, as_json=as_json)
+
+
+@dead_letters.command("list")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="At most so many.")
+@common
+def list_(target: Target, limit: int, as_json: bool) -> None:
+    """List the newest first."""
+    _list(target, limit=limit, as_json=as_json)
+
+
+@dead_letters.command()
+@click.argument("letter_id", metavar="ID")
+@common
+def show(target: Target, letter_id: str, as_json: bool) -> None:
+    """Show one, by its id or its run's: reason, history, and the message's bytes."""
+    from nexus_tui.sources.dead_letters import DeadLetterSource
+
+    letter = DeadLetterSource(target.sources().broker).show(letter_id)
+    if as_json:
+        print_json(_json(letter) | {"raw_base64": base64.b64encode(letter.raw).decode()})
+        return
+    starts = "\n".join(
+        f"start {number}: its {start.get('lost')} died ({start.get('worker')}, pid {start.get('pid') or '?'})"
+        for number, start in enumerate(letter.deliveries, 1)
+    )
+    print_fields(
+        [
+            ("id", letter.id),
+            ("run", letter.run_id),
+            ("task", letter.task),
+            ("reason", letter.reason),
+            ("detail", letter.detail),
+            ("queue", letter.queue),
+            ("priority", letter.priority),
+            ("worker", letter.worker),
+            ("at", f"{letter.at.astimezone():%Y-%m-%d %H:%M:%S %z}"),
+            *([("starts", starts)] if starts else []),
+            ("message", _text(letter.raw)),
+        ]
+    )
+
+
+@dead_letters.command()
+@_ids
+@_every
+@_reason
+@_yes
+@common
+def retry(
+    target: Target, letter_ids: tuple[str, ...], every: bool, reason: tuple[str, ...], yes: bool, as_json: bool
+) -> None:
+    """Put dead letters back into their queues; one that is malformed would only come back."""
+    from nexus_tui.actions.dead_letters import RetryDeadLetters
+
+    chosen = _chosen(target, letter_ids, every=every, reasons=reason)
+    change(target, RetryDeadLetters(chosen), as_json=as_json, yes=yes)
+
+
+@dead_letters.command()
+@_ids
+@_every
+@_reason
+@_yes
+@common
+def drop(
+    target: Target, letter_ids: tuple[str, ...], every: bool, reason: tuple[str, ...], yes: bool, as_json: bool
+) -> None:
+    """Delete dead letters; for a day: nexus-tui undo."""
+    from nexus_tui.actions.dead_letters import DropDeadLetters
+
+    chosen = _chosen(target, letter_ids, every=every, reasons=reason)
+    change(target, DropDeadLetters(chosen), as_json=as_json, yes=yes)
+
+
+def _list(target: Target, *, limit: int, as_json: bool) -> None:
+    from nexus_tui.sources.dead_letters import DeadLetterSource
+
+    source = DeadLetterSource(target.sources().broker)
+    letters = source.list(limit)
+    if as_json:
+        print_json([_json(letter) for letter in letters])
+        return
+    rows = [
+        (
+            letter.id,
+            f"{letter.at.astimezone():%Y-%m-%d %H:%M:%S}",
+            letter.reason,
+            letter.task,
+            letter.queue,
+            letter.priority,
+            letter.worker,
+            letter.detail[:80],
+        )
+        for letter in letters
+    ]
+    print_table(
+        ("id", "at", "reason", "task", "queue", "pri", "worker", "detail"), rows, empty="no dead letters: all is well"
+    )
+    if (total := source.count()) > len(letters):
+        click.echo(f"{len(letters)} of {total:,}; more with --limit")
+
+
+def _chosen(target: Target, letter_ids: tuple[str, ...], *, every: bool, reasons: tuple[str, ...]) -> tuple[str, ...]:
+    from nexus_tui.sources.dead_letters import DeadLetterSource
+
+    if sum((bool(letter_ids), every, bool(reasons))) != 1:
+        raise Invalid("give ids, or --reason, or --all")
+    if letter_ids:
+        return letter_ids
+    found = DeadLetterSource(target.sources().broker).ids(reasons)
+    if not found:
+        raise Invalid("there is no such dead letter")
+    return found
+
+
+def _json(letter: DeadLetter) -> dict[str, Any]:
+    fields: dict[str, Any] = to_json(letter)
+    return fields
+
+
+def _text(raw: bytes) -> str:
+    shown = safe_text(raw[:SHOWN_BYTES].decode("utf-8", "backslashreplace"))
+    return shown if len(raw) <= SHOWN_BYTES else f"{shown} … ({len(raw):,} bytes; all of them with --json)"
+
+
+COMMANDS = (dead_letters,)

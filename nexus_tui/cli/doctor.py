@@ -1,0 +1,115 @@
+"""``nexus-tui doctor``: what is wrong with this stack, and whether everything submitted is accounted for."""
+
+from __future__ import annotations
+
+import click
+
+from config.settings import settings
+from nexus_tui.cli.output import as_json as to_json
+from nexus_tui.cli.output import print_json
+from nexus_tui.cli.shared import Target, common
+from nexus_tui.models.balance import Sheet
+from nexus_tui.models.text import safe_text
+
+
+@click.command()
+@click.option("--balance", is_flag=True, help="Account for every run that was ever submitted.")
+@click.option("--wait", "wait_s", default=10.0, show_default=True, metavar="S", help="Let runs settle for so long.")
+@common
+def doctor(target: Target, balance: bool, wait_s: float, as_json: bool) -> None:
+    """Look for what is wrong; exits 1 when something is."""
+    if balance:
+        _balance(target, wait_s, as_json=as_json)
+    else:
+        _checkup(target, as_json=as_json)
+
+
+def _checkup(target: Target, *, as_json: bool) -> None:
+    from nexus_tui.sources.checkup import CheckupSource
+    from nexus_tui.sources.dead_letters import DeadLetterSource
+
+    sources, paths = target.sources(), settings().paths
+    findings = CheckupSource(sources.broker.url, paths.home, paths.history).findings()
+    letters = DeadLetterSource(sources.broker).count()
+    is_well = all(finding.is_well for finding in findings)
+    if as_json:
+        print_json({"well": is_well, "findings": findings, "dead_letters": letters})
+    else:
+        for finding in findings:
+            click.echo(f"{'✓' if finding.is_well else '✗'} {finding.name:<12} {safe_text(finding.fact)}")
+            if not finding.is_well:
+                click.echo(f"  {'':<12} {safe_text(finding.advice)}")
+        if letters:
+            click.echo(f"! {letters:,} dead letters wait for a person: nexus-tui dead-letters")
+        click.echo("does everything submitted add up? nexus-tui doctor --balance")
+    if not is_well:
+        raise click.exceptions.Exit(1)
+
+
+def _balance(target: Target, wait_s: float, *, as_json: bool) -> None:
+    from nexus_tui.sources.balance import BalanceSource
+
+    broker = target.sources().broker
+    sheet = BalanceSource(broker.url, broker.layout, settings().paths.history).take(max(0.0, wait_s))
+    if as_json:
+        print_json(to_json(sheet) | {"adds_up": sheet.adds_up, "problems": problems(sheet)})
+    else:
+        _print(sheet)
+    if not sheet.adds_up:
+        raise click.exceptions.Exit(1)
+
+
+def _print(sheet: Sheet) -> None:
+    since = "" if sheet.since is None else f"since {sheet.since.astimezone():%Y-%m-%d %H:%M:%S}"
+    left = [("submitted", sheet.submitted, f"counted at publish {since}".strip())]
+    if sheet.adopted or sheet.foreign:
+        left.append(("from others", sheet.adopted + sheet.foreign, "published past our counter, counted in the queue"))
+    right = [
+        ("succeeded", sheet.succeeded, "in the history"),
+        ("failed", sheet.failed, "in the history"),
+        ("revoked", sheet.revoked, "in the history, expired ones too"),
+        ("dead", sheet.dead, "dead letters"),
+        ("deleted", sheet.deleted, "deleted or purged by operators"),
+        ("waiting", sheet.waiting, "in the queues"),
+        ("in flight", sheet.in_flight, "held by workers"),
+        ("delayed", sheet.delayed, "before their time"),
+    ]
+    if sheet.again:
+        right.append(("seen to end", -sheet.again, "also in Redis: not acknowledged yet, or running again"))
+    for name, count, source in left:
+        click.echo(f"{name:<14}{count:>12,}   {source}")
+    click.echo("─" * 26)
+    for name, count, source in right:
+        click.echo(f"{name:<14}{count:>12,}   {source}")
+    click.echo("─" * 26)
+    if sheet.uncounted:
+        click.echo(f"outside the sum: {sheet.uncounted:,} dead letters that no run can be made of")
+    if sheet.since is None:
+        click.echo("nothing was counted yet: with NEXUS_DELIVERY=reliable the first publish begins")
+    found = problems(sheet)
+    click.echo("\n".join(f"✗ {safe_text(line)}" for line in found) or "✓ it adds up: nothing is lost")
+    for run in sheet.nowhere:
+        click.echo(f"  {safe_text(run.id)} {safe_text(run.task)} ({run.state}): nexus-tui task {safe_text(run.id)}")
+
+
+def problems(sheet: Sheet) -> list[str]:
+    """Say what does not add up, and where to look; empty when all is well."""
+    found: list[str] = []
+    if not sheet.is_recorded:
+        until = "it never ran" if sheet.recorded_until is None else f"complete until {sheet.recorded_until.isoformat()}"
+        found.append(f"the recorder is behind or down ({until}): nexus-tui programs; ends after that are not counted")
+    if sheet.missing > 0:
+        found.append(f"{sheet.missing:,} missing: submitted, and neither ended nor anywhere on the broker")
+        if sheet.gaps:
+            found.append(f"the history has {sheet.gaps} gaps: what ended in one looks missing")
+        if not sheet.nowhere and sheet.is_recorded:
+            found.append("no run without an end is missing: one id submitted twice counts twice and ends once")
+    if sheet.missing < 0:
+        found.append(
+            f"{-sheet.missing:,} more than were submitted: runs of workers with stock delivery, or a broker that "
+            "forgot its last second or was emptied"
+        )
+    return found
+
+
+COMMANDS = (doctor,)

@@ -1,0 +1,116 @@
+"""What can be wrong with a stack before anything is lost: the broker's settings, the disk, the recorder."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+
+from config.broker_url import BrokerUrl
+from nexus_tui.models.checkup import Finding
+from nexus_tui.sources.broker.connection import connect, reaching
+from workers.history.schema import lock_path
+
+FREE_DISK_BYTES = 500_000_000
+CLOCK_S = 2.0
+RECORDER_S = 15.0
+MEMORY_SHARE = 0.9
+
+
+@dataclass
+class CheckupSource:
+    """Looks at one stack.
+
+    Args:
+        url: The broker.
+        home: Folder of the run-time files.
+        history: The recorder's file.
+    """
+
+    url: BrokerUrl
+    home: Path
+    history: Path
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Look at everything.
+
+        Raises:
+            Unreachable: The broker does not answer.
+        """
+        client = connect(self.url, attempts=2)
+        try:
+            with reaching(self.url):
+                return (*self._broker(client), self._clock(client), self._disk(), self._recorder())
+        finally:
+            client.close()
+
+    @staticmethod
+    def _broker(client: redis.Redis) -> tuple[Finding, ...]:
+        info = client.info()
+        policy = str(info.get("maxmemory_policy", "?"))
+        limit, used = int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))
+        is_saved = bool(info.get("aof_enabled"))
+        is_master = info.get("role") == "master"
+        share = used / limit if limit else 0.0
+        return (
+            Finding(
+                "eviction",
+                policy == "noeviction",
+                f"maxmemory-policy is {policy}",
+                "set maxmemory-policy noeviction: any other deletes messages when memory is short",
+            ),
+            Finding(
+                "persistence",
+                is_saved and info.get("aof_last_write_status") == "ok",
+                "append-only file is on" if is_saved else "append-only file is off",
+                "set appendonly yes: a restart of the broker would lose what waits",
+            ),
+            Finding(
+                "memory",
+                share < MEMORY_SHARE,
+                f"{used / 1e6:,.0f} MB used" + (f" of {limit / 1e6:,.0f}" if limit else ", no limit"),
+                "raise maxmemory or empty queues: at the limit nothing can be submitted",
+            ),
+            Finding(
+                "role",
+                is_master,
+                f"the broker is a {info.get('role', '?')}",
+                "connect to the primary: a replica refuses every message",
+            ),
+        )
+
+    @staticmethod
+    def _clock(client: redis.Redis) -> Finding:
+        before = time.time()
+        seconds, micros = client.time()
+        skew_s = abs((before + time.time()) / 2 - seconds - micros / 1_000_000)
+        return Finding(
+            "clock",
+            skew_s < CLOCK_S,
+            f"{skew_s:.1f} s between the broker's clock and ours",
+            "set the clocks by NTP: delayed runs and leases go by them",
+        )
+
+    def _disk(self) -> Finding:
+        free = shutil.disk_usage(self.home if self.home.exists() else self.home.parent).free
+        return Finding(
+            "disk",
+            free > FREE_DISK_BYTES,
+            f"{free / 1e9:,.1f} GB free below {self.home}",
+            "make room: without it neither broker nor history can write",
+        )
+
+    def _recorder(self) -> Finding:
+        try:
+            age_s = max(0.0, time.time() - lock_path(self.history).stat().st_mtime)
+        except OSError:
+            return Finding("recorder", False, "never ran", "start it: nexus-tui start recorder")
+        return Finding(
+            "recorder",
+            age_s < RECORDER_S,
+            f"history complete {age_s:,.0f} s ago",
+            "start it: nexus-tui start recorder; until then the history stands still",
+        )

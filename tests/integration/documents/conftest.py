@@ -1,0 +1,28 @@
+"""Documents made by other programs, read in the sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.reading import Read, reading
+from workers.services import sandbox
+
+
+@pytest.fixture(scope="session")
+def uploads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("uploads", numbered=True)
+
+
+@pytest.fixture(scope="session")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("outputs", numbered=True)
+
+
+@pytest.fixture(scope="session")
+def read(uploads: Path, outputs: Path) -> Iterator[Read]:
+    """Read an upload by a reader's name: everything, or the operations given."""
+    yield reading(uploads, outputs)
+    sandbox.close()

@@ -1,0 +1,102 @@
+"""PDFs that qpdf, Ghostscript and poppler made of one another's."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen import canvas
+
+from tests.programs import program
+from tests.reading import Read
+from workers.errors import Encrypted
+
+WORDS = ["Page one says this", "Page two says that", "Page three is the last"]
+PASSWORDS = {"empty": "", "user": "a password"}
+
+
+@pytest.fixture(scope="module")
+def paper(uploads: Path) -> Path:
+    """A PDF of three pages, with a picture."""
+    from PIL import Image
+
+    path = uploads / "paper.pdf"
+    page = canvas.Canvas(str(path))
+    page.setTitle("A paper")
+    for words in WORDS:
+        page.drawString(100, 700, words)
+        page.drawImage(ImageReader(Image.effect_noise((60, 40), 80)), 100, 500)
+        page.showPage()
+    page.save()
+    return path
+
+
+def qpdf(*arguments: str | Path) -> None:
+    subprocess.run([program("qpdf", "qpdf"), *map(str, arguments)], check=True, capture_output=True, timeout=60)
+
+
+def ghostscript(*arguments: str | Path) -> None:
+    command = [program("gs", "ghostscript"), "-q", "-dNOPAUSE", "-dBATCH", "-dSAFER", *map(str, arguments)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--linearize"],
+        ["--object-streams=generate", "--recompress-flate", "--compression-level=9"],
+        ["--qdf", "--object-streams=disable"],
+        ["--encrypt", "", "owner", "256", "--"],
+        ["--encrypt", "", "owner", "128", "--use-aes=y", "--"],
+        ["--allow-weak-crypto", "--encrypt", "", "owner", "40", "--"],
+        ["--encrypt", "", "owner", "256", "--extract=n", "--print=none", "--"],
+    ],
+)
+def test_what_qpdf_rewrites_reads_as_before(paper: Path, uploads: Path, read: Read, options: list[str]) -> None:
+    qpdf(*options, paper, uploads / "rewritten.pdf")
+    result = read("pdf", "rewritten.pdf")
+    assert result["content"].split("\n\f\n") == WORDS
+    assert result["metadata"]["encrypted"] == ("--encrypt" in options)
+    assert len(result["outputs"]["images"]) == 3
+    assert result["warnings"] == []
+
+
+@pytest.mark.parametrize("bits", ["40", "128", "256"])
+def test_a_pdf_with_a_password_is_encrypted(paper: Path, uploads: Path, read: Read, bits: str) -> None:
+    qpdf("--allow-weak-crypto", "--encrypt", "a password", "owner", bits, "--", paper, uploads / "locked.pdf")
+    with pytest.raises(Encrypted, match=r"locked\.pdf: the PDF has a password"):
+        read("pdf", "locked.pdf")
+
+
+@pytest.mark.parametrize("options", [[], ["-dPDFA=2", "-sColorConversionStrategy=RGB"], ["-dCompatibilityLevel=1.2"]])
+def test_what_ghostscript_distils_has_the_same_words(
+    paper: Path, uploads: Path, read: Read, options: list[str]
+) -> None:
+    ghostscript("-sDEVICE=pdfwrite", *options, f"-sOutputFile={uploads / 'distilled.pdf'}", paper)
+    result = read("pdf", "distilled.pdf")
+    assert [page.strip() for page in result["content"].split("\f")] == WORDS
+
+
+def test_a_scan_has_pictures_and_says_that_it_has_no_text(paper: Path, uploads: Path, read: Read) -> None:
+    ghostscript("-sDEVICE=pdfimage24", "-r50", f"-sOutputFile={uploads / 'scan.pdf'}", paper)
+    result = read("pdf", "scan.pdf")
+    assert (result["content"].strip(), result["warnings"], result["stats"]["pages"]) == ("", ["no_text"], 3)
+    assert len(result["outputs"]["images"]) == 3
+
+
+def test_what_poppler_puts_together_and_draws_anew_is_read(paper: Path, uploads: Path, read: Read) -> None:
+    unite, draw = program("pdfunite", "poppler-utils"), program("pdftocairo", "poppler-utils")
+    subprocess.run([unite, paper, paper, uploads / "united.pdf"], check=True, timeout=60)
+    subprocess.run([draw, "-pdf", uploads / "united.pdf", uploads / "drawn.pdf"], check=True, timeout=60)
+    for name in ("united.pdf", "drawn.pdf"):
+        result = read("pdf", name)
+        assert [page.strip() for page in result["content"].split("\f")] == WORDS * 2
+
+
+def test_popplers_own_reading_has_no_more_words(paper: Path, uploads: Path, read: Read) -> None:
+    qpdf("--linearize", paper, uploads / "linear.pdf")
+    command = [program("pdftotext", "poppler-utils"), uploads / "linear.pdf", "-"]
+    theirs = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert theirs.split() == read("pdf", "linear.pdf")["content"].split()

@@ -1,0 +1,84 @@
+"""Chunks that wait between the socket and the recorder."""
+
+from pathlib import Path
+
+import pytest
+
+from workers.history.drain import Broken, Overflow, Spool
+from workers.history.pubsub import Hearing, channel_pattern
+
+
+def test_chunks_leave_in_the_order_in_which_they_came_through_memory_and_file(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, memory_bytes=10)
+    put = [b"a" * 8, b"b" * 8, b"c" * 8, Broken(1.0, "lost"), b"d", Broken(2.0, "again"), b"e"]
+    for item in put:
+        spool.put(item)
+    taken = [spool.take(0) for _ in range(4)]
+    spool.put(b"f")
+    taken += [spool.take(0) for _ in range(4)]
+    assert taken == [*put, b"f"]
+    assert (spool.take(0), spool.waiting_bytes) == (None, 0)
+    spool.put(b"g")
+    assert spool.take(0) == b"g"
+    spool.close()
+
+
+def test_what_waits_is_bounded_and_a_break_always_has_room(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, memory_bytes=1, file_bytes=20)
+    spool.put(b"in memory")
+    spool.put(b"in the file")
+    with pytest.raises(Overflow):
+        spool.put(b"one too many")
+    spool.put(Broken(1.0, "too many"))
+    assert [spool.take(0) for _ in range(3)] == [b"in memory", b"in the file", Broken(1.0, "too many")]
+    spool.close()
+
+
+def test_the_file_has_no_name(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, memory_bytes=0)
+    spool.put(b"x")
+    assert list(tmp_path.iterdir()) == []
+    assert spool.take(0) == b"x"
+    spool.close()
+
+
+@pytest.mark.parametrize(
+    ("database", "prefix", "pattern"),
+    [(0, "", "/0.celeryev*"), (3, "their:", "their:/3.celeryev*"), (0, "a*[b]?\\", r"a\*\[b\]\?\\/0.celeryev*")],
+)
+def test_the_channels_of_an_application(database: int, prefix: str, pattern: str) -> None:
+    assert channel_pattern(database, prefix) == pattern
+
+
+def beat(processed: int, **fields: object) -> dict[str, object]:
+    return {"type": "worker-heartbeat", "hostname": "w@h", "processed": processed, **fields}
+
+
+def test_a_worker_that_begins_runs_and_tells_nothing_is_named() -> None:
+    hearing = Hearing()
+    for processed in (7, 7, 8, 8):
+        hearing.note(beat(processed), 1.0)
+    assert hearing.silent() == []
+    hearing.note(beat(8), 2.0)
+    assert hearing.silent() == ["w@h"]
+    hearing.note({"type": "task-started", "hostname": "w@h", "uuid": "a"}, 3.0)
+    assert hearing.silent() == []
+
+
+def test_a_worker_that_tells_of_its_runs_or_has_none_is_not_named() -> None:
+    hearing = Hearing()
+    for processed in (7, 7, 7, 7):
+        hearing.note(beat(processed, active=1), 1.0)
+    for processed in (8, 9, 10, 10, 10):
+        hearing.note(beat(processed), 1.0)
+        hearing.note({"type": "task-started", "hostname": "w@h", "uuid": "a"}, 1.0)
+    assert hearing.silent() == []
+
+
+def test_a_worker_that_said_good_bye_is_forgotten_and_a_publisher_is_none() -> None:
+    hearing = Hearing()
+    hearing.note(beat(1), 5.0)
+    hearing.note({"type": "task-sent", "hostname": "gen1@h", "uuid": "a"}, 5.0)
+    assert hearing.heartbeats() == {"w@h": {"timestamp": 5.0, "started_at": None}}
+    hearing.note({"type": "worker-offline", "hostname": "w@h"}, 6.0)
+    assert hearing.heartbeats() == {}

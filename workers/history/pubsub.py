@@ -1,0 +1,281 @@
+"""Records any Celery application on Redis from its pub/sub events: ``python -m workers.history.pubsub``.
+
+For brokers without our event stream. It is a child of the dashboard (or of ``nexus-tui history record``): what to
+record comes as one line of JSON on standard input, which keeps passwords out of the list of processes; when the
+input ends, the parent is gone, and so does the child.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import hiredis
+import orjson
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from config.keys import EVENT_STREAM
+from workers.history.drain import BURST_S, Broken, Drain, Spool
+from workers.history.envelope import events_of
+from workers.history.errors import AlreadyRecording, BadEvent, HistoryError
+from workers.history.queries import SILENT_WORKERS
+from workers.history.reconcile import Reconciler
+from workers.history.record import Event
+from workers.history.recorder import GC_THRESHOLD, Recorder
+from workers.history.retention import Retention
+from workers.history.schema import lock_path
+from workers.history.store import Store
+
+log = logging.getLogger("nexus.recorder")
+
+EVENT_EXCHANGE = "celeryev"
+BATCH = 2_000
+WAIT_S = 0.5
+GATHER_S = 0.05
+"""A few events wait so long for more: one write for all."""
+
+JUDGE_AFTER_S = 30.0
+"""Heartbeats come every 2 s; so long after the start every living worker was heard."""
+
+SWITCH_S = 0.000_5
+"""The draining thread waits so long at most for the interpreter, after each chunk of 200 kB; Python's default of
+5 ms would make it slower than a burst."""
+
+LINGER_S = 5.0
+"""At its end it still records what it has received, for so long."""
+
+LOCK_ATTEMPTS = 5
+UNREADABLE = "unreadable"
+
+
+def channel_pattern(database: int, prefix: str = "") -> str:
+    """Name the channels on which an application's events are published, as ``PSUBSCRIBE`` takes it.
+
+    See ``Channel._get_publish_topic`` in ``kombu/transport/redis.py``: prefix, ``/database.``, exchange, ``/`` and
+    the routing key, which is left out with ``fanout_patterns=False``.
+    """
+    return re.sub(r"([\[\]*?^\\])", r"\\\1", prefix) + f"/{database}.{EVENT_EXCHANGE}*"
+
+
+@dataclass
+class _Heard:
+    """What was heard of one worker: seconds of our clock."""
+
+    timestamp: float = 0.0
+    started_at: float | None = None
+    processed: int | None = None
+    beats_since_work: int | None = None
+
+
+@dataclass
+class Hearing:
+    """Which workers live, and which of them do work and tell nothing about it."""
+
+    workers: dict[str, _Heard] = field(default_factory=lambda: cast("dict[str, _Heard]", {}))
+
+    def note(self, event: Event, now: float) -> None:
+        """Take an event of a worker or a run in."""
+        name, kind = event.get("hostname"), event["type"]
+        if not isinstance(name, str) or kind == "task-sent":
+            return
+        if kind == "worker-offline":
+            self.workers.pop(name, None)
+            return
+        heard = self.workers.setdefault(name, _Heard())
+        heard.timestamp = now
+        if kind.startswith("task-"):
+            heard.beats_since_work = None
+        elif kind == "worker-online":
+            heard.started_at, heard.processed, heard.beats_since_work = now, 0, None
+        elif isinstance(processed := event.get("processed"), int):
+            # What it did before we listened proves nothing, and events of runs may come just behind a heartbeat.
+            if heard.beats_since_work is not None:
+                heard.beats_since_work += 1
+            elif heard.processed is not None and processed > heard.processed:
+                heard.beats_since_work = 0
+            heard.processed = processed
+
+    def heartbeats(self) -> dict[str, dict[str, Any]]:
+        """Give each worker's heartbeat in the form that the stack's workers write."""
+        return {name: {"timestamp": h.timestamp, "started_at": h.started_at} for name, h in self.workers.items()}
+
+    def silent(self) -> list[str]:
+        """Name the workers that began runs and said nothing about them for two heartbeats: they send no task events."""
+        return sorted(name for name, heard in self.workers.items() if (heard.beats_since_work or 0) >= 2)
+
+
+class PubSubRecorder(Recorder):
+    """Copies what is published into one file.
+
+    Args:
+        client: Redis.
+        path: The history's file.
+        database: The application's database number.
+        prefix: Its ``global_keyprefix``.
+        retention: What is kept, and for how long.
+    """
+
+    def __init__(
+        self, client: redis.Redis, path: Path, database: int = 0, prefix: str = "", retention: Retention | None = None
+    ) -> None:
+        existed = path.exists()
+        super().__init__(client, path, retention=retention)
+        self.hearing = Hearing()
+        self._reconciler = Reconciler(client, heartbeats=self.hearing.heartbeats, prefix=prefix)
+        self._spool = Spool(path.parent)
+        self._drain = Drain(client, (channel_pattern(database, prefix),), self._spool)
+        self._reader = hiredis.Reader()
+        self._pending: list[Event | None] = []
+        self._unreadable = ""
+        self._breaks: list[Broken] = []
+        if existed:
+            self._breaks.append(Broken(lock_path(path).stat().st_mtime, "nobody recorded"))
+        self._started = time.monotonic()
+        self._told = ""
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether the subscription stands."""
+        return self._drain.subscribed.is_set()
+
+    def run(self) -> None:
+        """Record until :meth:`stop`, then what was received before."""
+        self._drain.start()
+        try:
+            super().run()
+        finally:
+            self._drain.stop()
+            self._spool.close()
+
+    def _finish(self) -> None:
+        self._drain.stop()
+        until = time.monotonic() + LINGER_S
+        while (self._pending or self._spool.waiting_bytes) and time.monotonic() < until:
+            self._guarded_step()
+
+    def step(self) -> int:
+        """Record what has come, or wait half a second for it; returns how many events it had."""
+        if self._store is None:
+            self._store = Store(self._path)
+        self._gather()
+        count = len(self._pending)
+        if count or self._breaks or self._news():
+            self._write_pending(self._store)
+        if not self._spool.waiting_bytes:
+            if self.is_listening:
+                self._touch()
+            self._retention.step(self._store)
+            if time.monotonic() - self._started > JUDGE_AFTER_S and self.is_listening:
+                self._reconciler.step(self._store)
+        return count
+
+    def _gather(self) -> None:
+        wait_s = WAIT_S
+        while len(self._pending) < BATCH:
+            item = self._spool.take(wait_s)
+            if item is None:
+                return
+            while self._drain.is_in_burst and not self._stopping.is_set():
+                time.sleep(BURST_S / 4)
+            if isinstance(item, Broken):
+                self._breaks.append(item)
+                self._reader = hiredis.Reader()
+            else:
+                self._feed(item)
+            wait_s = 0.0 if len(self._pending) >= BATCH // 10 else GATHER_S
+            if self._stopping.is_set():
+                wait_s = 0.0
+
+    def _feed(self, data: bytes) -> None:
+        self._reader.feed(data)
+        while (reply := self._reader.gets()) is not False:
+            if isinstance(reply, list) and reply and reply[0] == b"pmessage":
+                self._take(cast("bytes", reply[3]))
+
+    def _take(self, message: bytes) -> None:
+        try:
+            events = events_of(message)
+        except BadEvent as error:
+            self._unreadable = str(error)
+            self._pending.append(None)
+            return
+        now = time.time()
+        for event in events:
+            if event is not None:
+                self.hearing.note(event, now)
+        self._pending += events
+
+    def _news(self) -> bool:
+        return self._state() != self._told
+
+    def _state(self) -> str:
+        return orjson.dumps([self.hearing.silent(), self._unreadable]).decode()
+
+    def _write_pending(self, store: Store) -> None:
+        state = self._state()
+        for broken in self._breaks:
+            row = (time.time(), f"{broken.at:.3f}", f"{time.time():.3f}", None, broken.reason)
+            store.connection.execute("insert into gap values (?, ?, ?, ?, ?)", row)
+        self._breaks.clear()
+        events: list[Event | bytes] = [b"" if event is None else event for event in self._pending]
+        silent = orjson.dumps(self.hearing.silent()).decode()
+        store.write(events, **{SILENT_WORKERS: silent, UNREADABLE: self._unreadable})
+        self._pending.clear()
+        self._told = state
+
+
+def main() -> None:
+    """Run as a child: read what to record from standard input, and end with it."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    told = orjson.loads(sys.stdin.buffer.readline())
+    client = redis.Redis.from_url(
+        str(told["url"]), socket_timeout=10, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0)
+    )
+    path = Path(str(told["path"]))
+    recorder = _recorder(client, path, int(told["database"]), str(told["prefix"]))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda _number, _frame: recorder.stop())
+    threading.Thread(target=_end_with_parent, args=(recorder,), name="parent", daemon=True).start()
+    gc.set_threshold(*GC_THRESHOLD)
+    sys.setswitchinterval(SWITCH_S)
+    log.info("recording %s into %s", told["place"], path)
+    recorder.run()
+    log.info("stopped")
+
+
+def _recorder(client: redis.Redis, path: Path, database: int, prefix: str) -> Recorder:
+    """Take our own stream where there is one: it tells more, and forgets nothing."""
+    try:
+        has_stream = bool(client.exists(EVENT_STREAM)) and not prefix
+    except redis.RedisError:
+        has_stream = False
+    for _ in range(LOCK_ATTEMPTS - 1):
+        try:
+            return Recorder(client, path) if has_stream else PubSubRecorder(client, path, database, prefix)
+        except AlreadyRecording:
+            time.sleep(0.1)  # perhaps somebody only looked whether it is locked
+    return Recorder(client, path) if has_stream else PubSubRecorder(client, path, database, prefix)
+
+
+def _end_with_parent(recorder: Recorder) -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    recorder.stop()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (HistoryError, OSError, ValueError, KeyError) as problem:
+        sys.exit(f"recorder: {problem}")
