@@ -16,22 +16,13 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from nexus_tui import commands, theme
-from nexus_tui.actions.base import perform
+from nexus_tui.actions.base import Action, Plan, perform
+from nexus_tui.feeds import Feeds
 from nexus_tui.models import moment
-from nexus_tui.models.actions import Outcome
-from nexus_tui.models.broker import QueueStats
+from nexus_tui.models.actions import MANY, Outcome
 from nexus_tui.models.recent import Recent
-from nexus_tui.models.snapshot import Reading, Snapshot
+from nexus_tui.models.snapshot import Snapshot
 from nexus_tui.models.text import safe_text
-from nexus_tui.models.workers import Worker
-from nexus_tui.poller import (
-    Feed,
-    essence_of_programs,
-    essence_of_queues,
-    essence_of_workers,
-    program_reader,
-    recent_reader,
-)
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Choice, Troubles
 from nexus_tui.screens.pulse import PulseScreen
@@ -45,8 +36,6 @@ from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii
 
 REPAINT_PAUSE_S = 0.25
 """Shortest time between two repaints that changes of the sources cause."""
-
-NOTHING_RECENT = Recent(version=-1)
 
 
 @dataclass(frozen=True)
@@ -122,45 +111,19 @@ class NexusApp(App[None], inherit_bindings=False):
         self.read_only = read_only or sources.read_only
         self.sources = replace(sources, read_only=self.read_only)
         self.frozen = False
-        self.place = "…"
         self._first_view = "tasks" if filter_text and view == FIRST_VIEW else view
         self._filter_text = filter_text
         self._drawn_at = 0.0
         self._draw_is_due = False
         self._minute = ""
         self._told_silent = set[str]()
-        self._joined: tuple[object, object, Reading[tuple[Worker, ...]]] = (None, None, Reading())
         self._filters.append(SafeOutput())
         if needs_ascii() if ascii_only is None else ascii_only:
             self._filters.append(AsciiOutput())
         for each in theme.themes():
             self.register_theme(each)
         self.theme = theme.DEFAULT_THEME
-        changed = self._source_changed
-        self._queues_feed = Feed(
-            "broker",
-            self._read_queues,
-            self._work_changed,
-            interval_s=0.5,
-            calm_s=0.8,
-            essence=essence_of_queues,
-        )
-        self._workers_feed = Feed(
-            "workers",
-            lambda: self.sources.control.workers(),
-            changed,
-            interval_s=2.0,
-            calm_s=5.0,
-            essence=essence_of_workers,
-        )
-        self._programs_feed = Feed(
-            "supervisor",
-            program_reader(self.sources),
-            self._work_changed,
-            interval_s=0.8,
-            essence=essence_of_programs,
-        )
-        self._recent_feed = Feed("history", recent_reader(self.sources), self._work_changed, interval_s=0.5, calm_s=0.7)
+        self._feeds = Feeds(self.sources, lambda: self.post_message(self.Changed()))
 
     def get_driver_class(self) -> type[Driver]:
         """Drive the terminal our way, unless Textual's environment variable names another."""
@@ -178,25 +141,24 @@ class NexusApp(App[None], inherit_bindings=False):
         return [(view.key, view.name, view.title) for view in VIEWS.values()]
 
     @property
+    def place(self) -> str:
+        """What the broker is, in words."""
+        return self._feeds.place
+
+    @property
     def snapshot(self) -> Snapshot:
         """What every source last said, workers joined with programs."""
-        return Snapshot(self._queues_feed.reading, self._joined_workers(), self._programs_feed.reading)
+        return self._feeds.snapshot
 
     @property
     def recent(self) -> Recent:
         """The newest part of the history."""
-        return self._recent_feed.reading.value or NOTHING_RECENT
+        return self._feeds.recent
 
     @property
     def troubles(self) -> Troubles:
         """What is wrong with the data now."""
-        now = moment.now()
-        return Troubles(
-            *(
-                feed.trouble(now)
-                for feed in (self._queues_feed, self._workers_feed, self._programs_feed, self._recent_feed)
-            )
-        )
+        return self._feeds.troubles
 
     def ask(self, title: str, choices: Sequence[Choice], done: Callable[[Outcome], None] | None = None) -> None:
         """Ask the operator to confirm one of some actions, do it, and say what happened."""
@@ -206,7 +168,7 @@ class NexusApp(App[None], inherit_bindings=False):
 
         def answered(choice: Choice | None) -> None:
             if choice is not None:
-                self._perform(choice, done)
+                self._plan(choice, done)
 
         self.push_screen(ConfirmScreen(title, choices), answered)
 
@@ -238,8 +200,7 @@ class NexusApp(App[None], inherit_bindings=False):
 
     def read_again(self) -> None:
         """Let every source be read now."""
-        for feed in self._feeds:
-            feed.read_now()
+        self._feeds.read_now()
         self._draw()
 
     # Keys
@@ -261,16 +222,14 @@ class NexusApp(App[None], inherit_bindings=False):
     def on_mount(self) -> None:
         """Open the first view and begin to read."""
         self.switch_mode(self._first_view if self._first_view in VIEWS else FIRST_VIEW)
-        for feed in self._feeds:
-            feed.start()
+        self._feeds.start()
         self.set_interval(1.0, self._tick)
         if self._filter_text:
             self.call_after_refresh(self._show_filter, self._filter_text)
 
     def on_unmount(self) -> None:
         """Stop reading."""
-        for feed in self._feeds:
-            feed.stop()
+        self._feeds.stop()
 
     @on(Changed)
     def _changed(self) -> None:
@@ -310,37 +269,34 @@ class NexusApp(App[None], inherit_bindings=False):
             names = ", ".join(sorted(new))
             self.tell(f"{names}: runs begin and no events of them are sent. {way}", severity="warning")
 
-    def _source_changed(self) -> None:
-        self.post_message(self.Changed())
+    @work(thread=True, group="actions")
+    def _plan(self, choice: Choice, done: Callable[[Outcome], None] | None) -> None:
+        try:
+            plan = choice.action.plan(self.sources)
+        except SourceError as error:
+            self.call_from_thread(self.tell, str(error), severity="error")
+            return
+        if plan.count > MANY:
+            self.call_from_thread(self._ask_again, plan, done)
+        else:
+            self._perform(plan.action, done)
 
-    def _work_changed(self) -> None:
-        self._workers_feed.hurry()
-        self._source_changed()
+    def _ask_again(self, plan: Plan, done: Callable[[Outcome], None] | None) -> None:
+        from nexus_tui.screens.typed import TypedScreen
 
-    @property
-    def _feeds(self) -> tuple[Feed[Any], ...]:
-        return (self._queues_feed, self._workers_feed, self._programs_feed, self._recent_feed)
+        def answered(is_typed: bool | None) -> None:
+            if is_typed:
+                self._perform_later(plan.action, done)
 
-    def _read_queues(self) -> tuple[QueueStats, ...]:
-        if self.place == "…":
-            self.place = self.sources.broker.describe()
-        return self.sources.broker.queues(self.sources.control.consumers())
-
-    def _joined_workers(self) -> Reading[tuple[Worker, ...]]:
-        workers, programs = self._workers_feed.reading, self._programs_feed.reading
-        if self._joined[0] is not workers or self._joined[1] is not programs:
-            from nexus_tui.sources import fleet
-
-            known = workers.value is not None or programs.value is not None
-            joined = fleet.join(workers.value or (), programs.value or (), moment.now()) if known else None
-            taken = workers if workers.value is not None else programs
-            self._joined = (workers, programs, Reading(joined, taken.taken_at, workers.problem))
-        return self._joined[2]
+        self.push_screen(TypedScreen(plan), answered)
 
     @work(thread=True, group="actions")
-    def _perform(self, choice: Choice, done: Callable[[Outcome], None] | None) -> None:
+    def _perform_later(self, action: Action, done: Callable[[Outcome], None] | None) -> None:
+        self._perform(action, done)
+
+    def _perform(self, action: Action, done: Callable[[Outcome], None] | None) -> None:
         try:
-            outcome = perform(choice.action, self.sources)
+            outcome = perform(action, self.sources)
         except SourceError as error:
             self.call_from_thread(self.tell, str(error), severity="error")
             return

@@ -9,17 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
 from nexus_tui.models import moment
-from nexus_tui.models.broker import QueueStats
-from nexus_tui.models.recent import Recent
 from nexus_tui.models.snapshot import Reading
 from nexus_tui.models.text import age, safe_text
-from nexus_tui.models.workers import Program, Worker
-from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import SourceError
 
 T = TypeVar("T")
@@ -29,14 +24,6 @@ _BUSY_SHARE = 4
 
 _CALM_AFTER = 3
 """Unchanged readings after which a feed slows down to its calm pace."""
-
-ASK_AGAIN_S = 10.0
-"""Programs that left no traces are asked for after so long."""
-
-_SETTLED = frozenset({"RUNNING", "STOPPED", "EXITED", "FATAL"})
-"""States of a program that don't pass by themselves."""
-
-LATEST, RUNNING, FAILURES = 200, 50, 50
 
 
 class Feed(Generic[T]):
@@ -132,88 +119,3 @@ class Feed(Generic[T]):
             return self.reading.failed(safe_text(str(error), 300))
         except Exception as error:  # noqa: BLE001  (a fault in a source must be drawn: a dead thread would look like calm)
             return self.reading.failed(safe_text(f"{type(error).__name__}: {error}", 300))
-
-
-def recent_reader(sources: Sources) -> Callable[[], Recent]:
-    """Make a reader of the newest runs that asks for rows only when the history's version has changed."""
-    last: list[Recent] = []
-
-    def read() -> Recent:
-        history = sources.history
-        version = history.version()
-        if last and last[0].version == version:
-            return last[0]
-        last[:] = [
-            Recent(
-                version=version,
-                latest=tuple(history.runs("", LATEST, 0)),
-                running=tuple(history.runs("state:started", RUNNING, 0)),
-                failures=tuple(history.runs("state:failure", FAILURES, 0)),
-                lag_s=history.lag_s(),
-            )
-        ]
-        return last[0]
-
-    return read
-
-
-def program_reader(sources: Sources) -> Callable[[], tuple[Program, ...]]:
-    """Make a reader of the programs that asks Supervisor when they left new traces, and every few seconds."""
-    last: list[tuple[tuple[Program, ...], object, float]] = []
-
-    def read() -> tuple[Program, ...]:
-        supervisor = sources.supervisor
-        if last:
-            programs, traces, asked_at = last[0]
-            is_settled = all(program.state in _SETTLED for program in programs)
-            waits = is_settled and time.monotonic() - asked_at < ASK_AGAIN_S
-            if waits and supervisor.traces(programs) == traces:
-                return programs
-            last.clear()
-        programs = supervisor.programs()
-        last.append((programs, supervisor.traces(programs), time.monotonic()))
-        return programs
-
-    return read
-
-
-def essence_of_queues(queues: tuple[QueueStats, ...]) -> object:
-    """Take what of queues is worth a repaint: what is drawn of rates and ages, and not that nothing still waits."""
-    return tuple(
-        (
-            age(queue.oldest_age_s),
-            age(queue.drains_in_s),
-            replace(
-                queue,
-                in_per_s=_roughly(queue.in_per_s, 0.1),
-                out_per_s=_roughly(queue.out_per_s, 0.1),
-                oldest_age_s=None,
-                history=queue.history if any(queue.history) else (),
-            ),
-        )
-        for queue in queues
-    )
-
-
-def essence_of_workers(workers: tuple[Worker, ...]) -> object:
-    """Take what of workers is worth a repaint: not the heartbeat, nor a wavering of CPU and memory."""
-    return tuple(
-        replace(
-            worker,
-            heartbeat_at=None,
-            uptime_s=None,
-            cpu_percent=_roughly(worker.cpu_percent, 5),
-            rss_bytes=_roughly(worker.rss_bytes, 5_000_000),
-            children=tuple((child.pid, child.run_id) for child in worker.children),  # pyright: ignore[reportArgumentType]
-        )
-        for worker in workers
-    )
-
-
-def essence_of_programs(programs: tuple[Program, ...]) -> object:
-    """Take what of programs is worth a repaint: not how long they run."""
-    return tuple((program.name, program.state, program.pid) for program in programs)
-
-
-def _roughly(value: float | None, step: float) -> int | None:
-    return None if value is None else round(value / step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,11 +23,15 @@ from celery import Celery
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
+from benchmarks.faults.tasks import OTHER_QUEUE, QUEUE, stock_application
 from config.broker_url import BrokerUrl
 from config.paths import ROOT, Paths
 from config.settings import embedded_password
+from workers.delivery import balance
+from workers.delivery.ledger import Ledger
+from workers.delivery.past import Past
+from workers.history.queries import History
 
-QUEUE = "default_queue"
 RESPAWN_S = 0.2
 
 
@@ -46,15 +52,23 @@ class Stack:
     """Everything that one fault needs, in a folder of its own.
 
     Args:
-        delivery: ``reliable`` or ``stock``.
+        delivery: ``reliable`` (ours) or ``stock`` (a plain Celery application with default settings).
         workers: How many workers.
         concurrency: Children of each.
         prefetch: Messages a child may hold.
+        broker_url: Address that workers use instead of the broker's own (a proxy's).
         **environment: Further variables of the workers.
     """
 
     def __init__(
-        self, delivery: str, *, workers: int = 2, concurrency: int = 2, prefetch: int = 4, **environment: str
+        self,
+        delivery: str,
+        *,
+        workers: int = 2,
+        concurrency: int = 2,
+        prefetch: int = 4,
+        broker_url: Callable[[Path], str] | None = None,
+        **environment: str,
     ) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="nexus-f-"))
         self.delivery = delivery
@@ -64,17 +78,27 @@ class Stack:
         self._evidence_broker = self._start_broker(self._evidence_home)
         self.evidence = redis.Redis.from_url(_url(self._evidence_home).redis_py)
         self.client = redis.Redis.from_url(self.url.redis_py)
+        address = broker_url(self._broker_home) if broker_url else ""
         self.environment = _environment(self._broker_home) | {
-            "NEXUS_DELIVERY": delivery,
+            "NEXUS_DELIVERY": "reliable",
+            "NEXUS_REDIS_URL": address,
+            "FAULTS_DELIVERY": delivery,
+            "FAULTS_BROKER": address or self.url.kombu,
             "FAULTS_EVIDENCE": _url(self._evidence_home).redis_py,
-            "REMAP_SIGTERM": "SIGQUIT",
+            "REMAP_SIGTERM": "SIGQUIT" if delivery == "reliable" else "",
             **environment,
         }
         self._options = ["-c", str(concurrency), "--prefetch-multiplier", str(prefetch)]
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self.exits: list[int] = []
+        self.victims: list[tuple[int, float, float]] = []
+        self.begun: Counter[str] = Counter()
+        self._programs: list[subprocess.Popen[bytes]] = []
         for number in range(workers):
             self.start_worker(f"w{number}")
+        self.recorder = self.start_recorder() if delivery == "reliable" else None
+        if delivery == "reliable":
+            self._programs.append(self.program("workers.delivery.guardian", log="guardian"))
         self.producer = self._producer()
         threading.Thread(target=self._respawn, daemon=True).start()
 
@@ -83,42 +107,65 @@ class Stack:
         """Address of the broker."""
         return _url(self._broker_home)
 
+    @property
+    def paths(self) -> Paths:
+        """Where the stack's files are."""
+        return Paths.of(self._broker_home)
+
     def start_worker(self, name: str) -> None:
         """Start a worker, as supervisord would."""
-        command = [sys.executable, "-m", "celery", "-A", "benchmarks.faults.tasks", "worker", "-Q", QUEUE]
-        command += ["-n", f"{name}@faults", "--without-gossip", "--without-mingle", "-l", "INFO", *self._options]
-        with (self.home / f"{name}.log").open("ab") as log:
-            self.workers[name] = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
+        options = ["-n", f"{name}@faults", "--without-gossip", "--without-mingle", "-l", "INFO", *self._options]
+        self.begun[name] = self.log(name).count(" ready.") + 1
+        queues = ",".join((QUEUE, OTHER_QUEUE))
+        self.workers[name] = self.program(
+            "celery", "-A", "benchmarks.faults.tasks", "worker", "-Q", queues, *options, log=name
+        )
+
+    def start_recorder(self) -> subprocess.Popen[bytes]:
+        """Start the recorder of the history."""
+        self.recorder = self.program("workers.history.recorder", log="recorder")
+        self._programs.append(self.recorder)
+        return self.recorder
+
+    def program(self, module: str, *arguments: str, log: str) -> subprocess.Popen[bytes]:
+        """Start a Python module of the stack."""
+        with (self.home / f"{log}.log").open("ab") as file:
+            command = [sys.executable, "-m", module, *arguments]
+            return subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=file, stderr=file)
 
     def wait_ready(self) -> None:
         """Wait until every worker consumes."""
         for name in self.workers:
-            wait_until(lambda name=name: " ready." in self.log(name), 60)
+            wait_until(lambda name=name: " ready." in self.log(name), 90)
 
     def log(self, name: str) -> str:
-        """Read a worker's log."""
+        """Read a program's log."""
         file = self.home / f"{name}.log"
         return file.read_text(errors="replace") if file.exists() else ""
 
     def publish(self, count: int, seconds: float = 0.0, prefix: str = "r", **options: Any) -> None:
         """Publish runs; their names are the prefix and a number."""
         for number in range(count):
-            self.producer.send_task("faults.work", (f"{prefix}{number}", seconds), priority=5, **options)
+            chosen: dict[str, Any] = {"priority": 5} | options
+            self.producer.send_task("faults.work", (f"{prefix}{number}", seconds), **chosen)
 
     def kill_one(self, chance: random.Random) -> None:
-        """Kill a worker's main process or one of its children."""
-        alive = [process.pid for process in self.workers.values() if process.poll() is None]
-        processes = list(alive)
-        for pid in alive:
-            try:
-                processes += [child.pid for child in psutil.Process(pid).children()]
-            except psutil.Error:
-                continue
+        """Kill a process of a worker that is up: its main one or a child; one that still starts is spared."""
+        alive = [
+            process.pid
+            for name, process in self.workers.items()
+            if process.poll() is None and self.log(name).count(" ready.") >= self.begun[name]
+        ]
+        processes = sorted({*alive, *(child for pid in alive for child in _children(pid))})
         if processes:
-            try:
-                os.kill(chance.choice(sorted(processes)), signal.SIGKILL)
-            except ProcessLookupError:
-                return
+            self.kill(chance.choice(processes))
+
+    def kill(self, pid: int) -> None:
+        """Kill a process, and note it and its children as victims."""
+        gone, before = [pid, *_children(pid)], time.time()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            self.victims += [(victim, before, time.time()) for victim in gone]
 
     def stop_broker(self) -> None:
         """Kill the broker as the kernel would."""
@@ -134,30 +181,52 @@ class Stack:
         raw: Any = self.evidence.hgetall(what)
         return {name.decode(): int(value) for name, value in raw.items()}
 
+    def starts(self) -> dict[str, list[tuple[float, tuple[int, int]]]]:
+        """Read when each run was started, and by which child of which worker process."""
+        found: dict[str, list[tuple[float, tuple[int, int]]]] = {}
+        raw: Any = self.evidence.lrange("starts", 0, -1)
+        for entry in raw:
+            name, at, child, worker = entry.decode().split()
+            found.setdefault(name, []).append((float(at), (int(child), int(worker))))
+        return found
+
     def wait_done(self, count: int, timeout_s: float) -> bool:
         """Wait until so many runs are done at least once."""
         return wait_until(lambda: int(self.evidence.hlen("done")) >= count, timeout_s)
 
     def held(self) -> int:
         """Count the messages that are somewhere: waiting, in flight, delayed."""
-        lists = [QUEUE, *(f"{QUEUE}:{priority}" for priority in range(1, 10))]
-        waiting = sum(int(self.client.llen(name)) for name in lists)
+        names = [name for queue in (QUEUE, OTHER_QUEUE) for name in (queue, *(f"{queue}:{n}" for n in range(1, 10)))]
+        waiting = sum(int(self.client.llen(name)) for name in names)
         in_flight = sum(int(self.client.hlen(f"nexus:inflight:{name}@faults")) for name in self.workers)
-        return waiting + in_flight + int(self.client.hlen("unacked")) + int(self.client.zcard(f"nexus:delayed:{QUEUE}"))
+        delayed = sum(int(self.client.zcard(f"nexus:delayed:{queue}")) for queue in (QUEUE, OTHER_QUEUE))
+        return waiting + in_flight + int(self.client.hlen("unacked")) + delayed
+
+    def balance(self, patience_s: float = 30.0) -> balance.Balance | None:
+        """Take the balance sheet; None for stock delivery, which counts nothing."""
+        if self.delivery != "reliable":
+            return None
+        with History(self.paths.history) as history:
+            past = Past(history)
+            ledger = Ledger(self.client, [QUEUE, OTHER_QUEUE])
+            return balance.take(ledger, past, lambda: past.cursor, patience_s=patience_s)[0]
 
     def close(self) -> None:
         """End everything."""
         self._stopping.set()
-        for process in [*self.workers.values(), self.broker, self._evidence_broker]:
-            try:
-                for child in psutil.Process(process.pid).children(recursive=True):
-                    child.kill()
-            except psutil.Error:
-                pass
-            process.send_signal(signal.SIGCONT)
+        processes = [*self.workers.values(), *self._programs, self.broker, self._evidence_broker]
+        children = [child for process in processes for child in _children(process.pid)]
+        for process in processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
             process.kill()
             process.wait()
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
         self.producer.close()
+        self.client.close()
+        self.evidence.close()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _respawn(self) -> None:
@@ -178,16 +247,24 @@ class Stack:
         return process
 
     def _producer(self) -> Celery:
+        if self.delivery == "stock":
+            return stock_application(self.url.kombu)
         TRANSPORT_ALIASES["nexus"] = "workers.delivery.transport:Transport"
-        url = self.url.kombu.replace("redis+", "nexus+", 1) if self.delivery == "reliable" else self.url.kombu
-        app = Celery("faults", broker=url)
+        app = Celery("faults", broker=self.url.kombu.replace("redis+", "nexus+", 1))
         app.conf.update(
             broker_transport_options={"priority_steps": list(range(10)), "sep": ":"},
-            task_queues=[Queue(QUEUE, Exchange(QUEUE), routing_key=QUEUE)],
+            task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (QUEUE, OTHER_QUEUE)],
             task_default_queue=QUEUE,
             task_ignore_result=True,
         )
         return app
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return []
 
 
 def _environment(home: Path) -> dict[str, str]:

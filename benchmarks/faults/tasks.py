@@ -1,23 +1,56 @@
-"""The tasks of the fault harness; workers find them by ``celery -A benchmarks.faults.tasks``."""
+"""The tasks of the fault harness; workers find them by ``celery -A benchmarks.faults.tasks``.
+
+``FAULTS_DELIVERY=stock`` makes a Celery application as the documentation's first page does: default settings.
+Anything else is ours, with the delivery that ``NEXUS_DELIVERY`` names.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+from typing import Any
 
 import redis
+from celery import Celery
+from kombu import Exchange, Queue
 
-from config.celery_config import celery_app
-
-app = celery_app
 QUEUE = "default_queue"
+OTHER_QUEUE = "email_queue"
+MEGABYTE = 1 << 20
+
+
+def stock_application(url: str) -> Celery:
+    """Make a plain Celery application that uses the same lists."""
+    plain = Celery("faults", broker=url, backend=url)
+    plain.conf.update(
+        broker_transport_options={"priority_steps": list(range(10)), "sep": ":", "queue_order_strategy": "priority"},
+        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (QUEUE, OTHER_QUEUE)],
+        task_default_queue=QUEUE,
+        broker_connection_retry_on_startup=True,
+    )
+    return plain
+
+
+def _application() -> Celery:
+    if os.environ.get("FAULTS_DELIVERY") == "stock":
+        return stock_application(os.environ["FAULTS_BROKER"])
+    from config.celery_config import celery_app
+
+    return celery_app
+
+
+app: Any = _application()
 if soft := os.environ.get("FAULTS_SOFT_SHUTDOWN_S"):
     app.conf.worker_soft_shutdown_timeout = float(soft)
 if visibility := os.environ.get("FAULTS_VISIBILITY_S"):
     options = dict(app.conf.broker_transport_options)
     options |= {"visibility_timeout": float(visibility), "unacked_restore_interval": 1, "unacked_restore_throttle": 1}
     app.conf.broker_transport_options = options
+if os.environ.get("FAULTS_HOLD"):
+    from benchmarks.faults import hold
+
+    hold.install()
 
 _evidence: redis.Redis | None = None
 
@@ -30,27 +63,38 @@ def evidence() -> redis.Redis:
     return _evidence
 
 
-@celery_app.task(name="faults.work", queue=QUEUE, max_retries=3)
+def _begin(name: str) -> None:
+    pipeline = evidence().pipeline()
+    pipeline.hincrby("started", name, 1)
+    pipeline.rpush("starts", f"{name} {time.time()} {os.getpid()} {os.getppid()}")
+    pipeline.execute()
+
+
+@app.task(name="faults.work", queue=QUEUE, max_retries=3)
 def work(name: str, seconds: float = 0.0) -> None:
     """Leave a trace at the start and at the end."""
-    evidence().hincrby("started", name, 1)
-    evidence().hset("started_at", name, time.time())
+    _begin(name)
     time.sleep(seconds)
     evidence().hincrby("done", name, 1)
 
 
-@celery_app.task(name="faults.poison", queue=QUEUE, max_retries=5)
+@app.task(name="faults.poison", queue=QUEUE, max_retries=5)
 def poison(name: str, how: str) -> None:
-    """Kill the child process, in one of four ways."""
+    """Kill the process, in one of five ways; for the 3 GB of ``memory`` the harness kills it, as a kernel would."""
     import ctypes
 
-    evidence().hincrby("started", name, 1)
+    _begin(name)
     if how == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif how == "exit":
         os._exit(3)
     elif how == "segfault":
         ctypes.string_at(0)
+    elif how == "memory":
+        taken: list[bytearray] = []
+        for _ in range(48):
+            taken.append(bytearray(os.urandom(1)) * (64 * MEGABYTE))
+            time.sleep(0.02)
     else:
         os.kill(os.getppid(), signal.SIGKILL)
     time.sleep(10)

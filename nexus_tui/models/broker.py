@@ -86,3 +86,26 @@ class Message:
     raw: bytes = b""
     depth: int | None = None
     is_delayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A message that a worker took and has not acknowledged.
+
+    Attributes:
+        id: Id of its run; empty for what is not Celery's.
+        task: Task name.
+        queue: Where it came from.
+        worker: Node that holds it; None with stock delivery, which does not note it.
+        since: When it was taken (aware, UTC); None with reliable delivery, which does not note that.
+        redelivered_at: When it goes back to its queue by itself; None when that is decided by its worker's death.
+        due_at: Not before this time, or None.
+    """
+
+    id: str
+    task: str
+    queue: str
+    worker: str | None = None
+    since: datetime | None = None
+    redelivered_at: datetime | None = None
+    due_at: datetime | None = None

@@ -43,7 +43,11 @@ class Host(Protocol):
     sources: Sources
     read_only: bool
     frozen: bool
-    place: str
+
+    @property
+    def place(self) -> str:
+        """What the broker is, in words."""
+        ...
 
     @property
     def snapshot(self) -> Snapshot:

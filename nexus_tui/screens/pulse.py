@@ -59,6 +59,7 @@ class PulseScreen(NexusScreen):
                 lambda run: run.id,
                 title="Running",
                 empty=NOTHING_RUNS,
+                follows=True,
                 ageing=True,
                 id="running",
             )
@@ -68,6 +69,7 @@ class PulseScreen(NexusScreen):
             lambda group: group.id,
             title="Failures",
             empty="No failures",
+            follows=True,
             ageing=True,
             id="failures",
         )

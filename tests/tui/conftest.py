@@ -40,7 +40,7 @@ async def settle(pilot: Pilot[None]) -> None:
     """Wait until every source was read and drawn."""
     app = the_app(pilot)
     for _ in range(200):
-        if all(feed.reading.taken_at or feed.reading.problem for feed in app._feeds):
+        if all(feed.reading.taken_at or feed.reading.problem for feed in app._feeds.all):
             break
         await asyncio.sleep(0.01)
     await pilot.pause()

@@ -9,14 +9,20 @@ from typing import Any, cast
 
 from config.queues import QUEUES
 from nexus_tui.models.actions import TargetOutcome
+from nexus_tui.models.audit import Undoable
 from nexus_tui.models.broker import Message, QueueStats
 from nexus_tui.models.catalog import Submitted, TaskParameter, TaskType
 from nexus_tui.models.runs import Progress, Run
 from nexus_tui.models.workers import Child, Program, Worker
 from nexus_tui.sources import Sources
+from nexus_tui.sources.broker.edits import Delete, MoveTo
 from nexus_tui.sources.errors import Invalid, NotFound, SourceError
 
 NOW = datetime(2026, 3, 14, 10, 42, 7, tzinfo=UTC)
+
+
+RAW = b'{"headers": {}, "properties": {"priority": 5}}'
+"""What a message without bytes of its own is changed as."""
 
 
 def run_id(number: int) -> str:
@@ -81,6 +87,7 @@ class FakeBroker:
     problem: str = ""
     changed: list[tuple[str, Any]] = field(default_factory=list)
     audit: FakeAudit = field(default_factory=FakeAudit)
+    changes: tuple[Undoable, ...] = ()
 
     def describe(self) -> str:
         self._fail()
@@ -106,6 +113,29 @@ class FakeBroker:
     def check_priority(self, priority: int) -> None:
         assert 0 <= priority <= 9
 
+    def check_queue(self, name: str) -> None: ...
+
+    def queue(self, name: str) -> QueueStats:
+        return next(row for row in self.rows if row.name == name)
+
+    def purge(self, queue: str, *, undo: str) -> int:
+        self.changed.append(("purge", queue))
+        return 1204
+
+    def pause(self, queue: str, workers: Any) -> bool:
+        self.changed.append(("pause", queue))
+        return True
+
+    def undoables(self) -> tuple[Undoable, ...]:
+        return self.changes
+
+    def restore(self, change: Undoable) -> tuple[int, int]:
+        self.changed.append(("restore", change.token))
+        return 4, 0
+
+    def is_revoked(self, run_id: str) -> bool:
+        return False
+
     def undoable(self, kind: str, label: str, queue: str = "") -> str:
         return "a-token"
 
@@ -114,9 +144,14 @@ class FakeBroker:
 
     def forget_undo(self, token: str) -> None: ...
 
-    def change_priority(self, message: Message, priority: int, *, front: bool = False, undo: str = "") -> TargetOutcome:
-        self.changed.append(("priority", (message.id, priority, front)))
-        return TargetOutcome(message.id, True, f"moved to priority {priority}")
+    def apply(self, message: Message, edit: Any, *, undo: str = "") -> TargetOutcome:
+        if isinstance(edit, Delete):
+            return self.delete(message)
+        if isinstance(edit, MoveTo):
+            self.changed.append(("move", (message.id, edit.queue, edit.front)))
+        else:
+            self.changed.append(("priority", (message.id, edit.priority, edit.front)))
+        return TargetOutcome(message.id, True, edit.of(replace(message, raw=RAW)).done)
 
     def delete(self, message: Message) -> TargetOutcome:
         self.changed.append(("delete", message.id))
@@ -142,6 +177,7 @@ class FakeControl:
     rows: tuple[Worker, ...] = ()
     running: dict[str, tuple[str, str]] = field(default_factory=dict)
     revoked: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
+    ordered: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
     def workers(self) -> tuple[Worker, ...]:
         return self.rows
@@ -151,6 +187,15 @@ class FakeControl:
 
     def whereabouts(self, run_ids: Any) -> dict[str, tuple[str, str]]:
         return {run_id: place for run_id, place in self.running.items() if run_id in run_ids}
+
+    def registered(self, workers: Any) -> dict[str, dict[str, str]]:
+        return {}
+
+    def order(self, command: Any, workers: Any, heard: Any = None) -> dict[str, tuple[bool, str]]:
+        self.ordered.append((command.method, tuple(workers)))
+        return dict.fromkeys(workers, (True, "pool will grow"))
+
+    def check_signal(self, signal: str) -> None: ...
 
     def revoke(self, run_ids: Any, *, terminate: bool = False, signal: str = "SIGTERM") -> dict[str, str]:
         self.revoked.append((tuple(run_ids), terminate))

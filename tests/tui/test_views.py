@@ -157,7 +157,7 @@ async def test_freezing_holds_the_screen_until_p_again():
         await pilot.press("p")
         await shows(pilot, "frozen")
         stack.broker.rows = (replace(stack.broker.rows[0], waiting=7654),)
-        the_app(pilot)._queues_feed.read_now()
+        the_app(pilot)._feeds.queues.read_now()
         await pilot.pause(0.4)
         assert "7,654" not in screen_text(pilot)
         await pilot.press("p")

@@ -4,6 +4,7 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from workers.delivery.keys import FetchedTag
 logger = get_logger(__name__)
 
 MAX_RECONNECT_PAUSE_S = 2
+REFUSED_PAUSE_S = 1.0
 
 _Consumer: Any = CeleryConsumer
 
@@ -56,6 +58,13 @@ class Consumer(_Consumer):
             conn.ensure_connection, interval_start=0.5, interval_step=0.5, interval_max=MAX_RECONNECT_PAUSE_S
         )
         return super().ensure_connected(conn)
+
+    def on_connection_error_after_connected(self, exc: BaseException) -> None:
+        """Give up the connection; a broker that answers with errors is left alone for a moment."""
+        super().on_connection_error_after_connected(exc)
+        if isinstance(exc, redis.ResponseError):  # Celery would be back, and refused again, within milliseconds
+            logger.warning("the broker refuses: %s", exc)
+            time.sleep(REFUSED_PAUSE_S)
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Set aside what can't be decoded; control messages are dropped."""

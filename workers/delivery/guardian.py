@@ -27,8 +27,8 @@ from workers.delivery.in_flight import InFlight
 from workers.delivery.lease import LEASE_S, Leases, Owner
 from workers.parent import end_with_supervisor
 
-LOOK_EVERY_S = 2.0
-GRACE_S = 6.0
+LOOK_EVERY_S = 1.0
+GRACE_S = 3.0
 """A dead local worker's name is left free for so long: supervisord starts it again."""
 
 COOL_DOWN_S = 30.0

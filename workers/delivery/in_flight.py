@@ -67,10 +67,14 @@ class InFlight:
         return {FetchedTag(field.decode("utf-8", "surrogateescape")): found[field] for field in sorted(found)}
 
     def adopt(self, tag: FetchedTag) -> FetchedTag:
-        """Count a message that somebody else published, once; returns its new field, or the old one when it is gone."""
+        """Count a message that somebody else published, once; returns its new field, or the old one if it can't be."""
         adopted = tag.adopted()
         names = [self.key, self.prefix + keys.COUNTERS]
-        return adopted if self._adopt(keys=names, args=[tag, adopted, keys.ADOPTED]) else tag
+        try:
+            return adopted if self._adopt(keys=names, args=[tag, adopted, keys.ADOPTED]) else tag
+        except redis.ResponseError as error:  # out of memory: the run is worth more than the count
+            logger.warning("can't count a message of another producer: %s", error)
+            return tag
 
     def restore(self, tag: FetchedTag, *, first: bool = True, payload: bytes = b"") -> bool:
         """Put a message back into its list; False when it is not held any more.
@@ -104,19 +108,19 @@ class InFlight:
             **facts: Further facts for people: run id, task, deliveries.
         """
         now = time.time()
-        raw = cast("bytes | None", self.client.hget(self.key, tag)) or b""
         record = {
             "reason": reason,
             "detail": detail[:1000],
             "list": tag.list_key.removeprefix(self.prefix),
             "worker": self.node,
             "at": now,
-            "counted": tag.is_adopted or keys.PUBLICATION_MARK in raw,
             **facts,
         }
+        counted = json.dumps(record | {"counted": True})
         names = [self.key, *(self.prefix + name for name in (keys.DEAD, keys.DEAD_FACTS, keys.DEAD_BYTES))]
         letter_id = uuid.uuid4().hex[:12]
-        arguments = [tag, letter_id, json.dumps(record), now, now - DEAD_LETTER_AGE_S, MAX_DEAD_LETTERS]
+        others = counted if tag.is_adopted else json.dumps(record)
+        arguments = [tag, letter_id, others, counted, now, now - DEAD_LETTER_AGE_S, MAX_DEAD_LETTERS]
         buried = bool(self._bury(keys=names, args=arguments))
         if buried:
             logger.error("dead letter %s: %s: %s", letter_id, reason, detail[:200])

@@ -10,14 +10,12 @@ from typing import Any, cast
 import redis
 
 from config.keys import EVENT_STREAM
-from workers.delivery import guard, keys, scripts
+from workers.delivery import guard, keys
 from workers.delivery.balance import Balance, Held
 from workers.delivery.dead_letters import DeadLetter, DeadLetters
+from workers.delivery.purging import STEP, unmarked
 
 STOCK_IN_FLIGHT = "unacked"
-STEP = 500
-"""Messages that one script looks at."""
-
 RESTORED_MOST = 200
 """Messages at the end of a list that are looked at for redelivered ones."""
 
@@ -170,24 +168,6 @@ class Ledger:
         except redis.ResponseError:
             return 0
         return sum(keys.PUBLICATION_MARK not in value for value in values)
-
-
-def unmarked(client: redis.Redis, key: str) -> tuple[int, int]:
-    """Count the messages of a list or sorted set, and those among them that were never counted.
-
-    Raises:
-        RedisError: The broker does not answer.
-    """
-    script: Callable[..., Any] = client.register_script(scripts.UNMARKED)
-    seen = found = 0
-    while True:
-        try:
-            part, more = cast("tuple[int, int]", script(keys=[key], args=[seen, seen + STEP - 1]))
-        except redis.ResponseError:  # neither list nor sorted set
-            return 0, 0
-        seen, found = seen + part, found + more
-        if part < STEP:
-            return seen, found
 
 
 def _newest(entries: Any) -> str:

@@ -1,4 +1,8 @@
-"""The steps that must not come apart, as Lua scripts; none of them decodes JSON."""
+"""The steps that must not come apart, as Lua scripts; none of them decodes JSON.
+
+A script that fails in its middle is not rolled back. Each therefore writes a message to its new place before it
+removes it from the old one, and does not fail for the sake of a counter or a key of somebody else's type.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,15 @@ import hashlib
 
 _PUSH = """
 local function wake(key)
-  if redis.call('LLEN', key) == 0 then redis.call('LPUSH', key, 1) end
+  if redis.pcall('LLEN', key) == 0 then redis.pcall('LPUSH', key, 1) end
 end
 local function now()
   local time = redis.call('TIME')
   return tonumber(time[1]) + tonumber(time[2]) / 1000000
 end
 local function count(key, counter)
-  redis.call('HINCRBY', key, counter, 1)
-  redis.call('HSETNX', key, 'since', string.format('%.6f', now()))
+  redis.pcall('HINCRBY', key, counter, 1)
+  redis.pcall('HSETNX', key, 'since', string.format('%.6f', now()))
 end
 """
 
@@ -53,8 +57,8 @@ ADOPT = (
 -- KEYS: in flight, counters; ARGV: field, its new name, counter
 local message = redis.call('HGET', KEYS[1], ARGV[1])
 if not message then return 0 end
-redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('HSET', KEYS[1], ARGV[2], message)
+redis.call('HDEL', KEYS[1], ARGV[1])
 count(KEYS[2], ARGV[3])
 return 1
 """
@@ -62,14 +66,15 @@ return 1
 
 FETCH = """
 -- KEYS: in flight, the queues' delayed sets, their lists by priority and queue
--- ARGV: id, number of queues, priorities as digits
--- Answers {list, message}, or the seconds until the next delayed message as text, or false.
+-- ARGV: id, number of queues, priorities as digits, most bytes of a message
+-- Answers {list, message} ({list, false, its size} of a larger one), or the seconds until the next delayed message as
+-- text, or false. A key that is no list or no sorted set is passed over.
 local queues = tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local soonest = false
 for q = 1, queues do
-  local first = redis.call('ZRANGE', KEYS[1 + q], 0, 0, 'WITHSCORES')
+  local first = redis.pcall('ZRANGE', KEYS[1 + q], 0, 0, 'WITHSCORES')
   if first[1] then
     if tonumber(first[2]) > now then
       local left = tonumber(first[2]) - now
@@ -78,17 +83,24 @@ for q = 1, queues do
       local due = redis.call('ZRANGEBYSCORE', KEYS[1 + q], '-inf', now, 'LIMIT', 0, 100)
       for _, member in ipairs(due) do
         local place = string.find(ARGV[3], string.sub(member, 1, 1), 1, true) or 1
-        redis.call('ZREM', KEYS[1 + q], member)
-        redis.call('LPUSH', KEYS[1 + queues + (place - 1) * queues + q], string.sub(member, 2))
+        local pushed = redis.pcall('LPUSH', KEYS[1 + queues + (place - 1) * queues + q], string.sub(member, 2))
+        if type(pushed) == 'number' then redis.call('ZREM', KEYS[1 + q], member) end
       end
     end
   end
 end
 for i = 2 + queues, #KEYS do
-  local message = redis.call('RPOP', KEYS[i])
-  if message then
-    redis.call('HSET', KEYS[1], ARGV[1] .. ' ' .. KEYS[i], message)
+  local message = redis.pcall('RPOP', KEYS[i])
+  if type(message) == 'string' then
+    local noted = redis.pcall('HSET', KEYS[1], ARGV[1] .. ' ' .. KEYS[i], message)
+    if type(noted) == 'table' then
+      redis.call('RPUSH', KEYS[i], message)
+      return noted
+    end
+    if #message > tonumber(ARGV[4]) then return {KEYS[i], false, #message} end
     return {KEYS[i], message}
+  elseif message and not string.find(message.err, 'WRONGTYPE', 1, true) then
+    return message
   end
 end
 if soonest then return string.format('%.6f', soonest) end
@@ -104,9 +116,9 @@ RESTORE = (
 -- KEYS: in flight, list, wake; ARGV: field, RPUSH (next) or LPUSH (last), message or '' for the recorded one, adopted
 local message = redis.call('HGET', KEYS[1], ARGV[1])
 if not message then return 0 end
-redis.call('HDEL', KEYS[1], ARGV[1])
 if ARGV[3] ~= '' then message = ARGV[3] end
 redis.call(ARGV[2], KEYS[2], marked(message, ARGV[4]))
+redis.call('HDEL', KEYS[1], ARGV[1])
 wake(KEYS[3])
 return 1
 """
@@ -118,20 +130,22 @@ DELAY = (
 -- KEYS: in flight, delayed; ARGV: field, due time, priority, adopted
 local message = redis.call('HGET', KEYS[1], ARGV[1])
 if not message then return 0 end
-redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('ZADD', KEYS[2], ARGV[2], ARGV[3] .. marked(message, ARGV[4]))
+redis.call('HDEL', KEYS[1], ARGV[1])
 return 1
 """
 )
 
 BURY = """
--- KEYS: in flight, dead, facts, bytes; ARGV: field, id, facts, time, oldest time to keep, most to keep
+-- KEYS: in flight, dead, facts, bytes
+-- ARGV: field, id, facts, facts of a message that was counted, time, oldest time to keep, most to keep
 local message = redis.call('HGET', KEYS[1], ARGV[1])
 if not message then return 0 end
-redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('ZADD', KEYS[2], ARGV[4], ARGV[2])
-redis.call('HSET', KEYS[3], ARGV[2], ARGV[3])
+local is_counted = string.find(message, '"nexus_publication"', 1, true)
 redis.call('HSET', KEYS[4], ARGV[2], message)
+redis.call('HSET', KEYS[3], ARGV[2], is_counted and ARGV[4] or ARGV[3])
+redis.call('ZADD', KEYS[2], ARGV[5], ARGV[2])
+redis.call('HDEL', KEYS[1], ARGV[1])
 local function drop(ids)
   for _, id in ipairs(ids) do
     redis.call('ZREM', KEYS[2], id)
@@ -139,8 +153,8 @@ local function drop(ids)
     redis.call('HDEL', KEYS[4], id)
   end
 end
-drop(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[5], 'LIMIT', 0, 100))
-local extra = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[6])
+drop(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[6], 'LIMIT', 0, 100))
+local extra = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[7])
 if extra > 0 then drop(redis.call('ZRANGE', KEYS[2], 0, math.min(extra, 100) - 1)) end
 return 1
 """
@@ -153,13 +167,13 @@ TAKE_LETTER = (
 local bytes = redis.call('HGET', KEYS[3], ARGV[1])
 if not bytes then return 0 end
 local at, facts = redis.call('ZSCORE', KEYS[1], ARGV[1]), redis.call('HGET', KEYS[2], ARGV[1])
-redis.call('ZREM', KEYS[1], ARGV[1])
-redis.call('HDEL', KEYS[2], ARGV[1])
-redis.call('HDEL', KEYS[3], ARGV[1])
 if KEYS[5] then
   redis.call('LPUSH', KEYS[5], ARGV[3])
   wake(KEYS[6])
 end
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
+redis.call('HDEL', KEYS[3], ARGV[1])
 if tonumber(ARGV[2]) > 0 then
   redis.call('RPUSH', KEYS[4], cmsgpack.pack({ARGV[1], at, facts, bytes, KEYS[5] or '', ARGV[3] or ''}))
   redis.call('EXPIRE', KEYS[4], ARGV[2])

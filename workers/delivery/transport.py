@@ -26,6 +26,7 @@ from redis.retry import Retry
 from workers.delivery import guard, keys, running, scripts
 from workers.delivery.in_flight import InFlight
 from workers.delivery.keys import FetchedTag
+from workers.delivery.purging import purge
 from workers.delivery.qos import QoS
 
 IDLE_WAIT_S = 0.25
@@ -124,7 +125,8 @@ class FetchMixin(_Channel):
         self._fetch_id = running.next_fetch_id()
         command = ("EVAL", scripts.FETCH) if self._send_script else ("EVALSHA", scripts.FETCH_SHA)
         digits = "".join(str(step) for step in self.priority_steps)
-        self.client.connection.send_command(*command, len(names), *names, self._fetch_id, len(queues), digits)
+        arguments = (self._fetch_id, len(queues), digits, guard.MAX_MESSAGE_BYTES)
+        self.client.connection.send_command(*command, len(names), *names, *arguments)
 
     def _brpop_read(self, **options: Any) -> bool:
         if not self._is_fetching:
@@ -138,8 +140,12 @@ class FetchMixin(_Channel):
         if was_waiting:
             raise Empty  # woken or not: the next tick fetches
         if isinstance(answer, list):
-            list_key, raw = cast("list[bytes]", answer)
-            self._take(FetchedTag(f"{self._fetch_id} {bytes_to_str(list_key)}"), raw)
+            list_key, raw, *size = cast("list[Any]", answer)
+            tag = FetchedTag(f"{self._fetch_id} {bytes_to_str(list_key)}")
+            if size:
+                self.in_flight.bury(tag, "malformed", f"{size[0]} bytes, more than {guard.MAX_MESSAGE_BYTES}")
+            else:
+                self._take(tag, raw)
             return True
         self._wait_s = IDLE_WAIT_S if answer is None else max(MIN_WAIT_S, min(IDLE_WAIT_S, float(answer)))
         self._is_waiting = True
@@ -278,13 +284,23 @@ class FetchMixin(_Channel):
             self._queue_bind(exchange, *meta)
         return [binding.queue for binding in declared]
 
-    def _purge(self, queue: str) -> int:
-        removed: int = super()._purge(queue)
-        key = self.global_keyprefix + keys.delayed(queue)
+    def _size(self, queue: str) -> int:
+        """Count what waits in a queue; a key that is no list counts nothing."""
+        names = [self.global_keyprefix + self._q_for_pri(queue, step) for step in self.priority_steps]
         with self.conn_or_acquire() as client:
-            pipeline: Any = redis.Redis(connection_pool=client.connection_pool).pipeline()
-            delayed: list[int] = pipeline.zcard(key).delete(key).execute()
-        return removed + delayed[0]
+            pipeline: Any = redis.Redis(connection_pool=client.connection_pool).pipeline(transaction=False)
+            for name in names:
+                pipeline.llen(name)
+            sizes: list[Any] = pipeline.execute(raise_on_error=False)
+        return sum(size for size in sizes if isinstance(size, int))
+
+    def _purge(self, queue: str) -> int:
+        """Delete everything that waits in a queue, delayed messages too; the balance sheet has a line for it."""
+        steps = [self._q_for_pri(queue, step) for step in self.priority_steps]
+        names = [self.global_keyprefix + name for name in (*steps, keys.delayed(queue))]
+        with self.conn_or_acquire() as client:
+            plain = redis.Redis(connection_pool=client.connection_pool)
+            return sum(purge(plain, name, self.global_keyprefix) for name in names)
 
     # Ending
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 from typing import Any
 
 import redis
@@ -14,13 +15,15 @@ from celery.utils.log import get_logger
 from celery.worker.consumer.tasks import Tasks
 
 from config.celery_config import celery_app
-from workers.delivery import rescue, running
+from workers.delivery import children, rescue, running
 from workers.delivery.in_flight import InFlight
 from workers.delivery.keys import DELIVERIES_HEADER
 from workers.delivery.lease import RENEW_S, Leases, NameTaken, Owner
 
 EXIT_NAME_TAKEN = 69
 """Exit code of a worker whose node name a live worker has."""
+
+PATIENCE_S = 2.0
 
 logger = get_logger(__name__)
 
@@ -59,6 +62,7 @@ class LeaseStep(bootsteps.StartStopStep):
             tenure = Tenure(in_flight)
             tenure.begin()
             self._tenure = tenure
+            children.watch(parent.pool)
         else:
             self._tenure.resume()
         self._timer = parent.timer.call_repeatedly(RENEW_S, self._tenure.renew)
@@ -80,8 +84,11 @@ class Tenure:
         self._owner: Owner | None = None
 
     def begin(self) -> None:
-        """Take the name, and put back what an earlier process of this name held."""
-        self._take()
+        """Take the name, and put back what an earlier process of this name held.
+
+        An owner that is about to go (the guardian at its rescue, a worker at its end) is waited for.
+        """
+        self._take(patience_s=PATIENCE_S)
         atexit.register(self._end, os.getpid())
         restored, buried = rescue.rescue(celery_app, self._in_flight)
         if restored or buried:
@@ -103,12 +110,17 @@ class Tenure:
         except (redis.RedisError, OSError) as error:
             logger.warning("can't renew the lease: %s", error)
 
-    def _take(self) -> None:
-        try:
-            self._owner = self._leases.take(self._node)
-        except NameTaken as problem:
-            logger.critical("%s", problem)
-            raise WorkerShutdown(EXIT_NAME_TAKEN) from None
+    def _take(self, patience_s: float = 0.0) -> None:
+        end = time.monotonic() + patience_s
+        while True:
+            try:
+                self._owner = self._leases.take(self._node)
+                return
+            except NameTaken as problem:
+                if time.monotonic() >= end:
+                    logger.critical("%s", problem)
+                    raise WorkerShutdown(EXIT_NAME_TAKEN) from None
+            time.sleep(0.1)
 
     def _end(self, pid: int) -> None:
         """Put back what is still held and free the name; in the worker itself, not in a forked child."""

@@ -14,14 +14,19 @@ from config.keys import EVENT_STREAM, REVOKED_FOR_S, REVOKED_SET
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR, QUEUES
 from nexus_tui.models.actions import TargetOutcome
 from nexus_tui.models.audit import Undoable
-from nexus_tui.models.broker import Message, QueueStats
+from nexus_tui.models.broker import Held, Message, QueueStats
+from nexus_tui.models.selection import Frozen, Selection
 from nexus_tui.sources.broker.audit import AuditLog
 from nexus_tui.sources.broker.browse import Browser
+from nexus_tui.sources.broker.bulk import Bulk, Progress, Taken
 from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.broker.detect import detect
+from nexus_tui.sources.broker.edits import Delete, Edit, MoveTo, Reprioritise, check_priority
+from nexus_tui.sources.broker.holding import Holdings
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.observe import Observer
-from nexus_tui.sources.broker.surgery import Surgeon, check_priority
+from nexus_tui.sources.broker.select import Selector
+from nexus_tui.sources.broker.surgery import Surgeon
 from nexus_tui.sources.errors import Invalid, NotFound
 
 _REGISTRY = tuple(spec.name for spec in QUEUES)
@@ -58,7 +63,10 @@ class BrokerSource:
         self._writer = connect(url)  # a change is never repeated behind the operator's back
         self._observer = Observer(reader, self.layout, queues, declared)
         self._browser = Browser(reader, self.layout, is_near=url.path is not None or url.host in _LOOPBACK)
+        self._holdings = Holdings(reader, self.layout)
+        self._selector = Selector(reader, self.layout)
         self._surgeon = Surgeon(self._writer, self.layout)
+        self._bulk = Bulk(self._writer, self.layout, self._surgeon.trash, lambda: reaching(url))
         self.audit = AuditLog(self._writer, self.layout, url)
         self._lock = threading.Lock()
 
@@ -181,36 +189,80 @@ class BrokerSource:
         with reaching(self.url):
             return self._browser.is_unacked(run_id)
 
-    def change_priority(self, message: Message, priority: int, *, front: bool = False, undo: str = "") -> TargetOutcome:
-        """Move a waiting message to another priority in one step.
+    def held(self, limit: int = 1000) -> list[Held]:
+        """List what workers hold, the longest held first."""
+        with reaching(self.url):
+            return self._holdings.all(limit)
+
+    def held_run(self, run_id: str) -> Held | None:
+        """Find the message of a run among what workers hold."""
+        with reaching(self.url):
+            return self._holdings.find(run_id)
+
+    def is_revoked(self, run_id: str) -> bool:
+        """Tell whether an operator revoked a run."""
+        with reaching(self.url):
+            return self._reader.zscore(self.layout.named(REVOKED_SET), run_id) is not None
+
+    def apply(self, message: Message, edit: Edit, *, undo: str = "") -> TargetOutcome:
+        """Change a waiting message in one step; nothing happens when a worker took it since it was read.
 
         Args:
-            message: As it was read; nothing happens when a worker took it meanwhile.
-            priority: 0 is first.
-            front: Whether it runs next of its priority, not last.
+            message: As it was read.
+            edit: The change.
             undo: Token of :meth:`undoable`, under which it can be taken back.
 
         Raises:
+            NotFound: The queue that it should go to does not exist.
             Invalid: The priority is outside 0…9, or the message is not Celery's.
         """
+        self._check(edit)
         with reaching(self.url):
-            return self._surgeon.change_priority(message, priority, front=front, undo=undo)
+            return self._surgeon.apply(message, edit, undo)
 
-    def move(self, message: Message, queue: str, *, front: bool = False, undo: str = "") -> TargetOutcome:
-        """Move a waiting message to another queue in one step; it keeps its priority.
-
-        Raises:
-            NotFound: There is no such queue.
-            Invalid: The message is not Celery's.
-        """
-        self.check_queue(queue)
-        with reaching(self.url):
-            return self._surgeon.move(message, queue, front=front, undo=undo)
+    def change_priority(self, message: Message, priority: int, *, front: bool = False) -> TargetOutcome:
+        """Move a waiting message to another priority, 0 first; with ``front`` it runs next there, not last."""
+        return self.apply(message, Reprioritise(priority, front))
 
     def delete(self, message: Message, *, undo: str = "") -> TargetOutcome:
         """Remove a waiting message in one step."""
+        return self.apply(message, Delete(), undo=undo)
+
+    def freeze(self, selection: Selection) -> Frozen:
+        """Find all waiting messages that match now; a million take some seconds.
+
+        Raises:
+            NotFound: There is no such queue.
+            Invalid: The filter can't be understood.
+        """
+        self.check_queue(selection.queue)
         with reaching(self.url):
-            return self._surgeon.delete(message, undo=undo)
+            return self._selector.freeze(selection)
+
+    def apply_all(self, frozen: Frozen, edit: Edit, *, undo: str = "", taken: Taken | None = None) -> Progress:
+        """Change everything that was frozen and still waits, message by message in single steps.
+
+        Args:
+            frozen: What :meth:`freeze` found.
+            edit: The change.
+            undo: Token of :meth:`undoable`; empty when it is not to be taken back.
+            taken: Called with messages that were just changed.
+
+        Returns:
+            What was really done. A broker that goes away in the middle ends it; ``problem`` then says so.
+
+        Raises:
+            NotFound: The queue that they should go to does not exist.
+            Invalid: The priority is outside 0…9.
+        """
+        self._check(edit)
+        return self._bulk.apply(frozen, edit, undo, taken)
+
+    def _check(self, edit: Edit) -> None:
+        if isinstance(edit, Reprioritise):
+            check_priority(edit.priority)
+        elif isinstance(edit, MoveTo):
+            self.check_queue(edit.queue)
 
     def purge(self, queue: str, *, undo: str) -> int:
         """Remove all that waits in a queue, in one step; return how many messages.

@@ -85,17 +85,22 @@ end
 TAKE_DELAYED = (
     _DELETED
     + """
--- KEYS[1] sorted set, KEYS[2] trash, KEYS[3] counters
--- ARGV: member, new member or '', seconds that the trash lives (0: no trash)
+-- KEYS[1] sorted set, KEYS[2] trash, KEYS[3] wake list, KEYS[4] counters
+-- ARGV: member, new member or '', seconds that the trash lives (0: no trash), new due time or '' for the same
 -- Answers 1 when the member was still there
 local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not due then return 0 end
 redis.call('ZREM', KEYS[1], ARGV[1])
-if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], due, ARGV[2]) end
+if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], ARGV[4] ~= '' and ARGV[4] or due, ARGV[2]) end
+-- Whoever sleeps until the old time must look again.
+if ARGV[4] ~= '' and redis.call('LLEN', KEYS[3]) == 0 then
+  redis.call('LPUSH', KEYS[3], 1)
+  redis.call('EXPIRE', KEYS[3], 60)
+end
 if tonumber(ARGV[3]) > 0 then
   redis.call('RPUSH', KEYS[2], cmsgpack.pack({KEYS[1], ARGV[1], 'delayed', ARGV[2], due}))
   redis.call('EXPIRE', KEYS[2], ARGV[3])
-  if ARGV[2] == '' then count_deleted(KEYS[3], ARGV[1], 1) end
+  if ARGV[2] == '' then count_deleted(KEYS[4], ARGV[1], 1) end
 end
 return 1
 """
@@ -174,13 +179,22 @@ UNDO = (
     _WAKE
     + _DELETED
     + """
--- KEYS[1] trash, KEYS[2] counters; ARGV: how many at most
--- Takes the last changes back first. Answers: messages restored, messages that had started meanwhile
-local restored, started = 0, 0
+-- KEYS[1] trash, KEYS[2] counters; ARGV: how many at most, 'exact' | 'front', the message that was last put back or ''
+-- Takes the last changes back first. Answers: messages restored, messages that had started, what was put back last
+local restored, started, previous = 0, 0, ARGV[3]
+local function take_out(target, changed)
+  if redis.call('LINDEX', target, 0) == changed then return redis.call('LPOP', target) end
+  local near = redis.call('LPOS', target, changed, 'MAXLEN', 2000)
+  return redis.call('LREM', target, near and 1 or -1, changed) > 0
+end
 for _ = 1, tonumber(ARGV[1]) do
-  local packed = redis.call('RPOP', KEYS[1])
+  local packed = redis.call('LINDEX', KEYS[1], ARGV[2] == 'front' and 0 or -1)
   if not packed then break end
   local entry = cmsgpack.unpack(packed)
+  -- In front, in run order from the left: what was taken from the right end on has its left end at the right.
+  local from_start = ARGV[2] == 'front' and entry[7]
+  if not from_start then entry = cmsgpack.unpack(redis.call('LINDEX', KEYS[1], -1)) end
+  redis.call(from_start and 'LPOP' or 'RPOP', KEYS[1])
   local source, message, target, changed, pivot = entry[1], entry[2], entry[3], entry[4], entry[5]
   if target == 'delayed' then
     if changed ~= '' and redis.call('ZREM', source, changed) == 0 then
@@ -190,21 +204,32 @@ for _ = 1, tonumber(ARGV[1]) do
       if changed == '' then count_deleted(KEYS[2], message, -1) end
       restored = restored + 1
     end
-  elseif changed ~= '' and redis.call('LREM', target, -1, changed) == 0 then
+  elseif changed ~= '' and not take_out(target, changed) then
     started = started + 1
   else
-    -- What ran before it is gone: it is next.
-    if pivot == '' or redis.call('LINSERT', source, 'BEFORE', pivot, message) <= 0 then
-      redis.call('RPUSH', source, message)
+    local placed = ARGV[2] == 'exact' and pivot ~= '' and redis.call('LINSERT', source, 'BEFORE', pivot, message) > 0
+    -- What ran before it is gone: it is next, or just behind what was put back before it.
+    if not placed and ARGV[2] == 'exact' and entry[7] and previous ~= '' then
+      placed = redis.call('LINSERT', source, 'BEFORE', previous, message) > 0
     end
+    if not placed then redis.call('RPUSH', source, message) end
+    if entry[7] then previous = message end
     wake(entry[6])
     if changed == '' then count_deleted(KEYS[2], message, -1) end
     restored = restored + 1
   end
 end
-return {restored, started}
+return {restored, started, previous}
 """
 )
+
+TRASH_HEAD = """
+-- KEYS[1] trash. Answers: how many changes, length of the list of the last one (0: of none, or a delayed set)
+local packed = redis.call('LINDEX', KEYS[1], -1)
+if not packed then return {0, 0} end
+local entry = cmsgpack.unpack(packed)
+return {redis.call('LLEN', KEYS[1]), entry[3] == 'delayed' and 0 or redis.call('LLEN', entry[1])}
+"""
 
 PURGE = """
 -- KEYS: list, trash, list, trash …; ARGV: seconds that the trash lives
@@ -241,6 +266,111 @@ for _ = 1, tonumber(ARGV[1]) do
   back = back + 1
 end
 return back
+"""
+)
+
+
+_EDIT = (
+    _WAKE
+    + _DELETED
+    + """
+local source, neighbour, aside, trash, target = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local lives, push = tonumber(ARGV[1]), ARGV[2]
+local from_left = true
+local function edit(message, changed, pivot)
+  if changed ~= '' then
+    redis.call(push, target, changed)
+    wake(KEYS[7])
+  end
+  if lives > 0 then
+    redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or '', KEYS[6], from_left}))
+    redis.call('EXPIRE', trash, lives)
+    if changed == '' then count_deleted(KEYS[8], message, 1) end
+  end
+end
+-- What was published meanwhile is at the left of what we work on: it is set aside for the time of this step.
+local function set_aside(first)
+  local new = 0
+  if first == '' then
+    new = redis.call('LLEN', source)
+  else
+    local place = redis.call('LPOS', source, first, 'MAXLEN', 5000)
+    if not place then
+      if redis.call('LLEN', source) > 5000 then return nil end
+      place = redis.call('LLEN', source)
+    end
+    new = place
+  end
+  for _ = 1, new do redis.call('LMOVE', source, aside, 'LEFT', 'RIGHT') end
+  return new
+end
+local function put_back(new)
+  for _ = 1, new do redis.call('LMOVE', aside, source, 'RIGHT', 'LEFT') end
+end
+"""
+)
+
+LAY_OVER = (
+    _EDIT
+    + """
+-- KEYS: list, the list that is consumed after it, empty list, trash, target, wake lists of list and target, counters
+-- ARGV: seconds that the trash lives, LPUSH | RPUSH, message that was last at the left, how many messages,
+--   how many must stay in the list, then for each to be changed: its place from 0, its SHA1, its new bytes or ''
+-- Takes messages from the left of the list to the right of its neighbour, where they are still consumed after all
+-- others of the list and before the neighbour's own; those that are named are changed.
+-- Answers: messages laid over, messages changed, what is now at the left ('' when nothing is), how many stayed;
+--   false: what was at the left moved away
+local new = set_aside(ARGV[3])
+if not new then return false end
+local laid, changed, next_one, stay = 0, 0, 6, tonumber(ARGV[5])
+for place = 0, tonumber(ARGV[4]) - 1 do
+  local message = redis.call('LINDEX', source, 0)
+  if not message or redis.call('LLEN', source) <= stay then break end
+  if ARGV[next_one] and tonumber(ARGV[next_one]) == place then
+    if redis.sha1hex(message) ~= ARGV[next_one + 1] then break end
+    redis.call('LPOP', source)
+    edit(message, ARGV[next_one + 2], redis.call('LINDEX', source, 0))
+    changed = changed + 1
+    next_one = next_one + 3
+  else
+    redis.call('LMOVE', source, neighbour, 'LEFT', 'RIGHT')
+    laid = laid + 1
+  end
+end
+local first, rest = redis.call('LINDEX', source, 0) or '', redis.call('LLEN', source)
+put_back(new)
+return {laid, changed, first, rest}
+"""
+)
+
+LAY_BACK = (
+    _EDIT
+    + """
+-- KEYS and ARGV as above, but places count from the right of the neighbour, and after the message at the left of the
+--   list comes the SHA1 of the message that is expected at the right of the neighbour.
+-- Answers: messages looked at, messages changed, what is now at the left; false when another message is there
+from_left = false
+if redis.sha1hex(redis.call('LINDEX', neighbour, -1) or '') ~= ARGV[4] then return false end
+local new = set_aside(ARGV[3]) or 0
+local looked, changed, next_one = 0, 0, 6
+for place = 0, tonumber(ARGV[5]) - 1 do
+  local message = redis.call('LINDEX', neighbour, -1)
+  if not message then break end
+  if ARGV[next_one] and tonumber(ARGV[next_one]) == place then
+    if redis.sha1hex(message) ~= ARGV[next_one + 1] then break end
+    redis.call('RPOP', neighbour)
+    edit(message, ARGV[next_one + 2], redis.call('LINDEX', source, 0))
+    changed = changed + 1
+    next_one = next_one + 3
+  else
+    redis.call('LMOVE', neighbour, source, 'RIGHT', 'LEFT')
+  end
+  looked = looked + 1
+end
+local first = redis.call('LINDEX', source, 0) or ''
+put_back(new)
+if redis.call('LLEN', source) > 0 then wake(KEYS[6]) end
+return {looked, changed, first}
 """
 )
 

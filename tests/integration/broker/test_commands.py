@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nexus_tui.actions.runs import RunAgain
+from nexus_tui.actions.again import RunAgain
 from nexus_tui.models.runs import Run
 from nexus_tui.sources import Sources
 from nexus_tui.sources.catalog import CatalogSource
@@ -49,6 +49,81 @@ def test_exit_codes_tell_what_was_wrong(stack: Stack) -> None:
     assert nexus(stack, "delete", "ffffffff-0000-0000-0000-000000000000", "--yes")[0] == 4
     assert nexus(stack, "move", run_id, "--yes")[0] == 2
     assert nexus(stack, "purge", "default_queue", "--yes", "--read-only")[0] == 5
+    assert stack.redis.llen("default_queue:5") == 1
+
+
+def test_a_dry_run_says_what_would_happen_and_changes_nothing(stack: Stack) -> None:
+    ids = [stack.send(number) for number in range(2)]
+    code, rows, _ = nexus(stack, "priority", ids[1][:13], ids[0], "0", "--front", "--dry-run")
+    assert (code, [(row["target"], row["done"], row["message"]) for row in rows]) == (
+        0,
+        [
+            (ids[1], True, "default_queue, place 1 → moved to the front of priority 0"),
+            (ids[0], True, "default_queue, place 0 → moved to the front of priority 0"),
+        ],
+    )
+    code, [row], _ = nexus(stack, "purge", "default_queue", "--dry-run")
+    assert (code, row["message"], row["matching"], row["dry_run"]) == (0, "2 messages → purged", 2, True)
+    assert nexus(stack, "delete", "ffffffff-0000-0000-0000-000000000000", "--dry-run")[0] == 4
+    assert stack.redis.llen("default_queue:5") == 2
+
+
+def test_a_count_that_does_not_match_is_refused(stack: Stack) -> None:
+    for number in range(3):
+        stack.send(number)
+    code, _, said = nexus(stack, "delete", "--from", "default_queue", "--yes", "--count", "2")
+    assert (code, said) == (5, "nexus-tui: --count 2, but there are 3 targets: nothing was changed\n")
+    code, [row], _ = nexus(stack, "delete", "--from", "default_queue", "--yes", "--count", "3")
+    assert (code, row["message"], row["changed"], row["started"]) == (0, "deleted 3", 3, 0)
+
+
+def test_more_than_a_hundred_targets_need_their_number_or_the_name_of_the_queue(stack: Stack) -> None:
+    for number in range(101):
+        stack.send(number)
+    command = ("move", "--from", "default_queue", "--filter", "task:trace", "email_queue", "--yes")
+    code, _, said = nexus(stack, *command)
+    assert (code, said) == (5, "nexus-tui: 101 targets are many: add --count 101 (nothing was changed)\n")
+    assert nexus(stack, *command, "--count", "101")[0] == 0
+    code, [row], _ = nexus(stack, "purge", "email_queue", "--yes")
+    assert (code, row["message"]) == (0, "purged 101 messages")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("delete",),
+        ("delete", "--filter", "task:x"),
+        ("delete", "someid", "--from", "default_queue"),
+        ("priority", "someid", "ten"),
+        ("priority", "someid", "10"),
+        ("delay", "someid"),
+        ("delay", "someid", "--at", "tomorrow"),
+        ("delay", "someid", "--at", "2030-01-01T00:00:00"),
+        ("retry",),
+        ("retry", "someid", "--kwargs", "[]"),
+        ("revoke", "someid", "--terminate", "--signal", "SIGFOO"),
+    ],
+    ids=" ".join,
+)
+def test_what_makes_no_sense_is_a_mistake_of_usage(stack: Stack, words: tuple[str, ...]) -> None:
+    from nexus_tui.cli import _EXIT_CODES, cli
+    from nexus_tui.cli.shared import Target
+    from nexus_tui.sources.errors import SourceError
+
+    with pytest.raises(SourceError) as refused:
+        cli.main([*words, "--yes"], standalone_mode=False, obj=Target(stack.url.redis_py))
+    assert next(code for kind, code in _EXIT_CODES if isinstance(refused.value, kind)) == 2
+
+
+def test_a_broker_that_refuses_writes_is_told_and_nothing_changed(stack: Stack) -> None:
+    run_id = stack.send(1)
+    stack.redis.config_set("min-replicas-to-write", 1)
+    try:
+        code, _, said = nexus(stack, "delete", run_id, "--yes")
+    finally:
+        stack.redis.config_set("min-replicas-to-write", 0)
+    assert code == 5
+    assert "NOREPLICAS" in said or "Not enough good replicas" in said
     assert stack.redis.llen("default_queue:5") == 1
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from config.broker_url import BrokerUrl
-from nexus_tui.actions.runs import ChangePriority
+from nexus_tui.actions.messages import ChangePriority
 from nexus_tui.sources import Sources
 from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.errors import Invalid, NotFound, Unreachable
@@ -225,7 +225,7 @@ def test_each_message_runs_once_while_priorities_change_beside_two_workers(stack
     for thread in workers:
         thread.join()
     wait_until(lambda: len(stack.executions()) == 1200, 60)
-    wait_until(lambda: not stack.redis.hlen("unacked"))
+    wait_until(lambda: not list(stack.redis.scan_iter("nexus:inflight:*")))
     assert moved > 100
     assert ran_meanwhile > 100
     assert set(stack.executions().values()) == {1}

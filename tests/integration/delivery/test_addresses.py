@@ -13,9 +13,9 @@ from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 from benchmarks.faults.malformed import message
+from benchmarks.faults.proxy import Proxy
 from config.paths import Paths
 from config.settings import embedded_password
-from tests.integration.delivery.proxy import Proxy
 from workers.delivery import keys
 
 

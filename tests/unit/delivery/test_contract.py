@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
+from celery.concurrency.asynpool import AsynPool
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from kombu.transport import redis as kombu_redis
@@ -27,6 +28,7 @@ def test_kombu_and_celery_are_the_versions_whose_internals_we_know() -> None:
         (_redis.Channel, "_brpop_read", ["self", "options"]),
         (_redis.Channel, "_put", ["self", "queue", "message", "kwargs"]),
         (_redis.Channel, "_purge", ["self", "queue"]),
+        (_redis.Channel, "_size", ["self", "queue"]),
         (_redis.Channel, "_lookup", ["self", "exchange", "routing_key", "default"]),
         (_redis.Channel, "_receive_one", ["self", "c"]),
         (_redis.Channel, "_deliver_fanout_message", ["self", "message", "exchange"]),
@@ -47,6 +49,9 @@ def test_kombu_and_celery_are_the_versions_whose_internals_we_know() -> None:
         (Consumer, "on_unknown_task", ["self", "body", "message", "exc"]),
         (Consumer, "on_invalid_task", ["self", "body", "message", "exc"]),
         (Consumer, "ensure_connected", ["self", "conn"]),
+        (Consumer, "on_connection_error_after_connected", ["self", "exc"]),
+        (AsynPool, "_event_process_exit", ["self", "hub", "proc"]),
+        (AsynPool, "_track_child_process", ["self", "proc", "hub"]),
         (Request, "on_failure", ["self", "exc_info", "send_failed_event", "return_ok"]),
         (Request, "reject", ["self", "requeue"]),
     ],

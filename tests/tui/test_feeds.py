@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from nexus_tui.feeds import essence_of_queues, program_reader
 from nexus_tui.models.broker import QueueStats
 from nexus_tui.models.workers import Program
-from nexus_tui.poller import essence_of_queues, program_reader
 
 QUEUE = QueueStats("ai_queue", 0, (0,) * 10, in_flight=0, in_per_s=0.13, out_per_s=0.13, history=(0, 0))
 

@@ -1,0 +1,203 @@
+"""What the dashboard reads of one application, each part in a thread of its own, at its own pace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from nexus_tui.models import moment
+from nexus_tui.models.broker import QueueStats
+from nexus_tui.models.recent import Recent
+from nexus_tui.models.snapshot import Reading, Snapshot
+from nexus_tui.models.text import age
+from nexus_tui.models.workers import Program, Worker
+from nexus_tui.poller import Feed
+from nexus_tui.screens.host import Troubles
+from nexus_tui.sources import Sources
+
+ASK_AGAIN_S = 10.0
+"""Programs that left no traces are asked for after so long."""
+
+_SETTLED = frozenset({"RUNNING", "STOPPED", "EXITED", "FATAL"})
+"""States of a program that don't pass by themselves."""
+
+LATEST, RUNNING, FAILURES = 200, 50, 50
+
+NOTHING_RECENT = Recent(version=-1)
+UNKNOWN_PLACE = "…"
+
+
+class Feeds:
+    """Queues, workers, programs and the newest runs of one application.
+
+    Args:
+        sources: Where they are read.
+        changed: Called in a feed's thread when something would be drawn otherwise.
+
+    Attributes:
+        place: What the broker is, in words.
+    """
+
+    def __init__(self, sources: Sources, changed: Callable[[], object]) -> None:
+        self.place = UNKNOWN_PLACE
+        self._sources = sources
+        self._tell = changed
+        self._joined: tuple[object, object, Reading[tuple[Worker, ...]]] = (None, None, Reading())
+        self.queues = Feed(
+            "broker", self._read_queues, self._changed, interval_s=0.5, calm_s=0.8, essence=essence_of_queues
+        )
+        self.workers = Feed(
+            "workers",
+            lambda: sources.control.workers(),
+            changed,
+            interval_s=2.0,
+            calm_s=5.0,
+            essence=essence_of_workers,
+        )
+        self.programs = Feed(
+            "supervisor", program_reader(sources), self._changed, interval_s=0.8, essence=essence_of_programs
+        )
+        self.runs = Feed("history", recent_reader(sources), self._changed, interval_s=0.5, calm_s=0.7)
+
+    def start(self) -> None:
+        """Begin to read."""
+        for feed in self.all:
+            feed.start()
+
+    def stop(self) -> None:
+        """Stop after what is under way."""
+        for feed in self.all:
+            feed.stop()
+
+    def read_now(self) -> None:
+        """Read everything now."""
+        for feed in self.all:
+            feed.read_now()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What every source last said, workers joined with programs."""
+        return Snapshot(self.queues.reading, self._joined_workers(), self.programs.reading)
+
+    @property
+    def recent(self) -> Recent:
+        """The newest part of the history."""
+        return self.runs.reading.value or NOTHING_RECENT
+
+    @property
+    def troubles(self) -> Troubles:
+        """What is wrong with the data now."""
+        now = moment.now()
+        return Troubles(*(feed.trouble(now) for feed in self.all))
+
+    @property
+    def all(self) -> tuple[Feed[Any], ...]:
+        """Every feed."""
+        return (self.queues, self.workers, self.programs, self.runs)
+
+    def _changed(self) -> None:
+        self.workers.hurry()
+        self._tell()
+
+    def _read_queues(self) -> tuple[QueueStats, ...]:
+        if self.place == UNKNOWN_PLACE:
+            self.place = self._sources.broker.describe()
+        return self._sources.broker.queues(self._sources.control.consumers())
+
+    def _joined_workers(self) -> Reading[tuple[Worker, ...]]:
+        workers, programs = self.workers.reading, self.programs.reading
+        if self._joined[0] is not workers or self._joined[1] is not programs:
+            from nexus_tui.sources import fleet
+
+            known = workers.value is not None or programs.value is not None
+            joined = fleet.join(workers.value or (), programs.value or (), moment.now()) if known else None
+            taken = workers if workers.value is not None else programs
+            self._joined = (workers, programs, Reading(joined, taken.taken_at, workers.problem))
+        return self._joined[2]
+
+
+def recent_reader(sources: Sources) -> Callable[[], Recent]:
+    """Make a reader of the newest runs that asks for rows only when the history's version has changed."""
+    last: list[Recent] = []
+
+    def read() -> Recent:
+        history = sources.history
+        version = history.version()
+        if last and last[0].version == version:
+            return last[0]
+        last[:] = [
+            Recent(
+                version=version,
+                latest=tuple(history.runs("", LATEST, 0)),
+                running=tuple(history.runs("state:started", RUNNING, 0)),
+                failures=tuple(history.runs("state:failure", FAILURES, 0)),
+                lag_s=history.lag_s(),
+            )
+        ]
+        return last[0]
+
+    return read
+
+
+def program_reader(sources: Sources) -> Callable[[], tuple[Program, ...]]:
+    """Make a reader of the programs that asks Supervisor when they left new traces, and every few seconds."""
+    last: list[tuple[tuple[Program, ...], object, float]] = []
+
+    def read() -> tuple[Program, ...]:
+        supervisor = sources.supervisor
+        if last:
+            programs, traces, asked_at = last[0]
+            is_settled = all(program.state in _SETTLED for program in programs)
+            waits = is_settled and time.monotonic() - asked_at < ASK_AGAIN_S
+            if waits and supervisor.traces(programs) == traces:
+                return programs
+            last.clear()
+        programs = supervisor.programs()
+        last.append((programs, supervisor.traces(programs), time.monotonic()))
+        return programs
+
+    return read
+
+
+def essence_of_queues(queues: tuple[QueueStats, ...]) -> object:
+    """Take what of queues is worth a repaint: what is drawn of rates and ages, and not that nothing still waits."""
+    return tuple(
+        (
+            age(queue.oldest_age_s),
+            age(queue.drains_in_s),
+            replace(
+                queue,
+                in_per_s=_roughly(queue.in_per_s, 0.1),
+                out_per_s=_roughly(queue.out_per_s, 0.1),
+                oldest_age_s=None,
+                history=queue.history if any(queue.history) else (),
+            ),
+        )
+        for queue in queues
+    )
+
+
+def essence_of_workers(workers: tuple[Worker, ...]) -> object:
+    """Take what of workers is worth a repaint: not the heartbeat, nor a wavering of CPU and memory."""
+    return tuple(
+        replace(
+            worker,
+            heartbeat_at=None,
+            uptime_s=None,
+            cpu_percent=_roughly(worker.cpu_percent, 5),
+            rss_bytes=_roughly(worker.rss_bytes, 5_000_000),
+            children=tuple((child.pid, child.run_id) for child in worker.children),  # pyright: ignore[reportArgumentType]
+        )
+        for worker in workers
+    )
+
+
+def essence_of_programs(programs: tuple[Program, ...]) -> object:
+    """Take what of programs is worth a repaint: not how long they run."""
+    return tuple((program.name, program.state, program.pid) for program in programs)
+
+
+def _roughly(value: float | None, step: float) -> int | None:
+    return None if value is None else round(value / step)
