@@ -8,9 +8,10 @@ import redis
 from redis.exceptions import NoScriptError
 
 OBSERVE = """
--- KEYS[1] unacked hash, KEYS[2…] lists; ARGV: header of the time, most entries and most bytes of unacked to look at
+-- KEYS[1] unacked hash, KEYS[2…] lists
+-- ARGV: header of the time, most entries and most bytes of unacked to look at, the time now as Celery writes an ETA
 -- Answers: lengths (-1: not a list), times of the next two messages of each list,
---   [exchange, routing key, count …] | false
+--   [exchange, routing key, count, how many of them wait for their time, the first of these times …] | false
 -- With stock delivery a message in flight does not say which list it came from, only its exchange and routing key.
 local header, most, budget = '"' .. ARGV[1] .. '"', tonumber(ARGV[2]), tonumber(ARGV[3])
 local function sent_at(message)
@@ -30,15 +31,21 @@ for index = 2, #KEYS do
 end
 local held = redis.pcall('HLEN', KEYS[1])
 if type(held) == 'table' or held > most then return {lengths, times, false} end
-local counts, flat = {}, {}
+local counts, waits, flat = {}, {}, {}
 for _, tag in ipairs(redis.call('HKEYS', KEYS[1])) do
   budget = budget - redis.call('HSTRLEN', KEYS[1], tag)
   if budget < 0 then return {lengths, times, false} end
-  local tail = string.sub(redis.call('HGET', KEYS[1], tag) or '', -512)
+  local message = redis.call('HGET', KEYS[1], tag) or ''
+  local tail = string.sub(message, -512)
   local exchange, key = string.match(tail, ',%s*"([^"]*)"%s*,%s*"([^"]*)"%s*%]%s*$')
   if key then
     local name = exchange .. '\\0' .. key
     counts[name] = (counts[name] or 0) + 1
+    local eta = string.match(message, '"eta": ?"([^"]+)"')
+    if eta and eta > ARGV[4] then
+      local known = waits[name]
+      waits[name] = {known and known[1] + 1 or 1, known and known[2] < eta and known[2] or eta}
+    end
   end
 end
 for name, count in pairs(counts) do
@@ -46,6 +53,8 @@ for name, count in pairs(counts) do
   flat[#flat + 1] = string.sub(name, 1, cut - 1)
   flat[#flat + 1] = string.sub(name, cut + 1)
   flat[#flat + 1] = count
+  flat[#flat + 1] = waits[name] and waits[name][1] or 0
+  flat[#flat + 1] = waits[name] and waits[name][2] or ''
 end
 return {lengths, times, flat}
 """
