@@ -64,6 +64,7 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, as_json: 
     """List queues, or one QUEUE with its waiting messages in run order."""
     sources = target.sources()
     rows = _queues(sources)
+    _say_what_is_missing(sources)
     if queue is None:
         if as_json:
             print_json([_queue_json(row) for row in rows])
@@ -298,6 +299,11 @@ def _message_json(row: Message) -> dict[str, Any]:
 
 def _run_json(row: Run) -> dict[str, Any]:
     return to_json(row)
+
+
+def _say_what_is_missing(sources: Sources) -> None:
+    if sources.broker.missing:
+        click.echo(f"nexus-tui: not everything is known of this broker: {sources.broker.missing}", err=True)
 
 
 def _print_queues(rows: list[QueueStats]) -> None:

@@ -107,6 +107,11 @@ class BrokerSource:
         with self._lock, reaching(self.url):
             return self._observer.read(consumers)
 
+    @property
+    def missing(self) -> str:
+        """What the broker does not let its user read, as far as was noticed; empty when nothing is missing."""
+        return self._observer.missing
+
     def queue(self, name: str) -> QueueStats:
         """Read one queue.
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoPermissionError, NoScriptError
 
 from config.keys import PAUSED_HASH, SENT_AT_HEADER, WORKER_HASH
 from nexus_tui.models.broker import QueueStats
@@ -82,6 +82,7 @@ class Observer:
         self._paused: frozenset[str] = frozenset()
         self._orphans: frozenset[str] = frozenset()
         self._reliable = Reliable(layout)
+        self.missing = ""
         self._memory: dict[str, Memory] = {}
         self._lists: dict[str, tuple[str, ...]] = {}
 
@@ -145,6 +146,8 @@ class Observer:
             if isinstance(replies[0], NoScriptError) and attempt == 0:
                 self._observe.load()
                 continue
+            if isinstance(replies[0], NoPermissionError):
+                replies[0] = self._without_scripts(lists)
             if isinstance(replies[0], Exception):
                 raise replies[0]
             heartbeats = {} if isinstance(replies[1], Exception) else cast("dict[bytes, bytes]", replies[1])
@@ -163,12 +166,26 @@ class Observer:
             found = self._lists[name] = self._layout.keys(name)
         return found
 
+    def _without_scripts(self, lists: list[str]) -> Any:
+        """Read what a user may read who may not run scripts: the lengths; ages and what is in flight are unknown."""
+        self.missing = "its user may not run scripts (EVALSHA): ages and what is in flight are unknown"
+        pipeline = self._client.pipeline(transaction=False)
+        for key in lists:
+            pipeline.llen(key)
+        lengths: list[Any] = pipeline.execute(raise_on_error=False)
+        refused = [length for length in lengths if isinstance(length, NoPermissionError)]
+        if refused and len(refused) == len(lists):
+            return refused[0]
+        known = [-1 if isinstance(length, Exception) else int(length) for length in lengths]
+        return [known, [[] if length <= 0 else [b""] for length in known], None]
+
     def _add_scan(self, pipeline: Any) -> None:
         pipeline.scan(self._cursor, match=_escaped(self._layout.bindings) + "*", count=SCAN_STEP)
 
     def _take_scan(self, replies: list[Any]) -> None:
         if isinstance(replies[0], Exception):
             self._cursor = 0
+            self.missing = self.missing or "its user may not SCAN: only the queues of the registry are known"
             return
         self._cursor, found = replies[0]
         for raw in found:
