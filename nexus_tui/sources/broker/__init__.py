@@ -179,7 +179,7 @@ class BrokerSource:
         return None
 
     def ids(self, prefix: str, limit: int = 10) -> list[str]:
-        """List ids of waiting messages that begin with ``prefix``."""
+        """List ids of messages that wait or are held by a worker, and begin with ``prefix``."""
         found: list[str] = []
         with reaching(self.url):
             for name in self._order(None):
@@ -187,7 +187,9 @@ class BrokerSource:
                     found += self._browser.ids(name, step, prefix, limit)
                     if len(found) >= limit:
                         return found[:limit]
-        return found
+                found += self._browser.delayed_ids(name, prefix)
+            held = (row.id for row in self._holdings.all() if row.id.startswith(prefix))
+        return list(dict.fromkeys((*found, *held)))[:limit]
 
     def is_unacked(self, run_id: str) -> bool:
         """Tell whether a worker has taken a run's message and not acknowledged it: it runs, or comes back."""

@@ -90,16 +90,22 @@ class Browser:
 
     def find_delayed(self, queue: str, run_id: str) -> Message | None:
         """Look for a run's message among those that reliable delivery keeps until their time."""
+        delayed = self._delayed_containing(queue, json.dumps(run_id))
+        return next((message for message in delayed if message.id == run_id), None)
+
+    def delayed_ids(self, queue: str, prefix: str) -> list[str]:
+        """List the ids of delayed messages that begin with ``prefix``."""
+        return [row.id for row in self._delayed_containing(queue, f'"{prefix}') if row.id.startswith(prefix)]
+
+    def _delayed_containing(self, queue: str, text: str) -> Iterator[Message]:
         key, start = self._layout.delayed(queue), 0
         size = self._client.zcard(key)
         while start < size:
-            for member in self._find_delayed([key], [json.dumps(run_id), start, start + CHUNK - 1]):
+            for member in self._find_delayed([key], [text, start, start + CHUNK - 1]):
                 priority = int(member[:1]) if member[:1].isdigit() else 0
                 message = decode(member[1:], queue=queue, priority=priority, position=0, now=time.time())
-                if message.id == run_id:
-                    return replace(message, is_delayed=True)
+                yield replace(message, is_delayed=True)
             start += CHUNK - OVERLAP
-        return None
 
     def is_unacked(self, run_id: str) -> bool:
         """Tell whether a worker has taken a run's message and not acknowledged it."""
