@@ -61,9 +61,9 @@ def _rescues(stack: Stack) -> tuple[list[float], int]:
     unexplained = 0
     for starts in stack.starts().values():
         for (at, pids), (again_at, _) in itertools.pairwise(starts):
-            killed = [when for victim, when in stack.victims if victim in pids and at <= when <= again_at]
+            killed = [since for pid, since, until in stack.victims if pid in pids and at <= until and since <= again_at]
             if killed:
-                rescues.append(again_at - killed[0])
+                rescues.append(again_at - max(at, killed[0]))
             else:
                 unexplained += 1
     return rescues, unexplained

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,8 @@ class Stack:
         self._options = ["-c", str(concurrency), "--prefetch-multiplier", str(prefetch)]
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self.exits: list[int] = []
-        self.victims: list[tuple[int, float]] = []
+        self.victims: list[tuple[int, float, float]] = []
+        self.begun: Counter[str] = Counter()
         self._programs: list[subprocess.Popen[bytes]] = []
         for number in range(workers):
             self.start_worker(f"w{number}")
@@ -113,6 +115,7 @@ class Stack:
     def start_worker(self, name: str) -> None:
         """Start a worker, as supervisord would."""
         options = ["-n", f"{name}@faults", "--without-gossip", "--without-mingle", "-l", "INFO", *self._options]
+        self.begun[name] = self.log(name).count(" ready.") + 1
         queues = ",".join((QUEUE, OTHER_QUEUE))
         self.workers[name] = self.program(
             "celery", "-A", "benchmarks.faults.tasks", "worker", "-Q", queues, *options, log=name
@@ -147,19 +150,22 @@ class Stack:
             self.producer.send_task("faults.work", (f"{prefix}{number}", seconds), **chosen)
 
     def kill_one(self, chance: random.Random) -> None:
-        """Kill a worker's main process or one of its children."""
-        alive = [process.pid for process in self.workers.values() if process.poll() is None]
-        family = {pid: _children(pid) for pid in alive}
-        processes = sorted({*alive, *(child for children in family.values() for child in children)})
+        """Kill a process of a worker that is up: its main one or a child; one that still starts is spared."""
+        alive = [
+            process.pid
+            for name, process in self.workers.items()
+            if process.poll() is None and self.log(name).count(" ready.") >= self.begun[name]
+        ]
+        processes = sorted({*alive, *(child for pid in alive for child in _children(pid))})
         if processes:
             self.kill(chance.choice(processes))
 
     def kill(self, pid: int) -> None:
         """Kill a process, and note it and its children as victims."""
-        gone = [pid, *_children(pid)]
+        gone, before = [pid, *_children(pid)], time.time()
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-            self.victims += [(victim, time.time()) for victim in gone]
+            self.victims += [(victim, before, time.time()) for victim in gone]
 
     def stop_broker(self) -> None:
         """Kill the broker as the kernel would."""

@@ -17,7 +17,7 @@ from workers.history.errors import FilterError, HistoryError
 from workers.history.queries import SILENT_WORKERS, History
 from workers.history.rows import ErrorGroup, Gap, HistoryRun, Slice, TaskStats
 from workers.history.schema import lock_path
-from workers.history.walk import walk
+from workers.history.walk import oldest_at, walk
 
 MAX_CANDIDATES = 10
 _SHOWN_ID = 13
@@ -143,6 +143,11 @@ class HistorySource:
             now = time.time()
             for run in walk(self._history, filter_text):
                 yield _run(run, now)
+
+    def oldest_at(self) -> datetime | None:
+        """Return when the oldest run that is kept was sent; None when there is none."""
+        with _translated():
+            return _maybe_time(oldest_at(self._history))
 
     def last_change(self) -> int:
         """Return the number of the last change of a run, for :meth:`changes`."""

@@ -56,8 +56,10 @@ def failures(
     def question(connection: sqlite3.Connection) -> list[ErrorGroup]:
         condition = compile_filter(node, history.names(connection), time.time())
         rows = connection.execute(
-            "select error_group, task, key from run indexed by run_state"  # noqa: S608
-            f" where state = {_FAILURE} and key >= ? and key < ? and {condition.sql} order by key",
+            # The index is named inside: a filter that nothing can match would leave no plan with it.
+            f"select error_group, task, run.key from run {condition.joins} where run.key in"  # noqa: S608
+            f" (select key from run indexed by run_failed where state = {_FAILURE} and key >= ? and key < ?)"
+            f" and {condition.sql} order by run.key",
             (_key(start), _key(end), *condition.parameters),
         )
         groups: dict[int | None, list[tuple[int | None, int]]] = defaultdict(list)
@@ -225,7 +227,8 @@ def slowest(
     def question(connection: sqlite3.Connection) -> list[HistoryRun]:
         condition = compile_filter(node, history.names(connection), time.time())
         sql = (
-            f"select key from run where ran_s is not null and key >= ? and key < ? and {condition.sql}"  # noqa: S608
+            f"select run.key from run {condition.joins}"  # noqa: S608
+            f" where ran_s is not null and run.key >= ? and run.key < ? and {condition.sql}"
             " order by ran_s desc limit ?"
         )
         keys = [row[0] for row in connection.execute(sql, (_key(start), _key(end), *condition.parameters, limit))]

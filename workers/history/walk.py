@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 
 from workers.history.queries import History
 from workers.history.rows import HistoryRun
+from workers.history.schema import COUNTERS
 
 PAGE = 2_000
 _MICROSECOND = 1e-6
+
+
+def oldest_at(history: History) -> float | None:
+    """Return the time of the oldest run, in seconds since the epoch; None when there is none."""
+
+    def question(connection: sqlite3.Connection) -> float | None:
+        key = connection.execute("select min(key) from run").fetchone()[0]
+        return None if key is None else key // COUNTERS / 1e6
+
+    return history.ask(question, None)
 
 
 def walk(history: History, filter_text: str = "", page: int = PAGE) -> Iterator[HistoryRun]:

@@ -254,7 +254,7 @@ def test_each_message_runs_once_while_priorities_change_beside_two_workers(stack
     for thread in workers:
         thread.join()
     wait_until(lambda: len(stack.executions()) == 1200, 60)
-    wait_until(lambda: not stack.redis.hlen("unacked"))
+    wait_until(lambda: not list(stack.redis.scan_iter("nexus:inflight:*")))
     assert moved > 100
     assert ran_meanwhile > 100
     assert set(stack.executions().values()) == {1}
