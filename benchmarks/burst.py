@@ -128,7 +128,12 @@ def ours(socket: Path, client: redis.Redis, folder: Path, commands: Path, wanted
         published = time.perf_counter()
         settled(history.version, sys.maxsize)
         peak = _peak_rss(child.pid)
-        return {"seen": recorded(history), "publish_s": took_s, "behind_s": time.perf_counter() - published, "peak_rss": peak}
+        return {
+            "seen": recorded(history),
+            "publish_s": took_s,
+            "behind_s": time.perf_counter() - published,
+            "peak_rss": peak,
+        }
 
 
 def recorded(history: History) -> int:
