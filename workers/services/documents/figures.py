@@ -18,8 +18,9 @@ _RAGGED = 4
 
 def columns(rows: list[Row]) -> Iterator[Column]:
     """Give each column that has something in it: in order."""
-    width = max((len(values) for _, values in rows), default=0)
-    if width * len(rows) <= _RAGGED * sum(len(values) for _, values in rows):
+    widths = [len(values) for _, values in rows]
+    width = max(widths, default=0)
+    if width * len(rows) <= _RAGGED * sum(widths):
         padded = (values if len(values) == width else [*values, *[""] * (width - len(values))] for _, values in rows)
         for index, column in enumerate(zip(*padded, strict=True)):
             filled = [value for value in column if value != ""] if "" in column else list(column)
