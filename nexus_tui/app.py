@@ -24,10 +24,12 @@ from nexus_tui.models.recent import Recent
 from nexus_tui.models.snapshot import Snapshot
 from nexus_tui.models.text import safe_text
 from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.failures import FailuresScreen
 from nexus_tui.screens.host import Choice, Troubles
 from nexus_tui.screens.pulse import PulseScreen
 from nexus_tui.screens.queues import QueueScreen, QueuesScreen
 from nexus_tui.screens.run import RunScreen
+from nexus_tui.screens.stats import StatsScreen
 from nexus_tui.screens.tasks import TasksScreen
 from nexus_tui.screens.workers import WorkerScreen, WorkersScreen
 from nexus_tui.sources import Sources
@@ -54,7 +56,9 @@ VIEWS = {
         View("1", "pulse", "Pulse", PulseScreen),
         View("2", "queues", "Queues", QueuesScreen),
         View("3", "tasks", "Tasks", TasksScreen),
+        View("4", "failures", "Failures", FailuresScreen),
         View("5", "workers", "Workers", WorkersScreen),
+        View("7", "stats", "Stats", StatsScreen),
     )
 }
 """The views, in the order of their tabs; keys, tabs, commands and palette follow from it."""
