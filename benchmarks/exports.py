@@ -56,7 +56,7 @@ def measure() -> Sequence[Figure]:
             figures.append(at_most(f"{format_}_peak", [ours], LIMIT_MB, unit="MB"))
             if format_ in PEERS:
                 saved = _in_child("peer", folder, format_) / ours
-                figures.append(at_least(f"{format_}_memory", [saved], 2, peer="a polars dataframe"))
+                figures.append(at_least(f"{format_}_memory", [saved], 1.5, peer="a polars dataframe"))
     return figures
 
 

@@ -52,7 +52,7 @@ def run(measure: Callable[[], Sequence[Figure]]) -> None:
     """Measure and print: with ``--json`` one object, else a table."""
     parser = argparse.ArgumentParser(description=measure.__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args()
+    options, _ = parser.parse_known_args()
     figures = measure()
     if options.json:
         print(json.dumps({figure.name: {k: v for k, v in asdict(figure).items() if k != "name"} for figure in figures}))

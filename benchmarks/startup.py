@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.report import Figure, at_least, run
-from benchmarks.terminal import Terminal
+from tests.terminal import Terminal
 
 RUNS = 7
 GOAL = 1.5
@@ -65,11 +65,8 @@ def _celery_status(environment: Mapping[str, str]) -> float:
 
 
 def _dashboard(environment: Mapping[str, str]) -> float:
-    terminal = Terminal([str(_BIN / "nexus-tui")], environment)
-    try:
-        return terminal.until(f"{WAITING:,}".encode())
-    finally:
-        terminal.close()
+    with Terminal([str(_BIN / "nexus-tui")], environment) as terminal:
+        return terminal.seconds_until(f"{WAITING:,}")
 
 
 if __name__ == "__main__":

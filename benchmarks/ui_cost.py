@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.report import Figure, at_most, run
-from benchmarks.terminal import Terminal
+from tests.terminal import Terminal
 
 RUNS = 3
 WARM_UP_S = 12.0
@@ -38,13 +38,10 @@ def measure() -> Sequence[Figure]:
 
 
 def _costs(command: list[str], environment: dict[str, str]) -> list[tuple[float, float]]:
-    terminal = Terminal(command, environment)
-    try:
-        terminal.until(b"email_queue")
-        terminal.idle(WARM_UP_S)
-        return [terminal.idle(WATCHED_S) for _ in range(RUNS)]
-    finally:
-        terminal.close()
+    with Terminal(command, environment) as terminal:
+        terminal.seconds_until("email_queue")
+        terminal.cost(WARM_UP_S)
+        return [terminal.cost(WATCHED_S) for _ in range(RUNS)]
 
 
 if __name__ == "__main__":

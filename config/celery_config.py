@@ -37,6 +37,7 @@ _RELIABLE_SETTINGS = {
     "worker_consumer": "workers.delivery.consumer:Consumer",
     # A lost child's message is put back, counted, and set aside after the third (workers/delivery/request.py)
     "task_reject_on_worker_lost": True,
+    "task_retry_on_worker_lost": False,
     # Acknowledgements survive a reconnect: what runs goes on
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "worker_lost_wait": 1.0,  # seconds until a dead child's run is given up; 10 would hold the queue up
@@ -98,11 +99,13 @@ def _settings() -> dict[str, Any]:
         "task_track_started": True,
         "task_acks_late": True,
         "task_reject_on_worker_lost": False,
+        "task_retry_on_worker_lost": True,  # by the queue's policy; putting it back would never end with a poison
         "worker_cancel_long_running_tasks_on_connection_loss": True,
         "worker_soft_shutdown_timeout": SOFT_SHUTDOWN_S,
         "worker_enable_soft_shutdown_on_idle": False,
         "worker_prefetch_multiplier": 4,
         "worker_max_tasks_per_child": 200,
+        "worker_pool_restarts": True,  # operators may replace a pool by remote control
         "worker_max_memory_per_child": 400_000,  # kB
         "worker_eta_task_limit": 1000,
         # Results
@@ -125,6 +128,7 @@ def _settings() -> dict[str, Any]:
 
 
 PROCESS_MODULES = (
+    "workers.log_masking",
     "workers.processes",
     "workers.publishing",
     "workers.remote_control",

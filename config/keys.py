@@ -18,6 +18,10 @@ REVOKED_FOR_S = 30 * 24 * 3600
 PAUSED_HASH = "nexus:paused"
 """Hash of a paused queue's name to JSON: since when (``at``), and the ``workers`` that consumed it then."""
 
+ORDERS_HASH = "nexus:orders"
+"""Hash of an order (``pool NODE``, ``consumer NODE QUEUE``, ``rate TASK``, ``time TASK``) to JSON: what workers are to
+obey whenever they start."""
+
 TRASH_HASH = "nexus:trash"
 """Hash of a token to JSON that says what can be undone; what was taken lies in ``nexus:trash:<token>…``."""
 

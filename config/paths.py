@@ -95,7 +95,7 @@ class Paths:
 
     @property
     def temporary(self) -> Path:
-        """Working files of tasks; ``cleanup_temp_files`` removes what is old here and nowhere else."""
+        """Working files of tasks; ``cleanup_temp_files`` removes what is old here, whatever it is."""
         return self.home / "tmp"
 
     @property

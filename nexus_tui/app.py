@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 from textual import constants, on, work
@@ -16,50 +16,26 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from nexus_tui import commands, theme
-from nexus_tui.actions.base import perform
+from nexus_tui.actions.base import Action, Plan, perform
 from nexus_tui.feeds import Feeds
 from nexus_tui.models import moment
-from nexus_tui.models.actions import Outcome
+from nexus_tui.models.actions import MANY, Outcome
 from nexus_tui.models.recent import Recent
 from nexus_tui.models.snapshot import Snapshot
 from nexus_tui.models.text import safe_text
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Choice, Troubles
-from nexus_tui.screens.pulse import PulseScreen
-from nexus_tui.screens.queues import QueueScreen, QueuesScreen
+from nexus_tui.screens.queues import QueueScreen
 from nexus_tui.screens.run import RunScreen
 from nexus_tui.screens.tasks import TasksScreen
-from nexus_tui.screens.workers import WorkerScreen, WorkersScreen
+from nexus_tui.screens.workers import WorkerScreen
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import SourceError
+from nexus_tui.views import FIRST_VIEW, VIEWS
 from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii
 
 REPAINT_PAUSE_S = 0.25
 """Shortest time between two repaints that changes of the sources cause."""
-
-
-@dataclass(frozen=True)
-class View:
-    """One view: its number key, its name after ``:``, its title, its screen."""
-
-    key: str
-    name: str
-    title: str
-    screen: Callable[[], NexusScreen]
-
-
-VIEWS = {
-    view.name: view
-    for view in (
-        View("1", "pulse", "Pulse", PulseScreen),
-        View("2", "queues", "Queues", QueuesScreen),
-        View("3", "tasks", "Tasks", TasksScreen),
-        View("5", "workers", "Workers", WorkersScreen),
-    )
-}
-"""The views, in the order of their tabs; keys, tabs, commands and palette follow from it."""
-
-FIRST_VIEW = "pulse"
 
 
 class NexusApp(App[None], inherit_bindings=False):
@@ -168,7 +144,7 @@ class NexusApp(App[None], inherit_bindings=False):
 
         def answered(choice: Choice | None) -> None:
             if choice is not None:
-                self._perform(choice, done)
+                self._plan(choice, done)
 
         self.push_screen(ConfirmScreen(title, choices), answered)
 
@@ -270,9 +246,33 @@ class NexusApp(App[None], inherit_bindings=False):
             self.tell(f"{names}: runs begin and no events of them are sent. {way}", severity="warning")
 
     @work(thread=True, group="actions")
-    def _perform(self, choice: Choice, done: Callable[[Outcome], None] | None) -> None:
+    def _plan(self, choice: Choice, done: Callable[[Outcome], None] | None) -> None:
         try:
-            outcome = perform(choice.action, self.sources)
+            plan = choice.action.plan(self.sources)
+        except SourceError as error:
+            self.call_from_thread(self.tell, str(error), severity="error")
+            return
+        if plan.count > MANY:
+            self.call_from_thread(self._ask_again, plan, done)
+        else:
+            self._perform(plan.action, done)
+
+    def _ask_again(self, plan: Plan, done: Callable[[Outcome], None] | None) -> None:
+        from nexus_tui.screens.typed import TypedScreen
+
+        def answered(is_typed: bool | None) -> None:
+            if is_typed:
+                self._perform_later(plan.action, done)
+
+        self.push_screen(TypedScreen(plan), answered)
+
+    @work(thread=True, group="actions")
+    def _perform_later(self, action: Action, done: Callable[[Outcome], None] | None) -> None:
+        self._perform(action, done)
+
+    def _perform(self, action: Action, done: Callable[[Outcome], None] | None) -> None:
+        try:
+            outcome = perform(action, self.sources)
         except SourceError as error:
             self.call_from_thread(self.tell, str(error), severity="error")
             return

@@ -200,7 +200,7 @@ def process_image(
     return process(images.process, file_path, asked, _roots(), options=options, progress=RunProgress())
 
 
-@_task(bind=True, reject_on_worker_lost=True)
+@_task(bind=True, reject_on_worker_lost=True, retry_on_worker_lost=False)
 def batch_process_files(
     self: Task,
     files: Annotated[list[Annotated[str, PathMarker()]], Field(min_length=1, max_length=5000)],
@@ -220,7 +220,12 @@ def batch_process_files(
     return self.replace(chord(header, summarize_batch.s()))
 
 
-@_task(reject_on_worker_lost=True, internal=True, Request="workers.batch_request:BatchItemRequest")
+@_task(
+    reject_on_worker_lost=True,
+    retry_on_worker_lost=False,
+    internal=True,
+    Request="workers.batch_request:BatchItemRequest",
+)
 def process_batch_item(file_path: str, operations: list[BatchOperation] | None = None) -> dict[str, Any]:
     """Process one file of a batch; an error becomes its outcome. Submitted by batch_process_files.
 
@@ -240,7 +245,7 @@ def process_batch_item(file_path: str, operations: list[BatchOperation] | None =
     return {"status": "processed", **result}
 
 
-@_task(reject_on_worker_lost=True, internal=True)
+@_task(reject_on_worker_lost=True, retry_on_worker_lost=False, internal=True)
 def summarize_batch(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
     """Put the outcomes of a batch together. Submitted by batch_process_files.
 
@@ -263,13 +268,19 @@ def cleanup_temp_files(
 ) -> dict[str, Any]:
     """Remove working files that no task has touched for a while, below the temporary folder only.
 
+    Below the output root and in the outbox only what a killed run left unfinished goes, after an hour.
+
     Args:
         max_age: Seconds since a file was changed.
         dry_run: Only say what would be removed.
 
     Returns:
-        ``removed``, ``removed_bytes``, ``removed_folders``, ``kept``, ``files`` (the first hundred), ``problems``.
+        ``removed``, ``removed_bytes``, ``removed_folders``, ``kept``, ``files`` (the first hundred), ``problems``,
+        ``unfinished`` (output of killed runs that went).
     """
-    from workers.services.temporary_files import remove_old
+    from workers.services.temporary_files import remove_old, remove_unfinished
 
-    return remove_old(settings().paths.temporary, max_age, dry_run=dry_run)
+    current = settings()
+    places = {current.outputs, current.paths.outbox}
+    unfinished = sum(remove_unfinished(place, dry_run=dry_run) for place in places)
+    return {**remove_old(current.paths.temporary, max_age, dry_run=dry_run), "unfinished": unfinished}

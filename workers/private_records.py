@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from billiard.exceptions import WorkerLostError
 from celery.backends.redis import RedisBackend
 from celery.worker.request import Request
 
+from workers.errors import Crashed
 from workers.privacy import private_arguments, private_reprs, without_private
 
 if TYPE_CHECKING:
@@ -37,6 +39,13 @@ class PrivateRequest(RequestBase):
         if not safe and private_arguments(self.task):
             described["args"], described["kwargs"] = without_private(self.task, self.args, self.kwargs)
         return described
+
+    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
+        """Handle a failed run; that of a dead process says so with the code of our own errors."""
+        error = getattr(exc_info.exception, "exc", exc_info.exception)  # billiard may wrap it with its traceback
+        if isinstance(error, WorkerLostError) and not str(error).startswith(Crashed.code):
+            error.args = (f"{Crashed.code}: the process of this run died ({error})",)
+        return cast("Any", super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok))
 
 
 class PrivateResults(ResultsBase):

@@ -1,4 +1,4 @@
-"""What operators ordered stays in force: revoked runs never start, paused queues are not consumed.
+"""What operators ordered stays in force: revoked runs, paused queues, and what they asked to be remembered.
 
 Celery keeps both in the worker's memory. A worker that was down when the order was broadcast, or restarted
 afterwards, would not know. Each worker therefore reads them from Redis before it consumes anything, and again
@@ -7,6 +7,7 @@ every few seconds.
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from typing import Any, cast
@@ -19,7 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config.celery_config import celery_app
-from config.keys import PAUSED_HASH, REVOKED_FOR_S, REVOKED_SET
+from config.keys import ORDERS_HASH, PAUSED_HASH, REVOKED_FOR_S, REVOKED_SET
 from config.settings import settings
 
 REFRESH_S = 5.0
@@ -30,6 +31,9 @@ OVERLAP_S = 60.0
 """Ids this much older than the last reading are read again: the clocks of two hosts differ."""
 
 TIMEOUT_S = 2.0
+
+MAX_POOL = 256
+"""A remembered pool is never larger."""
 
 worker_state: Any = _state  # the stubs know an older Celery
 logger = logging.getLogger(__name__)
@@ -91,6 +95,51 @@ class PausedQueues:
                 self._consumer.add_task_queue(queue)
 
 
+class RememberedOrders:
+    """Pool sizes, consumed queues, rate and time limits: obeyed again whenever the worker starts or connects."""
+
+    def __init__(self, consumer: Any) -> None:
+        self._consumer = consumer
+        self._tasks = consumer.app.tasks
+
+    def obey(self, client: redis.Redis) -> None:
+        """Read the orders and do what concerns this worker; one that makes no sense is left out.
+
+        Raises:
+            RedisError: The broker does not answer.
+        """
+        orders = cast("dict[bytes, bytes]", client.hgetall(ORDERS_HASH))
+        for name, text in sorted(orders.items()):
+            try:
+                kind, *rest = name.decode().split(" ")
+                self._do(kind, rest, cast("dict[str, Any]", json.loads(text)))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                logger.warning("can't obey the remembered order %.200r: %s", name, error)
+
+    def _do(self, kind: str, rest: list[str], told: dict[str, Any]) -> None:
+        if kind == "pool" and rest == [self._consumer.hostname]:
+            self._resize(max(1, min(MAX_POOL, int(told["size"]))))
+        elif kind == "consumer" and rest[0] == self._consumer.hostname:
+            self._consume(rest[1], consume=bool(told["consume"]))
+        elif kind == "rate" and rest[0] in self._tasks:
+            self._tasks[rest[0]].rate_limit = told["rate"] or None
+            self._consumer.reset_rate_limits()
+        elif kind == "time" and rest[0] in self._tasks:
+            self._tasks[rest[0]].time_limit, self._tasks[rest[0]].soft_time_limit = told["hard"], told["soft"]
+
+    def _resize(self, size: int) -> None:
+        pool = self._consumer.pool
+        more = size - pool.num_processes
+        if more:
+            logger.warning("an operator ordered a pool of %d", size)
+            (pool.grow if more > 0 else pool.shrink)(abs(more))
+            self._consumer._update_prefetch_count(more)
+
+    def _consume(self, queue: str, *, consume: bool) -> None:
+        if consume != (queue in self._consumer.app.amqp.queues.consume_from):
+            (self._consumer.add_task_queue if consume else self._consumer.cancel_task_queue)(queue)
+
+
 class StandingOrders(bootsteps.StartStopStep):
     """Reads the orders each time the worker (re)connects, before its event loop takes the first message."""
 
@@ -111,6 +160,7 @@ class StandingOrders(bootsteps.StartStopStep):
             socket_connect_timeout=TIMEOUT_S,
             retry=Retry(NoBackoff(), 1),
         )
+        RememberedOrders(parent).obey(self._client)
         self._paused = self._paused or PausedQueues(parent)
         self._revoked.read(self._client)
         self._paused.apply(self._paused.read(self._client))

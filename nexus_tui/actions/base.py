@@ -9,13 +9,34 @@ from __future__ import annotations
 import inspect
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
-from nexus_tui.models.actions import Outcome
+from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import Refused, SourceError
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an action would do, its targets found and counted.
+
+    Attributes:
+        action: The same on exactly these targets: what appears later is left alone.
+        rows: Says what would become of each target, or of all together; may take its time.
+        count: Number of targets.
+        queue: Queue whose typed name confirms many targets; empty when they are in several.
+        is_named: Whether the command says by itself that it means all of the queue.
+    """
+
+    action: Action
+    rows: Callable[[], tuple[TargetOutcome, ...]]
+    count: int = 1
+    queue: str = ""
+    is_named: bool = False
 
 
 class Action(ABC):
@@ -48,6 +69,15 @@ class Action(ABC):
     def recorded(self) -> str:
         """The command as the audit log keeps it."""
         return self.command
+
+    def plan(self, sources: Sources) -> Plan:
+        """Find and count the targets, and say what would become of them; changes nothing. Blocks.
+
+        Raises:
+            SourceError: A source can't be reached, or a target is ambiguous.
+        """
+        del sources
+        return Plan(self, lambda: (TargetOutcome(self.label, True, self.question),))
 
     @abstractmethod
     def run(self, sources: Sources) -> Outcome:

@@ -1,67 +1,188 @@
-"""Actions on waiting messages: delete, move to another queue."""
+"""Actions on waiting messages, by id or on everything that matches: delete, move, priority, another time."""
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from abc import abstractmethod
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import ClassVar
 
-from nexus_tui.actions.base import Action
-from nexus_tui.actions.targets import Target, locate, named, not_waiting, undoably
-from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.actions.base import Action, Plan
+from nexus_tui.actions.targets import Target, each, located, named, not_waiting, resolve_all, undoably
+from nexus_tui.models.actions import MANY, Outcome, TargetOutcome
+from nexus_tui.models.broker import Message
+from nexus_tui.models.selection import Frozen, Selection
 from nexus_tui.sources import Sources
+from nexus_tui.sources.broker.bulk import Progress
+from nexus_tui.sources.broker.edits import Delete, Edit, MoveTo, NothingToDo, Reprioritise, Retime
+from nexus_tui.sources.errors import Invalid
 
 
 @dataclass(frozen=True)
-class DeleteMessages(Action):
-    """Delete waiting messages: their runs never happen, and nothing is said to who waits for a result.
+class MessageAction(Action):
+    """A change of waiting messages.
 
     Attributes:
-        run_ids: Full ids or unique beginnings.
+        run_ids: Full ids or unique beginnings; empty with ``within``.
+        within: Everything that matches in a queue, instead of ids.
+        frozen: What ``within`` meant when it was asked; None before :meth:`plan`.
     """
 
-    key: ClassVar[str] = "D"
-    label: ClassVar[str] = "Delete"
-
     run_ids: tuple[str, ...]
+    within: Selection | None = field(default=None, kw_only=True)
+    frozen: Frozen | None = field(default=None, kw_only=True, compare=False, repr=False)
+
+    verb: ClassVar[str]
+    """The command's name."""
 
     @property
-    def question(self) -> str:
-        """Name the runs."""
-        return f"Delete the messages of {named(self.run_ids)}? They never run; for a day this can be undone."
+    @abstractmethod
+    def edit(self) -> Edit:
+        """What happens to each message."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Words of the command behind its targets."""
+        return ()
+
+    @property
+    def what(self) -> str:
+        """Name the targets."""
+        if self.within is None:
+            return named(self.run_ids)
+        if self.frozen is None:
+            return f"everything that waits in {self.within.words}"
+        return f"{self.frozen.count:,} messages of {self.within.words}"
 
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["nexus-tui", "delete", *self.run_ids])
+        return shlex.join(["nexus-tui", self.verb, *self._targets(self.run_ids), *self.words])
+
+    @property
+    def recorded(self) -> str:
+        """The command, with the first ids only when there are many."""
+        if len(self.run_ids) <= MANY:
+            return self.command
+        shown = shlex.join(["nexus-tui", self.verb, *self.run_ids[:MANY]])
+        return f"{shown} … {shlex.join(self.words)} ({len(self.run_ids):,} ids)"
+
+    def _targets(self, run_ids: tuple[str, ...]) -> list[str]:
+        if self.within is None:
+            return list(run_ids)
+        text = self.within.filter_text
+        return ["--from", self.within.queue, *(["--filter", text] if text else [])]
+
+    def plan(self, sources: Sources) -> Plan:
+        """Freeze what is meant, and say what would become of it."""
+        if self.within is None:
+            targets = resolve_all(sources, self.run_ids)
+            whole = tuple(target.id if target else text for text, target in targets)
+            return Plan(replace(self, run_ids=whole), lambda: self._prospects(sources, targets), len(targets))
+        frozen = sources.broker.freeze(self.within)
+        tasks = ", ".join(f"{name or 'no Celery message'} {count:,}" for name, count in frozen.by_task.items())
+        told = f"{frozen.count:,} of {frozen.waiting:,} waiting messages match" + (f": {tasks}" if tasks else "")
+        row = TargetOutcome(self.within.queue, True, told, counts=(("matching", frozen.count),))
+        return Plan(replace(self, frozen=frozen), lambda: (row,), frozen.count, self.within.queue)
 
     def run(self, sources: Sources) -> Outcome:
-        """Delete each message."""
-        label = f"delete {named(self.run_ids)}"
-        return undoably(sources, label, self.run_ids, lambda target, undo: _delete(sources, target, undo))
+        """Change each message."""
+        if self.within is not None:
+            return self.run_on_all(sources, self.frozen or sources.broker.freeze(self.within))
+        self.check(sources)
+        # What is to run in front is pushed there last to first, so that the marked order is kept.
+        run_ids = tuple(reversed(self.run_ids)) if self.edit.front else self.run_ids
+        return undoably(
+            sources, f"{self.verb} {self.what}", run_ids, lambda target, undo: self._change(sources, target, undo)
+        )
 
+    def run_on_all(self, sources: Sources, frozen: Frozen) -> Outcome:
+        """Change everything that was frozen."""
+        token = sources.broker.undoable("messages", f"{self.verb} {replace(self, frozen=frozen).what}")
+        progress = sources.broker.apply_all(frozen, self.edit, undo=token)
+        kept = sources.broker.keep_undo(token) if not progress.problem else bool(progress.changed)
+        return Outcome((summary(frozen, progress, self.edit.past),), token if kept else "")
 
-def _delete(sources: Sources, target: Target, undo: str) -> TargetOutcome:
-    message = locate(sources, target)
-    if message is None:
+    def check(self, sources: Sources) -> None:
+        """Refuse what can't be done to any message, before the first is touched."""
+
+    def would(self, message: Message) -> str:
+        """Say what becomes of a message."""
+        return self.edit.of(message).done
+
+    def absent(self, sources: Sources, target: Target) -> TargetOutcome:
+        """Say why there is no message to change."""
         return not_waiting(sources, target)
-    return sources.broker.delete(message, undo=undo)
+
+    def _change(self, sources: Sources, target: Target, undo: str) -> TargetOutcome:
+        message = located(sources, target)
+        if message is None:
+            return self.absent(sources, target)
+        return sources.broker.apply(message, self.edit, undo=undo)
+
+    def _prospects(self, sources: Sources, targets: list[tuple[str, Target | None]]) -> tuple[TargetOutcome, ...]:
+        return each(sources, self.run_ids, lambda found: self._would(sources, found), targets).targets
+
+    def _would(self, sources: Sources, target: Target) -> TargetOutcome:
+        message = located(sources, target)
+        if message is None:
+            return self.absent(sources, target)
+        place = "before its time" if message.is_delayed else f"place {message.position:,}"
+        try:
+            return TargetOutcome(target.id, True, f"{message.queue}, {place} → {self.would(message)}")
+        except NothingToDo as nothing:
+            return TargetOutcome(target.id, nothing.is_done, str(nothing))
+        except Invalid as wrong:
+            return TargetOutcome(target.id, False, str(wrong))
+
+
+def summary(frozen: Frozen, progress: Progress, past: str) -> TargetOutcome:
+    """Say what became of many messages: ``moved 97, 3 had started``."""
+    told = f"{past} {progress.changed:,}"
+    if progress.problem:
+        rest = progress.wanted - progress.changed
+        told += f" of {progress.wanted:,}, then stopped: {progress.problem}; the same command does the other {rest:,}"
+    else:
+        told += f", {progress.gone:,} had started" if progress.gone else ""
+        told += "".join(f", {count:,} {reason}" for reason, count in progress.kept.items())
+    counts = {"matching": progress.wanted, "changed": progress.changed, "kept": sum(progress.kept.values())}
+    counts["left" if progress.problem else "started"] = progress.gone
+    return TargetOutcome(frozen.selection.queue, not progress.problem, told, counts=tuple(counts.items()))
 
 
 @dataclass(frozen=True)
-class MoveMessages(Action):
+class DeleteMessages(MessageAction):
+    """Delete waiting messages: their runs never happen, and nothing is said to who waits for a result."""
+
+    key: ClassVar[str] = "D"
+    label: ClassVar[str] = "Delete"
+    verb: ClassVar[str] = "delete"
+
+    @property
+    def question(self) -> str:
+        """Name the runs."""
+        return f"Delete the messages of {self.what}? They never run; for a day this can be undone."
+
+    @property
+    def edit(self) -> Edit:
+        """Take it out."""
+        return Delete()
+
+
+@dataclass(frozen=True)
+class MoveMessages(MessageAction):
     """Move waiting messages to another queue, behind what waits there at their priority.
 
     Attributes:
-        run_ids: Full ids or unique beginnings.
         queue: Where they go.
         front: Whether they run next of their priority there, not last.
     """
 
     key: ClassVar[str] = "M"
     label: ClassVar[str] = "Move"
+    verb: ClassVar[str] = "move"
 
-    run_ids: tuple[str, ...]
     queue: str
     front: bool = False
 
@@ -69,23 +190,106 @@ class MoveMessages(Action):
     def question(self) -> str:
         """Name the runs and the queue."""
         place = "in front of" if self.front else "behind"
-        return f"Move {named(self.run_ids)} to {self.queue}, {place} what waits there?"
+        return f"Move {self.what} to {self.queue}, {place} what waits there?"
 
     @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        front = ["--front"] if self.front else []
-        return shlex.join(["nexus-tui", "move", *self.run_ids, self.queue, *front])
+    def words(self) -> tuple[str, ...]:
+        """The queue, and whether in front."""
+        return (self.queue, *(("--front",) if self.front else ()))
 
-    def run(self, sources: Sources) -> Outcome:
-        """Move each message."""
+    @property
+    def edit(self) -> Edit:
+        """Move it."""
+        return MoveTo(self.queue, self.front)
+
+    def plan(self, sources: Sources) -> Plan:
+        """Make sure that the queue exists, too."""
+        self.check(sources)
+        return super().plan(sources)
+
+    def check(self, sources: Sources) -> None:
+        """Make sure that the queue exists."""
         sources.broker.check_queue(self.queue)
-        run_ids = tuple(reversed(self.run_ids)) if self.front else self.run_ids
-        label = f"move {named(self.run_ids)} to {self.queue}"
-        return undoably(sources, label, run_ids, lambda target, undo: self._move(sources, target, undo))
 
-    def _move(self, sources: Sources, target: Target, undo: str) -> TargetOutcome:
-        message = locate(sources, target)
-        if message is None:
-            return not_waiting(sources, target)
-        return sources.broker.move(message, self.queue, front=self.front, undo=undo)
+
+@dataclass(frozen=True)
+class ChangePriority(MessageAction):
+    """Change the priority of waiting runs: 0 is first, 9 is last.
+
+    Attributes:
+        priority: The new priority.
+        front: Whether they run next of their priority, not last.
+    """
+
+    key: ClassVar[str] = "B"
+    label: ClassVar[str] = "Priority"
+    verb: ClassVar[str] = "priority"
+
+    priority: int
+    front: bool = False
+
+    @property
+    def question(self) -> str:
+        """Name the runs and where they go."""
+        place = "in front of" if self.front else "behind"
+        return f"Move {self.what} to priority {self.priority}, {place} what waits there?"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The priority, and whether in front."""
+        return (str(self.priority), *(("--front",) if self.front else ()))
+
+    @property
+    def edit(self) -> Edit:
+        """Give it the priority."""
+        return Reprioritise(self.priority, self.front)
+
+    def plan(self, sources: Sources) -> Plan:
+        """Make sure that the priority exists, too."""
+        self.check(sources)
+        return super().plan(sources)
+
+    def check(self, sources: Sources) -> None:
+        """Make sure that the priority exists."""
+        sources.broker.check_priority(self.priority)
+
+
+@dataclass(frozen=True)
+class ChangeTime(MessageAction):
+    """Let delayed runs begin at another time, or now.
+
+    Only what the broker keeps until its time can be changed: with reliable delivery all of it. Stock workers hold
+    delayed runs in their own memory; revoke such a run and submit it anew.
+
+    Attributes:
+        due_at: The new time (aware); None: now.
+    """
+
+    label: ClassVar[str] = "Time"
+    verb: ClassVar[str] = "delay"
+
+    due_at: datetime | None
+
+    @property
+    def question(self) -> str:
+        """Name the runs and the time."""
+        when = "as soon as a worker is free" if self.due_at is None else f"at {self.due_at.isoformat()}"
+        return f"Let {self.what} run {when}?"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The time."""
+        return ("--now",) if self.due_at is None else ("--at", self.due_at.isoformat())
+
+    @property
+    def edit(self) -> Edit:
+        """Give it the time."""
+        return Retime(self.due_at)
+
+    def absent(self, sources: Sources, target: Target) -> TargetOutcome:
+        """Say who holds it, when a stock worker does."""
+        held, worker = sources.control.whereabouts([target.id]).get(target.id, ("", ""))
+        if held != "scheduled":
+            return super().absent(sources, target)
+        told = f"{worker} holds it in its memory until its time (stock delivery): revoke it and submit it anew"
+        return TargetOutcome(target.id, False, told)

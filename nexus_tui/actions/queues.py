@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nexus_tui.actions.base import Action
+from nexus_tui.actions.base import Action, Plan
 from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.audit import Undoable
 from nexus_tui.sources import Sources
@@ -36,6 +37,13 @@ class PurgeQueue(Action):
         """The command line that does the same."""
         return shlex.join(["nexus-tui", "purge", self.queue])
 
+    def plan(self, sources: Sources) -> Plan:
+        """Count what waits."""
+        sources.broker.check_queue(self.queue)
+        waiting = sources.broker.queue(self.queue).waiting
+        row = TargetOutcome(self.queue, True, f"{waiting:,} messages → purged", counts=(("matching", waiting),))
+        return Plan(self, lambda: (row,), waiting, self.queue, is_named=True)
+
     def run(self, sources: Sources) -> Outcome:
         """Move all of it to the trash."""
         sources.broker.check_queue(self.queue)
@@ -44,69 +52,76 @@ class PurgeQueue(Action):
         if not gone:
             sources.broker.forget_undo(token)
             return Outcome((TargetOutcome(self.queue, True, "was empty"),))
-        return Outcome((TargetOutcome(self.queue, True, f"purged {gone:,} messages"),), token)
+        return Outcome(
+            (TargetOutcome(self.queue, True, f"purged {gone:,} messages", counts=(("changed", gone),)),), token
+        )
 
 
 @dataclass(frozen=True)
-class PauseQueue(Action):
-    """Stop all workers from taking anything more from a queue, also those that start later.
+class _QueueGate(Action):
+    """Closes or opens a queue: remembers it, then tells the workers.
 
     Attributes:
         queue: Its name.
     """
 
     key: ClassVar[str] = "P"
-    label: ClassVar[str] = "Pause"
+    verb: ClassVar[str]
+    consequence: ClassVar[str]
 
     queue: str
 
     @property
     def question(self) -> str:
         """Name the queue and the consequence."""
-        return f"Pause {self.queue}? What was taken runs on; nothing more is taken until it is resumed."
+        return f"{self.label} {self.queue}? {self.consequence}"
 
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["nexus-tui", "pause", self.queue])
+        return shlex.join(["nexus-tui", self.verb, self.queue])
+
+    def plan(self, sources: Sources) -> Plan:
+        """Make sure that the queue exists."""
+        sources.broker.check_queue(self.queue)
+        return Plan(self, lambda: (TargetOutcome(self.queue, True, self.consequence),))
 
     def run(self, sources: Sources) -> Outcome:
-        """Remember the pause, then tell the workers."""
-        outcome = _pause(sources, self.queue)
-        if not outcome.done or outcome.message == _PAUSED_ALREADY:
+        """Remember it, then tell the workers."""
+        outcome = self._turn(sources, self.queue)
+        if outcome.message in (_PAUSED_ALREADY, _NOT_PAUSED):
             return Outcome((outcome,))
-        return Outcome((outcome,), sources.broker.undoable("pause", f"pause {self.queue}", self.queue))
+        return Outcome((outcome,), sources.broker.undoable(self.verb, f"{self.verb} {self.queue}", self.queue))
+
+    @staticmethod
+    @abstractmethod
+    def _turn(sources: Sources, queue: str) -> TargetOutcome: ...
 
 
 @dataclass(frozen=True)
-class ResumeQueue(Action):
-    """Let the workers of a paused queue take from it again.
+class PauseQueue(_QueueGate):
+    """Stop all workers from taking anything more from a queue, also those that start later."""
 
-    Attributes:
-        queue: Its name.
-    """
+    label: ClassVar[str] = "Pause"
+    verb: ClassVar[str] = "pause"
+    consequence: ClassVar[str] = "What was taken runs on; nothing more is taken until it is resumed."
 
-    key: ClassVar[str] = "P"
+    @staticmethod
+    def _turn(sources: Sources, queue: str) -> TargetOutcome:
+        return _pause(sources, queue)
+
+
+@dataclass(frozen=True)
+class ResumeQueue(_QueueGate):
+    """Let the workers of a paused queue take from it again."""
+
     label: ClassVar[str] = "Resume"
+    verb: ClassVar[str] = "resume"
+    consequence: ClassVar[str] = "Its workers take from it again."
 
-    queue: str
-
-    @property
-    def question(self) -> str:
-        """Name the queue."""
-        return f"Resume {self.queue}? Its workers take from it again."
-
-    @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        return shlex.join(["nexus-tui", "resume", self.queue])
-
-    def run(self, sources: Sources) -> Outcome:
-        """Forget the pause, then tell the workers."""
-        outcome = _resume(sources, self.queue)
-        if outcome.message == _NOT_PAUSED:
-            return Outcome((outcome,))
-        return Outcome((outcome,), sources.broker.undoable("resume", f"resume {self.queue}", self.queue))
+    @staticmethod
+    def _turn(sources: Sources, queue: str) -> TargetOutcome:
+        return _resume(sources, queue)
 
 
 @dataclass(frozen=True)
@@ -131,6 +146,12 @@ class Undo(Action):
     def command(self) -> str:
         """The command line that does the same."""
         return shlex.join(["nexus-tui", "undo", *([self.token] if self.token else [])])
+
+    def plan(self, sources: Sources) -> Plan:
+        """Find the change."""
+        change = self._change(sources)
+        row = TargetOutcome(change.token, True, f"{change.label} → taken back")
+        return Plan(Undo(change.token), lambda: (row,))
 
     def run(self, sources: Sources) -> Outcome:
         """Restore what the change took."""

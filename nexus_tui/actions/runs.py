@@ -1,62 +1,91 @@
-"""Actions on runs: revoke, priority, run again."""
+"""Revoking runs, wherever they are: waiting, delayed, fetched, running."""
 
 from __future__ import annotations
 
-import json
-import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
-from nexus_tui.actions.base import Action
-from nexus_tui.actions.targets import (
-    Target,
-    each,
-    ended,
-    is_whole,
-    locate,
-    missing,
-    named,
-    not_waiting,
-    undoably,
-    was,
-)
+from nexus_tui.actions.messages import MessageAction, summary
+from nexus_tui.actions.targets import Target, each, ended, located, missing, was
 from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.broker import Message
+from nexus_tui.models.selection import Frozen
 from nexus_tui.sources import Sources
+from nexus_tui.sources.broker.edits import Delete, Edit
+
+DEFAULT_SIGNAL = "SIGTERM"
+_USE = "; use --terminate"
 
 
 @dataclass(frozen=True)
-class Revoke(Action):
+class Revoke(MessageAction):
     """Revoke runs: what waits never starts; what runs is ended only when asked for.
 
     Attributes:
-        run_ids: Full ids or unique beginnings.
         terminate: Whether to end those that run.
+        signal: How: SIGTERM, SIGKILL, SIGINT, SIGQUIT, SIGUSR1 or SIGHUP.
     """
 
     key: ClassVar[str] = "K"
     label: ClassVar[str] = "Revoke"
+    verb: ClassVar[str] = "revoke"
 
-    run_ids: tuple[str, ...]
     terminate: bool = False
+    signal: str = DEFAULT_SIGNAL
 
     @property
     def question(self) -> str:
         """Name the runs and what will happen to them."""
-        running = "those that run are ended at once" if self.terminate else "those that run go on"
-        return f"Revoke {named(self.run_ids)}? Waiting ones never run; {running}. This can't be undone."
+        running = f"those that run are ended at once ({self.signal})" if self.terminate else "those that run go on"
+        return f"Revoke {self.what}? Waiting ones never run; {running}. This can't be undone."
 
     @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        return shlex.join(["nexus-tui", "revoke", *self.run_ids, *(["--terminate"] if self.terminate else [])])
+    def words(self) -> tuple[str, ...]:
+        """Whether those that run are ended, and how."""
+        signal = ("--signal", self.signal) if self.signal != DEFAULT_SIGNAL else ()
+        return ("--terminate", *signal) if self.terminate else ()
+
+    @property
+    def edit(self) -> Edit:
+        """Take the message out."""
+        return Delete()
+
+    def would(self, message: Message) -> str:
+        """Say that it never runs."""
+        return "never runs"
+
+    def absent(self, sources: Sources, target: Target) -> TargetOutcome:
+        """Say what would become of a run without a message."""
+        if (state := ended(sources, target)) is not None:
+            return TargetOutcome(target.id, state == "REVOKED", was(state))
+        held, worker = sources.control.whereabouts([target.id]).get(target.id, ("", ""))
+        if held == "active":
+            return TargetOutcome(target.id, self.terminate, f"runs on {worker}{'' if self.terminate else _USE}")
+        if not held and target.run is None and not sources.broker.is_unacked(target.id):
+            return missing(target.id)
+        return TargetOutcome(target.id, True, f"held by {worker or 'a worker'} → never runs")
 
     def run(self, sources: Sources) -> Outcome:
         """Revoke each run."""
+        sources.control.check_signal(self.signal)
+        if self.within is not None:
+            return self.run_on_all(sources, self.frozen or sources.broker.freeze(self.within))
         return each(sources, self.run_ids, lambda target: self._revoke(sources, target))
 
+    def run_on_all(self, sources: Sources, frozen: Frozen) -> Outcome:
+        """Take the messages out, and tell that their runs are revoked as they go."""
+
+        def taken(messages: Sequence[Message]) -> None:
+            ids = [message.id for message in messages if message.id]
+            sources.broker.mark_revoked(ids)
+            _tell(sources, ids)
+
+        progress = sources.broker.apply_all(frozen, self.edit, taken=taken)
+        return Outcome((summary(frozen, progress, "revoked"),))
+
     def _revoke(self, sources: Sources, target: Target) -> TargetOutcome:
-        message = locate(sources, target)
+        message = located(sources, target)
         if message is not None:
             outcome = self._revoke_waiting(sources, target, message)
             if outcome is not None:
@@ -69,7 +98,7 @@ class Revoke(Action):
         if not sources.broker.delete(message).done:
             return None
         sources.broker.mark_revoked([target.id])
-        _tell(sources, target.id)
+        _tell(sources, [target.id])
         return TargetOutcome(target.id, True, "revoked before it started")
 
     def _revoke_taken(self, sources: Sources, target: Target) -> TargetOutcome:
@@ -90,119 +119,18 @@ class Revoke(Action):
         state = ended(sources, target)
         if state is not None and state != "REVOKED":
             return TargetOutcome(target.id, False, was(state))
-        _tell(sources, target.id)
+        _tell(sources, [target.id])
         return TargetOutcome(target.id, True, "revoked before it started")
 
     def _revoke_running(self, sources: Sources, target: Target, worker: str) -> TargetOutcome:
         if not self.terminate:
-            return TargetOutcome(target.id, False, f"running on {worker}; use --terminate")
+            return TargetOutcome(target.id, False, f"running on {worker}{_USE}")
         sources.broker.mark_revoked([target.id])
-        sources.control.revoke([target.id], terminate=True)
+        sources.control.revoke([target.id], terminate=True, signal=self.signal)
         return TargetOutcome(target.id, True, f"terminated on {worker}")
 
 
-def _tell(sources: Sources, run_id: str) -> None:
+def _tell(sources: Sources, run_ids: Sequence[str]) -> None:
     """No worker will announce the end of a run that never starts: result backend and history learn it from here."""
-    sources.control.store_revoked([run_id])
-    sources.broker.announce_revoked([run_id])
-
-
-@dataclass(frozen=True)
-class ChangePriority(Action):
-    """Change the priority of waiting runs: 0 is first, 9 is last.
-
-    Attributes:
-        run_ids: Full ids or unique beginnings.
-        priority: The new priority.
-        front: Whether they run next of their priority, not last.
-    """
-
-    key: ClassVar[str] = "B"
-    label: ClassVar[str] = "Priority"
-
-    run_ids: tuple[str, ...]
-    priority: int
-    front: bool = False
-
-    @property
-    def question(self) -> str:
-        """Name the runs and where they go."""
-        place = "in front of" if self.front else "behind"
-        return f"Move {named(self.run_ids)} to priority {self.priority}, {place} what waits there?"
-
-    @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        front = ["--front"] if self.front else []
-        return shlex.join(["nexus-tui", "priority", *self.run_ids, str(self.priority), *front])
-
-    def run(self, sources: Sources) -> Outcome:
-        """Move each message."""
-        sources.broker.check_priority(self.priority)
-        # What is to run in front is pushed there last to first, so that the marked order is kept.
-        run_ids = tuple(reversed(self.run_ids)) if self.front else self.run_ids
-        label = f"priority {self.priority} for {named(self.run_ids)}"
-        return undoably(sources, label, run_ids, lambda target, undo: self._move(sources, target, undo))
-
-    def _move(self, sources: Sources, target: Target, undo: str) -> TargetOutcome:
-        message = locate(sources, target)
-        if message is None:
-            return not_waiting(sources, target)
-        return sources.broker.change_priority(message, self.priority, front=self.front, undo=undo)
-
-
-@dataclass(frozen=True)
-class RunAgain(Action):
-    """Run ended runs again, with the same arguments or with others, in their own queue.
-
-    Attributes:
-        run_ids: Full ids or unique beginnings.
-        kwargs: Keyword arguments that replace those of the same name; None keeps all as they were.
-    """
-
-    key: ClassVar[str] = "R"
-    label: ClassVar[str] = "Run again"
-
-    run_ids: tuple[str, ...]
-    kwargs: dict[str, Any] | None = None
-
-    @property
-    def question(self) -> str:
-        """Name the runs and their arguments."""
-        how = "the same arguments" if self.kwargs is None else f"other {', '.join(self.kwargs)}"
-        return f"Run {named(self.run_ids)} again with {how}? New runs are queued; the old ones stay in the history."
-
-    @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        words = ["nexus-tui", "retry", *self.run_ids]
-        if self.kwargs is not None:
-            words += ["--kwargs", json.dumps(self.kwargs, ensure_ascii=False)]
-        return shlex.join(words)
-
-    def run(self, sources: Sources) -> Outcome:
-        """Queue a new run for each."""
-        return each(sources, self.run_ids, lambda target: self._again(sources, target))
-
-    def _again(self, sources: Sources, target: Target) -> TargetOutcome:
-        run = target.run
-        if run is None:
-            return missing(target.id)
-        if not run.is_final:
-            return TargetOutcome(target.id, False, f"has not ended ({run.state})")
-        if run.task is None or not isinstance(run.args, list) or not isinstance(run.kwargs, dict):
-            return TargetOutcome(target.id, False, "its arguments are not known: submit it anew")
-        kwargs = {**cast("dict[str, Any]", run.kwargs), **(self.kwargs or {})}
-        if not is_whole(run.args):
-            return TargetOutcome(target.id, False, "its arguments are not kept in full: submit it anew")
-        if lacking := [name for name, value in kwargs.items() if not is_whole({name: value})]:
-            return TargetOutcome(target.id, False, f"not kept in full: {', '.join(lacking)}; give them with --kwargs")
-        submitted = sources.catalog.submit(
-            run.task,
-            cast("list[Any]", run.args),
-            kwargs,
-            priority=run.priority,
-            queue=run.queue,
-            lineage=(run.root_id or run.id, run.id),
-        )
-        return TargetOutcome(target.id, True, f"runs again as {submitted.id} in {submitted.queue}")
+    sources.control.store_revoked(run_ids)
+    sources.broker.announce_revoked(run_ids)

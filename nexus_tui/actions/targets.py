@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -56,7 +56,7 @@ def _resolve_by_messages(sources: Sources, text: str) -> Target | None:
     return Target(text if text in found else found[0]) if found else None
 
 
-def locate(sources: Sources, target: Target) -> Message | None:
+def located(sources: Sources, target: Target) -> Message | None:
     """Find the waiting message of a run; None when nothing waits."""
     run = target.run
     if run is None:
@@ -111,7 +111,25 @@ def named(run_ids: tuple[str, ...]) -> str:
     return f"{count} ({shown}{more})"
 
 
-def each(sources: Sources, run_ids: tuple[str, ...], change: Callable[[Target], TargetOutcome]) -> Outcome:
+def resolve_all(sources: Sources, run_ids: tuple[str, ...]) -> list[tuple[str, Target | None]]:
+    """Find what each id means, each run once; None for one that nobody knows.
+
+    Raises:
+        Invalid: One of them is ambiguous.
+    """
+    found: dict[str, tuple[str, Target | None]] = {}
+    for text in dict.fromkeys(run_ids):
+        target = resolve(sources, text)
+        found.setdefault(target.id if target else text, (text, target))
+    return list(found.values())
+
+
+def each(
+    sources: Sources,
+    run_ids: tuple[str, ...],
+    change: Callable[[Target], TargetOutcome],
+    resolved: Sequence[tuple[str, Target | None]] | None = None,
+) -> Outcome:
     """Change each run in turn, all of them resolved before the first is touched.
 
     A broker that goes away in the middle does not hide what was done: the rest is reported as not done.
@@ -119,7 +137,7 @@ def each(sources: Sources, run_ids: tuple[str, ...], change: Callable[[Target], 
     Raises:
         SourceError: Nothing was changed.
     """
-    targets = [(text, resolve(sources, text)) for text in dict.fromkeys(run_ids)]
+    targets = resolve_all(sources, run_ids) if resolved is None else resolved
     rows: list[TargetOutcome] = []
     for place, (text, target) in enumerate(targets):
         if target is None:
@@ -130,7 +148,10 @@ def each(sources: Sources, run_ids: tuple[str, ...], change: Callable[[Target], 
         except SourceError as error:
             if not any(row.done for row in rows):
                 raise
-            rows += [TargetOutcome(left, False, f"not done: {error}") for left, _ in targets[place:]]
+            rows += [
+                TargetOutcome(left.id if left else given, False, f"not done: {error}")
+                for given, left in targets[place:]
+            ]
             break
     return Outcome(tuple(rows))
 

@@ -11,8 +11,23 @@ import sys
 import click
 
 from config.errors import ConfigError
-from nexus_tui.cli import actions, dashboard, dead_letters, demo, doctor, events, listings, stack, surgery
+from nexus_tui.cli import (
+    actions,
+    dashboard,
+    dead_letters,
+    demo,
+    doctor,
+    events,
+    export,
+    history,
+    listings,
+    stack,
+    surgery,
+    why,
+    workers,
+)
 from nexus_tui.cli.output import fail
+from nexus_tui.cli.sections import SectionedGroup
 from nexus_tui.cli.shared import Target
 from nexus_tui.sources.errors import Invalid, NotFound, Refused, SourceError, Unreachable
 
@@ -29,7 +44,7 @@ _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
 )
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SectionedGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--broker", metavar="URL", help="Watch another broker than the one in the settings.")
 @click.option("--read-only", is_flag=True, help="Refuse every change.")
 @click.option("--view", default="pulse", show_default=True, metavar="NAME", help="View to open first.")
@@ -48,6 +63,10 @@ for _command in (
     *listings.COMMANDS,
     *actions.COMMANDS,
     *surgery.COMMANDS,
+    *history.COMMANDS,
+    *export.COMMANDS,
+    *workers.COMMANDS,
+    *why.COMMANDS,
     *events.COMMANDS,
     *dead_letters.COMMANDS,
     *doctor.COMMANDS,

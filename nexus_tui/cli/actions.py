@@ -1,4 +1,4 @@
-"""Commands that change something: submit, revoke, priority, start, stop, restart."""
+"""Commands that start something: submit, and programs: start, stop, restart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from config.queues import DEFAULT_PRIORITY
 from nexus_tui.cli.output import print_fields, print_json, print_table
-from nexus_tui.cli.shared import Target, change, common
+from nexus_tui.cli.shared import How, Target, carry_out, changing, common
 from nexus_tui.models.catalog import TaskType
 from nexus_tui.models.text import safe_text
 from nexus_tui.sources.errors import Invalid
@@ -78,45 +78,13 @@ def submit(
         raise click.exceptions.Exit(1)
 
 
-@click.command()
-@click.argument("run_ids", metavar="ID…", nargs=-1, required=True)
-@click.option("--terminate", is_flag=True, help="Also end a run that has started.")
-@_yes
-@common
-def revoke(target: Target, run_ids: tuple[str, ...], terminate: bool, yes: bool, as_json: bool) -> None:
-    """Revoke runs: a waiting one is gone at once and never runs."""
-    from nexus_tui.actions.runs import Revoke
-
-    change(target, Revoke(run_ids, terminate=terminate), as_json=as_json, yes=yes)
-
-
-@click.command()
-@click.argument("run_ids", metavar="ID… N", nargs=-1, required=True)
-@click.option("--front", is_flag=True, help="Run next within the new priority, instead of last.")
-@_yes
-@common
-def priority(target: Target, run_ids: tuple[str, ...], front: bool, yes: bool, as_json: bool) -> None:
-    """Give waiting runs another priority N: 0 first … 9 last."""
-    from nexus_tui.actions.runs import ChangePriority
-
-    *ids, level = run_ids
-    if not ids:
-        raise Invalid("give one or more ids and then the priority: nexus-tui priority ID… N")
-    try:
-        number = int(level)
-    except ValueError:
-        raise Invalid(f"{level!r} is no priority; the last word is a number 0 (first) … 9 (last)") from None
-    change(target, ChangePriority(tuple(ids), number, front=front), as_json=as_json, yes=yes)
-
-
 def _program_command(name: str, action: str, text: str) -> click.Command:
     @click.argument("names", metavar="PROGRAM…", nargs=-1, required=True)
-    @_yes
-    @common
-    def command(target: Target, names: tuple[str, ...], yes: bool, as_json: bool) -> None:
+    @changing
+    def command(target: Target, names: tuple[str, ...], how: How) -> None:
         from nexus_tui.actions import programs
 
-        change(target, getattr(programs, action)(names), as_json=as_json, yes=yes)
+        carry_out(target, getattr(programs, action)(names), how)
 
     return click.command(name, help=text)(command)
 
@@ -162,8 +130,6 @@ def _time(text: str | None) -> datetime | None:
 
 COMMANDS = (
     submit,
-    revoke,
-    priority,
     _program_command("start", "StartProgram", "Start PROGRAMs: workers:ai, ai, or workers for all of the group."),
     _program_command("stop", "StopProgram", "Stop PROGRAMs; short runs finish, a long one goes back to its queue."),
     _program_command("restart", "RestartProgram", "Stop PROGRAMs and start them again."),

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from config.settings import settings
 from nexus_tui.cli.output import print_json, print_outcome
+from nexus_tui.models.actions import MANY, Outcome, TargetOutcome
+from nexus_tui.models.text import safe_text
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import Refused
+
+if TYPE_CHECKING:
+    from nexus_tui.actions.base import Action, Plan
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -57,29 +62,127 @@ def common(command: Command) -> Command:
     return wrapper  # type: ignore[return-value]
 
 
-def change(target: Target, action: Any, *, as_json: bool, yes: bool) -> None:
+@dataclass(frozen=True)
+class How:
+    """How a change is made.
+
+    Attributes:
+        as_json: Whether one JSON document is printed.
+        yes: Whether it is confirmed already.
+        dry_run: Whether it is only said what would happen.
+        count: Number of targets that the operator expects, or None.
+    """
+
+    as_json: bool = False
+    yes: bool = False
+    dry_run: bool = False
+    count: int | None = None
+
+
+def changing(command: Command) -> Command:
+    """Add the options of every change, ``--yes``, ``--dry-run`` and ``--count``, and hand them over as ``how``."""
+
+    @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+    @click.option("--dry-run", is_flag=True, help="Say what would happen, and how many targets there are.")
+    @click.option("--count", type=click.IntRange(0), metavar="N", help="Only when it is about exactly so many.")
+    @common
+    @functools.wraps(command)
+    def wrapper(target: Target, /, as_json: bool, yes: bool, dry_run: bool, count: int | None, **options: Any) -> Any:
+        return command(target, how=How(as_json, yes, dry_run, count), **options)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def carry_out(target: Target, action: Action, how: How) -> None:
+    """Plan an action, ask, perform it on what was planned, print what happened, and exit by it.
+
+    Exits 4 for what is missing, 1 for what failed.
+
+    Raises:
+        Refused: Not confirmed, another number of targets than expected, or read-only.
+    """
+    from nexus_tui.actions.base import perform
+
+    sources = target.sources()
+    if how.dry_run:
+        plan = action.plan(sources)
+        check_count(plan, how)
+        _print_plan(plan, how)
+        return
+    if sources.read_only:
+        perform(action, sources)
+    if not how.yes and not _is_on_terminal():
+        raise Refused(f"not confirmed: add --yes to do it without a terminal ({action.command} --yes)")
+    plan = action.plan(sources)
+    check_count(plan, how)
+    if not how.yes:
+        _ask(plan, how)
+    outcome = perform(plan.action, sources)
+    print_result(outcome, as_json=how.as_json)
+
+
+def check_count(plan: Plan, how: How) -> None:
+    """Make sure that there are as many targets as the operator thinks, and that many are meant.
+
+    Raises:
+        Refused: There are not.
+    """
+    if how.count is not None and how.count != plan.count:
+        raise Refused(f"--count {how.count:,}, but there are {plan.count:,} targets: nothing was changed")
+    if how.dry_run or how.count is not None or plan.count <= MANY or plan.is_named:
+        return
+    if how.yes:
+        raise Refused(f"{plan.count:,} targets are many: add --count {plan.count} (nothing was changed)")
+
+
+def _ask(plan: Plan, how: How) -> None:
+    if plan.count <= MANY or how.count is not None:
+        confirm(plan.action.question, plan.action.command, yes=False)
+        return
+    word = plan.queue or str(plan.count)
+    click.echo(safe_text(plan.action.question), err=True)
+    if click.prompt(f"{plan.count:,} targets; to do it, type {word}", err=True, default="", show_default=False) != word:
+        raise Refused("not confirmed: nothing was changed")
+
+
+def _print_plan(plan: Plan, how: How) -> None:
+    rows = plan.rows()
+    if how.as_json:
+        print_json([{**_row(row), "dry_run": True} for row in rows])
+    else:
+        print_outcome(Outcome(rows))
+        click.echo(f"{plan.count:,} target{'' if plan.count == 1 else 's'}; nothing was changed")
+    _exit(rows)
+
+
+def print_result(outcome: Outcome, *, as_json: bool) -> None:
+    """Print what happened, and exit by it."""
+    if as_json:
+        undo = {"undo": outcome.undo} if outcome.undo else {}
+        print_json([{**_row(row), **undo} for row in outcome.targets])
+    else:
+        print_outcome(outcome)
+        if outcome.undo:
+            click.echo(f"take it back: nexus-tui undo {outcome.undo}")
+    _exit(outcome.targets)
+
+
+def _row(row: TargetOutcome) -> dict[str, Any]:
+    return {"target": row.target, "done": row.done, "message": row.message, **dict(row.counts)}
+
+
+def _exit(rows: Sequence[TargetOutcome]) -> None:
+    if not all(row.done for row in rows):
+        raise click.exceptions.Exit(4 if any(row.is_missing for row in rows) else 1)
+
+
+def change(target: Target, action: Action, *, as_json: bool, yes: bool) -> None:
     """Ask, perform an action, print what happened, and exit by it: 4 for what is missing, 1 for what failed.
 
     Raises:
         Refused: Not confirmed, or read-only.
     """
-    from nexus_tui.actions.base import perform
-
-    sources = target.sources()
-    if not sources.read_only:
-        confirm(action.question, action.command, yes=yes)
-    outcome = perform(action, sources)
-    if as_json:
-        undo = {"undo": outcome.undo} if outcome.undo else {}
-        print_json(
-            [{"target": row.target, "done": row.done, "message": row.message, **undo} for row in outcome.targets]
-        )
-    else:
-        print_outcome(outcome)
-        if outcome.undo:
-            click.echo(f"take it back: nexus-tui undo {outcome.undo}")
-    if not outcome.done:
-        raise click.exceptions.Exit(4 if any(row.is_missing for row in outcome.targets) else 1)
+    carry_out(target, action, How(as_json, yes))
 
 
 def confirm(question: str, command: str, *, yes: bool) -> None:
@@ -90,7 +193,11 @@ def confirm(question: str, command: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not _is_on_terminal():
         raise Refused(f"not confirmed: add --yes to do it without a terminal ({command} --yes)")
     if not click.confirm(question, err=True):
         raise Refused("not confirmed: nothing was changed")
+
+
+def _is_on_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()

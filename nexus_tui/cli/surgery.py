@@ -1,102 +1,206 @@
-"""Commands on waiting messages and queues: retry, move, delete, purge, pause, resume, undo, audit."""
+"""Commands on runs, waiting messages and queues; each takes ``--dry-run``, ``--yes`` and ``--count N``."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
 
 import click
 
 from nexus_tui.cli.output import print_json, print_table
-from nexus_tui.cli.shared import Target, change, common
+from nexus_tui.cli.shared import How, Target, carry_out, changing, common
+from nexus_tui.models.selection import Selection
 from nexus_tui.sources.errors import Invalid
 
-_yes = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
-_ids = click.argument("run_ids", metavar="ID…", nargs=-1, required=True)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 _queue = click.argument("queue")
 
 
+def _targets(*last: str) -> Callable[[Command], Command]:
+    """Take ids, or ``--from QUEUE`` with ``--filter``; words that come last in the command are not ids."""
+    metavar = " ".join(["[ID]…", *last])
+
+    def decorate(command: Command) -> Command:
+        command = click.option(
+            "--filter", "filter_text", default="", metavar="TEXT", help="With --from: only what matches."
+        )(command)
+        command = click.option("--from", "source", metavar="QUEUE", help="Everything that waits in QUEUE, not ids.")(
+            command
+        )
+        return click.argument("words", metavar=metavar, nargs=-1)(command)
+
+    return decorate
+
+
+def _meant(run_ids: tuple[str, ...], source: str | None, filter_text: str) -> tuple[tuple[str, ...], Selection | None]:
+    if source is None:
+        if filter_text:
+            raise Invalid("--filter goes with --from QUEUE: it selects what waits there")
+        if not run_ids:
+            raise Invalid("give one or more ids, or --from QUEUE for what waits there")
+        return run_ids, None
+    if run_ids:
+        raise Invalid(f"give ids or --from QUEUE, not both ({run_ids[0]!r})")
+    return (), Selection(source, filter_text)
+
+
+def _last(words: tuple[str, ...], what: str) -> tuple[tuple[str, ...], str]:
+    if not words:
+        raise Invalid(f"the last word is {what}")
+    return words[:-1], words[-1]
+
+
 @click.command()
-@_ids
+@_targets()
+@click.option("--terminate", is_flag=True, help="Also end a run that has started.")
+@click.option("--signal", default="SIGTERM", show_default=True, metavar="NAME", help="With --terminate: how.")
+@changing
+def revoke(
+    target: Target,
+    words: tuple[str, ...],
+    source: str | None,
+    filter_text: str,
+    terminate: bool,
+    signal: str,
+    how: How,
+) -> None:
+    """Revoke runs: a waiting one is gone at once and never runs."""
+    from nexus_tui.actions.runs import Revoke
+
+    ids, within = _meant(words, source, filter_text)
+    name = signal.upper() if signal.upper().startswith("SIG") else f"SIG{signal.upper()}"
+    carry_out(target, Revoke(ids, terminate, name, within=within), how)
+
+
+@click.command()
+@_targets("N")
+@click.option("--front", is_flag=True, help="Run next within the new priority, instead of last.")
+@changing
+def priority(
+    target: Target, words: tuple[str, ...], source: str | None, filter_text: str, front: bool, how: How
+) -> None:
+    """Give waiting runs another priority N: 0 first … 9 last."""
+    from nexus_tui.actions.messages import ChangePriority
+
+    ids, level = _last(words, "the priority: nexus-tui priority ID… N")
+    ids, within = _meant(ids, source, filter_text)
+    try:
+        number = int(level)
+    except ValueError:
+        raise Invalid(f"{level!r} is no priority; the last word is a number 0 (first) … 9 (last)") from None
+    carry_out(target, ChangePriority(ids, number, front, within=within), how)
+
+
+@click.command()
+@click.argument("run_ids", metavar="[ID]…", nargs=-1)
+@click.option("--filter", "filter_text", default="", metavar="TEXT", help="Every ended run that matches, not ids.")
 @click.option("--kwargs", "kwargs_text", metavar="JSON", help="Keyword arguments that replace those of the same name.")
-@_yes
-@common
-def retry(target: Target, run_ids: tuple[str, ...], kwargs_text: str | None, yes: bool, as_json: bool) -> None:
+@click.option("--canary", is_flag=True, help="First 1, then 5, then 25; the rest only when none of them failed.")
+@click.option("--rate", type=float, metavar="N", help="At most N runs a second.")
+@changing
+def retry(
+    target: Target,
+    run_ids: tuple[str, ...],
+    filter_text: str,
+    kwargs_text: str | None,
+    canary: bool,
+    rate: float | None,
+    how: How,
+) -> None:
     """Run ended runs again, in their own queue."""
-    from nexus_tui.actions.runs import RunAgain
+    from nexus_tui.actions.again import RunAgain
 
+    if bool(run_ids) == bool(filter_text):
+        raise Invalid("give one or more ids, or --filter TEXT")
     kwargs = None if kwargs_text is None else _object(kwargs_text)
-    change(target, RunAgain(run_ids, kwargs), as_json=as_json, yes=yes)
+    carry_out(target, RunAgain(run_ids, kwargs, filter_text, canary, rate), how)
 
 
 @click.command()
-@click.argument("words", metavar="ID… QUEUE", nargs=-1, required=True)
+@_targets("QUEUE")
 @click.option("--front", is_flag=True, help="Run next there, instead of last.")
-@_yes
-@common
-def move(target: Target, words: tuple[str, ...], front: bool, yes: bool, as_json: bool) -> None:
-    """Move waiting messages to another queue; they keep their priority."""
+@changing
+def move(target: Target, words: tuple[str, ...], source: str | None, filter_text: str, front: bool, how: How) -> None:
+    """Move waiting messages to another QUEUE; they keep their priority."""
     from nexus_tui.actions.messages import MoveMessages
 
-    *run_ids, queue = words
-    if not run_ids:
-        raise Invalid("give one or more ids and then the queue: nexus-tui move ID… QUEUE")
-    change(target, MoveMessages(tuple(run_ids), queue, front=front), as_json=as_json, yes=yes)
+    ids, queue = _last(words, "the queue: nexus-tui move ID… QUEUE")
+    ids, within = _meant(ids, source, filter_text)
+    carry_out(target, MoveMessages(ids, queue, front, within=within), how)
 
 
 @click.command()
-@_ids
-@_yes
-@common
-def delete(target: Target, run_ids: tuple[str, ...], yes: bool, as_json: bool) -> None:
+@_targets()
+@changing
+def delete(target: Target, words: tuple[str, ...], source: str | None, filter_text: str, how: How) -> None:
     """Delete waiting messages: their runs never happen."""
     from nexus_tui.actions.messages import DeleteMessages
 
-    change(target, DeleteMessages(run_ids), as_json=as_json, yes=yes)
+    ids, within = _meant(words, source, filter_text)
+    carry_out(target, DeleteMessages(ids, within=within), how)
+
+
+@click.command()
+@click.argument("run_ids", metavar="ID…", nargs=-1, required=True)
+@click.option("--at", metavar="T", help="Not before this time, ISO 8601 with zone.")
+@click.option("--in", "in_s", type=float, metavar="S", help="Not before so many seconds from now.")
+@click.option("--now", is_flag=True, help="As soon as a worker is free.")
+@changing
+def delay(target: Target, run_ids: tuple[str, ...], at: str | None, in_s: float | None, now: bool, how: How) -> None:
+    """Let delayed runs begin at another time."""
+    from nexus_tui.actions.messages import ChangeTime
+
+    if [at is not None, in_s is not None, now].count(True) != 1:
+        raise Invalid("give one of --at T, --in S and --now")
+    carry_out(target, ChangeTime(run_ids, None if now else _due(at, in_s or 0.0)), how)
 
 
 @click.command()
 @_queue
-@_yes
-@common
-def purge(target: Target, queue: str, yes: bool, as_json: bool) -> None:
+@click.option("--filter", "filter_text", default="", metavar="TEXT", help="Only what matches.")
+@changing
+def purge(target: Target, queue: str, filter_text: str, how: How) -> None:
     """Delete everything that waits in QUEUE."""
+    from nexus_tui.actions.messages import DeleteMessages
     from nexus_tui.actions.queues import PurgeQueue
 
-    change(target, PurgeQueue(queue), as_json=as_json, yes=yes)
+    if filter_text:
+        carry_out(target, DeleteMessages((), within=Selection(queue, filter_text)), how)
+    else:
+        carry_out(target, PurgeQueue(queue), how)
 
 
 @click.command()
 @_queue
-@_yes
-@common
-def pause(target: Target, queue: str, yes: bool, as_json: bool) -> None:
+@changing
+def pause(target: Target, queue: str, how: How) -> None:
     """Let no worker take anything more from QUEUE, also none that starts later."""
     from nexus_tui.actions.queues import PauseQueue
 
-    change(target, PauseQueue(queue), as_json=as_json, yes=yes)
+    carry_out(target, PauseQueue(queue), how)
 
 
 @click.command()
 @_queue
-@_yes
-@common
-def resume(target: Target, queue: str, yes: bool, as_json: bool) -> None:
+@changing
+def resume(target: Target, queue: str, how: How) -> None:
     """Let the workers of QUEUE take from it again."""
     from nexus_tui.actions.queues import ResumeQueue
 
-    change(target, ResumeQueue(queue), as_json=as_json, yes=yes)
+    carry_out(target, ResumeQueue(queue), how)
 
 
 @click.command()
 @click.argument("token", default="")
-@_yes
-@common
-def undo(target: Target, token: str, yes: bool, as_json: bool) -> None:
+@changing
+def undo(target: Target, token: str, how: How) -> None:
     """Take back a delete, purge, move, priority, pause or resume: the latest, or the one of TOKEN."""
     from nexus_tui.actions.queues import Undo
 
-    change(target, Undo(token), as_json=as_json, yes=yes)
+    carry_out(target, Undo(token), how)
 
 
 @click.command()
@@ -124,6 +228,20 @@ def audit(target: Target, limit: int, as_json: bool) -> None:
     print_table(("at", "user", "from", "command", "outcome", "undo"), rows, empty="Nothing was changed yet.")
 
 
+def _due(at: str | None, in_s: float) -> datetime:
+    if at is None:
+        if not 0 <= in_s <= 10 * 365 * 86400:
+            raise Invalid(f"--in {in_s:g} is not between 0 and ten years of seconds")
+        return datetime.now(UTC) + timedelta(seconds=in_s)
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        raise Invalid(f"{at!r} is no ISO 8601 time; write it like 2030-01-31T09:00:00+00:00") from None
+    if moment.tzinfo is None:
+        raise Invalid(f"{at!r} has no zone; write it like 2030-01-31T09:00:00+00:00")
+    return moment
+
+
 def _object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
@@ -134,4 +252,4 @@ def _object(text: str) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
-COMMANDS = (retry, move, delete, purge, pause, resume, undo, audit)
+COMMANDS = (revoke, priority, retry, move, delete, delay, purge, pause, resume, undo, audit)

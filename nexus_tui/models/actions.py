@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MANY = 100
+"""More targets than this are confirmed by a name or a number, not by one key."""
+
 
 @dataclass(frozen=True, slots=True)
 class TargetOutcome:
@@ -14,12 +17,14 @@ class TargetOutcome:
         done: Whether the change was made.
         message: What happened, in one line: ``moved to priority 0``, ``had already started``.
         is_missing: Whether the target does not exist (the command line then exits 4).
+        counts: Of a change of many messages at once: how many were ``changed``, had ``started``, were ``kept``.
     """
 
     target: str
     done: bool
     message: str
     is_missing: bool = False
+    counts: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,29 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, cast
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
 from nexus_tui.models import moment
+from nexus_tui.models.audit import Undoable
+from nexus_tui.models.text import safe_text
 from nexus_tui.screens import health
 from nexus_tui.screens.host import Choice, Host
+from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.chrome import KeyBar, OneLine, TabBar
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.table import Table
 
-CHANGES = frozenset({"submit", "revoke", "priority", "program", "enable_events"})
+CHANGES = frozenset(
+    {"submit", "revoke", "priority", "program", "enable_events", "again", "delete", "move", "gate", "undo"}
+)
 """Names of Textual actions that change the world: read-only mode takes them from keys, footer and palette."""
+
+MOST_UNDOABLE = 9
+"""So many changes are offered to be taken back; older ones by ``nexus-tui undo TOKEN``."""
 
 _EVERYWHERE = ("submit", "help", "command")
 
@@ -47,6 +55,8 @@ class NexusScreen(Screen[None]):
         Binding("E", "enable_events", "enable events", show=False),
         Binding("y", "raw", "raw JSON", show=False),
         Binding("c", "copy", "copy", show=False),
+        Binding("w", "why", "why does it not move?", show=False),
+        Binding("U", "undo", "undo", show=False, priority=True),
         Binding("p", "freeze", "freeze the screen", show=False),
         Binding("r", "read_again", "refresh", show=False),
         Binding("q", "leave", "back or leave", show=False),
@@ -168,6 +178,39 @@ class NexusScreen(Screen[None]):
         if name:
             self.app.copy_to_clipboard(name)
             self.host.tell(f"copied {name}")
+
+    def action_why(self) -> None:
+        """Say what holds what the cursor is on: a run, a queue, a worker."""
+        name = self.name_of_selected()
+        if name:
+            from nexus_tui.screens.why import WhyScreen
+
+            self.app.push_screen(WhyScreen(name, self.host.sources))
+
+    def action_undo(self) -> None:
+        """Ask which of the latest changes to take back."""
+        self._read_undoables()
+
+    @work(thread=True, exclusive=True, group="undo")
+    def _read_undoables(self) -> None:
+        try:
+            changes = self.host.sources.broker.undoables()
+        except SourceError as error:
+            self.app.call_from_thread(self.host.tell, str(error), severity="error")
+            return
+        self.app.call_from_thread(self._ask_undo, changes)
+
+    def _ask_undo(self, changes: Sequence[Undoable]) -> None:
+        from nexus_tui.actions.queues import Undo
+
+        if not changes:
+            self.host.tell("Nothing to undo")
+            return
+        choices = [
+            Choice(str(number), safe_text(change.label, 60), Undo(change.token))
+            for number, change in enumerate(changes[:MOST_UNDOABLE], 1)
+        ]
+        self.host.ask("Take back", choices)
 
     def action_freeze(self) -> None:
         """Hold the screen as it is, or let it go on."""

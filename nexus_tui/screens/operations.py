@@ -8,12 +8,25 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from config.queues import DEFAULT_PRIORITY, PRIORITIES
+from nexus_tui.actions.again import RunAgain
+from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
 from nexus_tui.actions.programs import RestartProgram, StartProgram, StopProgram
-from nexus_tui.actions.runs import ChangePriority, Revoke
+from nexus_tui.actions.queues import PauseQueue, PurgeQueue, ResumeQueue
+from nexus_tui.actions.runs import Revoke
+from nexus_tui.actions.workers import (
+    AddConsumer,
+    CancelConsumer,
+    Drain,
+    GrowPool,
+    RestartPool,
+    ShrinkPool,
+    ShutdownWorker,
+)
 from nexus_tui.models.actions import Outcome
 from nexus_tui.models.text import safe_text
+from nexus_tui.models.workers import Worker
 from nexus_tui.screens.base import NexusScreen
-from nexus_tui.screens.host import Choice
+from nexus_tui.screens.host import Choice, Host
 from nexus_tui.widgets.table import Table
 
 _LEVEL_WORDS = {PRIORITIES[0]: "first", DEFAULT_PRIORITY: "default", PRIORITIES[-1]: "last"}
@@ -25,6 +38,9 @@ class RunOperations(NexusScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("B", "priority", "priority", priority=True),
         Binding("K", "revoke", "revoke", priority=True),
+        Binding("R", "again", "run again", show=False, priority=True),
+        Binding("D", "delete", "delete", show=False, priority=True),
+        Binding("M", "move", "move to another queue", show=False, priority=True),
     ]
 
     def run_ids(self) -> tuple[str, ...]:
@@ -54,12 +70,95 @@ class RunOperations(NexusScreen):
         choices += [Choice(str(level), _LEVEL_WORDS.get(level, ""), ChangePriority(ids, level)) for level in PRIORITIES]
         self.host.ask(f"Priority of {_named(ids)}", choices, self._unmark)
 
+    def action_again(self) -> None:
+        """Ask to run ended runs again; several also as a canary: 1, 5, 25, then the rest while none fails."""
+        ids = self.run_ids()
+        if not ids:
+            return
+        choices = [Choice("a", "run again with the same arguments", RunAgain(ids))]
+        if len(ids) > 1:
+            choices.append(Choice("v", "as a canary: 1, 5, 25, then the rest", RunAgain(ids, canary=True)))
+        self.host.ask(f"Run again {_named(ids)}", choices, self._unmark)
+
+    def action_delete(self) -> None:
+        """Ask to delete waiting messages."""
+        ids = self.run_ids()
+        if ids:
+            self.host.ask(f"Delete {_named(ids)}", [Choice("d", "delete", DeleteMessages(ids))], self._unmark)
+
+    def action_move(self) -> None:
+        """Ask for the queue that waiting messages go to."""
+        ids = self.run_ids()
+        queues = [queue.name for queue in self.host.snapshot.queues.value or ()]
+        if not ids or not queues:
+            return
+        keys = "123456789abdefghilmoprstuvwxz"
+        choices = [
+            Choice(key, safe_text(name, 60), MoveMessages(ids, name)) for key, name in zip(keys, queues, strict=False)
+        ]
+        self.host.ask(f"Move {_named(ids)} to", choices, self._unmark)
+
     def _unmark(self, outcome: Outcome) -> None:
         for table in self.query(Table):
             for target in outcome.targets:
                 if target.done:
                     table.marks.pop(target.target, None)
             table.redraw()
+
+
+class QueueOperations(NexusScreen):
+    """A screen on which whole queues can be purged, paused and resumed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("P", "gate", "pause or resume", priority=True),
+        Binding("D", "delete", "purge", priority=True),
+    ]
+
+    def queue_names(self) -> tuple[str, ...]:
+        """Return the queue that a key is about."""
+        return self.query_one("#rows", Table).targets()[:1]
+
+    def action_gate(self) -> None:
+        """Ask to pause a queue, or to resume it."""
+        for name in self.queue_names():
+            gate_of(self.host, name)
+
+    def action_delete(self) -> None:
+        """Ask to delete everything that waits in a queue."""
+        for name in self.queue_names():
+            self.host.ask(f"Purge {safe_text(name, 60)}", [Choice("d", "purge", PurgeQueue(name))])
+
+
+def gate_of(host: Host, name: str) -> None:
+    """Ask to pause a queue that is open, or to resume one that is paused."""
+    queues = host.snapshot.queues.value or ()
+    is_paused = any(queue.paused for queue in queues if queue.name == name)
+    if is_paused:
+        host.ask(f"Queue {safe_text(name, 60)}", [Choice("r", "resume", ResumeQueue(name))])
+    else:
+        host.ask(f"Queue {safe_text(name, 60)}", [Choice("p", "pause", PauseQueue(name))])
+
+
+def worker_choices(worker: Worker, queues: Sequence[str]) -> list[Choice]:
+    """List what can be ordered of a worker that answers; orders of this menu hold until it restarts."""
+    if worker.verdict == "silent" or worker.pid is None:
+        return []
+    name = (worker.name,)
+    choices = [
+        Choice("d", "drain", Drain(name)),
+        Choice("+", "one child more", GrowPool(name, 1)),
+        Choice("-", "one child less", ShrinkPool(name, 1)),
+        Choice("o", "new children", RestartPool(name)),
+    ]
+    if worker.program is None:
+        choices.append(Choice("h", "shut down", ShutdownWorker(name)))
+    for key, queue in zip("123456789", queues, strict=False):
+        shown = safe_text(queue, 30)
+        if queue in worker.queues:
+            choices.append(Choice(key, f"take no more of {shown}", CancelConsumer(name, queue)))
+        else:
+            choices.append(Choice(key, f"take from {shown}", AddConsumer(name, queue)))
+    return choices
 
 
 def program_choices(names: Sequence[str]) -> list[Choice]:

@@ -15,13 +15,12 @@ from nexus_tui.models.broker import Message, QueueStats
 from nexus_tui.models.text import number, safe_text
 from nexus_tui.poller import Feed
 from nexus_tui.screens import cells
-from nexus_tui.screens.base import NexusScreen
-from nexus_tui.screens.operations import RunOperations
+from nexus_tui.screens.operations import QueueOperations, RunOperations, gate_of
 from nexus_tui.screens.sorting import Sorting
 from nexus_tui.widgets.table import PAGE, Table
 
 
-class QueuesScreen(NexusScreen):
+class QueuesScreen(QueueOperations):
     """Every queue; Enter opens its messages."""
 
     view = "queues"
@@ -78,6 +77,8 @@ class QueueScreen(RunOperations):
 
     view = "queues"
 
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("P", "gate", "pause or resume", priority=True)]
+
     class Changed(TextualMessage):
         """The messages were read anew."""
 
@@ -133,6 +134,10 @@ class QueueScreen(RunOperations):
     def has_started(self) -> bool:
         """Tell that a waiting message has not started."""
         return False
+
+    def action_gate(self) -> None:
+        """Ask to pause the queue, or to resume it."""
+        gate_of(self.host, self.queue)
 
     @on(Changed)
     def _changed(self) -> None:

@@ -16,7 +16,8 @@ from nexus_tui.models.workers import Program, Worker
 from nexus_tui.poller import Feed
 from nexus_tui.screens import cells
 from nexus_tui.screens.base import NexusScreen
-from nexus_tui.screens.operations import program_choices
+from nexus_tui.screens.host import Host
+from nexus_tui.screens.operations import program_choices, worker_choices
 from nexus_tui.screens.sorting import Sorting
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.reader import Reader
@@ -82,9 +83,13 @@ class WorkersScreen(NexusScreen):
 
     def action_program(self) -> None:
         """Ask what to do with the selected, or the marked, programs."""
-        names = self._programs()
+        names, workers = self._programs(), self._workers()
+        orders = worker_choices(workers[0], _queue_names(self.host)) if len(workers) == 1 else []
         if names:
-            self.host.ask(f"Program {', '.join(safe_text(name, 60) for name in names)}", program_choices(names))
+            title = f"Program {', '.join(safe_text(name, 60) for name in names)}"
+            self.host.ask(title, [*program_choices(names), *orders])
+        elif orders:
+            self.host.ask(f"Worker {safe_text(workers[0].name, 60)}", orders)
         else:
             self.host.tell("This worker was started by hand: no program to start or stop", severity="warning")
 
@@ -102,6 +107,13 @@ class WorkersScreen(NexusScreen):
     def _opened(self, event: Table.Opened) -> None:
         item = event.item
         self.app.push_screen(WorkerScreen(item.name, item.program if isinstance(item, Worker) else item.name))
+
+    def _workers(self) -> tuple[Worker, ...]:
+        table = self.focused if isinstance(self.focused, Table) else self.query_one("#rows", Table)
+        if table.id == "programs":
+            return ()
+        chosen = set(table.targets())
+        return tuple(worker for worker in self.host.snapshot.workers.value or () if worker.name in chosen)
 
     def _programs(self) -> tuple[str, ...]:
         table = self.focused if isinstance(self.focused, Table) else self.query_one("#rows", Table)
@@ -190,8 +202,13 @@ class WorkerScreen(NexusScreen):
 
     def action_program(self) -> None:
         """Ask what to do with its program."""
+        worker = self._worker()
+        orders = worker_choices(worker, _queue_names(self.host)) if worker else []
         if self.program:
-            self.host.ask(f"Program {safe_text(self.program, 60)}", program_choices((self.program,)))
+            title = f"Program {safe_text(self.program, 60)}"
+            self.host.ask(title, [*program_choices((self.program,)), *orders])
+        elif orders:
+            self.host.ask(f"Worker {safe_text(self.worker_name, 60)}", orders)
         else:
             self.host.tell("This worker was started by hand: no program to start or stop", severity="warning")
 
@@ -222,6 +239,10 @@ class WorkerScreen(NexusScreen):
             return [((f" Nothing is known of {safe_text(self.worker_name, 80)} now", "warn"),)]
         _, state, *_ = cells.program_cells(program)
         return _rows([("state", state), ("says", cells.text(program.description)), ("log", cells.text(program.log))])
+
+
+def _queue_names(host: Host) -> list[str]:
+    return [queue.name for queue in host.snapshot.queues.value or ()]
 
 
 def _worker_facts(worker: Worker, now: datetime) -> list[Line]:

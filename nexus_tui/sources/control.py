@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from config.broker_url import BrokerUrl
-from config.keys import WORKER_HASH
+from config.keys import ORDERS_HASH, WORKER_HASH
 from config.settings import settings
 from nexus_tui.models.workers import Child, Worker
 from nexus_tui.sources.broker.connection import connect, reaching
@@ -20,6 +20,7 @@ from nexus_tui.sources.mailbox import Command, Mailbox
 
 ANSWER_TIMEOUT_S = 0.5
 PING_TIMEOUT_S = 1.0
+ORDER_TIMEOUT_S = 3.0
 PING_EVERY_S = 5.0
 PING_SELDOM_S = 30.0
 """After a ping that had to wait for a worker that does not answer."""
@@ -96,6 +97,16 @@ class ControlSource:
                     held[run_id] = (str(cast("list[Any]", told)[0]), name)
         return held
 
+    @staticmethod
+    def check_signal(signal: str) -> None:
+        """Make sure that a signal ends a process.
+
+        Raises:
+            Invalid: It is none of those.
+        """
+        if signal not in _SIGNALS:
+            raise Invalid(f"signal {signal!r}: give one of {', '.join(sorted(_SIGNALS))}")
+
     def revoke(self, run_ids: Sequence[str], *, terminate: bool = False, signal: str = "SIGTERM") -> dict[str, str]:
         """Tell all workers to discard runs; with ``terminate`` also to end the process of those that run.
 
@@ -105,12 +116,72 @@ class ControlSource:
         Raises:
             Invalid: The signal is none that ends a process.
         """
-        if signal not in _SIGNALS:
-            raise Invalid(f"signal {signal!r}: give one of {', '.join(sorted(_SIGNALS))}")
+        self.check_signal(signal)
         arguments = {"task_id": list(run_ids), "terminate": terminate, "signal": signal}
         with reaching(self.url):
             told = self._mailbox.ask([Command("revoke", arguments)], None, PING_TIMEOUT_S)[0]
         return {name: json.dumps(answer) for name, answer in told.items()}
+
+    def registered(self, workers: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Name the tasks that workers know, each with its rate limit there ('' for none)."""
+        if not workers:
+            return {}
+        command = Command("registered", {"taskinfoitems": ["rate_limit"], "builtins": True})
+        with reaching(self.url):
+            told = self._mailbox.ask([command], list(workers), PING_TIMEOUT_S)[0]
+        return {
+            name: dict(map(_task_and_rate, cast("list[object]", answer)))
+            for name, answer in told.items()
+            if isinstance(answer, list)
+        }
+
+    def order(
+        self, command: Command, workers: Sequence[str], heard: Callable[[str, bool, str], None] | None = None
+    ) -> dict[str, tuple[bool, str]]:
+        """Order known workers to do something.
+
+        Args:
+            command: One of Celery's control commands.
+            workers: Their node names.
+            heard: Called with each answer as it comes: worker, whether it obeys, its words.
+
+        Returns:
+            Whether each obeys, and its words; a worker that did not answer within the time is left out.
+        """
+
+        def told(name: str, answer: object) -> None:
+            if heard is not None:
+                heard(name, *_obeyed(answer))
+
+        with reaching(self.url):
+            answers = self._mailbox.ask([command], list(workers), ORDER_TIMEOUT_S, told)[0]
+        return {name: _obeyed(answer) for name, answer in answers.items()}
+
+    def tell(self, command: Command, workers: Sequence[str]) -> None:
+        """Order known workers to do something that they can't answer any more: to shut down."""
+        with reaching(self.url):
+            self._mailbox.cast(command, list(workers))
+
+    def remember(self, order: str, told: Mapping[str, Any] | None) -> None:
+        """Keep an order in Redis, where workers read it when they start; None forgets it."""
+        key = self._layout.named(ORDERS_HASH)
+        with reaching(self.url):
+            if told is None:
+                self._client.hdel(key, order)
+            else:
+                self._client.hset(key, order, json.dumps({**told, "at": time.time()}))
+
+    def remembered(self) -> dict[str, dict[str, Any]]:
+        """List the orders that workers obey again when they start."""
+        with reaching(self.url):
+            raw = cast("dict[bytes, bytes]", self._client.hgetall(self._layout.named(ORDERS_HASH)))
+        found: dict[str, dict[str, Any]] = {}
+        for name, text in sorted(raw.items()):
+            try:
+                found[name.decode("utf-8", "replace")] = _object(json.loads(text))
+            except (ValueError, RecursionError):
+                continue
+        return found
 
     def set_consuming(self, queue: str, workers: Sequence[str], *, consume: bool) -> tuple[str, ...]:
         """Tell workers to begin or stop consuming a queue; return those that confirmed it."""
@@ -228,6 +299,19 @@ def _as_ours(stats: Mapping[str, Any], active: Any, reserved: Any, queues: Any) 
     }
 
 
+def _obeyed(answer: object) -> tuple[bool, str]:
+    told = _object(answer)
+    if "ok" in told:
+        return True, str(told["ok"])
+    return False, str(told.get("error", answer))
+
+
+def _task_and_rate(told: object) -> tuple[str, str]:
+    """Read ``name`` or ``name [rate_limit=10/m]``."""
+    name, _, rate = str(told).partition(" [rate_limit=")
+    return name, rate.removesuffix("]")
+
+
 def _worker(name: str, beat: Mapping[str, Any] | None, told: Mapping[str, Any] | None, now: float) -> Worker:
     heartbeat = datetime.fromtimestamp(beat["timestamp"], UTC) if beat else None
     if told is None:
@@ -244,12 +328,11 @@ def _worker(name: str, beat: Mapping[str, Any] | None, told: Mapping[str, Any] |
             pid=_whole(beat.get("pid")),
         )
     active, concurrency = _whole(told.get("active")), _whole(told.get("concurrency"))
-    busy = bool(active)
-    reason = f"runs {active} of {concurrency or '?'}" if busy else "answers and has nothing to do"
+    verdict, reason = _verdict(active, concurrency, told)
     started = told.get("started_at")
     return Worker(
         name=name,
-        verdict="busy" if busy else "healthy",
+        verdict=verdict,
         reason=reason,
         queues=tuple(str(queue) for queue in told.get("queues") or ()),
         pool=told.get("pool"),
@@ -266,6 +349,15 @@ def _worker(name: str, beat: Mapping[str, Any] | None, told: Mapping[str, Any] |
         prefetch=_whole(told.get("prefetch")),
         scheduled=_whole(told.get("scheduled")),
     )
+
+
+def _verdict(active: int | None, concurrency: int | None, told: Mapping[str, Any]) -> tuple[str, str]:
+    if not told.get("queues"):
+        held = (active or 0) + (_whole(told.get("reserved")) or 0)
+        return "draining", f"takes from no queue, finishes {held}" if held else "takes from no queue and holds nothing"
+    if active:
+        return "busy", f"runs {active} of {concurrency or '?'}"
+    return "healthy", "answers and has nothing to do"
 
 
 def _child(row: Mapping[str, Any]) -> Child:

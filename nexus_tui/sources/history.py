@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from nexus_tui.models.runs import LifeEvent, Progress, Run
 from nexus_tui.sources.errors import Invalid, NotFound, Unreachable
-from workers.history import figures
+from workers.history import changes, figures
 from workers.history.errors import FilterError, HistoryError
 from workers.history.queries import SILENT_WORKERS, History
 from workers.history.rows import ErrorGroup, Gap, HistoryRun, Slice, TaskStats
 from workers.history.schema import lock_path
+from workers.history.walk import oldest_at, walk
 
 MAX_CANDIDATES = 10
 _SHOWN_ID = 13
@@ -28,6 +30,20 @@ class FilterInvalid(Invalid):
         super().__init__(message)
         self.position = position
         self.length = length
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Runs that changed, each once and as it is now.
+
+    Attributes:
+        number: Where to go on reading.
+        missed: Changes that were forgotten before they were read.
+    """
+
+    runs: list[Run]
+    number: int
+    missed: int
 
 
 class HistorySource:
@@ -111,10 +127,39 @@ class HistorySource:
         with _translated():
             return self._history.version()
 
+    def bad_events(self) -> int:
+        """Count the events that made no sense and were skipped."""
+        with _translated():
+            return int(self._history.meta("bad_events") or 0)
+
     def silent_workers(self) -> tuple[str, ...]:
         """Name the workers of a foreign application that begin runs and send no events of them."""
         with _translated():
             return tuple(json.loads(self._history.meta(SILENT_WORKERS) or "[]"))
+
+    def walk(self, filter_text: str = "") -> Iterator[Run]:
+        """Yield all runs that match a filter, newest first, in bounded memory; raises as :meth:`runs`."""
+        with _translated():
+            now = time.time()
+            for run in walk(self._history, filter_text):
+                yield _run(run, now)
+
+    def oldest_at(self) -> datetime | None:
+        """Return when the oldest run that is kept was sent; None when there is none."""
+        with _translated():
+            return _maybe_time(oldest_at(self._history))
+
+    def last_change(self) -> int:
+        """Return the number of the last change of a run, for :meth:`changes`."""
+        with _translated():
+            return changes.latest(self._history)
+
+    def changes(self, after: int, filter_text: str = "") -> Changed:
+        """Return the runs that changed after a number and match now; raises as :meth:`runs`."""
+        with _translated():
+            found = changes.changes(self._history, after, filter_text)
+        now = time.time()
+        return Changed([_run(run, now) for run in found.runs], found.number, found.missed)
 
     def failures(self, since: float | None = None, filter_text: str = "", limit: int = 100) -> list[ErrorGroup]:
         """Return failed runs by type and place of their exception, the largest group first.
@@ -127,10 +172,19 @@ class HistorySource:
         with _translated():
             return figures.failures(self._history, since, None, filter_text, limit=limit)
 
-    def stats(self, since: float | None = None, by_queue: bool = False) -> list[TaskStats]:
-        """Return counts, failure rate and p50/p95/p99 of each task since a time; None for the last day."""
+    def stats(
+        self, since: float | None = None, by_queue: bool = False, until: float | None = None, by_task: bool = True
+    ) -> list[TaskStats]:
+        """Return counts, failure rate and p50/p95/p99 of each task since a time; None for the last day.
+
+        Args:
+            since: From this time, to the minute.
+            by_queue: One row for each task and queue.
+            until: Up to this time; None for now.
+            by_task: With False one row for each queue, or for everything.
+        """
         with _translated():
-            return figures.stats(self._history, since, None, by_queue)
+            return figures.stats(self._history, since, until, by_queue, by_task)
 
     def chart(self, since: float, slice_s: int = 60, task: str | None = None, queue: str | None = None) -> list[Slice]:
         """Return what happened in each slice of time until now, oldest first; ``slice_s`` is a multiple of 60."""

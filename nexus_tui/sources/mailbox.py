@@ -12,7 +12,7 @@ import base64
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -48,9 +48,13 @@ class Mailbox:
         return self._client.publish(self._topic, self._message(command, destination, None, 0))
 
     def ask(
-        self, commands: Sequence[Command], destination: Sequence[str] | None, timeout_s: float
+        self,
+        commands: Sequence[Command],
+        destination: Sequence[str] | None,
+        timeout_s: float,
+        heard: Callable[[str, Any], None] | None = None,
     ) -> list[dict[str, Any]]:
-        """Send commands together and collect the answers, by worker, for each.
+        """Send commands together and collect the answers, by worker, for each; ``heard`` gets each as it comes.
 
         Ends when everybody has answered everything, or after ``timeout_s``. Everybody is who is named in
         ``destination``, or else as many as Redis says were listening.
@@ -65,7 +69,7 @@ class Mailbox:
         try:
             listening: list[int] = pipeline.execute()[1:]
             expected = sum(listening) if destination is None else len(destination) * len(commands)
-            answers = self._collect(queue, expected, timeout_s) if any(listening) else []
+            answers = self._collect(queue, expected, timeout_s, heard) if any(listening) else []
         finally:
             self._leave(queue, member)
         found: dict[str, dict[str, Any]] = {ticket: {} for ticket in questions}
@@ -74,7 +78,9 @@ class Mailbox:
                 found[ticket].update(answer)
         return [found[ticket] for ticket in questions]
 
-    def _collect(self, queue: str, expected: int, timeout_s: float) -> list[tuple[str, dict[str, Any]]]:
+    def _collect(
+        self, queue: str, expected: int, timeout_s: float, heard: Callable[[str, Any], None] | None
+    ) -> list[tuple[str, dict[str, Any]]]:
         key = self._layout.named(queue)
         until = time.monotonic() + timeout_s
         answers: list[tuple[str, dict[str, Any]]] = []
@@ -85,7 +91,11 @@ class Mailbox:
             reply = cast("tuple[bytes, bytes] | None", self._client.brpop([key], timeout=max(left, 0.01)))
             if reply is None:
                 break
-            answers += _answer(reply[1])
+            new = _answer(reply[1])
+            answers += new
+            for name, told in ((name, told) for _, answer in new for name, told in answer.items()):
+                if heard is not None:
+                    heard(name, told)
         return answers
 
     def _leave(self, queue: str, member: str) -> None:

@@ -88,10 +88,10 @@ def is_recorded(path: Path) -> bool:
     try:
         with lock_path(path).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
+    except OSError:  # there is none, or nobody can write there
+        return False
     return False
 
 

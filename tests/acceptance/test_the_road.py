@@ -8,8 +8,8 @@ from pathlib import Path
 import docx
 import pytest
 
-from tests.screen import ENTER, PAGE_UP, Screen
 from tests.stack import BIN, RunningStack, until
+from tests.terminal import ENTER, PAGE_UP, Screen
 
 HEALTH = "workers.maintenance_tasks.health_check"
 
@@ -28,43 +28,43 @@ def screen(stack: RunningStack, request: pytest.FixtureRequest) -> Iterator[Scre
 
 def test_five_queues_and_five_workers_are_alive(screen: Screen) -> None:
     screen.shows("email_queue", "file_processing_queue", "ai_queue", "reports_queue", "default_queue")
-    screen.press("5")
+    screen.type("5")
     screen.shows(*(rf"{family}@\S+ +● (healthy|busy)" for family in ("ai", "default", "email", "files", "reports")))
 
 
 def test_a_word_document_is_submitted_watched_and_read(stack: RunningStack, screen: Screen) -> None:
     write_report(stack.home / "uploads" / "report.docx")
-    screen.press("n")
+    screen.type("n")
     screen.shows("Submit a task", "ai_tasks.analyze_document")
-    screen.press(*"word", ENTER)
+    screen.type(*"word", ENTER)
     screen.shows("file_path")
-    screen.press(*"report.docx", ENTER)
+    screen.type(*"report.docx", ENTER)
     screen.shows("nexus-tui submit workers.file_tasks.process_word_document")
-    screen.press(ENTER)
+    screen.type(ENTER)
     screen.shows("queued in file_processing_queue", "Timeline", "✓ SUCCESS")
-    screen.press("G")
+    screen.type("G")
     screen.shows('"warnings"')
     pages = 0
     while "The quick brown fox" not in screen.text:
         assert (pages := pages + 1) < 10, screen.text
-        screen.press(PAGE_UP)
+        screen.type(PAGE_UP)
 
 
 def test_waiting_runs_are_revoked_and_moved_to_the_front(stack: RunningStack, screen: Screen) -> None:
     assert stack.nexus("stop", "workers:default", "--yes").code == 0
     try:
         first, second, third = (submitted(stack) for _ in range(3))
-        screen.press("2", *"jjjj", ENTER)
+        screen.type("2", *"jjjj", ENTER)
         screen.shows(first[:8], second[:8], third[:8])
-        screen.press("g", "K")
+        screen.type("g", "K")
         screen.shows(rf"nexus-tui revoke {first}")
-        screen.press(ENTER)
+        screen.type(ENTER)
         screen.hides(rf"{first[:8]}.*health_check")
-        screen.press("G", "B")
+        screen.type("G", "B")
         screen.shows(r"priority")
-        screen.press("f")
+        screen.type("f")
         screen.shows(rf"nexus-tui priority {third} 0 --front")
-        screen.press(ENTER)
+        screen.type(ENTER)
         until(lambda: [m["id"] for m in waiting(stack)][:2] == [third, second])
     finally:
         assert stack.nexus("start", "workers:default", "--yes").code == 0
@@ -73,15 +73,15 @@ def test_waiting_runs_are_revoked_and_moved_to_the_front(stack: RunningStack, sc
 
 
 def test_a_worker_is_stopped_and_started(stack: RunningStack, screen: Screen) -> None:
-    screen.press("5")
+    screen.type("5")
     screen.shows(r"ai@\S+ +● (healthy|busy)")
     open_menu_of_ai(screen)
-    screen.press("x", ENTER)
+    screen.type("x", ENTER)
     try:
         screen.shows(r"ai@\S+ +\S* ?stopped", within_s=60)
         until(lambda: program_state(stack, "workers:ai") == "STOPPED")
         open_menu_of_ai(screen)
-        screen.press("s", ENTER)
+        screen.type("s", ENTER)
         screen.shows(r"ai@\S+ +● healthy", within_s=60)
         assert program_state(stack, "workers:ai") == "RUNNING"
     finally:
@@ -89,7 +89,7 @@ def test_a_worker_is_stopped_and_started(stack: RunningStack, screen: Screen) ->
 
 
 def test_leaving_says_how_to_stop_the_stack(screen: Screen) -> None:
-    screen.press("q")
+    screen.type("q")
     assert screen.close() == 0
     assert "The stack goes on running" in screen.text
 
@@ -107,7 +107,7 @@ def test_a_broker_that_goes_away_is_drawn_and_comes_back(stack: RunningStack, sc
 def open_menu_of_ai(screen: Screen) -> None:
     """Press S on the first worker; a key that comes while the row turns from a node into a program is pressed again."""
     for _ in range(5):
-        screen.press("g", "S")
+        screen.type("g", "S")
         try:
             screen.shows("nexus-tui start workers:ai", within_s=5)
         except AssertionError:

@@ -9,14 +9,21 @@ from typing import Any, cast
 
 from config.queues import QUEUES
 from nexus_tui.models.actions import TargetOutcome
+from nexus_tui.models.audit import Undoable
 from nexus_tui.models.broker import Message, QueueStats
 from nexus_tui.models.catalog import Submitted, TaskParameter, TaskType
 from nexus_tui.models.runs import Progress, Run
 from nexus_tui.models.workers import Child, Program, Worker
 from nexus_tui.sources import Sources
+from nexus_tui.sources.broker.edits import Delete, MoveTo
 from nexus_tui.sources.errors import Invalid, NotFound, SourceError
+from workers.history.rows import ErrorGroup, TaskStats
 
 NOW = datetime(2026, 3, 14, 10, 42, 7, tzinfo=UTC)
+
+
+RAW = b'{"headers": {}, "properties": {"priority": 5}}'
+"""What a message without bytes of its own is changed as."""
 
 
 def run_id(number: int) -> str:
@@ -81,6 +88,7 @@ class FakeBroker:
     problem: str = ""
     changed: list[tuple[str, Any]] = field(default_factory=list)
     audit: FakeAudit = field(default_factory=FakeAudit)
+    changes: tuple[Undoable, ...] = ()
 
     def describe(self) -> str:
         self._fail()
@@ -106,6 +114,29 @@ class FakeBroker:
     def check_priority(self, priority: int) -> None:
         assert 0 <= priority <= 9
 
+    def check_queue(self, name: str) -> None: ...
+
+    def queue(self, name: str) -> QueueStats:
+        return next(row for row in self.rows if row.name == name)
+
+    def purge(self, queue: str, *, undo: str) -> int:
+        self.changed.append(("purge", queue))
+        return 1204
+
+    def pause(self, queue: str, workers: Any) -> bool:
+        self.changed.append(("pause", queue))
+        return True
+
+    def undoables(self) -> tuple[Undoable, ...]:
+        return self.changes
+
+    def restore(self, change: Undoable) -> tuple[int, int]:
+        self.changed.append(("restore", change.token))
+        return 4, 0
+
+    def is_revoked(self, run_id: str) -> bool:
+        return False
+
     def undoable(self, kind: str, label: str, queue: str = "") -> str:
         return "a-token"
 
@@ -114,9 +145,14 @@ class FakeBroker:
 
     def forget_undo(self, token: str) -> None: ...
 
-    def change_priority(self, message: Message, priority: int, *, front: bool = False, undo: str = "") -> TargetOutcome:
-        self.changed.append(("priority", (message.id, priority, front)))
-        return TargetOutcome(message.id, True, f"moved to priority {priority}")
+    def apply(self, message: Message, edit: Any, *, undo: str = "") -> TargetOutcome:
+        if isinstance(edit, Delete):
+            return self.delete(message)
+        if isinstance(edit, MoveTo):
+            self.changed.append(("move", (message.id, edit.queue, edit.front)))
+        else:
+            self.changed.append(("priority", (message.id, edit.priority, edit.front)))
+        return TargetOutcome(message.id, True, edit.of(replace(message, raw=RAW)).done)
 
     def delete(self, message: Message) -> TargetOutcome:
         self.changed.append(("delete", message.id))
@@ -142,6 +178,7 @@ class FakeControl:
     rows: tuple[Worker, ...] = ()
     running: dict[str, tuple[str, str]] = field(default_factory=dict)
     revoked: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
+    ordered: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
     def workers(self) -> tuple[Worker, ...]:
         return self.rows
@@ -151,6 +188,15 @@ class FakeControl:
 
     def whereabouts(self, run_ids: Any) -> dict[str, tuple[str, str]]:
         return {run_id: place for run_id, place in self.running.items() if run_id in run_ids}
+
+    def registered(self, workers: Any) -> dict[str, dict[str, str]]:
+        return {}
+
+    def order(self, command: Any, workers: Any, heard: Any = None) -> dict[str, tuple[bool, str]]:
+        self.ordered.append((command.method, tuple(workers)))
+        return dict.fromkeys(workers, (True, "pool will grow"))
+
+    def check_signal(self, signal: str) -> None: ...
 
     def revoke(self, run_ids: Any, *, terminate: bool = False, signal: str = "SIGTERM") -> dict[str, str]:
         self.revoked.append((tuple(run_ids), terminate))
@@ -177,6 +223,8 @@ class FakeHistory:
     rows: list[Run] = field(default_factory=list)
     asked: list[tuple[str, int, int]] = field(default_factory=list)
     number: int = 1
+    groups: list[ErrorGroup] = field(default_factory=list)
+    figures: list[TaskStats] = field(default_factory=list)
 
     def runs(self, filter_text: str = "", limit: int = 200, offset: int = 0) -> list[Run]:
         self.asked.append((filter_text, limit, offset))
@@ -199,6 +247,12 @@ class FakeHistory:
 
     def lag_s(self) -> float:
         return 1.0
+
+    def failures(self, since: float, filter_text: str = "", limit: int = 100) -> list[ErrorGroup]:
+        return [group for group in self.groups if group.last_at >= since]
+
+    def stats(self, since: float) -> list[TaskStats]:
+        return self.figures
 
     def add(self, run: Run) -> None:
         self.rows.insert(0, run)
@@ -285,7 +339,7 @@ def busy() -> Fakes:
     return Fakes(
         FakeBroker(_queues(), {"email_queue": [a_message(n, "email_queue", n % 3) for n in range(12)]}),
         FakeControl(_workers()),
-        FakeHistory(_runs()),
+        FakeHistory(_runs(), groups=_groups(), figures=_figures()),
         FakeSupervisor(_programs(), log="[10:41:59] ready\n[10:42:01] Task process_pdf received\n"),
         FakeCatalog(_types()),
     )
@@ -307,6 +361,32 @@ def dead() -> Fakes:
     fakes.control.rows = ()
     fakes.supervisor.rows = ()
     return fakes
+
+
+def _groups() -> list[ErrorGroup]:
+    at = NOW.timestamp()
+    asks = ("workers.ai_tasks.chat_completion",)
+    mails = ("workers.email_tasks.send_email", "workers.email_tasks.send_bulk_emails")
+    place = "services/llm.py in ask"
+    says = "RateLimited: rate_limited: the provider asks to wait 12 s"
+    return [
+        ErrorGroup(
+            "RateLimited", place, 1284, at - 80_000, at - 4, says, asks, run_id(2), (0, 1, 3, 9, 40, 80, 99, 70)
+        ),
+        ErrorGroup(
+            "MailRefused", "", 3, at - 5000, at - 3000, "MailRefused: 550 no\nsuch user", mails, run_id(3), (3,)
+        ),
+        ErrorGroup("[red]Error[/]", "a.py in b", 1, at - 9, at - 9, "[b]\x1b[31mno", ("?",), run_id(4), (0, 1)),
+    ]
+
+
+def _figures() -> list[TaskStats]:
+    mail, pdf = "workers.email_tasks.send_email", "workers.file_tasks.process_pdf"
+    return [
+        TaskStats(mail, "", 128_412, 128_500, 128_400, 12, 0, 31, 0.0000934, (0.04, 0.2, 1.4), (0.01, 0.9, 4.0)),
+        TaskStats(pdf, "", 1204, 1210, 1100, 100, 4, 0, 100 / 1200, (3.1, 61.0, 410.0), (2.0, 3700.0, 9000.0)),
+        TaskStats("cleanup", "", 1, 0, 1, 0, 0, 0, 0.0, (0.2, 0.2, 0.2), None),
+    ]
 
 
 def _queues() -> tuple[QueueStats, ...]:

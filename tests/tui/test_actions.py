@@ -7,6 +7,7 @@ from textual.widgets import Input
 
 from nexus_tui.actions import programs
 from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.models.audit import Undoable
 from nexus_tui.sources.errors import Unreachable
 from nexus_tui.widgets.form import Field
 from nexus_tui.widgets.table import Table
@@ -81,7 +82,7 @@ async def test_run_next_moves_to_the_front_of_the_first_priority():
         await pilot.press("j", "B")
         await shows(pilot, "run next", f"$ nexus-tui priority {EMAIL_SECOND} 0 --front")
         await pilot.press("enter")
-        await shows(pilot, "moved to priority 0")
+        await shows(pilot, "moved to the front of priority 0")
     assert stack.broker.changed == [("priority", (EMAIL_SECOND, 0, True))]
 
 
@@ -131,6 +132,89 @@ async def test_a_worker_started_by_hand_has_no_program_to_stop():
         assert table.current.name == "default@web1"
         await pilot.press("S")
         await shows(pilot, "started by hand")
+
+
+async def test_messages_are_deleted_and_moved_to_another_queue():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await pilot.press("2", "enter")
+        await shows(pilot, "user0@example.org")
+        await pilot.press("M", "3")
+        await shows(pilot, f"$ nexus-tui move {EMAIL_FIRST} ai_queue", "behind what waits there")
+        await pilot.press("enter")
+        await shows(pilot, "moved to ai_queue")
+        await pilot.press("j", "D")
+        await shows(pilot, f"$ nexus-tui delete {EMAIL_SECOND}", "They never run")
+        await pilot.press("enter")
+        await shows(pilot, "deleted")
+    assert stack.broker.changed == [("move", (EMAIL_FIRST, "ai_queue", False)), ("delete", EMAIL_SECOND)]
+
+
+async def test_a_queue_of_many_is_purged_only_when_its_name_is_typed():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await pilot.press("2", "j", "j", "D")
+        await shows(pilot, "$ nexus-tui purge ai_queue")
+        await pilot.press("enter")
+        await shows(pilot, "1,204 targets", "Type ai_queue")
+        await pilot.press(*"no", "enter")
+        await shows(pilot, "not that")
+        assert stack.broker.changed == []
+        await pilot.press("backspace", "backspace", *"ai_queue", "enter")
+        await shows(pilot, "purged 1,204 messages")
+    assert stack.broker.changed == [("purge", "ai_queue")]
+
+
+async def test_a_queue_is_paused_and_the_latest_change_taken_back():
+    stack = fakes.busy()
+    stack.broker.changes = (
+        Undoable("f00d", fakes.NOW, "messages", "delete 4 runs", "", fakes.NOW),
+        Undoable("beef", fakes.NOW, "messages", "move 2 runs", "", fakes.NOW),
+    )
+    async with opened(stack) as pilot:
+        await pilot.press("2", "P")
+        await shows(pilot, "$ nexus-tui pause email_queue")
+        await pilot.press("enter")
+        await shows(pilot, "paused; no worker is there to be told")
+        await pilot.press("U")
+        await shows(pilot, "delete 4 runs", "move 2 runs", "$ nexus-tui undo f00d")
+        await pilot.press("enter")
+        await shows(pilot, "4 restored")
+    assert stack.broker.changed == [("pause", "email_queue"), ("restore", "f00d")]
+
+
+async def test_a_failed_run_is_run_again():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await pilot.press("3", "j", "j", "R")
+        await shows(pilot, f"$ nexus-tui retry {fakes.run_id(3)}")
+        await pilot.press("enter")
+        await shows(pilot, "runs again as")
+    assert stack.catalog.given[0]["task"] == "workers.ai_tasks.chat_completion"
+
+
+async def test_a_worker_is_given_one_child_more():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await pilot.press("5")
+        await shows(pilot, "files@web1")
+        table = pilot.app.screen.query_one("#rows", Table)
+        while table.current.name != "files@web1":
+            await pilot.press("j")
+        await pilot.press("S", "plus")
+        await shows(pilot, "$ nexus-tui grow files@web1 1", "until it restarts")
+        await pilot.press("enter")
+        await shows(pilot, "pool will grow, until it restarts")
+    assert stack.control.ordered == [("pool_grow", ("files@web1",))]
+
+
+async def test_why_tells_what_holds_a_queue_and_the_command_that_frees_it():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await pilot.press("2", "w")
+        await shows(pilot, "12 wait", "4 of 4 places at email@web1 are taken", "$ nexus-tui grow email@web1 1")
+        await pilot.press("escape", "j", "j", "j", "w")
+        await shows(pilot, "31 wait", "Nothing holds it")
 
 
 async def test_read_only_takes_every_change_from_keys_footer_and_palette():

@@ -56,8 +56,10 @@ def failures(
     def question(connection: sqlite3.Connection) -> list[ErrorGroup]:
         condition = compile_filter(node, history.names(connection), time.time())
         rows = connection.execute(
-            "select error_group, task, key from run indexed by run_state"  # noqa: S608
-            f" where state = {_FAILURE} and key >= ? and key < ? and {condition.sql} order by key",
+            # The index is named inside: a filter that nothing can match would leave no plan with it.
+            f"select error_group, task, run.key from run {condition.joins} where run.key in"  # noqa: S608
+            f" (select key from run indexed by run_failed where state = {_FAILURE} and key >= ? and key < ?)"
+            f" and {condition.sql} order by run.key",
             (_key(start), _key(end), *condition.parameters),
         )
         groups: dict[int | None, list[tuple[int | None, int]]] = defaultdict(list)
@@ -101,7 +103,11 @@ def _error_group(
 
 
 def stats(
-    history: History, since: float | None = None, until: float | None = None, by_queue: bool = False
+    history: History,
+    since: float | None = None,
+    until: float | None = None,
+    by_queue: bool = False,
+    by_task: bool = True,
 ) -> list[TaskStats]:
     """Return what became of each task's runs, the most frequent first, to whole minutes.
 
@@ -110,6 +116,7 @@ def stats(
         since: From the minute of this time; None for a day before ``until``.
         until: Up to the minute of this time, which counts; None for now.
         by_queue: One row for each task and queue; else ``queue`` is empty.
+        by_task: With False ``task`` is empty: one row for each queue, or a single one.
     """
     end = time.time() if until is None else until
     start = end - DAY_S if since is None else since
@@ -118,9 +125,9 @@ def stats(
         cells: dict[tuple[int, int], list[tuple[Any, ...]]] = defaultdict(list)
         sql = "select task, queue, state, count, waited, ran from minute where minute between ? and ?"
         for task, queue, *rest in connection.execute(sql, (start // 60, end // 60)):
-            cells[task, queue if by_queue else 0].append(tuple(rest))
+            cells[task if by_task else 0, queue if by_queue else 0].append(tuple(rest))
         found = [
-            _task_stats(_text(connection, task) or "?", _text(connection, queue) or "", rows)
+            _task_stats(_text(connection, task) or ("?" if by_task else ""), _text(connection, queue) or "", rows)
             for (task, queue), rows in cells.items()
         ]
         return sorted(found, key=lambda row: (-row.count, row.task, row.queue))
@@ -220,7 +227,8 @@ def slowest(
     def question(connection: sqlite3.Connection) -> list[HistoryRun]:
         condition = compile_filter(node, history.names(connection), time.time())
         sql = (
-            f"select key from run where ran_s is not null and key >= ? and key < ? and {condition.sql}"  # noqa: S608
+            f"select run.key from run {condition.joins}"  # noqa: S608
+            f" where ran_s is not null and run.key >= ? and run.key < ? and {condition.sql}"
             " order by ran_s desc limit ?"
         )
         keys = [row[0] for row in connection.execute(sql, (_key(start), _key(end), *condition.parameters, limit))]

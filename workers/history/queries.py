@@ -25,25 +25,18 @@ from typing import Any, TypeVar
 import orjson
 
 from workers.history.errors import HistoryError
-from workers.history.filters import parse
+from workers.history.filters import Node, parse
 from workers.history.matching import loads
 from workers.history.record import STATES
-from workers.history.rows import Gap, HistoryRun
+from workers.history.rows import Gap, HistoryRun, RunCount, RunPage
 from workers.history.schema import COUNTERS, connect_reader
-from workers.history.sql import Names, compile_filter, newest_key, register
+from workers.history.search import Search
+from workers.history.sql import MAX_KEY, Names, register
 
 T = TypeVar("T")
 
-SCANNED = 5_000
-"""Newest runs that are looked at one by one before an index is asked."""
-
-SCAN_FACTOR = 4
-"""At least so many rows are looked at for each that is asked for."""
-
 SILENT_WORKERS = "silent_workers"
 """Name under which a recorder of pub/sub events remembers, as JSON, the workers that send no events of their runs."""
-
-_MAX_KEY = 2**63 - 1
 
 _RUN = """
 select run.key, run.id, task.text, state, queue.text, priority, worker.text, sent_at, received_at, started_at,
@@ -110,7 +103,7 @@ class History:
             if reader is not None:
                 reader.connection.execute("begin")
             yield reader
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             if reader is not None:
                 reader.connection.close()
                 reader = None
@@ -126,7 +119,7 @@ class History:
         """Return an idle reader or a new one, so that a slow question holds up no other."""
         try:
             inode = self._path.stat().st_ino
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self.close()
             return None
         while True:
@@ -152,9 +145,9 @@ class History:
             return question(reader.connection)
 
     def names(self, connection: sqlite3.Connection) -> Names:
-        """Return the numbers of tasks, queues, workers and error groups, by kind and text."""
+        """Return the numbers of tasks, queues and workers, by kind and text."""
         found: dict[str, dict[str, int]] = {}
-        for number, kind, text in connection.execute("select id, kind, text from name"):
+        for number, kind, text in connection.execute("select id, kind, text from name where kind <> 'error'"):
             found.setdefault(kind, {})[text] = number
         return found
 
@@ -167,43 +160,65 @@ class History:
             filter_text: See :mod:`workers.history.filters`; empty for all.
             limit: At most so many.
             offset: Skip so many.
-            before: Only runs sent before this time: the cheap way to the next page.
+            before: Only runs sent before this time.
+
+        Raises:
+            FilterError: The filter can't be understood.
+        """
+        after = None if before is None else int(before * 1_000_000) * COUNTERS
+        return list(self.page(filter_text, limit, offset, after).runs)
+
+    def page(
+        self,
+        filter_text: str = "",
+        limit: int = 200,
+        offset: int = 0,
+        after: int | None = None,
+        budget_s: float | None = None,
+    ) -> RunPage:
+        """Return a page of the runs that match a filter, newest first.
+
+        Nearly all filters are answered at once. What can only be told by looking at each run's arguments (a number
+        or text that is smaller or larger, a pattern that nothing matches) takes some seconds for a million runs:
+        with ``budget_s`` the page says how far it looked.
+
+        Args:
+            filter_text: See :mod:`workers.history.filters`; empty for all.
+            limit: At most so many.
+            offset: Skip so many; pages by ``after`` cost less.
+            after: :attr:`RunPage.next` of the page before.
+            budget_s: Stop looking after so long; None looks to the end.
 
         Raises:
             FilterError: The filter can't be understood.
         """
         node = parse(filter_text)
+        deadline = None if budget_s is None else time.monotonic() + budget_s
 
-        def question(connection: sqlite3.Connection) -> list[HistoryRun]:
-            return load_runs(connection, self._keys(connection, node, limit, offset, before))
+        def question(connection: sqlite3.Connection) -> RunPage:
+            keys: list[int] = []
+            before = reached = MAX_KEY if after is None else after
+            wanted = limit + offset
+            for found in self._search(connection, node, before, deadline, wanted).steps():
+                keys += found.keys
+                reached = found.reached
+                if len(keys) >= wanted:
+                    break
+            if len(keys) >= wanted:
+                keys = keys[:wanted]
+                reached = keys[-1] if keys else reached
+            runs = tuple(load_runs(connection, keys[offset:]))
+            is_full, is_end = len(keys) == wanted, reached <= 0
+            return RunPage(
+                runs, reached if is_full or not is_end else None, is_full or is_end, reached // COUNTERS / 1e6
+            )
 
-        return self.ask(question, [])
+        return self.ask(question, RunPage((), None, True, 0.0))
 
-    def _keys(
-        self, connection: sqlite3.Connection, node: Any, limit: int, offset: int, before: float | None
-    ) -> list[int]:
-        """Find a page in two looks.
-
-        First among the newest runs, one after the other: a filter that holds often is answered there. What holds
-        seldom is then found by an index and sorted.
-        """
-        now = time.time()
-        condition = compile_filter(node, self.names(connection), now)
-        bounds = [_MAX_KEY if before is None else int(before * 1_000_000) * COUNTERS, newest_key(node, now) or _MAX_KEY]
-        newest, wanted = min(bounds), limit + offset
-        row = connection.execute(
-            "select key from run where key < ? order by key desc limit 1 offset ?",
-            (newest, max(SCANNED, SCAN_FACTOR * wanted)),
-        ).fetchone()
-        oldest = row[0] if row else 0
-        where = f"from run not indexed where key >= ? and key < ? and {condition.sql} order by key desc limit ?"
-        parameters = (oldest, newest, *condition.parameters, wanted)
-        keys = [row[0] for row in connection.execute(f"select key {where}", parameters)]
-        if len(keys) < wanted and oldest:
-            where = f"from run where {condition.sql} and +key < ? order by +key desc limit ?"
-            parameters = (*condition.parameters, oldest, wanted - len(keys))
-            keys += [row[0] for row in connection.execute(f"select key {where}", parameters)]
-        return keys[offset:]
+    def _search(
+        self, connection: sqlite3.Connection, node: Node, before: int, deadline: float | None, wanted: int | None
+    ) -> Search:
+        return Search(connection, node, self.names(connection), time.time(), before, deadline, wanted)
 
     def count(self, filter_text: str = "") -> int:
         """Count the runs that match a filter.
@@ -211,14 +226,25 @@ class History:
         Raises:
             FilterError: The filter can't be understood.
         """
+        return self.count_within(filter_text).count
+
+    def count_within(self, filter_text: str = "", budget_s: float | None = None) -> RunCount:
+        """Count the runs that match a filter, as far as that can be done in some time; None counts all.
+
+        Raises:
+            FilterError: The filter can't be understood.
+        """
         node = parse(filter_text)
+        deadline = None if budget_s is None else time.monotonic() + budget_s
 
-        def question(connection: sqlite3.Connection) -> int:
-            condition = compile_filter(node, self.names(connection), time.time())
-            sql = f"select count(*) from run where {condition.sql}"  # noqa: S608
-            return int(connection.execute(sql, condition.parameters).fetchone()[0])
+        def question(connection: sqlite3.Connection) -> RunCount:
+            count, reached = 0, MAX_KEY
+            for found in self._search(connection, node, MAX_KEY, deadline, None).steps():
+                count += found.count
+                reached = found.reached
+            return RunCount(count, reached <= 0)
 
-        return self.ask(question, 0)
+        return self.ask(question, RunCount(0, True))
 
     def find(self, id_or_prefix: str, limit: int = 10) -> list[HistoryRun]:
         """Return the run of this id; or those whose id begins so, newest first, at most ``limit``."""

@@ -68,7 +68,7 @@ class Recorder:
         self._stream = stream
         self._retention = retention or Retention()
         self._reconciler = Reconciler(client)
-        self._lock = _lock(path)
+        self._lock = hold_lock(path)
         self._store: Store | None = None
         self._stopping = threading.Event()
         self._count = BATCH // 10
@@ -194,7 +194,13 @@ def _note_gap(store: Store, after: str, before: str, missed: int | None, reason:
     store.connection.execute("insert into gap values (?, ?, ?, ?, ?)", (time.time(), after, before, missed, reason))
 
 
-def _lock(path: Path) -> IO[bytes]:
+def hold_lock(path: Path) -> IO[bytes]:
+    """Become the one writer of a history until the file that is returned is closed.
+
+    Raises:
+        AlreadyRecording: Somebody else is.
+        OSError: The folder can't be made or written.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = os.fdopen(os.open(lock_path(path), os.O_RDWR | os.O_CREAT, 0o600), "r+b")
     try:

@@ -49,6 +49,31 @@ class HistoryRun:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPage:
+    """Some runs that match a filter.
+
+    Attributes:
+        runs: Newest first.
+        next: Where the next page begins, or goes on looking; None: there are no more.
+        is_complete: False when time ran out: there may be more runs here, from ``looked_to`` back.
+        looked_to: All matching runs since then, seconds since the epoch, are in this page or one before.
+    """
+
+    runs: tuple[HistoryRun, ...]
+    next: int | None
+    is_complete: bool
+    looked_to: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunCount:
+    """How many runs match a filter; at least so many when not all were looked at."""
+
+    count: int
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorGroup:
     """Failures of one type at one place.
 

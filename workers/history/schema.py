@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from workers.history.errors import HistoryError
 
-VERSION = 1
+VERSION = 2
 BUSY_TIMEOUT_S = 5.0
 
 COUNTERS = 1024
@@ -50,15 +51,6 @@ create table run (
   verdict text
 );
 create unique index run_id on run (id);
-create index run_state on run (state);
-create index run_queue on run (queue, state);
-create index run_task on run (task, state);
-create index run_worker on run (worker);
-create index run_retries on run (retries) where retries > 0;
-create index run_priority on run (priority);
-create index run_ran on run (ran_s) where ran_s is not null;
-create index run_waited on run (waited_s) where waited_s is not null;
-create index run_error on run (error_group) where error_group is not null;
 create index run_root on run (root_id) where root_id is not null;
 create index run_parent on run (parent_id) where parent_id is not null;
 create index run_group on run (group_id) where group_id is not null;
@@ -82,6 +74,29 @@ create table minute (
 create table gap (at real not null, after text not null, before text not null, missed integer, reason text not null);
 create table meta (name text primary key, value) without rowid;
 """
+
+_BLOCKS = """
+-- What is not over, and what failed: few of many. All other questions are answered by blocks.
+create index run_open on run (state) where state < 5;
+create index run_failed on run (state) where state = 6;
+-- Copies of what filters ask, many runs in a block, and the rows that differ from their copies; see
+-- workers/history/blocks.py.
+create table block (
+  number integer primary key autoincrement,
+  low integer not null,
+  high integer not null,
+  count integer not null,
+  chunks blob not null,
+  limits blob not null
+);
+create table part (id integer primary key, data blob not null);
+create table stale (key integer primary key);
+create trigger run_removed after delete on run begin insert or ignore into stale values (old.key); end;
+"""
+
+_INDEXES_OF_1 = ("state", "queue", "task", "worker", "retries", "priority", "ran", "waited", "error")
+_MIGRATIONS = {1: "".join(f"drop index if exists run_{name};" for name in _INDEXES_OF_1) + _BLOCKS}
+"""From a version to the next."""
 
 
 def lock_path(path: Path) -> Path:
@@ -119,7 +134,33 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("pragma journal_size_limit = 67108864")
     connection.execute("pragma temp_store = memory")
     if not version:
-        connection.executescript(f"begin;{_TABLES}pragma user_version = {VERSION};commit;")
+        connection.executescript(f"begin;{_TABLES}{_BLOCKS}pragma user_version = {VERSION};commit;")
+    elif version < VERSION:
+        _migrate(connection)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables of an older version to ours, all or nothing; blocks are made later, while events come."""
+    connection.execute("begin immediate")
+    try:
+        version = connection.execute("pragma user_version").fetchone()[0]  # another writer may have been faster
+        for number in range(version, VERSION):
+            for statement in _statements(_MIGRATIONS[number]):
+                connection.execute(statement)
+        connection.execute(f"pragma user_version = {VERSION}")
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for part in script.split(";"):
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:

@@ -14,17 +14,19 @@ from workers.history.record import STATES
 from workers.history.schema import COUNTERS
 
 _NUMBER_OF = {state: number for number, state in enumerate(STATES)}
-_NAMED = {"task": ("task", "task"), "queue": ("queue", "queue"), "worker": ("worker", "worker")}
-_COLUMNS = {"id": "id", "root": "root_id", "parent": "parent_id", "group": "group_id", "verdict": "verdict"}
-_ERROR = "(select error from ending where ending.key = run.key)"
-_RESULT = "(select result from ending where ending.key = run.key)"
-_ARGS = "(select args from arguments where arguments.key = run.key)"
-_KWARGS = "(select kwargs from arguments where arguments.key = run.key)"
+NAMED = ("task", "queue", "worker")
+"""Fields whose texts are among the file's names: columns hold their numbers."""
+
+KEYED = {"id": "id", "root": "root_id", "parent": "parent_id", "group": "group_id", "verdict": "verdict"}
+"""Fields of ids and such, with their columns: indexes find what begins so."""
+
+_ERROR, _RESULT, _ARGS, _KWARGS = "ending.error", "ending.result", "arguments.args", "arguments.kwargs"
 
 _LITERAL = re.compile(r"[1-9][0-9]{0,14}|[A-Za-z_./@-][A-Za-z0-9_./@ -]*")
 _WORDS_OF_JSON = frozenset({"true", "false", "null"})
 _LAST_CHARACTER = 0x10FFFF
 _LATEST = 4_102_444_800
+MAX_KEY = 2**63 - 1
 
 Names = Mapping[str, Mapping[str, int]]
 """Kind → text → number of the file's names."""
@@ -32,9 +34,10 @@ Names = Mapping[str, Mapping[str, int]]
 
 @dataclass
 class Compiled:
-    """A condition over table ``run``, with its parameters."""
+    """A condition over table ``run``, with its parameters and the joins that it needs."""
 
     sql: str
+    joins: str = ""
     parameters: list[Any] = field(default_factory=list[Any])
 
 
@@ -52,7 +55,9 @@ def compile_filter(node: Node, names: Names, now: float) -> Compiled:
         now: What ages and unfinished durations count to.
     """
     parameters: list[Any] = []
-    return Compiled(_sql(node, names, now, parameters), parameters)
+    sql = _sql(node, names, now, parameters)
+    joins = [f"left join {table} on {table}.key = run.key" for table in ("arguments", "ending") if f"{table}." in sql]
+    return Compiled(sql, " ".join(joins), parameters)
 
 
 def _sql(node: Node, names: Names, now: float, parameters: list[Any]) -> str:
@@ -92,7 +97,7 @@ def _comparison(node: Compare, now: float, parameters: list[Any]) -> str:
         case "age":
             near = _key_near(now - value, sign)
             parameters += [now, value]
-            return f"({near}? - key / {COUNTERS} / 1e6 {sign} ?)"
+            return f"({near}? - run.key / {COUNTERS} / 1e6 {sign} ?)"
         case "runtime":
             parameters += [value, now, value]
             return (
@@ -113,12 +118,12 @@ def _comparison(node: Compare, now: float, parameters: list[Any]) -> str:
 
 
 def _text_sql(node: Text, names: Names, parameters: list[Any]) -> str:
-    if node.field in _NAMED:
-        kind, column = _NAMED[node.field]
-        found = [number for text, number in names.get(kind, {}).items() if text_matches(node.field, text, node.values)]
-        return _in(column, found, parameters)
-    if node.field in _COLUMNS:
-        column = _COLUMNS[node.field]
+    if node.field in NAMED:
+        known = names.get(node.field, {}).items()
+        found = [number for text, number in known if text_matches(node.field, text, node.values)]
+        return _in(node.field, found, parameters)
+    if node.field in KEYED:
+        column = KEYED[node.field]
         parts = [_prefix(column, value, parameters) for value in node.values]
         return f"({column} is not null and ({' or '.join(parts)}))"
     if node.field == "error":
@@ -172,15 +177,18 @@ def _key_near(at: float, sign: str) -> str:
     if not 0 < at < _LATEST:
         return ""
     if sign in {">", ">="}:
-        return f"key < {int((at + 1) * 1_000_000) * COUNTERS} and "
-    return f"key > {int((at - 1) * 1_000_000) * COUNTERS} and " if sign in {"<", "<="} else ""
+        return f"run.key < {int((at + 1) * 1_000_000) * COUNTERS} and "
+    return f"run.key > {int((at - 1) * 1_000_000) * COUNTERS} and " if sign in {"<", "<="} else ""
 
 
-def newest_key(node: Node, now: float) -> int | None:
-    """Return a key that no matching run passes, where the filter as a whole asks for old runs; else None."""
+def key_bounds(node: Node, now: float) -> tuple[int, int]:
+    """Return the keys between which all matching runs are, as far as the filter as a whole says so."""
     parts = node.parts if isinstance(node, All) else (node,)
-    ages = [
-        part.value for part in parts if isinstance(part, Compare) and part.field == "age" and part.operator[0] == ">"
-    ]
-    at = now - max(ages) + 1 if ages else 0.0
-    return int(at * 1_000_000) * COUNTERS if 0 < at < _LATEST else None
+    ages = [part for part in parts if isinstance(part, Compare) and part.field == "age"]
+    younger = [part.value for part in ages if part.operator[0] == "<"]
+    older = [part.value for part in ages if part.operator[0] == ">"]
+    return _key(now - min(younger) - 1) if younger else 0, _key(now - max(older) + 1) if older else MAX_KEY
+
+
+def _key(at: float) -> int:
+    return int(min(max(at, 0), _LATEST) * 1_000_000) * COUNTERS

@@ -14,6 +14,8 @@ from typing import Any
 import orjson
 
 from workers.history.aggregates import NO_NAME, Aggregates
+from workers.history.blocks import Blocks
+from workers.history.changes import ChangeLog
 from workers.history.errors import BadEvent
 from workers.history.record import STATES, Event, RunRecord, event_time
 from workers.history.schema import COUNTERS, connect
@@ -33,6 +35,7 @@ _COLUMNS: tuple[str, ...] = (
 _NAMED = {"task": "task", "queue": "queue", "worker": "worker", "error_group": "error"}
 _INSERT = f"insert into run ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 _UPDATE = f"update run set {', '.join(f'{name} = ?' for name in _COLUMNS[2:])} where key = ?"  # noqa: S608
+_KEY = "select key from run where id = ?"
 _AHEAD_S = 60
 """A clock that is farther ahead doesn't put its runs before all others."""
 
@@ -63,6 +66,8 @@ class Store:
         self.path = path
         self._connection = connect(path)
         self._aggregates = Aggregates(self._connection)
+        self._blocks = Blocks(self._connection)
+        self._changes = ChangeLog(self._connection)
         self._runs: OrderedDict[str, RunRecord] = OrderedDict()
         self._names: dict[tuple[str, str], int] = {}
         self._texts: dict[int, str] = {}
@@ -111,6 +116,7 @@ class Store:
         try:
             changed = self._merge(_decoded(events, counts), counts)
             self._write_runs(changed)
+            self._changes.note(run.key for run in changed.values())
             self._aggregates.write()
             self._count("bad_events", counts.bad)
             self._count("dropped_events", counts.dropped)
@@ -126,7 +132,18 @@ class Store:
         self._new_keys.clear()
         while len(self._runs) > MAX_CACHED:
             self._runs.popitem(last=False)
+        self.tidy()
         return counts
+
+    def tidy(self, *, is_idle: bool = False) -> bool:
+        """Make blocks of runs that are due; True when there may be more to do.
+
+        What filters ask stays right without them, only slower: a disk that is full then is not the events' failure.
+        """
+        try:
+            return self._blocks.step(is_idle=is_idle)
+        except sqlite3.OperationalError:
+            return False
 
     def judge(self, verdicts: dict[str, str | None]) -> None:
         """Set the verdicts of runs; None takes one away."""
@@ -136,6 +153,9 @@ class Store:
             self._connection.execute("begin immediate")
             rows = [(verdict, id_) for id_, verdict in verdicts.items()]
             self._connection.executemany("update run set verdict = ? where id = ?", rows)
+            keys = [row[0] for id_ in verdicts for row in self._connection.execute(_KEY, (id_,))]
+            self._blocks.note(keys, 0)
+            self._changes.note(keys)
             self._count("version", 1)
         for id_, verdict in verdicts.items():
             if id_ in self._runs:
@@ -147,6 +167,7 @@ class Store:
         self._names.clear()
         self._texts.clear()
         self._aggregates.forget()
+        self._blocks.recall()
 
     def _remember(self, values: dict[str, Any]) -> None:
         self._connection.executemany("insert or replace into meta values (?, ?)", values.items())
@@ -243,6 +264,7 @@ class Store:
         connection.executemany("insert or replace into life values (?, ?)", lives)
         connection.executemany("insert or replace into arguments values (?, ?, ?)", arguments)
         connection.executemany("insert or replace into ending values (?, ?, ?, ?, ?)", endings)
+        self._blocks.note((run.key for run in changed.values()), len(new))
 
     def _number(self, kind: str, text: str | None) -> int | None:
         if text is None:

@@ -24,6 +24,9 @@ from workers.errors import FileMissing, PathNotAllowed, StorageFull, TaskError, 
 STALE_PART_S = 3600
 """Unfinished output of a killed run is removed when it is this old."""
 
+UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.part", re.DOTALL)
+"""Names of output that is being written, or was when its run was killed."""
+
 _MAX_SHOWN = 200
 _MAX_FOLDER_NAME = 60
 _KINDS = {

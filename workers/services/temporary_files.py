@@ -1,4 +1,4 @@
-"""Working files that nobody needs any more."""
+"""Working files that nobody needs any more, and output that killed runs left unfinished."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import errno
 import os
 import stat
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workers.errors import PathNotAllowed
-from workers.services.storage import shown
+from workers.services.storage import STALE_PART_S, UNFINISHED, shown
 
 MAX_NAMED = 100
 """So many removed files are named in the result; all are counted."""
@@ -56,6 +57,26 @@ def remove_old(root: Path, max_age_s: float, *, dry_run: bool = False) -> dict[s
     finally:
         os.close(top)
     return _result(root, tally, dry_run)
+
+
+def remove_unfinished(root: Path, *, dry_run: bool = False) -> int:
+    """Remove what killed runs left unfinished below ``root``, after an hour; finished files are not looked at.
+
+    Returns:
+        How many files.
+    """
+    if not root.is_dir():
+        return 0
+    removed = 0
+    before = time.time() - STALE_PART_S  # twice the longest run
+    for _, _, names, descriptor in os.fwalk(root, follow_symlinks=False):
+        for name in filter(UNFINISHED.fullmatch, names):
+            with suppress(OSError):
+                if os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mtime < before:
+                    if not dry_run:
+                        os.unlink(name, dir_fd=descriptor)
+                    removed += 1
+    return removed
 
 
 def _remove_file(folder: int, name: str, path: str, before: float, tally: _Tally, dry_run: bool) -> None:

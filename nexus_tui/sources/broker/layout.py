@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from config.keys import TRASH_HASH
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR
+from nexus_tui.models.broker import Message
 from workers.delivery import keys
 
 BINDING_SEPARATOR = "\x06\x16"
@@ -39,6 +40,16 @@ class Layout:
     def keys(self, queue: str) -> tuple[str, ...]:
         """Name all lists of a queue in the order in which they are consumed."""
         return tuple(self.key(queue, step) for step in self.steps)
+
+    def queue_of(self, key: str) -> str:
+        """Name the queue of a list."""
+        name = key.removeprefix(self.prefix)
+        head, separator, step = name.rpartition(self.separator)
+        return head if separator and step.isdigit() and int(step) in self.steps else name
+
+    def stays(self, message: Message, queue: str, priority: int) -> bool:
+        """Tell whether a queue and priority mean the list in which a message is."""
+        return self.key(message.queue, message.priority) == self.key(queue, priority)
 
     def named(self, key: str) -> str:
         """Name any other key of the application."""

@@ -8,9 +8,10 @@ import redis
 from redis.exceptions import NoScriptError
 
 OBSERVE = """
--- KEYS[1] unacked hash, KEYS[2…] lists; ARGV: header of the time, most entries and most bytes of unacked to look at
+-- KEYS[1] unacked hash, KEYS[2…] lists
+-- ARGV: header of the time, most entries and most bytes of unacked to look at, the time now as Celery writes an ETA
 -- Answers: lengths (-1: not a list), times of the next two messages of each list,
---   [exchange, routing key, count …] | false
+--   [exchange, routing key, count, how many of them wait for their time, the first of these times …] | false
 -- With stock delivery a message in flight does not say which list it came from, only its exchange and routing key.
 local header, most, budget = '"' .. ARGV[1] .. '"', tonumber(ARGV[2]), tonumber(ARGV[3])
 local function sent_at(message)
@@ -30,15 +31,21 @@ for index = 2, #KEYS do
 end
 local held = redis.pcall('HLEN', KEYS[1])
 if type(held) == 'table' or held > most then return {lengths, times, false} end
-local counts, flat = {}, {}
+local counts, waits, flat = {}, {}, {}
 for _, tag in ipairs(redis.call('HKEYS', KEYS[1])) do
   budget = budget - redis.call('HSTRLEN', KEYS[1], tag)
   if budget < 0 then return {lengths, times, false} end
-  local tail = string.sub(redis.call('HGET', KEYS[1], tag) or '', -512)
+  local message = redis.call('HGET', KEYS[1], tag) or ''
+  local tail = string.sub(message, -512)
   local exchange, key = string.match(tail, ',%s*"([^"]*)"%s*,%s*"([^"]*)"%s*%]%s*$')
   if key then
     local name = exchange .. '\\0' .. key
     counts[name] = (counts[name] or 0) + 1
+    local eta = string.match(message, '"eta": ?"([^"]+)"')
+    if eta and eta > ARGV[4] then
+      local known = waits[name]
+      waits[name] = {known and known[1] + 1 or 1, known and known[2] < eta and known[2] or eta}
+    end
   end
 end
 for name, count in pairs(counts) do
@@ -46,6 +53,8 @@ for name, count in pairs(counts) do
   flat[#flat + 1] = string.sub(name, 1, cut - 1)
   flat[#flat + 1] = string.sub(name, cut + 1)
   flat[#flat + 1] = count
+  flat[#flat + 1] = waits[name] and waits[name][1] or 0
+  flat[#flat + 1] = waits[name] and waits[name][2] or ''
 end
 return {lengths, times, flat}
 """
@@ -75,7 +84,7 @@ end
 return found
 """
 
-_DELETED = """
+DELETED = """
 -- The balance sheet has a line for what operators deleted; only of messages that were counted as submitted.
 local function count_deleted(counters, message, by)
   if string.find(message, '"nexus_publication"', 1, true) then redis.call('HINCRBY', counters, 'deleted', by) end
@@ -83,19 +92,24 @@ end
 """
 
 TAKE_DELAYED = (
-    _DELETED
+    DELETED
     + """
--- KEYS[1] sorted set, KEYS[2] trash, KEYS[3] counters
--- ARGV: member, new member or '', seconds that the trash lives (0: no trash)
+-- KEYS[1] sorted set, KEYS[2] trash, KEYS[3] wake list, KEYS[4] counters
+-- ARGV: member, new member or '', seconds that the trash lives (0: no trash), new due time or '' for the same
 -- Answers 1 when the member was still there
 local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not due then return 0 end
 redis.call('ZREM', KEYS[1], ARGV[1])
-if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], due, ARGV[2]) end
+if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], ARGV[4] ~= '' and ARGV[4] or due, ARGV[2]) end
+-- Whoever sleeps until the old time must look again.
+if ARGV[4] ~= '' and redis.call('LLEN', KEYS[3]) == 0 then
+  redis.call('LPUSH', KEYS[3], 1)
+  redis.call('EXPIRE', KEYS[3], 60)
+end
 if tonumber(ARGV[3]) > 0 then
   redis.call('RPUSH', KEYS[2], cmsgpack.pack({KEYS[1], ARGV[1], 'delayed', ARGV[2], due}))
   redis.call('EXPIRE', KEYS[2], ARGV[3])
-  if ARGV[2] == '' then count_deleted(KEYS[3], ARGV[1], 1) end
+  if ARGV[2] == '' then count_deleted(KEYS[4], ARGV[1], 1) end
 end
 return 1
 """
@@ -127,7 +141,7 @@ end
 return {part[1], 0}
 """
 
-_WAKE = """
+WAKE = """
 -- Idle workers with reliable delivery block on this list; nobody else looks at it.
 local function wake(key)
   if redis.call('LLEN', key) == 0 then
@@ -138,8 +152,8 @@ end
 """
 
 TAKE = (
-    _WAKE
-    + _DELETED
+    WAKE
+    + DELETED
     + """
 -- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both, KEYS[6] counters
 -- ARGV: message, its depth or -1, new message or '', 'front' | 'back', seconds that the trash lives (0: no trash)
@@ -171,16 +185,25 @@ return 1
 )
 
 UNDO = (
-    _WAKE
-    + _DELETED
+    WAKE
+    + DELETED
     + """
--- KEYS[1] trash, KEYS[2] counters; ARGV: how many at most
--- Takes the last changes back first. Answers: messages restored, messages that had started meanwhile
-local restored, started = 0, 0
+-- KEYS[1] trash, KEYS[2] counters; ARGV: how many at most, 'exact' | 'front', the message that was last put back or ''
+-- Takes the last changes back first. Answers: messages restored, messages that had started, what was put back last
+local restored, started, previous = 0, 0, ARGV[3]
+local function take_out(target, changed)
+  if redis.call('LINDEX', target, 0) == changed then return redis.call('LPOP', target) end
+  local near = redis.call('LPOS', target, changed, 'MAXLEN', 2000)
+  return redis.call('LREM', target, near and 1 or -1, changed) > 0
+end
 for _ = 1, tonumber(ARGV[1]) do
-  local packed = redis.call('RPOP', KEYS[1])
+  local packed = redis.call('LINDEX', KEYS[1], ARGV[2] == 'front' and 0 or -1)
   if not packed then break end
   local entry = cmsgpack.unpack(packed)
+  -- In front, in run order from the left: what was taken from the right end on has its left end at the right.
+  local from_start = ARGV[2] == 'front' and entry[7]
+  if not from_start then entry = cmsgpack.unpack(redis.call('LINDEX', KEYS[1], -1)) end
+  redis.call(from_start and 'LPOP' or 'RPOP', KEYS[1])
   local source, message, target, changed, pivot = entry[1], entry[2], entry[3], entry[4], entry[5]
   if target == 'delayed' then
     if changed ~= '' and redis.call('ZREM', source, changed) == 0 then
@@ -190,21 +213,32 @@ for _ = 1, tonumber(ARGV[1]) do
       if changed == '' then count_deleted(KEYS[2], message, -1) end
       restored = restored + 1
     end
-  elseif changed ~= '' and redis.call('LREM', target, -1, changed) == 0 then
+  elseif changed ~= '' and not take_out(target, changed) then
     started = started + 1
   else
-    -- What ran before it is gone: it is next.
-    if pivot == '' or redis.call('LINSERT', source, 'BEFORE', pivot, message) <= 0 then
-      redis.call('RPUSH', source, message)
+    local placed = ARGV[2] == 'exact' and pivot ~= '' and redis.call('LINSERT', source, 'BEFORE', pivot, message) > 0
+    -- What ran before it is gone: it is next, or just behind what was put back before it.
+    if not placed and ARGV[2] == 'exact' and entry[7] and previous ~= '' then
+      placed = redis.call('LINSERT', source, 'BEFORE', previous, message) > 0
     end
+    if not placed then redis.call('RPUSH', source, message) end
+    if entry[7] then previous = message end
     wake(entry[6])
     if changed == '' then count_deleted(KEYS[2], message, -1) end
     restored = restored + 1
   end
 end
-return {restored, started}
+return {restored, started, previous}
 """
 )
+
+TRASH_HEAD = """
+-- KEYS[1] trash. Answers: how many changes, length of the list of the last one (0: of none, or a delayed set)
+local packed = redis.call('LINDEX', KEYS[1], -1)
+if not packed then return {0, 0} end
+local entry = cmsgpack.unpack(packed)
+return {redis.call('LLEN', KEYS[1]), entry[3] == 'delayed' and 0 or redis.call('LLEN', entry[1])}
+"""
 
 PURGE = """
 -- KEYS: list, trash, list, trash …; ARGV: seconds that the trash lives
@@ -222,7 +256,7 @@ return gone
 """
 
 UNPURGE = (
-    _WAKE
+    WAKE
     + """
 -- KEYS[1] trash, KEYS[2] list, KEYS[3] wake list; ARGV: how many at most
 -- Puts messages back where they run before everything that came later. Answers how many

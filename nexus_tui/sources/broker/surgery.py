@@ -10,14 +10,12 @@ from typing import Any, cast
 import redis
 
 from config.keys import PAUSED_HASH, TRASH_FOR_S
-from config.queues import PRIORITIES
 from nexus_tui.models.actions import TargetOutcome
 from nexus_tui.models.broker import Message
+from nexus_tui.sources.broker.edits import Change, Edit, NothingToDo, Retime
 from nexus_tui.sources.broker.layout import Layout
-from nexus_tui.sources.broker.payload import replaced
 from nexus_tui.sources.broker.scripts import PURGE, TAKE, TAKE_DELAYED, Script
 from nexus_tui.sources.broker.trash import Trash
-from nexus_tui.sources.errors import Invalid
 
 _GONE = "had already started"
 
@@ -33,37 +31,21 @@ class Surgeon:
         self._take_delayed = Script(client, TAKE_DELAYED)
         self._purge = Script(client, PURGE)
 
-    def change_priority(self, message: Message, priority: int, *, front: bool, undo: str) -> TargetOutcome:
-        """Move a message to another priority of its queue."""
-        check_priority(priority)
-        if message.is_delayed:
-            changed = _changed(message.raw, ("properties", "priority"), priority)
-            return self._taken_delayed(message, b"%d" % priority + changed, f"gets priority {priority} when due", undo)
-        source = self._layout.key(message.queue, message.priority)
-        target = self._layout.key(message.queue, priority)
-        if source == target and not front:
-            return TargetOutcome(message.id, True, f"has priority {priority} already")
-        changed = _changed(message.raw, ("properties", "priority"), priority)
-        where = f"moved to the front of priority {priority}" if front else f"moved to priority {priority}"
-        return self._taken(message, message.queue, target, changed, front, where, undo)
+    def apply(self, message: Message, edit: Edit, undo: str) -> TargetOutcome:
+        """Change one message, if it still waits.
 
-    def move(self, message: Message, queue: str, *, front: bool, undo: str) -> TargetOutcome:
-        """Move a message to the same priority of another queue."""
+        Raises:
+            Invalid: It is not Celery's.
+        """
+        try:
+            change = edit.of(message)
+        except NothingToDo as nothing:
+            return TargetOutcome(message.id, nothing.is_done, str(nothing))
         if message.is_delayed:
-            return TargetOutcome(message.id, False, "waits for its time; move it when it is due")
-        if queue == message.queue:
-            return TargetOutcome(message.id, True, f"is in {queue} already")
-        # A worker that gives the message back, and a retry, go by what the message says of its route.
-        changed = _changed(message.raw, ("properties", "delivery_info"), {"exchange": queue, "routing_key": queue})
-        target = self._layout.key(queue, message.priority)
-        return self._taken(message, queue, target, changed, front, f"moved to {queue}", undo)
-
-    def delete(self, message: Message, *, undo: str) -> TargetOutcome:
-        """Remove a message."""
-        if message.is_delayed:
-            return self._taken_delayed(message, b"", "deleted", undo)
-        key = self._layout.key(message.queue, message.priority)
-        return self._taken(message, message.queue, key, b"", False, "deleted", undo)
+            return self._taken_delayed(message, change, edit, undo)
+        if self._layout.stays(message, change.queue, change.priority) and edit.goes_back:
+            return TargetOutcome(message.id, True, f"is at the priority that {change.priority} means already")
+        return TargetOutcome(message.id, *self._taken(message, change, undo))
 
     def purge(self, queue: str, token: str) -> int:
         """Remove everything that waits in a queue into the trash; return how many messages."""
@@ -92,35 +74,25 @@ class Surgeon:
         workers = cast("dict[str, Any]", told).get("workers") if isinstance(told, dict) else None
         return tuple(str(name) for name in cast("list[Any]", workers)) if isinstance(workers, list) else ()
 
-    def _taken_delayed(self, message: Message, changed: bytes, done: str, undo: str) -> TargetOutcome:
-        keys = [self._layout.delayed(message.queue), self.trash.key(undo), self._layout.counters]
+    def _taken_delayed(self, message: Message, change: Change, edit: Edit, undo: str) -> TargetOutcome:
+        keys = [self._layout.delayed(message.queue), self.trash.key(undo), self._layout.wake(message.queue)]
+        keys.append(self._layout.counters)
         member = b"%d" % message.priority + message.raw
-        removed = self._take_delayed(keys, [member, changed, TRASH_FOR_S if undo else 0])
-        return TargetOutcome(message.id, bool(removed), done if removed else "has become due meanwhile: try again")
+        changed = b"%d" % change.priority + change.raw if change.raw else b""
+        due = ""
+        if isinstance(edit, Retime):
+            due = str(edit.due_at.timestamp() if edit.due_at else time.time())
+        removed = self._take_delayed(keys, [member, changed, TRASH_FOR_S if undo else 0, due])
+        return TargetOutcome(
+            message.id, bool(removed), change.done if removed else "has become due meanwhile: try again"
+        )
 
-    def _taken(
-        self, message: Message, queue: str, target: str, changed: bytes, front: bool, done: str, undo: str
-    ) -> TargetOutcome:
-        keys = [self._layout.key(message.queue, message.priority), target, self.trash.key(undo)]
-        keys += [self._layout.wake(message.queue), self._layout.wake(queue), self._layout.counters]
+    def _taken(self, message: Message, change: Change, undo: str) -> tuple[bool, str]:
+        source = self._layout.key(message.queue, message.priority)
+        target = self._layout.key(change.queue, change.priority)
+        keys = [source, target, self.trash.key(undo)]
+        keys += [self._layout.wake(message.queue), self._layout.wake(change.queue), self._layout.counters]
         depth = -1 if message.depth is None else message.depth
-        place, lives = "front" if front else "back", TRASH_FOR_S if undo else 0
-        removed = self._take(keys, [message.raw, depth, changed, place, lives])
-        return TargetOutcome(message.id, bool(removed), done if removed else _GONE)
-
-
-def check_priority(priority: int) -> None:
-    """Make sure that a priority exists.
-
-    Raises:
-        Invalid: It is outside 0…9.
-    """
-    if priority not in PRIORITIES:
-        raise Invalid(f"priority {priority}: give one from 0 (first) to 9 (last)")
-
-
-def _changed(raw: bytes, path: tuple[str, ...], value: Any) -> bytes:
-    try:
-        return replaced(raw, path, value)
-    except ValueError as error:
-        raise Invalid(f"not a message of Celery: {error}") from None
+        place, lives = "front" if change.front else "back", TRASH_FOR_S if undo else 0
+        removed = self._take(keys, [message.raw, depth, change.raw, place, lives])
+        return bool(removed), change.done if removed else _GONE

@@ -13,7 +13,7 @@ import redis
 from config.keys import TRASH_FOR_S, TRASH_HASH
 from nexus_tui.models.audit import Undoable
 from nexus_tui.sources.broker.layout import Layout
-from nexus_tui.sources.broker.scripts import UNDO, UNPURGE, Script
+from nexus_tui.sources.broker.scripts import TRASH_HEAD, UNDO, UNPURGE, Script
 from workers.delivery.dead_letters import DeadLetters
 from workers.delivery.keys import DELETED
 from workers.delivery.purging import unmarked
@@ -22,7 +22,14 @@ DEAD_LETTERS = "dead letters"
 """Kind of a change that dropped or retried dead letters."""
 
 STEP = 100
-"""Messages put back in one step of the server."""
+"""Messages put back in one step of the server, at most."""
+
+STEP_S = 0.005
+"""A step takes about so long, so that others wait no longer."""
+
+LONG, MANY = 50_000, 1_000
+"""Finding a place in a list costs Redis the way to it. So many messages, or more, of so long a list come back in
+their order in front of it, as those of a purge do."""
 
 
 class Trash:
@@ -33,6 +40,7 @@ class Trash:
         self._layout = layout
         self._key = layout.named(TRASH_HASH)
         self._undo = Script(client, UNDO)
+        self._head = Script(client, TRASH_HEAD)
         self._unpurge = Script(client, UNPURGE)
 
     def open(self, kind: str, label: str, queue: str = "") -> str:
@@ -81,12 +89,20 @@ class Trash:
         return restored, started
 
     def _restore_single(self, token: str) -> tuple[int, int]:
-        restored, started = 0, 0
-        while True:
-            back, gone = cast("tuple[int, int]", self._undo([self.key(token), self._layout.counters], [STEP]))
-            restored, started = restored + back, started + gone
-            if back + gone < STEP:
-                return restored, started
+        """Put messages back one by one, each before the one that ran after it as long as finding that is cheap."""
+        restored, started, step, previous = 0, 0, 1, b""
+        left, length = cast("tuple[int, int]", self._head([self.key(token)], []))
+        how = "front" if left > MANY and length > LONG else "exact"
+        while left:
+            began = time.perf_counter()
+            answer = self._undo([self.key(token), self._layout.counters], [step, how, previous])
+            back, gone, previous = cast("tuple[int, int, bytes]", answer)
+            restored, started, left = restored + back, started + gone, left - back - gone
+            if not back + gone:
+                break
+            took_s = time.perf_counter() - began
+            step = max(1, min(STEP, step * 2 if took_s < STEP_S else step // 2))
+        return restored, started
 
     def count_purged(self, token: str, sign: int) -> None:
         """Add what a purge took to the count of deleted messages, or subtract it, as far as it was counted before."""

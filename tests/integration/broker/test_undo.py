@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from nexus_tui.actions.base import perform
-from nexus_tui.actions.messages import DeleteMessages, MoveMessages
+from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
 from nexus_tui.actions.queues import PauseQueue, PurgeQueue, ResumeQueue, Undo
-from nexus_tui.actions.runs import ChangePriority
 from nexus_tui.models.actions import Outcome
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import Invalid, NotFound, Refused

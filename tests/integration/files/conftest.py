@@ -28,6 +28,7 @@ class FilesStack:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")},
             "NEXUS_HOME": str(home),
+            "NEXUS_DELIVERY": "stock",
             "PYTHONPATH": str(ROOT),
         }
         self.broker = self._start("-m", "workers.embedded_broker")

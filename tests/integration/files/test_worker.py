@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,29 @@ def test_a_batch_survives_a_pool_process_that_is_killed(stack: FilesStack, sampl
     assert (result["total"], result["failed"]) == (60, 0)
     assert psutil.pid_exists(stack.worker.pid)
     assert psutil.wait_procs(zygotes, timeout=10)[1] == []
+
+
+def test_a_run_whose_pool_process_is_killed_is_retried_and_says_why(stack: FilesStack, samples: dict[str, str]) -> None:
+    file_tasks.process_pdf.delay(samples["pdf"]).get(timeout=WAIT_S)
+    for child in stack.children():
+        for zygote in child.children():
+            zygote.suspend()  # the next run hangs
+    run = file_tasks.process_pdf.delay(samples["pdf"])
+    _wait_for(lambda: run.state == "STARTED")
+    for child in stack.children():
+        child.kill()
+    _wait_for(lambda: run.state == "RETRY")
+    assert "crashed: the process of this run died" in str(run.result)
+    assert "SIGKILL" in str(run.result)
+    run.revoke()  # its retry comes in half a minute
+    assert file_tasks.process_pdf.delay(samples["pdf"]).get(timeout=WAIT_S)["content"] == "a page"
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    ends_at = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < ends_at
+        time.sleep(0.05)
 
 
 def test_cleaning_says_what_it_removed(stack: FilesStack) -> None:

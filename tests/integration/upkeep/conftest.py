@@ -102,7 +102,20 @@ def client(upkeep_broker: Stack) -> Iterator[redis.Redis]:
 def stack(upkeep_broker: Stack) -> Iterator[Stack]:
     queues = ",".join(spec.name for spec in QUEUES)
     process = upkeep_broker.start(
-        *("celery", "-A", "config.celery_config", "worker", "-Q", queues, "-n", "upkeep@%h", "--concurrency", "1")
+        *(
+            "celery",
+            "-A",
+            "config.celery_config",
+            "worker",
+            "-Q",
+            queues,
+            "-n",
+            "upkeep@%h",
+            "--concurrency",
+            "1",
+            "-l",
+            "INFO",
+        )
     )
     wait_until(lambda: upkeep_broker.app.control.ping(timeout=0.5))
     yield upkeep_broker

@@ -170,6 +170,13 @@ def test_a_row_number_beyond_every_sheet_does_not_hang(uploads: Path, read: Read
     assert read("excel", "x.xlsx")["sheets"][0]["cells"] == 2
 
 
+def test_a_cell_that_claims_a_row_beyond_every_sheet_is_read_where_it_stands(uploads: Path, read: Read) -> None:
+    save(
+        uploads, "x.xlsx", hostile.sheet_data('<sheetData><row r="5"><c r="C2147483648"><v>2</v></c></row></sheetData>')
+    )
+    assert read("excel", "x.xlsx")["sheets"][0]["cells"] == 1
+
+
 def test_merged_cells_and_dimensions_claim_nothing(uploads: Path, read: Read) -> None:
     merges = '<mergeCell ref="A1:XFD1048576"/>' * 1000
     xml = f'<dimension ref="A1:XFD1048576"/><sheetData>{_cell("A1", 1)}</sheetData><mergeCells>{merges}</mergeCells>'

@@ -1,7 +1,10 @@
 """The filter language: what is understood, what is refused and where, and that SQL and plain evaluation agree."""
 
+import random
 import sqlite3
 import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from workers.history.filters import All, Any_, Argument, Compare, Node, Not, Sta
 from workers.history.matching import Facts, holds
 from workers.history.queries import History
 from workers.history.record import STATES
+from workers.history.rows import HistoryRun
 from workers.history.store import Store
 
 NOW = time.time()
@@ -190,16 +194,49 @@ FILTERS = st.recursive(
 )
 
 
+@contextmanager
+def small_blocks(block: int, tail: int, stale: int) -> Generator[None]:
+    """Make blocks of few runs, so that few runs fill some."""
+    with pytest.MonkeyPatch.context() as patch:
+        sizes = {"BLOCK": block, "TAIL": tail, "MAX_STALE": stale, "CHUNK_ROWS": 2}
+        for name, size in sizes.items():
+            patch.setattr(f"workers.history.blocks.{name}", size)
+        patch.setattr("workers.history.block_search.FIRST_SPAN", 1)
+        patch.setattr("workers.history.block_search.MAX_SPAN", 2)
+        patch.setattr("workers.history.search.ROWS_AT_ONCE", 2)
+        yield
+
+
+def write_in_batches(data: st.DataObject, store: Store, events: list[dict[str, Any]]) -> None:
+    """Write events out of order and in several transactions, so that blocks hold what has changed since."""
+    chance = random.Random(data.draw(st.integers(0, 2**32)))
+    chance.shuffle(events)
+    size = data.draw(st.sampled_from((1, 3, 100)))
+    for start in range(0, len(events), size):
+        store.write(events[start : start + size])
+        if chance.random() < 0.5:
+            store.tidy(is_idle=True)
+    if chance.random() < 0.5:
+        key = store.connection.execute("select min(key) from run").fetchone()[0]
+        store.connection.execute("delete from run where key = ?", (key,))
+
+
 @settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
-def test_sql_and_plain_evaluation_agree(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_sql_blocks_and_plain_evaluation_agree(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("history") / "history.db"
-    runs = [data.draw(run_events(number)) for number in range(data.draw(st.integers(1, 5)))]
+    runs = [data.draw(run_events(number)) for number in range(data.draw(st.integers(1, 8)))]
     store = Store(path)
-    store.write(event for events in runs for event in events)
-    store.close()
+    sizes = [data.draw(st.sampled_from(some)) for some in ((2, 3, 2000), (0, 1), (0, 2, 20))]
+    with small_blocks(*sizes):
+        write_in_batches(data, store, [event for events in runs for event in events])
+        store.close()
+        ask(data, path)
+
+
+def ask(data: st.DataObject, path: Path) -> None:
     facts = facts_of(path)
     with History(path) as history:
         for text in data.draw(st.lists(FILTERS, min_size=1, max_size=5)):
@@ -207,11 +244,19 @@ def test_sql_and_plain_evaluation_agree(data: st.DataObject, tmp_path_factory: p
             expected = {run.id for run in facts if holds(parse(text), run, now)}
             assert {run.id for run in history.runs(text)} == expected, text
             assert history.count(text) == len(expected)
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("workers.history.queries.SCANNED", 0)
-                patch.setattr("workers.history.queries.SCAN_FACTOR", 0)  # the second look finds what the first did not
-                newest_first = [run.id for run in facts if run.id in expected]
-                assert [run.id for place in range(3) for run in history.runs(text, 1, place)] == newest_first[:3]
+            newest_first = [run.id for run in facts if run.id in expected]
+            assert [run.id for place in range(3) for run in history.runs(text, 1, place)] == newest_first[:3], text
+            assert [run.id for run in paged(history, text)] == newest_first, text
+
+
+def paged(history: History, text: str) -> Iterator[HistoryRun]:
+    after = None
+    while True:
+        page = history.page(text, 2, after=after)
+        yield from page.runs
+        if page.next is None:
+            return
+        after = page.next
 
 
 def facts_of(path: Path) -> list[Facts]:

@@ -20,7 +20,7 @@ from workers.errors import Corrupt, Encrypted, TooLarge, UnsupportedFormat
 from workers.services.documents import ooxml
 from workers.services.documents.archive import Archive
 from workers.services.documents.cells import Cell, Row
-from workers.services.documents.extent import MAX_CELLS, MAX_PLACES, Extent, measure
+from workers.services.documents.extent import MAX_CELLS, MAX_PLACES, MAX_ROWS, Extent, measure
 from workers.services.documents.formats import Format
 from workers.services.documents.sparse_sheet import MAIN_PART, SparseSheet
 
@@ -115,14 +115,19 @@ def _quick_reader(book: python_calamine.CalamineWorkbook, name: str) -> Callable
             sheet = book.get_sheet_by_name(name)
         except python_calamine.CalamineError as error:
             raise Corrupt(f"worksheet {name!a} can't be read ({str(error)[:200]})") from None
+        if sheet.end and sheet.end[0] >= MAX_ROWS:
+            raise Corrupt(f"worksheet {name!a} has a cell in row {sheet.end[0] + 1}; {MAX_ROWS} is the last one")
         before: list[Cell] = [""] * (sheet.start[1] if sheet.start else 0)
         places = 0
         # Its rows count from the sheet's first, its columns from the first that has a cell.
         for number, values in enumerate(sheet.iter_rows(), 1):
-            if values.count("") == len(values):
+            if values[-1:] == [""]:
+                if values.count("") == len(values):
+                    continue
+                while values[-1] == "":
+                    values.pop()
+            elif not values:
                 continue
-            while values[-1] == "":
-                values.pop()
             places += len(values)
             if places > MAX_PLACES:
                 raise TooLarge(f"worksheet {name!a} has more than {MAX_PLACES} places for cells; split the workbook")

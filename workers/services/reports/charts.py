@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from workers.services.reports.content import Chart
@@ -41,16 +42,16 @@ def svg(chart: Chart) -> str:
     return _METADATA.sub("", _PROLOG.sub("", text, count=1)).replace(INK, "currentColor")
 
 
-def png(chart: Chart) -> bytes:
-    """Draw a chart on white."""
-    return _save(chart, "#222222", "png")
+def png(chart: Chart, fonts: Sequence[str] = ()) -> bytes:
+    """Draw a chart on white, with characters that the usual font lacks from other files of fonts."""
+    return _save(chart, "#222222", "png", fonts)
 
 
-def _save(chart: Chart, ink: str, format_: str) -> bytes:
+def _save(chart: Chart, ink: str, format_: str, fonts: Sequence[str] = ()) -> bytes:
     import matplotlib as mpl
 
     colours = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), ink)
-    rc: Any = {**_STYLE, **colours}
+    rc: Any = {**_STYLE, **colours, "font.family": ["DejaVu Sans", *_families(fonts)]}
     context = mpl.rc_context(rc)
     buffer = io.BytesIO()
     with context, warnings.catch_warnings():
@@ -59,6 +60,19 @@ def _save(chart: Chart, ink: str, format_: str) -> bytes:
         metadata = {"Date": None} if format_ == "svg" else {}
         figure.savefig(buffer, format=format_, transparent=format_ == "svg", dpi=PNG_DPI, metadata=metadata)
     return buffer.getvalue()
+
+
+def _families(fonts: Sequence[str]) -> list[str]:
+    """Make fonts known to matplotlib by their files."""
+    from matplotlib import font_manager
+
+    manager: Any = font_manager.fontManager
+    known = {entry.fname: entry.name for entry in manager.ttflist}
+    for path in fonts:
+        if path not in known:
+            manager.addfont(path)
+            known[path] = manager.ttflist[-1].name
+    return [known[path] for path in fonts]
 
 
 def _figure(chart: Chart) -> Figure:

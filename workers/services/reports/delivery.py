@@ -35,7 +35,7 @@ def deliver(report: Report, format_: ReportFormat, folder: OutputFolder) -> dict
     Raises:
         TaskError: The output can't be written.
     """
-    notes = [*report.warnings, *_cut(report, format_)]
+    notes = [*report.warnings, *_cut(report, format_), *(paper.undrawable(report) if format_ == "pdf" else ())]
     name = f"{report.kind}-report.{format_}"
     folder.make()
     with folder.writing(name) as file:

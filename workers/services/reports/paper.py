@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, BinaryIO
-from xml.sax.saxutils import escape
 
-from workers.services.reports import charts
-from workers.services.reports.content import Cell, Grid, Limit, Report, shown
+from workers.services.reports import charts, fonts
+from workers.services.reports.content import Cell, Grid, Limit, Report, Section, shown
 
 PDF_LIMIT = Limit(rows=1000, cells=10_000)
 DOCX_LIMIT = Limit(rows=500, cells=10_000)
@@ -19,31 +17,100 @@ COLUMNS = 7
 CELL = 160
 """Longest text of a cell on paper."""
 
+_PADDING = 14
+"""Points around a cell's text."""
+
 
 def write_pdf(report: Report, notes: list[str], file: BinaryIO) -> None:
-    """Write a PDF with an embedded font for Latin, Greek and Cyrillic."""
+    """Write a PDF with its fonts inside; :func:`undrawable` says what they lack."""
     from reportlab.lib.pagesizes import A4, landscape
-    from reportlab.platypus import Image, ListFlowable, Paragraph, SimpleDocTemplate, Spacer
+    from reportlab.platypus import SimpleDocTemplate
 
-    styles = _styles()
-    platypus: Any = SimpleDocTemplate(
+    paper: Any = SimpleDocTemplate(
         file, pagesize=landscape(A4), title=report.title, author="Nexus", invariant=1, leftMargin=36, rightMargin=36
     )
-    story: list[Any] = [Paragraph(_xml(report.title), styles["title"])]
-    story.append(Paragraph(f"{report.kind} report, {report.created_at:%Y-%m-%d %H:%M UTC}", styles["body"]))
-    figures = [f"{_xml(name)}: <b>{_xml(shown(value))}</b>" for name, value in report.figures]
-    story += [Paragraph(" &nbsp; ".join(figures), styles["body"]), Spacer(1, 8)]
-    if notes:
-        story.append(ListFlowable([Paragraph(_xml(note), styles["body"]) for note in notes], bulletType="bullet"))
-    story += [Paragraph(_xml(text), styles["body"]) for text in report.narrative.split("\n\n") if text]
+    typesetter = fonts.Typesetter([*_texts(report), *notes])
+    paper.build(_Story(typesetter, paper.width).of(report, notes))
+
+
+def undrawable(report: Report) -> list[str]:
+    """Say which characters of a report can't be drawn on paper with the fonts of this machine."""
+    return fonts.note(fonts.Typesetter(_texts(report)).missing)
+
+
+def _texts(report: Report) -> Iterator[str]:
+    yield from (report.title, report.narrative, *report.warnings)
+    for name, value in report.figures:
+        yield from (name, shown(value))
     for section in report.sections:
-        story.append(Paragraph(_xml(section.title), styles["head"]))
+        yield from (section.title, section.text)
+        for chart in section.charts:
+            yield from (chart.title, *chart.labels, *(name for name, _ in chart.series))
+        for part in slices(section.grid, PDF_LIMIT) if section.grid else ():
+            yield from part.columns
+            yield from (brief(cell) for row in part.rows for cell in row)
+
+
+class _Story:
+    """What stands on the pages, from top to bottom.
+
+    Args:
+        typesetter: Knows the fonts.
+        width: Points between the margins.
+    """
+
+    def __init__(self, typesetter: fonts.Typesetter, width: float) -> None:
+        self._typesetter = typesetter
+        self._width = width
+        self._styles = _styles()
+
+    def of(self, report: Report, notes: list[str]) -> list[Any]:
+        """Put a report's parts one below the other."""
+        from reportlab.platypus import ListFlowable, Spacer
+
+        made = f"{report.kind} report, {report.created_at:%Y-%m-%d %H:%M UTC}"
+        story = [self._text(report.title, "title"), self._text(made, "body"), self._figures(report), Spacer(1, 8)]
+        if notes:
+            story.append(ListFlowable([self._text(note, "body") for note in notes], bulletType="bullet"))
+        story += [self._text(text, "body") for text in report.narrative.split("\n\n") if text]
+        for section in report.sections:
+            story += self._section(section)
+        return story
+
+    def _section(self, section: Section) -> Iterator[Any]:
+        from reportlab.platypus import Image
+
+        yield self._text(section.title, "head")
         if section.text:
-            story.append(Paragraph(_xml(section.text), styles["body"]))
-        story += [Image(io.BytesIO(charts.png(chart)), width=480, height=200) for chart in section.charts]
-        if section.grid:
-            story += [_pdf_table(part, styles) for part in slices(section.grid, PDF_LIMIT)]
-    platypus.build(story)
+            yield self._text(section.text, "body")
+        for chart in section.charts:
+            yield Image(io.BytesIO(charts.png(chart, self._typesetter.paths)), width=480, height=200)
+        for part in slices(section.grid, PDF_LIMIT) if section.grid else ():
+            yield self._table(part)
+
+    def _figures(self, report: Report) -> Any:
+        from reportlab.platypus import Paragraph
+
+        set_ = self._typesetter.markup
+        figures = [f"{set_(name)}: <b>{set_(shown(value))}</b>" for name, value in report.figures]
+        return Paragraph(" &nbsp; ".join(figures), self._styles["body"])
+
+    def _text(self, text: str, style: str, parts: int = 1) -> Any:
+        from reportlab.platypus import Paragraph
+
+        look = self._styles[style]
+        return Paragraph(self._typesetter.markup(text, self._width / parts - _PADDING, look.fontSize), look)
+
+    def _table(self, grid: Grid) -> Any:
+        from reportlab.lib import colors
+        from reportlab.platypus import LongTable, TableStyle
+
+        grey: Any = colors
+        columns = len(grid.columns)
+        rows = [[self._text(cell, "name", columns) for cell in grid.columns]]
+        rows += [[self._text(brief(cell), "cell", columns) for cell in row] for row in grid.rows]
+        look = TableStyle([("GRID", (0, 0), (-1, -1), 0.25, grey.grey), ("VALIGN", (0, 0), (-1, -1), "TOP")])
+        return LongTable(rows, repeatRows=1, style=look, hAlign="LEFT", spaceAfter=10)
 
 
 def write_docx(report: Report, notes: list[str], file: BinaryIO) -> None:
@@ -98,40 +165,20 @@ def brief(cell: Cell) -> str:
 
 
 def _styles() -> dict[str, Any]:
-    import matplotlib as mpl
     from reportlab.lib.styles import ParagraphStyle
-    from reportlab.pdfbase import pdfmetrics
-    from reportlab.pdfbase.ttfonts import TTFont
 
-    metrics: Any = pdfmetrics
-    if "Nexus" not in metrics.getRegisteredFontNames():
-        folder = Path(str(mpl.get_data_path())) / "fonts" / "ttf"
-        metrics.registerFont(TTFont("Nexus", str(folder / "DejaVuSans.ttf")))
-        metrics.registerFont(TTFont("Nexus-Bold", str(folder / "DejaVuSans-Bold.ttf")))
-        metrics.registerFontFamily("Nexus", normal="Nexus", bold="Nexus-Bold", italic="Nexus", boldItalic="Nexus-Bold")
-
-    def style(name: str, size: float, leading: float, font: str = "Nexus") -> ParagraphStyle:
+    def style(name: str, size: float, leading: float, font: str = fonts.FAMILY) -> ParagraphStyle:
         return ParagraphStyle(name, fontName=font, fontSize=size, leading=leading)
 
+    fonts.register_family()
+    bold = f"{fonts.FAMILY}-Bold"
     return {
         "body": style("body", 9, 12),
         "cell": style("cell", 7, 9),
-        "head": style("head", 13, 22, "Nexus-Bold"),
-        "title": style("title", 18, 26, "Nexus-Bold"),
+        "name": style("name", 7, 9, bold),
+        "head": style("head", 13, 22, bold),
+        "title": style("title", 18, 26, bold),
     }
-
-
-def _pdf_table(grid: Grid, styles: dict[str, Any]) -> Any:
-    from reportlab.lib import colors
-    from reportlab.platypus import LongTable, Paragraph, TableStyle
-
-    def paragraphs(cells: tuple[Cell, ...], tag: str = "{}") -> list[Any]:
-        return [Paragraph(tag.format(_xml(brief(cell))), styles["cell"]) for cell in cells]
-
-    grey: Any = colors
-    rows = [paragraphs(grid.columns, "<b>{}</b>"), *(paragraphs(row) for row in grid.rows)]
-    look = TableStyle([("GRID", (0, 0), (-1, -1), 0.25, grey.grey), ("VALIGN", (0, 0), (-1, -1), "TOP")])
-    return LongTable(rows, repeatRows=1, style=look, hAlign="LEFT", spaceAfter=10)
 
 
 def _docx_table(document: Any, grid: Grid) -> None:
@@ -140,7 +187,3 @@ def _docx_table(document: Any, grid: Grid) -> None:
     cells = iter(table._cells)
     for text in (*grid.columns, *(cell for row in grid.rows for cell in row)):
         next(cells).text = brief(text)
-
-
-def _xml(text: str) -> str:
-    return escape(text).replace("\n", "<br/>")

@@ -1,0 +1,185 @@
+"""Running again what ended: by id or by filter, all at once or as a canary."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, cast
+
+from nexus_tui.actions.base import Action, Plan
+from nexus_tui.actions.targets import Target, is_whole, missing, named, resolve_all
+from nexus_tui.models.actions import MANY, Outcome, TargetOutcome
+from nexus_tui.models.runs import FINAL_STATES, Run
+from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import Invalid, NotFound, SourceError
+
+CANARY = (1, 5, 25)
+"""Sizes of the groups that must succeed before the rest is run."""
+
+PATIENCE_S = 600.0
+"""A canary that has not ended after so long stops the rest."""
+
+MOST = 100_000
+_LOOK_EVERY_S = 0.2
+
+
+@dataclass(frozen=True)
+class RunAgain(Action):
+    """Run ended runs again, with the same arguments or with others, in their own queue.
+
+    Attributes:
+        run_ids: Full ids or unique beginnings; empty with a filter.
+        kwargs: Keyword arguments that replace those of the same name; None keeps all as they were.
+        filter_text: Every ended run that matches, instead of ids.
+        canary: Whether 1, then 5, then 25 must succeed before the rest is run.
+        rate_per_s: At most so many a second; None: no limit.
+    """
+
+    key: ClassVar[str] = "R"
+    label: ClassVar[str] = "Run again"
+
+    run_ids: tuple[str, ...]
+    kwargs: dict[str, Any] | None = None
+    filter_text: str = ""
+    canary: bool = False
+    rate_per_s: float | None = None
+
+    @property
+    def question(self) -> str:
+        """Name the runs and their arguments."""
+        how = "the same arguments" if self.kwargs is None else f"other {', '.join(self.kwargs)}"
+        what = named(self.run_ids) if self.run_ids else f"every ended run that matches {self.filter_text}"
+        steps = " First 1, then 5, then 25 of them, and the rest only while none fails." if self.canary else ""
+        return f"Run {what} again with {how}? New runs are queued; the old ones stay in the history.{steps}"
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same."""
+        words = ["nexus-tui", "retry", *(["--filter", self.filter_text] if self.filter_text else self.run_ids)]
+        if self.kwargs is not None:
+            words += ["--kwargs", json.dumps(self.kwargs, ensure_ascii=False)]
+        words += ["--canary"] if self.canary else []
+        words += ["--rate", f"{self.rate_per_s:g}"] if self.rate_per_s else []
+        return shlex.join(words)
+
+    @property
+    def recorded(self) -> str:
+        """The command, with the first ids only, and the names of the arguments without their values."""
+        kept = None if self.kwargs is None else dict.fromkeys(self.kwargs, "…")
+        return replace(self, run_ids=self.run_ids[:MANY], kwargs=kept).command
+
+    def plan(self, sources: Sources) -> Plan:
+        """Freeze which runs are meant, and say what would become of each."""
+        whole = self._frozen(sources)
+        targets = resolve_all(sources, whole.run_ids)
+        ids = tuple(target.id if target else text for text, target in targets)
+        rows = tuple(self._prospect(text, target) for text, target in targets)
+        return Plan(replace(whole, run_ids=ids), lambda: rows, len(rows))
+
+    def run(self, sources: Sources) -> Outcome:
+        """Queue a new run for each, group by group."""
+        targets = resolve_all(sources, self._frozen(sources).run_ids)
+        rows: list[TargetOutcome] = []
+        started: list[str] = []
+        for group in _groups(targets) if self.canary else [targets]:
+            if problem := self._problem(sources, started):
+                rows += [TargetOutcome(target.id if target else text, False, problem) for text, target in group]
+                continue
+            for text, target in group:
+                row, run_id = self._once(sources, text, target, anything=bool(started))
+                rows.append(row)
+                started += [run_id] if run_id else []
+        return Outcome(tuple(rows))
+
+    def _frozen(self, sources: Sources) -> RunAgain:
+        if self.rate_per_s is not None and self.rate_per_s <= 0:
+            raise Invalid(f"rate {self.rate_per_s:g}: give a number of runs a second above 0")
+        if not self.filter_text or self.run_ids:
+            return self
+        runs = sources.history.runs(self.filter_text, limit=MOST)
+        return replace(self, run_ids=tuple(run.id for run in runs if run.is_final))
+
+    def _once(
+        self, sources: Sources, text: str, target: Target | None, *, anything: bool
+    ) -> tuple[TargetOutcome, str | None]:
+        try:
+            outcome, run_id = self._again(sources, text, target)
+        except SourceError as error:
+            if not anything:
+                raise
+            return TargetOutcome(target.id if target else text, False, f"not done: {error}"), None
+        if run_id and self.rate_per_s:
+            time.sleep(1 / self.rate_per_s)
+        return outcome, run_id
+
+    def _again(self, sources: Sources, text: str, target: Target | None) -> tuple[TargetOutcome, str | None]:
+        prospect = self._prospect(text, target)
+        if not prospect.done or target is None or target.run is None:
+            return prospect, None
+        run = target.run
+        submitted = sources.catalog.submit(
+            run.task or "",
+            cast("list[Any]", run.args),
+            self._kwargs(run),
+            priority=run.priority,
+            queue=run.queue,
+            lineage=(run.root_id or run.id, run.id),
+        )
+        return TargetOutcome(run.id, True, f"runs again as {submitted.id} in {submitted.queue}"), submitted.id
+
+    def _kwargs(self, run: Run) -> dict[str, Any]:
+        return {**cast("dict[str, Any]", run.kwargs), **(self.kwargs or {})}
+
+    def _prospect(self, text: str, target: Target | None) -> TargetOutcome:
+        run = target.run if target else None
+        if target is None or run is None:
+            return missing(target.id if target else text)
+        if not run.is_final:
+            return TargetOutcome(run.id, False, f"has not ended ({run.state})")
+        if run.task is None or not isinstance(run.args, list) or not isinstance(run.kwargs, dict):
+            return TargetOutcome(run.id, False, "its arguments are not known: submit it anew")
+        if not is_whole(run.args):
+            return TargetOutcome(run.id, False, "its arguments are not kept in full: submit it anew")
+        if lacking := [name for name, value in self._kwargs(run).items() if not is_whole({name: value})]:
+            return TargetOutcome(run.id, False, f"not kept in full: {', '.join(lacking)}; give them with --kwargs")
+        return TargetOutcome(run.id, True, f"{run.state} → runs again in {run.queue or 'its queue'}")
+
+    def _problem(self, sources: Sources, started: Sequence[str]) -> str:
+        """Wait for the groups before; say why the next is not run, or nothing."""
+        if not self.canary or not started:
+            return ""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            states = {run_id: _state(sources, run_id) for run_id in started}
+            failed = [run_id for run_id, state in states.items() if state in ("FAILURE", "REVOKED")]
+            if failed:
+                return f"not run: {failed[0]} of the canary ended as {states[failed[0]]}"
+            running = [run_id for run_id, state in states.items() if state not in FINAL_STATES]
+            if not running:
+                return ""
+            if time.monotonic() > until:
+                return f"not run: {running[0]} of the canary had not ended after {PATIENCE_S:g} s"
+            time.sleep(_LOOK_EVERY_S)
+
+
+def _groups(targets: list[tuple[str, Target | None]]) -> Iterator[list[tuple[str, Target | None]]]:
+    start = 0
+    for size in CANARY:
+        if start < len(targets):
+            yield targets[start : start + size]
+        start += size
+    if start < len(targets):
+        yield targets[start:]
+
+
+def _state(sources: Sources, run_id: str) -> str:
+    state = sources.control.result_state(run_id)
+    if state is not None:
+        return state
+    try:
+        return sources.history.run(run_id).state
+    except NotFound:
+        return "PENDING"

@@ -1,0 +1,269 @@
+"""What the history says as a whole: failures, stats; and the care of its file: status, verify, compact, import."""
+
+from __future__ import annotations
+
+import signal
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nexus_tui.cli import recorded
+from nexus_tui.cli.output import print_fields, print_json, print_table
+from nexus_tui.cli.shared import Target, change, common
+from nexus_tui.cli.times import point, span_s
+from nexus_tui.models.text import age, duration, number, safe_text
+from nexus_tui.sources.errors import Invalid, NotFound
+from nexus_tui.sources.history import HistorySource
+
+MAX_WINDOWS = 400
+_since = click.option("--since", default="24h", show_default=True, metavar="T", help="30m, 24h, 7d … or a time.")
+_until = click.option("--until", metavar="T", help="Until then; now when left out.")
+_yes = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+
+
+@click.command()
+@click.argument("filter_text", metavar="[FILTER]", nargs=-1)
+@_since
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="Groups to show.")
+@common
+def failures(target: Target, filter_text: tuple[str, ...], since: str, limit: int, as_json: bool) -> None:
+    """Group failed runs that match FILTER by type and place of their exception, the largest group first."""
+    history = target.sources().history
+    text = " ".join(filter_text)
+    rows = history.failures(point(since, "--since"), text, limit)
+    recorded.warn(history)
+    if as_json:
+        print_json([_group_json(history, row) for row in rows])
+        return
+    now = time.time()
+    print_table(
+        ("count", "first", "last", "type", "place", "tasks", "latest", "says"),
+        [
+            (
+                row.count,
+                f"{age(now - row.first_at)} ago",
+                f"{age(now - row.last_at)} ago",
+                row.type,
+                row.place or "–",
+                ", ".join(row.tasks[:3]) + (" …" if len(row.tasks) > 3 else ""),
+                row.latest_id,
+                _cut(row.message, 100),
+            )
+            for row in rows
+        ],
+        empty=_no_failures(history, text, since),
+    )
+
+
+@click.command()
+@click.argument("task", required=False, metavar="[TASK]")
+@_since
+@_until
+@click.option("--by", type=click.Choice(("task", "queue", "both")), default="task", show_default=True, help="Rows.")
+@click.option("--every", metavar="SPAN", help="One row for each such time: 1h, 1d …, to whole minutes.")
+@common
+def stats(
+    target: Target, task: str | None, since: str, until: str | None, by: str, every: str | None, as_json: bool
+) -> None:
+    """Count what became of runs and how long they waited and ran (p50, p95, p99 within 2 %), by TASK or queue."""
+    if task is not None and by == "queue":
+        raise Invalid("TASK and --by queue exclude each other; --by both shows a task's queues")
+    history = target.sources().history
+    rows: list[dict[str, Any]] = []
+    for start, end in _windows(since, until, every):
+        found = history.stats(start, by in ("queue", "both"), end, by in ("task", "both"))
+        window = {"from": _iso(start), "to": _iso(end)} if every else {}
+        rows += [window | _stats_json(row) for row in found if task is None or row.task == task]
+    recorded.warn(history)
+    if as_json:
+        print_json(rows)
+        return
+    names = ("from", *(("task",) if by != "queue" else ()), *(("queue",) if by != "task" else ()))[not every :]
+    print_table(
+        (*names, "sent", "ended", "ok", "failed", "revoked", "retried", "success", "wait p50", "p95", "p99", "run p50",
+         "p95", "p99"),
+        [tuple(row[name] or "–" for name in names) + _stats_cells(row) for row in rows],
+        empty=f"nothing ended in this time; --since 30d looks further back. {recorded.nothing(history)}",
+    )  # fmt: skip
+
+
+@click.group(name="history")
+def history_group() -> None:
+    """Care for the history's file."""
+
+
+@history_group.command()
+@common
+def status(target: Target, as_json: bool) -> None:
+    """Say where the history is, what it holds and how fresh it is."""
+    history = target.sources().history
+    newest, oldest = history.runs(limit=1), history.oldest_at()
+    size = history.path.stat().st_size if history.exists else 0
+    gaps = history.gaps()
+    fields: dict[str, Any] = {
+        "path": str(history.path),
+        "bytes": size,
+        "runs": history.count(),
+        "oldest_at": oldest,
+        "newest_at": newest[0].sent_at or newest[0].received_at if newest else None,
+        "lag_s": history.lag_s(),
+        "bad_events": history.bad_events(),
+        "gaps": [{"at": _iso(gap.at), "missed": gap.missed, "reason": gap.reason} for gap in gaps],
+    }
+    if as_json:
+        print_json(fields)
+        return
+    fields |= {"bytes": number(size), "runs": number(fields["runs"]), "gaps": len(gaps)}
+    fields["lag_s"] = "nobody ever recorded" if fields["lag_s"] is None else f"{age(fields['lag_s'])}"
+    print_fields([(name, "–" if value is None else value) for name, value in fields.items()])
+    for gap in gaps:
+        missed = "?" if gap.missed is None else f"{gap.missed:,}"
+        click.echo(f"  gap noticed {age(time.time() - gap.at)} ago: {missed} events; {safe_text(gap.reason)}")
+
+
+@history_group.command()
+@common
+def verify(target: Target, as_json: bool) -> None:
+    """Check the file (SQLite's integrity check) and compare the counts of runs and aggregates; exits 1 on a fault."""
+    from nexus_tui.sources.history_file import HistoryFile
+
+    found = HistoryFile(target.sources().history.path).verify()
+    if as_json:
+        print_json({"whole": not found.problems, "runs": found.runs, "ended": found.ended, "counted": found.counted,
+                    "problems": found.problems})  # fmt: skip
+    elif found.problems:
+        click.echo("\n".join(f"✗ {safe_text(problem)}" for problem in found.problems))
+    else:
+        click.echo(f"✓ whole: {found.runs:,} runs, {found.ended:,} ended, {found.counted:,} ends counted")
+    if found.problems:
+        raise click.exceptions.Exit(1)
+
+
+@history_group.command()
+@_yes
+@common
+def compact(target: Target, yes: bool, as_json: bool) -> None:
+    """Give back the disk space of runs that were removed."""
+    from nexus_tui.actions.history import CompactHistory
+
+    change(target, CompactHistory(), as_json=as_json, yes=yes)
+
+
+@history_group.command(name="import")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--results", is_flag=True, help="Take what the result backend on this Redis still holds.")
+@_yes
+@common
+def import_(target: Target, file: Path | None, results: bool, yes: bool, as_json: bool) -> None:
+    """Take runs into the history: from FILE, a jsonl or csv export, or from the result backend; known ones stay."""
+    from nexus_tui.actions.history import ImportRuns
+
+    if (file is None) != results:
+        raise Invalid("give a FILE (jsonl or csv, as nexus-tui export writes them), or --results")
+    change(target, ImportRuns(file), as_json=as_json, yes=yes)
+
+
+@history_group.command()
+@common
+def record(target: Target, as_json: bool) -> None:
+    """Record another application (--broker URL) until Ctrl+C, as the dashboard does while it is open."""
+    from nexus_tui.sources.recording import is_recorded, start_recorder
+
+    sources = target.sources()
+    if sources.recording is None:
+        raise Invalid(
+            "this stack has a recorder of its own: nexus-tui start recorder. Give --broker URL of another one"
+        )
+    origin = sources.recording.origin
+    if is_recorded(origin.path):
+        raise Invalid(f"a recorder writes {origin.path} already")
+    child = start_recorder(origin)
+    if not as_json:
+        click.echo(f"recording into {safe_text(origin.path)}; Ctrl+C ends it", err=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = child.wait()
+    except KeyboardInterrupt:
+        if child.stdin is not None:
+            child.stdin.close()
+        code = child.wait()
+    if as_json:
+        print_json({"path": str(origin.path), "runs": sources.history.count()})
+    if code:
+        raise click.exceptions.Exit(1)
+
+
+def _windows(since: str, until: str | None, every: str | None) -> list[tuple[float, float]]:
+    end = point(until, "--until") if until else time.time()
+    start = point(since, "--since")
+    if start >= end:
+        raise Invalid("--since is not before --until")
+    if every is None:
+        return [(start, end)]
+    minutes = span_s(every, "--every") // 60
+    if not minutes:
+        raise Invalid("--every is at least 1m")
+    step = minutes * 60
+    first = start // step * step
+    if (end - first) / step > MAX_WINDOWS:
+        raise Invalid(f"that makes more than {MAX_WINDOWS} rows of time; choose a longer --every or a later --since")
+    starts = [first + step * index for index in range(int((end - first) // step) + 1)]
+    return [(at, min(at + step - 1, end)) for at in starts if at < end]
+
+
+def _group_json(history: HistorySource, row: Any) -> dict[str, Any]:
+    try:
+        worker = history.run(row.latest_id).worker
+    except NotFound:  # removed meanwhile
+        worker = None
+    return {
+        "type": row.type, "place": row.place or None, "count": row.count, "first_at": _iso(row.first_at),
+        "last_at": _iso(row.last_at), "tasks": row.tasks, "message": row.message, "example_id": row.latest_id,
+        "worker": worker, "per_slice": row.per_slice,
+    }  # fmt: skip
+
+
+def _stats_json(row: Any) -> dict[str, Any]:
+    ended = row.succeeded + row.failed
+    return {
+        "task": row.task or None, "queue": row.queue or None, "sent": row.sent, "count": row.count,
+        "succeeded": row.succeeded, "failed": row.failed, "revoked": row.revoked, "retried": row.retried,
+        "success_rate": row.succeeded / ended if ended else None,
+        "waited_s": _percentiles(row.waited_s), "ran_s": _percentiles(row.ran_s),
+    }  # fmt: skip
+
+
+def _percentiles(values: tuple[float, float, float] | None) -> dict[str, float] | None:
+    return None if values is None else dict(zip(("p50", "p95", "p99"), values, strict=True))
+
+
+def _stats_cells(row: dict[str, Any]) -> tuple[Any, ...]:
+    rate = row["success_rate"]
+    counts = tuple(row[name] for name in ("sent", "count", "succeeded", "failed", "revoked", "retried"))
+    times = [
+        "–" if row[name] is None else duration(row[name][p])
+        for name in ("waited_s", "ran_s")
+        for p in ("p50", "p95", "p99")
+    ]
+    return (*counts, "–" if rate is None else f"{100 * rate:.1f} %", *times)
+
+
+def _no_failures(history: HistorySource, text: str, since: str) -> str:
+    if not history.exists or not history.runs(limit=1):
+        return recorded.nothing(history)
+    return f"no run failed since {since}{' that matches' if text.strip() else ''}; --since 30d looks further back"
+
+
+def _cut(text: str, limit: int) -> str:
+    text = text.partition("\n")[0]
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
+
+
+COMMANDS = (failures, stats, history_group)

@@ -1,0 +1,90 @@
+"""Why does it not move? What holds a run, queue or worker, and the command that would free it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message as TextualMessage
+
+from nexus_tui.models.text import safe_text
+from nexus_tui.models.why import Answer
+from nexus_tui.screens.modal import Dialog
+from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import SourceError
+from nexus_tui.widgets.lines import BLANK, Line
+from nexus_tui.widgets.reader import Reader
+
+
+class WhyScreen(Dialog[None]):
+    """Facts in order of weight, each with one command; ``c`` copies the first of them."""
+
+    DEFAULT_CSS = "WhyScreen > .box { height: auto; } WhyScreen Reader { height: auto; max-height: 30; }"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,w", "cancel", "close", show=False),
+        Binding("c", "copy", "copy the command", show=False),
+    ]
+
+    class Found(TextualMessage):
+        """The answer is there, or what is wrong."""
+
+        def __init__(self, answer: Answer | None, problem: str) -> None:
+            super().__init__()
+            self.answer, self.problem = answer, problem
+
+    def __init__(self, name: str, sources: Sources) -> None:
+        super().__init__()
+        self._sources = sources
+        self._name = name
+        self._answer: Answer | None = None
+
+    def compose(self) -> ComposeResult:
+        """Make the page."""
+        with Vertical(classes="box"):
+            yield Reader(f"Why · {safe_text(self._name, 60)} · c copies the first command, Esc closes")
+
+    def on_mount(self) -> None:
+        """Ask."""
+        reader = self.query_one(Reader)
+        reader.show([((" Asking the broker and its workers …", "dim"),)])
+        reader.focus()
+        self._ask()
+
+    @work(thread=True, exclusive=True)
+    def _ask(self) -> None:
+        from nexus_tui.sources.why import why
+
+        try:
+            self.post_message(self.Found(why(self._sources, self._name), ""))
+        except SourceError as error:
+            self.post_message(self.Found(None, safe_text(str(error), 300)))
+
+    def on_why_screen_found(self, event: Found) -> None:
+        """Write the page."""
+        self._answer = event.answer
+        lines = [((f" {event.problem}", "bad"),)] if event.answer is None else written(event.answer)
+        self.query_one(Reader).show(lines)
+
+    def action_copy(self) -> None:
+        """Copy the first command."""
+        commands = [finding.command for finding in (self._answer.findings if self._answer else ()) if finding.command]
+        if commands:
+            self.app.copy_to_clipboard(commands[0])
+            self.app.notify("copied the command", markup=False)
+
+
+def written(answer: Answer) -> list[Line]:
+    """Write an answer as lines."""
+    lines: list[Line] = [((f" {safe_text(answer.state)}", "strong"),), BLANK]
+    for number, finding in enumerate(answer.findings, 1):
+        lines.append(((f" {number}. ", "dim"), (finding.cause, "accent")))
+        lines.append(((f"    {safe_text(finding.fact)}", "warn"),))
+        if finding.command:
+            lines.append(((f"    $ {safe_text(finding.command)}", "good"),))
+    if not answer.findings:
+        lines.append(((" Nothing holds it.", "good"),))
+    return lines

@@ -1,0 +1,70 @@
+"""Why does it not move? Gathers what is known of a run, queue or worker, and looks it up in the table of causes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from nexus_tui.models.broker import QueueStats
+from nexus_tui.models.text import duration
+from nexus_tui.models.why import Answer
+from nexus_tui.models.workers import Worker
+from nexus_tui.sources import Sources, fleet
+from nexus_tui.sources.errors import NotFound, SourceError
+from nexus_tui.sources.why import causes
+from nexus_tui.sources.why.situation import Situation, of_message, of_run
+
+
+def why(sources: Sources, name: str) -> Answer:
+    """Explain a run (by its id or a unique beginning), a queue or a worker. Blocks for up to some seconds.
+
+    Raises:
+        NotFound: Nobody knows it.
+        Invalid: Several runs begin so.
+    """
+    workers = _workers(sources)
+    queues = sources.broker.queues(sources.control.consumers())
+    for queue in queues:
+        if queue.name == name:
+            return _of_queue(sources, queue, workers)
+    for worker in workers:
+        if name in (worker.name, worker.program, worker.name.partition("@")[0]):
+            return Answer(worker.name, "worker", f"{worker.verdict}: {worker.reason}", causes.of_worker(worker, queues))
+    return _of_run(sources, name, workers, queues)
+
+
+def _workers(sources: Sources) -> tuple[Worker, ...]:
+    try:
+        programs = sources.supervisor.programs()
+    except SourceError:
+        programs = ()
+    return fleet.join(sources.control.workers(), programs, datetime.now(UTC))
+
+
+def _of_queue(sources: Sources, queue: QueueStats, workers: tuple[Worker, ...]) -> Answer:
+    oldest = "" if queue.oldest_age_s is None else f", the oldest for {duration(queue.oldest_age_s)}"
+    state = f"{queue.waiting:,} wait{oldest}; {'?' if queue.in_flight is None else queue.in_flight} in flight"
+    first = sources.broker.messages(queue.name, limit=1)
+    return Answer(queue.name, "queue", state, causes.of(of_message(sources, queue, first, workers)))
+
+
+def _of_run(sources: Sources, name: str, workers: tuple[Worker, ...], queues: tuple[QueueStats, ...]) -> Answer:
+    situation = of_run(sources, name, workers, queues)
+    if situation is None:
+        raise NotFound(f"no run, queue or worker {name!r}")
+    return Answer(situation.subject, "run", _state(situation), causes.of(situation))
+
+
+def _state(situation: Situation) -> str:
+    message, run, held = situation.message, situation.run, situation.held
+    if message is not None:
+        place = "before its time" if message.is_delayed else f"at place {message.position:,} of its run order"
+        return f"waits in {message.queue}, priority {message.priority}, {place}"
+    if situation.whereabouts is not None:
+        kind, worker = situation.whereabouts
+        words = {"active": "runs on", "reserved": "fetched by", "scheduled": "held until its time by"}
+        return f"{words[kind]} {worker}"
+    if run is not None and run.is_final:
+        return f"ended: {run.state}" + (f", {run.error}" if run.error else "")
+    if held is not None:
+        return f"taken from {held.queue} by {held.worker or 'a worker that does not say so'}"
+    return f"{run.state if run else 'unknown'}: no message of it is in the broker"

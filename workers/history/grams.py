@@ -1,0 +1,50 @@
+"""Signatures of texts: which short pieces occur in them, so that most texts need not be read to know what they lack.
+
+Pieces of one to four bytes are hashed to two of :data:`BUCKETS` each; a needle can only be in a text whose signature
+has the buckets of all the needle's pieces.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+BITS = 16
+BUCKETS = 1 << BITS
+_SPREAD_OVER = 4
+"""Pieces of a needle that are looked at, beside its last three: more cost more than they tell."""
+
+_LONGEST = 4
+_SPREAD = (0x9E3779B1, 0x85EBCA6B)
+_SALTS = {1: 0x51, 2: 0xA1B20000, 3: 0xC3000000}
+_MASK = 0xFFFFFFFF
+_SHIFT = 32 - BITS
+
+
+def buckets_of(text: bytes) -> NDArray[np.intp]:
+    """Return the buckets of a text's pieces, in no order and with repetitions."""
+    raw = np.frombuffer(text, np.uint8)
+    one = raw.astype(np.uint32)
+    two = one[:-1] | one[1:] << np.uint32(8)
+    three = two[:-1] | one[2:] << np.uint32(16)
+    four = three[:-1] | one[3:] << np.uint32(24)
+    single = np.flatnonzero(np.bincount(raw, minlength=256)).astype(np.uint32)
+    salted = [codes ^ np.uint32(_SALTS[length]) for length, codes in ((1, single), (2, two), (3, three))]
+    codes = np.concatenate([*salted, four])
+    buckets = np.concatenate([codes * np.uint32(spread) for spread in _SPREAD])
+    buckets >>= np.uint32(_SHIFT)
+    return buckets.astype(np.intp)
+
+
+def asked_buckets(needle: bytes) -> list[int]:
+    """Return buckets that every text with this needle has: of its last pieces, and of others spread over it."""
+    length = min(len(needle), _LONGEST)
+    last = len(needle) - length
+    starts = {max(0, last - 1), max(0, last - 2), *(round(part * last / _SPREAD_OVER) for part in range(5))}
+    found = [bucket for start in sorted(starts, reverse=True) for bucket in _buckets(needle[start : start + length])]
+    return list(dict.fromkeys(found))
+
+
+def _buckets(piece: bytes) -> list[int]:
+    code = int.from_bytes(piece, "little") ^ _SALTS.get(len(piece), 0)
+    return [(code * spread & _MASK) >> _SHIFT for spread in _SPREAD]
