@@ -34,7 +34,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
 faults: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.faults
+	$(BIN)/python -m benchmarks.faults --delivery both --record
 
 clean:
 	@test ! -x $(BIN)/nexus-tui || $(BIN)/nexus-tui down --yes >/dev/null 2>&1 || true

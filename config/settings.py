@@ -50,7 +50,7 @@ class Settings(BaseSettings):
 
     redis_url: RedisUrl | None = Field(default=None, description="broker to use instead of the embedded one")
     home: Folder = Field(default=DEFAULT_HOME, description="folder of all run-time files")
-    delivery: Literal["reliable", "stock"] = Field(default="stock", description="transport of the workers")
+    delivery: Literal["reliable", "stock"] = Field(default="reliable", description="transport of the workers")
     read_only: bool = Field(default=False, description="refuse every change")
     smtp_url: SecretStr | None = Field(default=None, description="mail server; without one, mail goes to files")
     mail_from: str = Field(default="nexus@localhost", description="sender of mail that names none")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -42,7 +43,8 @@ def machine() -> str:
     cores = psutil.cpu_count() or 0
     packages = ", ".join(f"{name} {version(name)}" for name in ("celery", "kombu", "redis"))
     when = datetime.now(UTC).strftime("%Y-%m-%d")
-    return f"{when}, {cores} cores, {memory} GiB, Python {platform.python_version()}, {packages}"
+    load = round(os.getloadavg()[1])
+    return f"{when}, {cores} cores at load {load}, {memory} GiB, Python {platform.python_version()}, {packages}"
 
 
 def page(known: dict[str, Any]) -> str:
