@@ -135,6 +135,11 @@ class Store:
         self.tidy()
         return counts
 
+    @property
+    def run_count(self) -> int:
+        """About how many runs the file has; counting them one by one would take long."""
+        return self._blocks.run_count
+
     def tidy(self, *, is_idle: bool = False) -> bool:
         """Make blocks of runs that are due; True when there may be more to do.
 
