@@ -20,7 +20,7 @@ from workers.history.errors import BadEvent
 from workers.history.record import STATES, Event, RunRecord, event_time
 from workers.history.schema import COUNTERS, connect
 
-MAX_CACHED = 20_000
+MAX_CACHED = 10_000
 """Runs kept in memory: most events follow their run's last one soon."""
 
 _MAX_ID = 255
