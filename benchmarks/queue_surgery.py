@@ -14,18 +14,24 @@ import tempfile
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import redis
+from celery import Celery
 
 from benchmarks.report import Figure, at_least, at_most, run
 from config.broker_url import BrokerUrl
 from config.paths import Paths
 from config.settings import embedded_password
+from nexus_tui.models.selection import Frozen, Selection
 from nexus_tui.sources.broker import BrokerSource
+from nexus_tui.sources.broker.edits import Delete, Edit, MoveTo, Reprioritise
+from nexus_tui.sources.control import ControlSource
 
 MESSAGES = int(os.environ.get("NEXUS_BENCH_MESSAGES", "1000000"))
 QUEUE = "email_queue"
@@ -48,7 +54,10 @@ def measure() -> Sequence[Figure]:
         client = redis.Redis.from_url(url.redis_py, socket_timeout=60)
         ids = _fill(client)
         source = BrokerSource(url)
-        return [*_finding(client, source, url, ids), *_changing(client, source, ids), *_reading(client, source)]
+        figures = [*_finding(client, source, url, ids), *_changing(client, source, ids)]
+        figures += _selecting(client, source)
+        figures += [*_reading(client, source), *_beside_consumers(client, source)]
+        return [*figures, *_asking_workers(client, url, home)]
 
 
 def _finding(client: redis.Redis, source: BrokerSource, url: BrokerUrl, ids: list[str]) -> list[Figure]:
@@ -60,10 +69,77 @@ def _finding(client: redis.Redis, source: BrokerSource, url: BrokerUrl, ids: lis
     last = ids[-1]
     ours_s = _longest_stall(url, lambda: source.find(last))
     scan_s = _longest_stall(url, lambda: client.eval(ONE_SCAN, 1, f"{QUEUE}:5", "no such id"))
+    _scan_s.append(scan_s)
     return [
         at_most("find one id / best client-side scan", ratios, 1.2, peer="LRANGE in chunks of 5,000"),
         at_most("longest stall of another client while finding", [ours_s], MAX_STALL_S, unit="s"),
         at_least("stall of one Lua scan / ours", [scan_s / ours_s], MIN_STALL_RATIO, peer=f"one scan: {scan_s:.2f} s"),
+    ]
+
+
+_scan_s: list[float] = []
+"""How long one Lua scan held up others, for the figures after it."""
+
+
+def _selecting(client: redis.Redis, source: BrokerSource) -> list[Figure]:
+    """Move, delete and purge by filter: a sixteenth of everything each time, at every depth."""
+    client.sadd("_kombu.binding.default_queue", "default_queue::default_queue")
+    stalls: list[float] = []
+    for digit, edit in (("a", MoveTo("default_queue")), ("b", Reprioritise(7)), ("c", Delete())):
+        frozen = source.freeze(Selection(QUEUE, f"id:{digit}*"))
+        token = source.undoable("messages", "benchmark")
+        stalls.append(_longest_stall(source.url, partial(_apply, source, frozen, edit, token)))
+    return [
+        at_most(
+            "longest stall of another client while moving, changing, deleting by filter", stalls, MAX_STALL_S, unit="s"
+        ),
+        at_least(
+            "stall of one Lua scan / ours while changing by filter",
+            [scan_s / stall_s for scan_s in _scan_s for stall_s in stalls],
+            MIN_STALL_RATIO,
+            peer=f"one scan: {_scan_s[0]:.2f} s",
+        ),
+    ]
+
+
+def _apply(source: BrokerSource, frozen: Frozen, edit: Edit, token: str) -> None:
+    progress = source.apply_all(frozen, edit, undo=token)
+    if progress.changed != frozen.count:
+        raise RuntimeError(f"{edit}: {progress}")
+
+
+def _beside_consumers(client: redis.Redis, source: BrokerSource) -> list[Figure]:
+    """Change 10,000 priorities while four consumers take: each message must be taken once."""
+    queue, count = "reports_queue", 10_000
+    ids = [str(uuid.uuid4()) for _ in range(count)]
+    client.lpush(f"{queue}:5", *map(_message, ids))
+    stop = threading.Event()
+    taken: list[bytes] = []
+
+    def consume() -> None:
+        own = redis.Redis.from_url(source.url.redis_py)
+        keys = list(source.layout.keys(queue))
+        while (found := own.brpop(keys, timeout=0.2)) or not stop.is_set():
+            if found:
+                taken.append(bytes(found[1]))  # pyright: ignore[reportArgumentType]
+            time.sleep(0.002)
+
+    consumers = [threading.Thread(target=consume) for _ in range(4)]
+    for consumer in consumers:
+        consumer.start()
+    changed = 0
+    for place in range(count):
+        page = source.messages(queue, limit=1, offset=place * 7 % 50)
+        changed += sum(source.change_priority(message, place % 10, front=place % 2 == 0).done for message in page)
+    stop.set()
+    for consumer in consumers:
+        consumer.join()
+    seen = Counter(json.loads(raw)["headers"]["id"] for raw in taken)
+    lost = sum(run_id not in seen for run_id in ids)
+    return [
+        at_least("priorities changed beside four consumers", [changed], 1.0, unit="changes"),
+        at_most("lost of 10,000 beside four consumers", [lost], 0, unit="messages"),
+        at_most("taken twice", [sum(count > 1 for count in seen.values())], 0, unit="messages"),
     ]
 
 
@@ -92,6 +168,35 @@ def _reading(client: redis.Redis, source: BrokerSource) -> list[Figure]:
         at_most("one refresh of 50 queues × 10 priorities", refresh, 0.010, unit="s"),
         at_most("longest stall of another client while purging all", [purged], MAX_STALL_S, unit="s"),
     ]
+
+
+def _asking_workers(client: redis.Redis, url: BrokerUrl, home: str) -> list[Figure]:
+    """Refresh everything known of five workers, beside Celery's own questions one after the other."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")}
+    environment["NEXUS_HOME"] = home
+    names = [f"w{number}@bench" for number in range(5)]
+    base = [sys.executable, "-m", "celery", "-A", "config.celery_config", "worker", "-Q", "default_queue", "-c", "1"]
+    quiet: dict[str, Any] = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    workers = [subprocess.Popen([*base, "-n", name, "-l", "ERROR"], **quiet) for name in names]
+    try:
+        control = ControlSource(url)
+        for _ in range(600):
+            for name in names:  # as their event writer does
+                client.hset("nexus:workers", name, json.dumps({"timestamp": time.time()}))
+            if sum(row.verdict != "silent" for row in control.workers()) == len(names):
+                break
+            time.sleep(0.2)
+        ours = [_timed(control.workers) for _ in range(RUNS * 4)]
+        inspect = Celery(broker=url.kombu).control.inspect()
+        questions = (inspect.stats, inspect.active, inspect.reserved, inspect.active_queues)
+        stock_s = sum(_timed(question) for question in questions)
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.wait(60)
+    peer = f"stock in sequence: {stock_s:.2f} s"
+    return [at_most("refresh of everything known of 5 workers", ours, 0.030, unit="s", peer=peer)]
 
 
 def _client_scan(client: redis.Redis, wanted: str, chunk: int = 5000) -> int:
@@ -186,6 +291,7 @@ def _server(home: str) -> Generator[BrokerUrl]:
             except redis.RedisError:
                 time.sleep(0.05)
         client.config_set("appendonly", "no")
+        client.config_set("busy-reply-threshold", 0)  # the one long scan is to hold others up, not to refuse them
         yield url
     finally:
         server.terminate()

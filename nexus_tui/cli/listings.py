@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from nexus_tui.cli import recorded
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import Target, common
-from nexus_tui.models.broker import Message, QueueStats
+from nexus_tui.models.broker import Held, Message, QueueStats
 from nexus_tui.models.runs import Run
 from nexus_tui.models.text import compact, duration, safe_text
 from nexus_tui.models.workers import Program, Worker
@@ -63,6 +64,7 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, as_json: 
     """List queues, or one QUEUE with its waiting messages in run order."""
     sources = target.sources()
     rows = _queues(sources)
+    _say_what_is_missing(sources)
     if queue is None:
         if as_json:
             print_json([_queue_json(row) for row in rows])
@@ -73,11 +75,29 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, as_json: 
     if found is None:
         raise NotFound(f"no queue {queue!r}; there are {', '.join(row.name for row in rows)}")
     messages = sources.broker.messages(queue, limit=limit, offset=offset)
+    held = _held(sources, queue)
     if as_json:
-        print_json({**_queue_json(found), "messages": [_message_json(row) for row in messages]})
+        print_json({**_queue_json(found), "messages": [_message_json(row) for row in messages], "held": held})
         return
     _print_queues([found])
     click.echo("")
+    if held:
+        print_table(
+            ("held", "task", "by", "since", "due", "redelivered"),
+            [
+                (
+                    row.id,
+                    row.task,
+                    row.worker,
+                    _moment(row.since),
+                    _moment(row.due_at),
+                    _moment(row.redelivered_at) if row.redelivered_at else "when its worker is gone",
+                )
+                for row in held[:limit]
+            ],
+            empty="",
+        )
+        click.echo("")
     print_table(
         ("#", "pri", "age", "id", "task", "arguments"),
         [
@@ -257,7 +277,18 @@ def _workers(sources: Sources, known: list[Program]) -> list[Worker]:
 def _queue_json(row: QueueStats) -> dict[str, Any]:
     fields = to_json(row)
     fields.pop("history")
-    return {**fields, "drains_in_s": row.drains_in_s}
+    return {**fields, "drains_in_s": row.drains_in_s, "flag": row.flag}
+
+
+def _held(sources: Sources, queue: str) -> list[Held]:
+    """List what workers hold of a queue; stock delivery does not note who has it, the workers themselves know."""
+    rows = [row for row in sources.broker.held() if row.queue == queue]
+    unknown = [row.id for row in rows if row.worker is None and row.id]
+    try:
+        places = sources.control.whereabouts(unknown)
+    except SourceError:
+        places = {}
+    return [replace(row, worker=places[row.id][1]) if row.id in places else row for row in rows]
 
 
 def _message_json(row: Message) -> dict[str, Any]:
@@ -268,6 +299,11 @@ def _message_json(row: Message) -> dict[str, Any]:
 
 def _run_json(row: Run) -> dict[str, Any]:
     return to_json(row)
+
+
+def _say_what_is_missing(sources: Sources) -> None:
+    if sources.broker.missing:
+        click.echo(f"nexus-tui: not everything is known of this broker: {sources.broker.missing}", err=True)
 
 
 def _print_queues(rows: list[QueueStats]) -> None:
@@ -295,7 +331,7 @@ def _print_queues(rows: list[QueueStats]) -> None:
                 None if row.in_per_s is None else f"{row.in_per_s:.1f}",
                 None if row.out_per_s is None else f"{row.out_per_s:.1f}",
                 None if row.consumers is None else len(row.consumers),
-                "paused" if row.paused else "open",
+                "paused" if row.paused else row.flag or "open",
             )
             for row in rows
         ],

@@ -16,7 +16,8 @@ class QueueStats:
         waiting: Messages in its lists, all priorities.
         by_priority: Messages by priority, ten numbers, 0 first.
         in_flight: Delivered to a worker and not acknowledged.
-        delayed: Before their time (``eta``), where the broker holds them.
+        delayed: Before their time (``eta``): kept by the broker, or by a stock worker in its memory.
+        next_due_at: When the first of the delayed is due (aware, UTC), as far as known.
         oldest_age_s: Age of the oldest waiting message in seconds, by the header stamped at publish.
         oldest_is_at_least: Whether the age is a lower bound (a producer that stamps no time).
         in_per_s: Messages published a second, over the last few readings.
@@ -24,6 +25,7 @@ class QueueStats:
         consumers: Names of the workers that consume it; None when no worker could be asked.
         paused: Whether an operator paused it.
         declared: Whether it is in the registry.
+        is_orphan: Whether neither the registry nor an exchange knows it.
         history: Waiting over the last minutes, oldest first, for sparklines.
     """
 
@@ -40,6 +42,16 @@ class QueueStats:
     paused: bool = False
     declared: bool = True
     history: tuple[int, ...] = ()
+    next_due_at: datetime | None = None
+    is_orphan: bool = False
+
+    @property
+    def flag(self) -> str:
+        """What is wrong with it: ``no consumer`` for messages that nobody takes, ``orphan`` for workers that wait at a
+        queue to which nothing leads; empty when nothing is, or nobody knows."""
+        if self.waiting and self.consumers == () and not self.paused:
+            return "no consumer"
+        return "orphan" if self.consumers and self.is_orphan else ""
 
     @property
     def drains_in_s(self) -> float | None:

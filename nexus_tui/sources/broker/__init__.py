@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
 
 from config.broker_url import BrokerUrl
-from config.keys import EVENT_STREAM, REVOKED_FOR_S, REVOKED_SET
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR, QUEUES
 from nexus_tui.models.actions import TargetOutcome
 from nexus_tui.models.audit import Undoable
@@ -22,15 +18,16 @@ from nexus_tui.sources.broker.bulk import Bulk, Progress, Taken
 from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.broker.detect import detect
 from nexus_tui.sources.broker.edits import Delete, Edit, MoveTo, Reprioritise, check_priority
+from nexus_tui.sources.broker.herald import Herald
 from nexus_tui.sources.broker.holding import Holdings
 from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.lists import Lists
 from nexus_tui.sources.broker.observe import Observer
 from nexus_tui.sources.broker.select import Selector
 from nexus_tui.sources.broker.surgery import Surgeon
 from nexus_tui.sources.errors import Invalid, NotFound
 
 _REGISTRY = tuple(spec.name for spec in QUEUES)
-_EVENT_STREAM_LENGTH = 200_000
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -63,10 +60,11 @@ class BrokerSource:
         self._writer = connect(url)  # a change is never repeated behind the operator's back
         self._observer = Observer(reader, self.layout, queues, declared)
         self._browser = Browser(reader, self.layout, is_near=url.path is not None or url.host in _LOOPBACK)
+        self._herald = Herald(self._writer, self.layout)
         self._holdings = Holdings(reader, self.layout)
         self._selector = Selector(reader, self.layout)
         self._surgeon = Surgeon(self._writer, self.layout)
-        self._bulk = Bulk(self._writer, self.layout, self._surgeon.trash, lambda: reaching(url))
+        self._bulk = Bulk(Lists(self._writer, self.layout, self._surgeon.trash, lambda: reaching(url)))
         self.audit = AuditLog(self._writer, self.layout, url)
         self._lock = threading.Lock()
 
@@ -106,6 +104,11 @@ class BrokerSource:
         """
         with self._lock, reaching(self.url):
             return self._observer.read(consumers)
+
+    @property
+    def missing(self) -> str:
+        """What the broker does not let its user read, as far as was noticed; empty when nothing is missing."""
+        return self._observer.missing
 
     def queue(self, name: str) -> QueueStats:
         """Read one queue.
@@ -174,7 +177,7 @@ class BrokerSource:
         return None
 
     def ids(self, prefix: str, limit: int = 10) -> list[str]:
-        """List ids of waiting messages that begin with ``prefix``."""
+        """List ids of messages that wait or are held by a worker, and begin with ``prefix``."""
         found: list[str] = []
         with reaching(self.url):
             for name in self._order(None):
@@ -182,7 +185,9 @@ class BrokerSource:
                     found += self._browser.ids(name, step, prefix, limit)
                     if len(found) >= limit:
                         return found[:limit]
-        return found
+                found += self._browser.delayed_ids(name, prefix)
+            held = (row.id for row in self._holdings.all() if row.id.startswith(prefix))
+        return list(dict.fromkeys((*found, *held)))[:limit]
 
     def is_unacked(self, run_id: str) -> bool:
         """Tell whether a worker has taken a run's message and not acknowledged it: it runs, or comes back."""
@@ -202,7 +207,7 @@ class BrokerSource:
     def is_revoked(self, run_id: str) -> bool:
         """Tell whether an operator revoked a run."""
         with reaching(self.url):
-            return self._reader.zscore(self.layout.named(REVOKED_SET), run_id) is not None
+            return self._herald.is_revoked(run_id)
 
     def apply(self, message: Message, edit: Edit, *, undo: str = "") -> TargetOutcome:
         """Change a waiting message in one step; nothing happens when a worker took it since it was read.
@@ -311,32 +316,18 @@ class BrokerSource:
 
     def mark_revoked(self, run_ids: Sequence[str]) -> None:
         """Remember that these runs must never start; workers read this when they start and every few seconds."""
-        now = time.time()
         with reaching(self.url):
-            pipeline = self._writer.pipeline(transaction=True)
-            key = self.layout.named(REVOKED_SET)
-            pipeline.zadd(key, dict.fromkeys(run_ids, now))
-            pipeline.zremrangebyscore(key, "-inf", now - REVOKED_FOR_S)
-            pipeline.execute()
+            self._herald.mark_revoked(run_ids)
 
     def announce_revoked(self, run_ids: Sequence[str]) -> None:
         """Tell the history that these runs were revoked before they started: no worker will."""
-        self._announce(run_ids, {"type": "task-revoked", "terminated": False, "signum": None, "expired": False})
+        with reaching(self.url):
+            self._herald.announce_revoked(run_ids)
 
     def announce_retried(self, run_ids: Sequence[str]) -> None:
         """Tell the history that these runs were given another chance after they had failed."""
-        self._announce(run_ids, {"type": "task-retried", "exception": "", "traceback": ""})
-
-    def _announce(self, run_ids: Sequence[str], told: dict[str, object]) -> None:
-        sender = f"nexus-tui@{socket.gethostname()}"
-        event = {**told, "hostname": sender, "pid": os.getpid(), "clock": 0, "utcoffset": 0}
         with reaching(self.url):
-            pipeline = self._writer.pipeline(transaction=False)
-            for run_id in run_ids:
-                text = json.dumps({**event, "uuid": run_id, "timestamp": time.time()})
-                stream = self.layout.named(EVENT_STREAM)
-                pipeline.xadd(stream, {"d": text}, maxlen=_EVENT_STREAM_LENGTH, approximate=True)
-            pipeline.execute()
+            self._herald.announce_retried(run_ids)
 
     def _no_queue(self, name: str) -> NotFound:
         return NotFound(f"no queue {name!r}; there are {', '.join(self._order(None))}")

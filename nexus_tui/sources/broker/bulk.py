@@ -8,53 +8,24 @@ the order in which it runs, so that workers go on beside it, and an interruption
 
 from __future__ import annotations
 
-import hashlib
 import json
-import secrets
 import time
-from array import array
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
 
-import redis
-
-from config.keys import TRASH_FOR_S
 from nexus_tui.models.broker import Message
 from nexus_tui.models.selection import Frozen
+from nexus_tui.sources.broker import laying
 from nexus_tui.sources.broker.decode import decode
 from nexus_tui.sources.broker.edits import Change, Edit, NothingToDo
-from nexus_tui.sources.broker.layout import Layout
-from nexus_tui.sources.broker.scripts import LAY_BACK, LAY_OVER, TAKE, Script
-from nexus_tui.sources.broker.trash import Trash
-from nexus_tui.sources.errors import Invalid, Refused, SourceError
+from nexus_tui.sources.broker.lists import Lists
+from nexus_tui.sources.errors import Invalid, SourceError
 
 NEAR = 15_000
 """So far from an end a message is taken out directly: about 5 ms of the server's time."""
 
-RESERVE = 2_000
-"""So many messages, the next to run, are never laid over: workers go on with them meanwhile."""
-
 FEW = 200
 """So many messages near an end are taken out directly; more are reached by laying over."""
-
-FIRST_STEP, SMALLEST_STEP, LARGEST_STEP = 100, 20, 1000
-MOST_NEW = 5000
-"""What is published between two steps is looked through up to so many messages."""
-
-PATIENCE = 20
-"""Steps in a row that may find the list changed."""
-
-STEP_S = 0.005
-"""A step takes about so long, so that others wait no longer."""
-
-LAID = "nexus:bulk-laid"
-"""Hash of the lists that are laid over. What stays here was interrupted: the next bulk change lays it back."""
-
-LOCK = "nexus:bulk:"
-LOCK_S = 30
-"""Two operators never lay over the same list; who vanished is waited for no longer than this."""
 
 Taken = Callable[[Sequence[Message]], None]
 
@@ -86,22 +57,11 @@ class Progress:
 
 
 class Bulk:
-    """Changes many messages of one application. May be shared by threads.
+    """Changes many messages of one application. May be shared by threads."""
 
-    Args:
-        client: Connection that never repeats a command by itself.
-        layout: Names of the application's keys.
-        reaching: Translates Redis' errors.
-    """
-
-    def __init__(self, client: redis.Redis, layout: Layout, trash: Trash, reaching: Callable[[], Any]) -> None:
-        self._client = client
-        self._layout = layout
-        self._trash = trash
-        self._reaching = reaching
-        self._take = Script(client, TAKE)
-        self._over = Script(client, LAY_OVER)
-        self._back = Script(client, LAY_BACK)
+    def __init__(self, lists: Lists) -> None:
+        self._lists = lists
+        self._layout = lists.layout
 
     def apply(self, frozen: Frozen, edit: Edit, undo: str, taken: Taken | None = None) -> Progress:
         """Change what was selected, as far as it still waits.
@@ -116,7 +76,7 @@ class Bulk:
         try:
             self._mend(frozen)
             for step in sorted(frozen.by_list):
-                one = _List(self, frozen, step, edit, undo, progress, taken or (lambda _: None))
+                one = _List(self._lists, frozen, step, edit, undo, progress, taken or (lambda _: None))
                 one.change()
         except SourceError as error:
             progress.problem = str(error)
@@ -126,10 +86,10 @@ class Bulk:
         """Lay back what an interrupted change of this queue left with the neighbours of its lists."""
         queue = frozen.selection.queue
         for step in self._layout.steps:
-            neighbour = self.neighbour(queue, step)
-            if neighbour is None or not self.note_laid(self.key(queue, step)):
+            neighbour = self._lists.neighbour(queue, step)
+            if neighbour is None or not self._lists.note_laid(self._lists.key(queue, step)):
                 continue
-            with self.alone(self.key(queue, step)):
+            with self._lists.alone(self._lists.key(queue, step)):
                 self._lay_back_stray(queue, step, neighbour)
             # What was frozen among the neighbour's messages may be where it belongs again.
             after = self._layout.steps[self._layout.steps.index(step) + 1]
@@ -137,102 +97,23 @@ class Bulk:
                 frozen.by_list.setdefault(step, {}).update(frozen.by_list[after])
 
     def _lay_back_stray(self, queue: str, step: int, neighbour: str) -> None:
-        key = self.key(queue, step)
-        while rows := self.rows(neighbour, -1, -1):
+        key = self._lists.key(queue, step)
+        while rows := self._lists.rows(neighbour, -1, -1):
             if self._layout.step(_priority(rows[0])) != step:
                 break
-            first = self.rows(key, 0, 0)
-            args = ["LPUSH", first[0] if first else b"", _sha1(rows[0]), 1]
-            self.lay(True, [key, neighbour, key], "", (queue, queue), args)
-        self.forget_laid(key)
-
-    # What one list needs
-
-    def note_laid(self, key: str, *, begin: bool = False) -> bool:
-        """Tell whether a list is, or was left, laid over; ``begin`` notes that it is now."""
-        with self._reaching():
-            name = self._layout.named(LAID)
-            return bool(self._client.hset(name, key, "1") if begin else self._client.hexists(name, key))
-
-    def forget_laid(self, key: str) -> None:
-        """Note that a list was laid back."""
-        with self._reaching():
-            self._client.hdel(self._layout.named(LAID), key)
-
-    def key(self, queue: str, step: int) -> str:
-        """Name a list."""
-        return self._layout.key(queue, step)
-
-    def neighbour(self, queue: str, step: int) -> str | None:
-        """Name the list that is consumed after another; None when there is none."""
-        later = [other for other in self._layout.steps if other > step]
-        return self._layout.key(queue, later[0]) if later else None
-
-    def rows(self, key: str, start: int, end: int) -> list[bytes]:
-        """Read a part of a list."""
-        with self._reaching():
-            return cast("list[bytes]", self._client.lrange(key, start, end))
-
-    def length(self, key: str) -> int:
-        """Count a list."""
-        with self._reaching():
-            return int(self._client.llen(key))  # pyright: ignore[reportArgumentType]
-
-    def take(self, message: Message, change: Change, undo: str) -> bool:
-        """Change one message wherever it is in its list."""
-        keys = [self.key(message.queue, message.priority), self.key(change.queue, change.priority)]
-        keys += [self._trash.key(undo), self._layout.wake(message.queue), self._layout.wake(change.queue)]
-        keys.append(self._layout.counters)
-        depth = -1 if message.depth is None else message.depth
-        place = "front" if change.front else "back"
-        with self._reaching():
-            return bool(self._take(keys, [message.raw, depth, change.raw, place, TRASH_FOR_S if undo else 0]))
-
-    def lay(self, back: bool, keys: list[str], undo: str, queues: tuple[str, str], args: list[Any]) -> Any:
-        """Lay a few messages over, or back."""
-        trash, wakes = self._trash.key(undo), [self._layout.wake(queue) for queue in queues]
-        names = [
-            keys[0],
-            keys[1],
-            self._layout.named("nexus:bulk-aside"),
-            trash,
-            keys[2],
-            *wakes,
-            self._layout.counters,
-        ]
-        with self._reaching():
-            return (self._back if back else self._over)(names, [TRASH_FOR_S if undo else 0, *args])
-
-    @contextmanager
-    def alone(self, key: str) -> Generator[Callable[[], None]]:
-        """Hold a list's lock, and hand out what renews it.
-
-        Raises:
-            Refused: Another operator holds it.
-        """
-        name, mine = self._layout.named(LOCK + key), secrets.token_hex(8)
-        with self._reaching():
-            if not self._client.set(name, mine, nx=True, ex=LOCK_S):
-                raise Refused(f"another operator is changing {key} in bulk; try again in half a minute")
-
-        def renew() -> None:
-            with self._reaching():
-                self._client.expire(name, LOCK_S)
-
-        try:
-            yield renew
-        finally:
-            with self._reaching():
-                self._client.delete(name)
+            first = self._lists.rows(key, 0, 0)
+            args = ["LPUSH", first[0] if first else b"", laying.sha1(rows[0]), 1]
+            self._lists.lay(True, [key, neighbour, key], "", (queue, queue), args)
+        self._lists.forget_laid(key)
 
 
 class _List:
     """The change of one list: what is near an end directly, the rest by laying over."""
 
     def __init__(
-        self, bulk: Bulk, frozen: Frozen, step: int, edit: Edit, undo: str, progress: Progress, taken: Taken
+        self, lists: Lists, frozen: Frozen, step: int, edit: Edit, undo: str, progress: Progress, taken: Taken
     ) -> None:
-        self._bulk = bulk
+        self._lists = lists
         self._queue = frozen.selection.queue
         self._step = step
         self._edit = edit
@@ -241,7 +122,7 @@ class _List:
         self._taken = taken
         self._places = frozen.by_list[step]
         self._left = set(self._places)
-        self._key = bulk.key(self._queue, step)
+        self._key = lists.key(self._queue, step)
         self._target = (self._queue, self._key)
 
     def change(self) -> None:
@@ -249,16 +130,16 @@ class _List:
         if (reason := self._stays()) is not None:
             self._progress.kept[reason] = self._progress.kept.get(reason, 0) + len(self._left)
             return
-        neighbour = self._bulk.neighbour(self._queue, self._step)
-        length = self._bulk.length(self._key)
+        neighbour = self._lists.neighbour(self._queue, self._step)
+        length = self._lists.length(self._key)
         far = [depth for depth in self._places.values() if NEAR < depth < length - NEAR]
         changes_target = self._edit.front and self._goes_to(neighbour)
-        is_short = length <= RESERVE or (not far and len(self._places) <= FEW)
+        is_short = length <= laying.RESERVE or (not far and len(self._places) <= FEW)
         if neighbour is None or changes_target or is_short:
             self.take_directly(length)
             return
-        with self._bulk.alone(self._key) as renew:
-            _Laying(self._bulk, self, self._key, neighbour, renew).run()
+        with self._lists.alone(self._key) as renew:
+            laying.Laying(self._lists, self, self._key, neighbour, renew).run()
 
     def planned(self, raw: bytes, depth: int | None = None) -> tuple[Message, Change] | None:
         """Say what becomes of a selected message; None for one that was not selected, or stays as it is."""
@@ -272,7 +153,7 @@ class _List:
             self._left.discard(digest)
             self._progress.keep(str(nothing))
             return None
-        self._target = (change.queue, self._bulk.key(change.queue, change.priority))
+        self._target = (change.queue, self._lists.key(change.queue, change.priority))
         return message, change
 
     def did(self, messages: Sequence[Message]) -> None:
@@ -318,12 +199,12 @@ class _List:
             change = self._sample()
         except NothingToDo as nothing:
             return str(nothing)
-        is_same = self._bulk.key(change.queue, change.priority) == self._key
+        is_same = self._lists.key(change.queue, change.priority) == self._key
         return "is there already" if is_same and change.raw and self._edit.goes_back else None
 
     def _goes_to(self, key: str | None) -> bool:
         change = self._sample()
-        return bool(change.raw) and self._bulk.key(change.queue, change.priority) == key
+        return bool(change.raw) and self._lists.key(change.queue, change.priority) == key
 
     def take_directly(self, length: int) -> None:
         """Take out, one by one, what is among the next ``length``, those that run last first.
@@ -331,8 +212,8 @@ class _List:
         What goes to the back of another list is sent there in run order instead.
         """
         found: list[tuple[int, bytes]] = []
-        for start in range(0, length, LARGEST_STEP):
-            rows = self._bulk.rows(self._key, -start - LARGEST_STEP, -start - 1)
+        for start in range(0, length, laying.LARGEST_STEP):
+            rows = self._lists.rows(self._key, -start - laying.LARGEST_STEP, -start - 1)
             found += [(start + place, raw) for place, raw in enumerate(reversed(rows)) if hash(raw) in self._left]
             if len(found) >= len(self._left):
                 break
@@ -340,134 +221,8 @@ class _List:
         for done, (depth, raw) in enumerate(found if goes_back else reversed(found)):
             if planned := self.planned(raw, max(0, depth - done) if goes_back else depth):
                 message, change = planned
-                if self._bulk.take(message, change, self._undo):
+                if self._lists.take(message, change, self._undo):
                     self.did([message])
-
-
-class _Laying:
-    """Lays a list over to its neighbour until everything selected was seen, and back."""
-
-    def __init__(self, bulk: Bulk, one: _List, key: str, neighbour: str, renew: Callable[[], None]) -> None:
-        self._bulk = bulk
-        self._one = one
-        self._key = key
-        self._neighbour = neighbour
-        self._renew = renew
-        self._laid = array("q")
-        self._sizes = FIRST_STEP
-        self._stuck = 0
-        self._first = b""
-        # What goes to the back of a list is sent there in run order: on the way back, which begins with the next one.
-        self._edits_over, self._edits_back = not one.edit.goes_back, one.edit.goes_back
-
-    def run(self) -> None:
-        """Do it; whatever happens, what was laid over is laid back if the broker answers."""
-        wanted = self._one.left
-        rows = self._bulk.rows(self._key, 0, 0)
-        self._first = rows[0] if rows else b""
-        self._bulk.note_laid(self._key, begin=True)
-        try:
-            while self._first and wanted:
-                if not self._over(wanted):
-                    break
-            self._take_reserve()
-        finally:
-            while self._laid:
-                self._lay_back()
-            self._bulk.forget_laid(self._key)
-
-    def _over(self, wanted: set[int]) -> bool:
-        """Lay some messages over; False when only the reserve is left, and what was published since."""
-        rows = self._old_rows()
-        if not rows:
-            return False
-        args: list[Any] = ["RPUSH" if self._one.edit.front else "LPUSH", self._first, len(rows), RESERVE]
-        edited: list[Message] = []
-        staged: list[int] = []
-        for place, raw in enumerate(rows):
-            planned = self._one.planned(raw) if self._edits_over else None
-            if planned is None:
-                staged.append(hash(raw))
-            else:
-                edited.append(planned[0])
-                args += [place, _sha1(raw), planned[1].raw]
-        answer = self._timed(back=False, args=args, count=len(rows))
-        laid, changed, first, rest = cast("tuple[int, int, bytes, int]", answer or (0, 0, self._first, RESERVE + 1))
-        self._laid.extend(staged[:laid])
-        self._one.did(edited[:changed])
-        self._first = first
-        wanted.difference_update(map(hash, rows[: laid + changed]))
-        self._stuck = 0 if laid + changed else self._stuck + 1
-        if self._stuck > PATIENCE:
-            raise SourceError(f"{self._key} changes faster than it can be followed")
-        return rest > RESERVE
-
-    def _take_reserve(self) -> None:
-        """Change what is in the reserve; what was at the left may be taken out with it."""
-        old = list(map(hash, self._bulk.rows(self._key, -RESERVE, -1)))
-        is_in_reserve = hash(self._first) in old
-        self._one.take_directly(RESERVE)
-        if is_in_reserve:
-            still_old = set(old[old.index(hash(self._first)) :])
-            rows = self._bulk.rows(self._key, 0, RESERVE + MOST_NEW)
-            self._first = next((raw for raw in rows if hash(raw) in still_old), b"")
-
-    def _old_rows(self) -> list[bytes]:
-        """Read the next messages of the left end, behind what was published since."""
-        rows = self._bulk.rows(self._key, 0, self._sizes - 1)
-        if rows and rows[0] == self._first:
-            return rows
-        for start in range(0, MOST_NEW, LARGEST_STEP):
-            rows = self._bulk.rows(self._key, start, start + LARGEST_STEP + self._sizes - 1)
-            if self._first in rows:
-                place = rows.index(self._first)
-                return rows[place : place + self._sizes]
-            if len(rows) < LARGEST_STEP:
-                return []
-        raise SourceError(f"{self._key} changes faster than it can be followed")
-
-    def _lay_back(self) -> None:
-        count = min(self._sizes, len(self._laid))
-        rows = self._bulk.rows(self._neighbour, -count, -1)
-        if not rows or hash(rows[-1]) != self._laid[-1]:
-            self._forget_started(hash(rows[-1]) if rows else None)
-            return
-        rows.reverse()
-        count = next((i for i, raw in enumerate(rows) if hash(raw) != self._laid[-1 - i]), len(rows))
-        rows = rows[:count]
-        args: list[Any] = ["LPUSH", self._first, _sha1(rows[0]), count]
-        edited: list[Message] = []
-        for place, raw in enumerate(rows):
-            planned = self._one.planned(raw) if self._edits_back else None
-            if planned is not None:
-                edited.append(planned[0])
-                args += [place, _sha1(raw), planned[1].raw]
-        answer = self._timed(back=True, args=args, count=count)
-        if answer is None:
-            return
-        looked, changed, first = cast("tuple[int, int, bytes]", answer)
-        del self._laid[len(self._laid) - looked :]
-        self._one.did(edited[:changed])
-        self._first = first
-
-    def _forget_started(self, now_next: int | None) -> None:
-        """Workers had emptied the list and went on with what was laid over: forget what they took."""
-        while self._laid and self._laid[-1] != now_next:
-            self._laid.pop()
-
-    def _timed(self, *, back: bool, args: list[Any], count: int) -> Any:
-        started = time.perf_counter()
-        keys = [self._key, self._neighbour, self._one.target]
-        answer = self._bulk.lay(back, keys, self._one.undo, self._one.queues, args)
-        took_s = time.perf_counter() - started
-        wanted = int(count * STEP_S / max(took_s, 1e-6))
-        self._sizes = max(SMALLEST_STEP, min(LARGEST_STEP, (self._sizes + wanted) // 2))
-        self._renew()
-        return answer
-
-
-def _sha1(raw: bytes) -> str:
-    return hashlib.sha1(raw, usedforsecurity=False).hexdigest()
 
 
 def _priority(raw: bytes) -> int:

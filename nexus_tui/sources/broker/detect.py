@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import cast
 
 import redis
+from redis.exceptions import NoPermissionError
 
 from config.broker_url import BrokerUrl
 from config.keys import EVENT_STREAM, WORKER_HASH
@@ -41,6 +42,13 @@ def detect(url: BrokerUrl) -> Layout:
 
 
 def _detect(client: redis.Redis) -> Layout:
+    try:
+        return _seen(client)
+    except NoPermissionError:  # a user who may not look around: what can't be seen is kombu's default
+        return Layout(BINDING_SEPARATOR, STOCK_STEPS, "")
+
+
+def _seen(client: redis.Redis) -> Layout:
     if client.exists(WORKER_HASH, EVENT_STREAM):
         return Layout()
     bindings = [key for key in _scan(client, f"*{MARK}*") if not _exchange(key).endswith((".pidbox", "celeryev"))]

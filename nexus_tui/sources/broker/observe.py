@@ -8,10 +8,11 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoPermissionError, NoScriptError
 
 from config.keys import PAUSED_HASH, SENT_AT_HEADER, WORKER_HASH
 from nexus_tui.models.broker import QueueStats
@@ -47,6 +48,15 @@ class Memory:
     readings: deque[tuple[float, int, int]] = field(default_factory=lambda: deque[tuple[float, int, int]]())
 
 
+@dataclass
+class Flight:
+    """What stock workers hold of a queue: what runs or waits for a child, and what waits for its time."""
+
+    running: int = 0
+    delayed: int = 0
+    next_due: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """Messages that a queue's workers took since they started."""
@@ -70,7 +80,9 @@ class Observer:
         self._scanned = False
         self._looked_at = -math.inf
         self._paused: frozenset[str] = frozenset()
+        self._orphans: frozenset[str] = frozenset()
         self._reliable = Reliable(layout)
+        self.missing = ""
         self._memory: dict[str, Memory] = {}
         self._lists: dict[str, tuple[str, ...]] = {}
 
@@ -84,10 +96,11 @@ class Observer:
         if not self._scanned:
             self.discover()
         consumed = [name for name in consumers or () if name not in self.names]
+        self._orphans = frozenset(consumed)
         names = (*self.names, *sorted(consumed))
         observed, heartbeats = self._round_trip(names)
         lengths, times, held = observed
-        in_flight = self._in_flight(held)
+        flight = None if held is None else self._in_flight(held)
         processed = _processed(heartbeats)
         now = time.time()
         width = len(self._layout.steps)
@@ -96,7 +109,7 @@ class Observer:
             part = slice(index * width, (index + 1) * width)
             by_step = [max(0, int(length)) for length in lengths[part]]
             took = taken(name, consumers, processed)
-            rows.append(self._row(name, by_step, times[part], in_flight, consumers, took, now))
+            rows.append(self._row(name, by_step, times[part], flight, consumers, took, now))
         return tuple(rows)
 
     def discover(self) -> None:
@@ -118,7 +131,7 @@ class Observer:
         for attempt in range(2):
             pipeline = self._client.pipeline(transaction=False)
             lists = [key for name in names for key in self._lists_of(name)]
-            arguments = [SENT_AT_HEADER, MOST_UNACKED, MOST_UNACKED_BYTES]
+            arguments = [SENT_AT_HEADER, MOST_UNACKED, MOST_UNACKED_BYTES, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"]
             self._observe.queue(pipeline, [self._layout.unacked, *lists], arguments)
             pipeline.hgetall(self._layout.named(WORKER_HASH))
             pipeline.hkeys(self._layout.named(PAUSED_HASH))
@@ -133,6 +146,8 @@ class Observer:
             if isinstance(replies[0], NoScriptError) and attempt == 0:
                 self._observe.load()
                 continue
+            if isinstance(replies[0], NoPermissionError):
+                replies[0] = self._without_scripts(lists)
             if isinstance(replies[0], Exception):
                 raise replies[0]
             heartbeats = {} if isinstance(replies[1], Exception) else cast("dict[bytes, bytes]", replies[1])
@@ -151,12 +166,26 @@ class Observer:
             found = self._lists[name] = self._layout.keys(name)
         return found
 
+    def _without_scripts(self, lists: list[str]) -> Any:
+        """Read what a user may read who may not run scripts: the lengths; ages and what is in flight are unknown."""
+        self.missing = "its user may not run scripts (EVALSHA): ages and what is in flight are unknown"
+        pipeline = self._client.pipeline(transaction=False)
+        for key in lists:
+            pipeline.llen(key)
+        lengths: list[Any] = pipeline.execute(raise_on_error=False)
+        refused = [length for length in lengths if isinstance(length, NoPermissionError)]
+        if refused and len(refused) == len(lists):
+            return refused[0]
+        known = [-1 if isinstance(length, Exception) else int(length) for length in lengths]
+        return [known, [[] if length <= 0 else [b""] for length in known], None]
+
     def _add_scan(self, pipeline: Any) -> None:
         pipeline.scan(self._cursor, match=_escaped(self._layout.bindings) + "*", count=SCAN_STEP)
 
     def _take_scan(self, replies: list[Any]) -> None:
         if isinstance(replies[0], Exception):
             self._cursor = 0
+            self.missing = self.missing or "its user may not SCAN: only the queues of the registry are known"
             return
         self._cursor, found = replies[0]
         for raw in found:
@@ -183,33 +212,35 @@ class Observer:
                 if len(parts) >= 3 and parts[-1] and not _is_internal(parts[-1]):
                     self._bound.setdefault(parts[-1], set()).add((exchange, parts[0]))
 
-    def _in_flight(self, held: Any) -> dict[str, int] | None:
-        if held is None:
-            return None
+    def _in_flight(self, held: list[Any]) -> dict[str, Flight]:
         routes: dict[tuple[str, str], list[str]] = {}
         for name, bound in self._bound.items():
             for route in bound:
                 routes.setdefault(route, []).append(name)
-        counts: dict[str, int] = {}
-        for exchange, key, count in zip(held[::3], held[1::3], held[2::3], strict=True):
+        flights: dict[str, Flight] = {}
+        for exchange, key, count, waits, due in zip(*(held[place::5] for place in range(5)), strict=True):
             exchange_name, routing_key = _name(exchange), _name(key)
             # The default exchange delivers to the queue that the routing key names.
             targets = routes.get((exchange_name, routing_key), [routing_key])
-            for target in targets[:1]:
-                counts[target] = counts.get(target, 0) + int(count)
-        return counts
+            flight = flights.setdefault(targets[0], Flight())
+            flight.delayed += int(waits)
+            flight.running += int(count) - int(waits)
+            if waits and (flight.next_due is None or _name(due) < flight.next_due):
+                flight.next_due = _name(due)
+        return flights
 
     def _row(
         self,
         name: str,
         by_step: list[int],
         times: list[list[bytes]],
-        in_flight: dict[str, int] | None,
+        flights: dict[str, Flight] | None,
         consumers: Mapping[str, tuple[str, ...]] | None,
         took: Taken | None,
         now: float,
     ) -> QueueStats:
         waiting = sum(by_step)
+        flight = None if flights is None else flights.get(name) or Flight()
         memory = self._memory.setdefault(name, Memory())
         sent = [stamp for pair in times for stamp in map(_stamp, pair) if stamp is not None]
         stamped = all(_stamp(raw) is not None for pair in times for raw in pair)
@@ -221,8 +252,8 @@ class Observer:
             name=name,
             waiting=waiting,
             by_priority=self._layout.ten(by_step),
-            in_flight=None if in_flight is None else in_flight.get(name, 0) + self._reliable.in_flight(name),
-            delayed=self._reliable.delayed(name),
+            in_flight=None if flight is None else flight.running + self._reliable.in_flight(name),
+            delayed=_sum(self._reliable.delayed(name), flight and flight.delayed),
             oldest_age_s=max(0.0, now - min(sent)) if sent else None,
             oldest_is_at_least=bool(sent) and not stamped,
             in_per_s=in_per_s,
@@ -231,6 +262,8 @@ class Observer:
             paused=name in self._paused,
             declared=name in self._declared,
             history=tuple(memory.spark),
+            next_due_at=_first_due(self._reliable.next_due(name), flight and flight.next_due),
+            is_orphan=name in self._orphans,
         )
 
 
@@ -277,6 +310,22 @@ def _processed(heartbeats: dict[bytes, bytes]) -> dict[str, int]:
         if isinstance(count, int):
             counts[_name(name)] = count
     return counts
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None and other is None else (one or 0) + (other or 0)
+
+
+def _first_due(at: float | None, text: str | None) -> datetime | None:
+    moments = [] if at is None else [datetime.fromtimestamp(at, UTC)]
+    if text is not None:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            moment = None
+        if moment is not None:
+            moments.append(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return min(moments, default=None)
 
 
 def _stamp(raw: bytes) -> float | None:

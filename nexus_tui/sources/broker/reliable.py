@@ -18,6 +18,8 @@ class Reliable:
         self._asked: tuple[str, ...] = ()
         self._in_flight = Counter[str]()
         self._delayed: dict[str, int] = {}
+        self._filled: list[str] = []
+        self._due: dict[str, float] = {}
 
     def add(self, pipeline: Any, queues: Sequence[str]) -> None:
         """Ask for the workers, for what the known ones hold, and for the sizes of the delayed sets."""
@@ -27,6 +29,9 @@ class Reliable:
             pipeline.hkeys(self._layout.in_flight(node))
         for queue in queues:
             pipeline.zcard(self._layout.delayed(queue))
+        self._filled = [queue for queue in queues if self._delayed.get(queue)]
+        for queue in self._filled:
+            pipeline.zrange(self._layout.delayed(queue), 0, 0, withscores=True)
 
     def take(self, replies: list[Any], queues: Sequence[str]) -> list[Any]:
         """Remember the answers to :meth:`add` and return what follows them."""
@@ -43,7 +48,14 @@ class Reliable:
         self._delayed = {
             queue: size for queue, size in zip(queues, sizes, strict=True) if not isinstance(size, Exception)
         }
-        return replies[1 + len(self._asked) + len(queues) :]
+        rest = replies[1 + len(self._asked) + len(queues) :]
+        firsts = zip(self._filled, rest, strict=False)
+        self._due = {queue: first[0][1] for queue, first in firsts if first and not isinstance(first, Exception)}
+        return rest[len(self._filled) :]
+
+    def next_due(self, queue: str) -> float | None:
+        """Tell when the first delayed message is due; known from the second reading on."""
+        return self._due.get(queue)
 
     def in_flight(self, queue: str) -> int:
         """Count what workers with reliable delivery hold of a queue."""

@@ -8,9 +8,10 @@ import redis
 from redis.exceptions import NoScriptError
 
 OBSERVE = """
--- KEYS[1] unacked hash, KEYS[2…] lists; ARGV: header of the time, most entries and most bytes of unacked to look at
+-- KEYS[1] unacked hash, KEYS[2…] lists
+-- ARGV: header of the time, most entries and most bytes of unacked to look at, the time now as Celery writes an ETA
 -- Answers: lengths (-1: not a list), times of the next two messages of each list,
---   [exchange, routing key, count …] | false
+--   [exchange, routing key, count, how many of them wait for their time, the first of these times …] | false
 -- With stock delivery a message in flight does not say which list it came from, only its exchange and routing key.
 local header, most, budget = '"' .. ARGV[1] .. '"', tonumber(ARGV[2]), tonumber(ARGV[3])
 local function sent_at(message)
@@ -30,15 +31,21 @@ for index = 2, #KEYS do
 end
 local held = redis.pcall('HLEN', KEYS[1])
 if type(held) == 'table' or held > most then return {lengths, times, false} end
-local counts, flat = {}, {}
+local counts, waits, flat = {}, {}, {}
 for _, tag in ipairs(redis.call('HKEYS', KEYS[1])) do
   budget = budget - redis.call('HSTRLEN', KEYS[1], tag)
   if budget < 0 then return {lengths, times, false} end
-  local tail = string.sub(redis.call('HGET', KEYS[1], tag) or '', -512)
+  local message = redis.call('HGET', KEYS[1], tag) or ''
+  local tail = string.sub(message, -512)
   local exchange, key = string.match(tail, ',%s*"([^"]*)"%s*,%s*"([^"]*)"%s*%]%s*$')
   if key then
     local name = exchange .. '\\0' .. key
     counts[name] = (counts[name] or 0) + 1
+    local eta = string.match(message, '"eta": ?"([^"]+)"')
+    if eta and eta > ARGV[4] then
+      local known = waits[name]
+      waits[name] = {known and known[1] + 1 or 1, known and known[2] < eta and known[2] or eta}
+    end
   end
 end
 for name, count in pairs(counts) do
@@ -46,6 +53,8 @@ for name, count in pairs(counts) do
   flat[#flat + 1] = string.sub(name, 1, cut - 1)
   flat[#flat + 1] = string.sub(name, cut + 1)
   flat[#flat + 1] = count
+  flat[#flat + 1] = waits[name] and waits[name][1] or 0
+  flat[#flat + 1] = waits[name] and waits[name][2] or ''
 end
 return {lengths, times, flat}
 """
@@ -75,7 +84,7 @@ end
 return found
 """
 
-_DELETED = """
+DELETED = """
 -- The balance sheet has a line for what operators deleted; only of messages that were counted as submitted.
 local function count_deleted(counters, message, by)
   if string.find(message, '"nexus_publication"', 1, true) then redis.call('HINCRBY', counters, 'deleted', by) end
@@ -83,7 +92,7 @@ end
 """
 
 TAKE_DELAYED = (
-    _DELETED
+    DELETED
     + """
 -- KEYS[1] sorted set, KEYS[2] trash, KEYS[3] wake list, KEYS[4] counters
 -- ARGV: member, new member or '', seconds that the trash lives (0: no trash), new due time or '' for the same
@@ -132,7 +141,7 @@ end
 return {part[1], 0}
 """
 
-_WAKE = """
+WAKE = """
 -- Idle workers with reliable delivery block on this list; nobody else looks at it.
 local function wake(key)
   if redis.call('LLEN', key) == 0 then
@@ -143,8 +152,8 @@ end
 """
 
 TAKE = (
-    _WAKE
-    + _DELETED
+    WAKE
+    + DELETED
     + """
 -- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both, KEYS[6] counters
 -- ARGV: message, its depth or -1, new message or '', 'front' | 'back', seconds that the trash lives (0: no trash)
@@ -176,8 +185,8 @@ return 1
 )
 
 UNDO = (
-    _WAKE
-    + _DELETED
+    WAKE
+    + DELETED
     + """
 -- KEYS[1] trash, KEYS[2] counters; ARGV: how many at most, 'exact' | 'front', the message that was last put back or ''
 -- Takes the last changes back first. Answers: messages restored, messages that had started, what was put back last
@@ -247,7 +256,7 @@ return gone
 """
 
 UNPURGE = (
-    _WAKE
+    WAKE
     + """
 -- KEYS[1] trash, KEYS[2] list, KEYS[3] wake list; ARGV: how many at most
 -- Puts messages back where they run before everything that came later. Answers how many
@@ -266,111 +275,6 @@ for _ = 1, tonumber(ARGV[1]) do
   back = back + 1
 end
 return back
-"""
-)
-
-
-_EDIT = (
-    _WAKE
-    + _DELETED
-    + """
-local source, neighbour, aside, trash, target = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local lives, push = tonumber(ARGV[1]), ARGV[2]
-local from_left = true
-local function edit(message, changed, pivot)
-  if changed ~= '' then
-    redis.call(push, target, changed)
-    wake(KEYS[7])
-  end
-  if lives > 0 then
-    redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or '', KEYS[6], from_left}))
-    redis.call('EXPIRE', trash, lives)
-    if changed == '' then count_deleted(KEYS[8], message, 1) end
-  end
-end
--- What was published meanwhile is at the left of what we work on: it is set aside for the time of this step.
-local function set_aside(first)
-  local new = 0
-  if first == '' then
-    new = redis.call('LLEN', source)
-  else
-    local place = redis.call('LPOS', source, first, 'MAXLEN', 5000)
-    if not place then
-      if redis.call('LLEN', source) > 5000 then return nil end
-      place = redis.call('LLEN', source)
-    end
-    new = place
-  end
-  for _ = 1, new do redis.call('LMOVE', source, aside, 'LEFT', 'RIGHT') end
-  return new
-end
-local function put_back(new)
-  for _ = 1, new do redis.call('LMOVE', aside, source, 'RIGHT', 'LEFT') end
-end
-"""
-)
-
-LAY_OVER = (
-    _EDIT
-    + """
--- KEYS: list, the list that is consumed after it, empty list, trash, target, wake lists of list and target, counters
--- ARGV: seconds that the trash lives, LPUSH | RPUSH, message that was last at the left, how many messages,
---   how many must stay in the list, then for each to be changed: its place from 0, its SHA1, its new bytes or ''
--- Takes messages from the left of the list to the right of its neighbour, where they are still consumed after all
--- others of the list and before the neighbour's own; those that are named are changed.
--- Answers: messages laid over, messages changed, what is now at the left ('' when nothing is), how many stayed;
---   false: what was at the left moved away
-local new = set_aside(ARGV[3])
-if not new then return false end
-local laid, changed, next_one, stay = 0, 0, 6, tonumber(ARGV[5])
-for place = 0, tonumber(ARGV[4]) - 1 do
-  local message = redis.call('LINDEX', source, 0)
-  if not message or redis.call('LLEN', source) <= stay then break end
-  if ARGV[next_one] and tonumber(ARGV[next_one]) == place then
-    if redis.sha1hex(message) ~= ARGV[next_one + 1] then break end
-    redis.call('LPOP', source)
-    edit(message, ARGV[next_one + 2], redis.call('LINDEX', source, 0))
-    changed = changed + 1
-    next_one = next_one + 3
-  else
-    redis.call('LMOVE', source, neighbour, 'LEFT', 'RIGHT')
-    laid = laid + 1
-  end
-end
-local first, rest = redis.call('LINDEX', source, 0) or '', redis.call('LLEN', source)
-put_back(new)
-return {laid, changed, first, rest}
-"""
-)
-
-LAY_BACK = (
-    _EDIT
-    + """
--- KEYS and ARGV as above, but places count from the right of the neighbour, and after the message at the left of the
---   list comes the SHA1 of the message that is expected at the right of the neighbour.
--- Answers: messages looked at, messages changed, what is now at the left; false when another message is there
-from_left = false
-if redis.sha1hex(redis.call('LINDEX', neighbour, -1) or '') ~= ARGV[4] then return false end
-local new = set_aside(ARGV[3]) or 0
-local looked, changed, next_one = 0, 0, 6
-for place = 0, tonumber(ARGV[5]) - 1 do
-  local message = redis.call('LINDEX', neighbour, -1)
-  if not message then break end
-  if ARGV[next_one] and tonumber(ARGV[next_one]) == place then
-    if redis.sha1hex(message) ~= ARGV[next_one + 1] then break end
-    redis.call('RPOP', neighbour)
-    edit(message, ARGV[next_one + 2], redis.call('LINDEX', source, 0))
-    changed = changed + 1
-    next_one = next_one + 3
-  else
-    redis.call('LMOVE', neighbour, source, 'RIGHT', 'LEFT')
-  end
-  looked = looked + 1
-end
-local first = redis.call('LINDEX', source, 0) or ''
-put_back(new)
-if redis.call('LLEN', source) > 0 then wake(KEYS[6]) end
-return {looked, changed, first}
 """
 )
 

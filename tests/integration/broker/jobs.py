@@ -26,3 +26,13 @@ def trace(number: int, seconds: float = 0.0) -> int:
     if seconds:
         time.sleep(seconds)
     return number
+
+
+@celery_app.task
+def fail_when_marked(number: int) -> int:
+    """Count an execution of ``number``, and fail while ``test:broken`` names it."""
+    connection = client(os.getpid())
+    connection.hincrby("test:executions", str(number), 1)
+    if connection.sismember("test:broken", str(number)):
+        raise ValueError(f"{number} is broken")
+    return number

@@ -15,7 +15,7 @@ from nexus_tui.actions.queues import Undo
 from nexus_tui.actions.runs import Revoke
 from nexus_tui.models.selection import Selection
 from nexus_tui.sources import Sources
-from nexus_tui.sources.broker import bulk, select
+from nexus_tui.sources.broker import bulk, laying, lists, select
 from nexus_tui.sources.broker.edits import Delete, Reprioritise
 from nexus_tui.sources.errors import Invalid, Unreachable
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
@@ -38,9 +38,9 @@ def laid_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let short lists be treated as the long ones are, a few messages in a step."""
     monkeypatch.setattr(bulk, "NEAR", 10)
     monkeypatch.setattr(bulk, "FEW", 5)
-    monkeypatch.setattr(bulk, "RESERVE", 60)
-    monkeypatch.setattr(bulk, "FIRST_STEP", 7)
-    monkeypatch.setattr(bulk, "LARGEST_STEP", 40)
+    monkeypatch.setattr(laying, "RESERVE", 60)
+    monkeypatch.setattr(laying, "FIRST_STEP", 7)
+    monkeypatch.setattr(laying, "LARGEST_STEP", 40)
     monkeypatch.setattr(select, "CHUNK", 50)
 
 
@@ -169,7 +169,7 @@ def test_an_interrupted_change_leaves_every_message_where_workers_look(
     stack: Stack, sources: Sources, laid_over: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(stack, 300)
-    original, calls = bulk.Bulk.lay, 0
+    original, calls = lists.Lists.lay, 0
 
     def lay(self: Any, *args: Any) -> Any:
         nonlocal calls
@@ -178,7 +178,7 @@ def test_an_interrupted_change_leaves_every_message_where_workers_look(
             raise Unreachable("the broker does not answer")
         return original(self, *args)
 
-    monkeypatch.setattr(bulk.Bulk, "lay", lay)
+    monkeypatch.setattr(lists.Lists, "lay", lay)
     outcome = ChangePriority((), 8, within=ODD).run(sources)
     assert said(outcome) == (
         "moved 0 of 150, then stopped: the broker does not answer; the same command does the other 150"
@@ -186,7 +186,7 @@ def test_an_interrupted_change_leaves_every_message_where_workers_look(
     assert not outcome.done
     assert order(stack, f"{QUEUE}:5") + order(stack, f"{QUEUE}:6") == list(range(300))
     assert stack.redis.llen(f"{QUEUE}:6") > 0
-    monkeypatch.setattr(bulk.Bulk, "lay", original)
+    monkeypatch.setattr(lists.Lists, "lay", original)
     stack.redis.delete(f"nexus:bulk:{QUEUE}:5")  # as after half a minute
     assert said(ChangePriority((), 8, within=ODD).run(sources)) == "moved 150"
     assert order(stack, f"{QUEUE}:5") == even(300)

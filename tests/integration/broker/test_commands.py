@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from nexus_tui.actions.again import RunAgain
+from nexus_tui.actions.messages import ChangeTime
+from nexus_tui.actions.queues import Undo
 from nexus_tui.models.runs import Run
 from nexus_tui.sources import Sources
 from nexus_tui.sources.catalog import CatalogSource
 from nexus_tui.sources.errors import NotFound
-from tests.integration.broker.conftest import ROOT, Stack
+from tests.integration.broker.conftest import ROOT, NoHistory, Stack, wait_until
 
 # Celery's result backend calls what this redis-py has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
@@ -133,6 +137,10 @@ class Past:
     def __init__(self, *runs: Run) -> None:
         self._runs = {run.id: run for run in runs}
 
+    def runs(self, filter_text: str, limit: int) -> list[Run]:
+        assert filter_text == "state:failure"
+        return list(self._runs.values())[:limit]
+
     def run(self, run_id: str) -> Run:
         if run_id not in self._runs:
             raise NotFound(run_id)
@@ -179,3 +187,79 @@ def test_a_private_argument_can_be_given_anew(stack: Stack) -> None:
     assert again(stack, ended, {"number": 7})[0]
     [new] = stack.broker().messages("default_queue")
     assert new.kwargs == {"number": 7}
+
+
+def many_again(stack: Stack, count: int, **options: Any) -> list[tuple[str, bool, str]]:
+    task = "tests.integration.broker.jobs.fail_when_marked"
+    runs = [
+        Run(f"old-{number}", task, "FAILURE", "default_queue", 5, args=[number], kwargs={}) for number in range(count)
+    ]
+    unused: Any = None
+    past: Any = Past(*runs, Run("running", task, "STARTED", args=[99], kwargs={}))
+    sources = Sources(stack.broker(), stack.control(), past, unused, CatalogSource())
+    plan = RunAgain((), filter_text="state:failure", **options).plan(sources)
+    assert plan.count == count
+    return [(row.target, row.done, row.message) for row in plan.action.run(sources).targets]
+
+
+def test_a_canary_runs_the_rest_when_the_first_succeed(stack: Stack) -> None:
+    stack.worker(concurrency=2)
+    rows = many_again(stack, 40, canary=True)
+    assert all(done for _, done, _ in rows)
+    wait_until(lambda: stack.executions() == dict.fromkeys(range(40), 1))
+
+
+def test_a_canary_stops_by_itself_when_one_fails_again(stack: Stack) -> None:
+    stack.worker(concurrency=2)
+    stack.redis.sadd("test:broken", 3)
+    rows = many_again(stack, 40, canary=True)
+    assert [done for _, done, _ in rows] == [True] * 6 + [False] * 34
+    assert rows[6][2].startswith("not run: ")
+    assert rows[6][2].endswith(" of the canary ended as FAILURE")
+    assert stack.executions() == dict.fromkeys(range(6), 1)
+
+
+def test_runs_are_queued_again_at_no_more_than_a_rate(stack: Stack) -> None:
+    started = time.monotonic()
+    assert len(many_again(stack, 5, rate_per_s=10.0)) == 5
+    assert time.monotonic() - started >= 0.5
+    assert stack.redis.llen("default_queue:5") == 5
+
+
+def test_a_delayed_run_gets_another_time_and_back(stack: Stack) -> None:
+    unused: Any = None
+    history: Any = NoHistory()
+    sources = Sources(stack.broker(), stack.control(), history, unused, unused)
+    run_id = stack.send(1, eta=datetime(2100, 1, 1, tzinfo=UTC))
+    raw = stack.redis.rpop("default_queue:5")
+    stack.redis.zadd("nexus:delayed:default_queue", {b"5" + raw: 4102444800.0})  # as reliable delivery keeps it
+    later = datetime(2100, 1, 2, tzinfo=UTC)
+    outcome = ChangeTime((run_id[:12],), later).run(sources)
+    assert [row.message for row in outcome.targets] == ["runs at 2100-01-02T00:00:00+00:00"]
+    [(member, due)] = stack.redis.zrange("nexus:delayed:default_queue", 0, -1, withscores=True)
+    assert due == 4102531200.0
+    assert json.loads(member[1:])["headers"]["eta"] == "2100-01-02T00:00:00+00:00"
+    assert stack.redis.llen("nexus:wake:default_queue") == 1
+    Undo(outcome.undo).run(sources)
+    assert stack.redis.zrange("nexus:delayed:default_queue", 0, -1, withscores=True) == [(b"5" + raw, 4102444800.0)]
+    assert ChangeTime((run_id,), None).run(sources).done
+    [(member, due)] = stack.redis.zrange("nexus:delayed:default_queue", 0, -1, withscores=True)
+    assert json.loads(member[1:])["headers"]["eta"] is None
+    assert due <= time.time()
+
+
+def test_a_time_that_a_stock_worker_keeps_in_its_memory_can_not_be_changed(stack: Stack) -> None:
+    unused: Any = None
+    history: Any = NoHistory()
+    sources = Sources(stack.broker(), stack.control(), history, unused, unused)
+    stack.worker(concurrency=1)
+    run_id = stack.send(1, countdown=600)
+    wait_until(lambda: sources.control.whereabouts([run_id]))
+    [row] = ChangeTime((run_id,), None).run(sources).targets
+    assert (row.done, row.message) == (
+        False,
+        "w@test holds it in its memory until its time (stock delivery): revoke it and submit it anew",
+    )
+    waiting = stack.send(2)
+    [row] = ChangeTime((waiting,), None).run(sources).targets
+    assert not row.done

@@ -33,10 +33,39 @@ def test_queues_count_by_priority_and_tell_the_oldest(stack: Stack) -> None:
     stack.send(3, priority=0)
     row = stack.broker().queue("default_queue")
     assert (row.waiting, row.by_priority) == (4, (1, 0, 0, 0, 0, 0, 0, 0, 0, 3))
-    assert (row.in_flight, row.delayed, row.consumers) == (0, None, None)
+    assert (row.in_flight, row.delayed, row.consumers) == (0, 0, None)
     assert row.oldest_age_s is not None
     assert 0 <= row.oldest_age_s < 10
     assert row.declared
+
+
+def test_what_a_stock_worker_holds_is_told_with_since_when_until_when_and_by_whom(stack: Stack) -> None:
+    from nexus_tui.cli.listings import _held
+
+    stack.worker(concurrency=1)
+    running = stack.send(1, 60)
+    delayed = stack.send(2, countdown=500)
+    control: Any = stack.control()
+    wait_until(lambda: len(control.whereabouts([running, delayed])) == 2)
+    row = stack.broker().queue("default_queue")
+    assert (row.in_flight, row.delayed, row.waiting) == (1, 1, 0)
+    assert row.next_due_at is not None
+    unused: Any = None
+    held = {row.id: row for row in _held(Sources(stack.broker(), control, unused, unused, unused), "default_queue")}
+    assert held[delayed].due_at == row.next_due_at
+    assert (held[running].task, held[running].worker) == ("tests.integration.broker.jobs.trace", "w@test")
+    since, back = held[running].since, held[running].redelivered_at
+    assert since is not None
+    assert back is not None
+    assert (back - since).total_seconds() == 3600
+
+
+def test_queues_without_consumers_and_consumers_without_a_queue_are_flagged(stack: Stack) -> None:
+    stack.send(1)
+    stack.send(2, queue="email_queue")
+    consumers = {"default_queue": ("w@test",), "nowhere": ("w@test",)}
+    flags = {row.name: row.flag for row in stack.broker().queues(consumers) if row.flag}
+    assert flags == {"email_queue": "no consumer", "nowhere": "orphan"}
 
 
 def test_all_queues_are_read_in_one_round_trip(stack: Stack) -> None:
