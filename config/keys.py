@@ -6,6 +6,9 @@ SENT_AT_HEADER = "nexus_sent_at"
 EVENT_STREAM = "nexus:events"
 """Stream of every event; an entry has one field ``d``, the event as JSON."""
 
+RECORDER_TROUBLE = "nexus:recorder:trouble"
+"""Why the recorder can't record now, one line; gone within a minute of its end."""
+
 WORKER_HASH = "nexus:workers"
 """Hash of a node's name to its last heartbeat as JSON (``timestamp``, ``pid``, ``active``, ``processed`` …)."""
 

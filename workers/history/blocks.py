@@ -135,6 +135,12 @@ class Blocks:
         self._unsealed = int(self._connection.execute(count, (self._sealed_to,)).fetchone()[0])
         self._stale = int(self._connection.execute("select count(*) from stale").fetchone()[0])
 
+    @property
+    def run_count(self) -> int:
+        """About how many runs there are: what was removed since its block was made still counts."""
+        row = self._connection.execute("select coalesce(sum(count), 0) from block").fetchone()
+        return int(row[0]) + self._unsealed
+
     def note(self, keys: Iterable[int], new: int) -> None:
         """Take note, in the transaction that writes them, of rows that are written, ``new`` of them inserted."""
         stale = [(key,) for key in keys if key <= self._sealed_to]

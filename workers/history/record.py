@@ -116,11 +116,12 @@ class RunRecord:
         """Go to a state, unless what is known is newer or farther; True when it was entered."""
         current = self.state
         if self.state_at:
-            if current == "SUCCESS" or at < self.state_at:
+            # A success stays, and counts even if its worker's clock went back meanwhile.
+            if current == "SUCCESS" or (at < self.state_at and state != "SUCCESS"):
                 return False
             if at == self.state_at and _RANK[state] <= _RANK[current]:
                 return False
-        self.state, self.state_at = state, at
+        self.state, self.state_at = state, max(at, self.state_at)
         self.verdict = None
         if state in FINAL:
             self.finished_at = at

@@ -7,6 +7,7 @@ damaged file from the stream, and ends on SIGTERM after the batch at hand.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gc
 import logging
@@ -25,7 +26,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config.errors import ConfigError
-from config.keys import EVENT_STREAM
+from config.keys import EVENT_STREAM, RECORDER_TROUBLE
 from config.settings import settings
 from workers.history import results
 from workers.history.errors import AlreadyRecording, HistoryError
@@ -44,6 +45,8 @@ BATCH_BYTES = 8_000_000
 
 BLOCK_MS = 1_000
 RETRY_S = 1.0
+LOOK_EVERY_S = 1.0
+TROUBLE_FOR_S = 60
 START = "0-0"
 
 GC_THRESHOLD = (100_000, 50, 100)
@@ -72,6 +75,8 @@ class Recorder:
         self._store: Store | None = None
         self._stopping = threading.Event()
         self._count = BATCH // 10
+        self._is_in_trouble = False
+        self._reconciled_at = 0.0
 
     def stop(self) -> None:
         """End after the batch at hand."""
@@ -94,6 +99,9 @@ class Recorder:
     def _guarded_step(self) -> None:
         try:
             self.step()
+            if self._is_in_trouble:
+                self._client.delete(RECORDER_TROUBLE)
+                self._is_in_trouble = False
         except (redis.RedisError, OSError) as error:
             self._wait("the broker does not answer", error)
         except sqlite3.OperationalError as error:
@@ -104,13 +112,18 @@ class Recorder:
 
     def _wait(self, what: str, error: Exception) -> None:
         log.warning("%s: %s; trying again", what, error)
+        tell_trouble(self._client, f"{what}: {error}")
+        self._is_in_trouble = True
         self._stopping.wait(RETRY_S)
 
     def _rebuild(self, error: sqlite3.DatabaseError) -> None:
         if self._store is not None:
             self._store.close()
             self._store = None
-        log.error("the history is damaged (%s): set aside as %s, building a new one", error, set_aside(self._path))
+        aside = set_aside(self._path)
+        log.error("the history is damaged (%s): set aside as %s, building a new one", error, aside)
+        self._store = Store(self._path)
+        _note_gap(self._store, "", START, None, f"the file was damaged ({error}); it is kept as {aside.name}")
 
     def step(self) -> int:
         """Record one batch, or wait a second for one; returns how many events it had."""
@@ -121,12 +134,20 @@ class Recorder:
         entries = self._read(store, cursor)
         if not entries:
             self._touch()
-            self._retention.step(store)
-            self._reconciler.step(store)
+            store.tidy(is_idle=True)
+            self._look_after(store)
             entries = self._entries(self._client.xread({self._stream: cursor}, count=self._count, block=BLOCK_MS))
         if entries:
             self._write(store, entries)
+            self._look_after(store)
         return len(entries)
+
+    def _look_after(self, store: Store) -> None:
+        """Prune, and look at open runs, a little at a time, so that neither waits for an idle moment."""
+        self._retention.step(store)
+        if time.monotonic() - self._reconciled_at >= LOOK_EVERY_S:
+            self._reconciler.step(store)
+            self._reconciled_at = time.monotonic()
 
     def _read(self, store: Store, cursor: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
         """Read what is there, and look whether the stream was cut or made anew behind the cursor."""
@@ -175,6 +196,22 @@ class Recorder:
         os.utime(self._lock.fileno())
 
 
+def tell_trouble(client: redis.Redis, what: str) -> None:
+    """Say in Redis why nothing is recorded now, for those who look at the history."""
+    with contextlib.suppress(redis.RedisError, OSError):
+        client.set(RECORDER_TROUBLE, what[:500], ex=TROUBLE_FOR_S)
+
+
+def trouble(client: redis.Redis) -> str | None:
+    """Return why nothing is recorded now, in one line; None when all is well.
+
+    Raises:
+        redis.RedisError: The broker doesn't answer.
+    """
+    text = cast("bytes | None", client.get(RECORDER_TROUBLE))
+    return None if text is None else text.decode("utf-8", "replace").replace("\n", " ")
+
+
 def _decoded(fields: Any) -> Event | bytes:
     data = fields.get(FIELD, b"") if fields else b""
     try:
@@ -211,6 +248,17 @@ def hold_lock(path: Path) -> IO[bytes]:
     return file
 
 
+def _begin(client: redis.Redis, path: Path) -> Recorder:
+    """Make the recorder; a folder that can't be written is waited for."""
+    while True:
+        try:
+            return Recorder(client, path)
+        except OSError as error:
+            log.warning("the history can't be written: %s; trying again", error)
+            tell_trouble(client, f"the history can't be written: {error}")
+            time.sleep(RETRY_S)
+
+
 def main() -> None:
     """Run the program."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -221,7 +269,7 @@ def main() -> None:
         socket_connect_timeout=5,
         retry=Retry(NoBackoff(), 0),
     )
-    recorder = Recorder(client, current.paths.history)
+    recorder = _begin(client, current.paths.history)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: recorder.stop())
     gc.set_threshold(*GC_THRESHOLD)

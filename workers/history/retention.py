@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+from workers.history.blocks import delete_block
 from workers.history.schema import COUNTERS
 from workers.history.store import Store
 
@@ -45,23 +46,21 @@ class Retention:
         connection = store.connection
         oldest = int((time.time() - self.max_age_s) * 1_000_000) * COUNTERS
         removed = _remove(connection, f"key < {oldest}")
-        if not removed and self._is_too_large(connection):
+        if not removed and self._is_too_large(store):
             removed = _remove(connection, "1")
         if not removed:
             connection.execute("delete from minute where minute < ?", (int((time.time() - MINUTES_KEPT_S) // 60),))
             self._next_at = time.monotonic() + INTERVAL_S
         return removed
 
-    def _is_too_large(self, connection: sqlite3.Connection) -> bool:
+    def _is_too_large(self, store: Store) -> bool:
+        connection = store.connection
         pages, free, size = (
             connection.execute(f"pragma {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )
         if (pages - free) * size > self.max_bytes:
             return True
-        # Counting an index takes long in a large file; runs below the limit can't fill as many pages.
-        if pages * 40 < self.max_runs:
-            return False
-        return connection.execute("select count(*) from run").fetchone()[0] > self.max_runs
+        return store.run_count > self.max_runs
 
 
 def _remove(connection: sqlite3.Connection, which: str) -> int:
@@ -77,9 +76,17 @@ def _remove(connection: sqlite3.Connection, which: str) -> int:
         for table in ("arguments", "ending", "life", "run"):
             connection.executemany(f"delete from {table} where key = ?", rows)  # noqa: S608
         if rows:
+            _remove_blocks(connection, int(rows[-1][0]))
             connection.execute("pragma incremental_vacuum(200)")
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")
         raise
     return len(rows)
+
+
+def _remove_blocks(connection: sqlite3.Connection, to: int) -> None:
+    """Remove the blocks of runs that are gone: all up to a key."""
+    for row in connection.execute("select number from block where high <= ?", (to,)).fetchall():
+        delete_block(connection, int(row[0]))
+    connection.execute("delete from stale where key <= ?", (to,))

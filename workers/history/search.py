@@ -89,7 +89,7 @@ class Search:
         for found in self._among_newest(sealed_to):
             before = found.reached
             yield found
-        if before <= sealed_to + 1 or self._before <= sealed_to + 1:
+        if sealed_to and before <= sealed_to + 1:
             from workers.history.block_search import BlockSearch  # numpy, which most questions do without
 
             yield from BlockSearch(self).steps(min(before, sealed_to + 1))

@@ -20,7 +20,7 @@ from workers.history.errors import BadEvent
 from workers.history.record import STATES, Event, RunRecord, event_time
 from workers.history.schema import COUNTERS, connect
 
-MAX_CACHED = 20_000
+MAX_CACHED = 10_000
 """Runs kept in memory: most events follow their run's last one soon."""
 
 _MAX_ID = 255
@@ -134,6 +134,11 @@ class Store:
             self._runs.popitem(last=False)
         self.tidy()
         return counts
+
+    @property
+    def run_count(self) -> int:
+        """About how many runs the file has; counting them one by one would take long."""
+        return self._blocks.run_count
 
     def tidy(self, *, is_idle: bool = False) -> bool:
         """Make blocks of runs that are due; True when there may be more to do.

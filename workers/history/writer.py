@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, cast
 
 import orjson
@@ -28,6 +29,8 @@ CONNECT_TIMEOUT_S = 1.0
 REPLY_TIMEOUT_S = 2.0
 MAX_PAUSE_S = 10.0
 """Longest pause between two attempts while the broker is away; the first is half a second."""
+
+_Command = tuple[str | bytes | int, ...]
 
 _writers: weakref.WeakSet[StreamWriter] = weakref.WeakSet()
 
@@ -60,7 +63,7 @@ class StreamWriter:
 
     def _reset(self) -> None:
         self._lock = threading.RLock()
-        self._client: redis.Redis | None = None
+        self._connection: Any = None
         self._events: deque[bytes] = deque()
         self._bytes = 0
         self._heartbeats: dict[str, bytes | None] = {}
@@ -102,48 +105,68 @@ class StreamWriter:
                     self._pause_s = 0.0
 
     def _write(self) -> None:
-        client = self._connected()
         while self._events or self._heartbeats:
             batch = [self._events[index] for index in range(min(BATCH, len(self._events)))]
             heartbeats, dropped = dict(self._heartbeats), self.dropped
-            pipeline = client.pipeline(transaction=False)
-            for data in batch:
-                self._append(pipeline, data)
+            commands = [self._append(data) for data in batch]
             if dropped:
                 fields = {"type": "stream-dropped", "count": dropped, "pid": os.getpid(), "timestamp": time.time()}
-                self._append(pipeline, encode(fields))
+                commands.append(self._append(encode(fields)))
             for hostname, heartbeat in heartbeats.items():
                 if heartbeat is None:
-                    pipeline.hdel(WORKER_HASH, hostname)
+                    commands.append(("HDEL", WORKER_HASH, hostname))
                 else:
-                    pipeline.hset(WORKER_HASH, hostname, cast("str", heartbeat))
-            pipeline.execute()
+                    commands.append(("HSET", WORKER_HASH, hostname, heartbeat))
+            self._send(commands)
             for data in batch:
                 self._events.popleft()
                 self._bytes -= len(data)
             self._heartbeats.clear()
             self.dropped -= dropped
 
-    def _append(self, pipeline: Any, data: bytes) -> None:
-        pipeline.execute_command("XADD", self._name, "MAXLEN", "~", MAX_STREAM, "*", FIELD, data)
+    def _append(self, data: bytes) -> _Command:
+        return ("XADD", self._name, "MAXLEN", "~", MAX_STREAM, "*", FIELD, data)
 
-    def _connected(self) -> redis.Redis:
-        if self._client is None:
-            self._client = redis.Redis.from_url(
+    def _send(self, commands: Sequence[_Command]) -> None:
+        """Send commands together and read their replies; a redis-py pipeline would cost as much as all of them.
+
+        Raises:
+            RedisError: One of them failed, or the server does not answer.
+            OSError: The same.
+        """
+        connection = self._connected()
+        failed: redis.ResponseError | None = None
+        try:
+            connection.send_packed_command(connection.pack_commands(commands))
+            for _ in commands:
+                try:
+                    connection.read_response()
+                except redis.ResponseError as error:
+                    failed = failed or error
+        except BaseException:
+            connection.disconnect()  # what comes next on it would be the rest of these replies
+            raise
+        if failed is not None:
+            raise failed
+
+    def _connected(self) -> Any:
+        if self._connection is None:
+            client = redis.Redis.from_url(
                 cast("str", self._url),
                 socket_timeout=REPLY_TIMEOUT_S,
                 socket_connect_timeout=CONNECT_TIMEOUT_S,
                 retry=Retry(NoBackoff(), 0),
             )
-        return self._client
+            self._connection = client.connection_pool.make_connection()
+        return self._connection
 
     def close(self) -> None:
         """Write what is left, if the broker answers, and close the connection."""
         self.flush()
         with self._lock:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
+            if self._connection is not None:
+                self._connection.disconnect()
+                self._connection = None
 
 
 def _is_plain(value: Any) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from tests.integration.history.conftest import Stack
 from workers.history import figures
 from workers.history.queries import History
+from workers.history.recorder import trouble
 from workers.history.writer import StreamWriter
 
 pytestmark = pytest.mark.timeout(120)
@@ -54,13 +55,13 @@ def recorded(stack: Stack, filter_text: str = "state:success") -> int:
 def test_a_recorder_killed_at_any_moment_loses_nothing_and_doubles_nothing(broker: Stack) -> None:
     runs = list(range(3000))
     shuffled = random.Random(1)
-    for start in range(0, len(runs), 300):
+    for start in range(0, len(runs), 100):
         recorder = broker.start_recorder()
-        entries = [data for number in runs[start : start + 300] for data in life(number)]
+        entries = [data for number in runs[start : start + 100] for data in life(number)]
         shuffled.shuffle(entries)
-        for part in range(0, len(entries), 100):
-            add(broker, entries[part : part + 100])
-            time.sleep(shuffled.uniform(0.0, 0.12))
+        for part in range(0, len(entries), 50):
+            add(broker, entries[part : part + 50])
+            time.sleep(shuffled.uniform(0.0, 0.15))
         os.kill(recorder.pid, signal.SIGKILL)
         recorder.wait()
     broker.start_recorder()
@@ -98,6 +99,36 @@ def test_a_damaged_file_is_set_aside_and_built_anew(broker: Stack) -> None:
     broker.start_recorder()
     broker.until(lambda: recorded_or_none(broker) == 1, "it is rebuilt from the stream")
     assert len(list(broker.home.glob("history.db.corrupt-*"))) == 1
+
+
+def test_a_damaged_file_is_a_gap_that_says_so(broker: Stack) -> None:
+    broker.paths.history.write_bytes(b"this is no history" * 1000)
+    add(broker, life(1))
+    broker.start_recorder()
+    broker.until(lambda: recorded_or_none(broker) == 1, "it is rebuilt from the stream")
+    with History(broker.paths.history) as history:
+        assert [gap.reason.partition(" (")[0] for gap in history.gaps()] == ["the file was damaged"]
+
+
+def test_a_file_that_may_not_grow_is_trouble_that_passes(broker: Stack) -> None:
+    add(broker, [data for number in range(3000) for data in life(number)])
+    recorder = broker.start("-c", LIMITED)
+    said = broker.until(lambda: trouble(broker.redis), "it says what is wrong")
+    assert said.startswith("the history can't be written")
+    recorder.send_signal(signal.SIGUSR1)
+    broker.until(lambda: recorded_or_none(broker) == 3000, "it goes on", 60)
+    broker.until(lambda: trouble(broker.redis) is None, "the trouble is over")
+
+
+LIMITED = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
+signal.signal(signal.SIGUSR1, lambda *_: resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard)))
+from workers.history.recorder import main
+main()
+"""
 
 
 def recorded_or_none(stack: Stack) -> Any:

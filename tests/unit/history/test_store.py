@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from workers.history import figures
 from workers.history.queries import History
 from workers.history.retention import Retention
 from workers.history.schema import connect
+from workers.history.sketch import Sketch
 from workers.history.store import Store
 
 NOW = time.time()
@@ -193,6 +196,80 @@ def test_the_oldest_runs_go_when_there_are_too_many(store: Store, path: Path) ->
     Retention(max_runs=5).step(store)
     with History(path) as history:
         assert history.count() <= 5
+
+
+def test_blocks_of_removed_runs_go_with_them(store: Store, path: Path) -> None:
+    store.write([item for number in range(4000) for item in life(f"{number}", NOW - 40 * 86400 + number)])
+    retention = Retention()
+    while retention.step(store):
+        pass
+    tables = ("run", "block", "part", "stale")
+    assert [store.connection.execute(f"select count(*) from {table}").fetchone()[0] for table in tables] == [0] * 4
+    store.write(life("new"))
+    with History(path) as history:
+        assert [run.id for run in history.runs("-nothing")] == ["new"]
+
+
+def test_a_file_of_the_first_version_is_brought_to_ours(path: Path) -> None:
+    store = Store(path)
+    store.write([item for number in range(10) for item in life(f"{number}", NOW + number)])
+    for name in ("block", "part", "stale"):
+        store.connection.execute(f"drop table {name}")
+    for name in ("run_open", "run_failed"):
+        store.connection.execute(f"drop index {name}")
+    store.connection.execute("drop trigger run_removed")
+    store.connection.execute("create index run_state on run (state)")
+    store.connection.execute("pragma user_version = 1")
+    store.close()
+    with History(path) as history:
+        assert history.count("x") == 10  # a dashboard may be faster than the recorder
+        store = Store(path)
+        store.write(life("new", NOW + 100))
+        store.close()
+        assert history.runs("state:success", 1)[0].id == "new"
+        assert history.count("-nothing") == 11
+
+
+@pytest.mark.parametrize("back_s", [0.5, 3600.0, 86400.0])
+def test_a_success_counts_though_the_clock_went_back(store: Store, path: Path, back_s: float) -> None:
+    sent, started, succeeded = life("a")
+    store.write([sent, started, succeeded | {"timestamp": NOW - back_s}])
+    with History(path) as history:
+        assert [(run.state, run.ran_s) for run in history.runs()] == [("SUCCESS", 1.0)]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = ("timestamp", "name", "queue", "hostname", "args", "kwargs", "retries", "eta", "exception", "traceback")
+MORE_FIELDS = ("result", "runtime", "priority", "root_id", "parent_id", "group", "done", "total", "note", "signum")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(("sent", "received", "started", "succeeded", "failed", "retried", "revoked", "progress", "x")),
+    fields=st.dictionaries(st.sampled_from((*FIELDS, *MORE_FIELDS)), JSON, max_size=6),
+    raw=st.binary(max_size=20),
+)
+def test_no_event_stops_the_recorder(store: Store, kind: str, fields: dict[str, Any], raw: bytes) -> None:
+    id_ = f"id-{store.connection.total_changes}"
+    store.write([raw, event(kind, id_) | fields, *life(f"good-{id_}")])
+    assert store.connection.execute("select state from run where id = ?", (f"good-{id_}",)).fetchone() == (5,)
+
+
+@given(st.lists(st.floats(1e-5, 1e5), min_size=1, max_size=200), st.integers(1, 5))
+def test_percentiles_of_merged_parts_are_within_two_per_cent(durations: list[float], parts: int) -> None:
+    sketch = Sketch()
+    for part in range(parts):
+        one = Sketch()
+        for duration in durations[part::parts]:
+            one.add(duration)
+        sketch.merge(Sketch.load(one.dump()))
+    for q in (0.5, 0.95, 0.99):
+        exact = sorted(durations)[int(q * (len(durations) - 1))]
+        assert sketch.quantile(q) == pytest.approx(exact, rel=0.02)
 
 
 def test_a_missing_file_is_an_empty_history(path: Path) -> None:
