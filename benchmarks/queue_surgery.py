@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from celery import Celery
 
 from benchmarks.report import Figure, at_least, at_most, run
 from config.broker_url import BrokerUrl
@@ -30,6 +31,7 @@ from config.settings import embedded_password
 from nexus_tui.models.selection import Frozen, Selection
 from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.broker.edits import Delete, Edit, MoveTo, Reprioritise
+from nexus_tui.sources.control import ControlSource
 
 MESSAGES = int(os.environ.get("NEXUS_BENCH_MESSAGES", "1000000"))
 QUEUE = "email_queue"
@@ -54,7 +56,8 @@ def measure() -> Sequence[Figure]:
         source = BrokerSource(url)
         figures = [*_finding(client, source, url, ids), *_changing(client, source, ids)]
         figures += _selecting(client, source)
-        return [*figures, *_reading(client, source), *_beside_consumers(client, source)]
+        figures += [*_reading(client, source), *_beside_consumers(client, source)]
+        return [*figures, *_asking_workers(client, url, home)]
 
 
 def _finding(client: redis.Redis, source: BrokerSource, url: BrokerUrl, ids: list[str]) -> list[Figure]:
@@ -165,6 +168,35 @@ def _reading(client: redis.Redis, source: BrokerSource) -> list[Figure]:
         at_most("one refresh of 50 queues × 10 priorities", refresh, 0.010, unit="s"),
         at_most("longest stall of another client while purging all", [purged], MAX_STALL_S, unit="s"),
     ]
+
+
+def _asking_workers(client: redis.Redis, url: BrokerUrl, home: str) -> list[Figure]:
+    """Refresh everything known of five workers, beside Celery's own questions one after the other."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")}
+    environment["NEXUS_HOME"] = home
+    names = [f"w{number}@bench" for number in range(5)]
+    base = [sys.executable, "-m", "celery", "-A", "config.celery_config", "worker", "-Q", "default_queue", "-c", "1"]
+    quiet: dict[str, Any] = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    workers = [subprocess.Popen([*base, "-n", name, "-l", "ERROR"], **quiet) for name in names]
+    try:
+        control = ControlSource(url)
+        for _ in range(600):
+            for name in names:  # as their event writer does
+                client.hset("nexus:workers", name, json.dumps({"timestamp": time.time()}))
+            if sum(row.verdict != "silent" for row in control.workers()) == len(names):
+                break
+            time.sleep(0.2)
+        ours = [_timed(control.workers) for _ in range(RUNS * 4)]
+        inspect = Celery(broker=url.kombu).control.inspect()
+        questions = (inspect.stats, inspect.active, inspect.reserved, inspect.active_queues)
+        stock_s = sum(_timed(question) for question in questions)
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.wait(60)
+    peer = f"stock in sequence: {stock_s:.2f} s"
+    return [at_most("refresh of everything known of 5 workers", ours, 0.030, unit="s", peer=peer)]
 
 
 def _client_scan(client: redis.Redis, wanted: str, chunk: int = 5000) -> int:
