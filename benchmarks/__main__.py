@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-_NOT_BENCHMARKS = frozenset({"__init__", "__main__", "report", "terminal"})
+_NOT_BENCHMARKS = frozenset(
+    {"__init__", "__main__", "events", "event_cost_app", "delivery_tasks", "report", "terminal"}
+)
 
 
 def main() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 from textual import constants, on, work
@@ -25,41 +25,17 @@ from nexus_tui.models.snapshot import Snapshot
 from nexus_tui.models.text import safe_text
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Choice, Troubles
-from nexus_tui.screens.pulse import PulseScreen
-from nexus_tui.screens.queues import QueueScreen, QueuesScreen
+from nexus_tui.screens.queues import QueueScreen
 from nexus_tui.screens.run import RunScreen
 from nexus_tui.screens.tasks import TasksScreen
-from nexus_tui.screens.workers import WorkerScreen, WorkersScreen
+from nexus_tui.screens.workers import WorkerScreen
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import SourceError
+from nexus_tui.views import FIRST_VIEW, VIEWS
 from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii
 
 REPAINT_PAUSE_S = 0.25
 """Shortest time between two repaints that changes of the sources cause."""
-
-
-@dataclass(frozen=True)
-class View:
-    """One view: its number key, its name after ``:``, its title, its screen."""
-
-    key: str
-    name: str
-    title: str
-    screen: Callable[[], NexusScreen]
-
-
-VIEWS = {
-    view.name: view
-    for view in (
-        View("1", "pulse", "Pulse", PulseScreen),
-        View("2", "queues", "Queues", QueuesScreen),
-        View("3", "tasks", "Tasks", TasksScreen),
-        View("5", "workers", "Workers", WorkersScreen),
-    )
-}
-"""The views, in the order of their tabs; keys, tabs, commands and palette follow from it."""
-
-FIRST_VIEW = "pulse"
 
 
 class NexusApp(App[None], inherit_bindings=False):

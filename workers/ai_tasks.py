@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -43,6 +43,9 @@ from workers.services.llm.choices import (
 from workers.services.llm.models import turn
 from workers.task import NexusTask
 from workers.upload_path import UploadPath
+
+if TYPE_CHECKING:
+    from workers.services.llm.batch import BatchRun
 
 SPEC = BY_FAMILY["ai"]
 
@@ -231,22 +234,10 @@ def generate_content(
 
     Returns: As ``claude_completion``, with ``content_type`` and ``words``.
     """
-    from workers.services.llm.content import generate
+    from workers.services.llm.content import Brief, generate
 
-    return generate(
-        topic,
-        content_type,
-        voice(provider, model, max_tokens, temperature, timeout_s),
-        kept(),
-        RunProgress(),
-        tone=tone,
-        length=length,
-        text_format=text_format,
-        audience=audience,
-        language=language,
-        keywords=keywords,
-        instructions=instructions,
-    )
+    brief = Brief(topic, content_type, tone, length, text_format, audience, language, keywords, instructions)
+    return generate(brief, voice(provider, model, max_tokens, temperature, timeout_s), kept(), RunProgress())
 
 
 @celery_app.task(bind=False, **_options("text", "glossary"))
@@ -335,9 +326,14 @@ def batch_ai_requests(
         parallel=parallel,
         budget_s=BUDGET_S,
     )
-    if run.result is not None:
-        return run.result
-    wait_s = SPEC.retry.delay_s * 2 ** min(self.request.retries, 4) if run.wait_s is None else run.wait_s
-    left = TransientError(f"{run.left} of {len(items)} requests are left for a further run")
+    if run.result is None:
+        raise _further_run(self, run, len(items))
+    return run.result
+
+
+def _further_run(task: NexusTask, run: BatchRun, total: int) -> Exception:
+    """Publish the run that goes on where this one stopped."""
+    wait_s = SPEC.retry.delay_s * 2 ** min(task.request.retries, 4) if run.wait_s is None else run.wait_s
+    left = TransientError(f"{run.left} of {total} requests are left for a further run")
     # Each run settles requests or uses up tries of some, so the number of runs needs no limit of its own.
-    raise self.retry(exc=left, countdown=wait_s, max_retries=self.request.retries + 1)
+    return task.retry(exc=left, countdown=wait_s, max_retries=task.request.retries + 1, throw=False)

@@ -204,18 +204,10 @@ def send_scheduled_email(
         schedule_id (for change and cancel), task_id (of the send_email that will send it), send_at,
         state (waiting, queued, sent, cancelled).
     """
-    given = {
-        "to_email": to_email,
-        "subject": subject,
-        "body": body,
-        "html_body": html_body,
-        "cc": cc,
-        "bcc": bcc,
-        "reply_to": reply_to,
-        "from_email": from_email,
-        "attachments": attachments,
-    }
-    mail = {name: value for name, value in given.items() if value is not None}
+    mail = _given(
+        to_email=to_email, subject=subject, body=body, html_body=html_body, cc=cc, bcc=bcc,
+        reply_to=reply_to, from_email=from_email, attachments=attachments,
+    )  # fmt: skip
     ticket = current_ticket()
     entry = ScheduledMail(ticket.key, parse_time(send_at), mail, datetime.now(UTC), ticket.priority)
     schedule = Schedule(redis_client())
@@ -279,15 +271,7 @@ def change_scheduled_email(
     Returns:
         schedule_id, task_id, send_at, to_email, subject as they are now.
     """
-    given = {
-        "to_email": to_email,
-        "subject": subject,
-        "body": body,
-        "html_body": html_body,
-        "cc": cc,
-        "bcc": bcc,
-    }
-    changes = {name: value for name, value in given.items() if value is not None}
+    changes = _given(to_email=to_email, subject=subject, body=body, html_body=html_body, cc=cc, bcc=bcc)
     time = None if send_at is None else parse_time(send_at)
     entry = Schedule(redis_client()).change(schedule_id, changes, time)
     return {**entry.to_json(), "state": "waiting"}
@@ -302,6 +286,10 @@ def send_due_emails() -> dict[str, Any]:
     """
     queued = Schedule(redis_client()).publish_due(_publish)
     return {"queued": queued, "stats": {"queued": len(queued)}}
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _publish(task_id: str, mail: Mapping[str, Any], priority: int | None) -> None:

@@ -45,7 +45,7 @@ class PrivateRequest(RequestBase):
         error = getattr(exc_info.exception, "exc", exc_info.exception)  # billiard may wrap it with its traceback
         if isinstance(error, WorkerLostError) and not str(error).startswith(Crashed.code):
             error.args = (f"{Crashed.code}: the process of this run died ({error})",)
-        return cast("Any", super()).on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
+        return cast("Any", super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok))
 
 
 class PrivateResults(ResultsBase):

@@ -20,6 +20,9 @@ from benchmarks.faults.stack import Stack, wait_until
 KERNELS_LIMIT_BYTES = 1_000_000_000
 """From here on the harness kills a child, as the kernel does where memory is short."""
 
+DYING_S = 1.0
+"""A child learns of its parent's death a moment later, on a busy machine, and may begin another run until then."""
+
 GUARDED_WAYS = ("kill", "exit", "segfault", "memory")
 
 
@@ -61,7 +64,11 @@ def _rescues(stack: Stack) -> tuple[list[float], int]:
     unexplained = 0
     for starts in stack.starts().values():
         for (at, pids), (again_at, _) in itertools.pairwise(starts):
-            killed = [since for pid, since, until in stack.victims if pid in pids and at <= until and since <= again_at]
+            killed = [
+                since
+                for pid, since, until in stack.victims
+                if pid in pids and at <= until + DYING_S and since <= again_at
+            ]
             if killed:
                 rescues.append(again_at - max(at, killed[0]))
             else:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from pathlib import Path
 
 
 class Proxy:
-    """Forwards connections to a unix socket."""
+    """Forwards connections to a unix socket.
 
-    def __init__(self, target: Path) -> None:
+    Args:
+        target: The socket.
+        tls: Speak TLS to clients.
+    """
+
+    def __init__(self, target: Path, tls: ssl.SSLContext | None = None) -> None:
         self._target = str(target)
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._generation = 0
@@ -40,6 +47,8 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                if self._tls is not None:
+                    client = self._tls.wrap_socket(client, server_side=True)
                 server = socket.socket(socket.AF_UNIX)
                 self._sockets += [client, server]
                 server.connect(self._target)

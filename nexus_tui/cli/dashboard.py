@@ -23,7 +23,8 @@ def open_dashboard(target: Target, *, view: str = "pulse", filter_text: str = ""
     Raises:
         Invalid: There is no such view.
     """
-    from nexus_tui.app import VIEWS, NexusApp
+    from nexus_tui.app import NexusApp
+    from nexus_tui.views import VIEWS
 
     if view not in VIEWS:
         raise Invalid(f"no view {view!r}; there are {', '.join(VIEWS)}")

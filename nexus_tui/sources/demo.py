@@ -60,18 +60,24 @@ class Demo:
         from kombu.exceptions import OperationalError
         from redis import RedisError
 
+        _ = self.samples  # made before the clock starts
         started = time.monotonic()
-        sent = 0
-        shapes, weights = zip(*self._shapes(), strict=True)
-        while for_s is None or time.monotonic() - started < for_s:
-            (shape,) = self._chance.choices(shapes, weights)
+        for sent, shape in enumerate(self._order()):
+            if for_s is not None and time.monotonic() - started >= for_s:
+                return
             try:
                 what, result = shape()
             except (OperationalError, RedisError) as error:
                 raise Unreachable(f"the broker does not accept work ({error}); {sent} were sent before") from None
-            sent += 1
-            yield Sent(sent, what, str(result.id))
-            time.sleep(max(0.0, started + sent / rate_per_s - time.monotonic()))
+            yield Sent(sent + 1, what, str(result.id))
+            time.sleep(max(0.0, started + (sent + 1) / rate_per_s - time.monotonic()))
+
+    def _order(self) -> Iterator[Shape]:
+        """Everything once, so that all of it is soon to be seen; then without end, the usual more often."""
+        shapes, weights = zip(*self._shapes(), strict=True)
+        yield from self._chance.sample(shapes, len(shapes))
+        while True:
+            yield from self._chance.choices(shapes, weights)
 
     @property
     def samples(self) -> Samples:
@@ -165,7 +171,7 @@ class Demo:
     def _later(self) -> tuple[str, Any]:
         seconds = self._chance.randint(5, 60)
         task = self._task(_UPKEEP + "monitor_queue_sizes")
-        return f"a look at the queues in {seconds} s", task.apply_async(countdown=seconds, retry=False)
+        return f"a look at the queues, in {seconds} s", task.apply_async(countdown=seconds, retry=False)
 
     def _chain(self) -> tuple[str, Any]:
         from celery import chain

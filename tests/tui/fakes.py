@@ -17,6 +17,7 @@ from nexus_tui.models.workers import Child, Program, Worker
 from nexus_tui.sources import Sources
 from nexus_tui.sources.broker.edits import Delete, MoveTo
 from nexus_tui.sources.errors import Invalid, NotFound, SourceError
+from workers.history.rows import ErrorGroup, TaskStats
 
 NOW = datetime(2026, 3, 14, 10, 42, 7, tzinfo=UTC)
 
@@ -222,6 +223,8 @@ class FakeHistory:
     rows: list[Run] = field(default_factory=list)
     asked: list[tuple[str, int, int]] = field(default_factory=list)
     number: int = 1
+    groups: list[ErrorGroup] = field(default_factory=list)
+    figures: list[TaskStats] = field(default_factory=list)
 
     def runs(self, filter_text: str = "", limit: int = 200, offset: int = 0) -> list[Run]:
         self.asked.append((filter_text, limit, offset))
@@ -244,6 +247,12 @@ class FakeHistory:
 
     def lag_s(self) -> float:
         return 1.0
+
+    def failures(self, since: float, filter_text: str = "", limit: int = 100) -> list[ErrorGroup]:
+        return [group for group in self.groups if group.last_at >= since]
+
+    def stats(self, since: float) -> list[TaskStats]:
+        return self.figures
 
     def add(self, run: Run) -> None:
         self.rows.insert(0, run)
@@ -330,7 +339,7 @@ def busy() -> Fakes:
     return Fakes(
         FakeBroker(_queues(), {"email_queue": [a_message(n, "email_queue", n % 3) for n in range(12)]}),
         FakeControl(_workers()),
-        FakeHistory(_runs()),
+        FakeHistory(_runs(), groups=_groups(), figures=_figures()),
         FakeSupervisor(_programs(), log="[10:41:59] ready\n[10:42:01] Task process_pdf received\n"),
         FakeCatalog(_types()),
     )
@@ -352,6 +361,32 @@ def dead() -> Fakes:
     fakes.control.rows = ()
     fakes.supervisor.rows = ()
     return fakes
+
+
+def _groups() -> list[ErrorGroup]:
+    at = NOW.timestamp()
+    asks = ("workers.ai_tasks.chat_completion",)
+    mails = ("workers.email_tasks.send_email", "workers.email_tasks.send_bulk_emails")
+    place = "services/llm.py in ask"
+    says = "RateLimited: rate_limited: the provider asks to wait 12 s"
+    return [
+        ErrorGroup(
+            "RateLimited", place, 1284, at - 80_000, at - 4, says, asks, run_id(2), (0, 1, 3, 9, 40, 80, 99, 70)
+        ),
+        ErrorGroup(
+            "MailRefused", "", 3, at - 5000, at - 3000, "MailRefused: 550 no\nsuch user", mails, run_id(3), (3,)
+        ),
+        ErrorGroup("[red]Error[/]", "a.py in b", 1, at - 9, at - 9, "[b]\x1b[31mno", ("?",), run_id(4), (0, 1)),
+    ]
+
+
+def _figures() -> list[TaskStats]:
+    mail, pdf = "workers.email_tasks.send_email", "workers.file_tasks.process_pdf"
+    return [
+        TaskStats(mail, "", 128_412, 128_500, 128_400, 12, 0, 31, 0.0000934, (0.04, 0.2, 1.4), (0.01, 0.9, 4.0)),
+        TaskStats(pdf, "", 1204, 1210, 1100, 100, 4, 0, 100 / 1200, (3.1, 61.0, 410.0), (2.0, 3700.0, 9000.0)),
+        TaskStats("cleanup", "", 1, 0, 1, 0, 0, 0, 0.0, (0.2, 0.2, 0.2), None),
+    ]
 
 
 def _queues() -> tuple[QueueStats, ...]:

@@ -44,7 +44,7 @@ async def test_number_keys_open_the_views():
 
 async def test_keys_of_views_that_do_not_exist_do_nothing():
     async with opened(fakes.busy()) as pilot:
-        await pilot.press("4", "6", "7", "8", "9", "0")
+        await pilot.press("6", "8", "9", "0")
         await pilot.pause()
         assert pilot.app.current_mode == "pulse"
 
@@ -185,7 +185,7 @@ async def test_the_command_line_filters_tasks():
 async def test_an_unknown_command_says_which_there_are():
     async with opened(fakes.busy()) as pilot:
         await pilot.press("colon", *"frob", "enter")
-        await shows(pilot, "no command frob; there are pulse, queues, tasks, workers, quit")
+        await shows(pilot, "no command frob; there are pulse, queues, tasks, failures, workers, stats, quit")
 
 
 async def test_colon_q_leaves():
@@ -203,7 +203,7 @@ async def test_control_c_says_how_to_leave():
 
 
 async def test_help_lists_the_keys_of_the_view_from_its_bindings():
-    async with opened(fakes.busy()) as pilot:
+    async with opened(fakes.busy(), (120, 60)) as pilot:
         await pilot.press("3", "question_mark")
         screen = await shows(pilot, "Changes the world, and asks first")
     assert "K                 revoke" in screen

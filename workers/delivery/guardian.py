@@ -28,8 +28,8 @@ from workers.delivery.lease import LEASE_S, Leases, Owner
 from workers.parent import end_with_supervisor
 
 LOOK_EVERY_S = 1.0
-GRACE_S = 3.0
-"""A dead local worker's name is left free for so long: supervisord starts it again."""
+GRACE_S = 1.0
+"""A dead local worker is given so long to be dead for certain: its successor needs longer to start."""
 
 COOL_DOWN_S = 30.0
 MAX_COOL_DOWN_S = 600.0

@@ -10,7 +10,6 @@ takes kombu's way. The overridden internals are those of kombu 5.7; a test names
 from __future__ import annotations
 
 import logging
-import uuid
 from queue import Empty
 from time import monotonic
 from typing import Any, cast
@@ -18,14 +17,15 @@ from typing import Any, cast
 import redis
 from kombu.transport import redis as kombu_redis
 from kombu.utils.encoding import bytes_to_str
-from kombu.utils.json import dumps
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
 
 from workers.delivery import guard, keys, running, scripts
 from workers.delivery.in_flight import InFlight
 from workers.delivery.keys import FetchedTag
+from workers.delivery.publication import is_run, publication
 from workers.delivery.purging import purge
 from workers.delivery.qos import QoS
 
@@ -84,8 +84,11 @@ class FetchMixin(_Channel):
             "socket_timeout": ACKNOWLEDGE_TIMEOUT_S,
             "retry": Retry(NoBackoff(), 1),
         }
-        client: redis.Redis = redis.Redis(connection_pool=redis.ConnectionPool(**parameters))
+        client: redis.Redis = redis.Redis(connection_pool=self._pool_beside(parameters))
         return InFlight(client, node, self.global_keyprefix, self.sep)
+
+    def _pool_beside(self, parameters: dict[str, Any]) -> redis.ConnectionPool:
+        return redis.ConnectionPool(**parameters)
 
     # Consuming
 
@@ -107,15 +110,15 @@ class FetchMixin(_Channel):
         queues: list[str] = self._queue_cycle.consume(len(self.active_queues))
         if not queues or monotonic() < self._refused_until:
             return
-        self._in_poll = self.client.connection
+        connection = self._in_poll = self.client.connection
         self._brpop_sent_at = monotonic()
-        if self._is_waiting:
+        commands = [self._fetch_command(queues)]
+        if self._is_waiting:  # the server fetches as soon as it is woken: one way there and back
             names = [self.global_keyprefix + keys.wake(queue) for queue in queues]
-            self.client.connection.send_command("BRPOP", *names, self._wait_s)
-        else:
-            self._send_fetch(queues)
+            commands.insert(0, ("BRPOP", *names, self._wait_s))
+        connection.send_packed_command(connection.pack_commands(commands))
 
-    def _send_fetch(self, queues: list[str]) -> None:
+    def _fetch_command(self, queues: list[str]) -> tuple[Any, ...]:
         prefix = self.global_keyprefix
         names = [
             self.in_flight.key,
@@ -125,20 +128,19 @@ class FetchMixin(_Channel):
         self._fetch_id = running.next_fetch_id()
         command = ("EVAL", scripts.FETCH) if self._send_script else ("EVALSHA", scripts.FETCH_SHA)
         digits = "".join(str(step) for step in self.priority_steps)
-        arguments = (self._fetch_id, len(queues), digits, guard.MAX_MESSAGE_BYTES)
-        self.client.connection.send_command(*command, len(names), *names, *arguments)
+        return (*command, len(names), *names, self._fetch_id, len(queues), digits, guard.MAX_MESSAGE_BYTES)
 
     def _brpop_read(self, **options: Any) -> bool:
         if not self._is_fetching:
             return super()._brpop_read(**options)
         was_waiting, self._is_waiting = self._is_waiting, False
         try:
-            answer = self._read_answer("BRPOP" if was_waiting else "EVALSHA", **options)
+            if was_waiting:
+                self._read_wake(**options)
+            answer = self._read_fetched(**options)
         finally:
             self._in_poll = None
             self._flush_brpop_reauth()
-        if was_waiting:
-            raise Empty  # woken or not: the next tick fetches
         if isinstance(answer, list):
             list_key, raw, *size = cast("list[Any]", answer)
             tag = FetchedTag(f"{self._fetch_id} {bytes_to_str(list_key)}")
@@ -151,10 +153,17 @@ class FetchMixin(_Channel):
         self._is_waiting = True
         raise Empty
 
-    def _read_answer(self, command: str, **options: Any) -> Any:
+    def _read_wake(self, **options: Any) -> None:
+        """Read the first of two answers: woken or not, the fetch follows."""
         try:
-            # Not through a prefixing client's parse_response, which cuts keys
-            answer: Any = _parse_response(self.client, self.client.connection, command, **options)
+            self._read_answer("BRPOP", **options)
+        except ResponseError as error:
+            logger.warning("the broker refuses to wake: %s", error)
+            self._refused_until = monotonic() + REFUSED_WAIT_S
+
+    def _read_fetched(self, **options: Any) -> Any:
+        try:
+            answer = self._read_answer("EVALSHA", **options)
             self._send_script = False
             return answer
         except NoScriptError:
@@ -164,6 +173,11 @@ class FetchMixin(_Channel):
             self._refused_until = monotonic() + REFUSED_WAIT_S
             logger.warning("the broker refuses to hand out messages: %s", error)
             raise Empty from None
+
+    def _read_answer(self, command: str, **options: Any) -> Any:
+        try:
+            # Not through a prefixing client's parse_response, which cuts keys
+            return _parse_response(self.client, self.client.connection, command, **options)
         except self.connection_errors:
             self._send_script = True
             self.client.connection.disconnect()
@@ -234,10 +248,12 @@ class FetchMixin(_Channel):
     # Publishing
 
     def _put(self, queue: str, message: guard.Json, **kwargs: Any) -> None:
-        if queue in self._expires or not _is_run(message):  # answers of remote control, foreign messages
+        if queue in self._expires or not is_run(message):  # answers of remote control, foreign messages
             super()._put(queue, message, **kwargs)
             return
-        names, arguments = self._publication(queue, message)
+        priority = self.priority(self._get_message_priority(message, reverse=False))
+        list_name = self._q_for_pri(queue, priority)
+        names, arguments = publication(message, queue, list_name, priority, self.global_keyprefix)
         batch = kwargs.pop("_publish_batch", None)
         if batch is not None:
             batch.add("eval", scripts.PUBLISH, len(names), *names, *arguments)
@@ -247,27 +263,6 @@ class FetchMixin(_Channel):
             if self._publish_script is None:
                 self._publish_script = plain.register_script(scripts.PUBLISH)
             self._publish_script(keys=names, args=arguments, client=plain)
-
-    def _publication(self, queue: str, message: guard.Json) -> tuple[list[str], list[Any]]:
-        prefix = self.global_keyprefix
-        priority = self.priority(self._get_message_priority(message, reverse=False))
-        headers: Any = message.get("headers")
-        # kombu keeps the properties, and nothing else, when it tries the same publication again
-        publication = message["properties"].setdefault(keys.PUBLICATION, uuid.uuid4().hex)
-        payload = dumps(message)
-        due_at = guard.due_at(headers)
-        is_retry = isinstance(headers, dict) and bool(cast("guard.Json", headers).get("retries"))
-        names = [
-            prefix + self._q_for_pri(queue, priority),
-            prefix + keys.wake(queue),
-            prefix + keys.COUNTERS,
-            prefix + keys.delayed(queue),
-            prefix + keys.published(str(cast("guard.Json", headers).get("id"))),
-        ]
-        member = b"" if due_at is None else keys.delayed_member(priority, payload.encode())
-        due = "" if due_at is None else repr(due_at)
-        counter = keys.RETRIED if is_retry else keys.SUBMITTED
-        return names, [payload, counter, due, member, f"{publication} {queue}", keys.REPEAT_S]
 
     def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:
         """Find the queues of a routing key; what this process declared counts even when the broker lost it."""
@@ -329,6 +324,11 @@ class SentinelChannel(FetchMixin, _SentinelChannel):
 
     from_transport_options = (*_SentinelChannel.from_transport_options, "nexus_node")
 
+    def _pool_beside(self, parameters: dict[str, Any]) -> redis.ConnectionPool:
+        _ = self.pool  # makes the manager
+        kept = {name: value for name, value in parameters.items() if name not in ("host", "port")}
+        return SentinelConnectionPool(self.master_name, self._sentinel_manager, **kept)
+
 
 class Transport(_Transport):
     """``redis://``, ``rediss://`` and ``redis+socket://``."""
@@ -341,8 +341,3 @@ class SentinelTransport(Transport):
 
     default_port = 26379
     Channel = SentinelChannel
-
-
-def _is_run(message: guard.Json) -> bool:
-    headers: Any = message.get("headers")
-    return isinstance(headers, dict) and "task" in headers

@@ -12,6 +12,7 @@ from celery import bootsteps
 from celery.exceptions import WorkerShutdown
 from celery.signals import before_task_publish, celeryd_init
 from celery.utils.log import get_logger
+from celery.worker import state
 from celery.worker.consumer.tasks import Tasks
 
 from config.celery_config import celery_app
@@ -63,6 +64,7 @@ class LeaseStep(bootsteps.StartStopStep):
             tenure.begin()
             self._tenure = tenure
             children.watch(parent.pool)
+            _wait_for_all(parent.controller)
         else:
             self._tenure.resume()
         self._timer = parent.timer.call_repeatedly(RENEW_S, self._tenure.renew)
@@ -72,6 +74,21 @@ class LeaseStep(bootsteps.StartStopStep):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _wait_for_all(controller: Any) -> None:
+    """Let a stopping worker wait for runs that a child has not accepted yet, too.
+
+    Celery 5.7 waits when a child has accepted a run. One that is on its way to a child at that moment begins all the
+    same, and is killed at once.
+    """
+    wait = controller.wait_for_soft_shutdown
+
+    def wait_for_all() -> None:
+        celery_app.conf.worker_enable_soft_shutdown_on_idle = bool(state.reserved_requests)
+        wait()
+
+    controller.wait_for_soft_shutdown = wait_for_all
 
 
 class Tenure:

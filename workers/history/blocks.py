@@ -6,7 +6,8 @@ what came late, what was removed. Blocks are made anew when too many of their ro
 - each column as an array (:class:`Part`), and between which values its durations are,
 - the texts of arguments, results and errors in chunks, compressed, with the signature of each chunk
   (:mod:`workers.history.grams`),
-- the texts of errors once more, by themselves.
+- the texts of errors once more, by themselves,
+- the ids, where all are UUIDs, in sixteen bytes each; else they are among the texts.
 
 Everything here can be made again from the other tables.
 """
@@ -14,6 +15,7 @@ Everything here can be made again from the other tables.
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 import struct
 import zlib
@@ -61,6 +63,7 @@ class Part(IntEnum):
     ERROR = 12
     TEXT = 13
     SIGNATURE = 14
+    ID = 15
 
 
 _ROWS = """
@@ -70,7 +73,8 @@ select run.key, state, coalesce(task, 0), coalesce(queue, 0), coalesce(worker, 0
 from run left join arguments using (key) left join ending using (key)
 where run.key > ? and run.key <= ? order by run.key limit ?
 """
-_FIRST_FLOAT, _ERROR_COLUMN = 8, 12
+_FIRST_FLOAT, _ERROR_COLUMN, _ID_COLUMN = 8, 12, 13
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _INTEGERS = ("u1", "u2", "u4", "i8")
 
 
@@ -255,13 +259,20 @@ def _columns(number: int, rows: list[tuple[Any, ...]]) -> Iterable[tuple[int, by
     errors = [(text or "").encode() for text in columns[_ERROR_COLUMN]]
     if any(errors):
         yield part_id(number, Part.ERROR), pack_texts([error.lower() + b"\0" for error in errors])
+    if _are_uuids(rows):
+        yield part_id(number, Part.ID), bytes.fromhex("".join(columns[_ID_COLUMN]).replace("-", ""))
+
+
+def _are_uuids(rows: list[tuple[Any, ...]]) -> bool:
+    return all(_UUID.fullmatch(row[_ID_COLUMN]) for row in rows)
 
 
 def _texts(number: int, rows: list[tuple[Any, ...]], starts: list[int]) -> Iterable[tuple[int, bytes]]:
     bits = np.zeros((-(-len(starts) // 8), BUCKETS), np.uint8)
     flags = np.zeros(BUCKETS, np.uint8)
+    columns = [column for column in range(_ERROR_COLUMN, len(rows[0])) if column != _ID_COLUMN or not _are_uuids(rows)]
     for piece, (start, end) in enumerate(zip(starts, [*starts[1:], len(rows)], strict=True)):
-        texts = [("\0".join([text or "" for text in row[_ERROR_COLUMN:]]) + "\0").encode() for row in rows[start:end]]
+        texts = [("\0".join([row[column] or "" for column in columns]) + "\0").encode() for row in rows[start:end]]
         yield part_id(number, Part.TEXT, piece), pack_texts(texts)
         flags[buckets_of(b"".join(texts).lower())] = 1 << piece % 8
         bits[piece // 8] |= flags

@@ -87,8 +87,7 @@ def changes(history: History, after: int, filter_text: str = "") -> Changes:
             (start, max(start, oldest - 1) + _READ),
         ).fetchall()
         condition = compile_filter(node, history.names(connection), time.time())
-        joins = getattr(condition, "joins", "")
-        matches = f"select run.key from run {joins} where run.key = ? and {condition.sql}"  # noqa: S608
+        matches = f"select run.key from run {condition.joins} where run.key = ? and {condition.sql}"  # noqa: S608
         keys = [key for _, key in rows if connection.execute(matches, (key, *condition.parameters)).fetchone()]
         return Changes(tuple(load_runs(connection, keys)), rows[-1][0], max(0, oldest - 1 - start))
 

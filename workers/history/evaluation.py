@@ -25,8 +25,10 @@ MAX_KEYED = 20_000
 
 _NUMBER_OF = {state: number for number, state in enumerate(STATES)}
 _NAMED_PARTS = {"task": Part.TASK, "queue": Part.QUEUE, "worker": Part.WORKER}
-_TELLING = 9
-"""Bytes at the end of an argument's text that are looked for in signatures: its name says less than its value."""
+_FEW_IDS = 3
+"""A text of so many characters is in few ids."""
+
+_IN_IDS = frozenset("0123456789abcdef-")
 
 
 @dataclass(slots=True)
@@ -185,11 +187,19 @@ class _Judge:
     def _keyed(self, node: Text, wanted: Mask) -> Verdicts:
         keys = self._evaluation.keyed(node)
         if keys is None:
-            # Ids are among the texts; all others are looked up row by row.
-            return self._contains(node.values, wanted, False) if node.field == "id" else Verdicts(wanted, self._none())
+            return self._ids(node, wanted) if node.field == "id" else Verdicts(wanted, self._none())
         found = np.zeros(self._span.count, np.bool_)
         found[self._span.rows_of(keys)] = True
         return _exactly(found[self._rows])
+
+    def _ids(self, node: Text, wanted: Mask) -> Verdicts:
+        """Look for parts of ids; whether a pattern matches as a whole must be told row by row."""
+        if not self._span.have_ids:
+            return self._contains(node.values, wanted, False)
+        may = self._none()
+        for value in node.values:
+            may |= self._in_ids(_needle(value).decode(), wanted) if _needle(value) else wanted
+        return Verdicts(may, self._none())
 
     def _error(self, node: Text, wanted: Mask) -> Verdicts:
         found = self._span.errors_found.get(node)
@@ -226,9 +236,28 @@ class _Judge:
         needles = [_needle(value) for value in values]
         if not all(needles):
             return Verdicts(wanted, self._none())
-        found = self._containing(needles, wanted)
-        is_exact = is_enough and self._chunk is not None and not any(is_wild(value) for value in values)
-        return Verdicts(found, found if is_exact else self._none())
+        in_ids = self._none()
+        for needle in needles:
+            in_ids |= self._in_ids(needle.decode(), wanted)
+        is_exact = is_enough and not any(is_wild(value) for value in values)
+        found = self._containing(needles, wanted & ~in_ids if is_exact else wanted) | in_ids
+        if self._chunk is not None:
+            return Verdicts(found, found if is_exact else self._none())
+        are_told = all(len(needle) >= _FEW_IDS for needle in needles)
+        return Verdicts(found, in_ids if is_exact and are_told else self._none())
+
+    def _in_ids(self, needle: str, wanted: Mask) -> Mask:
+        if self._chunk is None:
+            # What nearly every id contains isn't worth looking for in all of them at once.
+            return (
+                self._span.ids_with(needle, wanted) if len(needle) >= _FEW_IDS else self._may_be_in_ids(needle, wanted)
+            )
+        everywhere = np.zeros(self._span.count, np.bool_)
+        everywhere[self._rows] = wanted
+        return self._span.ids_with(needle, everywhere)[self._rows]
+
+    def _may_be_in_ids(self, needle: str, wanted: Mask) -> Mask:
+        return wanted if set(needle) <= _IN_IDS else self._none()
 
     def _containing(self, needles: list[bytes], wanted: Mask) -> Mask:
         if self._chunk is None:
@@ -243,8 +272,6 @@ class _Judge:
 
     def _argument(self, node: Argument, wanted: Mask) -> Verdicts:
         needles = argument_needles(node)
-        if self._chunk is None:
-            needles = [needle[-_TELLING:] for needle in needles]
         return Verdicts(self._containing(needles, wanted) if needles else wanted, self._none())
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-BITS = 17
+BITS = 16
 BUCKETS = 1 << BITS
-MAX_ASKED = 4
-"""Pieces of a needle that are looked at: more cost more than they tell."""
+_SPREAD_OVER = 4
+"""Pieces of a needle that are looked at, beside its last three: more cost more than they tell."""
 
 _LONGEST = 4
 _SPREAD = (0x9E3779B1, 0x85EBCA6B)
@@ -37,13 +37,11 @@ def buckets_of(text: bytes) -> NDArray[np.intp]:
 
 
 def asked_buckets(needle: bytes) -> list[int]:
-    """Return buckets that every text with this needle has: of its longest pieces, spread over it."""
+    """Return buckets that every text with this needle has: of its last pieces, and of others spread over it."""
     length = min(len(needle), _LONGEST)
     last = len(needle) - length
-    starts = range(last + 1)
-    if last >= MAX_ASKED:
-        starts = sorted({round(number * last / (MAX_ASKED - 1)) for number in range(MAX_ASKED)})
-    found = [bucket for start in starts for bucket in _buckets(needle[start : start + length])]
+    starts = {max(0, last - 1), max(0, last - 2), *(round(part * last / _SPREAD_OVER) for part in range(5))}
+    found = [bucket for start in sorted(starts, reverse=True) for bucket in _buckets(needle[start : start + length])]
     return list(dict.fromkeys(found))
 
 

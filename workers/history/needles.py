@@ -13,7 +13,7 @@ _WORD = re.compile(r"[A-Za-z_./@-][A-Za-z0-9_./@ -]*")
 _PLAIN = re.compile(r"[a-z0-9_./@ -]+")
 _EXPONENT = re.compile(r"\de\d")
 _WORDS_OF_JSON = ("true", "false", "null")
-_AFTER_NUMBER = ",}]).)"
+_AFTER_NAMED, _AFTER_ANY = ",}.", ",}.])"
 
 
 def argument_needles(node: Argument) -> list[bytes]:
@@ -27,7 +27,11 @@ def argument_needles(node: Argument) -> list[bytes]:
         found = _piece(node.value) or list(heads)
     else:
         tails = _spellings(node.value) if node.operator == "=" else None
-        found = [head + tail for head, quote in zip(heads, "\"'", strict=True) for tail in _quoted(tails, quote)]
+        found = [
+            head + tail
+            for head, quote in zip(heads, "\"'", strict=True)
+            for tail in _quoted(tails, quote, _AFTER_NAMED if head else _AFTER_ANY)
+        ]
     return [] if "" in found else [lower(text).encode() for text in dict.fromkeys(found)]
 
 
@@ -40,10 +44,10 @@ def _spellings(value: str) -> tuple[str, bool] | None:
     return (value, False) if _WORD.fullmatch(value) and not _is_number(value) else None
 
 
-def _quoted(value: tuple[str, bool] | None, quote: str) -> list[str]:
+def _quoted(value: tuple[str, bool] | None, quote: str, after: str) -> list[str]:
     if value is None:
         return [""]
-    numbers = [value[0] + sign for sign in dict.fromkeys(_AFTER_NUMBER)] if value[1] else []
+    numbers = [value[0] + sign for sign in after] if value[1] else []
     return [f"{quote}{value[0]}{quote}", *numbers]
 
 

@@ -1,8 +1,9 @@
-"""What events left open: runs whose end was never told, compared with the result backend and the living workers.
+"""What events left open: runs whose end was never told, compared with Redis and the living workers.
 
-A result that is there becomes the run's end. Where there is none and the worker is gone, or was started anew
-after it took the run, the run gets the verdict ``lost?`` with the reason; its state stays what events said, and
-the verdict goes with the next event.
+A result that is there becomes the run's end. Where there is none, and nothing that could still run it is there, the
+run gets the verdict ``lost?`` with the reason: the worker is gone, was started anew, runs nothing; or the message is
+in no queue and with no worker. The run's state stays what events said, and the verdict goes with the next event. A
+message that waits elsewhere than events told, after a move or a change of priority, is taken note of.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import orjson
 import redis
 
 from config.keys import WORKER_HASH
+from config.queues import BY_NAME
 from workers.history.record import STATES, Event
 from workers.history.results import RESULT_KEY
 from workers.history.store import Store
+from workers.history.whereabouts import Whereabouts, locate
 from workers.masking import mask_text
 
 OPEN_FOR_S = 30.0
@@ -30,14 +33,20 @@ SILENT_FOR_S = 30.0
 
 INTERVAL_S = 10.0
 STEP = 200
+MAX_MISSED = 10_000
+_LATEST = 4_102_444_800
 _MAX_META_BYTES = 192 * 1024
-_STARTED, _RECEIVED, _PENDING, _RETRY = (STATES.index(state) for state in ("STARTED", "RECEIVED", "PENDING", "RETRY"))
-_OPEN = f"""
-select run.key, run.id, state, state_at, name.text, verdict
-from run left join name on name.id = run.worker
-where state in ({_STARTED}, {_RECEIVED}, {_PENDING}, {_RETRY}) and run.key > ? and state_at < ?
+_STARTED, _RECEIVED, _PENDING, _RETRY = _OPEN_STATES = tuple(
+    STATES.index(state) for state in ("STARTED", "RECEIVED", "PENDING", "RETRY")
+)
+_OPEN = """
+select run.key, run.id, state, state_at, worker.text, verdict, queue.text, priority
+from run indexed by run_open
+left join name as worker on worker.id = run.worker
+left join name as queue on queue.id = run.queue
+where state < 5 and state = ? and run.key > ? and state_at < ?
 order by run.key limit ?
-"""  # noqa: S608
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,8 @@ class _Open:
     state_at: float
     worker: str | None
     verdict: str | None
+    queue: str | None
+    priority: int | None
 
 
 class Reconciler:
@@ -71,8 +82,11 @@ class Reconciler:
         self._open_for_s = open_for_s
         self._heartbeats = heartbeats or self._heartbeats_of_ours
         self._prefix = prefix
-        self._after = 0
+        # Other applications spell their lists in their own way.
+        self._are_lists_known = heartbeats is None
+        self._place = (0, 0)
         self._next_at = 0.0
+        self._missed: dict[str, str] = {}
 
     def step(self, store: Store) -> int:
         """Look at some open runs, at most every ten seconds; returns how many ends were found.
@@ -83,20 +97,34 @@ class Reconciler:
         if time.monotonic() < self._next_at:
             return 0
         runs = self._open_runs(store)
-        self._after = runs[-1].key if len(runs) == STEP else 0
-        if not self._after:
-            self._next_at = time.monotonic() + INTERVAL_S
         if not runs:
             return 0
         ends = self._ends(runs)
-        store.write(ends)
         ended = {event["uuid"] for event in ends}
-        self._judge(store, [run for run in runs if run.id not in ended])
+        still_open = [run for run in runs if run.id not in ended]
+        queues = {*BY_NAME, *(run.queue for run in still_open if run.queue)}
+        places = locate(self._client, queues) if self._are_lists_known else None
+        workers = self._heartbeats()
+        store.write([*ends, *_moves(still_open, workers, places or {})])
+        verdicts = {run.id: self._verdict(run, workers, places) for run in still_open}
+        store.judge({run.id: verdicts[run.id] for run in still_open if verdicts[run.id] != run.verdict})
         return len(ends)
 
     def _open_runs(self, store: Store) -> list[_Open]:
-        rows = store.connection.execute(_OPEN, (self._after, time.time() - self._open_for_s, STEP))
-        return [_Open(*row) for row in rows]
+        """Return the next open runs, state by state; after the last ones it pauses."""
+        state, after = self._place
+        until = time.time() - self._open_for_s
+        rows = store.connection.execute(_OPEN, (_OPEN_STATES[state], after, until, STEP))
+        runs = [_Open(*row) for row in rows]
+        if len(runs) == STEP:
+            self._place = (state, runs[-1].key)
+        elif state + 1 < len(_OPEN_STATES):
+            self._place = (state + 1, 0)
+            return runs or self._open_runs(store)
+        else:
+            self._place = (0, 0)
+            self._next_at = time.monotonic() + INTERVAL_S
+        return runs
 
     def _ends(self, runs: Sequence[_Open]) -> list[Event]:
         pipeline = self._client.pipeline(transaction=False)
@@ -106,28 +134,69 @@ class Reconciler:
         ends = [_end(run, data) for run, data in zip(runs, replies, strict=True) if isinstance(data, bytes) and data]
         return [event for event in ends if event is not None]
 
-    def _judge(self, store: Store, runs: Sequence[_Open]) -> None:
-        workers = self._heartbeats()
-        verdicts = {run.id: _verdict(run, workers) for run in runs}
-        store.judge({run.id: verdicts[run.id] for run in runs if verdicts[run.id] != run.verdict})
+    def _verdict(
+        self, run: _Open, workers: dict[str, dict[str, Any]], places: dict[str, Whereabouts] | None
+    ) -> str | None:
+        reason = _gone(run, workers) if run.state in {_STARTED, _RECEIVED} and run.worker is not None else None
+        if reason is not None:
+            place = (places or {}).get(run.id)
+            return None if place is not None and place.is_waiting else f"lost? {reason}"
+        reason = _left(run, workers, places)
+        if reason is None:
+            self._missed.pop(run.id, None)
+            return None
+        # What is on its way is nowhere for an instant: only what is missing twice is missed.
+        first = self._missed.get(run.id)
+        self._missed[run.id] = reason
+        while len(self._missed) > MAX_MISSED:
+            self._missed.pop(next(iter(self._missed)))
+        return f"lost? {reason}" if first == reason or run.verdict is not None else None
 
     def _heartbeats_of_ours(self) -> dict[str, dict[str, Any]]:
         heartbeats = cast("dict[bytes, bytes]", self._client.hgetall(WORKER_HASH))
-        return {name.decode(): _decoded(data) for name, data in heartbeats.items()}
+        return {name.decode("utf-8", "replace"): _decoded(data) for name, data in heartbeats.items()}
 
 
-def _verdict(run: _Open, workers: dict[str, dict[str, Any]]) -> str | None:
-    if run.state not in {_STARTED, _RECEIVED} or run.worker is None:
-        return None
-    heartbeat = workers.get(run.worker)
+def _moves(runs: Sequence[_Open], workers: dict[str, dict[str, Any]], places: dict[str, Whereabouts]) -> list[Event]:
+    """Make the events of messages that wait elsewhere than was told, or wait again since their worker is gone."""
+    events: list[Event] = []
+    for run in runs:
+        place = places.get(run.id)
+        if place is None or not place.is_waiting:
+            continue
+        event: Event = {"uuid": run.id, "timestamp": time.time(), "queue": place.queue, "priority": place.priority}
+        if run.state in {_STARTED, _RECEIVED} and (run.worker is None or _gone(run, workers)):
+            events.append(event | {"type": "task-requeued"})
+        elif (place.queue, place.priority) != (run.queue, run.priority):
+            events.append(event | {"type": "task-moved"})
+    return events
+
+
+def _gone(run: _Open, workers: dict[str, dict[str, Any]]) -> str | None:
+    """Tell why a run's worker can't have it any more."""
+    heartbeat = workers.get(run.worker or "")
     if heartbeat is None:
-        return f"lost? {run.worker} is not online"
+        return f"{run.worker} is not online"
     at, started_at = heartbeat.get("timestamp"), heartbeat.get("started_at")
-    if isinstance(at, int | float) and time.time() - at > SILENT_FOR_S:
-        return f"lost? nothing was heard of {run.worker} since {datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
-    if isinstance(started_at, int | float) and started_at > run.state_at:
-        return f"lost? {run.worker} was started anew at {datetime.fromtimestamp(started_at, UTC):%H:%M:%S} UTC"
+    if _is_time(at) and time.time() - at > SILENT_FOR_S:
+        return f"nothing was heard of {run.worker} since {datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
+    if _is_time(started_at) and started_at > run.state_at:
+        return f"{run.worker} was started anew at {datetime.fromtimestamp(started_at, UTC):%H:%M:%S} UTC"
     return None
+
+
+def _left(run: _Open, workers: dict[str, dict[str, Any]], places: dict[str, Whereabouts] | None) -> str | None:
+    """Tell why a run goes nowhere although its worker, if it has one, lives."""
+    if run.state == _STARTED:
+        is_idle = workers.get(run.worker or "", {}).get("active") == 0
+        return f"{run.worker} runs nothing, and the end was never told" if is_idle else None
+    if places is None or run.id in places:
+        return None
+    return "its message is in no queue and with no worker"
+
+
+def _is_time(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and 0 < value < _LATEST
 
 
 def _decoded(data: bytes) -> dict[str, Any]:

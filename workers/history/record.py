@@ -169,8 +169,10 @@ def _sent(run: RunRecord, event: Event, at: float) -> None:
 def _received(run: RunRecord, event: Event, at: float) -> None:
     _identify(run, event)
     run.retries = max(run.retries, _count(event.get("retries")))
-    run.queue = run.queue or _name(event.get("queue"))
-    run.priority = _priority(event.get("priority"), run.priority) if run.priority is None else run.priority
+    if run.received_at is None or at >= run.received_at:
+        # It may have been moved since it was sent.
+        run.queue = _name(event.get("queue")) or run.queue
+        run.priority = _priority(event.get("priority"), run.priority)
     if run.sent_at is None:
         run.sent_at = _optional_time(event.get("sent_at"))
         run.eta_at = _iso_time(event.get("eta"))
@@ -180,6 +182,18 @@ def _received(run: RunRecord, event: Event, at: float) -> None:
     if not run.has_arguments:
         _take_arguments(run, event)
     run.enter("RECEIVED", at)
+
+
+def _moved(run: RunRecord, event: Event, at: float) -> None:
+    if run.state not in FINAL:
+        run.queue = _name(event.get("queue")) or run.queue
+        run.priority = _priority(event.get("priority"), run.priority)
+
+
+def _requeued(run: RunRecord, event: Event, at: float) -> None:
+    _moved(run, event, at)
+    if run.state not in FINAL:
+        run.enter("PENDING", at)
 
 
 def _started(run: RunRecord, event: Event, at: float) -> None:
@@ -275,6 +289,8 @@ _EVENTS: dict[str, tuple[Callable[[RunRecord, Event, float], Any], str, Callable
     "task-revoked": (_revoked, "revoked", _revoked_detail),
     "task-rejected": (_rejected, "rejected", lambda event: "back to its queue" if event.get("requeue") else ""),
     "task-cancelled": (_cancelled, "cancelled", lambda event: "its worker lost the broker"),
+    "task-moved": (_moved, "moved", _QUEUE),
+    "task-requeued": (_requeued, "requeued", _QUEUE),
     "task-progress": (_progress, "progress", _no_detail),
 }
 

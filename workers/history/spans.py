@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import struct
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,6 +180,30 @@ class Span:
         offsets, texts = unpack_texts(self._read(part_id(block.number, Part.TEXT, piece)) or b"")
         return offsets, texts.lower()
 
+    def ids_with(self, needle: str, wanted: Mask) -> Mask:
+        """Tell of each row whether its id, kept apart from the texts, contains a text in lower case.
+
+        Looks only where a row is wanted.
+        """
+        found = np.zeros(self.count, np.bool_)
+        if not _OF_UUID.fullmatch(needle):
+            return found
+        for place, block in enumerate(self.blocks):
+            start, end = int(self.offsets[place]), int(self.offsets[place + 1])
+            rows = np.flatnonzero(wanted[start:end])
+            data = self._read(part_id(block.number, Part.ID)) if len(rows) else None
+            if data:
+                low, high = int(rows[0]), int(rows[-1]) + 1
+                found[[start + low + row for row in uuids_with(needle, data[low * 16 : high * 16])]] = True
+        return found
+
+    @cached_property
+    def have_ids(self) -> bool:
+        """Whether the ids of all rows are kept apart from the texts."""
+        ids = [part_id(block.number, Part.ID) for block in self.blocks]
+        sql = f"select count(*) from part where id in ({', '.join('?' * len(ids))})"  # noqa: S608
+        return self._connection.execute(sql, ids).fetchone()[0] == len(ids)
+
     def errors(self) -> Iterator[tuple[int, NDArray[Any], bytes]]:
         """Return of each block that has any: its first row, where each row's error starts, the errors in lower case."""
         for place, block in enumerate(self.blocks):
@@ -226,12 +253,29 @@ def _different(places: NDArray[np.intp]) -> list[int]:
     return np.unique(places).tolist()
 
 
+_OF_UUID = re.compile(r"[0-9a-f-]{1,36}")
+
+
+def uuids_with(needle: str, data: bytes) -> list[int]:
+    """Return which of some UUIDs, sixteen bytes each, contain a text as they are written, in order."""
+    digits, text, found = needle.replace("-", ""), data.hex(), list[int]()
+    at = text.find(digits)
+    while 0 <= at < len(text):
+        row = at // 32
+        if needle in str(UUID(hex=text[row * 32 : row * 32 + 32])):
+            found.append(row)
+            at = (row + 1) * 32 - 1
+        at = text.find(digits, at + 1)
+    return found
+
+
 def rows_with(needle: bytes, offsets: NDArray[Any], texts: bytes) -> list[int]:
     """Return the rows whose text contains a needle, in order."""
     found: list[int] = []
+    starts: list[int] = offsets.tolist()
     at = texts.find(needle)
     while at >= 0:
-        row = int(offsets.searchsorted(at, side="right")) - 1
+        row = bisect_right(starts, at) - 1
         found.append(row)
-        at = texts.find(needle, int(offsets[row + 1]))
+        at = texts.find(needle, starts[row + 1])
     return found

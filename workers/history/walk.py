@@ -10,7 +10,6 @@ from workers.history.rows import HistoryRun
 from workers.history.schema import COUNTERS
 
 PAGE = 2_000
-_MICROSECOND = 1e-6
 
 
 def oldest_at(history: History) -> float | None:
@@ -32,19 +31,10 @@ def walk(history: History, filter_text: str = "", page: int = PAGE) -> Iterator[
     Raises:
         FilterError: The filter can't be understood.
     """
-    before: float | None = None
-    seen: set[str] = set()
-    limit = page
+    after: int | None = None
     while True:
-        runs = history.runs(filter_text, limit=limit, before=before)
-        new = [run for run in runs if run.id not in seen]
-        yield from new
-        if len(runs) < limit:
+        found = history.page(filter_text, limit=page, after=after)
+        yield from found.runs
+        if found.next is None:
             return
-        if not new:  # more runs than a page were sent at the same microsecond
-            limit *= 2
-            continue
-        at = runs[-1].at
-        before, limit = at + 1.5 * _MICROSECOND, page
-        # Pages are told apart by time: those of the last microsecond come once more.
-        seen = {run.id for run in runs if run.at <= at + 2 * _MICROSECOND}
+        after = found.next

@@ -48,6 +48,8 @@ def reaching(url: BrokerUrl) -> Generator[None]:
         yield
     except (redis.AuthenticationError, NoPermissionError) as error:
         raise Refused(f"broker {url.masked} refuses: {_one_line(error)}") from None
+    except redis.InvalidResponse as error:
+        raise Unreachable(f"{url.masked} does not speak as Redis does: {_one_line(error)}") from None
     except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
         raise Unreachable(f"broker {url.masked} does not answer: {_one_line(error)}") from None
     except redis.ResponseError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,8 @@ import redis
 from celery import Celery
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
+
+from workers.embedded_broker import server_binary
 
 ROOT = Path(__file__).resolve().parents[3]
 TASKS = Path(__file__).resolve().parent
@@ -62,14 +65,7 @@ class Stack:
     def start_broker(self) -> subprocess.Popen[bytes]:
         """Start the broker, and wait until it answers."""
         broker = self.run("-m", "workers.embedded_broker", log="broker.log")
-
-        def answers() -> bool:
-            try:
-                return bool(self.client.ping())
-            except redis.RedisError:
-                return False
-
-        until(answers)
+        until(lambda: _answers(self.client))
         return broker
 
     def run(self, *arguments: str, log: str) -> subprocess.Popen[bytes]:
@@ -95,6 +91,22 @@ class Stack:
         """Read a worker's log."""
         file = self.home / f"{node}.log"
         return file.read_text() if file.exists() else ""
+
+    def server(self, *options: str) -> int:
+        """Start another server on a port of its own; returns the port when it answers."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        folder = self.home / f"server-{port}"
+        folder.mkdir()
+        configuration = folder / "server.conf"
+        configuration.write_text(f'port {port}\nbind 127.0.0.1\ndir {folder}\nsave ""\n' + "\n".join(options) + "\n")
+        command = [str(server_binary()), str(configuration), *(["--sentinel"] if "sentinel" in options[0] else [])]
+        with (folder / "log").open("wb") as log:
+            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+        with redis.Redis(port=port) as client:
+            until(lambda: _answers(client))
+        return port
 
     def app(self, *, ours: bool = True) -> Celery:
         """A producer: with our transport, or a plain Celery application that knows nothing of Nexus."""
@@ -141,6 +153,13 @@ class Stack:
                 process.kill()
                 process.wait(10)
         self.client.close()
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from supervisor import childutils
 
 from benchmarks.faults.malformed import message
 from config.broker_url import BrokerUrl
@@ -13,6 +14,7 @@ from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.dead_letters import DeadLetterSource
 from nexus_tui.sources.errors import NotFound
 from workers.delivery import keys
+from workers.delivery.guardian import COOL_DOWN_S, FatalPrograms
 from workers.delivery.lease import Leases, NameTaken, Owner, this_place
 
 
@@ -88,3 +90,34 @@ def test_the_oldest_dead_letters_give_way_to_new_ones(stack: Any, monkeypatch: p
 
 def _record(owner: Owner) -> dict[str, Any]:
     return {name: getattr(owner, name) for name in Owner.__slots__}
+
+
+def test_a_program_that_supervisor_gave_up_is_started_again_with_a_pause_that_doubles(stack: Any) -> None:
+    folder = stack.home / "fatal"
+    folder.mkdir()
+    configuration = folder / "supervisor.conf"
+    configuration.write_text(
+        f"[unix_http_server]\nfile={folder}/s.sock\n"
+        f"[supervisord]\nnodaemon=true\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile={folder}/s.pid\n"
+        "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
+        f"[program:ill]\ncommand=sh -c 'test -e {folder}/well && exec sleep 60'\nstartretries=0\nstartsecs=1\n"
+    )
+    stack.run("-m", "supervisor.supervisord", "-c", str(configuration), log="supervisord.log")
+    stack.until((folder / "s.sock").exists)
+    rpc: Any = childutils.getRPCInterface({"SUPERVISOR_SERVER_URL": f"unix://{folder}/s.sock"})
+    stack.until(lambda: _state(rpc) == "FATAL")
+    fatal = FatalPrograms()
+    fatal.restart(rpc)
+    assert fatal.restarts["ill:ill"][1] == 2 * COOL_DOWN_S
+    stack.until(lambda: _state(rpc) == "FATAL")
+    (folder / "well").touch()
+    fatal.restart(rpc)
+    assert _state(rpc) == "FATAL"  # not before the pause is over
+    fatal.restarts.clear()
+    fatal.restart(rpc)
+    stack.until(lambda: _state(rpc) == "RUNNING")
+    rpc("close")()
+
+
+def _state(rpc: Any) -> str:
+    return str(rpc.supervisor.getProcessInfo("ill")["statename"])

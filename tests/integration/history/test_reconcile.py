@@ -79,6 +79,75 @@ def test_a_run_of_a_living_worker_is_left_alone(broker: Stack, store: Store) -> 
     assert look(broker, store)["a"].verdict is None
 
 
+def message(id_: str) -> str:
+    return json.dumps({"body": "W10=", "headers": {"lang": "py", "task": "mail", "id": id_}, "properties": {}})
+
+
+def waiting(store: Store, id_: str) -> None:
+    fields = {"name": "mail", "queue": "email_queue", "priority": 5}
+    store.write([{"type": "task-sent", "uuid": id_, "hostname": "w@h", "timestamp": NOW - 60, **fields}])
+
+
+def test_a_message_that_is_nowhere_at_two_looks_is_called_lost(broker: Stack, store: Store) -> None:
+    waiting(store, "here")
+    waiting(store, "gone")
+    broker.redis.rpush("email_queue:5", message("here"))
+    reconciler = Reconciler(broker.redis)
+    found: list[dict[str, str | None]] = []
+    for _ in range(2):
+        reconciler.step(store)
+        reconciler = resumed(reconciler)
+        with History(broker.paths.history) as history:
+            found.append({run.id: run.verdict for run in history.runs()})
+    assert found == [
+        {"here": None, "gone": None},
+        {"here": None, "gone": "lost? its message is in no queue and with no worker"},
+    ]
+
+
+def resumed(reconciler: Reconciler) -> Reconciler:
+    reconciler._next_at = 0.0
+    reconciler._place = (0, 0)
+    return reconciler
+
+
+@pytest.mark.parametrize("key", ["unacked", "nexus:inflight:w@h"])
+def test_a_message_with_a_worker_is_not_lost(broker: Stack, store: Store, key: str) -> None:
+    waiting(store, "a")
+    broker.redis.hset("nexus:leases", "w@h", "{}")
+    broker.redis.hset(key, "tag", message("a"))
+    reconciler = Reconciler(broker.redis)
+    for _ in range(2):
+        resumed(reconciler).step(store)
+    with History(broker.paths.history) as history:
+        assert [run.verdict for run in history.runs()] == [None]
+
+
+def test_a_message_that_was_moved_shows_its_new_queue_and_priority(broker: Stack, store: Store) -> None:
+    waiting(store, "a")
+    broker.redis.rpush("ai_queue:2", message("a"))
+    run = look(broker, store)["a"]
+    assert (run.queue, run.priority, run.state) == ("ai_queue", 2, "PENDING")
+
+
+def test_a_run_whose_message_waits_again_is_not_started_any_more(broker: Stack, store: Store) -> None:
+    begin(store, "a")
+    broker.redis.rpush("email_queue", message("a"))
+    run = look(broker, store)["a"]
+    assert (run.state, run.queue, run.priority, run.verdict) == ("PENDING", "email_queue", 0, None)
+
+
+def test_a_run_that_an_idle_worker_never_ended_is_called_lost(broker: Stack, store: Store) -> None:
+    begin(store, "a")
+    heartbeat = {"timestamp": time.time(), "started_at": NOW - 3600, "active": 0}
+    broker.redis.hset("nexus:workers", "w@h", json.dumps(heartbeat))
+    reconciler = Reconciler(broker.redis)
+    for _ in range(2):
+        resumed(reconciler).step(store)
+    with History(broker.paths.history) as history:
+        assert [run.verdict for run in history.runs()] == ["lost? w@h runs nothing, and the end was never told"]
+
+
 def test_a_verdict_goes_with_the_next_event(broker: Stack, store: Store) -> None:
     begin(store, "a")
     look(broker, store)

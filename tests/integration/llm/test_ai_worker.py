@@ -19,6 +19,8 @@ from celery.result import AsyncResult
 
 from tests.conftest import ROOT, Broker
 from tests.doubles.llm_server import LlmServer, Mood, llm_server
+from tests.stack import environment
+from tests.stack import run as nexus
 from workers.errors import NotConfigured
 
 KEY_CANARY = "sk-ant-CANARYKEY0123456789"
@@ -165,6 +167,33 @@ def test_a_rate_limit_is_waited_for_by_celery_and_not_by_a_child(server: LlmServ
     assert run.get(timeout=30)["content"].startswith("This is")
     assert server.bill["limited"] == 1
     assert AsyncResult(run.id).retries == 1
+
+
+def test_a_streaming_answer_shows_its_progress_on_the_command_line(broker: Broker, server: LlmServer, log: Path):
+    from workers.ai_tasks import claude_completion
+
+    server.moods["drip"] = [Mood(text="word " * 200, drip_s=1.5)]  # in five pieces
+    with log.with_name("recorder.log").open("wb") as output:
+        recorder = subprocess.Popen(
+            [sys.executable, "-m", "workers.history.recorder"], cwd=ROOT, env=environment(broker.home), stderr=output
+        )
+    try:
+        run = claude_completion.delay("drip")
+        seen: list[Any] = []
+
+        def has_progress() -> bool:
+            shown = nexus(broker.home, "nexus-tui", "task", run.id, "--json")
+            seen[:] = [shown.json["progress"]] if shown.code == 0 and shown.json.get("progress") else []
+            return bool(seen)
+
+        wait_until(has_progress)
+        assert 200 <= seen[0]["done"] <= 1000
+        assert seen[0]["total"] is None
+        assert "characters" in seen[0]["note"]
+        run.get(timeout=30)
+    finally:
+        recorder.terminate()
+        recorder.wait(20)
 
 
 def test_a_task_delivered_again_after_its_end_is_not_paid_again(server: LlmServer):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from celery.concurrency.asynpool import AsynPool
+from celery.worker import WorkController
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from kombu.transport import redis as kombu_redis
@@ -50,6 +51,7 @@ def test_kombu_and_celery_are_the_versions_whose_internals_we_know() -> None:
         (Consumer, "on_invalid_task", ["self", "body", "message", "exc"]),
         (Consumer, "ensure_connected", ["self", "conn"]),
         (Consumer, "on_connection_error_after_connected", ["self", "exc"]),
+        (WorkController, "wait_for_soft_shutdown", ["self"]),
         (AsynPool, "_event_process_exit", ["self", "hub", "proc"]),
         (AsynPool, "_track_child_process", ["self", "proc", "hub"]),
         (Request, "on_failure", ["self", "exc_info", "send_failed_event", "return_ok"]),

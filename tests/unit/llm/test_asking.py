@@ -98,8 +98,10 @@ def test_what_can_pass_by_itself_is_transient_and_asked_once(
 
 @each_provider
 @pytest.mark.parametrize(
-    ("header", "wait_s"), [("1", 1), ("3600", 900), ("99999999999", 900), ("-5", None), ("nan", None),
-                           ("soon", None), ("Fri, 31 Dec 2100 23:59:59 GMT", 900)]
+    ("header", "wait_s"), [("1", 1), ("3600", 900), ("99999999999", 900), ("-5", None), ("nan", None), ("0", None),
+                           ("soon", None), ("Fri, 31 Dec 2100 23:59:59 GMT", 900), ("1000000000", 900),
+                           ("Fri, 31 Dec 1999 23:59:59 GMT", None), ("Fri, 99 Dec 99999 99:99:99 GMT", None),
+                           ("1 Jan 99999999999 00:00:00", None)]
 )  # fmt: skip
 def test_retry_after_is_handed_on_up_to_15_minutes_and_never_slept(
     double: LlmServer, provider: Provider, header: str, wait_s: float | None

@@ -13,7 +13,7 @@ import pytest
 from tests.doubles.llm_server import Json, LlmServer, Mood, last_message
 from workers.errors import FileMissing, InvalidArgument, PathNotAllowed, TransientError, UnsupportedFormat
 from workers.services.llm.analysis import analyze
-from workers.services.llm.content import generate
+from workers.services.llm.content import Brief, generate
 from workers.services.llm.documents import read_document
 from workers.services.llm.kept import KeptHere
 from workers.services.llm.models import Voice
@@ -132,7 +132,7 @@ def test_a_glossary_and_the_languages_reach_the_model(double: LlmServer):
 
 
 def test_content_is_asked_for_with_its_kind_tone_and_length(double: LlmServer):
-    result = generate("Our tea", "product_description", VOICE, KeptHere(), tone="witty", length="short")
+    result = generate(Brief("Our tea", "product_description", "witty", "short"), VOICE, KeptHere())
     prompt = last_message(double.requests[0][2])
     assert all(text in prompt for text in ("product description", "Topic: Our tea", "Tone: witty", "about 150 words"))
     assert (result["content_type"], result["words"]) == ("product_description", 4)

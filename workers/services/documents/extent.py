@@ -18,8 +18,6 @@ MAX_COLUMNS = 16_384
 MAX_ROWS = 1_048_576
 _CELLS = re.compile(rb' r="([A-Z]{1,4})(?=[0-9])')
 _LONGER = {count: re.compile(rb' r="[A-Z]{%d}' % (count + 1)) for count in (1, 2)}
-_FAR_CELL = re.compile(rb' r="[A-Z]{1,4}[0-9]{8}')
-"""A cell that claims to be below the last row of every sheet."""
 _WIDTHS = (26, 702, MAX_COLUMNS)
 _ROWS = re.compile(rb'<row(?: [^>]*?)? r="([0-9]{1,12})"')
 _PREFIXED_ROWS = re.compile(rb'<(?:\w+:)?row\s[^>]*?\br="([0-9]{1,12})"')
@@ -53,7 +51,7 @@ def measure(chunks: Callable[[], Iterator[bytes]]) -> Extent:
         cells += plain or window.count(b":c ") + window.count(b"<c>")
         numbers = (_ROWS if plain else _PREFIXED_ROWS).findall(window)
         rows += len(numbers) or window.count(b"row>")
-        claimed = max(claimed, *map(int, numbers), MAX_ROWS + 1 if _FAR_CELL.search(window) else 0)
+        claimed = max(claimed, *map(int, numbers), 0)
         while letters < len(_WIDTHS) and _LONGER[letters].search(window):
             letters += 1
     rough = Extent(cells, max(claimed, rows), max(min(_WIDTHS[letters - 1], cells), 1))

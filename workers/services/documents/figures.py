@@ -22,7 +22,7 @@ def columns(rows: list[Row]) -> Iterator[Column]:
     if width * len(rows) <= _RAGGED * sum(len(values) for _, values in rows):
         padded = (values if len(values) == width else [*values, *[""] * (width - len(values))] for _, values in rows)
         for index, column in enumerate(zip(*padded, strict=True)):
-            filled = [value for value in column if value != ""]
+            filled = [value for value in column if value != ""] if "" in column else list(column)
             if filled:
                 yield index, filled
         return
@@ -36,7 +36,7 @@ def columns(rows: list[Row]) -> Iterator[Column]:
 
 def extent(rows: list[Row], found: list[Column]) -> dict[str, Any]:
     """Tell the used range, from the first to the last cell that has something in it."""
-    filled = [number for number, values in rows if values.count("") != len(values)]
+    filled = [number for number, values in rows if values and (values[-1] != "" or values.count("") != len(values))]
     if not found:
         return {"used_range": None, "rows": 0, "columns": 0, "cells": 0}
     left, right = found[0][0] + 1, found[-1][0] + 1
@@ -80,8 +80,5 @@ def describe(index: int, name: str, filled: list[Cell], rows: int) -> dict[str, 
 
 def numbers_of(filled: list[Cell]) -> list[float]:
     """Take the finite numbers out of a column; true and false are none."""
-    return [
-        float(value)
-        for value in filled
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    ]
+    numbers = [float(value) for value in filled if type(value) is float or type(value) is int]
+    return numbers if math.isfinite(sum(numbers)) else list(filter(math.isfinite, numbers))

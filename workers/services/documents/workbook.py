@@ -121,10 +121,13 @@ def _quick_reader(book: python_calamine.CalamineWorkbook, name: str) -> Callable
         places = 0
         # Its rows count from the sheet's first, its columns from the first that has a cell.
         for number, values in enumerate(sheet.iter_rows(), 1):
-            if values.count("") == len(values):
+            if values[-1:] == [""]:
+                if values.count("") == len(values):
+                    continue
+                while values[-1] == "":
+                    values.pop()
+            elif not values:
                 continue
-            while values[-1] == "":
-                values.pop()
             places += len(values)
             if places > MAX_PLACES:
                 raise TooLarge(f"worksheet {name!a} has more than {MAX_PLACES} places for cells; split the workbook")

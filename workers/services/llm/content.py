@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from workers.services.llm.choices import ContentType, Length, TextFormat, Tone
@@ -32,40 +33,45 @@ _FORMATS: dict[TextFormat, str] = {
 }
 
 
-def generate(
-    topic: str,
-    content_type: ContentType,
-    voice: Voice,
-    kept: Kept,
-    progress: Progress = no_progress,
-    *,
-    tone: Tone = "neutral",
-    length: Length = "medium",
-    text_format: TextFormat = "markdown",
-    audience: str | None = None,
-    language: str | None = None,
-    keywords: list[str] | None = None,
-    instructions: str | None = None,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Brief:
+    """What is to be written; the fields are those of the task."""
+
+    topic: str
+    content_type: ContentType
+    tone: Tone = "neutral"
+    length: Length = "medium"
+    text_format: TextFormat = "markdown"
+    audience: str | None = None
+    language: str | None = None
+    keywords: list[str] | None = None
+    instructions: str | None = None
+
+    def prompt(self) -> str:
+        """Spell it for a model, a line for each wish."""
+        lines = [
+            f"Write {BRIEFS[self.content_type]}.",
+            f"Topic: {self.topic}",
+            f"Tone: {self.tone}.",
+            "" if self.content_type == "social_post" else f"Length: about {LENGTHS[self.length]} words.",
+            f"Readers: {self.audience}." if self.audience else "",
+            f"Language: {self.language}." if self.language else "Write in the language of the topic.",
+            f"Use these words where they fit: {', '.join(self.keywords)}." if self.keywords else "",
+            _FORMATS[self.text_format],
+            f"Also: {self.instructions}" if self.instructions else "",
+        ]
+        return "\n".join(filter(None, lines))
+
+
+def generate(brief: Brief, voice: Voice, kept: Kept, progress: Progress = no_progress) -> dict[str, Any]:
     """Write one text; returns the answer with ``content_type`` and ``words``.
 
     Raises:
         TaskError: As :func:`~workers.services.llm.asking.ask`.
     """
-    lines = [
-        f"Write {BRIEFS[content_type]}.",
-        f"Topic: {topic}",
-        f"Tone: {tone}.",
-        "" if content_type == "social_post" else f"Length: about {LENGTHS[length]} words.",
-        f"Readers: {audience}." if audience else "",
-        f"Language: {language}." if language else "Write in the language of the topic.",
-        f"Use these words where they fit: {', '.join(keywords)}." if keywords else "",
-        _FORMATS[text_format],
-        f"Also: {instructions}" if instructions else "",
-    ]
     system = (
         "You write for a company. Answer with the text alone, without remarks before or after it. "
         "Invent no facts, numbers, names or quotations: leave a [placeholder] where one is needed."
     )
-    answer = ask_once(voice.question("\n".join(filter(None, lines)), system), kept, progress)
-    return answer.as_dict() | {"content_type": content_type, "words": len(answer.content.split())}
+    answer = ask_once(voice.question(brief.prompt(), system), kept, progress)
+    return answer.as_dict() | {"content_type": brief.content_type, "words": len(answer.content.split())}

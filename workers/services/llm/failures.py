@@ -16,6 +16,7 @@ other 4xx, redirects                        ``ProviderRefused``
 from __future__ import annotations
 
 import email.utils
+import math
 import os
 import re
 import ssl
@@ -78,18 +79,26 @@ def read_failure(error: Exception, question: Question) -> TaskError:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read ``Retry-After`` (seconds or a date), at most 15 minutes; None when it is missing or makes no sense."""
+    """Read ``Retry-After`` (seconds or a date), at most 15 minutes.
+
+    None when it is missing, makes no sense, or says "at once": then the queue's own pause is kept, or all tries would
+    be used up within a second.
+    """
     text = headers.get("retry-after", "").strip()
     try:
         seconds = float(text)
     except ValueError:
-        date = email.utils.parsedate_tz(text)
-        if date is None:
-            return None
-        seconds = email.utils.mktime_tz(date) - time.time()
-    if seconds != seconds or seconds < 0:  # noqa: PLR0124  (NaN)
-        return None
-    return min(seconds, MAX_RETRY_AFTER_S)
+        seconds = _seconds_until(text)
+    return min(seconds, MAX_RETRY_AFTER_S) if seconds > 0 else None  # false for NaN, too
+
+
+def _seconds_until(date: str) -> float:
+    """Seconds until an HTTP date; NaN when it is none."""
+    try:
+        parsed = email.utils.parsedate_tz(date)
+        return math.nan if parsed is None else email.utils.mktime_tz(parsed) - time.time()
+    except (ValueError, OverflowError):  # the year 99999, the 99th of January
+        return math.nan
 
 
 def _read_status(status: int, headers: Mapping[str, str], body: object, question: Question) -> TaskError:

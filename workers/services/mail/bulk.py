@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -90,6 +90,19 @@ class _Batch:
     @property
     def open(self) -> list[int]:
         return [index for index, result in enumerate(self.results) if result is None]
+
+    def todo(self, progress: Progress, ends_at: float) -> Iterator[int]:
+        """Go through the open messages, telling of each.
+
+        Raises:
+            Unfinished: The time is up.
+        """
+        todo, total = self.open, len(self.drafts)
+        for done, index in enumerate(todo, total - len(todo)):
+            if time.monotonic() > ends_at:
+                raise Unfinished(done, total)
+            progress(done, total, shown(self.drafts[index].to, 80))
+            yield index
 
 
 def drafts_of_messages(messages: Sequence[BulkMessage], sender: str) -> list[Draft]:
@@ -184,14 +197,10 @@ def send_all(
 
     batch = _Batch(drafts, _settled(client, key, len(drafts)))
     ends_at = time.monotonic() + budget_s
-    todo, total, failures = batch.open, len(drafts), 0
     conversation = None if post.server is None else Conversation(post.server)
+    failures = 0
     try:
-        for count, index in enumerate(todo):
-            done = total - len(todo) + count
-            if time.monotonic() > ends_at:
-                raise Unfinished(done, total)
-            progress(done, total, shown(drafts[index].to, 80))
+        for count, index in enumerate(batch.todo(progress, ends_at)):
             if conversation and count % chunk_size == 0:
                 conversation.close()
             once = Once(client, f"{key}.{index}") if client else None

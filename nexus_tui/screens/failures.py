@@ -1,0 +1,88 @@
+"""Failures: what went wrong, the same at the same place together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from textual import on
+from textual.widget import Widget
+
+from nexus_tui.models import moment
+from nexus_tui.models.text import age, number
+from nexus_tui.screens.cells import Cells, short_task, text
+from nexus_tui.screens.past import PastScreen
+from nexus_tui.widgets.glyphs import spark
+from nexus_tui.widgets.table import Column, Table
+from workers.history.rows import ErrorGroup
+
+MAX_GROUPS = 500
+_SPARK = 12
+
+COLUMNS = (
+    Column("FAILURE", 20, flex=1),
+    Column("COUNT", 7, right=True),
+    Column("OVER TIME", _SPARK),
+    Column("LAST", 11, right=True),
+    Column("TASK", 18, flex=1),
+    Column("FIRST", 11, right=True),
+    Column("PLACE", 22, flex=1),
+    Column("SAYS", 20, flex=2),
+)
+
+
+class FailuresScreen(PastScreen):
+    """Failed runs by type and place of their exception; Enter shows the runs."""
+
+    view = "failures"
+    nothing = "Nothing failed in the last {span}: t looks further back"
+
+    def body(self) -> Iterable[Widget]:
+        """Make the table."""
+        nothing = self.nothing.format(span=self.span)
+        yield Table(COLUMNS, group_cells, group_id, title="Failures", empty=nothing, ageing=True, id="rows")
+
+    def rows_since(self, since: float) -> Sequence[ErrorGroup]:
+        """Read the groups, the largest first."""
+        return self.host.sources.history.failures(since, limit=MAX_GROUPS)
+
+    def name_of_selected(self) -> str:
+        """Return the id of the group's latest run."""
+        group = self.selected()
+        return group.latest_id if group else ""
+
+    @on(Table.Opened)
+    def _opened(self, event: Table.Opened) -> None:
+        self.host.obey(f"tasks {runs_of(event.item, self.span)}")
+
+
+def group_id(group: ErrorGroup) -> str:
+    """Tell groups apart."""
+    return f"{group.type}\n{group.place}"
+
+
+def runs_of(group: ErrorGroup, span: str) -> str:
+    """Write the filter of a group's runs."""
+    words = f'state:failure age:<{span} error:"{_quoted(group.type)}"'
+    return f'{words} task:"{_quoted(group.tasks[0])}"' if len(group.tasks) == 1 and group.tasks[0] != "?" else words
+
+
+def group_cells(group: ErrorGroup) -> Cells:
+    """Draw a group."""
+    now = moment.now().timestamp()
+    tasks = short_task(group.tasks[0]) or "?"
+    more = f" +{len(group.tasks) - 1}" if len(group.tasks) > 1 else ""
+    return (
+        (("✗ ", "bad"), *text(group.type, "bad")),
+        ((number(group.count), "strong"),),
+        spark(group.per_slice, _SPARK, "bad"),
+        ((f"{age(now - group.last_at)} ago", "plain"),),
+        (*text(tasks), (more, "dim")),
+        ((f"{age(now - group.first_at)} ago", "dim"),),
+        text(group.place or "–", "dim"),
+        text(group.message.partition(": ")[2].partition("\n")[0], "dim"),
+    )
+
+
+def _quoted(value: Any) -> str:
+    return str(value).replace('"', "*").replace("\\", "*")

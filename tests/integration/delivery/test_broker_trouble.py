@@ -1,0 +1,149 @@
+"""A broker that refuses, forgets, or is somebody else now; and the addresses that lead to one by a detour."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import json
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import redis
+from celery import Celery
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from kombu import Exchange, Queue
+from kombu.transport import TRANSPORT_ALIASES
+
+from benchmarks.faults.malformed import message
+from benchmarks.faults.proxy import Proxy
+from config.paths import Paths
+from config.settings import embedded_password
+from workers.delivery import keys
+
+PING = "workers.maintenance_tasks.health_check"
+
+
+def submit(stack: Any) -> subprocess.CompletedProcess[str]:
+    """Submit a run by the command line."""
+    command = [sys.executable, "-m", "nexus_tui", "submit", PING, "--json"]
+    return subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_broker_that_becomes_a_replica_refuses_submits_and_workers_go_on_when_it_leads_again(stack: Any) -> None:
+    other = stack.server("appendonly no")
+    port = stack.server("appendonly no")
+    stack.environment["NEXUS_REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
+    worker = stack.worker()
+    with redis.Redis(port=port) as broker:
+        broker.lpush("default_queue:5", json.dumps(message("t.note", ("before",))))
+        stack.until(lambda: broker.get("done:before") == b"1")
+        broker.replicaof("127.0.0.1", str(other))
+        refused = submit(stack)
+        assert (refused.returncode, refused.stdout) == (3, "")
+        assert "nothing was queued" in refused.stderr
+        stack.until(lambda: "You can't write against a read only replica" in stack.log("w"))
+        broker.replicaof("NO", "ONE")
+        broker.lpush("default_queue:5", json.dumps(message("t.note", ("after",))))
+        stack.until(lambda: broker.get("done:after") == b"1", 15)
+    assert worker.poll() is None
+
+
+def test_out_of_memory_refuses_submits_and_loses_nothing(stack: Any) -> None:
+    worker = stack.worker()
+    stack.publish("t.note", "running", 1)
+    stack.until(lambda: stack.count("started:running"))
+    stack.client.config_set("maxmemory", "1")
+    refused = submit(stack)
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert "nothing was queued" in refused.stderr
+    stack.client.config_set("maxmemory", "0")
+    stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")))
+    stack.publish("t.note", "after")
+    stack.until(lambda: stack.count("done:after") == 1)
+    assert worker.poll() is None
+
+
+def test_an_emptied_broker_is_worked_with_as_if_it_were_new(stack: Any) -> None:
+    worker = stack.worker()
+    stack.publish("t.note", "long", 1)
+    stack.until(lambda: stack.count("started:long"))
+    stack.client.flushall()
+    stack.publish("t.note", "after")
+    stack.until(lambda: stack.count("done:after") == 1)
+    stack.until(lambda: stack.client.hexists(keys.LEASES, "w@test"))
+    assert worker.poll() is None
+
+
+def test_tls_with_a_certificate_of_our_own(stack: Any) -> None:
+    certificate = _certificate(stack.home)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    proxy = Proxy(Paths.of(stack.home).broker_socket, context)
+    password = embedded_password(Paths.of(stack.home))
+    options = f"ssl_cert_reqs=required&ssl_ca_certs={certificate}"
+    stack.environment["NEXUS_REDIS_URL"] = f"rediss://:{password}@127.0.0.1:{proxy.port}/0?{options}"
+    try:
+        worker = stack.worker()
+        stack.publish("t.note", "over tls")
+        stack.until(lambda: stack.count("done:over tls") == 1)
+        worker.kill()
+        worker.wait(10)
+    finally:
+        proxy.close()
+
+
+def test_sentinel_names_the_broker_and_the_fetch_is_ours(stack: Any) -> None:
+    primary = stack.server("appendonly no")
+    sentinel = stack.server(
+        f"sentinel monitor main 127.0.0.1 {primary} 1", "sentinel down-after-milliseconds main 1000"
+    )
+    TRANSPORT_ALIASES["sentinel"] = "workers.delivery.transport:SentinelTransport"
+    app = Celery("producer", broker=f"sentinel://127.0.0.1:{sentinel}")
+    app.conf.update(
+        broker_transport_options={
+            "priority_steps": list(range(10)),
+            "sep": ":",
+            "master_name": "main",
+            "nexus_node": "w@test",
+        },
+        task_queues=[Queue("default_queue", Exchange("default_queue"), routing_key="default_queue")],
+    )
+    taken: list[Any] = []
+    with redis.Redis(port=primary) as broker, app.connection_for_read() as connection:
+        app.send_task("t.note", ("x",), queue="default_queue", priority=5)
+        assert broker.hget(keys.COUNTERS, keys.SUBMITTED) == b"1"
+        with connection.Consumer(list(app.amqp.queues.values()), callbacks=[lambda _, m: taken.append(m)]):
+            stack.until(lambda: connection.drain_events(timeout=5) or taken)
+            assert broker.hlen(keys.in_flight("w@test")) == 1
+            taken[0].ack()
+            assert broker.hlen(keys.in_flight("w@test")) == 0
+    app.close()
+
+
+def _certificate(folder: Path) -> Path:
+    """Make a certificate for 127.0.0.1 that vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "certificate.pem"
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(key.private_bytes(*plain) + certificate.public_bytes(serialization.Encoding.PEM))
+    return file

@@ -1,0 +1,44 @@
+"""Views of the past: figures over a span of time, and the way from them to the runs."""
+
+from nexus_tui.screens.failures import runs_of
+from tests.tui import fakes
+from tests.tui.conftest import opened, shows, the_app
+from workers.history.filters import parse
+from workers.history.rows import ErrorGroup
+
+
+async def test_enter_on_a_failure_shows_its_runs() -> None:
+    async with opened(fakes.busy()) as pilot:
+        await pilot.press("4")
+        await shows(pilot, "RateLimited")
+        await pilot.press("enter")
+        await shows(pilot, '/state:failure age:<24h error:"RateLimited"')
+
+
+async def test_enter_on_a_task_shows_its_runs() -> None:
+    async with opened(fakes.busy()) as pilot:
+        await pilot.press("7")
+        await shows(pilot, "128,412")
+        await pilot.press("j", "enter")
+        await shows(pilot, '/age:<24h task:"workers.file_tasks.process_pdf"')
+
+
+async def test_t_takes_another_span_and_what_is_older_goes() -> None:
+    async with opened(fakes.busy()) as pilot:
+        await pilot.press("4")
+        await shows(pilot, "the last 24h", "MailRefused")
+        for span in ("7d", "30d", "1h"):
+            await pilot.press("t")
+            await shows(pilot, f"the last {span}")
+        app = the_app(pilot)
+        history = app.sources.history
+        history.groups = [group for group in fakes.busy().history.groups if group.count > 1000]  # type: ignore[attr-defined]
+        history.number += 1  # type: ignore[attr-defined]
+        await pilot.press("r")
+        await shows(pilot, "RateLimited")
+
+
+def test_the_filter_of_a_group_can_be_read_whatever_its_type_is() -> None:
+    for kind in ("Timeout", 'a "quoted" one', "back\\slash", "OR", "(", "-x", "*"):
+        group = ErrorGroup(kind, "", 1, 0, 0, kind, ('odd "task" (',), "an-id")
+        parse(runs_of(group, "24h"))

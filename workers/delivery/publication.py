@@ -1,0 +1,40 @@
+"""What the script that publishes a message is given."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, cast
+
+from kombu.utils.json import dumps
+
+from workers.delivery import guard, keys
+
+
+def is_run(message: guard.Json) -> bool:
+    """Tell whether a message starts a run."""
+    headers: Any = message.get("headers")
+    return isinstance(headers, dict) and "task" in headers
+
+
+def publication(
+    message: guard.Json, queue: str, list_name: str, priority: int, prefix: str
+) -> tuple[list[str], list[Any]]:
+    """Make the keys and arguments of :data:`workers.delivery.scripts.PUBLISH`; names the publication in the message.
+
+    Args:
+        message: Of a run.
+        queue: Where it goes.
+        list_name: The queue's list of its priority.
+        priority: Its priority.
+        prefix: kombu's ``global_keyprefix``.
+    """
+    headers = cast("guard.Json", message["headers"])
+    # kombu keeps the properties, and nothing else, when it tries the same publication again
+    name = message["properties"].setdefault(keys.PUBLICATION, uuid.uuid4().hex)
+    payload: str = dumps(message)
+    due_at = guard.due_at(headers)
+    member = b"" if due_at is None else keys.delayed_member(priority, payload.encode())
+    names = [list_name, keys.wake(queue), keys.COUNTERS, keys.delayed(queue), keys.published(str(headers.get("id")))]
+    counter = keys.RETRIED if headers.get("retries") else keys.SUBMITTED
+    due = "" if due_at is None else repr(due_at)
+    return [prefix + key for key in names], [payload, counter, due, member, f"{name} {queue}", keys.REPEAT_S]

@@ -1,0 +1,82 @@
+"""Where in Redis the messages of runs are: in a queue's lists, with a worker, before their time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+
+from config.queues import priority_key
+from workers.delivery import keys
+
+MAX_MESSAGES = 5_000
+"""With more messages than these nobody is looked for: reading them would hold up the recorder."""
+
+STOCK_IN_FLIGHT = "unacked"
+_PRIORITIES = range(10)
+_ID = re.compile(rb'"id": ?"([^"\\]{1,255})"')
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a message is: ``waiting`` in a list of a queue, with its priority, or not."""
+
+    is_waiting: bool
+    queue: str | None = None
+    priority: int | None = None
+
+
+def locate(client: redis.Redis, queues: Iterable[str]) -> dict[str, Whereabouts] | None:
+    """Find all messages of some queues, and those that workers hold, by the ids of their runs.
+
+    Returns:
+        None when there are too many to look.
+
+    Raises:
+        redis.RedisError: The broker doesn't answer.
+    """
+    names = sorted(set(queues))
+    lists = [(queue, priority, priority_key(queue, priority)) for queue in names for priority in _PRIORITIES]
+    hashes = [STOCK_IN_FLIGHT, *(keys.in_flight(node.decode("utf-8", "replace")) for node in _nodes(client))]
+    delayed = [keys.delayed(queue) for queue in names]
+    if _count(client, [key for _, _, key in lists], hashes, delayed) > MAX_MESSAGES:
+        return None
+    pipeline: Any = client.pipeline(transaction=True)  # one instant: a message that moves is seen once
+    for _, _, key in lists:
+        pipeline.lrange(key, 0, -1)
+    for key in hashes:
+        pipeline.hvals(key)
+    for key in delayed:
+        pipeline.zrange(key, 0, -1)
+    replies: list[Any] = pipeline.execute(raise_on_error=False)
+    found: dict[str, Whereabouts] = {}
+    for reply in replies[len(lists) :]:
+        found |= dict.fromkeys(_ids(reply), Whereabouts(is_waiting=False))
+    for (queue, priority, _), reply in zip(lists, replies, strict=False):
+        found |= dict.fromkeys(_ids(reply), Whereabouts(True, queue, priority))
+    return found
+
+
+def _nodes(client: redis.Redis) -> list[bytes]:
+    return cast("list[bytes]", client.hkeys(keys.LEASES))
+
+
+def _count(client: redis.Redis, lists: list[str], hashes: list[str], delayed: list[str]) -> int:
+    pipeline: Any = client.pipeline(transaction=False)
+    for key in lists:
+        pipeline.llen(key)
+    for key in hashes:
+        pipeline.hlen(key)
+    for key in delayed:
+        pipeline.zcard(key)
+    return sum(size for size in pipeline.execute(raise_on_error=False) if isinstance(size, int))
+
+
+def _ids(messages: Any) -> Iterator[str]:
+    for message in cast("list[bytes]", messages) if isinstance(messages, list) else ():
+        match = _ID.search(message)
+        if match:
+            yield match[1].decode("utf-8", "replace")
