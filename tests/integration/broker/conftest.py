@@ -102,8 +102,10 @@ class NoHistory:
 def running_broker() -> Iterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="nx") as home, pytest.MonkeyPatch.context() as patch:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("NEXUS_")}
-        environment |= {"NEXUS_HOME": home, "PYTHONPATH": str(ROOT)}
+        # Stock delivery: what is said of it here must hold for any Celery application.
+        environment |= {"NEXUS_HOME": home, "NEXUS_DELIVERY": "stock", "PYTHONPATH": str(ROOT)}
         patch.setenv("NEXUS_HOME", home)
+        patch.setenv("NEXUS_DELIVERY", "stock")
         patch.delenv("NEXUS_REDIS_URL", raising=False)
         settings.cache_clear()
         server = subprocess.Popen(

@@ -145,7 +145,7 @@ def test_messages_published_and_taken_meanwhile_keep_their_order(
         while not stop.wait(0.002):
             stack.redis.lpush(f"{QUEUE}:5", message(number, 5, "other.task"))
             number += 2
-            for step in (5, 6):
+            for step in (5, 6) if len(taken) < 50 else ():  # never more than what is not laid over
                 if raw := stack.redis.rpop(f"{QUEUE}:{step}"):
                     taken.append(json.loads(base64.b64decode(json.loads(raw)["body"]))[0][0])
                     break
