@@ -25,7 +25,7 @@ from typing import IO, Any, cast
 import redis
 
 CHUNK_BYTES = 1 << 18
-MEMORY_BYTES = 8_000_000
+MEMORY_BYTES = 2_000_000
 """Kept in memory; what is more goes to the file."""
 
 FILE_BYTES = 2_000_000_000

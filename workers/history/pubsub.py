@@ -40,7 +40,7 @@ from workers.history.store import Store
 log = logging.getLogger("nexus.recorder")
 
 EVENT_EXCHANGE = "celeryev"
-BATCH = 2_000
+BATCH = 1_000
 WAIT_S = 0.5
 GATHER_S = 0.05
 """A few events wait so long for more: one write for all."""
