@@ -137,6 +137,7 @@ def running_broker() -> Iterator[Stack]:
 @pytest.fixture
 def stack(running_broker: Stack) -> Iterator[Stack]:
     running_broker.redis.flushdb()
+    running_broker.environment.pop("NEXUS_DELIVERY", None)
     yield running_broker
     for process in list(running_broker.processes):
         running_broker.end(process, signal.SIGKILL)
