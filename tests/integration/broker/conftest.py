@@ -49,6 +49,14 @@ class Stack:
     environment: dict[str, str]
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
+    def as_stock(self) -> None:
+        """Let workers that are started from now on use stock delivery, and put delayed messages where they look."""
+        self.environment["NEXUS_DELIVERY"] = "stock"
+        delayed: Any = self.redis.zrange("nexus:delayed:default_queue", 0, -1)
+        for member in delayed:
+            self.redis.lpush("default_queue:5", member[1:])
+        self.redis.delete("nexus:delayed:default_queue")
+
     def worker(self, queue: str = "default_queue", concurrency: int = 2, name: str = "w", *more: str) -> Any:
         command = [sys.executable, "-m", "celery", "-A", "config.celery_config", "worker", "-Q", queue]
         command += ["-n", f"{name}@test", "-c", str(concurrency), "-I", "tests.integration.broker.jobs"]
@@ -131,6 +139,7 @@ def running_broker() -> Iterator[Stack]:
 @pytest.fixture
 def stack(running_broker: Stack) -> Iterator[Stack]:
     running_broker.redis.flushdb()
+    running_broker.environment.pop("NEXUS_DELIVERY", None)
     yield running_broker
     for process in list(running_broker.processes):
         running_broker.end(process, signal.SIGKILL)

@@ -42,9 +42,10 @@ def test_queues_count_by_priority_and_tell_the_oldest(stack: Stack) -> None:
 def test_what_a_stock_worker_holds_is_told_with_since_when_until_when_and_by_whom(stack: Stack) -> None:
     from nexus_tui.cli.listings import _held
 
-    stack.worker(concurrency=1)
     running = stack.send(1, 60)
     delayed = stack.send(2, countdown=500)
+    stack.as_stock()
+    stack.worker(concurrency=1)
     control: Any = stack.control()
     wait_until(lambda: len(control.whereabouts([running, delayed])) == 2)
     row = stack.broker().queue("default_queue")

@@ -156,6 +156,7 @@ def test_the_worker_is_frozen(stack: Stack, sources: Sources) -> None:
 
 
 def test_a_killed_workers_message_comes_back_later(stack: Stack, sources: Sources) -> None:
+    stack.as_stock()
     process = stack.worker(concurrency=1)
     run_id = stack.send(1, 60)
     wait_until(lambda: sources.control.whereabouts([run_id]))
