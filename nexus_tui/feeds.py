@@ -16,12 +16,16 @@ from nexus_tui.models.workers import Program, Worker
 from nexus_tui.poller import Feed
 from nexus_tui.screens.host import Troubles
 from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import SourceError
 
 ASK_AGAIN_S = 10.0
 """Programs that left no traces are asked for after so long."""
 
 _SETTLED = frozenset({"RUNNING", "STOPPED", "EXITED", "FATAL"})
 """States of a program that don't pass by themselves."""
+
+TROUBLE_EVERY_S = 5.0
+"""While the history stands still, its recorder is asked why so often."""
 
 LATEST, RUNNING, FAILURES = 200, 50, 50
 
@@ -121,11 +125,18 @@ class Feeds:
 def recent_reader(sources: Sources) -> Callable[[], Recent]:
     """Make a reader of the newest runs that asks for rows only when the history's version has changed."""
     last: list[Recent] = []
+    asked_at = time.monotonic()
 
     def read() -> Recent:
+        nonlocal asked_at
         history = sources.history
         version = history.version()
         if last and last[0].version == version:
+            if time.monotonic() - asked_at >= TROUBLE_EVERY_S:
+                trouble = sources.broker.recorder_trouble()
+                if trouble:
+                    raise SourceError(f"nothing is recorded: {trouble}")
+                asked_at = time.monotonic()
             return last[0]
         last[:] = [
             Recent(

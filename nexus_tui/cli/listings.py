@@ -32,6 +32,8 @@ def status(target: Target, as_json: bool) -> None:
     troubles += [f"{row.name}: {row.verdict}, {row.reason}" for row in workers if row.verdict not in _WELL]
     if supervisor:
         troubles.append(supervisor)
+    if recorder := sources.broker.recorder_trouble():
+        troubles.append(f"nothing is recorded: {recorder}")
     if as_json:
         print_json(
             {

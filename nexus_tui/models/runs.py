@@ -90,3 +90,18 @@ class LifeEvent:
     at: datetime
     event: str
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Some runs that match a filter, newest first.
+
+    Attributes:
+        runs: The page.
+        total: How many match; at least so many where ``looked_to`` is set.
+        looked_to: Time ran out: only runs since then were looked at. None: all were.
+    """
+
+    runs: tuple[Run, ...]
+    total: int
+    looked_to: datetime | None = None

@@ -13,8 +13,8 @@ from textual.message import Message as TextualMessage
 from textual.timer import Timer
 from textual.widget import Widget
 
-from nexus_tui.models.runs import Run
-from nexus_tui.models.text import safe_text
+from nexus_tui.models.runs import RunPage
+from nexus_tui.models.text import clock, safe_text
 from nexus_tui.poller import Feed
 from nexus_tui.screens import cells
 from nexus_tui.screens.operations import RunOperations
@@ -25,6 +25,9 @@ from nexus_tui.widgets.table import PAGE, Table
 FILTER_HINT = "state:failure queue:ai task:*pdf* worker:ai@* runtime:>30s age:<1h -state:retry (a OR b)"
 NO_RUNS = "No runs yet: press n to submit one"
 
+BUDGET_S = 2.0
+"""Few filters need to look at each run of a long history; the page then says how far it looked."""
+
 _TYPING_PAUSE_S = 0.15
 
 
@@ -33,8 +36,7 @@ class _Page:
     filter_text: str
     version: int
     offset: int
-    total: int
-    runs: tuple[Run, ...]
+    found: RunPage
 
 
 class TasksScreen(RunOperations):
@@ -94,12 +96,14 @@ class TasksScreen(RunOperations):
         table = self.query_one("#rows", Table)
         if self._feed is None:
             return
-        page = self._feed.reading.value
+        page, looked_to = self._feed.reading.value, None
         if page is not None and page.filter_text == self.filter_text:
             no_runs = self.no_runs(NO_RUNS)
             table.empty = "No run matches: / to change the filter" if self.filter_text else no_runs
-            table.show(page.runs, offset=page.offset, total=page.total)
-        table.say(stale=self._feed.trouble(now))
+            table.show(page.found.runs, offset=page.offset, total=page.found.total)
+            looked_to = page.found.looked_to
+        note = f"looked back to {clock(looked_to, now)}: narrow the filter" if looked_to else ""
+        table.say(stale=self._feed.trouble(now), note=note)
 
     def selected(self) -> Any:
         """Return the run under the cursor."""
@@ -163,7 +167,7 @@ class TasksScreen(RunOperations):
     @work(thread=True, exclusive=True, group="filter")
     def _check(self, text: str, *, enter: bool) -> None:
         try:
-            self.host.sources.history.count(text)
+            self.host.sources.history.check(text)
         except SourceError as error:
             place = getattr(error, "position", None)
             self.post_message(self.Checked(text, safe_text(str(error), 300), place))
@@ -196,8 +200,9 @@ class TasksScreen(RunOperations):
         last = self._feed.reading.value if self._feed else None
         if last and (last.filter_text, last.version, last.offset) == (text, version, offset):
             return last
-        total = history.count(text)
-        if last and last.filter_text == text and offset:
-            offset += max(total - last.total, 0)  # rows came in at the top: the same runs are further down
-            self._offset = offset
-        return _Page(text, version, offset, total, tuple(history.runs(text, PAGE, offset)))
+        found = history.page(text, PAGE, offset, BUDGET_S)
+        grown = max(found.total - last.found.total, 0) if last and last.filter_text == text and offset else 0
+        if grown:  # rows came in at the top: the same runs are further down
+            offset = self._offset = offset + grown
+            found = history.page(text, PAGE, offset, BUDGET_S)
+        return _Page(text, version, offset, found)

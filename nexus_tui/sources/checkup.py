@@ -13,6 +13,7 @@ from config.broker_url import BrokerUrl
 from nexus_tui.models.checkup import Finding
 from nexus_tui.sources.broker.connection import connect, reaching
 from workers.history.schema import lock_path
+from workers.history.trouble import trouble
 
 FREE_DISK_BYTES = 500_000_000
 CLOCK_S = 2.0
@@ -43,7 +44,7 @@ class CheckupSource:
         client = connect(self.url, attempts=2)
         try:
             with reaching(self.url):
-                return (*self._broker(client), self._clock(client), self._disk(), self._recorder())
+                return (*self._broker(client), self._clock(client), self._disk(), self._recorder(client))
         finally:
             client.close()
 
@@ -103,7 +104,10 @@ class CheckupSource:
             "make room: without it neither broker nor history can write",
         )
 
-    def _recorder(self) -> Finding:
+    def _recorder(self, client: redis.Redis) -> Finding:
+        why = trouble(client)
+        if why:
+            return Finding("recorder", False, f"writes nothing: {why}", "it goes on by itself once that has passed")
         try:
             age_s = max(0.0, time.time() - lock_path(self.history).stat().st_mtime)
         except OSError:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nexus_tui.models.runs import LifeEvent, Progress, Run
+from nexus_tui.models.runs import LifeEvent, Progress, Run, RunPage
 from nexus_tui.sources.errors import Invalid, NotFound, Unreachable
 from workers.history import changes, figures
 from workers.history.errors import FilterError, HistoryError
+from workers.history.filters import parse
 from workers.history.queries import SILENT_WORKERS, History
 from workers.history.rows import ErrorGroup, Gap, HistoryRun, Slice, TaskStats
 from workers.history.schema import lock_path
@@ -84,6 +85,24 @@ class HistorySource:
         """Count the runs that match a filter; raises as :meth:`runs`."""
         with _translated():
             return self._history.count(filter_text)
+
+    def check(self, filter_text: str) -> None:
+        """Make sure that a filter can be understood; raises as :meth:`runs`."""
+        with _translated():
+            parse(filter_text)
+
+    def page(self, filter_text: str, limit: int, offset: int, budget_s: float) -> RunPage:
+        """Return a page of the runs that match a filter and their number, as far as they are found in some time.
+
+        Raises as :meth:`runs`.
+        """
+        with _translated():
+            found = self._history.page(filter_text, limit, offset, budget_s=budget_s)
+            counted = self._history.count_within(filter_text, budget_s / 4)
+        now = time.time()
+        total = max(counted.count, offset + len(found.runs))
+        looked_to = None if found.is_complete else _time(found.looked_to)
+        return RunPage(tuple(_run(run, now) for run in found.runs), total, looked_to)
 
     def run(self, id_or_prefix: str) -> Run:
         """Return the run of this id, or the only one whose id begins so.

@@ -12,7 +12,7 @@ from nexus_tui.models.actions import TargetOutcome
 from nexus_tui.models.audit import Undoable
 from nexus_tui.models.broker import Message, QueueStats
 from nexus_tui.models.catalog import Submitted, TaskParameter, TaskType
-from nexus_tui.models.runs import Progress, Run
+from nexus_tui.models.runs import Progress, Run, RunPage
 from nexus_tui.models.workers import Child, Program, Worker
 from nexus_tui.sources import Sources
 from nexus_tui.sources.broker.edits import Delete, MoveTo
@@ -86,6 +86,7 @@ class FakeBroker:
     rows: tuple[QueueStats, ...] = ()
     waiting: dict[str, list[Message]] = field(default_factory=dict)
     problem: str = ""
+    recorder: str = ""
     changed: list[tuple[str, Any]] = field(default_factory=list)
     audit: FakeAudit = field(default_factory=FakeAudit)
     changes: tuple[Undoable, ...] = ()
@@ -93,6 +94,10 @@ class FakeBroker:
     def describe(self) -> str:
         self._fail()
         return "valkey 9.1.2 unix socket"
+
+    def recorder_trouble(self) -> str:
+        self._fail()
+        return self.recorder
 
     def queues(self, consumers: Any = None) -> tuple[QueueStats, ...]:
         self._fail()
@@ -223,6 +228,7 @@ class FakeHistory:
     rows: list[Run] = field(default_factory=list)
     asked: list[tuple[str, int, int]] = field(default_factory=list)
     number: int = 1
+    looked_to: datetime | None = None
     groups: list[ErrorGroup] = field(default_factory=list)
     figures: list[TaskStats] = field(default_factory=list)
 
@@ -230,8 +236,11 @@ class FakeHistory:
         self.asked.append((filter_text, limit, offset))
         return self._found(filter_text)[offset : offset + limit]
 
-    def count(self, filter_text: str = "") -> int:
-        return len(self._found(filter_text))
+    def check(self, filter_text: str) -> None:
+        self._found(filter_text)
+
+    def page(self, filter_text: str, limit: int, offset: int, budget_s: float) -> RunPage:
+        return RunPage(tuple(self.runs(filter_text, limit, offset)), len(self._found(filter_text)), self.looked_to)
 
     def run(self, id_prefix: str) -> Run:
         for run in self.rows:

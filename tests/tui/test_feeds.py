@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from nexus_tui.feeds import essence_of_queues, program_reader
+from nexus_tui import feeds
+from nexus_tui.feeds import essence_of_queues, program_reader, recent_reader
 from nexus_tui.models.broker import QueueStats
 from nexus_tui.models.workers import Program
+from nexus_tui.sources.errors import SourceError
+from tests.tui import fakes
 
 QUEUE = QueueStats("ai_queue", 0, (0,) * 10, in_flight=0, in_per_s=0.13, out_per_s=0.13, history=(0, 0))
 
@@ -41,6 +44,18 @@ def test_what_looks_the_same_is_no_change(later: QueueStats):
 )
 def test_what_looks_different_is_a_change(later: QueueStats):
     assert essence_of_queues((later,)) != essence_of_queues((QUEUE,))
+
+
+def test_a_recorder_in_trouble_is_told_and_the_runs_stay(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(feeds, "TROUBLE_EVERY_S", 0.0)
+    stack = fakes.busy()
+    read = recent_reader(stack.sources())
+    assert read().latest == read().latest
+    stack.broker.recorder = "the disk is full"
+    with pytest.raises(SourceError, match="nothing is recorded: the disk is full"):
+        read()
+    stack.broker.recorder = ""
+    assert read().latest
 
 
 class _Supervisor:

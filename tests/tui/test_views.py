@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from textual import events
 from textual.keys import _character_to_key
@@ -180,6 +181,13 @@ async def test_the_command_line_filters_tasks():
         await pilot.press("colon", *"tasks", "space", *"state", "colon", *"failure", "enter")
         screen = await shows(pilot, "/state:failure", "FAILURE")
     assert "SUCCESS" not in screen
+
+
+async def test_a_search_that_ran_out_of_time_says_how_far_it_looked():
+    stack = fakes.busy()
+    stack.history.looked_to = fakes.NOW - timedelta(hours=2)
+    async with opened(stack, view="tasks") as pilot:
+        await shows(pilot, f"looked back to {stack.history.looked_to:%H:%M:%S}: narrow the filter")
 
 
 async def test_an_unknown_command_says_which_there_are():

@@ -7,7 +7,6 @@ damaged file from the stream, and ends on SIGTERM after the batch at hand.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import gc
 import logging
@@ -35,6 +34,7 @@ from workers.history.record import Event
 from workers.history.retention import Retention
 from workers.history.schema import lock_path, set_aside
 from workers.history.store import Store
+from workers.history.trouble import tell_trouble
 from workers.history.writer import FIELD
 
 log = logging.getLogger("nexus.recorder")
@@ -46,7 +46,6 @@ BATCH_BYTES = 8_000_000
 BLOCK_MS = 1_000
 RETRY_S = 1.0
 LOOK_EVERY_S = 1.0
-TROUBLE_FOR_S = 60
 START = "0-0"
 
 GC_THRESHOLD = (100_000, 50, 100)
@@ -194,22 +193,6 @@ class Recorder:
     def _touch(self) -> None:
         """Say that everything is recorded as of now: by the lock file's time, which costs no write to the history."""
         os.utime(self._lock.fileno())
-
-
-def tell_trouble(client: redis.Redis, what: str) -> None:
-    """Say in Redis why nothing is recorded now, for those who look at the history."""
-    with contextlib.suppress(redis.RedisError, OSError):
-        client.set(RECORDER_TROUBLE, what[:500], ex=TROUBLE_FOR_S)
-
-
-def trouble(client: redis.Redis) -> str | None:
-    """Return why nothing is recorded now, in one line; None when all is well.
-
-    Raises:
-        redis.RedisError: The broker doesn't answer.
-    """
-    text = cast("bytes | None", client.get(RECORDER_TROUBLE))
-    return None if text is None else text.decode("utf-8", "replace").replace("\n", " ")
 
 
 def _decoded(fields: Any) -> Event | bytes:

@@ -26,6 +26,7 @@ from nexus_tui.sources.broker.observe import Observer
 from nexus_tui.sources.broker.select import Selector
 from nexus_tui.sources.broker.surgery import Surgeon
 from nexus_tui.sources.errors import Invalid, NotFound
+from workers.history.trouble import trouble
 
 _REGISTRY = tuple(spec.name for spec in QUEUES)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -95,6 +96,11 @@ class BrokerSource:
         version = info.get(f"{kind}_version") or info.get("redis_version", "?")
         place = "unix socket" if self.url.path else f"{self.url.host}:{self.url.port}"
         return f"{kind} {version} {place}"
+
+    def recorder_trouble(self) -> str:
+        """Read what keeps the recorder from writing the history, in its own words; empty when nothing does."""
+        with reaching(self.url):
+            return trouble(self._reader) or ""
 
     def queues(self, consumers: Mapping[str, tuple[str, ...]] | None = None) -> tuple[QueueStats, ...]:
         """Read every queue in one round trip.

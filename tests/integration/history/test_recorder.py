@@ -12,7 +12,7 @@ import pytest
 from tests.integration.history.conftest import Stack
 from workers.history import figures
 from workers.history.queries import History
-from workers.history.recorder import trouble
+from workers.history.trouble import trouble
 from workers.history.writer import StreamWriter
 
 pytestmark = pytest.mark.timeout(120)
