@@ -62,6 +62,7 @@ class FetchMixin(_Channel):
         self._acknowledged_queues: set[str] = set()
         self._fetched: FetchedTag | None = None
         self._fetch_id = ""
+        self._unanswered = ""
         self._is_waiting = False
         self._wait_s = IDLE_WAIT_S
         self._send_script = True
@@ -110,13 +111,32 @@ class FetchMixin(_Channel):
         queues: list[str] = self._queue_cycle.consume(len(self.active_queues))
         if not queues or monotonic() < self._refused_until:
             return
-        connection = self._in_poll = self.client.connection
+        connection = self.client.connection
+        before = connection._sock
+        connection.check_health()
+        if connection._sock is not before or not self._has_given_back():
+            return  # connected anew: the event loop has to learn of it first
+        self._in_poll = connection
         self._brpop_sent_at = monotonic()
         commands = [self._fetch_command(queues)]
         if self._is_waiting:  # the server fetches as soon as it is woken: one way there and back
             names = [self.global_keyprefix + keys.wake(queue) for queue in queues]
             commands.insert(0, ("BRPOP", *names, self._wait_s))
-        connection.send_packed_command(connection.pack_commands(commands))
+        self._unanswered = self._fetch_id
+        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+
+    def _has_given_back(self) -> bool:
+        """Put back what a fetch took whose answer was lost with its connection; False when that has to wait."""
+        if self._unanswered:
+            lost = f"{self._unanswered} "
+            try:
+                for tag in [tag for tag in self.in_flight.entries() if tag.startswith(lost)]:
+                    self.in_flight.restore(tag)
+            except (redis.RedisError, OSError) as error:
+                logger.warning("what a lost answer held is in flight until the broker is back: %s", error)
+                return False
+            self._unanswered = ""
+        return True
 
     def _fetch_command(self, queues: list[str]) -> tuple[Any, ...]:
         prefix = self.global_keyprefix
@@ -138,6 +158,10 @@ class FetchMixin(_Channel):
             if was_waiting:
                 self._read_wake(**options)
             answer = self._read_fetched(**options)
+            self._unanswered = ""
+        except Empty:
+            self._unanswered = ""
+            raise
         finally:
             self._in_poll = None
             self._flush_brpop_reauth()
