@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import redis
+from celery.exceptions import NotRegistered
 from celery.utils.log import get_logger
 from celery.worker.consumer import Consumer as CeleryConsumer
 from kombu.exceptions import ContentDisallowed, DecodeError
@@ -81,7 +82,7 @@ class Consumer(_Consumer):
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Set aside a run of a task that this worker does not know: it may be there after the next deployment."""
         name = str(message.headers.get("task") or exc)
-        self.set_aside(message, "unknown task", LookupError(f"this worker has no task {name}"))
+        self.set_aside(message, "unknown task", NotRegistered(name))
 
     def set_aside(self, message: Any, reason: str, problem: Exception) -> None:
         """Make a message a dead letter, and let its run end as FAILURE."""
@@ -97,6 +98,6 @@ class Consumer(_Consumer):
         channel.in_flight.bury(tag, reason, detail, id=run_id, task=task)
         channel.qos.forget(tag)
         try:
-            rescue.fail(self.app, known, LookupError(detail) if reason != "malformed" else ValueError(detail))
+            rescue.fail(self.app, known, problem if reason == "unknown task" else ValueError(detail))
         except (redis.RedisError, OSError) as error:
             logger.warning("can't store that %s failed: %s", run_id, error)

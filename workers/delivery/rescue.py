@@ -95,7 +95,12 @@ def fail(app: Celery, message: guard.Json | None, error: Exception) -> None:
         app.backend.store_result(run_id, error, "FAILURE")  # pyright: ignore[reportAttributeAccessIssue]
     dispatcher: Any = app.events.default_dispatcher()
     with dispatcher as events:
-        events.send("task-failed", uuid=run_id, exception=repr(error), traceback="")
+        events.send("task-failed", uuid=run_id, exception=_spelled(error), traceback="")
+
+
+def _spelled(error: Exception) -> str:
+    """Spell an error as Celery's events do; ``NotRegistered`` has a ``repr`` of its own."""
+    return f"{type(error).__name__}({error.args[0]!r})" if error.args else repr(error)
 
 
 def _deliveries(message: guard.Json) -> list[dict[str, Any]]:

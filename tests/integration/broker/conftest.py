@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,16 @@ class Stack:
         for member in delayed:
             self.redis.lpush("default_queue:5", member[1:])
         self.redis.delete("nexus:delayed:default_queue")
+
+    def as_reliable(self) -> None:
+        """Put messages with a time where workers with reliable delivery look for them."""
+        waiting: Any = self.redis.lrange("default_queue:5", 0, -1)
+        for message in waiting:
+            eta = json.loads(message)["headers"]["eta"]
+            if eta:
+                self.redis.lrem("default_queue:5", 1, message)
+                due = datetime.fromisoformat(eta).timestamp()
+                self.redis.zadd("nexus:delayed:default_queue", {b"5" + message: due})
 
     def worker(self, queue: str = "default_queue", concurrency: int = 2, name: str = "w", *more: str) -> Any:
         command = [sys.executable, "-m", "celery", "-A", "config.celery_config", "worker", "-Q", queue]
@@ -139,7 +150,7 @@ def running_broker() -> Iterator[Stack]:
 @pytest.fixture
 def stack(running_broker: Stack) -> Iterator[Stack]:
     running_broker.redis.flushdb()
-    running_broker.environment.pop("NEXUS_DELIVERY", None)
+    running_broker.environment["NEXUS_DELIVERY"] = "stock"
     yield running_broker
     for process in list(running_broker.processes):
         running_broker.end(process, signal.SIGKILL)

@@ -231,6 +231,7 @@ def test_a_delayed_run_gets_another_time_and_back(stack: Stack) -> None:
     history: Any = NoHistory()
     sources = Sources(stack.broker(), stack.control(), history, unused, unused)
     run_id = stack.send(1, eta=datetime(2100, 1, 1, tzinfo=UTC))
+    stack.as_reliable()
     raw = stack.redis.zrange("nexus:delayed:default_queue", 0, -1)[0][1:]
     later = datetime(2100, 1, 2, tzinfo=UTC)
     outcome = ChangeTime((run_id[:12],), later).run(sources)

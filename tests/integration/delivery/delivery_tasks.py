@@ -23,7 +23,7 @@ def client() -> redis.Redis:
     return redis.Redis.from_url(settings().broker.redis_py)
 
 
-@celery_app.task(name="t.note", queue="default_queue", max_retries=3)
+@celery_app.task(name="t.note", shared=False, queue="default_queue", max_retries=3)
 def note(name: str, seconds: float = 0.0) -> str:
     """Count a start, wait, count an end, and append the name to the order of ends."""
     traces = client()
@@ -34,7 +34,7 @@ def note(name: str, seconds: float = 0.0) -> str:
     return name
 
 
-@celery_app.task(name="t.poison", queue="default_queue", max_retries=5)
+@celery_app.task(name="t.poison", shared=False, queue="default_queue", max_retries=5)
 def poison(name: str, how: str = "kill") -> None:
     """Kill the child, or the worker."""
     client().incr(f"started:{name}")
@@ -44,7 +44,7 @@ def poison(name: str, how: str = "kill") -> None:
     time.sleep(5)
 
 
-@celery_app.task(name="t.again", queue="default_queue", bind=True, max_retries=2)
+@celery_app.task(name="t.again", shared=False, queue="default_queue", bind=True, max_retries=2)
 def again(self, name: str) -> int:
     """Retry twice with a countdown, then succeed."""
     client().incr(f"started:{name}")
@@ -53,19 +53,19 @@ def again(self, name: str) -> int:
     return self.request.retries
 
 
-@celery_app.task(name="t.memory", queue="default_queue")
+@celery_app.task(name="t.memory", shared=False, queue="default_queue")
 def memory() -> None:
     """Need more than there is."""
     raise MemoryError
 
 
-@celery_app.task(name="t.add", queue="default_queue")
+@celery_app.task(name="t.add", shared=False, queue="default_queue")
 def add(x: int, y: int) -> int:
     """Add."""
     return x + y
 
 
-@celery_app.task(name="t.total", queue="default_queue")
+@celery_app.task(name="t.total", shared=False, queue="default_queue")
 def total(numbers: list[int]) -> int:
     """Sum."""
     return sum(numbers)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import redis
 
-from tests.integration.upkeep.conftest import Stack, wait_until
+from tests.integration.upkeep.conftest import Stack, end, wait_until
 
 KEY = "sk-ant-CANARY-0123456789abcdef"
 PASSWORD = "canary-hunter2-password"
@@ -25,23 +27,46 @@ def fail(stack: Stack, task: str, queue: str, **kwargs: Any) -> None:
     sent.get(timeout=60, propagate=False)
 
 
-def test_an_unregistered_task_is_logged_by_the_names_of_its_arguments(stack: Stack, client: redis.Redis) -> None:
+@pytest.fixture
+def elsewhere(stack: Stack) -> Iterator[str]:
+    """A queue that a worker with stock delivery takes from."""
+    command = ("celery", "-A", "config.celery_config", "worker", "-Q", "elsewhere", "-n", "stock@%h", "-c", "1")
+    process = stack.start(*command, "-l", "INFO", NEXUS_DELIVERY="stock")
+    wait_until(lambda: len(stack.app.control.ping(timeout=0.5)) == 2)
+    yield "elsewhere"
+    end(process)
+
+
+def test_a_dead_letter_is_logged_without_its_content(stack: Stack, client: redis.Redis) -> None:
     secrets = {"prompt": PROMPT, "api_key": KEY, "body": LETTER}
-    stack.app.send_task("workers.gone.task", args=[PASSWORD], kwargs=secrets, queue="default_queue")
+    stack.app.send_task("workers.lost.task", args=[PASSWORD], kwargs=secrets, queue="default_queue")
+    client.lpush("default_queue", json.dumps({"letter": LETTER, "key": KEY}))
+    wait_until(lambda: "unknown task: NotRegistered: 'workers.lost.task'" in log_of(stack))
+    wait_until(lambda: ": malformed: " in log_of(stack))
+    assert [word for word in (PROMPT, KEY, LETTER, PASSWORD) if word in log_of(stack)] == []
+
+
+def test_an_unregistered_task_is_logged_by_the_names_of_its_arguments(
+    stack: Stack, client: redis.Redis, elsewhere: str
+) -> None:
+    secrets = {"prompt": PROMPT, "api_key": KEY, "body": LETTER}
+    stack.app.send_task("workers.gone.task", args=[PASSWORD], kwargs=secrets, queue=elsewhere)
     wait_until(lambda: "unregistered task 'workers.gone.task'" in log_of(stack))
     log = log_of(stack)
     assert "1 arguments by position, by name: api_key, body, prompt" in log
     assert [word for word in (PROMPT, KEY, LETTER, PASSWORD) if word in log] == []
 
 
-def test_a_message_that_is_no_task_is_logged_without_its_content(stack: Stack, client: redis.Redis) -> None:
-    properties = {"delivery_mode": 2, "delivery_info": {"exchange": "", "routing_key": "default_queue"},
+def test_a_message_that_is_no_task_is_logged_without_its_content(
+    stack: Stack, client: redis.Redis, elsewhere: str
+) -> None:
+    properties = {"delivery_mode": 2, "delivery_info": {"exchange": "", "routing_key": elsewhere},
                   "priority": 0, "body_encoding": "base64", "delivery_tag": "odd"}  # fmt: skip
     odd = {"body": base64.b64encode(json.dumps({"letter": LETTER, "key": KEY}).encode()).decode(),
            "content-type": "application/json", "content-encoding": "utf-8", "headers": {"argsrepr": PROMPT},
            "properties": properties}  # fmt: skip
     before = len(log_of(stack))
-    client.lpush("default_queue", json.dumps(odd))
+    client.lpush(elsewhere, json.dumps(odd))
     wait_until(lambda: "values not logged" in log_of(stack)[before:])
     assert [word for word in (PROMPT, KEY, LETTER) if word in log_of(stack)] == []
 
