@@ -15,12 +15,12 @@ app.conf.task_track_started = False
 _traces: redis.Redis | None = None
 
 
-@celery_app.task(name="bench.nothing", shared=False, queue="default_queue")
+@celery_app.task(name="bench.nothing", shared=False)
 def nothing() -> None:
     """Do nothing."""
 
 
-@celery_app.task(name="bench.arrived", shared=False, queue="default_queue")
+@celery_app.task(name="bench.arrived", shared=False)
 def arrived(sent_at: float) -> None:
     """Tell how long the way took."""
     global _traces  # noqa: PLW0603  one connection a process

@@ -70,7 +70,7 @@ def _begin(name: str) -> None:
     pipeline.execute()
 
 
-@app.task(name="faults.work", shared=False, queue=QUEUE, max_retries=3)
+@app.task(name="faults.work", shared=False, max_retries=3)
 def work(name: str, seconds: float = 0.0) -> None:
     """Leave a trace at the start and at the end."""
     _begin(name)
@@ -78,7 +78,7 @@ def work(name: str, seconds: float = 0.0) -> None:
     evidence().hincrby("done", name, 1)
 
 
-@app.task(name="faults.poison", shared=False, queue=QUEUE, max_retries=5)
+@app.task(name="faults.poison", shared=False, max_retries=5)
 def poison(name: str, how: str) -> None:
     """Kill the process, in one of five ways; for the 3 GB of ``memory`` the harness kills it, as a kernel would."""
     import ctypes

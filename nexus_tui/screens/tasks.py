@@ -28,7 +28,7 @@ NO_RUNS = "No runs yet: press n to submit one"
 BUDGET_S = 2.0
 """Few filters need to look at each run of a long history; the page then says how far it looked."""
 
-_TYPING_PAUSE_S = 0.15
+TYPING_PAUSE_S = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class TasksScreen(RunOperations):
         """Check the filter when the typing pauses."""
         if self._typing:
             self._typing.stop()
-        self._typing = self.set_timer(_TYPING_PAUSE_S, lambda: self._check(text, enter=False))
+        self._typing = self.set_timer(TYPING_PAUSE_S, lambda: self._check(text, enter=False))
 
     def filter_entered(self, text: str) -> bool:
         """Check the filter, then use it; the prompt stays open until it is right."""

@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from nexus_tui.app import NexusApp
-from nexus_tui.screens import submit
+from nexus_tui.screens import submit, tasks
 from tests.tui import fakes
 from tests.tui.conftest import SMALL, WIDE, settle, shows, the_app
 
@@ -45,6 +45,12 @@ SCREENS: dict[str, tuple[Callable[[], fakes.Fakes], tuple[str, ...], str]] = {
 def fixed_uploads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Name the same upload root in every picture."""
     monkeypatch.setattr(submit, "settings", lambda: SimpleNamespace(uploads=Path("/srv/nexus/uploads")))
+
+
+@pytest.fixture(autouse=True)
+def patient_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at a filter when it is typed to its end, however slow the machine types."""
+    monkeypatch.setattr(tasks, "TYPING_PAUSE_S", 1.0)
 
 
 def picture(keys: tuple[str, ...], awaited: str) -> Callable[[Pilot[Any]], Any]:
