@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.events import Key
 
 from nexus_tui.models.text import safe_text
-from nexus_tui.screens.host import Choice
+from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.modal import Dialog
 from nexus_tui.widgets.lines import BLANK, Line, LineView, width_of, wrap
 
@@ -68,9 +68,13 @@ class ConfirmScreen(Dialog[Choice]):
         """Do the highlighted one."""
         self.dismiss(self.choice)
 
+    def line_of(self, choice: Choice) -> str:
+        """Spell the command line that does the same as a choice, wherever it is typed."""
+        return cast(Host, self.app).sources.addressed(choice.action.command)
+
     def action_copy(self) -> None:
         """Copy the command line."""
-        self.app.copy_to_clipboard(self.choice.action.command)
+        self.app.copy_to_clipboard(self.line_of(self.choice))
         self.app.notify("copied the command", markup=False)
 
     def _highlight(self, index: int) -> None:
@@ -110,7 +114,7 @@ class Question(LineView):
         lines += [((part, "warn"),) for part in _words(safe_text(choice.action.question), width)]
         lines += [((part, "dim"),) for part in _words(safe_text(choice.action.help()), width)]
         lines.append(BLANK)
-        command = _words("$ " + safe_text(choice.action.command), width)
+        command = _words("$ " + safe_text(self._screen.line_of(choice)), width)
         lines += [((part, "good"),) for part in command[:_COMMAND_LINES]]
         if len(command) > _COMMAND_LINES:
             lines.append((("… (c copies all of it)", "dim"),))

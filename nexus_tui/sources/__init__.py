@@ -5,6 +5,7 @@ Sources block; call them in threads. Each raises :mod:`nexus_tui.sources.errors`
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,3 +39,12 @@ class Sources:
     catalog: CatalogSource
     read_only: bool = False
     recording: Recording | None = None
+
+    def addressed(self, command: str) -> str:
+        """Complete a ``nexus-tui …`` line, so that it acts on this broker wherever it is typed.
+
+        A password stays ``***``: whoever types the line knows it.
+        """
+        if self.recording is None or not command.startswith("nexus-tui "):
+            return command
+        return f"{command} --broker {shlex.quote(self.broker.url.masked)}"

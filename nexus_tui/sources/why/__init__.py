@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from nexus_tui.models.broker import QueueStats
@@ -21,6 +22,12 @@ def why(sources: Sources, name: str) -> Answer:
         NotFound: Nobody knows it.
         Invalid: Several runs begin so.
     """
+    answer = _explained(sources, name)
+    findings = (replace(found, command=sources.addressed(found.command)) for found in answer.findings)
+    return replace(answer, findings=tuple(findings))
+
+
+def _explained(sources: Sources, name: str) -> Answer:
     workers = _workers(sources)
     queues = sources.broker.queues(sources.control.consumers())
     for queue in queues:
