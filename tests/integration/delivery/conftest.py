@@ -113,6 +113,8 @@ class Stack:
         from config.broker_url import BrokerUrl
 
         TRANSPORT_ALIASES["nexus"] = "workers.delivery.transport:Transport"
+        # Our configuration, where a test has imported it, lets every Redis URL mean our transport.
+        TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "redis+socket"), "kombu.transport.redis:Transport"))
         url = BrokerUrl.parse(self.url).kombu
         app = Celery("producer", broker=url.replace("redis+", "nexus+", 1) if ours else url, backend=url)
         app.conf.update(
