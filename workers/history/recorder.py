@@ -44,6 +44,9 @@ BATCH_BYTES = 8_000_000
 """Batches get smaller when events are large: what is read at once is in memory at once."""
 
 BLOCK_MS = 1_000
+REST_S = 0.05
+"""Pause after a batch that was not full: each batch costs a transaction, however few events it has."""
+
 RETRY_S = 1.0
 LOOK_EVERY_S = 1.0
 START = "0-0"
@@ -97,7 +100,9 @@ class Recorder:
 
     def _guarded_step(self) -> None:
         try:
-            self.step()
+            most = self._count
+            if 0 < self.step() < most:
+                self._stopping.wait(REST_S)
             if self._is_in_trouble:
                 self._client.delete(RECORDER_TROUBLE)
                 self._is_in_trouble = False
