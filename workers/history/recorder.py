@@ -26,6 +26,7 @@ from redis.retry import Retry
 
 from config.errors import ConfigError
 from config.keys import EVENT_STREAM, RECORDER_TROUBLE
+from config.redis_client import open_redis
 from config.settings import settings
 from workers.history import results
 from workers.history.errors import AlreadyRecording, HistoryError
@@ -251,7 +252,7 @@ def main() -> None:
     """Run the program."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     current = settings()
-    client = redis.Redis.from_url(
+    client = open_redis(
         current.broker.redis_py,
         socket_timeout=BLOCK_MS / 1000 + 5,
         socket_connect_timeout=5,
