@@ -12,7 +12,6 @@ import redis
 from kombu.transport import redis as kombu_redis
 
 from workers.delivery import guard, keys
-from workers.delivery.in_flight import InFlight
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +20,7 @@ _Channel: Any = _kombu.Channel
 
 
 class ControlMixin(_Channel):
-    """Guards what comes over pub/sub."""
-
-    nexus_node: str
-    in_flight: InFlight
+    """Guards what comes over pub/sub; counts for the worker that the channel belongs to."""
 
     def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
         """Deliver what came over the control channel; what is malformed is counted and dropped."""

@@ -15,14 +15,15 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
-from celery.apps.worker import REMAP_SIGTERM
+from celery.apps import worker as celery_worker
 from celery.utils.log import get_logger
 from celery.worker import state
 
 IS_TICKING_S = 2.0
 """A loop that has not come round for so long waits for a broker; a stop then is left to Celery at once."""
 
-SOFT_SIGNALS = (signal.SIGQUIT, *((signal.SIGTERM,) if REMAP_SIGTERM == "SIGQUIT" else ()))
+_celery_worker: Any = celery_worker
+SOFT_SIGNALS = (signal.SIGQUIT, *((signal.SIGTERM,) if _celery_worker.REMAP_SIGTERM == "SIGQUIT" else ()))
 """Signals after which Celery waits for what runs."""
 
 logger = get_logger(__name__)
