@@ -40,13 +40,15 @@ class SoftStop:
         self._controller = controller
         self._timeout_s = float(controller.app.conf.worker_soft_shutdown_timeout)
         self._ticked_at = 0.0
+        self._celerys_wait: Callable[[], None] = controller.wait_for_soft_shutdown
         self._ends_at: float | None = None
         self._hand_over: Callable[[], None] | None = None
         self._is_waiting = False
+        self._has_waited = False
 
     def install(self) -> None:
         """Take the place of Celery's handlers; they are called when the wait is over."""
-        self._controller.wait_for_soft_shutdown = lambda: None
+        self._controller.wait_for_soft_shutdown = self._wait
         for number in SOFT_SIGNALS:
             signal.signal(number, self._handler(number, signal.getsignal(number)))
 
@@ -54,16 +56,26 @@ class SoftStop:
         """Come round with the worker's event loop; to be called again after a reconnect."""
         hub.on_tick.add(self._tick)
 
+    def leave(self) -> None:
+        """Leave a stop that is under way to Celery: the event loop has ended with its connection."""
+        self._ticked_at = 0.0
+        self._end()
+
     def _handler(self, number: signal.Signals, celerys: Any) -> Callable[..., None]:
         def stop(*_: Any) -> None:
-            is_first, self._ends_at = self._ends_at is None, time.monotonic() + self._timeout_s
-            if is_first and time.monotonic() - self._ticked_at < IS_TICKING_S:
+            if self._ends_at is None and time.monotonic() - self._ticked_at < IS_TICKING_S:
+                self._ends_at = time.monotonic() + self._timeout_s
                 self._hand_over = lambda: celerys(number, None)
-            else:  # asked twice, or nobody comes round
-                self._hand_over = None
-                celerys(number, None)
+                return
+            self._has_waited = self._ends_at is not None  # asked again: nothing is waited for
+            self._hand_over = None
+            celerys(number, None)
 
         return stop
+
+    def _wait(self) -> None:
+        if not self._has_waited:
+            self._celerys_wait()
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -74,9 +86,14 @@ class SoftStop:
             self._is_waiting = True
             self._take_no_more()
         if _is_at_rest() or now >= self._ends_at:
-            hand_over, self._hand_over = self._hand_over, None
-            hand_over()
+            self._has_waited = True
+            self._end()
             state.maybe_shutdown()  # ends the loop here: what it would wait for next is closed
+
+    def _end(self) -> None:
+        hand_over, self._hand_over = self._hand_over, None
+        if hand_over is not None:
+            hand_over()
 
     def _take_no_more(self) -> None:
         logger.warning("stopping: what runs may go on for %g s", self._timeout_s)

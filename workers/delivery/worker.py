@@ -76,6 +76,8 @@ class LeaseStep(bootsteps.StartStopStep):
 
     def stop(self, parent: Any) -> None:
         """Stop renewing."""
+        if self._stop is not None:
+            self._stop.leave()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
