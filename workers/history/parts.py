@@ -1,0 +1,115 @@
+"""How a block's parts are written: numbered, each as small as its values allow."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+_PIECES = 1 << 16
+_INTEGERS = ("u1", "u2", "u4", "i8")
+
+
+class Part(IntEnum):
+    """What a part of a block holds; up to :data:`STARTED` a number of each row."""
+
+    KEY = 0
+    STATE = 1
+    TASK = 2
+    QUEUE = 3
+    WORKER = 4
+    RETRIES = 5
+    PRIORITY = 6
+    WAITED = 7
+    RAN = 8
+    SENT = 9
+    STARTED = 10
+    ID = 11
+    ROOT = 12
+    PARENT = 13
+    GROUP = 14
+    ERROR = 15
+    RESULT = 16
+    TEXT = 17
+    SIGNATURE = 18
+    VALUES = 19
+
+
+NUMBERS = tuple(part for part in Part if part <= Part.STARTED)
+FIRST_FLOAT = Part.WAITED
+
+
+def part_id(block: int, part: int, piece: int = 0) -> int:
+    """Return the row of table ``part`` that holds this."""
+    return (block << 8 | part) * _PIECES + piece
+
+
+def encode(values: NDArray[Any]) -> bytes:
+    """Encode a column: its type, then its values, or the one value that all have."""
+    if not len(values):
+        return b"|u1 "
+    if values.dtype.kind in "iu":
+        low, high = int(values.min()), int(values.max())
+        values = values.astype(next(name for name in _INTEGERS if _fits(low, high, name)))
+    same = bool((values == values[0]).all()) or (values.dtype.kind == "f" and bool(np.isnan(values).all()))
+    return values.dtype.str.encode().ljust(4) + (values[:1] if same else values).tobytes()
+
+
+def _fits(low: int, high: int, name: str) -> bool:
+    limits = np.iinfo(name)
+    return limits.min <= low and high <= limits.max
+
+
+def decode(data: bytes, count: int) -> NDArray[Any]:
+    """Decode what :func:`encode` wrote of ``count`` rows."""
+    values = np.frombuffer(data, data[:4].decode().strip(), offset=4)
+    return values if len(values) == count else np.repeat(values, count)
+
+
+def encode_rows(rows: NDArray[Any] | list[int], count: int) -> bytes:
+    """Encode which of ``count`` rows something is about; nothing where it is all of them."""
+    return b"" if len(rows) == count else encode(np.asarray(rows, np.int64))
+
+
+def decode_rows(data: bytes, count: int) -> Rows:
+    """Decode what :func:`encode_rows` wrote."""
+    if not data:
+        return np.arange(count)
+    return np.frombuffer(data, data[:4].decode().strip(), offset=4).astype(np.intp)
+
+
+def pack(sections: Sequence[bytes]) -> bytes:
+    """Join some byte strings so that :func:`unpack` finds them."""
+    return struct.pack(f"<B{len(sections)}I", len(sections), *map(len, sections)) + b"".join(sections)
+
+
+def unpack(data: bytes) -> list[bytes]:
+    """Return what :func:`pack` joined."""
+    lengths = struct.unpack_from(f"<{data[0]}I", data, 1)
+    at = 1 + 4 * data[0]
+    found: list[bytes] = []
+    for length in lengths:
+        found.append(data[at : at + length])
+        at += length
+    return found
+
+
+def pack_texts(texts: Sequence[bytes]) -> bytes:
+    """Compress texts with where each starts."""
+    offsets = np.cumsum([0, *(len(text) for text in texts)], dtype="<u4")
+    return struct.pack("<I", len(texts)) + zlib.compress(offsets.tobytes() + b"".join(texts), 1)
+
+
+def unpack_texts(data: bytes) -> tuple[NDArray[Any], bytes]:
+    """Return where each text starts and the last ends, and the texts."""
+    size = 4 * (struct.unpack_from("<I", data)[0] + 1)
+    raw = zlib.decompress(memoryview(data)[4:])
+    return np.frombuffer(raw, "<u4", count=size // 4), raw[size:]
