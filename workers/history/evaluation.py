@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workers.history.filters import All, Any_, Argument, Compare, Node, Not, State, Text
 from workers.history.matching import OPERATORS, is_wild, lower, text_matches
@@ -21,7 +20,7 @@ from workers.history.schema import COUNTERS
 from workers.history.spans import Keys, Span, rows_with
 from workers.history.sql import KEYED, NAMED, Names, compile_filter
 
-MAX_KEYED = 20_000
+MAX_KEYED = 5_000
 """Rows that an index may name for one term; with more the term is looked up in the blocks."""
 
 _NUMBER_OF = {state: number for number, state in enumerate(STATES)}
@@ -179,7 +178,7 @@ class Judge:
         compare = OPERATORS[node.operator]
         match node.field:
             case "age":
-                return compare(self._evaluation.now - self._span.column(Part.KEY) // COUNTERS / 1e6, node.value)
+                return self._ages(node)
             case "runtime":
                 return self._lasting(node, Part.RAN, Part.STARTED, lambda state: state == _NUMBER_OF["STARTED"])
             case "waited":
@@ -194,12 +193,23 @@ class Judge:
         compare = OPERATORS[node.operator]
         low = -np.inf if node.operator[0] == "<" else node.value
         high = np.inf if node.operator[0] == ">" else node.value
-        known = self._span.durations(part, low, high)
-        if self._span.are_over(part):
-            return compare(known, node.value)
-        begun = np.where(is_open(self._span.column(Part.STATE)), self._span.column(since), np.nan)
-        lasting = cast("NDArray[np.float64]", np.where(np.isnan(known), self._evaluation.now - begun, known))
-        return compare(lasting, node.value)
+        found: Mask = compare(self._span.durations(part, low, high), node.value)
+        rows, begun = self._span.lasting(since)
+        if len(rows):
+            are_open = is_open(self._span.column(Part.STATE)[rows])
+            found[rows] = are_open & compare(self._evaluation.now - begun, node.value)
+        return found
+
+    def _ages(self, node: Compare) -> Mask:
+        compare, now = OPERATORS[node.operator], self._evaluation.now
+        found = np.zeros(self._span.count, np.bool_)
+        for block, rows in self._span.rows_by_block():
+            oldest, newest = (compare(_age(key, now), node.value) for key in (block.low, block.high))
+            if oldest == newest and node.operator != "=":  # in between it is the same
+                found[rows] = oldest
+            elif node.operator != "=" or _age(block.high, now) <= node.value <= _age(block.low, now):
+                found[rows] = compare(_age(self._span.keys_of_block(block), now), node.value)
+        return found
 
     def _text(self, node: Text, wanted: Mask) -> Verdicts:
         if node.field in NAMED:
@@ -207,7 +217,7 @@ class Judge:
         if node.field in KEYED:
             return self._keyed(node, wanted)
         if node.field == "error":
-            return _exactly(self._errors(node))
+            return _exactly(self._in_shared(Part.ERROR, lambda text: text_matches("error", text, node.values)))
         task = self._named(node, "task")
         found = self._contains(node, wanted & ~task)
         return Verdicts(found.may | task, found.sure | task)
@@ -230,14 +240,10 @@ class Judge:
                 found[rows][ids.matching(node.values, wanted[rows])] = True
         return _exactly(found)
 
-    def _errors(self, node: Text) -> Mask:
-        parts = [
-            self._span.shared_texts(block, Part.ERROR).where(
-                lambda text: text_matches("error", text, node.values), block.count
-            )
-            for block in self._span.blocks
-        ]
-        return np.concatenate(parts)
+    def _in_shared(self, part: Part, holds: Callable[[str], bool]) -> Mask:
+        """Return the rows whose error or result, where it is kept apart from the other texts, is such a one."""
+        span = self._span
+        return np.concatenate([span.shared_texts(block, part).where(holds, block.count) for block in span.blocks])
 
     def _contains(self, node: Text, wanted: Mask) -> Verdicts:
         """Look for texts anywhere in a row."""
@@ -252,11 +258,13 @@ class Judge:
                 in_ids |= with_id
             else:
                 sure |= with_id
-            if not is_wild(value) and np.count_nonzero(found | with_id) * _IN_MANY > len(found):
-                sure |= self._surely_in_texts(longest, found | with_id)
+            for part in (Part.ERROR, Part.RESULT):
+                sure |= self._in_shared(part, lambda text, value=value: text_matches("", text, (value,)))
+            if not is_wild(value) and np.count_nonzero(found) * _IN_MANY > len(found):
+                sure |= self._surely_in_arguments(longest, found & ~sure)
             may |= found | with_id
         self._may_be_in_ids[id(node)] = in_ids
-        return Verdicts(may, sure)
+        return Verdicts(may | sure, sure)
 
     def _in_ids(self, needle: str, wanted: Mask) -> Mask:
         """Return rows whose id contains a text; all whose id may, where it is too short to be worth looking."""
@@ -269,22 +277,18 @@ class Judge:
                     found[rows][ids.containing(needle, wanted[rows])] = True
         return found
 
-    def _surely_in_texts(self, needle: str, wanted: Mask) -> Mask:
-        """Return rows of which some result or argument, shared by many, has a text: what can be told at once."""
+    def _surely_in_arguments(self, needle: str, wanted: Mask) -> Mask:
+        """Return rows of which some argument has a text: what can be told without reading the rows' texts."""
         found = np.zeros(self._span.count, np.bool_)
         if not needle.isascii() or not needle.isprintable() or _SEPARATE & set(needle):
             return found  # as it is stored, it may be spelt otherwise
         for block, rows in self._span.rows_by_block():
-            if wanted[rows].any():
-                inside = found[rows]
-                inside |= self._span.shared_texts(block, Part.RESULT).where(
-                    lambda text: needle in lower(text), block.count
-                )
-                _, numbers = self._span.named_values(block) or (False, [])
-                for number in numbers:
-                    if not (wanted[rows] & ~inside).any():
-                        break
-                    inside[self._span.values(block, number).containing(needle)] = True
+            _, numbers, shared = self._span.named_values(block) or (False, [], [])
+            for number in sorted(numbers, key=lambda number: number not in shared):
+                lacking = np.count_nonzero(wanted[rows] & ~found[rows])
+                if lacking * (_IN_MANY if number in shared else 2) < block.count:
+                    break
+                found[rows][self._span.values(block, number).containing(needle)] = True
         return found
 
     def _argument(self, node: Argument, wanted: Mask) -> Verdicts:
@@ -310,7 +314,7 @@ class Judge:
         named = self._span.named_values(block)
         if named is None:
             return None
-        are_all, numbers = named
+        are_all, numbers, _ = named
         if number is not None and number in numbers:
             return self._span.values(block, number).matching(node, rest, wanted)
         none = np.zeros(block.count, np.bool_)
@@ -365,6 +369,10 @@ class Judge:
         if self._texts is None:
             self._texts = self._span.texts(cast("int", self._chunk))
         return self._texts
+
+
+def _age(key: Any, now: float) -> Any:
+    return now - key // COUNTERS / 1e6
 
 
 def _exactly(found: Mask) -> Verdicts:

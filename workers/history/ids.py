@@ -58,6 +58,11 @@ def length_of_uuids(count: int) -> int:
     return len(pack([b"", b"", b""])) + count * _BYTES
 
 
+def may_be_of_uuid(value: str) -> bool:
+    """Tell whether a filter's value can match a UUID."""
+    return all(_OF_UUID.fullmatch(piece) for piece in re.split(r"[*?]", value) if piece)
+
+
 class Ids:
     """The ids of one part.
 
@@ -88,9 +93,9 @@ class Ids:
 
     def containing(self, needle: str, wanted: Mask) -> Rows:
         """Return the wanted rows whose id contains a text in lower case."""
-        places = np.flatnonzero(wanted[self.rows])
         if self.are_uuids and not _OF_UUID.fullmatch(needle):
             return self.rows[:0]
+        places = np.flatnonzero(wanted[self.rows])
         if self.are_uuids and len(places) > FEW_ROWS:
             may = np.zeros(len(self.rows), np.bool_)
             may[_places_with(needle.replace("-", ""), self.uuids)] = True
@@ -99,6 +104,10 @@ class Ids:
 
     def matching(self, values: tuple[str, ...], wanted: Mask) -> Rows:
         """Return the wanted rows whose id matches one of a filter's values."""
+        if self.are_uuids:
+            values = tuple(value for value in values if may_be_of_uuid(value))
+        if not values:
+            return self.rows[:0]
         places = np.flatnonzero(wanted[self.rows])
         if self.are_uuids and len(places) > FEW_ROWS:
             may = np.zeros(len(self.rows), np.bool_)
@@ -109,8 +118,6 @@ class Ids:
 
     def _may_match(self, value: str) -> Mask:
         pieces = re.split(r"[*?]", value)
-        if not all(_OF_UUID.fullmatch(piece) for piece in pieces if piece):
-            return np.zeros(len(self.rows), np.bool_)
         beginning = pieces[0].replace("-", "")
         may = _begin_with(beginning, self.uuids)
         longest = max(pieces, key=len).replace("-", "")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from workers.history.grams import BUCKETS, buckets_of
 from workers.history.ids import encode_ids
 from workers.history.matching import loads, lower
-from workers.history.parts import FIRST_FLOAT, NUMBERS, Part, encode, pack_texts
+from workers.history.parts import FIRST_FLOAT, NUMBERS, Part, encode, encode_some, pack_texts
 from workers.history.texts import encode_texts
 from workers.history.values import MAX_TEXT, values_of
 
@@ -35,11 +35,12 @@ _SELECT = """
 select run.key, state, coalesce(task, 0), coalesce(queue, 0), coalesce(worker, 0), retries, coalesce(priority + 1, 0),
   waited_s, ran_s, case when waited_s is null and state < 5 then sent_at end,
   case when ran_s is null and state < 5 then started_at end, id, root_id, parent_id, group_id,
-  case when error_group is not null then error end, result, error, args, kwargs
+  case when error_group is not null then error end, result, case when error_group is null then error end, args, kwargs
 from run left join arguments using (key) left join ending using (key)
 where run.key > ? and run.key <= ? order by run.key limit ?
 """
-_FREE_TEXT = (17, 18, 19, 16)
+_FREE_TEXT = (17, 18, 19)
+_LENGTHS = (*_FREE_TEXT, Part.RESULT)
 _ARGS, _KWARGS = 18, 19
 _SHARED = 4
 """Texts of results are kept once each where at least so many runs share one, on average."""
@@ -55,12 +56,11 @@ def rows_between(connection: sqlite3.Connection, after: int, to: int, limit: int
 
 
 def limits_of(rows: list[Row]) -> bytes:
-    """Encode between which values the columns of durations are; without limits where a run lasts until now."""
+    """Encode between which values the columns of durations are."""
     found: list[float] = []
-    for part, since in ((Part.WAITED, Part.SENT), (Part.RAN, Part.STARTED)):
+    for part in (Part.WAITED, Part.RAN):
         known = [row[part] for row in rows if row[part] is not None]
-        is_open = any(row[since] is not None for row in rows)
-        found += [-math.inf, math.inf] if is_open else [min(known, default=math.inf), max(known, default=-math.inf)]
+        found += [min(known, default=math.inf), max(known, default=-math.inf)]
     return struct.pack("<4d", *found)
 
 
@@ -68,7 +68,7 @@ def chunk_starts(rows: list[Row]) -> list[int]:
     """Cut rows into chunks whose texts are read together; returns the first row of each."""
     starts, size = [0], 0
     for index, row in enumerate(rows):
-        length = sum(len(row[column]) for column in _FREE_TEXT if row[column])
+        length = sum(len(row[column]) for column in _LENGTHS if row[column])
         if index > starts[-1] and (index - starts[-1] >= CHUNK_ROWS or size + length > CHUNK_BYTES):
             starts.append(index)
             size = 0
@@ -87,19 +87,26 @@ def parts_of(rows: list[Row], starts: list[int], number_of: Callable[[str], int 
     columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True))
     for part in NUMBERS:
         yield part, 0, encode(np.array(columns[part], np.float64 if part >= FIRST_FLOAT else np.int64))
+    for part in (Part.SENT, Part.STARTED):
+        yield part, 0, encode_some(columns[part])
     for part in (Part.ID, Part.ROOT, Part.PARENT, Part.GROUP):
         yield part, 0, encode_ids(columns[part])
     yield Part.ERROR, 0, encode_texts([None if text is None else lower(text) for text in columns[Part.ERROR]])
-    results = [text if text is not None and len(text) <= MAX_TEXT else None for text in columns[Part.RESULT]]
-    yield Part.RESULT, 0, encode_texts(results) if len(set(results)) * _SHARED <= len(results) else b""
-    yield from _texts(rows, starts)
+    are_shared = _are_shared(columns[Part.RESULT])
+    yield Part.RESULT, 0, encode_texts(columns[Part.RESULT]) if are_shared else b""
+    yield from _texts(rows, starts, (*_FREE_TEXT, Part.RESULT)[: None if not are_shared else -1])
     yield from _values(columns[_ARGS], columns[_KWARGS], number_of)
 
 
-def _texts(rows: list[Row], starts: list[int]) -> Parts:
+def _are_shared(texts: tuple[str | None, ...]) -> bool:
+    known = {text for text in texts if text is not None}
+    return len(known) * _SHARED <= len(texts) and max(map(len, known), default=0) <= MAX_TEXT
+
+
+def _texts(rows: list[Row], starts: list[int], columns: tuple[int, ...]) -> Parts:
     bits = np.zeros((BUCKETS, len(starts)), np.bool_)
     for piece, (start, end) in enumerate(zip(starts, [*starts[1:], len(rows)], strict=True)):
-        texts = [("\0".join([row[column] or "" for column in _FREE_TEXT]) + "\0").encode().lower()
+        texts = [("\0".join([row[column] or "" for column in columns]) + "\0").encode().lower()
                  for row in rows[start:end]]  # fmt: skip
         yield Part.TEXT, piece, pack_texts(texts)
         bits[buckets_of(b"".join(texts)), piece] = True
@@ -127,10 +134,13 @@ def _values(args: tuple[Any, ...], kwargs: tuple[Any, ...], number_of: Callable[
     are_all = not found.pop("", None)
     most = sorted(found.items(), key=lambda item: -len(item[1][0]))[:MAX_ARGUMENTS]
     numbers = {name: number for name, _ in most if (number := number_of(name)) is not None}
-    yield Part.VALUES, 0, orjson.dumps([are_all and len(numbers) == len(found), list(numbers.values())])
+    shared: list[int] = []
     for name, (rows, values) in most:
         if name in numbers:
-            yield Part.VALUES, numbers[name], values_of(rows, values, len(args)).encode()
+            known = values_of(rows, values, len(args))
+            shared += [numbers[name]] * known.are_shared
+            yield Part.VALUES, numbers[name], known.encode()
+    yield Part.VALUES, 0, orjson.dumps([are_all and len(numbers) == len(found), list(numbers.values()), shared])
 
 
 def _by_name(args: tuple[Any, ...], kwargs: tuple[Any, ...]) -> dict[str, tuple[list[int], list[Any]]] | None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from workers.history.grams import BUCKETS
 from workers.history.ids import merge_ids
 from workers.history.making import Parts, signatures, slice_buckets
-from workers.history.parts import NUMBERS, Part, decode, encode, part_id
+from workers.history.parts import NUMBERS, Part, decode, encode, merge_some, part_id
 from workers.history.texts import merge_texts
 from workers.history.values import Values, decode_values, merge_values
 
@@ -109,11 +109,12 @@ def _reader(connection: sqlite3.Connection) -> _Read:
 def _parts(read: _Read, blocks: Sequence[Block]) -> Parts:
     for part in NUMBERS:
         yield part, 0, encode(np.concatenate([decode(read(b.number, part, 0), b.count) for b in blocks]))
+    for part in (Part.SENT, Part.STARTED):
+        yield part, 0, merge_some([(read(b.number, part, 0), b.count) for b in blocks])
     for part in (Part.ID, Part.ROOT, Part.PARENT, Part.GROUP):
         yield part, 0, merge_ids([(read(b.number, part, 0), b.count) for b in blocks])
-    yield Part.ERROR, 0, merge_texts([(read(b.number, Part.ERROR, 0), b.count) for b in blocks])
-    results = [read(b.number, Part.RESULT, 0) for b in blocks]
-    yield Part.RESULT, 0, merge_texts([(data, b.count) for data, b in zip(results, blocks, strict=True)])
+    for part in (Part.ERROR, Part.RESULT):
+        yield part, 0, merge_texts([(read(b.number, part, 0), b.count) for b in blocks])
     piece = 0
     for block in blocks:
         for old in range(len(block.starts)):
@@ -140,13 +141,16 @@ def _values(read: _Read, blocks: Sequence[Block]) -> Iterator[tuple[int, int, by
     # What has no part in one block may be there all the same, where that block doesn't have parts of all.
     numbers = [
         number
-        for number in dict.fromkeys(number for _, numbers in named for number in numbers)
-        if all(are_all or number in numbers for are_all, numbers in named)
+        for number in dict.fromkeys(number for _, numbers, _ in named for number in numbers)
+        if all(are_all or number in numbers for are_all, numbers, _ in named)
     ]
-    yield Part.VALUES, 0, orjson.dumps([all(are_all for are_all, _ in named), numbers])
+    shared: list[int] = []
     for number in numbers:
         parts: list[Values | int] = []
         for block in blocks:
             data = read(block.number, Part.VALUES, number)
             parts.append(decode_values(data, block.count) if data else block.count)
-        yield Part.VALUES, number, merge_values(parts).encode()
+        values = merge_values(parts)
+        shared += [number] * values.are_shared
+        yield Part.VALUES, number, values.encode()
+    yield Part.VALUES, 0, orjson.dumps([all(are_all for are_all, _, _ in named), numbers, shared])

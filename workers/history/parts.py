@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import struct
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -19,7 +18,7 @@ _INTEGERS = ("u1", "u2", "u4", "i8")
 
 
 class Part(IntEnum):
-    """What a part of a block holds; up to :data:`STARTED` a number of each row."""
+    """What a part of a block holds; up to :data:`RAN` a number of each row."""
 
     KEY = 0
     STATE = 1
@@ -30,8 +29,8 @@ class Part(IntEnum):
     PRIORITY = 6
     WAITED = 7
     RAN = 8
-    SENT = 9
-    STARTED = 10
+    SENT = 9  # of runs that are not over
+    STARTED = 10  # the same
     ID = 11
     ROOT = 12
     PARENT = 13
@@ -43,7 +42,7 @@ class Part(IntEnum):
     VALUES = 19
 
 
-NUMBERS = tuple(part for part in Part if part <= Part.STARTED)
+NUMBERS = tuple(part for part in Part if part <= Part.RAN)
 FIRST_FLOAT = Part.WAITED
 
 
@@ -102,14 +101,44 @@ def unpack(data: bytes) -> list[bytes]:
     return found
 
 
+def encode_some(values: Sequence[float | None]) -> bytes:
+    """Encode the numbers that few rows have; nothing when none has one."""
+    known = [(row, value) for row, value in enumerate(values) if value is not None]
+    return _packed_some([row for row, _ in known], np.array([value for _, value in known], np.float64))
+
+
+def _packed_some(rows: list[int] | Rows, values: NDArray[np.float64]) -> bytes:
+    return pack([encode(np.asarray(rows, np.int64)), values.tobytes()]) if len(rows) else b""
+
+
+def decode_some(data: bytes) -> tuple[Rows, NDArray[np.float64]]:
+    """Decode what :func:`encode_some` wrote: rows, and the number of each."""
+    if not data:
+        return np.empty(0, np.intp), np.empty(0)
+    rows, values = unpack(data)
+    return decode_rows(rows, 0), np.frombuffer(values)
+
+
+def merge_some(parts: Iterable[tuple[bytes, int]]) -> bytes:
+    """Join the parts of neighbouring blocks, each with its number of rows."""
+    rows: list[Rows] = []
+    values: list[NDArray[np.float64]] = []
+    first = 0
+    for data, count in parts:
+        where, known = decode_some(data)
+        rows.append(where + first)
+        values.append(known)
+        first += count
+    return _packed_some(np.concatenate(rows), np.concatenate(values))
+
+
 def pack_texts(texts: Sequence[bytes]) -> bytes:
-    """Compress texts with where each starts."""
+    """Join texts with where each starts."""
     offsets = np.cumsum([0, *(len(text) for text in texts)], dtype="<u4")
-    return struct.pack("<I", len(texts)) + zlib.compress(offsets.tobytes() + b"".join(texts), 1)
+    return struct.pack("<I", len(texts)) + offsets.tobytes() + b"".join(texts)
 
 
 def unpack_texts(data: bytes) -> tuple[NDArray[Any], bytes]:
     """Return where each text starts and the last ends, and the texts."""
-    size = 4 * (struct.unpack_from("<I", data)[0] + 1)
-    raw = zlib.decompress(memoryview(data)[4:])
-    return np.frombuffer(raw, "<u4", count=size // 4), raw[size:]
+    count = struct.unpack_from("<I", data)[0] + 1
+    return np.frombuffer(data, "<u4", count, offset=4), data[4 + 4 * count :]

@@ -17,7 +17,7 @@ from workers.history.grams import asked_buckets
 from workers.history.ids import Ids, length_of_uuids
 from workers.history.making import slice_buckets
 from workers.history.merging import Block
-from workers.history.parts import Mask, Part, Rows, decode, part_id, unpack_texts
+from workers.history.parts import Mask, Part, Rows, decode, decode_some, part_id, unpack_texts
 from workers.history.texts import Texts, decode_texts
 from workers.history.values import Values, decode_values
 
@@ -52,6 +52,7 @@ class Span:
         self._stale = stale
         self._low, self.before = low, before
         self._columns: dict[Part, NDArray[Any]] = {}
+        self._decoded_parts: dict[tuple[int, Part], NDArray[Any]] = {}
         self._signatures: dict[tuple[int, int], bytes] = {}
         self._ids: dict[tuple[int, Part], Ids | None] = {}
 
@@ -90,17 +91,31 @@ class Span:
             ]
         )
 
-    def are_over(self, part: Part) -> bool:
-        """Whether no run waits or runs until now: whether all durations are in their column."""
-        place = 0 if part == Part.WAITED else 2
-        return not any(block.limits[place] == -np.inf for block in self.blocks)
+    def lasting(self, part: Part) -> tuple[Rows, NDArray[np.float64]]:
+        """Return rows of runs that are not over, and since when they wait or run."""
+        rows: list[Rows] = []
+        since: list[NDArray[np.float64]] = []
+        for block, there in self.rows_by_block():
+            where, known = decode_some(self._read(part_id(block.number, part)))
+            rows.append(where + there.start)
+            since.append(known)
+        return np.concatenate(rows), np.concatenate(since)
 
     def _decoded(self, block: Block, part: Part) -> NDArray[Any]:
-        return decode(self._read(part_id(block.number, part)), block.count)
+        found = self._decoded_parts.get((block.number, part))
+        if found is None:
+            found = decode(self._read_large(part_id(block.number, part)), block.count)
+            self._decoded_parts[block.number, part] = found
+        return found
 
     def _read(self, id_: int) -> bytes:
         row = self._connection.execute(_PART, (id_,)).fetchone()
         return row[0] if row else b""
+
+    def _read_large(self, id_: int) -> bytes:
+        """Read a part that is there, in a third of the time when it is large."""
+        with self._connection.blobopen("part", "data", id_, readonly=True) as blob:
+            return blob.read()
 
     @cached_property
     def alive(self) -> Mask:
@@ -113,6 +128,10 @@ class Span:
                 alive[rows] = (keys >= low) & (keys < self.before)
         alive[self.rows_of(self._stale)] = False
         return alive
+
+    def keys_of_block(self, block: Block) -> Keys:
+        """Return the keys of a block's rows."""
+        return self._decoded(block, Part.KEY)
 
     def rows_of(self, keys: Keys) -> Rows:
         """Return the rows of those keys that are in these blocks; the keys in order."""
@@ -148,22 +167,29 @@ class Span:
     def ids(self, block: Block, part: Part) -> Ids | None:
         """Return the ids of a block's rows, or of their roots, parents or groups; None when no row has one."""
         if (block.number, part) not in self._ids:
-            data = self._read(part_id(block.number, part))
+            data = self._read_ids(block, part)
             self._ids[block.number, part] = Ids(data, block.count) if data else None
         return self._ids[block.number, part]
 
+    def _read_ids(self, block: Block, part: Part) -> bytes:
+        id_ = part_id(block.number, part)
+        return self._read_large(id_) if part == Part.ID else self._read(id_)
+
     def shared_texts(self, block: Block, part: Part) -> Texts:
-        """Return the errors of a block in lower case, or those results that many runs share."""
+        """Return the errors of a block in lower case, or its results, where many runs share one."""
         return decode_texts(self._read(part_id(block.number, part)), block.count)
 
-    def named_values(self, block: Block) -> tuple[bool, list[int]] | None:
-        """Return whether a block has parts of all arguments, and of which; None when it has none at all."""
+    def named_values(self, block: Block) -> tuple[bool, list[int], list[int]] | None:
+        """Return whether a block has parts of all arguments, of which, and which of these have few different texts.
+
+        None when it has none at all.
+        """
         data = self._read(part_id(block.number, Part.VALUES))
         return orjson.loads(data) if data else None
 
     def values(self, block: Block, number: int) -> Values:
         """Return the values of one of :meth:`named_values`."""
-        return decode_values(self._read(part_id(block.number, Part.VALUES, number)), block.count)
+        return decode_values(self._read_large(part_id(block.number, Part.VALUES, number)), block.count)
 
     @cached_property
     def chunks(self) -> list[tuple[int, int, int]]:
@@ -179,7 +205,7 @@ class Span:
         place = self.chunks[chunk][0]
         block = self.blocks[place]
         piece = int(np.searchsorted(block.starts, self.chunks[chunk][1] - int(self.offsets[place])))
-        return unpack_texts(self._read(part_id(block.number, Part.TEXT, piece)))
+        return unpack_texts(self._read_large(part_id(block.number, Part.TEXT, piece)))
 
     def may_contain(self, needles: Sequence[bytes], wanted: Mask) -> Mask:
         """Tell of each row whether its chunk may have all of some texts, looking only where a row is wanted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -20,6 +20,9 @@ MAX_TEXT = 256
 """Longer texts are looked for in the rows."""
 
 _EXACT = 1 << 53
+_SHARED = 4
+"""Texts are shared when at least so many rows have the same, on average."""
+
 _NONE: Rows = np.empty(0, np.intp)
 _Pair = tuple[Rows, NDArray[Any]]
 
@@ -38,6 +41,7 @@ class Values:
         floats: The same.
         texts: Rows, and the place of each one's text.
         different: The texts in order, each after a NUL, and one at the end.
+        starts: Where each of them starts, and one behind the last.
         others: Rows, and the place of each one's value.
         other: Values as JSON.
         unknown: Rows whose value is not here.
@@ -48,6 +52,7 @@ class Values:
     floats: _Pair = field(default_factory=_no_pair)
     texts: _Pair = field(default_factory=_no_pair)
     different: bytes = b""
+    starts: NDArray[Any] = field(default_factory=lambda: _NONE)
     others: _Pair = field(default_factory=_no_pair)
     other: list[str] = field(default_factory=list[str])
     unknown: Rows = field(default_factory=lambda: _NONE)
@@ -57,7 +62,9 @@ class Values:
         sections: list[bytes] = []
         for rows, values in (self.integers, self.floats, self.texts, self.others):
             sections += [encode_rows(rows, self.count), encode(values)] if len(rows) else [b"", b""]
-        return pack([*sections, self.different, orjson.dumps(self.other), encode(self.unknown)])
+        return pack(
+            [*sections, self.different, encode(np.diff(self.starts)), orjson.dumps(self.other), encode(self.unknown)]
+        )
 
     def matching(self, node: Argument, rest: Sequence[str], wanted: Mask) -> tuple[Mask, Mask]:
         """Return the rows where the term holds, and those where it can't be told; of rows that aren't wanted anything.
@@ -74,7 +81,7 @@ class Values:
                 if len(rows):
                     found[rows] = _numbers_matching(numbers, node)
             if len(self.texts[0]):
-                self._mark_texts(found, node)
+                self._mark_texts(found, node, wanted)
         rows, places = self.others
         used: list[int] = np.unique(places[wanted[rows]]).tolist()
         if used:
@@ -83,54 +90,57 @@ class Values:
             found[rows] |= table[places]
         return found, unknown
 
-    def _mark_texts(self, found: Mask, node: Argument) -> None:
+    def _mark_texts(self, found: Mask, node: Argument, wanted: Mask) -> None:
         rows, places = self.texts
         sign, value = node.operator, node.value
         if sign in {"=", "!="}:
-            is_so = self._at_places(self._like(value) if is_wild(value) else self._equal(value))
+            is_so = self._at_places(self._like(value, wanted) if is_wild(value) else self._equal(value))
             found[rows] = ~is_so if sign == "!=" else is_so
             return
-        texts = self.different[1:-1].split(b"\0")
-        border = (bisect_right if sign in {">", "<="} else bisect_left)(texts, value.encode())
+        border = (bisect_right if sign in {">", "<="} else bisect_left)(self, value.encode())
         found[rows] = places >= border if sign[0] == ">" else places < border
 
+    def __len__(self) -> int:
+        """Return how many texts there are."""
+        return max(0, len(self.starts) - 1)
+
+    def __getitem__(self, place: int) -> bytes:
+        """Return a text by its place."""
+        return self.different[self.starts[place] : self.starts[place + 1] - 1]
+
     def _at_places(self, wanted: list[int]) -> Mask:
-        places = self.texts[1]
-        table = np.zeros(int(places.max()) + 1, np.bool_)
+        table = np.zeros(len(self), np.bool_)
         table[wanted] = True
-        return table[places]
+        return table[self.texts[1]]
 
     def _equal(self, value: str) -> list[int]:
-        at = self.different.find(b"\0" + value.encode() + b"\0")
-        return [] if at < 0 else [self.different.count(b"\0", 0, at)]
+        text = value.encode()
+        place = bisect_left(self, text)
+        return [place] if place < len(self) and self[place] == text else []
 
-    def _like(self, value: str) -> list[int]:
-        return self._places(max(re.split(r"[*?]", lower(value)), key=len), lambda text: compares(text, "=", value))
+    def _like(self, value: str, wanted: Mask) -> list[int]:
+        rows, places = self.texts
+        some: list[int] = np.unique(places[wanted[rows]]).tolist()
+        if len(some) > len(self) // 8:
+            longest = max(re.split(r"[*?]", lower(value)), key=len)
+            some = self._containing(longest)
+        return [place for place in some if compares(self[place].decode(), "=", value)]
 
-    def _places(self, needle: str, holds: Callable[[str], bool] | None = None) -> list[int]:
-        """Return the places of texts that contain a text in lower case, and hold."""
-        folded, found = self.different.lower(), list[int]()
-        at, place, counted = folded.find(needle.encode(), 1), -1, 0
-        while 0 < at < len(folded):
-            place += folded.count(b"\0", counted, at)
-            counted = folded.find(b"\0", at)
-            start = folded.rfind(b"\0", 0, at) + 1
-            if holds is None or holds(self.different[start:counted].decode()):
-                found.append(place)
-            at = folded.find(needle.encode(), counted + 1)
-        return found
+    def _containing(self, needle: str) -> list[int]:
+        """Return the places of texts that contain a text in lower case."""
+        if not needle:
+            return list(range(len(self)))
+        at = [match.start() for match in re.finditer(re.escape(needle.encode()), self.different.lower())]
+        return np.unique(np.searchsorted(self.starts, np.array(at, np.int64), side="right") - 1).tolist()
 
     def containing(self, needle: str) -> Rows:
-        """Return rows whose text contains a text in lower case; none where texts differ from row to row."""
-        rows, places = self.texts
-        if not len(rows) or int(places.max()) > len(rows) // 4:
-            return _NONE
-        return rows[self._at_places(self._places(needle))]
+        """Return rows whose text contains a text in lower case."""
+        return self.texts[0][self._at_places(self._containing(needle))] if len(self) else _NONE
 
     @property
-    def rows(self) -> Rows:
-        """All rows that have the argument, in no order."""
-        return np.concatenate([self.integers[0], self.floats[0], self.texts[0], self.others[0], self.unknown])
+    def are_shared(self) -> bool:
+        """Whether there are texts, and many rows have the same."""
+        return 0 < len(self) * _SHARED <= len(self.texts[0])
 
 
 def _numbers_matching(numbers: NDArray[Any], node: Argument) -> Mask:
@@ -140,12 +150,24 @@ def _numbers_matching(numbers: NDArray[Any], node: Argument) -> Mask:
             return np.zeros(len(numbers), np.bool_)
         if not is_wild(node.value):
             return np.full(len(numbers), node.operator == "!=")
-        different, places = np.unique(numbers, return_inverse=True)
-        values: list[Any] = different.tolist()
-        return np.array([compares(value, node.operator, node.value) for value in values], np.bool_)[places]
+        return _spelt_like(numbers, node.value) ^ (node.operator == "!=")
     if node.operator == "!=":
         return ~cast("Mask", numbers == number)
     return OPERATORS[node.operator](numbers, number)
+
+
+def _spelt_like(numbers: NDArray[Any], pattern: str) -> Mask:
+    different, places = np.unique(numbers, return_inverse=True)
+    values: list[Any] = different.tolist()
+    if numbers.dtype.kind == "f":
+        return np.array([compares(value, "=", pattern) for value in values], np.bool_)[places]
+    spelt = "\n".join(map(str, values))
+    wild = "".join(".*" if sign == "*" else "." if sign == "?" else re.escape(sign) for sign in pattern)
+    at = [match.start() for match in re.finditer(f"^{wild}$", spelt, re.MULTILINE)]
+    ends = np.flatnonzero(np.frombuffer(spelt.encode(), np.uint8) == ord("\n"))
+    table = np.zeros(len(values), np.bool_)
+    table[np.searchsorted(ends, np.array(at, np.int64))] = True
+    return table[places]
 
 
 def _holds(text: str, rest: Sequence[str], node: Argument) -> bool:
@@ -161,8 +183,20 @@ def decode_values(data: bytes, count: int) -> Values:
         rows = decode_rows(sections[at], count) if sections[at + 1] else _NONE
         pairs.append((rows, decode(sections[at + 1], len(rows)) if len(rows) else _NONE))
     integers, floats, texts, others = pairs
-    unknown = decode_rows(sections[10], count)
-    return Values(count, integers, floats, texts, sections[8], others, orjson.loads(sections[9]), unknown)
+    return Values(
+        count, integers, floats, texts, sections[8], _starts(decode_lengths(sections[9], sections[8])), others,
+        orjson.loads(sections[10]), decode_rows(sections[11], count),
+    )  # fmt: skip
+
+
+def decode_lengths(data: bytes, texts: bytes) -> NDArray[Any]:
+    """Decode the lengths of texts, each with the NUL before it."""
+    values = np.frombuffer(data, data[:4].decode().strip(), offset=4)
+    return np.full((len(texts) - 1) // int(values[0]), values[0]) if len(values) == 1 else values
+
+
+def _starts(lengths: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([[1], 1 + np.cumsum(lengths, dtype=np.int64)]) if len(lengths) else _NONE
 
 
 def values_of(rows: list[int], values: list[Any], count: int) -> Values:
@@ -228,8 +262,14 @@ def _with_texts(values: Values, rows: Rows, texts: list[bytes]) -> Values:
         different = sorted(set(texts))
         places = {text: place for place, text in enumerate(different)}
         values.texts = rows, np.array([places[text] for text in texts], np.int64)
-        values.different = b"\0" + b"\0".join(different) + b"\0"
+        values.different, values.starts = _in_order(different)
     return values
+
+
+def _in_order(different: list[bytes]) -> tuple[bytes, NDArray[Any]]:
+    if not different:
+        return b"", _NONE
+    return b"\0" + b"\0".join(different) + b"\0", _starts(np.array([len(text) + 1 for text in different]))
 
 
 def merge_values(parts: Iterable[Values | int]) -> Values:
@@ -253,7 +293,7 @@ def merge_values(parts: Iterable[Values | int]) -> Values:
             (at, (part.texts[0], _renumbered(part.texts[1], part.different[1:-1].split(b"\0"), places)))
             for at, part in shifted if part.different
         ]),
-        b"\0" + b"\0".join(different) + b"\0" if different else b"",
+        *_in_order(different),
         _joined([(at, (part.others[0], _renumbered(part.others[1], part.other, other))) for at, part in shifted]),
         list(other),
         np.concatenate([_NONE, *(part.unknown + at for at, part in shifted)]),
