@@ -14,10 +14,10 @@ from workers.history.filters import All, Any_, Argument, Compare, Node, Not, Sta
 from workers.history.matching import OPERATORS, is_wild, lower, text_matches
 from workers.history.merging import Block
 from workers.history.needles import argument_needles
-from workers.history.parts import Mask, Part
+from workers.history.parts import Mask, Part, rows_with
 from workers.history.record import STATES
 from workers.history.schema import COUNTERS
-from workers.history.spans import Keys, Span, rows_with
+from workers.history.spans import Keys, Span
 from workers.history.sql import KEYED, NAMED, Names, compile_filter
 
 MAX_KEYED = 5_000
@@ -224,7 +224,7 @@ class Judge:
 
     def _named(self, node: Text, kind: str) -> Mask:
         table = self._evaluation.names_matching(node, kind)
-        return table[np.minimum(self._span.column(_NAMED_PARTS[kind]), len(table) - 1)]
+        return table.take(self._span.column(_NAMED_PARTS[kind]), mode="clip")
 
     def _keyed(self, node: Text, wanted: Mask) -> Verdicts:
         keys = self._evaluation.keyed(node)
@@ -258,8 +258,7 @@ class Judge:
                 in_ids |= with_id
             else:
                 sure |= with_id
-            for part in (Part.ERROR, Part.RESULT):
-                sure |= self._in_shared(part, lambda text, value=value: text_matches("", text, (value,)))
+            sure |= self._in_shared(Part.ERROR, _matches(value)) | self._in_shared(Part.RESULT, _matches(value))
             if not is_wild(value) and np.count_nonzero(found) * _IN_MANY > len(found):
                 sure |= self._surely_in_arguments(longest, found & ~sure)
             may |= found | with_id
@@ -299,12 +298,15 @@ class Judge:
             first = str(int(first))
         number = self._evaluation.names.get("argument", {}).get(first)
         found, unknown = np.zeros_like(wanted), np.zeros_like(wanted)
+        # What looks at texts one by one has fewer to look at; numbers and order are told at once.
+        looked_for = self._may_have_argument(node, wanted) if rest or is_wild(node.value) else wanted
         for block, rows in self._span.rows_by_block():
-            if wanted[rows].any():
-                said = self._argument_in_block(block, number, node, rest, wanted[rows])
+            if looked_for[rows].any():
+                said = self._argument_in_block(block, number, node, rest, looked_for[rows])
                 found[rows], unknown[rows] = said if said is not None else (False, True)
         if unknown.any():
             unknown &= self._may_have_argument(node, unknown & wanted)
+        found &= looked_for
         return Verdicts(found | unknown, found & ~unknown)
 
     def _argument_in_block(
@@ -321,7 +323,7 @@ class Judge:
         return (none, none) if are_all else None
 
     def _may_have_argument(self, node: Argument, wanted: Mask) -> Mask:
-        needles = argument_needles(node)
+        needles = argument_needles(node) if node.operator == "=" else []
         if not needles:
             return wanted
         found = np.zeros_like(wanted)
@@ -369,6 +371,11 @@ class Judge:
         if self._texts is None:
             self._texts = self._span.texts(cast("int", self._chunk))
         return self._texts
+
+
+def _matches(value: str) -> Callable[[str], bool]:
+    needle = lower(value)
+    return (lambda text: text_matches("", text, (value,))) if is_wild(value) else (lambda text: needle in lower(text))
 
 
 def _age(key: Any, now: float) -> Any:

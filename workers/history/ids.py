@@ -11,7 +11,7 @@ import orjson
 from numpy.typing import NDArray
 
 from workers.history.matching import is_wild, lower, text_matches
-from workers.history.parts import Mask, Rows, decode_rows, encode_rows, pack, unpack
+from workers.history.parts import Bytes, Mask, Rows, decode_rows, encode_rows, pack, unpack
 
 FEW_ROWS = 500
 """So few ids are looked at one by one."""
@@ -128,7 +128,7 @@ class Ids:
         return may
 
 
-def _begin_with(digits: str, uuids: bytes) -> Mask:
+def _begin_with(digits: str, uuids: Bytes) -> Mask:
     table = np.frombuffer(uuids, np.uint8).reshape(-1, _BYTES)
     may = np.ones(len(table), np.bool_)
     if len(digits) > 2 * _BYTES:
@@ -140,7 +140,7 @@ def _begin_with(digits: str, uuids: bytes) -> Mask:
     return may
 
 
-def _places_with(digits: str, uuids: bytes) -> NDArray[np.intp]:
+def _places_with(digits: str, uuids: Bytes) -> NDArray[np.intp]:
     """Return the places, at least, of UUIDs that have these digits side by side, from an even or an odd one on."""
     if not digits:
         return np.arange(len(uuids) // _BYTES)

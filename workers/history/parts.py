@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+Bytes = bytes | memoryview
 
 _PIECES = 1 << 16
 _INTEGERS = ("u1", "u2", "u4", "i8")
@@ -67,9 +68,14 @@ def _fits(low: int, high: int, name: str) -> bool:
     return limits.min <= low and high <= limits.max
 
 
-def decode(data: bytes, count: int) -> NDArray[Any]:
+def kind_of(data: Bytes) -> str:
+    """Return the type of an encoded column."""
+    return bytes(data[:4]).decode().strip()
+
+
+def decode(data: Bytes, count: int) -> NDArray[Any]:
     """Decode what :func:`encode` wrote of ``count`` rows."""
-    values = np.frombuffer(data, data[:4].decode().strip(), offset=4)
+    values = np.frombuffer(data, kind_of(data), offset=4)
     return values if len(values) == count else np.repeat(values, count)
 
 
@@ -78,11 +84,11 @@ def encode_rows(rows: NDArray[Any] | list[int], count: int) -> bytes:
     return b"" if len(rows) == count else encode(np.asarray(rows, np.int64))
 
 
-def decode_rows(data: bytes, count: int) -> Rows:
+def decode_rows(data: Bytes, count: int) -> Rows:
     """Decode what :func:`encode_rows` wrote."""
     if not data:
         return np.arange(count)
-    return np.frombuffer(data, data[:4].decode().strip(), offset=4).astype(np.intp)
+    return np.frombuffer(data, kind_of(data), offset=4).astype(np.intp)
 
 
 def pack(sections: Sequence[bytes]) -> bytes:
@@ -90,13 +96,14 @@ def pack(sections: Sequence[bytes]) -> bytes:
     return struct.pack(f"<B{len(sections)}I", len(sections), *map(len, sections)) + b"".join(sections)
 
 
-def unpack(data: bytes) -> list[bytes]:
+def unpack(data: bytes) -> list[memoryview]:
     """Return what :func:`pack` joined."""
     lengths = struct.unpack_from(f"<{data[0]}I", data, 1)
     at = 1 + 4 * data[0]
-    found: list[bytes] = []
+    found: list[memoryview] = []
+    view = memoryview(data)
     for length in lengths:
-        found.append(data[at : at + length])
+        found.append(view[at : at + length])
         at += length
     return found
 
@@ -142,3 +149,14 @@ def unpack_texts(data: bytes) -> tuple[NDArray[Any], bytes]:
     """Return where each text starts and the last ends, and the texts."""
     count = struct.unpack_from("<I", data)[0] + 1
     return np.frombuffer(data, "<u4", count, offset=4), data[4 + 4 * count :]
+
+
+def rows_with(needle: bytes, offsets: NDArray[Any], texts: bytes) -> list[int]:
+    """Return the rows whose text contains a needle, in order."""
+    found: list[int] = []
+    at = texts.find(needle)
+    while at >= 0:
+        row = int(np.searchsorted(offsets, at, side="right")) - 1
+        found.append(row)
+        at = texts.find(needle, offsets[row + 1])
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -240,15 +239,3 @@ class Span:
 
 def _different(places: Rows) -> list[int]:
     return np.unique(places).tolist()
-
-
-def rows_with(needle: bytes, offsets: NDArray[Any], texts: bytes) -> list[int]:
-    """Return the rows whose text contains a needle, in order."""
-    found: list[int] = []
-    starts: list[int] = offsets.tolist()
-    at = texts.find(needle)
-    while at >= 0:
-        row = bisect_right(starts, at) - 1
-        found.append(row)
-        at = texts.find(needle, starts[row + 1])
-    return found

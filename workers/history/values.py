@@ -14,12 +14,25 @@ from numpy.typing import NDArray
 
 from workers.history.filters import Argument
 from workers.history.matching import MISSING, OPERATORS, compares, is_wild, lower, number_of, value_at
-from workers.history.parts import Mask, Rows, decode, decode_rows, encode, encode_rows, pack, unpack
+from workers.history.parts import (
+    Bytes,
+    Mask,
+    Rows,
+    decode,
+    decode_rows,
+    encode,
+    encode_rows,
+    kind_of,
+    pack,
+    rows_with,
+    unpack,
+)
 
 MAX_TEXT = 256
 """Longer texts are looked for in the rows."""
 
 _EXACT = 1 << 53
+_OFTEN = 20
 _SHARED = 4
 """Texts are shared when at least so many rows have the same, on average."""
 
@@ -108,7 +121,7 @@ class Values:
         """Return a text by its place."""
         return self.different[self.starts[place] : self.starts[place + 1] - 1]
 
-    def _at_places(self, wanted: list[int]) -> Mask:
+    def _at_places(self, wanted: list[int] | Rows) -> Mask:
         table = np.zeros(len(self), np.bool_)
         table[wanted] = True
         return table[self.texts[1]]
@@ -121,17 +134,23 @@ class Values:
     def _like(self, value: str, wanted: Mask) -> list[int]:
         rows, places = self.texts
         some: list[int] = np.unique(places[wanted[rows]]).tolist()
+        longest = max(re.split(r"[*?]", lower(value)), key=len)
         if len(some) > len(self) // 8:
-            longest = max(re.split(r"[*?]", lower(value)), key=len)
-            some = self._containing(longest)
+            some = self._containing(longest).tolist()
+        elif longest:
+            piece = longest.encode()
+            some = [place for place in some if piece in self[place].lower()]
         return [place for place in some if compares(self[place].decode(), "=", value)]
 
-    def _containing(self, needle: str) -> list[int]:
+    def _containing(self, needle: str) -> Rows:
         """Return the places of texts that contain a text in lower case."""
         if not needle:
-            return list(range(len(self)))
-        at = [match.start() for match in re.finditer(re.escape(needle.encode()), self.different.lower())]
-        return np.unique(np.searchsorted(self.starts, np.array(at, np.int64), side="right") - 1).tolist()
+            return np.arange(len(self))
+        folded, piece = self.different.lower(), needle.encode()
+        if folded.count(piece) * _OFTEN > len(self):
+            at = np.fromiter((match.start() for match in re.finditer(re.escape(piece), folded)), np.int64)
+            return np.searchsorted(self.starts, at, side="right") - 1
+        return np.array(rows_with(piece, self.starts, folded), np.intp)
 
     def containing(self, needle: str) -> Rows:
         """Return rows whose text contains a text in lower case."""
@@ -183,15 +202,16 @@ def decode_values(data: bytes, count: int) -> Values:
         rows = decode_rows(sections[at], count) if sections[at + 1] else _NONE
         pairs.append((rows, decode(sections[at + 1], len(rows)) if len(rows) else _NONE))
     integers, floats, texts, others = pairs
+    different = bytes(sections[8])
     return Values(
-        count, integers, floats, texts, sections[8], _starts(decode_lengths(sections[9], sections[8])), others,
+        count, integers, floats, texts, different, _starts(decode_lengths(sections[9], different)), others,
         orjson.loads(sections[10]), decode_rows(sections[11], count),
     )  # fmt: skip
 
 
-def decode_lengths(data: bytes, texts: bytes) -> NDArray[Any]:
+def decode_lengths(data: Bytes, texts: bytes) -> NDArray[Any]:
     """Decode the lengths of texts, each with the NUL before it."""
-    values = np.frombuffer(data, data[:4].decode().strip(), offset=4)
+    values = np.frombuffer(data, kind_of(data), offset=4)
     return np.full((len(texts) - 1) // int(values[0]), values[0]) if len(values) == 1 else values
 
 
