@@ -60,6 +60,7 @@ class BrokerSource:
         self._reader = reader
         self._writer = connect(url)  # a change is never repeated behind the operator's back
         self._observer = Observer(reader, self.layout, queues, declared)
+        self.ages = self._observer.ages
         self._browser = Browser(reader, self.layout, is_near=url.path is not None or url.host in _LOOPBACK)
         self._herald = Herald(self._writer, self.layout)
         self._holdings = Holdings(reader, self.layout)

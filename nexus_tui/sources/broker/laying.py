@@ -19,14 +19,14 @@ from nexus_tui.sources.errors import SourceError
 RESERVE = 2_000
 """So many messages, the next to run, are never laid over: workers go on with them meanwhile."""
 
-FIRST_STEP, SMALLEST_STEP, LARGEST_STEP = 100, 20, 1000
+FIRST_STEP, SMALLEST_STEP, LARGEST_STEP = 100, 20, 500
 MOST_NEW = 5000
 """What is published between two steps is looked through up to so many messages."""
 
 PATIENCE = 20
 """Steps in a row that may find the list changed."""
 
-STEP_S = 0.005
+STEP_S = 0.003
 """A step takes about so long, so that others wait no longer."""
 
 
