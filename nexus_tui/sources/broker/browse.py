@@ -22,9 +22,9 @@ CHUNK = 500
 
 CHUNKS_PER_TRIP = 8
 FIRST_CHUNK = 100
-MOST_READ = 4000
-CHUNK_BYTES = 5 * 1024 * 1024
-"""Messages searched here are read so many, or so many bytes, at a time: some 4 ms of the server's time."""
+MOST_READ = 5000
+CHUNK_BYTES = 6 * 1024 * 1024
+"""Messages searched here are read so many, or so many bytes, at a time: some 5 ms of the server's time."""
 
 SAMPLE = 100
 """Messages whose sizes are looked at to choose how many are read next."""
