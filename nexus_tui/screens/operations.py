@@ -8,20 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from config.queues import DEFAULT_PRIORITY, PRIORITIES
-from nexus_tui.actions.again import RunAgain
-from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
-from nexus_tui.actions.programs import RestartProgram, StartProgram, StopProgram
-from nexus_tui.actions.queues import PauseQueue, PurgeQueue, ResumeQueue
-from nexus_tui.actions.runs import Revoke
-from nexus_tui.actions.workers import (
-    AddConsumer,
-    CancelConsumer,
-    Drain,
-    GrowPool,
-    RestartPool,
-    ShrinkPool,
-    ShutdownWorker,
-)
+from nexus_tui import actions
 from nexus_tui.models.actions import Outcome
 from nexus_tui.models.text import safe_text
 from nexus_tui.models.workers import Worker
@@ -56,9 +43,9 @@ class RunOperations(NexusScreen):
         ids = self.run_ids()
         if not ids:
             return
-        choices = [Choice("v", "revoke", Revoke(ids))]
+        choices = [Choice("v", "revoke", actions.runs.Revoke(ids))]
         if self.has_started():
-            choices.append(Choice("t", "revoke and terminate", Revoke(ids, terminate=True)))
+            choices.append(Choice("t", "revoke and terminate", actions.runs.Revoke(ids, terminate=True)))
         self.host.ask(f"Revoke {_named(ids)}", choices, self._unmark)
 
     def action_priority(self) -> None:
@@ -66,8 +53,11 @@ class RunOperations(NexusScreen):
         ids = self.run_ids()
         if not ids:
             return
-        choices = [Choice("f", "run next", ChangePriority(ids, PRIORITIES[0], front=True))]
-        choices += [Choice(str(level), _LEVEL_WORDS.get(level, ""), ChangePriority(ids, level)) for level in PRIORITIES]
+        choices = [Choice("f", "run next", actions.messages.ChangePriority(ids, PRIORITIES[0], front=True))]
+        choices += [
+            Choice(str(level), _LEVEL_WORDS.get(level, ""), actions.messages.ChangePriority(ids, level))
+            for level in PRIORITIES
+        ]
         self.host.ask(f"Priority of {_named(ids)}", choices, self._unmark)
 
     def action_again(self) -> None:
@@ -75,16 +65,20 @@ class RunOperations(NexusScreen):
         ids = self.run_ids()
         if not ids:
             return
-        choices = [Choice("a", "run again with the same arguments", RunAgain(ids))]
+        choices = [Choice("a", "run again with the same arguments", actions.again.RunAgain(ids))]
         if len(ids) > 1:
-            choices.append(Choice("v", "as a canary: 1, 5, 25, then the rest", RunAgain(ids, canary=True)))
+            choices.append(
+                Choice("v", "as a canary: 1, 5, 25, then the rest", actions.again.RunAgain(ids, canary=True))
+            )
         self.host.ask(f"Run again {_named(ids)}", choices, self._unmark)
 
     def action_delete(self) -> None:
         """Ask to delete waiting messages."""
         ids = self.run_ids()
         if ids:
-            self.host.ask(f"Delete {_named(ids)}", [Choice("d", "delete", DeleteMessages(ids))], self._unmark)
+            self.host.ask(
+                f"Delete {_named(ids)}", [Choice("d", "delete", actions.messages.DeleteMessages(ids))], self._unmark
+            )
 
     def action_move(self) -> None:
         """Ask for the queue that waiting messages go to."""
@@ -94,7 +88,8 @@ class RunOperations(NexusScreen):
             return
         keys = "123456789abdefghilmoprstuvwxz"
         choices = [
-            Choice(key, safe_text(name, 60), MoveMessages(ids, name)) for key, name in zip(keys, queues, strict=False)
+            Choice(key, safe_text(name, 60), actions.messages.MoveMessages(ids, name))
+            for key, name in zip(keys, queues, strict=False)
         ]
         self.host.ask(f"Move {_named(ids)} to", choices, self._unmark)
 
@@ -126,7 +121,7 @@ class QueueOperations(NexusScreen):
     def action_delete(self) -> None:
         """Ask to delete everything that waits in a queue."""
         for name in self.queue_names():
-            self.host.ask(f"Purge {safe_text(name, 60)}", [Choice("d", "purge", PurgeQueue(name))])
+            self.host.ask(f"Purge {safe_text(name, 60)}", [Choice("d", "purge", actions.queues.PurgeQueue(name))])
 
 
 def gate_of(host: Host, name: str) -> None:
@@ -134,9 +129,9 @@ def gate_of(host: Host, name: str) -> None:
     queues = host.snapshot.queues.value or ()
     is_paused = any(queue.paused for queue in queues if queue.name == name)
     if is_paused:
-        host.ask(f"Queue {safe_text(name, 60)}", [Choice("r", "resume", ResumeQueue(name))])
+        host.ask(f"Queue {safe_text(name, 60)}", [Choice("r", "resume", actions.queues.ResumeQueue(name))])
     else:
-        host.ask(f"Queue {safe_text(name, 60)}", [Choice("p", "pause", PauseQueue(name))])
+        host.ask(f"Queue {safe_text(name, 60)}", [Choice("p", "pause", actions.queues.PauseQueue(name))])
 
 
 def worker_choices(worker: Worker, queues: Sequence[str]) -> list[Choice]:
@@ -145,19 +140,19 @@ def worker_choices(worker: Worker, queues: Sequence[str]) -> list[Choice]:
         return []
     name = (worker.name,)
     choices = [
-        Choice("d", "drain", Drain(name)),
-        Choice("+", "one child more", GrowPool(name, 1)),
-        Choice("-", "one child less", ShrinkPool(name, 1)),
-        Choice("o", "new children", RestartPool(name)),
+        Choice("d", "drain", actions.workers.Drain(name)),
+        Choice("+", "one child more", actions.workers.GrowPool(name, 1)),
+        Choice("-", "one child less", actions.workers.ShrinkPool(name, 1)),
+        Choice("o", "new children", actions.workers.RestartPool(name)),
     ]
     if worker.program is None:
-        choices.append(Choice("h", "shut down", ShutdownWorker(name)))
+        choices.append(Choice("h", "shut down", actions.workers.ShutdownWorker(name)))
     for key, queue in zip("123456789", queues, strict=False):
         shown = safe_text(queue, 30)
         if queue in worker.queues:
-            choices.append(Choice(key, f"take no more of {shown}", CancelConsumer(name, queue)))
+            choices.append(Choice(key, f"take no more of {shown}", actions.workers.CancelConsumer(name, queue)))
         else:
-            choices.append(Choice(key, f"take from {shown}", AddConsumer(name, queue)))
+            choices.append(Choice(key, f"take from {shown}", actions.workers.AddConsumer(name, queue)))
     return choices
 
 
@@ -165,9 +160,9 @@ def program_choices(names: Sequence[str]) -> list[Choice]:
     """List what can be done with Supervisor programs."""
     programs = tuple(names)
     return [
-        Choice("s", "start", StartProgram(programs)),
-        Choice("x", "stop", StopProgram(programs)),
-        Choice("r", "restart", RestartProgram(programs)),
+        Choice("s", "start", actions.programs.StartProgram(programs)),
+        Choice("x", "stop", actions.programs.StopProgram(programs)),
+        Choice("r", "restart", actions.programs.RestartProgram(programs)),
     ]
 
 

@@ -5,28 +5,30 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from config.broker_url import BrokerUrl
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR, QUEUES
-from nexus_tui.models.actions import TargetOutcome
-from nexus_tui.models.audit import Undoable
 from nexus_tui.models.broker import Held, Message, QueueStats
-from nexus_tui.models.selection import Frozen, Selection
-from nexus_tui.sources.broker.audit import AuditLog
-from nexus_tui.sources.broker.browse import Browser
-from nexus_tui.sources.broker.bulk import Bulk, Progress, Taken
 from nexus_tui.sources.broker.connection import connect, reaching
-from nexus_tui.sources.broker.detect import detect
-from nexus_tui.sources.broker.edits import Delete, Edit, MoveTo, Reprioritise, check_priority
-from nexus_tui.sources.broker.herald import Herald
-from nexus_tui.sources.broker.holding import Holdings
 from nexus_tui.sources.broker.layout import Layout
-from nexus_tui.sources.broker.lists import Lists
 from nexus_tui.sources.broker.observe import Observer
-from nexus_tui.sources.broker.select import Selector
-from nexus_tui.sources.broker.surgery import Surgeon
 from nexus_tui.sources.errors import Invalid, NotFound
-from workers.history.trouble import trouble
+
+# Whoever only looks at queues pays for nothing else: the other parts are loaded when they are first asked.
+if TYPE_CHECKING:
+    from nexus_tui.models.actions import TargetOutcome
+    from nexus_tui.models.audit import Undoable
+    from nexus_tui.models.selection import Frozen, Selection
+    from nexus_tui.sources.broker.audit import AuditLog
+    from nexus_tui.sources.broker.browse import Browser
+    from nexus_tui.sources.broker.bulk import Bulk, Progress, Taken
+    from nexus_tui.sources.broker.edits import Edit
+    from nexus_tui.sources.broker.herald import Herald
+    from nexus_tui.sources.broker.holding import Holdings
+    from nexus_tui.sources.broker.select import Selector
+    from nexus_tui.sources.broker.surgery import Surgeon
 
 _REGISTRY = tuple(spec.name for spec in QUEUES)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -61,14 +63,51 @@ class BrokerSource:
         self._writer = connect(url)  # a change is never repeated behind the operator's back
         self._observer = Observer(reader, self.layout, queues, declared)
         self.ages = self._observer.ages
-        self._browser = Browser(reader, self.layout, is_near=url.path is not None or url.host in _LOOPBACK)
-        self._herald = Herald(self._writer, self.layout)
-        self._holdings = Holdings(reader, self.layout)
-        self._selector = Selector(reader, self.layout)
-        self._surgeon = Surgeon(self._writer, self.layout)
-        self._bulk = Bulk(Lists(self._writer, self.layout, self._surgeon.trash, lambda: reaching(url)))
-        self.audit = AuditLog(self._writer, self.layout, url)
         self._lock = threading.Lock()
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        """The log of every change."""
+        from nexus_tui.sources.broker.audit import AuditLog
+
+        return AuditLog(self._writer, self.layout, self.url)
+
+    @cached_property
+    def _browser(self) -> Browser:
+        from nexus_tui.sources.broker.browse import Browser
+
+        return Browser(self._reader, self.layout, is_near=self.url.path is not None or self.url.host in _LOOPBACK)
+
+    @cached_property
+    def _herald(self) -> Herald:
+        from nexus_tui.sources.broker.herald import Herald
+
+        return Herald(self._writer, self.layout)
+
+    @cached_property
+    def _holdings(self) -> Holdings:
+        from nexus_tui.sources.broker.holding import Holdings
+
+        return Holdings(self._reader, self.layout)
+
+    @cached_property
+    def _selector(self) -> Selector:
+        from nexus_tui.sources.broker.select import Selector
+
+        return Selector(self._reader, self.layout)
+
+    @cached_property
+    def _surgeon(self) -> Surgeon:
+        from nexus_tui.sources.broker.surgery import Surgeon
+
+        return Surgeon(self._writer, self.layout)
+
+    @cached_property
+    def _bulk(self) -> Bulk:
+        from nexus_tui.sources.broker.bulk import Bulk
+        from nexus_tui.sources.broker.lists import Lists
+
+        return Bulk(Lists(self._writer, self.layout, self._surgeon.trash, lambda: reaching(self.url)))
 
     @classmethod
     def foreign(cls, url: BrokerUrl) -> BrokerSource:
@@ -77,6 +116,8 @@ class BrokerSource:
         Raises:
             Unreachable: The broker does not answer.
         """
+        from nexus_tui.sources.broker.detect import detect
+
         found = detect(url)
         if found == Layout():  # one of ours under another address
             return cls(url)
@@ -100,6 +141,8 @@ class BrokerSource:
 
     def recorder_trouble(self) -> str:
         """Read what keeps the recorder from writing the history, in its own words; empty when nothing does."""
+        from workers.history.trouble import trouble
+
         with reaching(self.url):
             return trouble(self._reader) or ""
 
@@ -148,6 +191,8 @@ class BrokerSource:
         Raises:
             Invalid: It is outside 0…9.
         """
+        from nexus_tui.sources.broker.edits import check_priority
+
         check_priority(priority)
 
     def messages(self, queue: str, limit: int = 50, offset: int = 0) -> list[Message]:
@@ -234,10 +279,14 @@ class BrokerSource:
 
     def change_priority(self, message: Message, priority: int, *, front: bool = False) -> TargetOutcome:
         """Move a waiting message to another priority, 0 first; with ``front`` it runs next there, not last."""
+        from nexus_tui.sources.broker.edits import Reprioritise
+
         return self.apply(message, Reprioritise(priority, front))
 
     def delete(self, message: Message, *, undo: str = "") -> TargetOutcome:
         """Remove a waiting message in one step."""
+        from nexus_tui.sources.broker.edits import Delete
+
         return self.apply(message, Delete(), undo=undo)
 
     def freeze(self, selection: Selection) -> Frozen:
@@ -271,6 +320,8 @@ class BrokerSource:
         return self._bulk.apply(frozen, edit, undo, taken)
 
     def _check(self, edit: Edit) -> None:
+        from nexus_tui.sources.broker.edits import MoveTo, Reprioritise, check_priority
+
         if isinstance(edit, Reprioritise):
             check_priority(edit.priority)
         elif isinstance(edit, MoveTo):
