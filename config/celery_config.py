@@ -140,6 +140,7 @@ def _runs() -> dict[str, Any]:
 
 
 def _beat() -> dict[str, Any]:
+    broker = settings().broker
     return {
         "timezone": "UTC",
         "enable_utc": True,

@@ -140,10 +140,21 @@ class NexusApp(App[None], inherit_bindings=False):
         from nexus_tui.screens.confirm import ConfirmScreen
 
         def answered(choice: Choice | None) -> None:
-            if choice is not None:
+            if choice is not None and choice.blanks:
+                self._fill(title, choice, done)
+            elif choice is not None:
                 self._plan(choice, done)
 
         self.push_screen(ConfirmScreen(title, choices), answered)
+
+    def _fill(self, title: str, choice: Choice, done: Callable[[Outcome], None] | None) -> None:
+        from nexus_tui.screens.blanks import BlanksScreen
+
+        def filled(whole: Choice | None) -> None:
+            if whole is not None:
+                self.ask(title, [whole], done)
+
+        self.push_screen(BlanksScreen(title, choice), filled)
 
     def tell(self, text: str, *, title: str = "", severity: str = "information") -> None:
         """Show a notice; text and title may come from outside."""

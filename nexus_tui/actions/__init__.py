@@ -11,9 +11,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nexus_tui.actions import again, events, messages, programs, queues, runs, workers
+    from nexus_tui.actions import again, events, limits, messages, pools, programs, queues, runs, workers
 
-__all__ = ["again", "events", "messages", "programs", "queues", "runs", "workers"]
+__all__ = ["again", "events", "limits", "messages", "pools", "programs", "queues", "runs", "workers"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from nexus_tui.actions.base import Action
+from nexus_tui.actions.targets import kept
 from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import SourceError
@@ -96,7 +97,7 @@ def _undoably(
                 raise
             rows += [TargetOutcome(left, False, f"not done: {error}") for left in wanted[place:]]
             return Outcome(tuple(rows), token)
-    return Outcome(tuple(rows), token if sources.broker.keep_undo(token) else "")
+    return Outcome(tuple(rows), kept(sources, token, any(row.done for row in rows)))
 
 
 def _named(letter_ids: tuple[str, ...]) -> str:

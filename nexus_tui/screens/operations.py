@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from config.queues import DEFAULT_PRIORITY, PRIORITIES
 from nexus_tui import actions
 from nexus_tui.models.actions import Outcome
+from nexus_tui.models.runs import Run
 from nexus_tui.models.text import safe_text
 from nexus_tui.models.workers import Worker
 from nexus_tui.screens.base import NexusScreen
@@ -61,7 +62,7 @@ class RunOperations(NexusScreen):
         self.host.ask(f"Priority of {_named(ids)}", choices, self._unmark)
 
     def action_again(self) -> None:
-        """Ask to run ended runs again; several also as a canary: 1, 5, 25, then the rest while none fails."""
+        """Ask to run ended runs again; one also with other arguments, several as a canary."""
         ids = self.run_ids()
         if not ids:
             return
@@ -70,6 +71,12 @@ class RunOperations(NexusScreen):
             choices.append(
                 Choice("v", "as a canary: 1, 5, 25, then the rest", actions.again.RunAgain(ids, canary=True))
             )
+        selected = self.selected()
+        if len(ids) == 1 and isinstance(selected, Run) and selected.id == ids[0]:
+            from nexus_tui.screens.filling import other_arguments
+
+            other = other_arguments(selected)
+            choices += [other] if other else []
         self.host.ask(f"Run again {_named(ids)}", choices, self._unmark)
 
     def action_delete(self) -> None:
@@ -138,13 +145,16 @@ def worker_choices(worker: Worker, queues: Sequence[str]) -> list[Choice]:
     """List what can be ordered of a worker that answers; orders of this menu hold until it restarts."""
     if worker.verdict == "silent" or worker.pid is None:
         return []
+    from nexus_tui.screens.filling import limits
+
     name = (worker.name,)
     choices = [
         Choice("d", "drain", actions.workers.Drain(name)),
-        Choice("+", "one child more", actions.workers.GrowPool(name, 1)),
-        Choice("-", "one child less", actions.workers.ShrinkPool(name, 1)),
-        Choice("o", "new children", actions.workers.RestartPool(name)),
+        Choice("+", "one child more", actions.pools.GrowPool(name, 1)),
+        Choice("-", "one child less", actions.pools.ShrinkPool(name, 1)),
+        Choice("o", "new children", actions.pools.RestartPool(name)),
     ]
+    choices += limits(worker)
     if worker.program is None:
         choices.append(Choice("h", "shut down", actions.workers.ShutdownWorker(name)))
     for key, queue in zip("123456789", queues, strict=False):

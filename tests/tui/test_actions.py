@@ -193,6 +193,60 @@ async def test_a_failed_run_is_run_again():
     assert stack.catalog.given[0]["task"] == "workers.ai_tasks.chat_completion"
 
 
+async def test_a_run_is_run_again_with_other_arguments():
+    stack = fakes.busy()
+    task = "workers.ai_tasks.chat_completion"
+    run = fakes.a_run(60, task=task, state="FAILURE", args=["a", 2], kwargs={"model": "x", "token": "***"})
+    stack.history.add(run)
+    async with opened(stack) as pilot:
+        await pilot.press("3")
+        await shows(pilot, "FAILURE")
+        await pilot.press("R", "e", "enter")
+        await shows(pilot, "argument 1", "argument 2", "model", "not kept in full: type it", "further arguments")
+        fields = list(pilot.app.screen.query(Input))
+        assert [field.value for field in fields] == ['"a"', "2", '"x"', "", ""]
+        fields[1].value, fields[2].value = "3", "y"
+        await pilot.press("enter")
+        await shows(pilot, "▲ model is no JSON (a text needs quotes)")
+        fields[2].value, fields[3].value, fields[4].value = '"y"', '"t"', '{"size": 1}'
+        await pilot.press("enter")
+        await shows(pilot, """--kwargs '{"model": "y", "token": "t",""", """--args '["a", 3]'""")
+        await pilot.press("enter")
+        await shows(pilot, "runs again as")
+    [given] = stack.catalog.given
+    assert (given["args"], given["kwargs"]) == (["a", 3], {"model": "y", "token": "t", "size": 1})
+
+
+async def test_a_worker_limits_how_often_and_how_long_runs_of_a_task_go():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await pilot.press("5")
+        await shows(pilot, "files@web1")
+        table = pilot.app.screen.query_one("#rows", Table)
+        while table.current.name != "files@web1":
+            await pilot.press("j")
+        await pilot.press("S", "l", "enter")
+        await shows(pilot, "task, its full name", "starts at most")
+        fields = list(pilot.app.screen.query(Input))
+        fields[0].value, fields[1].value = "a.task", "often"
+        await pilot.press("enter")
+        await shows(pilot, "▲ 'often' is no rate: write it like 10/m, 2/s or 100/h, or none")
+        fields[1].value = "10/m"
+        await pilot.press("enter")
+        await shows(pilot, "$ nexus-tui rate-limit a.task 10/m --worker files@web1")
+        await pilot.press("enter")
+        await shows(pilot, "until it restarts")
+        await pilot.press("S", "t", "enter")
+        await shows(pilot, "killed after so many seconds")
+        fields = list(pilot.app.screen.query(Input))
+        fields[0].value, fields[1].value, fields[2].value = "a.task", "30", "20"
+        await pilot.press("enter")
+        await shows(pilot, "$ nexus-tui time-limit a.task --hard 30 --soft 20 --worker files@web1")
+        await pilot.press("enter")
+        await pilot.pause(0.2)
+    assert [method for method, _ in stack.control.ordered] == ["rate_limit", "time_limit"]
+
+
 async def test_a_worker_is_given_one_child_more():
     stack = fakes.busy()
     async with opened(stack) as pilot:

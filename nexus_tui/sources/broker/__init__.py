@@ -62,6 +62,7 @@ class BrokerSource:
         self._reader = reader
         self._writer = connect(url)  # a change is never repeated behind the operator's back
         self._observer = Observer(reader, self.layout, queues, declared)
+        self.ages = self._observer.ages
         self._lock = threading.Lock()
 
     @cached_property
