@@ -192,13 +192,17 @@ SIDES: dict[str, Callable[[Path], int]] = {
 }
 
 
+_LIBRARIES = {
+    "pdf": "pypdf pypdfium2",
+    "xlsx": "openpyxl python_calamine fastexcel polars",
+    "docx": "docx lxml.etree",
+}
+
+
 def measure_here(side: str, path: Path) -> None:
     """Run one side once and print its CPU seconds and what it found; imports are not counted."""
     family = side.partition("_")[0]
-    warm = {"pdf": "pypdf pypdfium2", "xlsx": "openpyxl python_calamine fastexcel polars", "docx": "docx lxml.etree"}[
-        family
-    ]
-    for module in (*warm.split(), "workers.services.documents.excel", "workers.services.documents.pdf"):
+    for module in (*_LIBRARIES[family].split(), "workers.services.documents.excel", "workers.services.documents.pdf"):
         __import__(module)
     start = time.process_time()
     found = SIDES[side](path)

@@ -186,7 +186,7 @@ def test_a_message_is_found_at_any_depth(stack: Stack, is_near: bool) -> None:
     filler = [envelope(b"[[], {}, {}]", id=f"f{number}") for number in range(12_000)]
     stack.redis.rpush("default_queue:5", *filler)
     source = stack.broker()
-    source._browser._is_near = is_near
+    source._parts.browser._is_near = is_near
     for wanted in ("f0", "f499", "f500", "f6000", "f11999"):
         found = source.find(wanted)
         assert found is not None
