@@ -24,7 +24,7 @@ class QueueStats:
         out_per_s: Messages taken a second, over the last few readings.
         consumers: Names of the workers that consume it; None when no worker could be asked.
         paused: Whether an operator paused it.
-        declared: Whether it is in the registry.
+        declared: Whether it is in the registry; None for an application of which we know none.
         is_orphan: Whether neither the registry nor an exchange knows it.
         history: Waiting over the last minutes, oldest first, for sparklines.
     """
@@ -40,7 +40,7 @@ class QueueStats:
     out_per_s: float | None = None
     consumers: tuple[str, ...] | None = None
     paused: bool = False
-    declared: bool = True
+    declared: bool | None = True
     history: tuple[int, ...] = ()
     next_due_at: datetime | None = None
     is_orphan: bool = False

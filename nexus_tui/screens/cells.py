@@ -93,7 +93,11 @@ def queue_cells(queue: QueueStats) -> Cells:
     drains = "paused" if queue.paused else "–" if not queue.waiting else age(queue.drains_in_s)
     busy = "plain" if queue.waiting else "dim"
     return (
-        ((f"{sign} ", look), (safe_text(queue.name), colour), ("" if queue.declared else " (undeclared)", "dim")),
+        (
+            (f"{sign} ", look),
+            (safe_text(queue.name), colour),
+            (" (undeclared)" if queue.declared is False else "", "dim"),
+        ),
         ((number(queue.waiting), "strong" if queue.waiting else "dim"),),
         priority_bars(queue.by_priority, colour),
         ((number(queue.in_flight), "plain" if queue.in_flight else "dim"),),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from textual import on, work
 from textual.binding import Binding, BindingType
 
 from config.queues import DEFAULT_PRIORITY, PRIORITIES
@@ -15,7 +16,15 @@ from nexus_tui.models.text import safe_text
 from nexus_tui.models.workers import Worker
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Choice, Host
+from nexus_tui.sources.errors import SourceError
+from nexus_tui.widgets.marks import between
 from nexus_tui.widgets.table import Table
+
+MOST_MARKED = 10_000
+"""Each mark is an id that is looked for by itself: more are better changed by a filter."""
+
+ROWS_MOVE = 500
+"""So many rows may come or go at the top while ids are read."""
 
 _LEVEL_WORDS = {PRIORITIES[0]: "first", DEFAULT_PRIORITY: "default", PRIORITIES[-1]: "last"}
 
@@ -34,6 +43,33 @@ class RunOperations(NexusScreen):
     def run_ids(self) -> tuple[str, ...]:
         """Return the runs that a key is about: the marked ones, else the one under the cursor."""
         return self.query_one("#rows", Table).targets()
+
+    def ids_from(self, first: int, count: int) -> list[str]:
+        """Read ids of rows that match, also of those that are not loaded. Blocks."""
+        raise NotImplementedError
+
+    @on(Table.MarksWanted)
+    def _marks_wanted(self, event: Table.MarksWanted) -> None:
+        self._mark(event)
+
+    @work(thread=True, exclusive=True, group="marks")
+    def _mark(self, event: Table.MarksWanted) -> None:
+        slack = ROWS_MOVE if event.ends else 0  # rows came or went while we read
+        first = max(0, event.first - slack)
+        count = event.last + 1 + slack - first
+        try:
+            ids = between(self.ids_from(first, min(count, MOST_MARKED + 2 * slack)), event.ends)
+        except SourceError as error:
+            self.app.call_from_thread(self.host.tell, str(error), severity="error")
+            return
+        if ids is None or len(ids) > MOST_MARKED:
+            told = f"not marked: rows moved, or there are more than {MOST_MARKED:,}"
+            self.app.call_from_thread(self.host.tell, told, severity="warning")
+            return
+        self.app.call_from_thread(event.table.mark, ids)
+        if count > MOST_MARKED and not event.ends:
+            told = f"marked the first {MOST_MARKED:,} only; for all of them use the command line with a filter"
+            self.app.call_from_thread(self.host.tell, told, severity="warning")
 
     def has_started(self) -> bool:
         """Whether one of them may be running, so that terminating it makes sense."""

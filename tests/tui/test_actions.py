@@ -99,6 +99,45 @@ async def test_marks_survive_new_rows_and_are_counted_out_of_view():
         assert list(pilot.app.screen.query_one("#rows", Table).marks) == [fakes.run_id(2)]
 
 
+async def test_all_that_match_are_marked_also_those_that_are_not_loaded():
+    stack = fakes.busy()
+    stack.history.rows = [fakes.a_run(number) for number in range(1, 451)]
+    stack.history.rows[440] = fakes.a_run(441, state="FAILURE")
+    async with opened(stack) as pilot:
+        await pilot.press("3")
+        await shows(pilot, "of 450")
+        await pilot.press("asterisk")
+        await shows(pilot, "450 marked")
+        assert list(pilot.app.screen.query_one("#rows", Table).marks) == [run.id for run in stack.history.rows]
+        await pilot.press("backslash", "slash", *"state:failure", "enter")
+        await shows(pilot, "FAILURE")
+        await pilot.press("asterisk")
+        await shows(pilot, "1 marked")
+
+
+async def test_rows_are_marked_from_the_last_mark_to_the_cursor():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await pilot.press("2", "enter")
+        await shows(pilot, "user0@example.org")
+        await pilot.press("j", "space", "j", "j", "v")
+        await shows(pilot, "4 marked")
+        assert list(pilot.app.screen.query_one("#rows", Table).marks) == [fakes.run_id(1000 + n) for n in (1, 2, 3, 4)]
+
+
+async def test_a_range_reaches_over_rows_that_are_not_loaded():
+    stack = fakes.busy()
+    stack.history.rows = [fakes.a_run(number) for number in range(1, 451)]
+    async with opened(stack) as pilot:
+        await pilot.press("3")
+        await shows(pilot, "of 450")
+        await pilot.press("j", "space", "G")
+        await shows(pilot, fakes.run_id(450)[:8])
+        await pilot.press("v")
+        await shows(pilot, "449 marked")
+        assert fakes.run_id(1) not in pilot.app.screen.query_one("#rows", Table).marks
+
+
 @pytest.mark.parametrize(("key", "label", "command"), [("s", "start", "start"), ("x", "stop", "stop")])
 async def test_a_program_is_started_and_stopped(monkeypatch: pytest.MonkeyPatch, key: str, label: str, command: str):
     stack = fakes.busy()

@@ -262,7 +262,7 @@ class Observer:
             out_per_s=out_per_s,
             consumers=None if consumers is None else tuple(consumers.get(name, ())),
             paused=name in self._paused,
-            declared=name in self._declared,
+            declared=name in self._declared if self._declared else None,
             history=tuple(memory.spark),
             next_due_at=_first_due(self._reliable.next_due(name), flight and flight.next_due),
             is_orphan=name in self._orphans,

@@ -288,5 +288,5 @@ def test_a_foreign_layout_is_read(stack: Stack) -> None:
     stack.redis.sadd("app:_kombu.binding.jobs", "jobs\x06\x16\x06\x16jobs")
     source = stack.broker(queues=(), declared=(), separator="\x06\x16", steps=(0, 3, 6, 9), prefix="app:")
     [row] = source.queues()
-    assert (row.name, row.by_priority, row.declared) == ("jobs", (1, 0, 0, 0, 0, 0, 1, 0, 0, 0), False)
+    assert (row.name, row.by_priority, row.declared) == ("jobs", (1, 0, 0, 0, 0, 0, 1, 0, 0, 0), None)
     assert [message.args for message in source.messages("jobs")] == [[1], [2]]
