@@ -41,47 +41,80 @@ ANSWERED = 0.9
 
 FILTERS: dict[str, tuple[str, ...]] = {
     "all and state": (
-        "", "state:failure", "state:started", "state:rejected", "state:success", "-state:success",
+        "", "state:failure", "state:started", "state:rejected", "state:success", "state:fail,retry", "-state:success",
         "-state:success,failure", "-(state:success,failure,pending,retry,revoked,started)",
     ),
     "names": (
-        "queue:ai", "task:translate", "task:*pdf*", "task:nothing", "worker:ai@*", "worker:nobody", "-queue:email",
-        "-task:translate -task:process -task:send -task:health",
+        "queue:ai", "queue:ai,email", "queue:*queue", "queue:nothing", "-queue:email", "task:translate", "task:*pdf*",
+        "task:?nothing*", "-task:translate -task:process -task:send -task:health", "worker:ai@host2", "worker:ai@*",
+        "worker:nobody", "-worker:ai -worker:email",
+    ),
+    "durations": (
+        "runtime:>30s", "runtime:>=10m", "runtime:<1ms", "runtime:<=2ms", "runtime:=1s", "runtime:>10h",
+        "-runtime:<25s", "waited:>5s", "waited:>=5m", "waited:<1ms", "waited:<=0", "waited:=2s", "-waited:<4500ms",
     ),
     "numbers": (
-        "runtime:>30s", "runtime:<1ms", "runtime:>10h", "waited:>5s", "waited:>5m", "retries:>0", "retries:>9",
-        "priority:0", "priority:3", "-priority:0 -priority:5 -priority:9",
+        "retries:>0", "retries:>=1", "retries:>9", "retries:<1", "retries:<=0", "retries:=1", "-retries:0",
+        "priority:0",
+        "priority:>5", "priority:<5", "priority:>=9", "priority:<=3", "priority:3",
+        "-priority:0 -priority:5 -priority:9",
     ),
-    "time": (
-        "age:<1h", "age:>28d", "age:<1s", "age:>28d state:failure", "age:>20d runtime:>20s", "-age:<28d priority:0",
+    "age": (
+        "age:<1h", "age:>28d", "age:<1s", "age:<=2d", "age:>=28.9d", "age:=10d", "age:>28d state:failure",
+        "age:>20d runtime:>20s", "-age:<28d priority:0", "age:>14d age:<15d error:Corrupt",
     ),
-    "ids": ("id:abc", "id:a", "id:nothing", "id:*abcd", "id:*nothing", "parent:abc", "root:abc", "verdict:lost"),
+    "ids": (
+        "id:abc", "id:a", "id:nothing", "id:*abcd", "id:*nothing", "id:*abcd*", "id:0?f*42", "-id:0,1,2,3,4,5,6,7,8,9",
+        "root:abc", "root:a", "root:nothing", "root:*abcd", "-root:*", "parent:abc", "parent:*abcd", "parent:*abc?",
+        "group:a", "group:*abcd", "group:nothing", "-group:*e*", "verdict:lost", "verdict:*heartbeat*",
+        "verdict:nothing",
+    ),
     "together": (
         "-state:success queue:reports", "state:failure queue:ai", "queue:email priority:0", "runtime:>30s queue:ai",
         "(state:retry OR retries:>1)", "(queue:ai OR queue:email) state:failure", "(id:abc OR runtime:>40s)",
         "state:failure priority:0 retries:>0", "task:translate queue:email worker:email@host3 waited:>4s",
+        "id:a state:pending", "parent:* state:failure", "(error:Timeout OR runtime:>1m) -queue:ai",
     ),
     "errors": (
         "error:Timeout", "error:nothing", "error:\"page 49\"", "error:report", "error:Read*49", "error:x*y",
-        "-error:ValueError state:failure", "error:ValueError,Corrupt queue:ai",
+        "-error:ValueError state:failure", "error:ValueError,Corrupt queue:ai", "error:*", "-error:* state:failure",
     ),
-    "arguments": (
-        "args.user_id=42", "args.user_id=none", "args.user_id=50001", "args.0=contract-0000001.pdf", "args.page=42",
-        "args.subject=\"Report 5 of the quarter\"", "args.subject=*nothing*", "args.user_id!=42", "args.nothing>5",
-        "args.user_id=42 state:failure", "(args.user_id=42 OR args.user_id=43)", "args.user_id>49000",
+    "arguments, equal": (
+        "args.user_id=42", "args.user_id:42", "args.user_id=none", "args.user_id=50001", "args.user_id=4?2",
+        "args.0=contract-0000001.pdf", "args.0=contract-1*", "args.0=*000001.pdf", "args.1=x", "args.page=42",
+        "args.subject=\"Report 5 of the quarter\"", "args.subject=\"Report 1\"", "args.subject=*nothing*",
+        "args.subject=*x*", "args.options.dpi=600", "args.options.dpi=601", "args.options.languages.0=fr",
+        "args.note=*zq*",
+        "args.user_id=42 state:failure", "(args.user_id=42 OR args.user_id=43)", "-args.user_id=42 state:failure",
+    ),
+    "arguments, compared": (
+        "args.user_id!=42", "args.user_id>49000", "args.user_id>=49999", "args.user_id<3", "args.user_id<=0",
+        "args.user_id>50000", "args.nothing>5", "args.nothing!=5", "args.subject>Z", "args.subject>=\"Report 99\"",
+        "args.subject<\"Report 0\"", "args.subject<=\"Report 1 of the quarter\"", "args.subject!=x",
+        "args.0>contract-0999990",
+        "args.0<contract-0000009", "args.options.dpi>300", "args.options.dpi<0", "args.options>x",
+        "-args.user_id<49990",
+        "args.user_id>49990 queue:ai", "-args.0<contract-0999990",
     ),
     "free text": (
         "quarter", "\"no such text\"", "contract-0000001", "54321", "\"report 996 of\"", "\"the report\"", "zq", "~",
-        "quar*ter", "x*y*z", "timeout", "\"page 49\" queue:ai", "quarter state:failure", "-contract-0999999",
-        "(54321 OR 12345)",
+        "a", "quar*ter", "x*y*z", "report*nothing", "timeout", "\"page 49\" queue:ai", "quarter state:failure",
+        "(54321 OR 12345)", "abcd", "\"\\\"user_id\\\":77,\"", "translate_text", "ünï",
     ),
-    "worst": ("args.user_id>50000", "args.subject>Z", "args.subject=*x*", "-quarter", "report*nothing"),
+    "free text, negated": (
+        "-contract-0999999", "-quarter", "-quarter state:failure", "-pages state:success", "-e",
+        "-\"report 9\" -\"report 1\"",
+        "-contract", "-timeout state:failure",
+    ),
 }  # fmt: skip
-"""By kind; the last kind can only be told by looking at each run."""
+"""By kind: every field with each of its operators, for runs that are many, few, and none."""
+
+WORDS = 4_000
+"""Different words in the notes that some runs have as an argument."""
 
 
 def fill(path: Path, count: int) -> None:
-    """Write runs over a month: eight tasks, three per cent failed, some retried."""
+    """Write runs over a month: eight tasks, three per cent failed, some retried, a tenth called by others."""
     store = Store(path)
     rnd = random.Random(3)
     started_at = time.time() - DAYS * 86400
@@ -90,30 +123,57 @@ def fill(path: Path, count: int) -> None:
         batch.extend(_life(rnd, number, started_at + number * DAYS * 86400 / count))
         if len(batch) > 5000:
             store.write(batch)
+            while store.tidy():
+                pass
             batch.clear()
     store.write(batch)
+    rows = store.connection.execute("select id from run where state = 2 order by key limit 50").fetchall()
+    store.judge({row[0]: "lost?: no heartbeat of its worker" for row in rows})
     store.connection.execute("pragma wal_checkpoint(truncate)")
     store.close()
 
 
 def _life(rnd: random.Random, number: int, at: float) -> Iterator[dict[str, Any]]:
     spec = QUEUES[int(rnd.random() ** 1.5 * len(QUEUES))]
-    base = {"uuid": str(uuid.UUID(int=rnd.getrandbits(128), version=4)), "hostname": f"{spec.family}@host{number % 4}"}
-    names = ("translate_text", "process_pdf", "send_email", "health_check")
-    kwargs = {"user_id": rnd.randrange(50_000), "subject": f"Report {number % 997} of the quarter"}
-    yield base | {
-        "type": "task-sent", "timestamp": at, "name": f"{spec.module}.{rnd.choice(names)}", "queue": spec.name,
-        "priority": rnd.choice((0, 5, 5, 5, 9)), "args": [f"contract-{number:07d}.pdf"], "kwargs": kwargs,
-    }  # fmt: skip
+    base = {"uuid": _id(rnd), "hostname": f"{spec.family}@host{number % 4}"}
     start, ran_s, chance = at + rnd.expovariate(2), rnd.lognormvariate(-1, 1.5), rnd.random()
+    yield base | {
+        "type": "task-sent", "timestamp": at, "queue": spec.name, "priority": rnd.choice((0, 5, 5, 5, 9)),
+        "name": f"{spec.module}.{rnd.choice(('translate_text', 'process_pdf', 'send_email', 'health_check'))}",
+        "args": [f"contract-{number:07d}.pdf"], "kwargs": _arguments(rnd, number), **_family(rnd),
+    }  # fmt: skip
+    if number % 10_000 == 7:
+        return
     yield base | {"type": "task-started", "timestamp": start}
     error = {"exception": f"{rnd.choice(('ValueError', 'ReadTimeout', 'Corrupt'))}('cannot read page {number % 50}')"}
+    if number % 10_000 == 9:
+        return
     if chance < 0.03:
         yield base | error | {"type": "task-failed", "timestamp": start + ran_s, "traceback": ""}
         return
     if chance < 0.05:
         yield base | error | {"type": "task-retried", "timestamp": start + ran_s / 2}
     yield base | {"type": "task-succeeded", "timestamp": start + ran_s, "runtime": ran_s, "result_json": '{"pages":7}'}
+
+
+def _id(rnd: random.Random) -> str:
+    return str(uuid.UUID(int=rnd.getrandbits(128), version=4))
+
+
+def _arguments(rnd: random.Random, number: int) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"user_id": rnd.randrange(50_000), "subject": f"Report {number % 997} of the quarter"}
+    if number % 3 == 0:
+        arguments["options"] = {"dpi": rnd.choice((150, 300, 600)), "languages": [rnd.choice(("en", "fr", "de"))]}
+    if number % 4 == 0:
+        arguments["note"] = " ".join(f"w{rnd.randrange(WORDS):x}" for _ in range(6))
+    return arguments
+
+
+def _family(rnd: random.Random) -> dict[str, Any]:
+    if rnd.random() > 0.1:
+        return {}
+    parent = _id(rnd)
+    return {"parent_id": parent, "root_id": parent} | ({"group": _id(rnd)} if rnd.random() < 0.5 else {})
 
 
 def ask(path: Path) -> dict[str, Any]:
@@ -128,7 +188,7 @@ def ask(path: Path) -> dict[str, Any]:
                 page = history.page(text, 100, budget_s=BUDGET_S)
                 hasty.setdefault(text, []).append(time.perf_counter() - started)
                 answered[text] = page.is_complete
-            for _ in range(1 if text in FILTERS["worst"] else REPEATS):
+            for _ in range(REPEATS):
                 started = time.perf_counter()
                 history.runs(text, 100)
                 whole.setdefault(text, []).append(time.perf_counter() - started)
@@ -174,13 +234,12 @@ def measure() -> Sequence[Figure]:
         _print_kinds(answer)
     every = [text for texts in FILTERS.values() for text in texts]
     hasty = sorted(one for text in every for one in answer["hasty"][text])
-    whole = sorted(one for text in every if text not in FILTERS["worst"] for one in answer["whole"][text])
+    whole = sorted(one for text in every for one in answer["whole"][text])
     answered = sum(answer["answered"].values()) / len(every)
     return [
-        at_most("first_page_p95", [_p95(hasty)], GOAL_S, unit="s"),
-        at_most("first_page_max", [hasty[-1]], 2 * GOAL_S, unit="s"),
-        at_least("first_pages_that_are_whole", [answered], ANSWERED, unit="share"),
-        at_most("first_page_to_the_end_p95", [_p95(whole)], GOAL_S, unit="s"),
+        at_most("first_page_p95", [_p95(whole)], GOAL_S, unit="s"),
+        at_most("first_page_with_a_budget_p95", [_p95(hasty)], GOAL_S, unit="s"),
+        at_least("first_pages_that_are_whole_within_it", [answered], ANSWERED, unit="share"),
         at_most("reader_memory", [answer["rss"] / 1e6], MEMORY_MB, unit="MB"),
         at_most("recorder_memory", [_recorder_memory(path)], MEMORY_MB, unit="MB"),
         at_most("bytes_a_run", [path.stat().st_size / RUNS_IN_FILE], 1_000, unit="bytes"),

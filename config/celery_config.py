@@ -71,30 +71,40 @@ def _redbeat_sentinels(broker: BrokerUrl) -> dict[str, Any]:
 
 
 def _settings() -> dict[str, Any]:
+    return {**_connections(), **_routing(), **_runs(), **_beat()}
+
+
+def _connections() -> dict[str, Any]:
     broker = settings().broker
-    transport_options = {
-        **broker.transport_options,
-        "priority_steps": list(PRIORITIES),
-        "sep": PRIORITY_SEPARATOR,
-        "queue_order_strategy": "priority",
-        "visibility_timeout": VISIBILITY_TIMEOUT_S,
-        "unacked_mutex_expire": 3,  # seconds; a killed worker's lock would block redelivery for 300
-        "socket_timeout": 5,  # a silent connection blocks the event loop for so long
-        "socket_connect_timeout": 5,
-        "socket_keepalive": True,
-        "health_check_interval": 3,
-    }
     return {
         "broker_url": broker.kombu,
         "result_backend": broker.kombu,
         "result_backend_transport_options": broker.transport_options,
-        "broker_transport_options": transport_options,
+        "broker_transport_options": {
+            **broker.transport_options,
+            "priority_steps": list(PRIORITIES),
+            "sep": PRIORITY_SEPARATOR,
+            "queue_order_strategy": "priority",
+            "visibility_timeout": VISIBILITY_TIMEOUT_S,
+            "unacked_mutex_expire": 3,  # seconds; a killed worker's lock would block redelivery for 300
+            "socket_timeout": 5,  # a silent connection blocks the event loop for so long
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 3,
+        },
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "redis_socket_timeout": 10,
         "redis_backend_health_check_interval": 5,
         "redis_retry_on_timeout": True,
-        # Where messages go
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "accept_content": ["json"],
+    }
+
+
+def _routing() -> dict[str, Any]:
+    return {
         "task_queues": [_queue(spec.name) for spec in QUEUES],
         "task_default_queue": DEFAULT_QUEUE,
         "task_default_exchange": DEFAULT_QUEUE,
@@ -103,11 +113,11 @@ def _settings() -> dict[str, Any]:
         "task_default_priority": DEFAULT_PRIORITY,
         "task_queue_max_priority": max(PRIORITIES),
         "task_create_missing_queues": True,
-        # JSON in, JSON out
-        "task_serializer": "json",
-        "result_serializer": "json",
-        "accept_content": ["json"],
-        # Runs
+    }
+
+
+def _runs() -> dict[str, Any]:
+    return {
         "task_track_started": True,
         "task_acks_late": True,
         "task_reject_on_worker_lost": False,
@@ -126,7 +136,12 @@ def _settings() -> dict[str, Any]:
         # Events: our stream is always written, pub/sub only when somebody asks (workers/history)
         "task_send_sent_event": True,
         "worker_send_task_events": False,
-        # Beat
+    }
+
+
+def _beat() -> dict[str, Any]:
+    broker = settings().broker
+    return {
         "timezone": "UTC",
         "enable_utc": True,
         "beat_schedule": BEAT_SCHEDULE,

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workers.history.evaluation import Evaluation, Verdicts
+from workers.history.evaluation import Evaluation, Judge, Verdicts
+from workers.history.merging import load_blocks
+from workers.history.parts import Mask, Rows
 from workers.history.search import Found, Search
-from workers.history.spans import Keys, Mask, Span, load_blocks, load_stale
+from workers.history.spans import Keys, Span, load_stale
 
-FIRST_SPAN = 4
-MAX_SPAN = 64
-"""Blocks that are looked at together: few while the newest may be enough, then more."""
+FIRST_SPAN = 4 * 2_048
+MAX_SPAN = 64 * 2_048
+"""Rows that are looked at together: few while the newest may be enough, then more."""
 
 
 class BlockSearch:
@@ -38,7 +39,11 @@ class BlockSearch:
         while end:
             if self._search.is_late:
                 return
-            start = max(0, end - size)
+            start = end - 1
+            rows = blocks[start].count
+            while start and rows + blocks[start - 1].count <= size:
+                start -= 1
+                rows += blocks[start].count
             # What came late, before a block's first row, belongs to the block.
             first = blocks[start - 1].high + 1 if start else 0
             yield self._in_span(
@@ -52,11 +57,12 @@ class BlockSearch:
         return len(keys), keys
 
     def _in_span(self, span: Span, stale: Keys, first: int) -> Found:
-        verdicts = self._evaluation.of_span(span)
+        judge = Judge(self._evaluation, span)
+        verdicts = judge.of_span()
         _, late = self._late(stale, first, min(span.end, span.before))
         unsure = verdicts.may & ~verdicts.sure
         if unsure.any():
-            count, keys, reached = self._by_chunks(span, verdicts, unsure, first)
+            count, keys, reached = self._by_chunks(judge, span, verdicts, unsure, first)
         else:
             (count, keys), reached = self._sure(span, np.flatnonzero(verdicts.sure)), first
         late = [key for key in late if key >= reached]
@@ -68,13 +74,15 @@ class BlockSearch:
             reached = keys[-1]
         return Found(len(keys), keys, reached)
 
-    def _sure(self, span: Span, rows: NDArray[np.intp]) -> tuple[int, list[int]]:
+    def _sure(self, span: Span, rows: Rows) -> tuple[int, list[int]]:
         if self._search.wanted is None:
             return len(rows), []
         rows = rows[::-1][: self._search.wanted]
         return len(rows), span.keys_of(rows)
 
-    def _by_chunks(self, span: Span, verdicts: Verdicts, unsure: Mask, first: int) -> tuple[int, list[int], int]:
+    def _by_chunks(
+        self, judge: Judge, span: Span, verdicts: Verdicts, unsure: Mask, first: int
+    ) -> tuple[int, list[int], int]:
         """Read the texts where they matter, from the newest on, until there are enough."""
         count, found = 0, list[int]()
         starts = [chunk[1] for chunk in span.chunks]
@@ -86,7 +94,7 @@ class BlockSearch:
             if self._search.is_late:
                 return count, found, span.keys_of(np.array([end]))[0] if end < span.count else span.end
             more, keys = (
-                self._in_chunk(span, chunk)
+                self._in_chunk(judge, span, chunk)
                 if is_unsure[chunk]
                 else self._sure(span, np.flatnonzero(verdicts.sure[start:end]) + start)
             )
@@ -96,9 +104,9 @@ class BlockSearch:
                 return count, found, found[-1]
         return count, found, first
 
-    def _in_chunk(self, span: Span, chunk: int) -> tuple[int, list[int]]:
+    def _in_chunk(self, judge: Judge, span: Span, chunk: int) -> tuple[int, list[int]]:
         start = span.chunks[chunk][1]
-        verdicts = self._evaluation.of_chunk(span, chunk)
+        verdicts = judge.of_chunk(chunk)
         rows = np.flatnonzero(verdicts.sure) + start
         unsure = np.flatnonzero(verdicts.may & ~verdicts.sure) + start
         if not len(unsure):

@@ -9,26 +9,31 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workers.history.blocks import Part
 from workers.history.filters import All, Any_, Argument, Compare, Node, Not, State, Text
 from workers.history.matching import OPERATORS, is_wild, lower, text_matches
+from workers.history.merging import Block
 from workers.history.needles import argument_needles
+from workers.history.parts import Mask, Part, rows_with
 from workers.history.record import STATES
 from workers.history.schema import COUNTERS
-from workers.history.spans import Keys, Mask, Span, rows_with
+from workers.history.spans import Keys, Span
 from workers.history.sql import KEYED, NAMED, Names, compile_filter
 
-MAX_KEYED = 20_000
-"""Rows that an index may name for one term; with more the term is looked up row by row."""
+MAX_KEYED = 5_000
+"""Rows that an index may name for one term; with more the term is looked up in the blocks."""
 
 _NUMBER_OF = {state: number for number, state in enumerate(STATES)}
 _NAMED_PARTS = {"task": Part.TASK, "queue": Part.QUEUE, "worker": Part.WORKER}
+_ID_PARTS = {"id": Part.ID, "root": Part.ROOT, "parent": Part.PARENT, "group": Part.GROUP}
 _FEW_IDS = 3
 """A text of so many characters is in few ids."""
 
+_IN_MANY = 4
+"""Where more than one of so many rows may have a text, it pays to look which surely have it."""
+
 _IN_IDS = frozenset("0123456789abcdef-")
+_SEPARATE = frozenset("\"'\\")
 
 
 @dataclass(slots=True)
@@ -50,19 +55,6 @@ class Evaluation:
     _tables: dict[tuple[str, tuple[str, ...]], Mask] = field(default_factory=dict[tuple[str, tuple[str, ...]], Mask])
     _keyed: dict[Text, Keys | None] = field(default_factory=dict[Text, "Keys | None"])
 
-    def of_span(self, span: Span) -> Verdicts:
-        """Judge all rows of a span by columns and signatures, without reading texts."""
-        return self._judged(_Judge(self, span, None), span.alive)
-
-    def of_chunk(self, span: Span, chunk: int) -> Verdicts:
-        """Judge the rows of one chunk by its texts, too."""
-        _, start, end = span.chunks[chunk]
-        return self._judged(_Judge(self, span, chunk), span.alive[start:end])
-
-    def _judged(self, judge: _Judge, alive: Mask) -> Verdicts:
-        verdicts = judge.verdicts(self.node, alive)
-        return Verdicts(verdicts.may & alive, verdicts.sure & alive)
-
     def names_matching(self, node: Text, kind: str) -> Mask:
         """Return of each number of the file's names whether it is of a kind and matches."""
         key = (node.field, node.values)
@@ -79,7 +71,8 @@ class Evaluation:
         """Return the keys, in order, of the rows that an index finds for a term; None when they are too many."""
         if node not in self._keyed:
             self._keyed[node] = None
-            if not any(value.startswith(("*", "?", "[")) for value in node.values):
+            # A verdict has few rows: its index is looked through for patterns, too.
+            if node.field == "verdict" or not any(value.startswith(("*", "?", "[")) for value in node.values):
                 condition = compile_filter(node, self.names, self.now)
                 sql = f"select run.key from run where {condition.sql} limit {MAX_KEYED + 1}"  # noqa: S608
                 keys = [row[0] for row in self.connection.execute(sql, condition.parameters)]
@@ -88,17 +81,41 @@ class Evaluation:
         return self._keyed[node]
 
 
-class _Judge:
-    """One span, or one chunk of it with its texts."""
+class Judge:
+    """Judges a span's rows: first all of them without their texts, then a chunk of them with these.
 
-    def __init__(self, evaluation: Evaluation, span: Span, chunk: int | None) -> None:
+    What single terms say of the whole span is kept for its chunks: of a chunk, no more rows are ever asked.
+
+    Args:
+        evaluation: The question.
+        span: Whose rows.
+    """
+
+    def __init__(self, evaluation: Evaluation, span: Span) -> None:
         self._evaluation = evaluation
         self._span = span
-        self._chunk = chunk
-        self._rows = slice(0, span.count) if chunk is None else slice(*span.chunks[chunk][1:])
+        self._said: dict[int, Verdicts] = {}  # by identity: the same term may stand in two places
+        self._chunk: int | None = None
+        self._rows = slice(0, span.count)
         self._texts: tuple[Any, bytes] | None = None
+        self._may_be_in_ids: dict[int, Mask] = {}
 
-    def verdicts(self, node: Node, wanted: Mask) -> Verdicts:
+    def of_span(self) -> Verdicts:
+        """Judge all rows by all but the texts."""
+        return self._judged()
+
+    def of_chunk(self, chunk: int) -> Verdicts:
+        """Judge the rows of one chunk by its texts, too; :meth:`of_span` comes first."""
+        self._chunk, self._texts = chunk, None
+        self._rows = slice(*self._span.chunks[chunk][1:])
+        return self._judged()
+
+    def _judged(self) -> Verdicts:
+        alive = self._span.alive[self._rows]
+        verdicts = self._verdicts(self._evaluation.node, alive)
+        return Verdicts(verdicts.may & alive, verdicts.sure & alive)
+
+    def _verdicts(self, node: Node, wanted: Mask) -> Verdicts:
         """Judge the rows; what is said of rows that aren't wanted may be anything that may be."""
         match node:
             case All(parts):
@@ -106,12 +123,32 @@ class _Judge:
             case Any_(parts):
                 return self._any(parts, wanted)
             case Not(part):
-                inner = self.verdicts(part, wanted)
+                inner = self._verdicts(part, wanted)
                 return Verdicts(~inner.sure, ~inner.may)
+            case _:
+                return self._term(node, wanted)
+
+    def _term(self, node: State | Compare | Argument | Text, wanted: Mask) -> Verdicts:
+        if self._chunk is None:
+            self._said[id(node)] = said = self._of_span(node, wanted)
+            return said
+        said = self._said[id(node)]
+        said = Verdicts(said.may[self._rows], said.sure[self._rows])
+        unsure = wanted & said.may & ~said.sure
+        if not unsure.any():
+            return said
+        if isinstance(node, Argument):
+            found = self._argument_in_texts(node, unsure)
+        else:
+            found = self._in_texts(cast("Text", node), unsure)
+        return Verdicts(said.sure | found.may, said.sure | found.sure)
+
+    def _of_span(self, node: State | Compare | Argument | Text, wanted: Mask) -> Verdicts:
+        match node:
             case State(states):
                 table = np.zeros(len(STATES), np.bool_)
                 table[[_NUMBER_OF[state] for state in states]] = True
-                return _exactly(table[self._column(Part.STATE)])
+                return _exactly(table[self._span.column(Part.STATE)])
             case Compare():
                 return _exactly(self._comparison(node))
             case Argument():
@@ -119,26 +156,20 @@ class _Judge:
             case Text():
                 return self._text(node, wanted)
 
-    def _column(self, part: Part) -> Any:
-        return self._span.column(part)[self._rows]
-
-    def _none(self) -> Mask:
-        return np.zeros(self._rows.stop - self._rows.start, np.bool_)
-
     def _all(self, parts: tuple[Node, ...], wanted: Mask) -> Verdicts:
         may, sure = wanted.copy(), wanted.copy()
         for part in sorted(parts, key=_cost):
             if not may.any():
                 break
-            verdicts = self.verdicts(part, may)
+            verdicts = self._verdicts(part, may)
             may &= verdicts.may
             sure &= verdicts.sure
         return Verdicts(may, sure & may)
 
     def _any(self, parts: tuple[Node, ...], wanted: Mask) -> Verdicts:
-        may, sure = self._none(), self._none()
+        may, sure = np.zeros_like(wanted), np.zeros_like(wanted)
         for part in sorted(parts, key=_cost):
-            verdicts = self.verdicts(part, wanted & ~sure)
+            verdicts = self._verdicts(part, wanted & ~sure)
             may |= verdicts.may
             sure |= verdicts.sure
         return Verdicts(may, sure)
@@ -147,27 +178,38 @@ class _Judge:
         compare = OPERATORS[node.operator]
         match node.field:
             case "age":
-                return compare(self._evaluation.now - self._column(Part.KEY) // COUNTERS / 1e6, node.value)
+                return self._ages(node)
             case "runtime":
                 return self._lasting(node, Part.RAN, Part.STARTED, lambda state: state == _NUMBER_OF["STARTED"])
             case "waited":
                 return self._lasting(node, Part.WAITED, Part.SENT, lambda state: state <= _NUMBER_OF["RECEIVED"])
             case "priority":
-                priority = self._column(Part.PRIORITY)
+                priority = self._span.column(Part.PRIORITY)
                 return (priority > 0) & compare(priority, node.value + 1)
             case _:
-                return compare(self._column(Part.RETRIES), node.value)
+                return compare(self._span.column(Part.RETRIES), node.value)
 
     def _lasting(self, node: Compare, part: Part, since: Part, is_open: Callable[[Any], Any]) -> Mask:
         compare = OPERATORS[node.operator]
         low = -np.inf if node.operator[0] == "<" else node.value
         high = np.inf if node.operator[0] == ">" else node.value
-        known = self._span.durations(part, low, high)[self._rows]
-        if self._span.are_over(part):
-            return compare(known, node.value)
-        begun = np.where(is_open(self._column(Part.STATE)), self._column(since), np.nan)
-        lasting = cast("NDArray[np.float64]", np.where(np.isnan(known), self._evaluation.now - begun, known))
-        return compare(lasting, node.value)
+        found: Mask = compare(self._span.durations(part, low, high), node.value)
+        rows, begun = self._span.lasting(since)
+        if len(rows):
+            are_open = is_open(self._span.column(Part.STATE)[rows])
+            found[rows] = are_open & compare(self._evaluation.now - begun, node.value)
+        return found
+
+    def _ages(self, node: Compare) -> Mask:
+        compare, now = OPERATORS[node.operator], self._evaluation.now
+        found = np.zeros(self._span.count, np.bool_)
+        for block, rows in self._span.rows_by_block():
+            oldest, newest = (compare(_age(key, now), node.value) for key in (block.low, block.high))
+            if oldest == newest and node.operator != "=":  # in between it is the same
+                found[rows] = oldest
+            elif node.operator != "=" or _age(block.high, now) <= node.value <= _age(block.low, now):
+                found[rows] = compare(_age(self._span.keys_of_block(block), now), node.value)
+        return found
 
     def _text(self, node: Text, wanted: Mask) -> Verdicts:
         if node.field in NAMED:
@@ -175,104 +217,169 @@ class _Judge:
         if node.field in KEYED:
             return self._keyed(node, wanted)
         if node.field == "error":
-            return self._error(node, wanted)
+            return _exactly(self._in_shared(Part.ERROR, lambda text: text_matches("error", text, node.values)))
         task = self._named(node, "task")
-        found = self._contains(node.values, wanted & ~task)
+        found = self._contains(node, wanted & ~task)
         return Verdicts(found.may | task, found.sure | task)
 
     def _named(self, node: Text, kind: str) -> Mask:
         table = self._evaluation.names_matching(node, kind)
-        return table[np.minimum(self._column(_NAMED_PARTS[kind]), len(table) - 1)]
+        return table.take(self._span.column(_NAMED_PARTS[kind]), mode="clip")
 
     def _keyed(self, node: Text, wanted: Mask) -> Verdicts:
         keys = self._evaluation.keyed(node)
-        if keys is None:
-            return self._ids(node, wanted) if node.field == "id" else Verdicts(wanted, self._none())
         found = np.zeros(self._span.count, np.bool_)
-        found[self._span.rows_of(keys)] = True
-        return _exactly(found[self._rows])
+        if keys is not None:
+            found[self._span.rows_of(keys)] = True
+            return _exactly(found)
+        if node.field not in _ID_PARTS:
+            return Verdicts(wanted, found)
+        for block, rows in self._span.rows_by_block():
+            ids = self._span.ids(block, _ID_PARTS[node.field]) if wanted[rows].any() else None
+            if ids is not None:
+                found[rows][ids.matching(node.values, wanted[rows])] = True
+        return _exactly(found)
 
-    def _ids(self, node: Text, wanted: Mask) -> Verdicts:
-        """Look for parts of ids; whether a pattern matches as a whole must be told row by row."""
-        if not self._span.have_ids:
-            return self._contains(node.values, wanted, False)
-        may = self._none()
+    def _in_shared(self, part: Part, holds: Callable[[str], bool]) -> Mask:
+        """Return the rows whose error or result, where it is kept apart from the other texts, is such a one."""
+        span = self._span
+        return np.concatenate([span.shared_texts(block, part).where(holds, block.count) for block in span.blocks])
+
+    def _contains(self, node: Text, wanted: Mask) -> Verdicts:
+        """Look for texts anywhere in a row."""
+        may, sure = np.zeros(self._span.count, np.bool_), np.zeros(self._span.count, np.bool_)
+        in_ids = np.zeros(self._span.count, np.bool_)
         for value in node.values:
-            may |= self._in_ids(_needle(value).decode(), wanted) if _needle(value) else wanted
-        return Verdicts(may, self._none())
-
-    def _error(self, node: Text, wanted: Mask) -> Verdicts:
-        found = self._span.errors_found.get(node)
-        if found is None:  # never of a chunk: the whole span comes first, and wants no less
-            found = self._errors(node, wanted & (self._column(Part.ERROR_GROUP) > 0))
-            self._span.errors_found[node] = found
-        return _exactly(found[self._rows])
-
-    def _errors(self, node: Text, failed: Mask) -> Mask:
-        found = self._none()
-        if not failed.any():
-            return found
-        needles = [_needle(value) for value in node.values]
-        may = self._span.may_contain(needles, failed) & failed if all(needles) else failed
-        is_wild_one = any(is_wild(value) for value in node.values)
-        for first, offsets, texts in self._span.errors():
-            rows = np.flatnonzero(may[first : first + len(offsets) - 1]).tolist()
-            if rows and is_wild_one:
-                ends = ((row, texts[offsets[row] : offsets[row + 1] - 1].decode()) for row in rows)
-                found[[first + row for row, text in ends if text_matches("error", text, node.values)]] = True
-            elif rows:
-                for needle in needles:
-                    found[[first + row for row in rows_with(needle, offsets, texts)]] = True
-        return found & failed
-
-    def _contains(self, values: tuple[str, ...], wanted: Mask, is_enough: bool = True) -> Verdicts:
-        """Look for texts anywhere in a row; of patterns for their longest part without signs.
-
-        Args:
-            values: One of these.
-            wanted: Where.
-            is_enough: Whether a row that contains a text holds.
-        """
-        needles = [_needle(value) for value in values]
-        if not all(needles):
-            return Verdicts(wanted, self._none())
-        in_ids = self._none()
-        for needle in needles:
-            in_ids |= self._in_ids(needle.decode(), wanted)
-        is_exact = is_enough and not any(is_wild(value) for value in values)
-        found = self._containing(needles, wanted & ~in_ids if is_exact else wanted) | in_ids
-        if self._chunk is not None:
-            return Verdicts(found, found if is_exact else self._none())
-        are_told = all(len(needle) >= _FEW_IDS for needle in needles)
-        return Verdicts(found, in_ids if is_exact and are_told else self._none())
+            pieces = _pieces(value)
+            found = self._span.may_contain([piece.encode() for piece in pieces], wanted) if pieces else wanted
+            longest = max(pieces, key=len, default="")
+            with_id = self._in_ids(longest, wanted)
+            if len(longest) < _FEW_IDS or is_wild(value):
+                in_ids |= with_id
+            else:
+                sure |= with_id
+            sure |= self._in_shared(Part.ERROR, _matches(value)) | self._in_shared(Part.RESULT, _matches(value))
+            if not is_wild(value) and np.count_nonzero(found) * _IN_MANY > len(found):
+                sure |= self._surely_in_arguments(longest, found & ~sure)
+            may |= found | with_id
+        self._may_be_in_ids[id(node)] = in_ids
+        return Verdicts(may | sure, sure)
 
     def _in_ids(self, needle: str, wanted: Mask) -> Mask:
-        if self._chunk is None:
-            # What nearly every id contains isn't worth looking for in all of them at once.
-            return (
-                self._span.ids_with(needle, wanted) if len(needle) >= _FEW_IDS else self._may_be_in_ids(needle, wanted)
-            )
-        everywhere = np.zeros(self._span.count, np.bool_)
-        everywhere[self._rows] = wanted
-        return self._span.ids_with(needle, everywhere)[self._rows]
+        """Return rows whose id contains a text; all whose id may, where it is too short to be worth looking."""
+        found = np.zeros(self._span.count, np.bool_)
+        for block, rows in self._span.rows_by_block():
+            if wanted[rows].any() and (set(needle) <= _IN_IDS or not self._span.have_uuids(block)):
+                if len(needle) < _FEW_IDS:
+                    found[rows] = wanted[rows]
+                elif (ids := self._span.ids(block, Part.ID)) is not None:
+                    found[rows][ids.containing(needle, wanted[rows])] = True
+        return found
 
-    def _may_be_in_ids(self, needle: str, wanted: Mask) -> Mask:
-        return wanted if set(needle) <= _IN_IDS else self._none()
-
-    def _containing(self, needles: list[bytes], wanted: Mask) -> Mask:
-        if self._chunk is None:
-            return self._span.may_contain(needles, wanted)
-        found = self._none()
-        if wanted.any():
-            if self._texts is None:
-                self._texts = self._span.texts(self._chunk)
-            for needle in needles:
-                found[rows_with(needle, *self._texts)] = True
+    def _surely_in_arguments(self, needle: str, wanted: Mask) -> Mask:
+        """Return rows of which some argument has a text: what can be told without reading the rows' texts."""
+        found = np.zeros(self._span.count, np.bool_)
+        if not needle.isascii() or not needle.isprintable() or _SEPARATE & set(needle):
+            return found  # as it is stored, it may be spelt otherwise
+        for block, rows in self._span.rows_by_block():
+            _, numbers, shared = self._span.named_values(block) or (False, [], [])
+            for number in sorted(numbers, key=lambda number: number not in shared):
+                lacking = np.count_nonzero(wanted[rows] & ~found[rows])
+                if lacking * (_IN_MANY if number in shared else 2) < block.count:
+                    break
+                found[rows][self._span.values(block, number).containing(needle)] = True
         return found
 
     def _argument(self, node: Argument, wanted: Mask) -> Verdicts:
+        first, *rest = node.path.split(".")
+        if not first or (first.isdecimal() and not first.isascii()):
+            return Verdicts(wanted, np.zeros_like(wanted))
+        if first.isdecimal():
+            first = str(int(first))
+        number = self._evaluation.names.get("argument", {}).get(first)
+        found, unknown = np.zeros_like(wanted), np.zeros_like(wanted)
+        # What looks at texts one by one has fewer to look at; numbers and order are told at once.
+        looked_for = self._may_have_argument(node, wanted) if rest or is_wild(node.value) else wanted
+        for block, rows in self._span.rows_by_block():
+            if looked_for[rows].any():
+                said = self._argument_in_block(block, number, node, rest, looked_for[rows])
+                found[rows], unknown[rows] = said if said is not None else (False, True)
+        if unknown.any():
+            unknown &= self._may_have_argument(node, unknown & wanted)
+        found &= looked_for
+        return Verdicts(found | unknown, found & ~unknown)
+
+    def _argument_in_block(
+        self, block: Block, number: int | None, node: Argument, rest: list[str], wanted: Mask
+    ) -> tuple[Mask, Mask] | None:
+        """Return where a term holds and where that can't be told; None when it can be told nowhere."""
+        named = self._span.named_values(block)
+        if named is None:
+            return None
+        are_all, numbers, _ = named
+        if number is not None and number in numbers:
+            return self._span.values(block, number).matching(node, rest, wanted)
+        none = np.zeros(block.count, np.bool_)
+        return (none, none) if are_all else None
+
+    def _may_have_argument(self, node: Argument, wanted: Mask) -> Mask:
+        needles = argument_needles(node) if node.operator == "=" else []
+        if not needles:
+            return wanted
+        found = np.zeros_like(wanted)
+        for needle in needles:
+            found |= self._span.may_contain([needle], wanted)
+        return found
+
+    def _argument_in_texts(self, node: Argument, unsure: Mask) -> Verdicts:
         needles = argument_needles(node)
-        return Verdicts(self._containing(needles, wanted) if needles else wanted, self._none())
+        may = np.zeros_like(unsure) if needles else unsure
+        for needle in needles:
+            may[rows_with(needle, *self._chunk_texts())] = True
+        return Verdicts(may, np.zeros_like(unsure))
+
+    def _in_texts(self, node: Text, unsure: Mask) -> Verdicts:
+        """Look for texts in the chunk, and in those ids that may have them."""
+        found = np.zeros_like(unsure)
+        for value in node.values:
+            pieces = [piece.encode() for piece in _pieces(value)]
+            if is_wild(value):
+                found[self._like(value, pieces)] = True
+            else:
+                found[rows_with(pieces[0], *self._chunk_texts())] = True
+        may_be_in_ids = self._may_be_in_ids[id(node)][self._rows] & unsure & ~found
+        if may_be_in_ids.any():
+            found |= self._ids_like(node.values, may_be_in_ids)
+        return _exactly(found)
+
+    def _like(self, value: str, pieces: list[bytes]) -> list[int]:
+        offsets, texts = self._chunk_texts()
+        rows = set(range(len(offsets) - 1)).intersection(*(rows_with(piece, offsets, texts) for piece in pieces))
+        fields = {row: texts[offsets[row] : offsets[row + 1]].decode().split("\0") for row in rows}
+        return [row for row, some in fields.items() if any(text_matches("", text, (value,)) for text in some)]
+
+    def _ids_like(self, values: tuple[str, ...], wanted: Mask) -> Mask:
+        found = np.zeros_like(wanted)
+        place = self._span.chunks[cast("int", self._chunk)][0]
+        ids = self._span.ids(self._span.blocks[place], Part.ID)
+        first = self._rows.start - int(self._span.offsets[place])
+        for row in np.flatnonzero(wanted).tolist():
+            found[row] = ids is not None and text_matches("", ids.of_row(first + row), values)
+        return found
+
+    def _chunk_texts(self) -> tuple[Any, bytes]:
+        if self._texts is None:
+            self._texts = self._span.texts(cast("int", self._chunk))
+        return self._texts
+
+
+def _matches(value: str) -> Callable[[str], bool]:
+    needle = lower(value)
+    return (lambda text: text_matches("", text, (value,))) if is_wild(value) else (lambda text: needle in lower(text))
+
+
+def _age(key: Any, now: float) -> Any:
+    return now - key // COUNTERS / 1e6
 
 
 def _exactly(found: Mask) -> Verdicts:
@@ -284,7 +391,7 @@ def _cost(node: Node) -> int:
         case State() | Compare():
             return 0
         case Text(field, _):
-            return 1 if field in NAMED else 2 if field in KEYED else 3 if field == "error" else 5
+            return 1 if field in NAMED else 2 if field in KEYED or field == "error" else 5
         case Argument():
             return 4
         case All(parts) | Any_(parts):
@@ -293,5 +400,6 @@ def _cost(node: Node) -> int:
             return _cost(part)
 
 
-def _needle(value: str) -> bytes:
-    return max(re.split(r"[*?]", lower(value)), key=len).encode() if is_wild(value) else lower(value).encode()
+def _pieces(value: str) -> list[str]:
+    """Return the texts, in lower case, that what matches a value contains."""
+    return [piece for piece in (re.split(r"[*?]", lower(value)) if is_wild(value) else [lower(value)]) if piece]

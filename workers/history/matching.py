@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -138,17 +139,19 @@ def _jsonable(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | float) else repr(value)
 
 
-_MISSING = object()
+MISSING = object()
+"""No value."""
 
 
 def argument_matches(args: str | None, kwargs: str | None, path: str, sign: str, wanted: str) -> bool:
     """Tell whether the argument at a path compares so; one that isn't there compares with nothing."""
     parts = path.split(".")
-    found = _at(loads(args if parts[0].isdecimal() else kwargs), parts)
-    return found is not _MISSING and _compares(found, sign, wanted)
+    found = value_at(loads(args if parts[0].isdecimal() else kwargs), parts)
+    return found is not MISSING and compares(found, sign, wanted)
 
 
-def _at(value: Any, parts: list[str]) -> Any:
+def value_at(value: Any, parts: Sequence[str]) -> Any:
+    """Return what a path leads to; :data:`MISSING` where it leads nowhere."""
     for part in parts:
         if isinstance(value, dict) and part in value:
             value = cast("dict[str, Any]", value)[part]
@@ -160,14 +163,15 @@ def _at(value: Any, parts: list[str]) -> Any:
         ):
             value = cast("list[Any]", value)[int(part)]
         else:
-            return _MISSING
+            return MISSING
     return value
 
 
-def _compares(found: Any, sign: str, wanted: str) -> bool:
+def compares(found: Any, sign: str, wanted: str) -> bool:
+    """Tell whether a value compares so with what a filter says."""
     if sign == "!=":
-        return not _compares(found, "=", wanted)
-    number = _number(wanted)
+        return not compares(found, "=", wanted)
+    number = number_of(wanted)
     if isinstance(found, int | float) and not isinstance(found, bool) and number is not None:
         return OPERATORS[sign](found, number)
     text = found if isinstance(found, str) else _json(found)
@@ -190,7 +194,8 @@ def _whole(value: str) -> re.Pattern[str]:
     return _pattern("id", value)
 
 
-def _number(text: str) -> float | None:
+def number_of(text: str) -> float | None:
+    """Return the number that a text is; None where it is none."""
     try:
         return float(text)
     except ValueError:

@@ -7,7 +7,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from workers.history.blocks import delete_block
+from workers.history.blocks import cut_block
+from workers.history.merging import delete_block, load_blocks
 from workers.history.schema import COUNTERS
 from workers.history.store import Store
 
@@ -86,7 +87,10 @@ def _remove(connection: sqlite3.Connection, which: str) -> int:
 
 
 def _remove_blocks(connection: sqlite3.Connection, to: int) -> None:
-    """Remove the blocks of runs that are gone: all up to a key."""
-    for row in connection.execute("select number from block where high <= ?", (to,)).fetchall():
-        delete_block(connection, int(row[0]))
+    """Remove the blocks of runs that are gone, all up to a key, and cut the one that has others, too."""
+    for block in load_blocks(connection, to + 1):
+        if block.high <= to:
+            delete_block(connection, block.number)
+        else:
+            cut_block(connection, block, to)
     connection.execute("delete from stale where key <= ?", (to,))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from workers.history.errors import HistoryError
 
-VERSION = 2
+VERSION = 3
 BUSY_TIMEOUT_S = 5.0
 
 COUNTERS = 1024
@@ -75,27 +75,38 @@ create table gap (at real not null, after text not null, before text not null, m
 create table meta (name text primary key, value) without rowid;
 """
 
-_BLOCKS = """
--- What is not over, and what failed: few of many. All other questions are answered by blocks.
-create index run_open on run (state) where state < 5;
-create index run_failed on run (state) where state = 6;
--- Copies of what filters ask, many runs in a block, and the rows that differ from their copies; see
--- workers/history/blocks.py.
+_BLOCK = """
 create table block (
   number integer primary key autoincrement,
   low integer not null,
   high integer not null,
   count integer not null,
   chunks blob not null,
-  limits blob not null
+  limits blob not null,
+  removed integer not null default 0
 );
+"""
+_AROUND_BLOCKS = """
+-- What is not over, and what failed: few of many. All other questions are answered by blocks.
+create index run_open on run (state) where state < 5;
+create index run_failed on run (state) where state = 6;
+-- Copies of what filters ask, many runs in a block, and the rows that differ from their copies; see
+-- workers/history/blocks.py.
 create table part (id integer primary key, data blob not null);
 create table stale (key integer primary key);
 create trigger run_removed after delete on run begin insert or ignore into stale values (old.key); end;
 """
-
 _INDEXES_OF_1 = ("state", "queue", "task", "worker", "retries", "priority", "ran", "waited", "error")
-_MIGRATIONS = {1: "".join(f"drop index if exists run_{name};" for name in _INDEXES_OF_1) + _BLOCKS}
+_OLD_BLOCKS = """
+drop table block;
+delete from part;
+delete from stale;
+delete from meta where name = 'sealed_to';
+"""
+_MIGRATIONS = {
+    1: "".join(f"drop index if exists run_{name};" for name in _INDEXES_OF_1) + _BLOCK + _AROUND_BLOCKS,
+    2: _OLD_BLOCKS + _BLOCK,
+}
 """From a version to the next."""
 
 
@@ -134,7 +145,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("pragma journal_size_limit = 67108864")
     connection.execute("pragma temp_store = memory")
     if not version:
-        connection.executescript(f"begin;{_TABLES}{_BLOCKS}pragma user_version = {VERSION};commit;")
+        connection.executescript(f"begin;{_TABLES}{_BLOCK}{_AROUND_BLOCKS}pragma user_version = {VERSION};commit;")
     elif version < VERSION:
         _migrate(connection)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from workers.history.filters import Node, State
 from workers.history.record import FINAL, STATES
+from workers.history.schema import VERSION
 from workers.history.sql import Names, compile_filter, key_bounds
 
 ROWS_AT_ONCE = 2_000
@@ -113,8 +114,8 @@ class Search:
         return Found(len(keys), keys, keys[-1] if len(keys) >= self.wanted and keys else 0)
 
     def _has_blocks(self) -> bool:
-        # A file of an older version has none until its recorder runs.
-        return self.connection.execute("select 1 from sqlite_master where name = 'block'").fetchone() is not None
+        # A file of an older version has none, or others, until its recorder runs.
+        return self.connection.execute("pragma user_version").fetchone()[0] == VERSION
 
     def _sealed_to(self) -> int:
         if not self._has_blocks():

@@ -1,57 +1,28 @@
-"""Blocks as a question reads them: some neighbours at a time, each column when it is asked for."""
+"""Blocks as a question reads them: some neighbours at a time, each part when it is asked for."""
 
 from __future__ import annotations
 
-import re
 import sqlite3
-import struct
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
-from uuid import UUID
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
-from workers.history.blocks import SLICE_BUCKETS, Part, decode, part_id, unpack_texts
-from workers.history.filters import Text
 from workers.history.grams import asked_buckets
+from workers.history.ids import Ids, length_of_uuids
+from workers.history.making import slice_buckets
+from workers.history.merging import Block
+from workers.history.parts import Mask, Part, Rows, decode, decode_some, part_id, unpack_texts
+from workers.history.texts import Texts, decode_texts
+from workers.history.values import Values, decode_values
 
-Mask = NDArray[np.bool_]
 Keys = NDArray[np.int64]
 
 _PART = "select data from part where id = ?"
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block of the file.
-
-    Attributes:
-        low: Key of its first row.
-        high: Key of its last row.
-        starts: The first rows of its chunks.
-        limits: Between which values :data:`Part.WAITED` and :data:`Part.RAN` are.
-    """
-
-    number: int
-    low: int
-    high: int
-    count: int
-    starts: NDArray[Any]
-    limits: tuple[float, ...]
-
-
-def load_blocks(connection: sqlite3.Connection, before: int) -> list[Block]:
-    """Return the blocks that hold rows below a key, in the order of their keys."""
-    sql = "select number, low, high, count, chunks, limits from block where low < ? order by high"
-    return [
-        Block(number, low, high, count, np.frombuffer(starts, "<u2"), struct.unpack("<4d", limits))
-        for number, low, high, count, starts, limits in connection.execute(sql, (before,))
-    ]
 
 
 def load_stale(connection: sqlite3.Connection, low: int, before: int) -> Keys:
@@ -80,9 +51,9 @@ class Span:
         self._stale = stale
         self._low, self.before = low, before
         self._columns: dict[Part, NDArray[Any]] = {}
+        self._decoded_parts: dict[tuple[int, Part], NDArray[Any]] = {}
         self._signatures: dict[tuple[int, int], bytes] = {}
-        self.errors_found: dict[Text, Mask] = {}
-        """What :meth:`errors` said of a filter's terms."""
+        self._ids: dict[tuple[int, Part], Ids | None] = {}
 
     @property
     def count(self) -> int:
@@ -93,6 +64,11 @@ class Span:
     def end(self) -> int:
         """The first key behind the last row."""
         return self.blocks[-1].high + 1
+
+    def rows_by_block(self) -> Iterator[tuple[Block, slice]]:
+        """Return each block with its rows in the span."""
+        for place, block in enumerate(self.blocks):
+            yield block, slice(int(self.offsets[place]), int(self.offsets[place + 1]))
 
     def column(self, part: Part) -> NDArray[Any]:
         """Return a column of all rows."""
@@ -114,45 +90,63 @@ class Span:
             ]
         )
 
-    def are_over(self, part: Part) -> bool:
-        """Whether no run waits or runs until now: whether all durations are in their column."""
-        place = 0 if part == Part.WAITED else 2
-        return not any(block.limits[place] == -np.inf for block in self.blocks)
+    def lasting(self, part: Part) -> tuple[Rows, NDArray[np.float64]]:
+        """Return rows of runs that are not over, and since when they wait or run."""
+        rows: list[Rows] = []
+        since: list[NDArray[np.float64]] = []
+        for block, there in self.rows_by_block():
+            where, known = decode_some(self._read(part_id(block.number, part)))
+            rows.append(where + there.start)
+            since.append(known)
+        return np.concatenate(rows), np.concatenate(since)
 
     def _decoded(self, block: Block, part: Part) -> NDArray[Any]:
-        return decode(self._read(part_id(block.number, part)) or b"", block.count)
+        found = self._decoded_parts.get((block.number, part))
+        if found is None:
+            found = decode(self._read_large(part_id(block.number, part)), block.count)
+            self._decoded_parts[block.number, part] = found
+        return found
 
-    def _read(self, id_: int) -> bytes | None:
+    def _read(self, id_: int) -> bytes:
         row = self._connection.execute(_PART, (id_,)).fetchone()
-        return row[0] if row else None
+        return row[0] if row else b""
+
+    def _read_large(self, id_: int) -> bytes:
+        """Read a part that is there, in a third of the time when it is large."""
+        with self._connection.blobopen("part", "data", id_, readonly=True) as blob:
+            return blob.read()
 
     @cached_property
     def alive(self) -> Mask:
         """Rows that are as their block says, and within the question's bounds."""
         alive = np.ones(self.count, np.bool_)
-        first, last = self.blocks[0], self.blocks[-1]
-        if first.low < self._low or last.high >= self.before:
-            keys = self.column(Part.KEY)
-            alive &= (keys >= self._low) & (keys < self.before)
+        for block, rows in self.rows_by_block():
+            low = max(self._low, block.low)
+            if block.removed or block.low < low or block.high >= self.before:
+                keys = self.column(Part.KEY)[rows]
+                alive[rows] = (keys >= low) & (keys < self.before)
         alive[self.rows_of(self._stale)] = False
         return alive
 
-    def rows_of(self, keys: Keys) -> NDArray[np.intp]:
+    def keys_of_block(self, block: Block) -> Keys:
+        """Return the keys of a block's rows."""
+        return self._decoded(block, Part.KEY)
+
+    def rows_of(self, keys: Keys) -> Rows:
         """Return the rows of those keys that are in these blocks; the keys in order."""
         first, last = np.searchsorted(keys, (self.blocks[0].low, self.blocks[-1].high + 1))
         keys = keys[first:last]
-        found: list[NDArray[np.intp]] = [np.empty(0, np.intp)]
+        found: list[Rows] = [np.empty(0, np.intp)]
         places = np.searchsorted([block.high for block in self.blocks], keys)
         for place in _different(places):
-            block = self.blocks[place]
-            there = self._decoded(block, Part.KEY)
+            there = self._decoded(self.blocks[place], Part.KEY)
             wanted = keys[places == place]
             rows = np.searchsorted(there, wanted)
-            rows = rows[there[np.minimum(rows, block.count - 1)] == wanted]
+            rows = rows[there[np.minimum(rows, self.blocks[place].count - 1)] == wanted]
             found.append(rows + self.offsets[place])
         return np.concatenate(found)
 
-    def keys_of(self, rows: NDArray[np.intp]) -> list[int]:
+    def keys_of(self, rows: Rows) -> list[int]:
         """Return the keys of rows, in the rows' order."""
         if Part.KEY in self._columns or len(rows) > self.count // 8:
             return self.column(Part.KEY)[rows].tolist()
@@ -162,6 +156,39 @@ class Span:
             there = places == place
             keys[there] = self._decoded(self.blocks[place], Part.KEY)[rows[there] - self.offsets[place]]
         return keys.tolist()
+
+    def have_uuids(self, block: Block) -> bool:
+        """Whether the ids of all rows of a block are UUIDs."""
+        sql = "select length(data) from part where id = ?"
+        row = self._connection.execute(sql, (part_id(block.number, Part.ID),)).fetchone()
+        return row is not None and row[0] == length_of_uuids(block.count)
+
+    def ids(self, block: Block, part: Part) -> Ids | None:
+        """Return the ids of a block's rows, or of their roots, parents or groups; None when no row has one."""
+        if (block.number, part) not in self._ids:
+            data = self._read_ids(block, part)
+            self._ids[block.number, part] = Ids(data, block.count) if data else None
+        return self._ids[block.number, part]
+
+    def _read_ids(self, block: Block, part: Part) -> bytes:
+        id_ = part_id(block.number, part)
+        return self._read_large(id_) if part == Part.ID else self._read(id_)
+
+    def shared_texts(self, block: Block, part: Part) -> Texts:
+        """Return the errors of a block in lower case, or its results, where many runs share one."""
+        return decode_texts(self._read(part_id(block.number, part)), block.count)
+
+    def named_values(self, block: Block) -> tuple[bool, list[int], list[int]] | None:
+        """Return whether a block has parts of all arguments, of which, and which of these have few different texts.
+
+        None when it has none at all.
+        """
+        data = self._read(part_id(block.number, Part.VALUES))
+        return orjson.loads(data) if data else None
+
+    def values(self, block: Block, number: int) -> Values:
+        """Return the values of one of :meth:`named_values`."""
+        return decode_values(self._read_large(part_id(block.number, Part.VALUES, number)), block.count)
 
     @cached_property
     def chunks(self) -> list[tuple[int, int, int]]:
@@ -177,105 +204,38 @@ class Span:
         place = self.chunks[chunk][0]
         block = self.blocks[place]
         piece = int(np.searchsorted(block.starts, self.chunks[chunk][1] - int(self.offsets[place])))
-        offsets, texts = unpack_texts(self._read(part_id(block.number, Part.TEXT, piece)) or b"")
-        return offsets, texts.lower()
-
-    def ids_with(self, needle: str, wanted: Mask) -> Mask:
-        """Tell of each row whether its id, kept apart from the texts, contains a text in lower case.
-
-        Looks only where a row is wanted.
-        """
-        found = np.zeros(self.count, np.bool_)
-        if not _OF_UUID.fullmatch(needle):
-            return found
-        for place, block in enumerate(self.blocks):
-            start, end = int(self.offsets[place]), int(self.offsets[place + 1])
-            rows = np.flatnonzero(wanted[start:end])
-            data = self._read(part_id(block.number, Part.ID)) if len(rows) else None
-            if data:
-                low, high = int(rows[0]), int(rows[-1]) + 1
-                found[[start + low + row for row in uuids_with(needle, data[low * 16 : high * 16])]] = True
-        return found
-
-    @cached_property
-    def have_ids(self) -> bool:
-        """Whether the ids of all rows are kept apart from the texts."""
-        ids = [part_id(block.number, Part.ID) for block in self.blocks]
-        sql = f"select count(*) from part where id in ({', '.join('?' * len(ids))})"  # noqa: S608
-        return self._connection.execute(sql, ids).fetchone()[0] == len(ids)
-
-    def errors(self) -> Iterator[tuple[int, NDArray[Any], bytes]]:
-        """Return of each block that has any: its first row, where each row's error starts, the errors in lower case."""
-        for place, block in enumerate(self.blocks):
-            data = self._read(part_id(block.number, Part.ERROR))
-            if data:
-                yield int(self.offsets[place]), *unpack_texts(data)
+        return unpack_texts(self._read_large(part_id(block.number, Part.TEXT, piece)))
 
     def may_contain(self, needles: Sequence[bytes], wanted: Mask) -> Mask:
-        """Tell of each row whether its chunk may have one of some texts, looking only where a row is wanted."""
-        asked = [asked_buckets(needle) for needle in dict.fromkeys(needles)]
+        """Tell of each row whether its chunk may have all of some texts, looking only where a row is wanted."""
+        asked = list(dict.fromkeys(bucket for needle in needles for bucket in asked_buckets(needle)))
         found = np.zeros(self.count, np.bool_)
-        for place, block in enumerate(self.blocks):
-            start, end = int(self.offsets[place]), int(self.offsets[place + 1])
-            if not wanted[start:end].any():
-                continue
-            chunks = 0
-            for buckets in asked:
-                chunks |= self._chunks_with(block, buckets)
-            if chunks:
-                bounds = [*block.starts.tolist(), block.count]
-                for piece, (low, high) in enumerate(pairwise(bounds)):
-                    if chunks >> piece & 1:
-                        found[start + low : start + high] = True
+        for block, rows in self.rows_by_block():
+            if wanted[rows].any():
+                found[rows] = np.repeat(self._chunks_with(block, asked), np.diff([*block.starts, block.count]))
         return found
 
-    def _chunks_with(self, block: Block, buckets: list[int]) -> int:
-        """Return the chunks, as bits, whose signatures have all buckets."""
-        size = -(-len(block.starts) // 8)
-        chunks = -1
+    def _chunks_with(self, block: Block, buckets: list[int]) -> Mask:
+        """Tell of each chunk whether its signature has all buckets."""
+        count = len(block.starts)
+        size, in_slice = -(-count // 8), slice_buckets(count)
+        chunks = (1 << count) - 1
         for bucket in buckets:
-            data = self._signature(block.number, bucket // SLICE_BUCKETS)
-            at = bucket % SLICE_BUCKETS * size
+            data = self._signature(block.number, bucket // in_slice)
+            at = bucket % in_slice * size
             chunks &= int.from_bytes(data[at : at + size], "little")
             if not chunks:
                 break
-        return chunks
+        bits = np.frombuffer(chunks.to_bytes(size, "little"), np.uint8)
+        return np.unpackbits(bits, count=count, bitorder="little").astype(np.bool_)
 
     def _signature(self, block: int, piece: int) -> bytes:
         data = self._signatures.get((block, piece))
         if data is None:
-            data = self._read(part_id(block, Part.SIGNATURE, piece)) or b""
+            data = self._read(part_id(block, Part.SIGNATURE, piece))
             self._signatures[block, piece] = data
         return data
 
 
-def _different(places: NDArray[np.intp]) -> list[int]:
+def _different(places: Rows) -> list[int]:
     return np.unique(places).tolist()
-
-
-_OF_UUID = re.compile(r"[0-9a-f-]{1,36}")
-
-
-def uuids_with(needle: str, data: bytes) -> list[int]:
-    """Return which of some UUIDs, sixteen bytes each, contain a text as they are written, in order."""
-    digits, text, found = needle.replace("-", ""), data.hex(), list[int]()
-    at = text.find(digits)
-    while 0 <= at < len(text):
-        row = at // 32
-        if needle in str(UUID(hex=text[row * 32 : row * 32 + 32])):
-            found.append(row)
-            at = (row + 1) * 32 - 1
-        at = text.find(digits, at + 1)
-    return found
-
-
-def rows_with(needle: bytes, offsets: NDArray[Any], texts: bytes) -> list[int]:
-    """Return the rows whose text contains a needle, in order."""
-    found: list[int] = []
-    starts: list[int] = offsets.tolist()
-    at = texts.find(needle)
-    while at >= 0:
-        row = bisect_right(starts, at) - 1
-        found.append(row)
-        at = texts.find(needle, starts[row + 1])
-    return found

@@ -95,13 +95,19 @@ QUEUES = ("ai_queue", "email_queue", "file_processing_queue", "AI2")
 WORKERS = ("ai@host", "email@host")
 WORDS = ("oops", "42", "Oops: Time*out", "a b", 'quo"te', "Ünï", "100", "true")
 VALUES = (
-    st.sampled_from(WORDS) | st.integers(0, 100) | st.booleans() | st.none() | st.lists(st.integers(0, 3), max_size=2)
+    st.sampled_from(WORDS)
+    | st.integers(0, 100)
+    | st.sampled_from((0.5, 42.0, -7, 2**53 + 1, "", "x" * 300, {"a": {"b": 42}}, {"a": "oops"}))
+    | st.booleans()
+    | st.none()
+    | st.lists(st.integers(0, 3), max_size=2)
 )
 
 
 @st.composite
 def run_events(draw: st.DrawFn, number: int) -> list[dict[str, Any]]:
-    id_ = f"{draw(st.sampled_from(('ab', 'cd', '42')))}-{number}"
+    beginning = draw(st.sampled_from(("ab", "cd", "42")))
+    id_ = f"{beginning}{number:06x}-12ab-4abc-8abc-abcabcab0000" if draw(st.booleans()) else f"{beginning}-{number}"
     at = NOW - draw(st.sampled_from((1.0, 30.0, 100.0, 3700.0, 90000.0)))
     worker = draw(st.sampled_from(WORKERS))
     base: dict[str, Any] = {"uuid": id_, "hostname": worker}
@@ -123,7 +129,8 @@ def run_events(draw: st.DrawFn, number: int) -> list[dict[str, Any]]:
             "queue": draw(st.sampled_from(QUEUES)),
             "priority": draw(st.integers(0, 9)),
             "retries": 0,
-            "parent_id": draw(st.sampled_from((None, "ab-0"))),
+            "parent_id": draw(st.sampled_from((None, "ab-0", "ab12cd34-12ab-4abc-8abc-abcabcab0000"))),
+            "group": draw(st.sampled_from((None, "ab12cd34-12ab-4abc-8abc-abcabcab0000"))),
         },
         base | {"type": "task-received", "timestamp": at + 1, "name": "late", "retries": draw(st.integers(0, 2))},
         base | {"type": "task-started", "timestamp": at + draw(st.sampled_from((2.0, 40.0)))},
@@ -151,7 +158,28 @@ def quoted(text: str) -> str:
 def terms() -> st.SearchStrategy[str]:
     signs = st.sampled_from((">", ">=", "<", "<=", "=", ""))
     words = st.sampled_from(
-        (*WORDS, "AI", "ai", "ai_*", "*s?nd*", "late", "host", "ab", "x", "files", "*", "ValueError", "T*x")
+        (
+            *WORDS,
+            "AI",
+            "ai",
+            "ai_*",
+            "b12",
+            "*12ab-4*",
+            "c-8",
+            "*?b*",
+            "ab0",
+            "abcabcab0000",
+            "4",
+            "*s?nd*",
+            "late",
+            "host",
+            "ab",
+            "x",
+            "files",
+            "*",
+            "ValueError",
+            "T*x",
+        )
     )
     return st.one_of(
         st.builds("state:{}".format, st.sampled_from(STATES).map(str.lower)),
@@ -175,7 +203,7 @@ def terms() -> st.SearchStrategy[str]:
         st.builds("{}:{}{}".format, st.sampled_from(("retries", "priority")), signs, st.integers(0, 9)),
         st.builds(
             lambda path, sign, value: f"args.{path}{sign}{quoted(value)}",
-            st.sampled_from(("user_id", "to", "0", "1", "n.0", "n")),
+            st.sampled_from(("user_id", "to", "0", "1", "00", "n.0", "n", "n.a", "n.a.b")),
             st.sampled_from(("=", "!=", ">", "<", ">=", "<=", ":")),
             words,
         ),
@@ -198,9 +226,18 @@ FILTERS = st.recursive(
 def small_blocks(block: int, tail: int, stale: int) -> Generator[None]:
     """Make blocks of few runs, so that few runs fill some."""
     with pytest.MonkeyPatch.context() as patch:
-        sizes = {"BLOCK": block, "TAIL": tail, "MAX_STALE": stale, "CHUNK_ROWS": 2}
+        sizes = {
+            "BLOCK": block,
+            "TAIL": tail,
+            "MAX_STALE": stale,
+            "LARGE_BLOCK": 2 * block,
+            "KEPT_SMALL": 1,
+            "OPEN_SHARE": 1,
+        }
         for name, size in sizes.items():
             patch.setattr(f"workers.history.blocks.{name}", size)
+        patch.setattr("workers.history.making.CHUNK_ROWS", 2)
+        patch.setattr("workers.history.ids.FEW_ROWS", 0)
         patch.setattr("workers.history.block_search.FIRST_SPAN", 1)
         patch.setattr("workers.history.block_search.MAX_SPAN", 2)
         patch.setattr("workers.history.search.ROWS_AT_ONCE", 2)
@@ -222,12 +259,14 @@ def write_in_batches(data: st.DataObject, store: Store, events: list[dict[str, A
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_sql_blocks_and_plain_evaluation_agree(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("history") / "history.db"
-    runs = [data.draw(run_events(number)) for number in range(data.draw(st.integers(1, 8)))]
+    runs = [data.draw(run_events(number)) for number in range(data.draw(st.integers(1, 12)))]
     store = Store(path)
     sizes = [data.draw(st.sampled_from(some)) for some in ((2, 3, 2000), (0, 1), (0, 2, 20))]
     with small_blocks(*sizes):
