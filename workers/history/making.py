@@ -18,7 +18,7 @@ from workers.history.ids import encode_ids
 from workers.history.matching import loads, lower
 from workers.history.parts import FIRST_FLOAT, NUMBERS, Part, encode, encode_some, pack_texts
 from workers.history.texts import encode_texts
-from workers.history.values import MAX_TEXT, values_of
+from workers.history.values import MAX_TEXT, Limits, values_of
 
 CHUNK_ROWS = 256
 CHUNK_BYTES = 48 * 1024
@@ -135,12 +135,14 @@ def _values(args: tuple[Any, ...], kwargs: tuple[Any, ...], number_of: Callable[
     most = sorted(found.items(), key=lambda item: -len(item[1][0]))[:MAX_ARGUMENTS]
     numbers = {name: number for name, _ in most if (number := number_of(name)) is not None}
     shared: list[int] = []
+    limits: dict[str, Limits] = {}
     for name, (rows, values) in most:
         if name in numbers:
             known = values_of(rows, values, len(args))
             shared += [numbers[name]] * known.are_shared
+            limits[str(numbers[name])] = known.limits()
             yield Part.VALUES, numbers[name], known.encode()
-    yield Part.VALUES, 0, orjson.dumps([are_all and len(numbers) == len(found), list(numbers.values()), shared])
+    yield Part.VALUES, 0, orjson.dumps([are_all and len(numbers) == len(found), list(numbers.values()), shared, limits])
 
 
 def _by_name(args: tuple[Any, ...], kwargs: tuple[Any, ...]) -> dict[str, tuple[list[int], list[Any]]] | None:
