@@ -1,11 +1,13 @@
 """Reliable delivery beside stock Celery: throughput, CPU and latency of tasks that do nothing.
 
 Two stacks, each with its own broker and one worker of two children, are measured in turn, several times. Neither
-stores results. The peer is stock Celery with ``-E``, as monitors need it; ours has its events on as well.
+stores results. Ours is the application as it ships, with its event stream and the recorder that keeps the history; the
+peer is a plain Celery application with ``-E``, as monitors need it, and nobody who listens.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import statistics
@@ -13,17 +15,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import redis
-from celery import Celery
-from kombu import Exchange, Queue
-from kombu.transport import TRANSPORT_ALIASES
 
+from benchmarks.delivery_tasks import QUEUE
 from benchmarks.report import Figure, at_least, at_most, run
 from config.broker_url import BrokerUrl
 from config.paths import ROOT, Paths
@@ -31,8 +32,9 @@ from config.settings import embedded_password
 
 ROUNDS = 5
 TASKS = 2000
-LATENCIES = 60
-QUEUE = "default_queue"
+LATENCIES = 100
+LIST = f"{QUEUE}:5"
+TEMPLATES = "templates"
 
 
 @dataclass(frozen=True)
@@ -45,68 +47,71 @@ class Round:
 
 
 class Side:
-    """A broker and a worker."""
+    """A broker, a worker, and for ours the recorder."""
 
     def __init__(self, delivery: str, home: Path) -> None:
         home.mkdir()
         kept = {name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")}
-        self.environment = {**kept, "NEXUS_HOME": str(home), "NEXUS_DELIVERY": delivery, "PYTHONPATH": str(ROOT)}
         paths = Paths.of(home)
         url = BrokerUrl.for_socket(paths.broker_socket, embedded_password(paths))
-        self.environment["BENCH_TRACES"] = url.redis_py
-        self.log = home / "worker.log"
-        self.broker = self._start("-m", "workers.embedded_broker")
+        self.environment = {
+            **kept,
+            "NEXUS_HOME": str(home),
+            "PYTHONPATH": str(ROOT),
+            "BENCH_DELIVERY": delivery,
+            "BENCH_BROKER": url.kombu,
+            "BENCH_TRACES": url.redis_py,
+        }
+        self.log = home / "bench.log"
+        self.processes = [self._start("workers.embedded_broker")]
         self.client = redis.Redis.from_url(url.redis_py)
         _until(self._answers)
-        TRANSPORT_ALIASES["nexus"] = "workers.delivery.transport:Transport"
-        self.app = Celery(
-            "bench", broker=url.kombu.replace("redis+", "nexus+") if delivery == "reliable" else url.kombu
-        )
-        self.app.conf.update(
-            broker_transport_options={"priority_steps": list(range(10)), "sep": ":"},
-            task_queues=[Queue(QUEUE, Exchange(QUEUE), routing_key=QUEUE)],
-            task_default_queue=QUEUE,
-            task_ignore_result=True,
-        )
-        options = ["-Q", QUEUE, "-c", "2", "--prefetch-multiplier", "4", "-E", "-l", "WARNING"]
-        options += ["--without-gossip", "--without-mingle", "-n", "bench@bench"]
-        self.worker = self._start("-m", "celery", "-A", "benchmarks.delivery_tasks", "worker", *options)
-        self.app.send_task("bench.arrived", (time.time(),), priority=5)
-        _until(lambda: self.client.llen("latencies"))
+        options = ["-Q", QUEUE, "-c", "2", "--prefetch-multiplier", "4", "-l", "WARNING", "-n", "bench@bench"]
+        options += ["--without-gossip", "--without-mingle"]
+        if delivery == "stock":
+            options.append("-E")
+        else:
+            self.processes.append(self._start("workers.history.recorder"))
+        self.worker = self._start("celery", "-A", "benchmarks.delivery_tasks", "worker", *options)
+        self.processes.append(self.worker)
+        self._submit(1)
+        self._template = self._message()
 
     def measure(self) -> Round:
         """Measure one round."""
-        payloads = self._messages()
+        payloads = [self._copy() for _ in range(TASKS)]
         before_s = self._cpu_s()
         started = time.perf_counter()
-        self.client.lpush(f"{QUEUE}:5", *payloads)
+        self.client.lpush(LIST, *payloads)
         _until(self._is_empty)
         elapsed = time.perf_counter() - started
         cpu_s = self._cpu_s() - before_s
         self.client.delete("latencies")
-        for number in range(LATENCIES):
-            self.app.send_task("bench.arrived", (time.time(),), priority=5)
-            _until(lambda number=number: int(self.client.llen("latencies")) > number)
-            time.sleep(0.05)
-        values: Any = self.client.lrange("latencies", 0, -1)
+        self._submit(LATENCIES)
+        values: Any = self.client.lrange("latencies", 1, -1)
         p95 = statistics.quantiles([float(value) for value in values], n=20)[-1]
         return Round(TASKS / elapsed, cpu_s / TASKS * 1000, p95 * 1000)
 
     def close(self) -> None:
-        """End both processes."""
-        for process in (self.worker, self.broker):
+        """End all processes."""
+        for process in reversed(self.processes):
             for child in psutil.Process(process.pid).children(recursive=True):
                 child.kill()
             process.kill()
             process.wait()
-        self.app.close()
         self.client.close()
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, *arguments], env=self.environment, cwd=ROOT, stdout=log, stderr=log
-            )
+            command = [sys.executable, "-m", *arguments]
+            return subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
+
+    def _submit(self, count: int) -> None:
+        """Submit as an application does, from a process of its own; returns when all runs are done."""
+        process = self._start("benchmarks.delivery_tasks", str(count))
+        if process.wait(60):
+            raise RuntimeError(self.log.read_text(errors="replace")[-2000:])
+        _until(self._is_empty)
 
     def _answers(self) -> bool:
         try:
@@ -114,31 +119,33 @@ class Side:
         except redis.RedisError:
             return False
 
-    def _messages(self) -> list[bytes]:
-        """Make messages as Celery does, without the time that publishing takes."""
-        import json
-        import uuid
+    def _message(self) -> Any:
+        """Let this side's application publish a message to a queue that nobody consumes, and readdress it."""
+        publish = f"from benchmarks.delivery_tasks import nothing; nothing.apply_async(queue={TEMPLATES!r})"
+        subprocess.run([sys.executable, "-c", publish], env=self.environment, cwd=ROOT, check=True, timeout=60)
+        raw: Any = self.client.rpop(f"{TEMPLATES}:5")
+        message = json.loads(raw)
+        message["properties"]["delivery_info"] = {"exchange": QUEUE, "routing_key": QUEUE}
+        return message
 
-        self.app.send_task("bench.nothing", queue="template", priority=5)
-        raw: Any = self.client.rpop("template:5")
-        made: list[bytes] = []
-        for _ in range(TASKS):
-            message = json.loads(raw)
-            message["headers"]["id"] = message["headers"]["root_id"] = str(uuid.uuid4())
-            message["properties"]["delivery_tag"] = str(uuid.uuid4())
-            message["properties"]["delivery_info"] = {"exchange": QUEUE, "routing_key": QUEUE}
-            made.append(json.dumps(message).encode())
-        return made
+    def _copy(self) -> bytes:
+        """Make another message like the application's, without the time that publishing takes."""
+        run_id = str(uuid.uuid4())
+        self._template["headers"] |= {"id": run_id, "root_id": run_id}
+        self._template["properties"] |= {"delivery_tag": str(uuid.uuid4()), "correlation_id": run_id}
+        return json.dumps(self._template).encode()
 
     def _is_empty(self) -> bool:
-        waiting = int(self.client.llen(f"{QUEUE}:5"))
+        waiting = int(self.client.llen(LIST))
         held = int(self.client.hlen("unacked")) + int(self.client.hlen("nexus:inflight:bench@bench"))
         return waiting + held == 0
 
     def _cpu_s(self) -> float:
+        """Sum up what the worker and its children used, those that were replaced meanwhile among them."""
         main = psutil.Process(self.worker.pid)
         times = [process.cpu_times() for process in (main, *main.children())]
-        return sum(spent.user + spent.system for spent in times)
+        replaced_s = times[0].children_user + times[0].children_system
+        return replaced_s + sum(spent.user + spent.system for spent in times)
 
 
 def measure() -> Sequence[Figure]:
@@ -146,8 +153,9 @@ def measure() -> Sequence[Figure]:
     home = Path(tempfile.mkdtemp(prefix="nexus-b-"))
     sides: list[Side] = []
     try:
-        ours, stock = (Side(delivery, home / delivery) for delivery in ("reliable", "stock"))
-        sides = [ours, stock]
+        for delivery in ("reliable", "stock"):
+            sides.append(Side(delivery, home / delivery))
+        ours, stock = sides
         rounds = [(ours.measure(), stock.measure()) for _ in range(ROUNDS)]
     finally:
         for side in sides:
@@ -169,7 +177,7 @@ def measure() -> Sequence[Figure]:
     ]
 
 
-def _until(condition: Any, timeout_s: float = 60) -> None:
+def _until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > end:

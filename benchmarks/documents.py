@@ -60,7 +60,7 @@ def make_xlsx(path: Path) -> None:
     """Write a workbook of numbers, texts and truths."""
     import xlsxwriter
 
-    with xlsxwriter.Workbook(str(path), {"constant_memory": True}) as book:
+    with xlsxwriter.Workbook(str(path)) as book:
         sheet = book.add_worksheet()
         sheet.write_row(0, 0, [f"column {index}" for index in range(SHEET_COLUMNS)])
         for row in range(1, SHEET_ROWS + 1):
@@ -138,24 +138,18 @@ def xlsx_ours(path: Path) -> int:
     cells = 0
     with path.open("rb") as file:
         for sheet in workbook.sheets(file, "xlsx"):
-            rows = list(sheet.rows())
-            columns = list(figures.columns(rows))
-            cells += figures.extent(rows, columns)["cells"]
-            header, body = figures.split_header(rows)
-            for index, filled in columns:
-                figures.describe(index, str(header[index]), filled[1:], len(body))
+            found = sheet.table() or figures.Grid(list(sheet.rows()))
+            cells += found.extent["cells"]
+            list(found.descriptions())
     return cells
 
 
 def xlsx_peer(path: Path) -> int:
     """Cells of the same analysis, on openpyxl's read-only mode."""
-    import gc
-
     import openpyxl
 
     from workers.services.documents import figures
 
-    gc.disable()
     cells = 0
     for sheet in openpyxl.load_workbook(path, read_only=True, data_only=True).worksheets:
         header, *body = sheet.iter_rows(values_only=True)
@@ -198,11 +192,17 @@ SIDES: dict[str, Callable[[Path], int]] = {
 }
 
 
+_LIBRARIES = {
+    "pdf": "pypdf pypdfium2",
+    "xlsx": "openpyxl python_calamine fastexcel polars",
+    "docx": "docx lxml.etree",
+}
+
+
 def measure_here(side: str, path: Path) -> None:
     """Run one side once and print its CPU seconds and what it found; imports are not counted."""
     family = side.partition("_")[0]
-    warm = {"pdf": "pypdf pypdfium2", "xlsx": "openpyxl python_calamine", "docx": "docx lxml.etree"}[family]
-    for module in (*warm.split(), "workers.services.documents.excel", "workers.services.documents.pdf"):
+    for module in (*_LIBRARIES[family].split(), "workers.services.documents.excel", "workers.services.documents.pdf"):
         __import__(module)
     start = time.process_time()
     found = SIDES[side](path)

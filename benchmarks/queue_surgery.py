@@ -1,11 +1,12 @@
 """Queue surgery on a million real Celery messages: finding, changing, purging, and what other clients feel of it.
 
 A server of its own (the embedded broker's binary) in a temporary folder; every figure beside its peer in the same run.
+``python -m benchmarks.queue_surgery find refresh`` measures only these pieces; ``NEXUS_BENCH_MESSAGES`` says of how
+many messages.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import subprocess
@@ -15,19 +16,17 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import redis
 from celery import Celery
 
+from benchmarks.broker import fill, message_of, server
 from benchmarks.report import Figure, at_least, at_most, run
 from config.broker_url import BrokerUrl
-from config.paths import Paths
-from config.settings import embedded_password
 from nexus_tui.models.selection import Frozen, Selection
 from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.broker.edits import Delete, Edit, MoveTo, Reprioritise
@@ -38,6 +37,8 @@ QUEUE = "email_queue"
 RUNS = 5
 MAX_STALL_S = 0.020
 MIN_STALL_RATIO = 40.0
+SETTLE_S = 5.0
+"""Workers that just started greet each other; what is measured is how they answer afterwards."""
 
 ONE_SCAN = """
 for index, message in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
@@ -48,58 +49,86 @@ return false
 """What finding would be in one script: the peer of our stalls."""
 
 
-def measure() -> Sequence[Figure]:
-    """Measure finding, changing and purging in a queue of a million messages."""
-    with tempfile.TemporaryDirectory(prefix="nxb") as home, _server(home) as url:
-        client = redis.Redis.from_url(url.redis_py, socket_timeout=60)
-        ids = _fill(client)
-        source = BrokerSource(url)
-        figures = [*_finding(client, source, url, ids), *_changing(client, source, ids)]
-        figures += _selecting(client, source)
-        figures += [*_reading(client, source), *_beside_consumers(client, source)]
-        return [*figures, *_asking_workers(client, url, home)]
+@dataclass(frozen=True)
+class Bench:
+    """A server of its own, and what the pieces measure on it.
+
+    Attributes:
+        url: The server.
+        home: Its folder.
+        client: A plain connection to it.
+        source: Ours.
+        ids: Ids of the messages that wait in ``QUEUE``, the next to run first; empty when no piece needs them.
+    """
+
+    url: BrokerUrl
+    home: str
+    client: redis.Redis
+    source: BrokerSource
+    ids: list[str]
+
+    @cached_property
+    def scan_s(self) -> float:
+        """How long one Lua scan of everything holds up others: the peer of our stalls."""
+        return _longest_stall(self.url, lambda: self.client.eval(ONE_SCAN, 1, f"{QUEUE}:5", "no such id"))
+
+    def stalls(self, doing: str, stalls_s: list[float]) -> list[Figure]:
+        """Compare what others waited while we worked with both of its goals."""
+        ratios = [self.scan_s / stall_s for stall_s in stalls_s]
+        return [
+            at_most(f"longest stall of another client while {doing}", stalls_s, MAX_STALL_S, unit="s"),
+            at_least(
+                f"stall of one Lua scan / ours while {doing}",
+                ratios,
+                MIN_STALL_RATIO,
+                peer=f"one scan: {self.scan_s:.2f} s",
+            ),
+        ]
 
 
-def _finding(client: redis.Redis, source: BrokerSource, url: BrokerUrl, ids: list[str]) -> list[Figure]:
+def find(bench: Bench) -> list[Figure]:
+    """Find an id of which the history knows nothing."""
     ratios: list[float] = []
     for number in range(RUNS):
-        wanted = ids[len(ids) * (number + 5) // (RUNS + 5)]
-        peer_s = _timed(lambda wanted=wanted: _client_scan(client, wanted))
-        ratios.append(_timed(lambda wanted=wanted: source.find(wanted)) / peer_s)
-    last = ids[-1]
-    ours_s = _longest_stall(url, lambda: source.find(last))
-    scan_s = _longest_stall(url, lambda: client.eval(ONE_SCAN, 1, f"{QUEUE}:5", "no such id"))
-    _scan_s.append(scan_s)
-    return [
-        at_most("find one id / best client-side scan", ratios, 1.2, peer="LRANGE in chunks of 5,000"),
-        at_most("longest stall of another client while finding", [ours_s], MAX_STALL_S, unit="s"),
-        at_least("stall of one Lua scan / ours", [scan_s / ours_s], MIN_STALL_RATIO, peer=f"one scan: {scan_s:.2f} s"),
-    ]
+        wanted = bench.ids[len(bench.ids) * (number + 5) // (RUNS + 5)]
+        peer_s = _timed(lambda wanted=wanted: _client_scan(bench.client, wanted))
+        ratios.append(_timed(lambda wanted=wanted: bench.source.find(wanted)) / peer_s)
+    last = bench.ids[-1]
+    stalls = [_longest_stall(bench.url, lambda: bench.source.find(last)) for _ in range(RUNS)]
+    figure = at_most("find one id / best client-side scan", ratios, 1.2, peer="LRANGE in chunks of 5,000")
+    return [figure, *bench.stalls("finding", [max(stalls)])]
 
 
-_scan_s: list[float] = []
-"""How long one Lua scan held up others, for the figures after it."""
+def change(bench: Bench) -> list[Figure]:
+    """Change the priority of a run that the history knows."""
+    ratios: list[float] = []
+    source = bench.source
+    for number in range(RUNS * 4):
+        ours, theirs = (source.find(bench.ids[2000 + 40 * number + more], queue=QUEUE, priority=5) for more in (0, 20))
+        if ours is None or theirs is None:
+            raise RuntimeError("a message is not where it was put")
+        peer_s = _timed(lambda raw=theirs.raw: bench.client.lrem(f"{QUEUE}:5", -1, raw))  # type: ignore[misc]
+        ratios.append(_timed(lambda message=ours: source.change_priority(message, 0)) / peer_s)
+    return [at_most("change priority, id known / a bare LREM of it", ratios, 1.3, peer="LREM")]
 
 
-def _selecting(client: redis.Redis, source: BrokerSource) -> list[Figure]:
-    """Move, delete and purge by filter: a sixteenth of everything each time, at every depth."""
-    client.sadd("_kombu.binding.default_queue", "default_queue::default_queue")
-    stalls: list[float] = []
-    for digit, edit in (("a", MoveTo("default_queue")), ("b", Reprioritise(7)), ("c", Delete())):
-        frozen = source.freeze(Selection(QUEUE, f"id:{digit}*"))
-        token = source.undoable("messages", "benchmark")
-        stalls.append(_longest_stall(source.url, partial(_apply, source, frozen, edit, token)))
-    return [
-        at_most(
-            "longest stall of another client while moving, changing, deleting by filter", stalls, MAX_STALL_S, unit="s"
-        ),
-        at_least(
-            "stall of one Lua scan / ours while changing by filter",
-            [scan_s / stall_s for scan_s in _scan_s for stall_s in stalls],
-            MIN_STALL_RATIO,
-            peer=f"one scan: {_scan_s[0]:.2f} s",
-        ),
-    ]
+def select(bench: Bench) -> list[Figure]:
+    """Move, change and delete by filter: a sixteenth of everything each time, at every depth."""
+    bench.client.sadd("_kombu.binding.default_queue", "default_queue::default_queue")
+    figures: list[Figure] = []
+    edits: tuple[tuple[str, str, Edit], ...] = (
+        ("moving by filter", "a", MoveTo("default_queue")),
+        ("changing priority by filter", "b", Reprioritise(7)),
+        ("deleting by filter", "c", Delete()),
+    )
+    for doing, digit, edit in edits:
+        frozen: list[Frozen] = []
+        freeze = partial(bench.source.freeze, Selection(QUEUE, f"id:{digit}*"))
+        finding_s = _longest_stall(bench.url, lambda freeze=freeze, frozen=frozen: frozen.append(freeze()))
+        token = bench.source.undoable("messages", "benchmark")
+        changing_s = _longest_stall(bench.url, partial(_apply, bench.source, frozen[0], edit, token))
+        figures += bench.stalls(doing, [max(finding_s, changing_s)])
+    return figures
 
 
 def _apply(source: BrokerSource, frozen: Frozen, edit: Edit, token: str) -> None:
@@ -108,11 +137,21 @@ def _apply(source: BrokerSource, frozen: Frozen, edit: Edit, token: str) -> None
         raise RuntimeError(f"{edit}: {progress}")
 
 
-def _beside_consumers(client: redis.Redis, source: BrokerSource) -> list[Figure]:
+def purge(bench: Bench) -> list[Figure]:
+    """Purge all."""
+    token = bench.source.undoable("purge", "benchmark", QUEUE)
+    stall_s = _longest_stall(bench.url, lambda: bench.source.purge(QUEUE, undo=token))
+    restore = partial(bench.source.restore, bench.source.undoables()[0])
+    return bench.stalls("purging all, and taking it back", [max(stall_s, _longest_stall(bench.url, restore))])
+
+
+def consumers(bench: Bench) -> list[Figure]:
     """Change 10,000 priorities while four consumers take: each message must be taken once."""
-    queue, count = "reports_queue", 10_000
-    ids = [str(uuid.uuid4()) for _ in range(count)]
-    client.lpush(f"{queue}:5", *map(_message, ids))
+    queue, waiting, wanted = "reports_queue", 60_000, 10_000
+    source = bench.source
+    ids = [str(uuid.uuid4()) for _ in range(waiting)]
+    for start in range(0, waiting, 5000):
+        bench.client.lpush(f"{queue}:5", *map(message_of, ids[start : start + 5000]))
     stop = threading.Event()
     taken: list[bytes] = []
 
@@ -122,81 +161,100 @@ def _beside_consumers(client: redis.Redis, source: BrokerSource) -> list[Figure]
         while (found := own.brpop(keys, timeout=0.2)) or not stop.is_set():
             if found:
                 taken.append(bytes(found[1]))  # pyright: ignore[reportArgumentType]
-            time.sleep(0.002)
+            time.sleep(0.0 if stop.is_set() else 0.004)
 
-    consumers = [threading.Thread(target=consume) for _ in range(4)]
-    for consumer in consumers:
-        consumer.start()
-    changed = 0
-    for place in range(count):
-        page = source.messages(queue, limit=1, offset=place * 7 % 50)
-        changed += sum(source.change_priority(message, place % 10, front=place % 2 == 0).done for message in page)
+    threads = [threading.Thread(target=consume) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    changed = tried = 0
+    while changed < wanted and tried < waiting:
+        page = source.messages(queue, limit=1, offset=tried * 7 % 50)
+        changed += sum(source.change_priority(message, tried % 10, front=tried % 2 == 0).done for message in page)
+        tried += 1
+    meanwhile = len(taken)
     stop.set()
-    for consumer in consumers:
-        consumer.join()
+    for thread in threads:
+        thread.join()
     seen = Counter(json.loads(raw)["headers"]["id"] for raw in taken)
     lost = sum(run_id not in seen for run_id in ids)
+    beside = f"of {waiting:,} that waited consumers took {meanwhile:,} meanwhile"
     return [
-        at_least("priorities changed beside four consumers", [changed], 1.0, unit="changes"),
-        at_most("lost of 10,000 beside four consumers", [lost], 0, unit="messages"),
-        at_most("taken twice", [sum(count > 1 for count in seen.values())], 0, unit="messages"),
+        at_least("priorities changed beside four consumers", [changed], wanted, unit="changes", peer=beside),
+        at_most("lost beside four consumers", [lost], 0, unit="messages"),
+        at_most("taken twice beside four consumers", [sum(n > 1 for n in seen.values())], 0, unit="messages"),
     ]
 
 
-def _changing(client: redis.Redis, source: BrokerSource, ids: list[str]) -> list[Figure]:
-    ratios: list[float] = []
-    for number in range(RUNS * 4):
-        ours, theirs = (source.find(ids[2000 + 40 * number + offset], queue=QUEUE, priority=5) for offset in (0, 20))
-        if ours is None or theirs is None:
-            raise RuntimeError("a message is not where it was put")
-        peer_s = _timed(lambda raw=theirs.raw: client.lrem(f"{QUEUE}:5", -1, raw))  # type: ignore[misc]
-        ratios.append(_timed(lambda message=ours: source.change_priority(message, 0)) / peer_s)
-    return [at_most("change priority, id known / a bare LREM of it", ratios, 1.3, peer="LREM")]
-
-
-def _reading(client: redis.Redis, source: BrokerSource) -> list[Figure]:
+def refresh(bench: Bench) -> list[Figure]:
+    """Read 50 queues."""
     names = [f"queue_{number}" for number in range(50)]
-    pipeline = client.pipeline(transaction=False)
+    pipeline = bench.client.pipeline(transaction=False)
     for place, name in enumerate(names):
-        pipeline.rpush(f"{name}:{place % 10}" if place % 10 else name, *[_message(str(uuid.uuid4()))] * 3)
+        pipeline.rpush(f"{name}:{place % 10}" if place % 10 else name, *[message_of(str(uuid.uuid4()))] * 3)
     pipeline.execute()
-    fifty = BrokerSource(source.url, queues=names, declared=names)
+    fifty = BrokerSource(bench.url, queues=names, declared=names)
     fifty.queues()
-    refresh = [_timed(fifty.queues) for _ in range(RUNS * 4)]
-    purged = _longest_stall(source.url, lambda: source.purge(QUEUE, undo="bench"))
-    return [
-        at_most("one refresh of 50 queues × 10 priorities", refresh, 0.010, unit="s"),
-        at_most("longest stall of another client while purging all", [purged], MAX_STALL_S, unit="s"),
-    ]
+    took = [_timed(fifty.queues) for _ in range(RUNS * 20)]
+    return [at_most("one refresh of 50 queues × 10 priorities", took, 0.010, unit="s")]
 
 
-def _asking_workers(client: redis.Redis, url: BrokerUrl, home: str) -> list[Figure]:
+def workers(bench: Bench) -> list[Figure]:
     """Refresh everything known of five workers, beside Celery's own questions one after the other."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")}
-    environment["NEXUS_HOME"] = home
+    environment["NEXUS_HOME"] = bench.home
     names = [f"w{number}@bench" for number in range(5)]
     base = [sys.executable, "-m", "celery", "-A", "config.celery_config", "worker", "-Q", "default_queue", "-c", "1"]
     quiet: dict[str, Any] = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    workers = [subprocess.Popen([*base, "-n", name, "-l", "ERROR"], **quiet) for name in names]
+    processes = [subprocess.Popen([*base, "-n", name, "-l", "ERROR"], **quiet) for name in names]
     try:
-        control = ControlSource(url)
-        for _ in range(600):
-            for name in names:  # as their event writer does
-                client.hset("nexus:workers", name, json.dumps({"timestamp": time.time()}))
-            if sum(row.verdict != "silent" for row in control.workers()) == len(names):
-                break
+        control = ControlSource(bench.url)
+        until = time.monotonic() + 120
+        while sum(row.verdict != "silent" for row in control.workers()) < len(names):
+            if time.monotonic() > until:
+                raise RuntimeError("five workers did not start")
             time.sleep(0.2)
-        ours = [_timed(control.workers) for _ in range(RUNS * 4)]
-        inspect = Celery(broker=url.kombu).control.inspect()
+        time.sleep(SETTLE_S)
+        took: list[float] = []
+        for _ in range(RUNS * 10):
+            started = time.perf_counter()
+            rows = control.workers()
+            took.append(time.perf_counter() - started)
+            if sum(row.verdict != "silent" for row in rows) < len(names):
+                raise RuntimeError("not everybody answered")
+            time.sleep(0.2)
+        inspect = Celery(broker=bench.url.kombu).control.inspect()
         questions = (inspect.stats, inspect.active, inspect.reserved, inspect.active_queues)
         stock_s = sum(_timed(question) for question in questions)
     finally:
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.wait(60)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(60)
     peer = f"stock in sequence: {stock_s:.2f} s"
-    return [at_most("refresh of everything known of 5 workers", ours, 0.030, unit="s", peer=peer)]
+    return [at_most("refresh of everything known of 5 workers", took, 0.030, unit="s", peer=peer)]
+
+
+PIECES: dict[str, Callable[[Bench], list[Figure]]] = {
+    piece.__name__: piece for piece in (find, change, select, consumers, refresh, purge, workers)
+}
+ON_MANY = frozenset({"find", "change", "select", "purge"})
+"""Pieces that work on the messages of ``QUEUE``, in the order in which they may follow each other."""
+
+
+def measure() -> Sequence[Figure]:
+    """Measure finding, changing and purging in a queue of a million messages; name pieces to measure only those."""
+    named = [word for word in sys.argv[1:] if not word.startswith("-")]
+    if unknown := set(named) - set(PIECES):
+        raise SystemExit(f"no piece {', '.join(sorted(unknown))}; there are {', '.join(PIECES)}")
+    chosen = [name for name in PIECES if not named or name in named]
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="nxb") as home, server(home) as url:
+        client = redis.Redis.from_url(url.redis_py, socket_timeout=60)
+        ids = fill(client, QUEUE, MESSAGES) if ON_MANY.intersection(chosen) else []
+        bench = Bench(url, home, client, BrokerSource(url), ids)
+        for name in chosen:
+            figures += PIECES[name](bench)
+    return figures
 
 
 def _client_scan(client: redis.Redis, wanted: str, chunk: int = 5000) -> int:
@@ -240,62 +298,6 @@ def _timed(work: Callable[[], Any]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
-
-
-def _fill(client: redis.Redis) -> list[str]:
-    ids = [str(uuid.uuid4()) for _ in range(MESSAGES)]
-    for start in range(0, MESSAGES, 5000):
-        client.lpush(f"{QUEUE}:5", *[_message(run_id) for run_id in ids[start : start + 5000]])
-    return ids
-
-
-_BODY = base64.b64encode(
-    json.dumps([[], {"to": ["ada@example.org"], "subject": "news", "body": "x" * 80}, {}]).encode()
-)
-
-
-def _message(run_id: str) -> str:
-    headers = {
-        "lang": "py", "task": "workers.email_tasks.send_email", "id": run_id, "shadow": None, "eta": None,
-        "expires": None, "group": None, "group_index": None, "retries": 0, "timelimit": [None, None],
-        "root_id": run_id, "parent_id": None, "argsrepr": "()", "kwargsrepr": "{}", "origin": "gen1@example",
-        "ignore_result": False, "replaced_task_nesting": 0, "stamped_headers": None, "stamps": {},
-        "nexus_sent_at": 1700000000.0,
-    }  # fmt: skip
-    properties = {
-        "correlation_id": run_id, "reply_to": str(uuid.uuid4()), "delivery_mode": 2,
-        "delivery_info": {"exchange": QUEUE, "routing_key": QUEUE}, "priority": 5,
-        "body_encoding": "base64", "delivery_tag": str(uuid.uuid4()),
-    }  # fmt: skip
-    return json.dumps({
-        "body": _BODY.decode(), "content-encoding": "utf-8", "content-type": "application/json",
-        "headers": headers, "properties": properties,
-    })  # fmt: skip
-
-
-@contextmanager
-def _server(home: str) -> Generator[BrokerUrl]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")}
-    environment["NEXUS_HOME"] = home
-    paths = Paths.of(Path(home))
-    url = BrokerUrl.for_socket(paths.broker_socket, embedded_password(paths))
-    server = subprocess.Popen(
-        [sys.executable, "-m", "workers.embedded_broker"], env=environment, stdout=subprocess.DEVNULL
-    )
-    try:
-        client = redis.Redis.from_url(url.redis_py)
-        for _ in range(200):
-            try:
-                client.ping()
-                break
-            except redis.RedisError:
-                time.sleep(0.05)
-        client.config_set("appendonly", "no")
-        client.config_set("busy-reply-threshold", 0)  # the one long scan is to hold others up, not to refuse them
-        yield url
-    finally:
-        server.terminate()
-        server.wait(60)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from config.errors import BrokerUrlError
 
-_EXAMPLES = "redis://127.0.0.1:6379/0, rediss://:password@host:6380/0 or unix:///path/to/redis.sock"
+_EXAMPLES = (
+    "redis://127.0.0.1:6379/0, rediss://:password@host:6380/0, unix:///path/to/redis.sock "
+    "or sentinel://host1:26379,host2:26379/0?master_name=NAME"
+)
+_SENTINEL = "sentinel://"
+_SENTINEL_OPTIONS = frozenset({"master_name", "sentinel_username", "sentinel_password"})
+SENTINEL_PORT = 26379
+SENTINEL_TIMEOUT_S = 2.0
+"""A Sentinel that does not answer for so long is passed over for the next one."""
 _NETWORK_SCHEMES = frozenset({"redis", "rediss"})
 _SOCKET_SCHEMES = frozenset({"unix", "redis+socket"})
 _DATABASE_KEYS = ("db", "virtual_host")
@@ -19,14 +29,15 @@ class BrokerUrl:
     """A parsed Redis address.
 
     Attributes:
-        scheme: ``redis``, ``rediss`` (TLS) or ``unix``.
-        host: Host name, or None for a unix socket.
+        scheme: ``redis``, ``rediss`` (TLS), ``unix`` or ``sentinel``.
+        host: Host name (of the first Sentinel), or None for a unix socket.
         port: TCP port, or None for a unix socket.
         path: Socket path, or None for a network address.
         database: Database number.
         username: ACL user, or None for the default user.
         password: Secret, or None.
         options: Further query parameters (``ssl_cert_reqs`` …), handed on unchanged.
+        sentinels: Host and port of each Sentinel; empty for an address of a server.
     """
 
     scheme: str
@@ -37,14 +48,19 @@ class BrokerUrl:
     username: str | None = None
     password: str | None = None
     options: tuple[tuple[str, str], ...] = ()
+    sentinels: tuple[tuple[str, int], ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> BrokerUrl:
         """Parse kombu's or redis-py's spelling of a Redis address.
 
+        Several Sentinels are separated by commas, or as kombu does by semicolons.
+
         Raises:
             BrokerUrlError: The text is no such address; the message holds no secret.
         """
+        if text.strip().startswith(_SENTINEL):
+            return cls._parse_sentinels(text.strip())
         try:
             parts = urlsplit(text.strip())
             port = parts.port
@@ -71,6 +87,44 @@ class BrokerUrl:
         password = unquote(parts.password) if parts.password else None
         return cls(scheme, host, port, path, int(database), username, password, options)
 
+    @classmethod
+    def _parse_sentinels(cls, text: str) -> BrokerUrl:
+        urls = [cls._parse_sentinel(part) for part in re.split("[,;]", text)]
+        last, named = urls[-1], next((url for url in urls if url.password is not None), urls[0])
+        options = dict(last.options)
+        if not options.get("master_name"):
+            raise BrokerUrlError(f"no ?master_name= in the Sentinel URL; expected {_EXAMPLES}")
+        if unknown := sorted(set(options) - _SENTINEL_OPTIONS):
+            raise BrokerUrlError(f"a Sentinel URL has no option {', '.join(unknown)}; expected {_EXAMPLES}")
+        places = tuple((str(url.host), int(url.port or 0)) for url in urls)
+        secrets = (named.username, named.password)
+        return cls("sentinel", *places[0], None, last.database, *secrets, last.options, places)
+
+    @classmethod
+    def _parse_sentinel(cls, part: str) -> BrokerUrl:
+        text = "redis://" + part.strip().removeprefix(_SENTINEL)
+        url = cls.parse(text)
+        return url if urlsplit(text).port else replace(url, port=SENTINEL_PORT)
+
+    @property
+    def master_name(self) -> str | None:
+        """What the Sentinels call the servers; None for an address of a server."""
+        return dict(self.options).get("master_name") if self.sentinels else None
+
+    @property
+    def sentinel_login(self) -> dict[str, Any]:
+        """Keyword arguments of connections to the Sentinels themselves."""
+        known = dict(self.options)
+        login = {name: known[f"sentinel_{name}"] for name in ("username", "password") if f"sentinel_{name}" in known}
+        return login | {"socket_timeout": SENTINEL_TIMEOUT_S, "socket_connect_timeout": SENTINEL_TIMEOUT_S}
+
+    @property
+    def transport_options(self) -> dict[str, Any]:
+        """What Celery's broker and result backend have to know beside :attr:`kombu`; empty without Sentinels."""
+        if not self.sentinels:
+            return {}
+        return {"master_name": self.master_name, "sentinel_kwargs": self.sentinel_login}
+
     @property
     def _userinfo(self) -> str:
         if self.password is None and self.username is None:
@@ -80,13 +134,21 @@ class BrokerUrl:
 
     def _render(self, userinfo: str, *, for_kombu: bool) -> str:
         query = list(self.options)
+        if self.sentinels:
+            return self._render_sentinels(userinfo, for_kombu=for_kombu)
         if self.scheme == "unix":
             query.insert(0, ("virtual_host" if for_kombu else "db", str(self.database)))
             scheme, place = ("redis+socket" if for_kombu else "unix"), quote(self.path or "")
         else:
             host = f"[{self.host}]" if ":" in (self.host or "") else self.host
             scheme, place = self.scheme, f"{host}:{self.port}/{self.database}"
-        return f"{scheme}://{userinfo}{place}" + (f"?{urlencode(query)}" if query else "")
+        return f"{scheme}://{userinfo}{place}" + (f"?{urlencode(query, safe='*')}" if query else "")
+
+    def _render_sentinels(self, userinfo: str, *, for_kombu: bool) -> str:
+        places = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.sentinels]
+        if for_kombu:
+            return ";".join(f"{_SENTINEL}{userinfo}{place}/{self.database}" for place in places)
+        return f"{_SENTINEL}{userinfo}{','.join(places)}/{self.database}?{urlencode(self.options, safe='*')}"
 
     @property
     def kombu(self) -> str:
@@ -95,15 +157,15 @@ class BrokerUrl:
 
     @property
     def redis_py(self) -> str:
-        """The spelling of ``redis.Redis.from_url`` (``unix://`` for sockets)."""
+        """The spelling of ``redis.Redis.from_url`` (``unix://`` for sockets) and of :mod:`config.redis_client`."""
         return self._render(self._userinfo, for_kombu=False)
 
     @property
     def masked(self) -> str:
-        """The address with its password as ``***``: for people, logs and errors."""
-        if self.password is None:
-            return self.redis_py
-        return self._render(f"{quote(self.username or '', safe='')}:***@", for_kombu=False)
+        """The address with its passwords as ``***``: for people, logs and errors."""
+        options = tuple((name, "***" if name.endswith("password") else value) for name, value in self.options)
+        userinfo = "" if self.password is None else f"{quote(self.username or '', safe='')}:***@"
+        return replace(self, options=options)._render(userinfo or self._userinfo, for_kombu=False)
 
     @classmethod
     def for_socket(cls, path: Path, password: str) -> BrokerUrl:

@@ -8,6 +8,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
+from config.broker_url import BrokerUrl
 from config.celery_options import SOFT_SHUTDOWN_S
 from config.queues import (
     DEFAULT_PRIORITY,
@@ -43,6 +44,7 @@ _RELIABLE_SETTINGS = {
     "worker_lost_wait": 1.0,  # seconds until a dead child's run is given up; 10 would hold the queue up
     # A result that the broker refuses to store (out of memory, read-only) is stored a little later
     "result_backend_transport_options": {
+        **settings().broker.transport_options,
         "additional_connection_errors": ["redis.exceptions.OutOfMemoryError", "redis.exceptions.ReadOnlyError"],
         "retry_policy": {"max_retries": 60},  # seconds
     },
@@ -60,29 +62,49 @@ def _queue(name: str) -> Queue:
     return Queue(name, Exchange(name, type="direct"), routing_key=name)
 
 
+def _redbeat_sentinels(broker: BrokerUrl) -> dict[str, Any]:
+    if not broker.sentinels:
+        return {}
+    login = {"db": broker.database, "username": broker.username, "password": broker.password}
+    sentinels = {"sentinels": broker.sentinels, "service_name": broker.master_name}
+    return {**sentinels, "sentinel_kwargs": broker.sentinel_login, **login}
+
+
 def _settings() -> dict[str, Any]:
-    broker = settings().broker.kombu
-    transport_options = {
-        "priority_steps": list(PRIORITIES),
-        "sep": PRIORITY_SEPARATOR,
-        "queue_order_strategy": "priority",
-        "visibility_timeout": VISIBILITY_TIMEOUT_S,
-        "unacked_mutex_expire": 3,  # seconds; a killed worker's lock would block redelivery for 300
-        "socket_timeout": 5,  # a silent connection blocks the event loop for so long
-        "socket_connect_timeout": 5,
-        "socket_keepalive": True,
-        "health_check_interval": 3,
-    }
+    return {**_connections(), **_routing(), **_runs(), **_beat()}
+
+
+def _connections() -> dict[str, Any]:
+    broker = settings().broker
     return {
-        "broker_url": broker,
-        "result_backend": broker,
-        "broker_transport_options": transport_options,
+        "broker_url": broker.kombu,
+        "result_backend": broker.kombu,
+        "result_backend_transport_options": broker.transport_options,
+        "broker_transport_options": {
+            **broker.transport_options,
+            "priority_steps": list(PRIORITIES),
+            "sep": PRIORITY_SEPARATOR,
+            "queue_order_strategy": "priority",
+            "visibility_timeout": VISIBILITY_TIMEOUT_S,
+            "unacked_mutex_expire": 3,  # seconds; a killed worker's lock would block redelivery for 300
+            "socket_timeout": 5,  # a silent connection blocks the event loop for so long
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 3,
+        },
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "redis_socket_timeout": 10,
         "redis_backend_health_check_interval": 5,
         "redis_retry_on_timeout": True,
-        # Where messages go
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "accept_content": ["json"],
+    }
+
+
+def _routing() -> dict[str, Any]:
+    return {
         "task_queues": [_queue(spec.name) for spec in QUEUES],
         "task_default_queue": DEFAULT_QUEUE,
         "task_default_exchange": DEFAULT_QUEUE,
@@ -91,11 +113,11 @@ def _settings() -> dict[str, Any]:
         "task_default_priority": DEFAULT_PRIORITY,
         "task_queue_max_priority": max(PRIORITIES),
         "task_create_missing_queues": True,
-        # JSON in, JSON out
-        "task_serializer": "json",
-        "result_serializer": "json",
-        "accept_content": ["json"],
-        # Runs
+    }
+
+
+def _runs() -> dict[str, Any]:
+    return {
         "task_track_started": True,
         "task_acks_late": True,
         "task_reject_on_worker_lost": False,
@@ -114,15 +136,25 @@ def _settings() -> dict[str, Any]:
         # Events: our stream is always written, pub/sub only when somebody asks (workers/history)
         "task_send_sent_event": True,
         "worker_send_task_events": False,
-        # Beat
+    }
+
+
+def _beat() -> dict[str, Any]:
+    broker = settings().broker
+    return {
         "timezone": "UTC",
         "enable_utc": True,
         "beat_schedule": BEAT_SCHEDULE,
         "beat_scheduler": "workers.beat:SlotScheduler",
         "beat_max_loop_interval": 5,
-        "redbeat_redis_url": settings().broker.redis_py,
+        "redbeat_redis_url": "redis-sentinel://" if broker.sentinels else broker.redis_py,
         # Connections of its own, tried again for ever: beat may start before the broker listens.
-        "redbeat_redis_options": {"retry_period": -1, "socket_timeout": 10, "socket_connect_timeout": 5},
+        "redbeat_redis_options": {
+            "retry_period": -1,
+            "socket_timeout": 10,
+            "socket_connect_timeout": 5,
+            **_redbeat_sentinels(broker),
+        },
         "redbeat_lock_timeout": 30,
     }
 
@@ -153,6 +185,7 @@ if RELIABLE:
     celery_app.conf.update(_RELIABLE_SETTINGS)
     TRANSPORT_ALIASES.update(_RELIABLE_TRANSPORTS)  # every URL of kombu's Redis transport means ours
 # A result record holds its run's arguments: this backend leaves the private ones out.
-celery_app.loader.override_backends = dict.fromkeys(
-    ("redis", "rediss", "redis+socket"), "workers.private_records:PrivateResults"
-)
+celery_app.loader.override_backends = {
+    **dict.fromkeys(("redis", "rediss", "redis+socket"), "workers.private_records:PrivateResults"),
+    "sentinel": "workers.private_records:PrivateSentinelResults",
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import constants, on, work
 from textual.app import App
@@ -13,10 +13,8 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.message import Message
 from textual.notifications import SeverityLevel
-from textual.screen import Screen
 
 from nexus_tui import commands, theme
-from nexus_tui.actions.base import Action, Plan, perform
 from nexus_tui.feeds import Feeds
 from nexus_tui.models import moment
 from nexus_tui.models.actions import MANY, Outcome
@@ -25,14 +23,13 @@ from nexus_tui.models.snapshot import Snapshot
 from nexus_tui.models.text import safe_text
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Choice, Troubles
-from nexus_tui.screens.queues import QueueScreen
-from nexus_tui.screens.run import RunScreen
-from nexus_tui.screens.tasks import TasksScreen
-from nexus_tui.screens.workers import WorkerScreen
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import SourceError
 from nexus_tui.views import FIRST_VIEW, VIEWS
 from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii
+
+if TYPE_CHECKING:
+    from nexus_tui.actions.base import Action, Plan
 
 REPAINT_PAUSE_S = 0.25
 """Shortest time between two repaints that changes of the sources cause."""
@@ -143,10 +140,21 @@ class NexusApp(App[None], inherit_bindings=False):
         from nexus_tui.screens.confirm import ConfirmScreen
 
         def answered(choice: Choice | None) -> None:
-            if choice is not None:
+            if choice is not None and choice.blanks:
+                self._fill(title, choice, done)
+            elif choice is not None:
                 self._plan(choice, done)
 
         self.push_screen(ConfirmScreen(title, choices), answered)
+
+    def _fill(self, title: str, choice: Choice, done: Callable[[Outcome], None] | None) -> None:
+        from nexus_tui.screens.blanks import BlanksScreen
+
+        def filled(whole: Choice | None) -> None:
+            if whole is not None:
+                self.ask(title, [whole], done)
+
+        self.push_screen(BlanksScreen(title, choice), filled)
 
     def tell(self, text: str, *, title: str = "", severity: str = "information") -> None:
         """Show a notice; text and title may come from outside."""
@@ -166,6 +174,8 @@ class NexusApp(App[None], inherit_bindings=False):
 
     def open_run(self, run_id: str) -> None:
         """Open a run."""
+        from nexus_tui.screens.run import RunScreen
+
         self.push_screen(RunScreen(run_id))
 
     def submit(self) -> None:
@@ -271,6 +281,8 @@ class NexusApp(App[None], inherit_bindings=False):
         self._perform(action, done)
 
     def _perform(self, action: Action, done: Callable[[Outcome], None] | None) -> None:
+        from nexus_tui.actions.base import perform
+
         try:
             outcome = perform(action, self.sources)
         except SourceError as error:
@@ -322,8 +334,12 @@ class NexusApp(App[None], inherit_bindings=False):
         if kind == "run":
             self.open_run(name)
         elif kind == "queue":
+            from nexus_tui.screens.queues import QueueScreen
+
             self.push_screen(QueueScreen(name))
         else:
+            from nexus_tui.screens.workers import WorkerScreen
+
             workers = self.snapshot.workers.value or ()
             program = next((worker.program for worker in workers if worker.name == name), None)
             self.push_screen(WorkerScreen(name, program))
@@ -336,6 +352,7 @@ class NexusApp(App[None], inherit_bindings=False):
         return ""
 
     def _show_filter(self, text: str) -> None:
-        screen: Screen[Any] = self.screen
-        if isinstance(screen, TasksScreen):
-            screen.set_filter(text)
+        from nexus_tui.screens.tasks import TasksScreen
+
+        if isinstance(self.screen, TasksScreen):
+            self.screen.set_filter(text)

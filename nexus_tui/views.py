@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 from nexus_tui.screens.base import NexusScreen
-from nexus_tui.screens.failures import FailuresScreen
-from nexus_tui.screens.pulse import PulseScreen
-from nexus_tui.screens.queues import QueuesScreen
-from nexus_tui.screens.stats import StatsScreen
-from nexus_tui.screens.tasks import TasksScreen
-from nexus_tui.screens.workers import WorkersScreen
 
 
 @dataclass(frozen=True)
 class View:
-    """One view: its number key, its name after ``:``, its title, its screen."""
+    """One view.
+
+    Attributes:
+        key: Its number key.
+        name: What it is called after ``:``.
+        title: What its tab says.
+        place: Its module in :mod:`nexus_tui.screens`, and the class; loaded when the view is first opened.
+    """
 
     key: str
     name: str
     title: str
-    screen: Callable[[], NexusScreen]
+    place: str
+
+    def screen(self) -> NexusScreen:
+        """Make its screen."""
+        module, _, name = self.place.partition(".")
+        screen: NexusScreen = getattr(import_module(f"nexus_tui.screens.{module}"), name)()
+        return screen
 
 
 VIEWS = {
     view.name: view
     for view in (
-        View("1", "pulse", "Pulse", PulseScreen),
-        View("2", "queues", "Queues", QueuesScreen),
-        View("3", "tasks", "Tasks", TasksScreen),
-        View("4", "failures", "Failures", FailuresScreen),
-        View("5", "workers", "Workers", WorkersScreen),
-        View("7", "stats", "Stats", StatsScreen),
+        View("1", "pulse", "Pulse", "pulse.PulseScreen"),
+        View("2", "queues", "Queues", "queues.QueuesScreen"),
+        View("3", "tasks", "Tasks", "tasks.TasksScreen"),
+        View("4", "failures", "Failures", "failures.FailuresScreen"),
+        View("5", "workers", "Workers", "workers.WorkersScreen"),
+        View("7", "stats", "Stats", "stats.StatsScreen"),
     )
 }
 """The views, in the order of their tabs; keys, tabs, commands and palette follow from it."""

@@ -188,13 +188,10 @@ def marks(client: redis.Redis, keys: Sequence[str]) -> list[Mark | None]:
 @lru_cache(maxsize=1)
 def redis_client() -> redis.Redis:
     """Connect to the broker's Redis, once a process (the pool notices a fork)."""
-    import redis
-
+    from config.redis_client import open_redis
     from config.settings import settings
 
-    return redis.Redis.from_url(
-        settings().broker.redis_py, socket_timeout=10, socket_connect_timeout=5, health_check_interval=30
-    )
+    return open_redis(settings().broker.redis_py, socket_timeout=10, socket_connect_timeout=5, health_check_interval=30)
 
 
 def asked(question: Callable[[], Any], purpose: str = "to make sure of one effect") -> Any:

@@ -156,9 +156,9 @@ def archive_old_files(max_age_days: Annotated[float, Field(ge=1)] = 30, dry_run:
 
 @contextmanager
 def _client() -> Generator[redis.Redis]:
-    import redis
+    from config.redis_client import open_redis
 
-    client = redis.Redis.from_url(
+    client = open_redis(
         settings().broker.redis_py,
         decode_responses=True,
         encoding_errors="replace",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from billiard.exceptions import WorkerLostError
-from celery.backends.redis import RedisBackend
+from celery.backends.redis import RedisBackend, SentinelBackend
 from celery.worker.request import Request
 
 from workers.errors import Crashed
@@ -18,9 +18,11 @@ from workers.privacy import private_arguments, private_reprs, without_private
 if TYPE_CHECKING:
     RequestBase = Any
     ResultsBase = Any
+    SentinelResultsBase = object
 else:  # Celery's stubs leave out what is overridden here.
     RequestBase = Request
     ResultsBase = RedisBackend
+    SentinelResultsBase = SentinelBackend
 
 
 class PrivateRequest(RequestBase):
@@ -57,3 +59,7 @@ class PrivateResults(ResultsBase):
         if private_arguments(task) and isinstance(meta.get("kwargs"), Mapping):
             meta["args"], meta["kwargs"] = without_private(task, meta["args"], meta["kwargs"])
         return meta
+
+
+class PrivateSentinelResults(PrivateResults, SentinelResultsBase):
+    """The same on the server that Sentinels name."""

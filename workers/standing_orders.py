@@ -21,6 +21,7 @@ from redis.retry import Retry
 
 from config.celery_config import celery_app
 from config.keys import ORDERS_HASH, PAUSED_HASH, REVOKED_FOR_S, REVOKED_SET
+from config.redis_client import open_redis
 from config.settings import settings
 
 REFRESH_S = 5.0
@@ -154,7 +155,7 @@ class StandingOrders(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         """Read, and go on reading; without an answer the worker does not consume and connects anew."""
-        self._client = self._client or redis.Redis.from_url(
+        self._client = self._client or open_redis(
             settings().broker.redis_py,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,

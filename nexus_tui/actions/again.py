@@ -33,6 +33,7 @@ class RunAgain(Action):
     Attributes:
         run_ids: Full ids or unique beginnings; empty with a filter.
         kwargs: Keyword arguments that replace those of the same name; None keeps all as they were.
+        args: Positional arguments that replace all of them; None keeps them as they were.
         filter_text: Every ended run that matches, instead of ids.
         canary: Whether 1, then 5, then 25 must succeed before the rest is run.
         rate_per_s: At most so many a second; None: no limit.
@@ -46,11 +47,13 @@ class RunAgain(Action):
     filter_text: str = ""
     canary: bool = False
     rate_per_s: float | None = None
+    args: list[Any] | None = None
 
     @property
     def question(self) -> str:
         """Name the runs and their arguments."""
-        how = "the same arguments" if self.kwargs is None else f"other {', '.join(self.kwargs)}"
+        is_same = self.kwargs is None and self.args is None
+        how = "the same arguments" if is_same else f"other {', '.join(self.kwargs or ()) or 'arguments'}"
         what = named(self.run_ids) if self.run_ids else f"every ended run that matches {self.filter_text}"
         steps = " First 1, then 5, then 25 of them, and the rest only while none fails." if self.canary else ""
         return f"Run {what} again with {how}? New runs are queued; the old ones stay in the history.{steps}"
@@ -61,6 +64,8 @@ class RunAgain(Action):
         words = ["nexus-tui", "retry", *(["--filter", self.filter_text] if self.filter_text else self.run_ids)]
         if self.kwargs is not None:
             words += ["--kwargs", json.dumps(self.kwargs, ensure_ascii=False)]
+        if self.args is not None:
+            words += ["--args", json.dumps(self.args, ensure_ascii=False)]
         words += ["--canary"] if self.canary else []
         words += ["--rate", f"{self.rate_per_s:g}"] if self.rate_per_s else []
         return shlex.join(words)
@@ -69,7 +74,8 @@ class RunAgain(Action):
     def recorded(self) -> str:
         """The command, with the first ids only, and the names of the arguments without their values."""
         kept = None if self.kwargs is None else dict.fromkeys(self.kwargs, "…")
-        return replace(self, run_ids=self.run_ids[:MANY], kwargs=kept).command
+        args = None if self.args is None else ["…" for _ in self.args]
+        return replace(self, run_ids=self.run_ids[:MANY], kwargs=kept, args=args).command
 
     def plan(self, sources: Sources) -> Plan:
         """Freeze which runs are meant, and say what would become of each."""
@@ -122,7 +128,7 @@ class RunAgain(Action):
         run = target.run
         submitted = sources.catalog.submit(
             run.task or "",
-            cast("list[Any]", run.args),
+            cast("list[Any]", run.args if self.args is None else self.args),
             self._kwargs(run),
             priority=run.priority,
             queue=run.queue,
@@ -141,8 +147,8 @@ class RunAgain(Action):
             return TargetOutcome(run.id, False, f"has not ended ({run.state})")
         if run.task is None or not isinstance(run.args, list) or not isinstance(run.kwargs, dict):
             return TargetOutcome(run.id, False, "its arguments are not known: submit it anew")
-        if not is_whole(run.args):
-            return TargetOutcome(run.id, False, "its arguments are not kept in full: submit it anew")
+        if self.args is None and not is_whole(run.args):
+            return TargetOutcome(run.id, False, "its arguments are not kept in full: give them with --args")
         if lacking := [name for name, value in self._kwargs(run).items() if not is_whole({name: value})]:
             return TargetOutcome(run.id, False, f"not kept in full: {', '.join(lacking)}; give them with --kwargs")
         return TargetOutcome(run.id, True, f"{run.state} → runs again in {run.queue or 'its queue'}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from nexus_tui.actions.base import Action
-from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.actions.base import Action, Plan
+from nexus_tui.actions.targets import kept
+from nexus_tui.models.actions import MANY, Outcome, TargetOutcome
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import SourceError
 
@@ -19,57 +21,77 @@ _MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
-class RetryDeadLetters(Action):
-    """Put dead letters back into their queues, their lost starts forgotten.
+class DeadLetterAction(Action):
+    """A change of dead letters.
 
     Attributes:
         letter_ids: Their ids, or their runs'.
     """
 
-    label: ClassVar[str] = "Retry"
+    verb: ClassVar[str]
 
     letter_ids: tuple[str, ...]
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same."""
+        return shlex.join(["nexus-tui", "dead-letters", self.verb, *self.letter_ids])
+
+    @property
+    def recorded(self) -> str:
+        """The command, with the first ids only when there are many."""
+        return replace(self, letter_ids=self.letter_ids[:MANY]).command
+
+    def plan(self, sources: Sources) -> Plan:
+        """Count them."""
+        rows = tuple(TargetOutcome(letter_id, True, self.verb) for letter_id in self.letter_ids)
+        return Plan(self, lambda: rows, len(rows))
+
+    def run(self, sources: Sources) -> Outcome:
+        """Change each."""
+        label = f"{self.verb} {_named(self.letter_ids)}"
+        return _undoably(sources, label, self.letter_ids, self.step(_letters(sources)))
+
+    @staticmethod
+    @abstractmethod
+    def step(letters: DeadLetterSource) -> Callable[[str, str], TargetOutcome]:
+        """Return what is done with one, given its id and the token of the change."""
+
+
+@dataclass(frozen=True)
+class RetryDeadLetters(DeadLetterAction):
+    """Put dead letters back into their queues, their lost starts forgotten."""
+
+    label: ClassVar[str] = "Retry"
+    verb: ClassVar[str] = "retry"
 
     @property
     def question(self) -> str:
         """Name the letters."""
         return f"Put {_named(self.letter_ids)} back? Each runs again, last in its priority."
 
-    @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        return shlex.join(["nexus-tui", "dead-letters", "retry", *self.letter_ids])
-
-    def run(self, sources: Sources) -> Outcome:
-        """Put each back."""
-        return _undoably(sources, f"retry {_named(self.letter_ids)}", self.letter_ids, _letters(sources).retry)
+    @staticmethod
+    def step(letters: DeadLetterSource) -> Callable[[str, str], TargetOutcome]:
+        """Put one back."""
+        return letters.retry
 
 
 @dataclass(frozen=True)
-class DropDeadLetters(Action):
-    """Delete dead letters; for a day they can be brought back.
-
-    Attributes:
-        letter_ids: Their ids, or their runs'.
-    """
+class DropDeadLetters(DeadLetterAction):
+    """Delete dead letters; for a day they can be brought back."""
 
     label: ClassVar[str] = "Drop"
-
-    letter_ids: tuple[str, ...]
+    verb: ClassVar[str] = "drop"
 
     @property
     def question(self) -> str:
         """Name the letters."""
         return f"Delete {_named(self.letter_ids)}? For a day this can be undone."
 
-    @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        return shlex.join(["nexus-tui", "dead-letters", "drop", *self.letter_ids])
-
-    def run(self, sources: Sources) -> Outcome:
-        """Move each to the trash."""
-        return _undoably(sources, f"drop {_named(self.letter_ids)}", self.letter_ids, _letters(sources).drop)
+    @staticmethod
+    def step(letters: DeadLetterSource) -> Callable[[str, str], TargetOutcome]:
+        """Move one to the trash."""
+        return letters.drop
 
 
 def _letters(sources: Sources) -> DeadLetterSource:
@@ -96,7 +118,7 @@ def _undoably(
                 raise
             rows += [TargetOutcome(left, False, f"not done: {error}") for left in wanted[place:]]
             return Outcome(tuple(rows), token)
-    return Outcome(tuple(rows), token if sources.broker.keep_undo(token) else "")
+    return Outcome(tuple(rows), kept(sources, token, any(row.done for row in rows)))
 
 
 def _named(letter_ids: tuple[str, ...]) -> str:

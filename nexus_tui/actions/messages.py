@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from nexus_tui.actions.base import Action, Plan
-from nexus_tui.actions.targets import Target, each, located, named, not_waiting, resolve_all, undoably
+from nexus_tui.actions.targets import Target, each, kept, located, named, not_waiting, resolve_all, undoably
 from nexus_tui.models.actions import MANY, Outcome, TargetOutcome
 from nexus_tui.models.broker import Message
 from nexus_tui.models.selection import Frozen, Selection
@@ -101,8 +101,8 @@ class MessageAction(Action):
         """Change everything that was frozen."""
         token = sources.broker.undoable("messages", f"{self.verb} {replace(self, frozen=frozen).what}")
         progress = sources.broker.apply_all(frozen, self.edit, undo=token)
-        kept = sources.broker.keep_undo(token) if not progress.problem else bool(progress.changed)
-        return Outcome((summary(frozen, progress, self.edit.past),), token if kept else "")
+        undo = kept(sources, token, bool(progress.changed))
+        return Outcome((summary(frozen, progress, self.edit.past),), undo)
 
     def check(self, sources: Sources) -> None:
         """Refuse what can't be done to any message, before the first is touched."""

@@ -11,7 +11,7 @@ from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.broker import Message
 from nexus_tui.models.runs import FINAL_STATES, Run
 from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import Invalid, NotFound, SourceError
+from nexus_tui.sources.errors import Invalid, NotFound, SourceError, Unanswered
 
 FULL_ID_LENGTH = 36
 _MOST_NAMED = 3
@@ -146,12 +146,12 @@ def each(
         try:
             rows.append(change(target))
         except SourceError as error:
-            if not any(row.done for row in rows):
+            is_known = not isinstance(error, Unanswered)
+            if is_known and not any(row.done for row in rows):
                 raise
-            rows += [
-                TargetOutcome(left.id if left else given, False, f"not done: {error}")
-                for given, left in targets[place:]
-            ]
+            left = [found.id if found else given for given, found in targets[place:]]
+            rows += [] if is_known else [TargetOutcome(left.pop(0), False, str(error))]
+            rows += [TargetOutcome(name, False, f"not done: {error}") for name in left]
             break
     return Outcome(tuple(rows))
 
@@ -166,4 +166,12 @@ def undoably(
     except SourceError:
         sources.broker.forget_undo(token)
         raise
-    return Outcome(outcome.targets, token if sources.broker.keep_undo(token) else "")
+    return Outcome(outcome.targets, kept(sources, token, any(row.done for row in outcome.targets)))
+
+
+def kept(sources: Sources, token: str, is_changed: bool) -> str:
+    """Return the token of a change that took something; a broker that is gone by then does not hide what was done."""
+    try:
+        return token if sources.broker.keep_undo(token) else ""
+    except SourceError:
+        return token if is_changed else ""

@@ -11,21 +11,6 @@ import sys
 import click
 
 from config.errors import ConfigError
-from nexus_tui.cli import (
-    actions,
-    dashboard,
-    dead_letters,
-    demo,
-    doctor,
-    events,
-    export,
-    history,
-    listings,
-    stack,
-    surgery,
-    why,
-    workers,
-)
 from nexus_tui.cli.output import fail
 from nexus_tui.cli.sections import SectionedGroup
 from nexus_tui.cli.shared import Target
@@ -55,24 +40,9 @@ def cli(context: click.Context, broker: str | None, read_only: bool, view: str, 
     """See and steer Celery: queues, workers, runs. Without a command it opens the dashboard."""
     context.obj = Target(broker=broker, read_only=read_only)
     if context.invoked_subcommand is None:
+        from nexus_tui.cli import dashboard
+
         dashboard.offer(context.obj, view=view, filter_text=filter_text)
-
-
-for _command in (
-    *stack.COMMANDS,
-    *listings.COMMANDS,
-    *actions.COMMANDS,
-    *surgery.COMMANDS,
-    *history.COMMANDS,
-    *export.COMMANDS,
-    *workers.COMMANDS,
-    *why.COMMANDS,
-    *events.COMMANDS,
-    *dead_letters.COMMANDS,
-    *doctor.COMMANDS,
-    *demo.COMMANDS,
-):
-    cli.add_command(_command)
 
 
 def main() -> None:

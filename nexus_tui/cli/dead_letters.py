@@ -9,7 +9,7 @@ import click
 
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_fields, print_json, print_table
-from nexus_tui.cli.shared import Target, change, common
+from nexus_tui.cli.shared import How, Target, carry_out, changing, common
 from nexus_tui.models.dead_letters import DeadLetter
 from nexus_tui.models.text import safe_text
 from nexus_tui.sources.errors import Invalid
@@ -17,7 +17,6 @@ from nexus_tui.sources.errors import Invalid
 SHOWN_BYTES = 2000
 """Bytes of a message that ``show`` prints on a terminal; ``--json`` has all of them."""
 
-_yes = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 _ids = click.argument("letter_ids", metavar="ID…", nargs=-1)
 _every = click.option("--all", "every", is_flag=True, help="All that there are.")
 _reason = click.option("--reason", multiple=True, metavar="TEXT", help="All with this reason, e.g. malformed.")
@@ -75,36 +74,25 @@ def show(target: Target, letter_id: str, as_json: bool) -> None:
     )
 
 
-@dead_letters.command()
-@_ids
-@_every
-@_reason
-@_yes
-@common
-def retry(
-    target: Target, letter_ids: tuple[str, ...], every: bool, reason: tuple[str, ...], yes: bool, as_json: bool
-) -> None:
-    """Put dead letters back into their queues; one that is malformed would only come back."""
-    from nexus_tui.actions.dead_letters import RetryDeadLetters
+def _changing(name: str, action: str, text: str) -> click.Command:
+    @_ids
+    @_every
+    @_reason
+    @changing
+    def command(target: Target, letter_ids: tuple[str, ...], every: bool, reason: tuple[str, ...], how: How) -> None:
+        from nexus_tui.actions import dead_letters as actions
 
-    chosen = _chosen(target, letter_ids, every=every, reasons=reason)
-    change(target, RetryDeadLetters(chosen), as_json=as_json, yes=yes)
+        carry_out(target, getattr(actions, action)(_chosen(target, letter_ids, every=every, reasons=reason)), how)
+
+    return click.command(name, help=text)(command)
 
 
-@dead_letters.command()
-@_ids
-@_every
-@_reason
-@_yes
-@common
-def drop(
-    target: Target, letter_ids: tuple[str, ...], every: bool, reason: tuple[str, ...], yes: bool, as_json: bool
-) -> None:
-    """Delete dead letters; for a day: nexus-tui undo."""
-    from nexus_tui.actions.dead_letters import DropDeadLetters
-
-    chosen = _chosen(target, letter_ids, every=every, reasons=reason)
-    change(target, DropDeadLetters(chosen), as_json=as_json, yes=yes)
+dead_letters.add_command(
+    _changing(
+        "retry", "RetryDeadLetters", "Put dead letters back into their queues; one that is malformed only comes back."
+    )
+)
+dead_letters.add_command(_changing("drop", "DropDeadLetters", "Delete dead letters; for a day: nexus-tui undo."))
 
 
 def _list(target: Target, *, limit: int, as_json: bool) -> None:

@@ -98,6 +98,7 @@ def priority(
 @click.argument("run_ids", metavar="[ID]…", nargs=-1)
 @click.option("--filter", "filter_text", default="", metavar="TEXT", help="Every ended run that matches, not ids.")
 @click.option("--kwargs", "kwargs_text", metavar="JSON", help="Keyword arguments that replace those of the same name.")
+@click.option("--args", "args_text", metavar="JSON", help="Positional arguments that replace all of them.")
 @click.option("--canary", is_flag=True, help="First 1, then 5, then 25; the rest only when none of them failed.")
 @click.option("--rate", type=float, metavar="N", help="At most N runs a second.")
 @changing
@@ -106,6 +107,7 @@ def retry(
     run_ids: tuple[str, ...],
     filter_text: str,
     kwargs_text: str | None,
+    args_text: str | None,
     canary: bool,
     rate: float | None,
     how: How,
@@ -115,8 +117,9 @@ def retry(
 
     if bool(run_ids) == bool(filter_text):
         raise Invalid("give one or more ids, or --filter TEXT")
-    kwargs = None if kwargs_text is None else _object(kwargs_text)
-    carry_out(target, RunAgain(run_ids, kwargs, filter_text, canary, rate), how)
+    kwargs = None if kwargs_text is None else cast("dict[str, Any]", _json("--kwargs", kwargs_text, dict))
+    args = None if args_text is None else cast("list[Any]", _json("--args", args_text, list))
+    carry_out(target, RunAgain(run_ids, kwargs, filter_text, canary, rate, args), how)
 
 
 @click.command()
@@ -242,14 +245,14 @@ def _due(at: str | None, in_s: float) -> datetime:
     return moment
 
 
-def _object(text: str) -> dict[str, Any]:
+def _json(option: str, text: str, kind: type) -> Any:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise Invalid(f"--kwargs is no JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise Invalid("--kwargs is no JSON object")
-    return cast("dict[str, Any]", value)
+        raise Invalid(f"{option} is no JSON: {error}") from None
+    if not isinstance(value, kind):
+        raise Invalid(f"{option} is no JSON {'object' if kind is dict else 'array'}")
+    return value
 
 
 COMMANDS = (revoke, priority, retry, move, delete, delay, purge, pause, resume, undo, audit)

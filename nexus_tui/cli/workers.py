@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,11 +14,10 @@ from nexus_tui.models.text import safe_text
 from nexus_tui.sources.errors import Invalid
 
 if TYPE_CHECKING:
-    from nexus_tui.actions.workers import WorkerOrder
+    from nexus_tui.actions.orders import WorkerOrder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_RATE = re.compile(r"\d+(\.\d+)?(/[smh])?")
 _workers = click.argument("workers", metavar="WORKER…", nargs=-1, required=True)
 _some = click.option("--worker", "workers", multiple=True, metavar="NAME", help="Only this one; may be repeated.")
 _remember = click.option("--remember", is_flag=True, help="Obey it again after a restart; else it holds until then.")
@@ -40,20 +38,20 @@ def _resizing(name: str, action: str, text: str) -> click.Command:
     @_remember
     @changing
     def command(target: Target, workers: tuple[str, ...], n: int, remember: bool, how: How) -> None:
-        from nexus_tui.actions import workers as orders
+        from nexus_tui.actions import pools
 
-        _order(target, getattr(orders, action)(_without_number(workers), _number(workers, n), remember=remember), how)
+        _order(target, getattr(pools, action)(_without_number(workers), _number(workers, n), remember=remember), how)
 
     return click.command(name, help=text)(command)
 
 
-def _plain(name: str, action: str, text: str) -> click.Command:
+def _plain(name: str, module: str, action: str, text: str) -> click.Command:
     @_workers
     @changing
     def command(target: Target, workers: tuple[str, ...], how: How) -> None:
-        from nexus_tui.actions import workers as orders
+        from nexus_tui import actions
 
-        _order(target, getattr(orders, action)(workers), how)
+        _order(target, getattr(getattr(actions, module), action)(workers), how)
 
     return click.command(name, help=text)(command)
 
@@ -79,7 +77,7 @@ def _consuming(name: str, action: str, text: str) -> click.Command:
 @changing
 def scale(target: Target, program: str, size: int, remember: bool, how: How) -> None:
     """Give the worker of PROGRAM a pool of N children."""
-    from nexus_tui.actions.workers import Scale
+    from nexus_tui.actions.pools import Scale
 
     _order(target, Scale((program,), size, remember=remember), how)
 
@@ -91,7 +89,7 @@ def scale(target: Target, program: str, size: int, remember: bool, how: How) -> 
 @changing
 def autoscale(target: Target, worker: str, most: int, least: int, how: How) -> None:
     """Let WORKER, started with --autoscale, have MOST children under load and LEAST without."""
-    from nexus_tui.actions.workers import Autoscale
+    from nexus_tui.actions.pools import Autoscale
 
     _order(target, Autoscale((worker,), most, least), how)
 
@@ -104,10 +102,8 @@ def autoscale(target: Target, worker: str, most: int, least: int, how: How) -> N
 @changing
 def rate_limit(target: Target, task: str, rate: str, workers: tuple[str, ...], remember: bool, how: How) -> None:
     """Start runs of TASK at most at RATE on each worker: 10/m, 2/s, 100/h, or none."""
-    from nexus_tui.actions.workers import RateLimit
+    from nexus_tui.actions.limits import RateLimit
 
-    if rate != "none" and not _RATE.fullmatch(rate):
-        raise Invalid(f"{rate!r} is no rate: write it like 10/m, 2/s or 100/h, or none")
     _order(target, RateLimit(workers, task, "" if rate == "none" else rate, remember=remember), how)
 
 
@@ -128,7 +124,7 @@ def time_limit(
     how: How,
 ) -> None:
     """Limit how long runs of TASK may take."""
-    from nexus_tui.actions.workers import TimeLimit
+    from nexus_tui.actions.limits import TimeLimit
 
     _order(target, TimeLimit(workers, task, hard, soft, remember=remember), how)
 
@@ -176,9 +172,9 @@ COMMANDS = (
     time_limit,
     _consuming("add-consumer", "AddConsumer", "Let WORKERs take from QUEUE."),
     _consuming("cancel-consumer", "CancelConsumer", "Let WORKERs take nothing more from QUEUE."),
-    _plain("drain", "Drain", "Let WORKERs (or programs) finish what they hold and take nothing more."),
-    _plain("shutdown", "ShutdownWorker", "End WORKERs that were started by hand."),
-    _plain("pool-restart", "RestartPool", "Replace the children of WORKERs by new ones."),
+    _plain("drain", "workers", "Drain", "Let WORKERs (or programs) finish what they hold and take nothing more."),
+    _plain("shutdown", "workers", "ShutdownWorker", "End WORKERs that were started by hand."),
+    _plain("pool-restart", "pools", "RestartPool", "Replace the children of WORKERs by new ones."),
     orders,
     forget,
 )

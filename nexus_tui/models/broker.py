@@ -18,13 +18,13 @@ class QueueStats:
         in_flight: Delivered to a worker and not acknowledged.
         delayed: Before their time (``eta``): kept by the broker, or by a stock worker in its memory.
         next_due_at: When the first of the delayed is due (aware, UTC), as far as known.
-        oldest_age_s: Age of the oldest waiting message in seconds, by the header stamped at publish.
-        oldest_is_at_least: Whether the age is a lower bound (a producer that stamps no time).
+        oldest_age_s: Age of the oldest waiting message in seconds, as stamped at publish, else by its events.
+        oldest_is_at_least: Whether the age is a lower bound: a message tells no time, and is known since then.
         in_per_s: Messages published a second, over the last few readings.
         out_per_s: Messages taken a second, over the last few readings.
         consumers: Names of the workers that consume it; None when no worker could be asked.
         paused: Whether an operator paused it.
-        declared: Whether it is in the registry.
+        declared: Whether it is in the registry; None for an application of which we know none.
         is_orphan: Whether neither the registry nor an exchange knows it.
         history: Waiting over the last minutes, oldest first, for sparklines.
     """
@@ -40,7 +40,7 @@ class QueueStats:
     out_per_s: float | None = None
     consumers: tuple[str, ...] | None = None
     paused: bool = False
-    declared: bool = True
+    declared: bool | None = True
     history: tuple[int, ...] = ()
     next_due_at: datetime | None = None
     is_orphan: bool = False

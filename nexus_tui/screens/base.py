@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
+from nexus_tui import actions
 from nexus_tui.models import moment
 from nexus_tui.models.audit import Undoable
 from nexus_tui.models.text import safe_text
@@ -148,9 +149,8 @@ class NexusScreen(Screen[None]):
 
     def action_enable_events(self) -> None:
         """Ask the workers of another application to send events of their runs."""
-        from nexus_tui.actions.events import EnableEvents
-
-        self.host.ask("Events", [Choice("E", EnableEvents.label, EnableEvents())])
+        enable = actions.events.EnableEvents()
+        self.host.ask("Events", [Choice("E", enable.label, enable)])
 
     def action_help(self) -> None:
         """Show the keys of this view."""
@@ -201,13 +201,11 @@ class NexusScreen(Screen[None]):
         self.app.call_from_thread(self._ask_undo, changes)
 
     def _ask_undo(self, changes: Sequence[Undoable]) -> None:
-        from nexus_tui.actions.queues import Undo
-
         if not changes:
             self.host.tell("Nothing to undo")
             return
         choices = [
-            Choice(str(number), safe_text(change.label, 60), Undo(change.token))
+            Choice(str(number), safe_text(change.label, 60), actions.queues.Undo(change.token))
             for number, change in enumerate(changes[:MOST_UNDOABLE], 1)
         ]
         self.host.ask("Take back", choices)

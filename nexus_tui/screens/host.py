@@ -29,12 +29,31 @@ class Troubles:
 
 
 @dataclass(frozen=True, slots=True)
+class Blank:
+    """Something that is typed before an action is asked for: its label, what stands there, a hint for an empty one."""
+
+    label: str
+    value: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
-    """One thing that can be confirmed: its key in the dialog, its words, the action."""
+    """One thing that can be confirmed.
+
+    Attributes:
+        key: Its key in the dialog.
+        label: Its words.
+        action: What is done; with ``blanks`` an example of it.
+        blanks: What is typed before.
+        fill: Makes the action of what was typed, one text for each blank; raises ``SourceError`` for nonsense.
+    """
 
     key: str
     label: str
     action: Action
+    blanks: tuple[Blank, ...] = ()
+    fill: Callable[[Sequence[str]], Action] | None = None
 
 
 class Host(Protocol):

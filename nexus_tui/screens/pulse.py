@@ -13,7 +13,7 @@ from textual.widget import Widget
 from nexus_tui.models.broker import QueueStats
 from nexus_tui.models.runs import Run
 from nexus_tui.models.workers import Worker
-from nexus_tui.screens import cells
+from nexus_tui.screens import cells, worker_cells
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.groups import FAILURE_COLUMNS, FailureGroup, failure_cells, failure_groups
 from nexus_tui.widgets.table import Table
@@ -46,8 +46,8 @@ class PulseScreen(NexusScreen):
         )
         with Horizontal(id="middle"):
             yield Table(
-                cells.PULSE_WORKER_COLUMNS,
-                cells.pulse_worker_cells,
+                worker_cells.PULSE_WORKER_COLUMNS,
+                worker_cells.pulse_worker_cells,
                 lambda worker: worker.name,
                 title="Workers",
                 empty="No workers: start them with nexus-tui up",

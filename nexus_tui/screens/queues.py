@@ -131,6 +131,10 @@ class QueueScreen(RunOperations):
         """Return the message under the cursor."""
         return self.query_one("#rows", Table).current
 
+    def ids_from(self, first: int, count: int) -> list[str]:
+        """Read ids of the queue's messages."""
+        return [message.id for message in self.host.sources.broker.messages(self.queue, count, first)]
+
     def has_started(self) -> bool:
         """Tell that a waiting message has not started."""
         return False

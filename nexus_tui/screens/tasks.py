@@ -115,6 +115,10 @@ class TasksScreen(RunOperations):
         run = table.current
         return bool(table.marks) or run is None or run.state != "PENDING"
 
+    def ids_from(self, first: int, count: int) -> list[str]:
+        """Read ids of runs that match."""
+        return [run.id for run in self.host.sources.history.runs(self.filter_text, count, first)]
+
     def set_filter(self, text: str) -> None:
         """Show the runs that match; what is wrong with the filter is said where it is typed."""
         if text != self.filter_text:

@@ -14,7 +14,7 @@ from textual.widget import Widget
 from nexus_tui.models.text import UNKNOWN, age, number, percent, safe_lines, safe_text, size
 from nexus_tui.models.workers import Program, Worker
 from nexus_tui.poller import Feed
-from nexus_tui.screens import cells
+from nexus_tui.screens import cells, worker_cells
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Host
 from nexus_tui.screens.operations import program_choices, worker_choices
@@ -44,21 +44,21 @@ class WorkersScreen(NexusScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sorting = Sorting(cells.WORKER_COLUMNS)
+        self._sorting = Sorting(worker_cells.WORKER_COLUMNS)
 
     def body(self) -> Iterable[Widget]:
         """Make the two tables."""
         yield Table(
-            cells.WORKER_COLUMNS,
-            cells.worker_cells,
+            worker_cells.WORKER_COLUMNS,
+            worker_cells.worker_cells,
             lambda worker: worker.name,
             title="Workers",
             empty="No workers: start them with nexus-tui up",
             id="rows",
         )
         yield Table(
-            cells.PROGRAM_COLUMNS,
-            cells.program_cells,
+            worker_cells.PROGRAM_COLUMNS,
+            worker_cells.program_cells,
             lambda program: program.name,
             title="Programs",
             empty="No programs: Supervisor does not run, start it with nexus-tui up",
@@ -155,8 +155,8 @@ class WorkerScreen(NexusScreen):
         """Make facts, children and log."""
         yield Reader("Worker", id="facts")
         yield Table(
-            cells.CHILD_COLUMNS,
-            cells.child_cells,
+            worker_cells.CHILD_COLUMNS,
+            worker_cells.child_cells,
             lambda child: str(child.pid),
             title="Children",
             empty="No children are known",
@@ -237,7 +237,7 @@ class WorkerScreen(NexusScreen):
         program = self._program()
         if program is None:
             return [((f" Nothing is known of {safe_text(self.worker_name, 80)} now", "warn"),)]
-        _, state, *_ = cells.program_cells(program)
+        _, state, *_ = worker_cells.program_cells(program)
         return _rows([("state", state), ("says", cells.text(program.description)), ("log", cells.text(program.log))])
 
 
@@ -255,7 +255,7 @@ def _worker_facts(worker: Worker, now: datetime) -> list[Line]:
     cost = f"cpu {percent(worker.cpu_percent)}, {size(worker.rss_bytes)}, up {age(worker.uptime_s)}, {heartbeat}"
     return _rows(
         [
-            ("verdict", (*cells.verdict_cell(worker), (f"  {safe_text(worker.reason)}", "dim"))),
+            ("verdict", (*worker_cells.verdict_cell(worker), (f"  {safe_text(worker.reason)}", "dim"))),
             ("queues", cells.text(", ".join(worker.queues) or "none")),
             ("program", cells.text(worker.program or "started by hand")),
             ("pool", cells.text(pool)),

@@ -36,7 +36,10 @@ class CatalogSource:
         if self._foreign is not None:
             from celery import Celery
 
-            return Celery("foreign", broker=self._foreign.kombu, backend=self._foreign.kombu)
+            foreign = Celery("foreign", broker=self._foreign.kombu, backend=self._foreign.kombu)
+            options = self._foreign.transport_options
+            foreign.conf.update(broker_transport_options=options, result_backend_transport_options=options)
+            return foreign
         from config.celery_config import celery_app
 
         celery_app.loader.import_default_modules()

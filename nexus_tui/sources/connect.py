@@ -33,6 +33,7 @@ def connect(broker: str | None = None, *, read_only: bool = False) -> Sources:
     catalog = CatalogSource(None if own else url)
     origin = None if own else Origin(url, source.layout.prefix, history_path(url, source.layout.prefix))
     history = HistorySource(origin.path if origin else paths.history, is_foreign=not own)
+    source.ages.sent_at = history.sent_at
     return Sources(
         broker=source,
         control=ControlSource(url, layout=source.layout, application=lambda: catalog.app),

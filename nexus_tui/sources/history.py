@@ -123,6 +123,14 @@ class HistorySource:
             raise Invalid(f"several runs begin with {id_or_prefix!r}: {', '.join(names)}{more}")
         return _run(found[0], time.time())
 
+    def sent_at(self, run_id: str) -> float | None:
+        """Return when a run was sent, in seconds since the epoch; None when nobody told, or nothing can be read."""
+        try:
+            found = self._history.find(run_id, 1)
+        except HistoryError:
+            return None
+        return found[0].sent_at if found and found[0].id == run_id else None
+
     def workflow(self, run: Run) -> list[Run]:
         """Return the runs of the workflow that a run belongs to, oldest first; the run alone when it has none."""
         with _translated():

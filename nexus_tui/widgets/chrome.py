@@ -15,8 +15,8 @@ class OneLine(LineView):
 
     DEFAULT_CSS = "OneLine { height: 1; background: $surface; }"
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
         self._left: Line = ()
         self._right: Line = ()
 

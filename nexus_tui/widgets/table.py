@@ -14,7 +14,8 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from nexus_tui.widgets.lines import Line, LineView, fit, with_look
+from nexus_tui.widgets.lines import Line, fit, with_look
+from nexus_tui.widgets.marks import MarkedRows, marked_words
 from nexus_tui.widgets.panel import title_line
 
 PAGE = 200
@@ -42,7 +43,7 @@ class Column:
     sort: str = ""
 
 
-class Table(LineView, can_focus=True):
+class Table(MarkedRows, can_focus=True):
     """Rows with a cursor and marks.
 
     Args:
@@ -65,8 +66,6 @@ class Table(LineView, can_focus=True):
         Binding("G,end", "go(-1)", "last", show=False),
         Binding("pagedown", "page(1)", "page down", show=False),
         Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("space", "mark", "mark, or unmark", show=False),
-        Binding("backslash", "clear_marks", "clear marks", show=False),
     ]
 
     class Opened(Message):
@@ -112,9 +111,6 @@ class Table(LineView, can_focus=True):
         self.empty = empty
         self.note = ""
         self.stale = ""
-        self.marks: dict[str, None] = {}
-        self.cursor = 0
-        self.total: int | None = None
         self._cells = cells
         self._identify = identify
         self._follows = follows
@@ -178,14 +174,6 @@ class Table(LineView, can_focus=True):
             return 0
         return max(self.total - self._total_when_left, 0)
 
-    def targets(self) -> tuple[str, ...]:
-        """Ids that an action is about: the marked ones, else the one under the cursor."""
-        if self.marks:
-            return tuple(self.marks)
-        current = self.current
-        own = self._identify(current) if current is not None else ""
-        return (own,) if own else ()
-
     # Keys
 
     def action_move(self, steps: int) -> None:
@@ -206,22 +194,18 @@ class Table(LineView, can_focus=True):
         if current is not None:
             self.post_message(self.Opened(self, current))
 
-    def action_mark(self) -> None:
-        """Mark the row under the cursor, or unmark it, and go on to the next."""
-        current = self.current
-        own = self._identify(current) if current is not None else ""
-        if not own:
-            return
-        if own in self.marks:
-            del self.marks[own]
-        else:
-            self.marks[own] = None
-        self._go(self.cursor + 1, force=True)
+    def id_at(self, index: int) -> str:
+        """Return the id of a row; empty for one that is not loaded, or can't be marked."""
+        item = self._item(index)
+        return self._identify(item) if item is not None else ""
 
-    def action_clear_marks(self) -> None:
-        """Unmark everything."""
-        self.marks.clear()
-        self.redraw()
+    def is_loaded(self, first: int, last: int) -> bool:
+        """Tell whether these rows are loaded."""
+        return self._offset <= first and last < self._offset + len(self._items)
+
+    def step(self) -> None:
+        """Go on to the next row."""
+        self._go(self.cursor + 1, force=True)
 
     def watch_has_focus(self, has_focus: bool) -> None:
         """Draw the cursor as active or resting."""
@@ -304,8 +288,7 @@ class Table(LineView, can_focus=True):
         room = height - _HEAD_LINES
         if self.total and self.total > room:
             words += f" {self._top + 1:,}–{min(self._top + room, self.total):,} of {self.total:,}"
-        if self.marks:
-            words += f" · {len(self.marks)} marked"
+        words += marked_words(self.marks)
         if self.new_rows:
             words += f" · +{self.new_rows:,} new"
         return words

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,24 +79,12 @@ def test_supervisorctl_with_the_committed_file_means_this_stack(stack: RunningSt
 
 def test_flower_shows_our_workers_and_a_run(stack: RunningStack) -> None:
     port = free_port()
-    log = (stack.home / "flower.log").open("wb")
-    flower = subprocess.Popen(
-        [str(BIN / "celery"), "-A", "config.celery_config", "flower", "--address=127.0.0.1", f"--port={port}"],
-        cwd=ROOT,
-        env={**stack.environment, "FLOWER_UNAUTHENTICATED_API": "true"},
-        stdout=log,
-        stderr=log,
-    )
-    try:
+    with flower(stack, port):
         until(lambda: set(ask(port, "workers?refresh=1") or ()) >= NODES, timeout_s=60, every_s=1)
         # Flower enables task events every five seconds: a run before that is none of its business.
         task = until(lambda: seen_by_flower(stack, port), timeout_s=60)
-        assert task is not None
-        assert (task["name"], task["state"]) == (PING, "SUCCESS")
-    finally:
-        flower.send_signal(signal.SIGINT)
-        flower.wait(30)
-        log.close()
+    assert task is not None
+    assert (task["name"], task["state"]) == (PING, "SUCCESS")
 
 
 def test_nothing_of_the_stack_listens_on_the_network(stack: RunningStack) -> None:
@@ -104,6 +94,19 @@ def test_nothing_of_the_stack_listens_on_the_network(stack: RunningStack) -> Non
     processes = [supervisord, *supervisord.children(recursive=True)]
     listening = [c for process in processes for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
     assert listening == []
+
+
+@contextmanager
+def flower(stack: RunningStack, port: int) -> Generator[None]:
+    command = [str(BIN / "celery"), "-A", "config.celery_config", "flower", "--address=127.0.0.1", f"--port={port}"]
+    environment = {**stack.environment, "FLOWER_UNAUTHENTICATED_API": "true"}
+    with (stack.home / "flower.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            process.kill()  # asked to end, it may wait for its own threads
+            process.wait()
 
 
 def seen_by_flower(stack: RunningStack, port: int) -> dict | None:

@@ -315,7 +315,10 @@ class FakeCatalog:
             raise Invalid("invalid_argument: pages: input should be a valid integer; expected whole number")
 
     def submit(self, name: str, args: Any, kwargs: dict[str, Any], **options: Any) -> Submitted:
-        self.given.append({"task": name, "kwargs": kwargs} | {k: v for k, v in options.items() if v is not None})
+        given = {"args": args} if args else {}
+        self.given.append(
+            {"task": name, "kwargs": kwargs} | given | {k: v for k, v in options.items() if v is not None}
+        )
         made = Submitted(run_id(77), name, "file_processing_queue", options.get("priority") or 5)
         self.submitted.append(made)
         return made

@@ -99,6 +99,45 @@ async def test_marks_survive_new_rows_and_are_counted_out_of_view():
         assert list(pilot.app.screen.query_one("#rows", Table).marks) == [fakes.run_id(2)]
 
 
+async def test_all_that_match_are_marked_also_those_that_are_not_loaded():
+    stack = fakes.busy()
+    stack.history.rows = [fakes.a_run(number) for number in range(1, 451)]
+    stack.history.rows[440] = fakes.a_run(441, state="FAILURE")
+    async with opened(stack) as pilot:
+        await pilot.press("3")
+        await shows(pilot, "of 450")
+        await pilot.press("asterisk")
+        await shows(pilot, "450 marked")
+        assert list(pilot.app.screen.query_one("#rows", Table).marks) == [run.id for run in stack.history.rows]
+        await pilot.press("backslash", "slash", *"state:failure", "enter")
+        await shows(pilot, "FAILURE")
+        await pilot.press("asterisk")
+        await shows(pilot, "1 marked")
+
+
+async def test_rows_are_marked_from_the_last_mark_to_the_cursor():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await pilot.press("2", "enter")
+        await shows(pilot, "user0@example.org")
+        await pilot.press("j", "space", "j", "j", "v")
+        await shows(pilot, "4 marked")
+        assert list(pilot.app.screen.query_one("#rows", Table).marks) == [fakes.run_id(1000 + n) for n in (1, 2, 3, 4)]
+
+
+async def test_a_range_reaches_over_rows_that_are_not_loaded():
+    stack = fakes.busy()
+    stack.history.rows = [fakes.a_run(number) for number in range(1, 451)]
+    async with opened(stack) as pilot:
+        await pilot.press("3")
+        await shows(pilot, "of 450")
+        await pilot.press("j", "space", "G")
+        await shows(pilot, fakes.run_id(450)[:8])
+        await pilot.press("v")
+        await shows(pilot, "449 marked")
+        assert fakes.run_id(1) not in pilot.app.screen.query_one("#rows", Table).marks
+
+
 @pytest.mark.parametrize(("key", "label", "command"), [("s", "start", "start"), ("x", "stop", "stop")])
 async def test_a_program_is_started_and_stopped(monkeypatch: pytest.MonkeyPatch, key: str, label: str, command: str):
     stack = fakes.busy()
@@ -191,6 +230,60 @@ async def test_a_failed_run_is_run_again():
         await pilot.press("enter")
         await shows(pilot, "runs again as")
     assert stack.catalog.given[0]["task"] == "workers.ai_tasks.chat_completion"
+
+
+async def test_a_run_is_run_again_with_other_arguments():
+    stack = fakes.busy()
+    task = "workers.ai_tasks.chat_completion"
+    run = fakes.a_run(60, task=task, state="FAILURE", args=["a", 2], kwargs={"model": "x", "token": "***"})
+    stack.history.add(run)
+    async with opened(stack) as pilot:
+        await pilot.press("3")
+        await shows(pilot, "FAILURE")
+        await pilot.press("R", "e", "enter")
+        await shows(pilot, "argument 1", "argument 2", "model", "not kept in full: type it", "further arguments")
+        fields = list(pilot.app.screen.query(Input))
+        assert [field.value for field in fields] == ['"a"', "2", '"x"', "", ""]
+        fields[1].value, fields[2].value = "3", "y"
+        await pilot.press("enter")
+        await shows(pilot, "▲ model is no JSON (a text needs quotes)")
+        fields[2].value, fields[3].value, fields[4].value = '"y"', '"t"', '{"size": 1}'
+        await pilot.press("enter")
+        await shows(pilot, """--kwargs '{"model": "y", "token": "t",""", """--args '["a", 3]'""")
+        await pilot.press("enter")
+        await shows(pilot, "runs again as")
+    [given] = stack.catalog.given
+    assert (given["args"], given["kwargs"]) == (["a", 3], {"model": "y", "token": "t", "size": 1})
+
+
+async def test_a_worker_limits_how_often_and_how_long_runs_of_a_task_go():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await pilot.press("5")
+        await shows(pilot, "files@web1")
+        table = pilot.app.screen.query_one("#rows", Table)
+        while table.current.name != "files@web1":
+            await pilot.press("j")
+        await pilot.press("S", "l", "enter")
+        await shows(pilot, "task, its full name", "starts at most")
+        fields = list(pilot.app.screen.query(Input))
+        fields[0].value, fields[1].value = "a.task", "often"
+        await pilot.press("enter")
+        await shows(pilot, "▲ 'often' is no rate: write it like 10/m, 2/s or 100/h, or none")
+        fields[1].value = "10/m"
+        await pilot.press("enter")
+        await shows(pilot, "$ nexus-tui rate-limit a.task 10/m --worker files@web1")
+        await pilot.press("enter")
+        await shows(pilot, "until it restarts")
+        await pilot.press("S", "t", "enter")
+        await shows(pilot, "killed after so many seconds")
+        fields = list(pilot.app.screen.query(Input))
+        fields[0].value, fields[1].value, fields[2].value = "a.task", "30", "20"
+        await pilot.press("enter")
+        await shows(pilot, "$ nexus-tui time-limit a.task --hard 30 --soft 20 --worker files@web1")
+        await pilot.press("enter")
+        await pilot.pause(0.2)
+    assert [method for method, _ in stack.control.ordered] == ["rate_limit", "time_limit"]
 
 
 async def test_a_worker_is_given_one_child_more():

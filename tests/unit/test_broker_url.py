@@ -55,3 +55,29 @@ def test_a_refused_address_does_not_show_its_password() -> None:
     with pytest.raises(BrokerUrlError) as caught:
         BrokerUrl.parse("redis://:s3cret@h:port/0")
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sentinel://:s3cret@h1,h2:7000/3?master_name=main",
+        "sentinel://:s3cret@h1:26379/3;sentinel://h2:7000/3?master_name=main",
+    ],
+)
+def test_sentinels_are_named_with_what_they_call_the_servers(text: str) -> None:
+    url = BrokerUrl.parse(text)
+    assert url.kombu == "sentinel://:s3cret@h1:26379/3;sentinel://:s3cret@h2:7000/3"
+    assert url.transport_options["master_name"] == "main"
+    assert url.redis_py == "sentinel://:s3cret@h1:26379,h2:7000/3?master_name=main"
+    assert BrokerUrl.parse(url.redis_py) == url
+
+
+def test_the_masked_form_of_sentinels_has_neither_of_their_passwords() -> None:
+    url = BrokerUrl.parse("sentinel://h?master_name=m&sentinel_password=s3cret")
+    assert url.masked == "sentinel://h:26379/0?master_name=m&sentinel_password=***"
+
+
+@pytest.mark.parametrize("text", ["sentinel://h", "sentinel://?master_name=m", "sentinel://h?master_name=m&tls=1"])
+def test_sentinels_that_can_not_be_asked_are_refused_with_an_example(text: str) -> None:
+    with pytest.raises(BrokerUrlError, match=r"expected redis://.* or sentinel://"):
+        BrokerUrl.parse(text)

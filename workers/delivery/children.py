@@ -15,6 +15,11 @@ LOOK_AGAIN_S = 0.02
 LOOKS = 100
 
 
+def has_processes(pool: Any) -> bool:
+    """Tell whether a ``TaskPool`` has child processes that the event loop serves."""
+    return getattr(getattr(pool, "_pool", None), "_event_process_exit", None) is not None
+
+
 def watch(pool: Any) -> None:
     """Look again for a child whose end was announced; does nothing for pools without child processes.
 

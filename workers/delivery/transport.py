@@ -23,6 +23,7 @@ from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
 from workers.delivery import guard, keys, running, scripts
+from workers.delivery.control_channel import ControlMixin
 from workers.delivery.in_flight import InFlight
 from workers.delivery.keys import FetchedTag
 from workers.delivery.publication import is_run, publication
@@ -51,7 +52,7 @@ _SentinelChannel: Any = _kombu.SentinelChannel
 _parse_response: Any = redis.Redis.parse_response
 
 
-class FetchMixin(_Channel):
+class FetchMixin(ControlMixin):
     """What our channels add to kombu's, with Sentinel or without."""
 
     QoS = QoS
@@ -158,10 +159,6 @@ class FetchMixin(_Channel):
             if was_waiting:
                 self._read_wake(**options)
             answer = self._read_fetched(**options)
-            self._unanswered = ""
-        except Empty:
-            self._unanswered = ""
-            raise
         finally:
             self._in_poll = None
             self._flush_brpop_reauth()
@@ -186,17 +183,27 @@ class FetchMixin(_Channel):
             self._refused_until = monotonic() + REFUSED_WAIT_S
 
     def _read_fetched(self, **options: Any) -> Any:
+        """Read what the fetch took.
+
+        Raises:
+            Empty: The broker refused to fetch.
+        """
+        refusal: ResponseError | None = None
+        answer: Any = None
         try:
             answer = self._read_answer("EVALSHA", **options)
             self._send_script = False
-            return answer
-        except NoScriptError:
-            self._send_script = True
-            raise Empty from None
         except ResponseError as error:
+            refusal = error
+        self._unanswered = ""  # not so when the connection broke: what the fetch took is put back then
+        if refusal is None:
+            return answer
+        if isinstance(refusal, NoScriptError):
+            self._send_script = True
+        else:
             self._refused_until = monotonic() + REFUSED_WAIT_S
-            logger.warning("the broker refuses to hand out messages: %s", error)
-            raise Empty from None
+            logger.warning("the broker refuses to hand out messages: %s", refusal)
+        raise Empty
 
     def _read_answer(self, command: str, **options: Any) -> Any:
         try:
@@ -241,33 +248,6 @@ class FetchMixin(_Channel):
             if not self.in_flight.bury(tag, "malformed", detail, id=run_id, task=task):
                 raise
             self.qos.forget(tag)
-
-    def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
-        """Deliver what came over the control channel; what is malformed is counted and dropped."""
-        try:
-            guard.check_control(message, is_command=exchange.endswith(".pidbox"))
-            return super()._deliver_fanout_message(message, exchange)
-        except (redis.ConnectionError, redis.TimeoutError, OSError):
-            raise
-        except (guard.Malformed, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-            self._drop_control(f"{type(error).__name__}: {error}")
-            return False
-
-    def _receive_one(self, c: Any) -> Any:
-        try:
-            return super()._receive_one(c)
-        except RecursionError:  # kombu expects ValueError and TypeError from its JSON decoder
-            self._drop_control("nested too deeply")
-            raise Empty from None
-        except Empty as nothing:
-            if isinstance(nothing.__context__, ValueError | TypeError):
-                self._drop_control("not JSON")
-            raise
-
-    def _drop_control(self, problem: str) -> None:
-        logger.warning("dropped a malformed control message: %.200s", problem)
-        if self.nexus_node:
-            self.in_flight.count(keys.BAD_CONTROL)
 
     # Publishing
 

@@ -12,7 +12,6 @@ from celery import bootsteps
 from celery.exceptions import WorkerShutdown
 from celery.signals import before_task_publish, celeryd_init
 from celery.utils.log import get_logger
-from celery.worker import state
 from celery.worker.consumer.tasks import Tasks
 
 from config.celery_config import celery_app
@@ -20,6 +19,7 @@ from workers.delivery import children, rescue, running
 from workers.delivery.in_flight import InFlight
 from workers.delivery.keys import DELIVERIES_HEADER
 from workers.delivery.lease import RENEW_S, Leases, NameTaken, Owner
+from workers.delivery.stopping import SoftStop
 
 EXIT_NAME_TAKEN = 69
 """Exit code of a worker whose node name a live worker has."""
@@ -51,6 +51,7 @@ class LeaseStep(bootsteps.StartStopStep):
         super().__init__(parent, **options)
         self._timer: Any = None
         self._tenure: Tenure | None = None
+        self._stop: SoftStop | None = None
 
     def start(self, parent: Any) -> None:
         """Take or renew the lease; audit what is in flight under this name.
@@ -64,31 +65,22 @@ class LeaseStep(bootsteps.StartStopStep):
             tenure.begin()
             self._tenure = tenure
             children.watch(parent.pool)
-            _wait_for_all(parent.controller)
+            if children.has_processes(parent.pool):
+                self._stop = SoftStop(parent.controller)
+                self._stop.install()
         else:
             self._tenure.resume()
+        if self._stop is not None:
+            self._stop.watch(parent.hub)
         self._timer = parent.timer.call_repeatedly(RENEW_S, self._tenure.renew)
 
     def stop(self, parent: Any) -> None:
         """Stop renewing."""
+        if self._stop is not None:
+            self._stop.leave()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _wait_for_all(controller: Any) -> None:
-    """Let a stopping worker wait for runs that a child has not accepted yet, too.
-
-    Celery 5.7 waits when a child has accepted a run. One that is on its way to a child at that moment begins all the
-    same, and is killed at once.
-    """
-    wait = controller.wait_for_soft_shutdown
-
-    def wait_for_all() -> None:
-        celery_app.conf.worker_enable_soft_shutdown_on_idle = bool(state.reserved_requests)
-        wait()
-
-    controller.wait_for_soft_shutdown = wait_for_all
 
 
 class Tenure:

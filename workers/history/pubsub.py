@@ -26,6 +26,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config.keys import EVENT_STREAM
+from config.redis_client import open_redis
 from workers.history.drain import BURST_S, Broken, Drain, Spool
 from workers.history.envelope import events_of
 from workers.history.errors import AlreadyRecording, BadEvent, HistoryError
@@ -241,9 +242,7 @@ def main() -> None:
     """Run as a child: read what to record from standard input, and end with it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     told = orjson.loads(sys.stdin.buffer.readline())
-    client = redis.Redis.from_url(
-        str(told["url"]), socket_timeout=10, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0)
-    )
+    client = open_redis(str(told["url"]), socket_timeout=10, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0))
     path = Path(str(told["path"]))
     recorder = _recorder(client, path, int(told["database"]), str(told["prefix"]))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -26,6 +26,7 @@ from redis.retry import Retry
 
 from config.errors import ConfigError
 from config.keys import EVENT_STREAM, RECORDER_TROUBLE
+from config.redis_client import open_redis
 from config.settings import settings
 from workers.history import results
 from workers.history.errors import AlreadyRecording, HistoryError
@@ -44,6 +45,9 @@ BATCH_BYTES = 8_000_000
 """Batches get smaller when events are large: what is read at once is in memory at once."""
 
 BLOCK_MS = 1_000
+REST_S = 0.05
+"""Pause after a batch that was not full: each batch costs a transaction, however few events it has."""
+
 RETRY_S = 1.0
 LOOK_EVERY_S = 1.0
 START = "0-0"
@@ -97,7 +101,9 @@ class Recorder:
 
     def _guarded_step(self) -> None:
         try:
-            self.step()
+            most = self._count
+            if 0 < self.step() < most:
+                self._stopping.wait(REST_S)
             if self._is_in_trouble:
                 self._client.delete(RECORDER_TROUBLE)
                 self._is_in_trouble = False
@@ -246,7 +252,7 @@ def main() -> None:
     """Run the program."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     current = settings()
-    client = redis.Redis.from_url(
+    client = open_redis(
         current.broker.redis_py,
         socket_timeout=BLOCK_MS / 1000 + 5,
         socket_connect_timeout=5,

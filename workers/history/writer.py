@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config.keys import EVENT_STREAM, WORKER_HASH
+from config.redis_client import open_redis
 
 FIELD = b"d"
 
@@ -151,7 +152,7 @@ class StreamWriter:
 
     def _connected(self) -> Any:
         if self._connection is None:
-            client = redis.Redis.from_url(
+            client = open_redis(
                 cast("str", self._url),
                 socket_timeout=REPLY_TIMEOUT_S,
                 socket_connect_timeout=CONNECT_TIMEOUT_S,

@@ -5,31 +5,26 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from config.broker_url import BrokerUrl
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR, QUEUES
-from nexus_tui.models.actions import TargetOutcome
-from nexus_tui.models.audit import Undoable
 from nexus_tui.models.broker import Held, Message, QueueStats
-from nexus_tui.models.selection import Frozen, Selection
-from nexus_tui.sources.broker.audit import AuditLog
-from nexus_tui.sources.broker.browse import Browser
-from nexus_tui.sources.broker.bulk import Bulk, Progress, Taken
-from nexus_tui.sources.broker.connection import connect, reaching
-from nexus_tui.sources.broker.detect import detect
-from nexus_tui.sources.broker.edits import Delete, Edit, MoveTo, Reprioritise, check_priority
-from nexus_tui.sources.broker.herald import Herald
-from nexus_tui.sources.broker.holding import Holdings
+from nexus_tui.sources.broker.connection import reaching
 from nexus_tui.sources.broker.layout import Layout
-from nexus_tui.sources.broker.lists import Lists
 from nexus_tui.sources.broker.observe import Observer
-from nexus_tui.sources.broker.select import Selector
-from nexus_tui.sources.broker.surgery import Surgeon
+from nexus_tui.sources.broker.parts import Parts
 from nexus_tui.sources.errors import Invalid, NotFound
-from workers.history.trouble import trouble
+
+if TYPE_CHECKING:
+    from nexus_tui.models.actions import TargetOutcome
+    from nexus_tui.models.audit import Undoable
+    from nexus_tui.models.selection import Frozen, Selection
+    from nexus_tui.sources.broker.audit import AuditLog
+    from nexus_tui.sources.broker.bulk import Progress, Taken
+    from nexus_tui.sources.broker.edits import Edit
 
 _REGISTRY = tuple(spec.name for spec in QUEUES)
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class BrokerSource:
@@ -56,18 +51,15 @@ class BrokerSource:
     ) -> None:
         self.url = url
         self.layout = Layout(separator, tuple(steps), prefix)
-        reader = connect(url, attempts=2)
-        self._reader = reader
-        self._writer = connect(url)  # a change is never repeated behind the operator's back
-        self._observer = Observer(reader, self.layout, queues, declared)
-        self._browser = Browser(reader, self.layout, is_near=url.path is not None or url.host in _LOOPBACK)
-        self._herald = Herald(self._writer, self.layout)
-        self._holdings = Holdings(reader, self.layout)
-        self._selector = Selector(reader, self.layout)
-        self._surgeon = Surgeon(self._writer, self.layout)
-        self._bulk = Bulk(Lists(self._writer, self.layout, self._surgeon.trash, lambda: reaching(url)))
-        self.audit = AuditLog(self._writer, self.layout, url)
+        self._parts = Parts(url, self.layout)
+        self._observer = Observer(self._parts.reader, self.layout, queues, declared)
+        self.ages = self._observer.ages
         self._lock = threading.Lock()
+
+    @property
+    def audit(self) -> AuditLog:
+        """The log of every change."""
+        return self._parts.audit
 
     @classmethod
     def foreign(cls, url: BrokerUrl) -> BrokerSource:
@@ -76,6 +68,8 @@ class BrokerSource:
         Raises:
             Unreachable: The broker does not answer.
         """
+        from nexus_tui.sources.broker.detect import detect
+
         found = detect(url)
         if found == Layout():  # one of ours under another address
             return cls(url)
@@ -85,13 +79,13 @@ class BrokerSource:
         """Return the seconds that one answer of the broker takes."""
         started = time.perf_counter()
         with reaching(self.url):
-            self._reader.ping()
+            self._parts.reader.ping()
         return time.perf_counter() - started
 
     def describe(self) -> str:
         """Say what the broker is: ``valkey 9.1.2 unix socket``."""
         with reaching(self.url):
-            info: dict[str, object] = self._reader.info("server")  # pyright: ignore[reportAssignmentType]
+            info: dict[str, object] = self._parts.reader.info("server")  # pyright: ignore[reportAssignmentType]
         kind = str(info.get("server_name") or "redis")
         version = info.get(f"{kind}_version") or info.get("redis_version", "?")
         place = "unix socket" if self.url.path else f"{self.url.host}:{self.url.port}"
@@ -99,8 +93,10 @@ class BrokerSource:
 
     def recorder_trouble(self) -> str:
         """Read what keeps the recorder from writing the history, in its own words; empty when nothing does."""
+        from workers.history.trouble import trouble
+
         with reaching(self.url):
-            return trouble(self._reader) or ""
+            return trouble(self._parts.reader) or ""
 
     def queues(self, consumers: Mapping[str, tuple[str, ...]] | None = None) -> tuple[QueueStats, ...]:
         """Read every queue in one round trip.
@@ -147,6 +143,8 @@ class BrokerSource:
         Raises:
             Invalid: It is outside 0…9.
         """
+        from nexus_tui.sources.broker.edits import check_priority
+
         check_priority(priority)
 
     def messages(self, queue: str, limit: int = 50, offset: int = 0) -> list[Message]:
@@ -154,12 +152,12 @@ class BrokerSource:
         if limit < 0 or offset < 0:
             raise Invalid("limit and offset can't be negative")
         with reaching(self.url):
-            return self._browser.page(queue, limit, offset)
+            return self._parts.browser.page(queue, limit, offset)
 
     def count_by_task(self, queue: str) -> dict[str, int]:
         """Count a queue's messages by task name, most frequent first; empty name: no Celery message."""
         with reaching(self.url):
-            return self._browser.count_by_task(queue)
+            return self._parts.browser.count_by_task(queue)
 
     def find(self, run_id: str, *, queue: str | None = None, priority: int | None = None) -> Message | None:
         """Find the message of a run that waits, for its turn or for its time.
@@ -171,13 +169,13 @@ class BrokerSource:
         """
         with reaching(self.url):
             for name in self._order(queue):
-                lengths = self._browser.lengths(name)
+                lengths = self._parts.browser.lengths(name)
                 for step in self._steps_with(lengths, priority if name == queue else None):
                     before = sum(lengths[: self.layout.steps.index(step)])
-                    found = self._browser.find(name, step, run_id, before)
+                    found = self._parts.browser.find(name, step, run_id, before)
                     if found is not None:
                         return found
-                delayed = self._browser.find_delayed(name, run_id)
+                delayed = self._parts.browser.find_delayed(name, run_id)
                 if delayed is not None:
                     return delayed
         return None
@@ -187,33 +185,33 @@ class BrokerSource:
         found: list[str] = []
         with reaching(self.url):
             for name in self._order(None):
-                for step in self._steps_with(self._browser.lengths(name), None):
-                    found += self._browser.ids(name, step, prefix, limit)
+                for step in self._steps_with(self._parts.browser.lengths(name), None):
+                    found += self._parts.browser.ids(name, step, prefix, limit)
                     if len(found) >= limit:
                         return found[:limit]
-                found += self._browser.delayed_ids(name, prefix)
-            held = (row.id for row in self._holdings.all() if row.id.startswith(prefix))
+                found += self._parts.browser.delayed_ids(name, prefix)
+            held = (row.id for row in self._parts.holdings.all() if row.id.startswith(prefix))
         return list(dict.fromkeys((*found, *held)))[:limit]
 
     def is_unacked(self, run_id: str) -> bool:
         """Tell whether a worker has taken a run's message and not acknowledged it: it runs, or comes back."""
         with reaching(self.url):
-            return self._browser.is_unacked(run_id)
+            return self._parts.browser.is_unacked(run_id)
 
     def held(self, limit: int = 1000) -> list[Held]:
         """List what workers hold, the longest held first."""
         with reaching(self.url):
-            return self._holdings.all(limit)
+            return self._parts.holdings.all(limit)
 
     def held_run(self, run_id: str) -> Held | None:
         """Find the message of a run among what workers hold."""
         with reaching(self.url):
-            return self._holdings.find(run_id)
+            return self._parts.holdings.find(run_id)
 
     def is_revoked(self, run_id: str) -> bool:
         """Tell whether an operator revoked a run."""
         with reaching(self.url):
-            return self._herald.is_revoked(run_id)
+            return self._parts.herald.is_revoked(run_id)
 
     def apply(self, message: Message, edit: Edit, *, undo: str = "") -> TargetOutcome:
         """Change a waiting message in one step; nothing happens when a worker took it since it was read.
@@ -229,14 +227,18 @@ class BrokerSource:
         """
         self._check(edit)
         with reaching(self.url):
-            return self._surgeon.apply(message, edit, undo)
+            return self._parts.surgeon.apply(message, edit, undo)
 
     def change_priority(self, message: Message, priority: int, *, front: bool = False) -> TargetOutcome:
         """Move a waiting message to another priority, 0 first; with ``front`` it runs next there, not last."""
+        from nexus_tui.sources.broker.edits import Reprioritise
+
         return self.apply(message, Reprioritise(priority, front))
 
     def delete(self, message: Message, *, undo: str = "") -> TargetOutcome:
         """Remove a waiting message in one step."""
+        from nexus_tui.sources.broker.edits import Delete
+
         return self.apply(message, Delete(), undo=undo)
 
     def freeze(self, selection: Selection) -> Frozen:
@@ -248,7 +250,7 @@ class BrokerSource:
         """
         self.check_queue(selection.queue)
         with reaching(self.url):
-            return self._selector.freeze(selection)
+            return self._parts.selector.freeze(selection)
 
     def apply_all(self, frozen: Frozen, edit: Edit, *, undo: str = "", taken: Taken | None = None) -> Progress:
         """Change everything that was frozen and still waits, message by message in single steps.
@@ -267,9 +269,11 @@ class BrokerSource:
             Invalid: The priority is outside 0…9.
         """
         self._check(edit)
-        return self._bulk.apply(frozen, edit, undo, taken)
+        return self._parts.bulk.apply(frozen, edit, undo, taken)
 
     def _check(self, edit: Edit) -> None:
+        from nexus_tui.sources.broker.edits import MoveTo, Reprioritise, check_priority
+
         if isinstance(edit, Reprioritise):
             check_priority(edit.priority)
         elif isinstance(edit, MoveTo):
@@ -283,57 +287,57 @@ class BrokerSource:
             undo: Token of :meth:`undoable` with the kind ``purge`` and this queue.
         """
         with reaching(self.url):
-            return self._surgeon.purge(queue, undo)
+            return self._parts.surgeon.purge(queue, undo)
 
     def pause(self, queue: str, workers: Sequence[str]) -> bool:
         """Remember that a queue is paused and who consumed it; False when it was paused already."""
         with reaching(self.url):
-            return self._surgeon.pause(queue, workers)
+            return self._parts.surgeon.pause(queue, workers)
 
     def resume(self, queue: str) -> tuple[str, ...] | None:
         """Forget that a queue is paused and return who consumed it; None when it was not paused."""
         with reaching(self.url):
-            return self._surgeon.resume(queue)
+            return self._parts.surgeon.resume(queue)
 
     def undoable(self, kind: str, label: str, queue: str = "") -> str:
         """Announce a change that can be taken back for a day, and return its token."""
         with reaching(self.url):
-            return self._surgeon.trash.open(kind, label, queue)
+            return self._parts.surgeon.trash.open(kind, label, queue)
 
     def forget_undo(self, token: str) -> None:
         """Forget a change that came to nothing."""
         with reaching(self.url):
-            self._surgeon.trash.discard(token)
+            self._parts.surgeon.trash.discard(token)
 
     def keep_undo(self, token: str) -> bool:
         """Tell whether a change took any message; one that did not is forgotten."""
         with reaching(self.url):
-            return self._surgeon.trash.keep(token)
+            return self._parts.surgeon.trash.keep(token)
 
     def undoables(self) -> tuple[Undoable, ...]:
         """List what can be taken back, the latest first."""
         with reaching(self.url):
-            return self._surgeon.trash.list()
+            return self._parts.surgeon.trash.list()
 
     def restore(self, change: Undoable) -> tuple[int, int]:
         """Put the messages of a change back in their order; return how many, and how many had started meanwhile."""
         with reaching(self.url):
-            return self._surgeon.trash.restore(change)
+            return self._parts.surgeon.trash.restore(change)
 
     def mark_revoked(self, run_ids: Sequence[str]) -> None:
         """Remember that these runs must never start; workers read this when they start and every few seconds."""
         with reaching(self.url):
-            self._herald.mark_revoked(run_ids)
+            self._parts.herald.mark_revoked(run_ids)
 
     def announce_revoked(self, run_ids: Sequence[str]) -> None:
         """Tell the history that these runs were revoked before they started: no worker will."""
         with reaching(self.url):
-            self._herald.announce_revoked(run_ids)
+            self._parts.herald.announce_revoked(run_ids)
 
     def announce_retried(self, run_ids: Sequence[str]) -> None:
         """Tell the history that these runs were given another chance after they had failed."""
         with reaching(self.url):
-            self._herald.announce_retried(run_ids)
+            self._parts.herald.announce_retried(run_ids)
 
     def _no_queue(self, name: str) -> NotFound:
         return NotFound(f"no queue {name!r}; there are {', '.join(self._order(None))}")

@@ -8,6 +8,7 @@ the order in which it runs, so that workers go on beside it, and an interruption
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -80,7 +81,14 @@ class Bulk:
                 one.change()
         except SourceError as error:
             progress.problem = str(error)
+            self._count(progress, undo)
         return progress
+
+    def _count(self, progress: Progress, undo: str) -> None:
+        """Count what was taken by the trash: the answer of the last step may be lost."""
+        if undo:
+            with contextlib.suppress(SourceError):
+                progress.changed = self._lists.taken(undo)
 
     def _mend(self, frozen: Frozen) -> None:
         """Lay back what an interrupted change of this queue left with the neighbours of its lists."""
@@ -102,7 +110,7 @@ class Bulk:
             if self._layout.step(_priority(rows[0])) != step:
                 break
             first = self._lists.rows(key, 0, 0)
-            args = ["LPUSH", first[0] if first else b"", laying.sha1(rows[0]), 1]
+            args = ["LPUSH", first[0] if first else b"", 1, laying.sha1(rows[0]), 0]
             self._lists.lay(True, [key, neighbour, key], "", (queue, queue), args)
         self._lists.forget_laid(key)
 

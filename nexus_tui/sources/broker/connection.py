@@ -11,6 +11,7 @@ from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
 from config.broker_url import BrokerUrl
+from config.redis_client import open_redis
 from nexus_tui.sources.errors import Refused, SourceError, Unreachable
 
 CONNECT_TIMEOUT_S = 3
@@ -26,7 +27,7 @@ def connect(url: BrokerUrl, *, attempts: int = 1) -> redis.Redis:
         url: The broker.
         attempts: 2 repeats a command once after a lost connection: for reading only.
     """
-    client: redis.Redis = redis.Redis.from_url(
+    client: redis.Redis = open_redis(
         url.redis_py,
         socket_timeout=ANSWER_TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from nexus_tui.sources.broker.scripts import DELETED, WAKE
 
-_EDIT = (
+_WALK = (
     WAKE
     + DELETED
     + """
+-- KEYS: list, the list that is consumed after it, empty list, trash, target, wake lists of list and target, counters,
+--   hash of what the last step of each list answered
+-- ARGV: seconds that the trash lives, LPUSH | RPUSH, message that was last at the left of the list, how many messages,
+--   (of each direction), number of the step, then for each message to be changed: its place from 0, its SHA1, its new
+--   bytes or ''
+-- Answers: messages gone through, messages changed, what is now at the left ('' when nothing is), how many stayed
 local source, neighbour, aside, trash, target = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local lives, push = tonumber(ARGV[1]), ARGV[2]
-local from_left = true
-local function edit(message, changed, pivot)
+local function edit(message, changed, pivot, from_left)
   if changed ~= '' then
     redis.call(push, target, changed)
     wake(KEYS[7])
@@ -38,72 +43,61 @@ local function set_aside(first)
   for _ = 1, new do redis.call('LMOVE', source, aside, 'LEFT', 'RIGHT') end
   return new
 end
-local function put_back(new)
+local function walk(from, side, to, stay)
+  local from_left, looked, changed, next_one = side == 'LEFT', 0, 0, 7
+  for place = 0, tonumber(ARGV[4]) - 1 do
+    local message = redis.call('LINDEX', from, from_left and 0 or -1)
+    if not message or redis.call('LLEN', from) <= stay then break end
+    if ARGV[next_one] and tonumber(ARGV[next_one]) == place then
+      if redis.sha1hex(message) ~= ARGV[next_one + 1] then break end
+      redis.call(from_left and 'LPOP' or 'RPOP', from)
+      edit(message, ARGV[next_one + 2], redis.call('LINDEX', source, 0), from_left)
+      changed = changed + 1
+      next_one = next_one + 3
+    else
+      redis.call('LMOVE', from, to, side, from_left and 'RIGHT' or 'LEFT')
+    end
+    looked = looked + 1
+  end
+  return looked, changed
+end
+local function answer(new, looked, changed)
+  local first, rest = redis.call('LINDEX', source, 0) or '', redis.call('LLEN', source)
   for _ = 1, new do redis.call('LMOVE', aside, source, 'RIGHT', 'LEFT') end
+  local told = {ARGV[6], looked, changed, rest, first}
+  redis.call('HSET', KEYS[9], source, table.concat(told, ' '))
+  return {looked, changed, first, rest}
 end
 """
 )
 
 LAY_OVER = (
-    _EDIT
+    _WALK
     + """
--- KEYS: list, the list that is consumed after it, empty list, trash, target, wake lists of list and target, counters
--- ARGV: seconds that the trash lives, LPUSH | RPUSH, message that was last at the left, how many messages,
---   how many must stay in the list, then for each to be changed: its place from 0, its SHA1, its new bytes or ''
+-- ARGV[5]: how many must stay in the list
 -- Takes messages from the left of the list to the right of its neighbour, where they are still consumed after all
 -- others of the list and before the neighbour's own; those that are named are changed.
--- Answers: messages laid over, messages changed, what is now at the left ('' when nothing is), how many stayed;
---   false: what was at the left moved away
+-- Answers false when what was at the left moved away
 local new = set_aside(ARGV[3])
 if not new then return false end
-local laid, changed, next_one, stay = 0, 0, 6, tonumber(ARGV[5])
-for place = 0, tonumber(ARGV[4]) - 1 do
-  local message = redis.call('LINDEX', source, 0)
-  if not message or redis.call('LLEN', source) <= stay then break end
-  if ARGV[next_one] and tonumber(ARGV[next_one]) == place then
-    if redis.sha1hex(message) ~= ARGV[next_one + 1] then break end
-    redis.call('LPOP', source)
-    edit(message, ARGV[next_one + 2], redis.call('LINDEX', source, 0))
-    changed = changed + 1
-    next_one = next_one + 3
-  else
-    redis.call('LMOVE', source, neighbour, 'LEFT', 'RIGHT')
-    laid = laid + 1
-  end
-end
-local first, rest = redis.call('LINDEX', source, 0) or '', redis.call('LLEN', source)
-put_back(new)
-return {laid, changed, first, rest}
+return answer(new, walk(source, 'LEFT', neighbour, tonumber(ARGV[5])))
 """
 )
 
 LAY_BACK = (
-    _EDIT
+    _WALK
     + """
--- KEYS and ARGV as above, but places count from the right of the neighbour, and after the message at the left of the
---   list comes the SHA1 of the message that is expected at the right of the neighbour.
--- Answers: messages looked at, messages changed, what is now at the left; false when another message is there
-from_left = false
-if redis.sha1hex(redis.call('LINDEX', neighbour, -1) or '') ~= ARGV[4] then return false end
+-- ARGV[5]: SHA1 of the message that is expected at the right of the neighbour; places count from there
+-- Answers false when another message is there
+if redis.sha1hex(redis.call('LINDEX', neighbour, -1) or '') ~= ARGV[5] then return false end
 local new = set_aside(ARGV[3]) or 0
-local looked, changed, next_one = 0, 0, 6
-for place = 0, tonumber(ARGV[5]) - 1 do
-  local message = redis.call('LINDEX', neighbour, -1)
-  if not message then break end
-  if ARGV[next_one] and tonumber(ARGV[next_one]) == place then
-    if redis.sha1hex(message) ~= ARGV[next_one + 1] then break end
-    redis.call('RPOP', neighbour)
-    edit(message, ARGV[next_one + 2], redis.call('LINDEX', source, 0))
-    changed = changed + 1
-    next_one = next_one + 3
-  else
-    redis.call('LMOVE', neighbour, source, 'RIGHT', 'LEFT')
-  end
-  looked = looked + 1
-end
-local first = redis.call('LINDEX', source, 0) or ''
-put_back(new)
-if redis.call('LLEN', source) > 0 then wake(KEYS[6]) end
-return {looked, changed, first}
+local looked, changed = walk(neighbour, 'RIGHT', source, 0)
+if looked > changed then wake(KEYS[6]) end
+return answer(new, looked, changed)
 """
 )
+
+RELEASE = """
+-- KEYS[1] lock; ARGV: who holds it. Somebody else's is left alone.
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+"""

@@ -9,24 +9,24 @@ import hashlib
 import time
 from array import array
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from nexus_tui.models.broker import Message
 from nexus_tui.sources.broker.edits import Change, Edit
-from nexus_tui.sources.broker.lists import Lists
-from nexus_tui.sources.errors import SourceError
+from nexus_tui.sources.broker.lists import TRIES, TRY_AGAIN_S, Lists, Step
+from nexus_tui.sources.errors import SourceError, Unreachable
 
 RESERVE = 2_000
 """So many messages, the next to run, are never laid over: workers go on with them meanwhile."""
 
-FIRST_STEP, SMALLEST_STEP, LARGEST_STEP = 100, 20, 1000
+FIRST_STEP, SMALLEST_STEP, LARGEST_STEP = 100, 20, 500
 MOST_NEW = 5000
 """What is published between two steps is looked through up to so many messages."""
 
 PATIENCE = 20
 """Steps in a row that may find the list changed."""
 
-STEP_S = 0.005
+STEP_S = 0.003
 """A step takes about so long, so that others wait no longer."""
 
 
@@ -72,7 +72,7 @@ class Selected(Protocol):
 class Laying:
     """Lays a list over to its neighbour until everything selected was seen, and back."""
 
-    def __init__(self, lists: Lists, one: Selected, key: str, neighbour: str, renew: Callable[[], None]) -> None:
+    def __init__(self, lists: Lists, one: Selected, key: str, neighbour: str, renew: Callable[[], object]) -> None:
         self._lists = lists
         self._one = one
         self._key = key
@@ -81,6 +81,7 @@ class Laying:
         self._laid = array("q")
         self._sizes = FIRST_STEP
         self._stuck = 0
+        self._number = 0
         self._first = b""
         # What goes to the back of a list is sent there in run order: on the way back, which begins with the next one.
         self._edits_over, self._edits_back = not one.edit.goes_back, one.edit.goes_back
@@ -97,16 +98,32 @@ class Laying:
                     break
             self._take_reserve()
         finally:
-            while self._laid:
+            self._lay_all_back()
+
+    def _lay_all_back(self) -> None:
+        failed = 0
+        while self._laid:
+            try:
                 self._lay_back()
-            self._lists.forget_laid(self._key)
+            except Unreachable:
+                failed += 1
+                if failed == TRIES:
+                    raise
+                time.sleep(TRY_AGAIN_S)
+        self._lists.forget_laid(self._key)
 
     def _over(self, wanted: set[int]) -> bool:
         """Lay some messages over; False when only the reserve is left, and what was published since."""
         rows = self._old_rows()
         if not rows:
             return False
-        args: list[Any] = ["RPUSH" if self._one.edit.front else "LPUSH", self._first, len(rows), RESERVE]
+        args: list[Any] = [
+            "RPUSH" if self._one.edit.front else "LPUSH",
+            self._first,
+            len(rows),
+            RESERVE,
+            self._next_number(),
+        ]
         edited: list[Message] = []
         staged: list[int] = []
         for place, raw in enumerate(rows):
@@ -116,26 +133,27 @@ class Laying:
             else:
                 edited.append(planned[0])
                 args += [place, sha1(raw), planned[1].raw]
-        answer = self._timed(back=False, args=args, count=len(rows))
-        laid, changed, first, rest = cast("tuple[int, int, bytes, int]", answer or (0, 0, self._first, RESERVE + 1))
-        self._laid.extend(staged[:laid])
-        self._one.did(edited[:changed])
-        self._first = first
-        wanted.difference_update(map(hash, rows[: laid + changed]))
-        self._stuck = 0 if laid + changed else self._stuck + 1
+        step = self._timed(back=False, args=args, count=len(rows)) or Step(0, 0, self._first, RESERVE + 1)
+        self._laid.extend(staged[: step.looked - step.changed])
+        self._one.did(edited[: step.changed])
+        self._first = step.first
+        wanted.difference_update(map(hash, rows[: step.looked]))
+        self._stuck = 0 if step.looked else self._stuck + 1
         if self._stuck > PATIENCE:
             raise SourceError(f"{self._key} changes faster than it can be followed")
-        return rest > RESERVE
+        return step.rest > RESERVE
 
     def _take_reserve(self) -> None:
         """Change what is in the reserve; what was at the left may be taken out with it."""
         old = list(map(hash, self._lists.rows(self._key, -RESERVE, -1)))
         is_in_reserve = hash(self._first) in old
-        self._one.take_directly(RESERVE)
-        if is_in_reserve:
-            still_old = set(old[old.index(hash(self._first)) :])
-            rows = self._lists.rows(self._key, 0, RESERVE + MOST_NEW)
-            self._first = next((raw for raw in rows if hash(raw) in still_old), b"")
+        try:
+            self._one.take_directly(RESERVE)
+        finally:
+            if is_in_reserve:
+                still_old = set(old[old.index(hash(self._first)) :])
+                rows = self._lists.rows(self._key, 0, RESERVE + MOST_NEW)
+                self._first = next((raw for raw in rows if hash(raw) in still_old), b"")
 
     def _old_rows(self) -> list[bytes]:
         """Read the next messages of the left end, behind what was published since."""
@@ -160,34 +178,42 @@ class Laying:
         rows.reverse()
         count = next((i for i, raw in enumerate(rows) if hash(raw) != self._laid[-1 - i]), len(rows))
         rows = rows[:count]
-        args: list[Any] = ["LPUSH", self._first, sha1(rows[0]), count]
+        args: list[Any] = ["LPUSH", self._first, count, sha1(rows[0]), self._next_number()]
         edited: list[Message] = []
         for place, raw in enumerate(rows):
             planned = self._one.planned(raw) if self._edits_back else None
             if planned is not None:
                 edited.append(planned[0])
                 args += [place, sha1(raw), planned[1].raw]
-        answer = self._timed(back=True, args=args, count=count)
-        if answer is None:
+        step = self._timed(back=True, args=args, count=count)
+        if step is None:
             return
-        looked, changed, first = cast("tuple[int, int, bytes]", answer)
-        del self._laid[len(self._laid) - looked :]
-        self._one.did(edited[:changed])
-        self._first = first
+        del self._laid[len(self._laid) - step.looked :]
+        self._one.did(edited[: step.changed])
+        self._first = step.first
 
     def _forget_started(self, now_next: int | None) -> None:
         """Workers had emptied the list and went on with what was laid over: forget what they took."""
         while self._laid and self._laid[-1] != now_next:
             self._laid.pop()
 
-    def _timed(self, *, back: bool, args: list[Any], count: int) -> Any:
+    def _next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _timed(self, *, back: bool, args: list[Any], count: int) -> Step | None:
+        self._renew()
         started = time.perf_counter()
         keys = [self._key, self._neighbour, self._one.target]
-        answer = self._lists.lay(back, keys, self._one.undo, self._one.queues, args)
+        try:
+            answer = self._lists.lay(back, keys, self._one.undo, self._one.queues, args)
+        except Unreachable:
+            answer = self._lists.answered(self._key, self._number)
+            if answer is None:
+                raise
         took_s = time.perf_counter() - started
         wanted = int(count * STEP_S / max(took_s, 1e-6))
         self._sizes = max(SMALLEST_STEP, min(LARGEST_STEP, (self._sizes + wanted) // 2))
-        self._renew()
         return answer
 
 

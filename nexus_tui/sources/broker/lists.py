@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import redis
 
 from config.keys import TRASH_FOR_S
 from nexus_tui.models.broker import Message
 from nexus_tui.sources.broker.edits import Change
-from nexus_tui.sources.broker.lay_scripts import LAY_BACK, LAY_OVER
+from nexus_tui.sources.broker.lay_scripts import LAY_BACK, LAY_OVER, RELEASE
 from nexus_tui.sources.broker.layout import Layout
-from nexus_tui.sources.broker.scripts import TAKE, Script
+from nexus_tui.sources.broker.scripts import Script
+from nexus_tui.sources.broker.taking import Taker
 from nexus_tui.sources.broker.trash import Trash
-from nexus_tui.sources.errors import Refused
+from nexus_tui.sources.errors import Refused, Unreachable
 
 LAID = "nexus:bulk-laid"
-"""Hash of the lists that are laid over. What stays here was interrupted: the next bulk change lays it back."""
+"""Hash of the lists that are laid over, with what the last step answered. What stays here was interrupted: the next
+bulk change lays it back."""
+
+TRIES, TRY_AGAIN_S = 5, 0.1
+"""What may be repeated is tried so often, with a pause between."""
+
+NO_STEP = "0 0 0 0 "
 
 LOCK = "nexus:bulk:"
 LOCK_S = 30
 """Two operators never lay over the same list; who vanished is waited for no longer than this."""
+
+
+class Step(NamedTuple):
+    """What a step of laying over or back did.
+
+    Attributes:
+        looked: Messages that it went through.
+        changed: Those of them that were changed.
+        first: What is at the left of the list now, behind what was published meanwhile; empty when nothing is.
+        rest: What stayed in the list.
+    """
+
+    looked: int
+    changed: int
+    first: bytes
+    rest: int
 
 
 class Lists:
@@ -41,7 +65,8 @@ class Lists:
         self._client = client
         self._trash = trash
         self._reaching = reaching
-        self._take = Script(client, TAKE)
+        self._taker = Taker(client, layout)
+        self._release = Script(client, RELEASE)
         self._over = Script(client, LAY_OVER)
         self._back = Script(client, LAY_BACK)
 
@@ -49,7 +74,7 @@ class Lists:
         """Tell whether a list is, or was left, laid over; ``begin`` notes that it is now."""
         with self._reaching():
             name = self.layout.named(LAID)
-            return bool(self._client.hset(name, key, "1") if begin else self._client.hexists(name, key))
+            return bool(self._client.hset(name, key, NO_STEP) if begin else self._client.hexists(name, key))
 
     def forget_laid(self, key: str) -> None:
         """Note that a list was laid back."""
@@ -67,57 +92,70 @@ class Lists:
 
     def rows(self, key: str, start: int, end: int) -> list[bytes]:
         """Read a part of a list."""
-        with self._reaching():
-            return cast("list[bytes]", self._client.lrange(key, start, end))
+        return cast("list[bytes]", self._insist(lambda: self._client.lrange(key, start, end)))
 
     def length(self, key: str) -> int:
         """Count a list."""
-        with self._reaching():
-            return int(self._client.llen(key))  # pyright: ignore[reportArgumentType]
+        return int(self._insist(lambda: self._client.llen(key)))
+
+    def taken(self, undo: str) -> int:
+        """Count what a change has taken."""
+        return self.length(self._trash.key(undo))
 
     def take(self, message: Message, change: Change, undo: str) -> bool:
         """Change one message wherever it is in its list."""
-        keys = [self.key(message.queue, message.priority), self.key(change.queue, change.priority)]
-        keys += [self._trash.key(undo), self.layout.wake(message.queue), self.layout.wake(change.queue)]
-        keys.append(self.layout.counters)
-        depth = -1 if message.depth is None else message.depth
-        place = "front" if change.front else "back"
         with self._reaching():
-            return bool(self._take(keys, [message.raw, depth, change.raw, place, TRASH_FOR_S if undo else 0]))
+            return self._taker.take(message, change, undo)
 
-    def lay(self, back: bool, keys: list[str], undo: str, queues: tuple[str, str], args: list[Any]) -> Any:
-        """Lay a few messages over, or back."""
+    def lay(self, back: bool, keys: list[str], undo: str, queues: tuple[str, str], args: list[Any]) -> Step | None:
+        """Lay a few messages over, or back; None when the list is not as it was read.
+
+        Args:
+            back: Whether back.
+            keys: The list, its neighbour, and the list where messages go.
+            undo: Token of the change; empty when it can't be taken back.
+            queues: The queue, and the one where messages go.
+            args: As the scripts say, without the first.
+        """
         trash, wakes = self._trash.key(undo), [self.layout.wake(queue) for queue in queues]
-        names = [
-            keys[0],
-            keys[1],
-            self.layout.named("nexus:bulk-aside"),
-            trash,
-            keys[2],
-            *wakes,
-            self.layout.counters,
-        ]
+        aside, laid = self.layout.named("nexus:bulk-aside"), self.layout.named(LAID)
+        names = [keys[0], keys[1], aside, trash, keys[2], *wakes, self.layout.counters, laid]
         with self._reaching():
-            return (self._back if back else self._over)(names, [TRASH_FOR_S if undo else 0, *args])
+            answer = (self._back if back else self._over)(names, [TRASH_FOR_S if undo else 0, *args])
+        return Step(*answer) if answer else None
+
+    def answered(self, key: str, number: int) -> Step | None:
+        """Read what a step answered when its answer was lost; None when it was not made."""
+        raw = cast("bytes | None", self._insist(lambda: self._client.hget(self.layout.named(LAID), key)))
+        made, looked, changed, rest, first = (raw or NO_STEP.encode()).split(b" ", 4)
+        return Step(int(looked), int(changed), first, int(rest)) if int(made) == number else None
+
+    def _insist(self, command: Callable[[], Any]) -> Any:
+        """Give a command that may be repeated again when the connection breaks, a few times."""
+        for _ in range(TRIES - 1):
+            try:
+                with self._reaching():
+                    return command()
+            except Unreachable:
+                time.sleep(TRY_AGAIN_S)
+        with self._reaching():
+            return command()
 
     @contextmanager
-    def alone(self, key: str) -> Generator[Callable[[], None]]:
+    def alone(self, key: str) -> Generator[Callable[[], object]]:
         """Hold a list's lock, and hand out what renews it.
 
         Raises:
             Refused: Another operator holds it.
         """
         name, mine = self.layout.named(LOCK + key), secrets.token_hex(8)
-        with self._reaching():
-            if not self._client.set(name, mine, nx=True, ex=LOCK_S):
-                raise Refused(f"another operator is changing {key} in bulk; try again in half a minute")
 
-        def renew() -> None:
-            with self._reaching():
-                self._client.expire(name, LOCK_S)
+        def acquire() -> bool:
+            return bool(self._client.set(name, mine, nx=True, ex=LOCK_S)) or self._client.get(name) == mine.encode()
 
+        if not self._insist(acquire):
+            raise Refused(f"another operator is changing {key} in bulk; try again in half a minute")
         try:
-            yield renew
+            yield lambda: self._insist(lambda: self._client.expire(name, LOCK_S))
         finally:
-            with self._reaching():
-                self._client.delete(name)
+            self._insist(lambda: self._release([name], [mine]))

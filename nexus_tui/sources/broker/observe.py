@@ -16,6 +16,7 @@ from redis.exceptions import NoPermissionError, NoScriptError
 
 from config.keys import PAUSED_HASH, SENT_AT_HEADER, WORKER_HASH
 from nexus_tui.models.broker import QueueStats
+from nexus_tui.sources.broker.ages import Ages
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.reliable import Reliable
 from nexus_tui.sources.broker.scripts import OBSERVE, Script
@@ -82,6 +83,7 @@ class Observer:
         self._paused: frozenset[str] = frozenset()
         self._orphans: frozenset[str] = frozenset()
         self._reliable = Reliable(layout)
+        self.ages = Ages()
         self.missing = ""
         self._memory: dict[str, Memory] = {}
         self._lists: dict[str, tuple[str, ...]] = {}
@@ -103,6 +105,7 @@ class Observer:
         flight = None if held is None else self._in_flight(held)
         processed = _processed(heartbeats)
         now = time.time()
+        self.ages.begin(now)
         width = len(self._layout.steps)
         rows: list[QueueStats] = []
         for index, name in enumerate(names):
@@ -242,8 +245,7 @@ class Observer:
         waiting = sum(by_step)
         flight = None if flights is None else flights.get(name) or Flight()
         memory = self._memory.setdefault(name, Memory())
-        sent = [stamp for pair in times for stamp in map(_stamp, pair) if stamp is not None]
-        stamped = all(_stamp(raw) is not None for pair in times for raw in pair)
+        oldest_age_s, is_at_least = self.ages.oldest(times)
         if now - memory.sampled_at >= SPARK_EVERY_S:
             memory.sampled_at = now
             memory.spark.append(waiting)
@@ -254,13 +256,13 @@ class Observer:
             by_priority=self._layout.ten(by_step),
             in_flight=None if flight is None else flight.running + self._reliable.in_flight(name),
             delayed=_sum(self._reliable.delayed(name), flight and flight.delayed),
-            oldest_age_s=max(0.0, now - min(sent)) if sent else None,
-            oldest_is_at_least=bool(sent) and not stamped,
+            oldest_age_s=oldest_age_s,
+            oldest_is_at_least=is_at_least,
             in_per_s=in_per_s,
             out_per_s=out_per_s,
             consumers=None if consumers is None else tuple(consumers.get(name, ())),
             paused=name in self._paused,
-            declared=name in self._declared,
+            declared=name in self._declared if self._declared else None,
             history=tuple(memory.spark),
             next_due_at=_first_due(self._reliable.next_due(name), flight and flight.next_due),
             is_orphan=name in self._orphans,
@@ -326,14 +328,6 @@ def _first_due(at: float | None, text: str | None) -> datetime | None:
         if moment is not None:
             moments.append(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     return min(moments, default=None)
-
-
-def _stamp(raw: bytes) -> float | None:
-    try:
-        stamp = float(raw)
-    except ValueError:
-        return None
-    return stamp if math.isfinite(stamp) and stamp > 0 else None
 
 
 def _name(raw: bytes | str) -> str:

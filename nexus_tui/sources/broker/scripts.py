@@ -10,13 +10,16 @@ from redis.exceptions import NoScriptError
 OBSERVE = """
 -- KEYS[1] unacked hash, KEYS[2…] lists
 -- ARGV: header of the time, most entries and most bytes of unacked to look at, the time now as Celery writes an ETA
--- Answers: lengths (-1: not a list), times of the next two messages of each list,
+-- Answers: lengths (-1: not a list), times of the next two messages of each list ('id …' of one that carries none),
 --   [exchange, routing key, count, how many of them wait for their time, the first of these times …] | false
 -- With stock delivery a message in flight does not say which list it came from, only its exchange and routing key.
 local header, most, budget = '"' .. ARGV[1] .. '"', tonumber(ARGV[2]), tonumber(ARGV[3])
 local function sent_at(message)
   local _, at = string.find(message, header, 1, true)
-  return at and string.match(message, '^%s*:%s*([%d%.eE+]+)', at + 1) or ''
+  local time = at and string.match(message, '^%s*:%s*([%d%.eE+]+)', at + 1)
+  if time then return time end
+  local id = string.match(message, '"id"%s*:%s*"([^"\\\\]+)"')
+  return id and 'id ' .. id or ''
 end
 local lengths, times = {}, {}
 for index = 2, #KEYS do

@@ -20,8 +20,8 @@ from workers.history import filters
 from workers.history.errors import FilterError
 from workers.history.matching import Facts, holds
 
-CHUNK = 1000
-CHUNK_BYTES = 2 * 1024 * 1024
+CHUNK = 500
+CHUNK_BYTES = 1024 * 1024
 """Messages read at a time, or as many as have so many bytes: a few milliseconds of the server's time."""
 
 FIRST_CHUNK = 100

@@ -14,7 +14,8 @@ from nexus_tui.models.actions import TargetOutcome
 from nexus_tui.models.broker import Message
 from nexus_tui.sources.broker.edits import Change, Edit, NothingToDo, Retime
 from nexus_tui.sources.broker.layout import Layout
-from nexus_tui.sources.broker.scripts import PURGE, TAKE, TAKE_DELAYED, Script
+from nexus_tui.sources.broker.scripts import PURGE, TAKE_DELAYED, Script
+from nexus_tui.sources.broker.taking import Taker
 from nexus_tui.sources.broker.trash import Trash
 
 _GONE = "had already started"
@@ -27,7 +28,7 @@ class Surgeon:
         self.trash = Trash(client, layout)
         self._client = client
         self._layout = layout
-        self._take = Script(client, TAKE)
+        self._taker = Taker(client, layout)
         self._take_delayed = Script(client, TAKE_DELAYED)
         self._purge = Script(client, PURGE)
 
@@ -45,7 +46,8 @@ class Surgeon:
             return self._taken_delayed(message, change, edit, undo)
         if self._layout.stays(message, change.queue, change.priority) and edit.goes_back:
             return TargetOutcome(message.id, True, f"is at the priority that {change.priority} means already")
-        return TargetOutcome(message.id, *self._taken(message, change, undo))
+        taken = self._taker.take(message, change, undo)
+        return TargetOutcome(message.id, taken, change.done if taken else _GONE)
 
     def purge(self, queue: str, token: str) -> int:
         """Remove everything that waits in a queue into the trash; return how many messages."""
@@ -86,13 +88,3 @@ class Surgeon:
         return TargetOutcome(
             message.id, bool(removed), change.done if removed else "has become due meanwhile: try again"
         )
-
-    def _taken(self, message: Message, change: Change, undo: str) -> tuple[bool, str]:
-        source = self._layout.key(message.queue, message.priority)
-        target = self._layout.key(change.queue, change.priority)
-        keys = [source, target, self.trash.key(undo)]
-        keys += [self._layout.wake(message.queue), self._layout.wake(change.queue), self._layout.counters]
-        depth = -1 if message.depth is None else message.depth
-        place, lives = "front" if change.front else "back", TRASH_FOR_S if undo else 0
-        removed = self._take(keys, [message.raw, depth, change.raw, place, lives])
-        return bool(removed), change.done if removed else _GONE

@@ -169,7 +169,10 @@ def test_an_ended_run_is_queued_again_with_its_queue_priority_and_lineage(stack:
     [
         (Run("r", TASK, "STARTED", args=[1], kwargs={}), "has not ended (STARTED)"),
         (Run("r", TASK, "FAILURE", args="(1,)", kwargs={}), "its arguments are not known: submit it anew"),
-        (Run("r", TASK, "FAILURE", args=["***"], kwargs={}), "its arguments are not kept in full: submit it anew"),
+        (
+            Run("r", TASK, "FAILURE", args=["***"], kwargs={}),
+            "its arguments are not kept in full: give them with --args",
+        ),
         (
             Run("r", TASK, "FAILURE", args=[], kwargs={"number": "‹private, 12 characters›"}),
             "not kept in full: number; give them with --kwargs",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,7 +92,7 @@ def test_queues_messages_and_workers_of_a_foreign_application(stack: Stack, fore
     source = theirs(stack)
     row = wait_until(lambda: next((row for row in source.queues() if row.waiting == 4), None))
     assert (row.name, row.by_priority) == ("celery", (0, 0, 0, 0, 0, 0, 4, 0, 0, 0))
-    assert (row.in_flight, row.declared) == (4, False)
+    assert (row.in_flight, row.declared) == (4, None)
     [first, *_] = source.messages("celery")
     assert (first.id, first.args) == (waiting[4], [0])
     last = source.find(waiting[-1])
@@ -99,3 +101,23 @@ def test_queues_messages_and_workers_of_a_foreign_application(stack: Stack, fore
     assert [message.id for message in source.messages("celery")] == [waiting[7], *waiting[4:7]]
     assert control.revoke([running], terminate=True)
     wait_until(lambda: foreign.AsyncResult(waiting[7]).state == "SUCCESS")
+
+
+def test_a_message_that_carries_no_time_tells_its_age_by_events_or_since_it_was_seen(
+    stack: Stack, foreign: Any
+) -> None:
+    first = foreign.tasks["tests.integration.broker.foreign.nap"].apply_async((0,), priority=6).id
+    message = json.loads(stack.redis.rpop("their:celery\x06\x166"))
+    message["headers"].pop("nexus_sent_at", None)  # stamped because this process knows our configuration
+    stack.redis.lpush("their:celery\x06\x166", json.dumps(message))
+    stack.redis.sadd("their:_kombu.binding.celery", "celery\x06\x16\x06\x16celery")
+    source = theirs(stack)
+    assert source.queue("celery").oldest_age_s is None
+    seen = wait_until(lambda: source.queue("celery").oldest_age_s)
+    assert seen < 20
+    assert source.queue("celery").oldest_is_at_least
+    told = theirs(stack)
+    told.ages.sent_at = {first: time.time() - 3600}.get
+    row = told.queue("celery")
+    assert row.oldest_age_s is not None
+    assert round(row.oldest_age_s / 60) == 60

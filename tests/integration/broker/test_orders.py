@@ -8,20 +8,10 @@ from typing import Any
 
 import pytest
 
-from nexus_tui.actions.workers import (
-    AddConsumer,
-    CancelConsumer,
-    Drain,
-    ForgetOrders,
-    GrowPool,
-    RateLimit,
-    RestartPool,
-    Scale,
-    ShrinkPool,
-    ShutdownWorker,
-    TimeLimit,
-    WorkerOrder,
-)
+from nexus_tui.actions.limits import RateLimit, TimeLimit
+from nexus_tui.actions.orders import WorkerOrder
+from nexus_tui.actions.pools import GrowPool, RestartPool, Scale, ShrinkPool
+from nexus_tui.actions.workers import AddConsumer, CancelConsumer, Drain, ForgetOrders, ShutdownWorker
 from nexus_tui.models.workers import Worker
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import Invalid, NotFound

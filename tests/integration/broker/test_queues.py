@@ -186,7 +186,7 @@ def test_a_message_is_found_at_any_depth(stack: Stack, is_near: bool) -> None:
     filler = [envelope(b"[[], {}, {}]", id=f"f{number}") for number in range(12_000)]
     stack.redis.rpush("default_queue:5", *filler)
     source = stack.broker()
-    source._browser._is_near = is_near
+    source._parts.browser._is_near = is_near
     for wanted in ("f0", "f499", "f500", "f6000", "f11999"):
         found = source.find(wanted)
         assert found is not None
@@ -288,5 +288,5 @@ def test_a_foreign_layout_is_read(stack: Stack) -> None:
     stack.redis.sadd("app:_kombu.binding.jobs", "jobs\x06\x16\x06\x16jobs")
     source = stack.broker(queues=(), declared=(), separator="\x06\x16", steps=(0, 3, 6, 9), prefix="app:")
     [row] = source.queues()
-    assert (row.name, row.by_priority, row.declared) == ("jobs", (1, 0, 0, 0, 0, 0, 1, 0, 0, 0), False)
+    assert (row.name, row.by_priority, row.declared) == ("jobs", (1, 0, 0, 0, 0, 0, 1, 0, 0, 0), None)
     assert [message.args for message in source.messages("jobs")] == [[1], [2]]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nexus_tui.actions.workers import RateLimit
+from nexus_tui.actions.limits import RateLimit
 from nexus_tui.models.why import Answer
 from nexus_tui.models.workers import Program
 from nexus_tui.sources import Sources

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from workers.delivery import keys
+from workers.delivery import guard, keys
 
 
 def test_a_killed_workers_runs_come_back_at_its_next_start(stack: Any) -> None:
@@ -92,6 +92,20 @@ def test_a_stop_lets_short_runs_finish_and_puts_long_ones_back(stack: Any) -> No
     assert stack.client.hlen(keys.in_flight("w@test")) == 0
     assert not [child for child in children if child.is_running()]
     assert stack.client.hgetall(keys.LEASES) == {}
+
+
+def test_a_stop_takes_no_longer_than_what_runs_and_puts_back_what_waits_in_the_worker(stack: Any) -> None:
+    stack.environment |= {"REMAP_SIGTERM": "SIGQUIT", "NEXUS_TEST_SOFT_SHUTDOWN_S": "600"}
+    worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
+    for name in ("runs", "a", "b", "c"):
+        stack.publish("t.note", name, 1)
+    stack.until(lambda: stack.client.hlen(keys.in_flight("w@test")) == 4 and stack.count("started:runs"))
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(15)
+    assert [stack.count(f"done:{name}") for name in ("runs", "a", "b", "c")] == [1, 0, 0, 0]
+    waiting = [guard.run_of(guard.decode_loosely(raw))[1] for raw in stack.client.lrange("default_queue:5", 0, -1)]
+    assert waiting == ["t.note"] * 3
+    assert not stack.client.exists(keys.in_flight("w@test"))
 
 
 def test_a_run_goes_on_and_is_acknowledged_when_connections_are_cut(stack: Any) -> None:

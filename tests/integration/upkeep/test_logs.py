@@ -32,7 +32,7 @@ def elsewhere(stack: Stack) -> Iterator[str]:
     """A queue that a worker with stock delivery takes from."""
     command = ("celery", "-A", "config.celery_config", "worker", "-Q", "elsewhere", "-n", "stock@%h", "-c", "1")
     process = stack.start(*command, "-l", "INFO", NEXUS_DELIVERY="stock")
-    wait_until(lambda: len(stack.app.control.ping(timeout=0.5)) == 2)
+    wait_until(lambda: len(stack.app.control.ping(timeout=0.5) or []) == 2)
     yield "elsewhere"
     end(process)
 

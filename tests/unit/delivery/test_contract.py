@@ -7,10 +7,12 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
+from celery.apps import worker as celery_worker
 from celery.concurrency.asynpool import AsynPool
 from celery.worker import WorkController
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
+from kombu.asynchronous import Hub
 from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 
@@ -70,6 +72,16 @@ def test_the_poller_starts_and_reads_a_pop_where_we_expect_it() -> None:
     assert "channel._brpop_sent_at" in poller
     assert "_get_and_deliver" not in inspect.getsource(_redis.Channel)
     assert "'BRPOP': self._brpop_read" in inspect.getsource(_redis.Channel.__init__)
+
+
+def test_a_cold_stop_waits_where_we_let_it_pass() -> None:
+    module: Any = celery_worker
+    source = inspect.getsource(module.on_cold_shutdown)
+    assert "worker.wait_for_soft_shutdown()" in source
+    assert "worker.consumer.cancel_active_requests()" in source
+    assert "should_terminate" in inspect.getsource(module._shutdown_handler)
+    assert "copy(self.on_tick)" in inspect.getsource(Hub.create_loop)
+    assert "self._apply_result = maybe(ref, result)" in inspect.getsource(Request.execute_using_pool)
 
 
 def test_a_lost_child_is_rejected_for_requeueing() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -17,11 +17,11 @@ _FORM = re.compile(r"\s*(\w+)\s*\(\s*(?:(?P<quote>['\"]?)(?P<sheet>[^'\"!]+)(?P=
 _LETTERS = re.compile(r"\$?([A-Z]{1,3})(?::\$?\1)?")
 
 
-def _mean(values: list[float]) -> float | None:
+def _mean(values: Sequence[float]) -> float | None:
     return math.fsum(values) / len(values) if values else None
 
 
-FUNCTIONS: dict[str, Callable[[list[float]], float | None]] = {
+FUNCTIONS: dict[str, Callable[[Sequence[float]], float | None]] = {
     "sum": math.fsum,
     "mean": _mean,
     "avg": _mean,

@@ -21,7 +21,7 @@ _END_BYTES = 22 + 65535
 _LOCAL_HEADER_BYTES = 30
 _UNKNOWN_COUNT, _UNKNOWN_SIZE = 0xFFFF, 0xFFFFFFFF  # "see the ZIP64 record"
 _ENCRYPTED_FLAG = 1
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 17
 _DOCTYPES = tuple("<!DOCTYPE".encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"))
 _UNREADABLE = (BadZipFile, NotImplementedError, OSError, ValueError, RuntimeError, EOFError, zlib.error, struct.error)
 
@@ -79,6 +79,7 @@ class Archive:
         members = self._zip.infolist()
         _check(members)
         _check_overlap(members, self._zip.start_dir)
+        self._checked = set[str]()
         self._by_name = {_plain(info.filename): info for info in members}
 
     def __enter__(self) -> Self:
@@ -125,7 +126,7 @@ class Archive:
             raise Corrupt(f"{name!a} in the container can't be opened ({error})") from None
 
     def chunks(self, name: str) -> Iterator[bytes]:
-        """Stream a member in pieces of 1 MB.
+        """Stream a member in pieces that stay in the processor's cache.
 
         Raises:
             Corrupt: As :meth:`read`.
@@ -140,15 +141,19 @@ class Archive:
                     return
                 yield chunk
 
-    def refuse_doctypes(self) -> None:
-        """Look through every XML part, and so unpack each once.
+    def refuse_doctypes(self, *, but: str = "/") -> None:
+        """Look through every XML part that was not streamed by :meth:`checked_chunks` yet, and so unpack each once.
+
+        Args:
+            but: Parts whose names begin so are left for a later call.
 
         Raises:
             UnsafeXml: A part declares a DOCTYPE.
             Corrupt: A part is damaged.
         """
         for name in self.names():
-            if name.lower().endswith((".xml", ".rels", ".vml")):
+            plain = _plain(name)
+            if plain.endswith((".xml", ".rels", ".vml")) and plain not in self._checked and not plain.startswith(but):
                 for _ in self.checked_chunks(name):
                     pass
 
@@ -169,6 +174,7 @@ class Archive:
                 raise UnsafeXml(f"{name!a} in the container declares a DOCTYPE; Office documents have none")
             tail = chunk[-40:]
             yield chunk
+        self._checked.add(_plain(name))
 
 
 def _plain(name: str) -> str:

@@ -24,6 +24,8 @@ KINDS: dict[type, str] = {
 
 _FORMULA_STARTS = frozenset("=+-@\t\r\n")
 _EXACT_INTEGER = 2**53
+_MIDNIGHT = dt.time()
+_FIRST_YEAR = 1900
 
 
 def number(value: float) -> int | float | None:
@@ -31,6 +33,13 @@ def number(value: float) -> int | float | None:
     if not math.isfinite(value):
         return None
     return int(value) if value.is_integer() and abs(value) < _EXACT_INTEGER else value
+
+
+def day_or_time(value: dt.datetime) -> dt.datetime | dt.date | dt.time:
+    """Give a moment as people wrote it: midnight is a day, and what is before the first day a time."""
+    if value.year < _FIRST_YEAR:
+        return value.time()
+    return value.date() if value.time() == _MIDNIGHT else value
 
 
 def as_json(value: Cell) -> str | int | float | bool | None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from workers.errors import InvalidArgument, TimedOut
 from workers.services.documents import conversions, figures, formats
 from workers.services.documents.aggregations import Aggregation, Columns
 from workers.services.documents.cells import Row, as_text
 from workers.services.documents.job import Job, clean, time_box
-from workers.services.documents.workbook import Sheet, sheets
+from workers.services.documents.workbook import CONTENT_ROWS, Sheet, sheets
 from workers.services.progress import Progress
 
+if TYPE_CHECKING:
+    from workers.services.documents.columnar import Table
+
 MAX_DESCRIBED_COLUMNS = 1000
-_CONTENT_ROWS = 20
 _CONTENT_COLUMNS = 50
 
 
@@ -32,17 +35,15 @@ def _read(book: list[Sheet], job: Job, calculations: dict[str, Aggregation]) -> 
     described: list[dict[str, Any]] = []
     preview: list[str] = []
     aggregated = Columns(calculations)
+    only_figures = job.operations <= {"analyze"}
     for number, sheet in enumerate(book, 1):
-        rows = list(sheet.rows())
-        columns = list(figures.columns(rows))
-        description = {"name": sheet.name, "hidden": sheet.is_hidden, **figures.extent(rows, columns)}
+        found = (sheet.table() if only_figures else None) or figures.Grid(list(sheet.rows()))
+        description = {"name": sheet.name, "hidden": sheet.is_hidden, **found.extent}
         if "analyze" in job.operations:
-            description |= _figures(rows, columns, job)
-        if "calculate" in job.operations:
-            aggregated.take(sheet.name, rows)
-        if "convert" in job.operations:
-            _convert(sheet, number, rows, job)
-        preview += [f"Sheet {sheet.name}", *_preview(rows)]
+            description |= _figures(found, job)
+        if isinstance(found, figures.Grid):
+            _use_rows(sheet, number, found.rows, job, aggregated)
+        preview += [f"Sheet {sheet.name}", *_preview(found)]
         described.append(description)
         job.progress(number, len(book), f"sheet {number}")
     job.extra["sheets"] = described
@@ -56,18 +57,20 @@ def _read(book: list[Sheet], job: Job, calculations: dict[str, Aggregation]) -> 
     job.content = clean("\n".join(preview))
 
 
-def _figures(rows: list[Row], columns: list[figures.Column], job: Job) -> dict[str, Any]:
+def _use_rows(sheet: Sheet, number: int, rows: list[Row], job: Job, aggregated: Columns) -> None:
+    if "calculate" in job.operations:
+        aggregated.take(sheet.name, rows)
+    if "convert" in job.operations:
+        _convert(sheet, number, rows, job)
+
+
+def _figures(found: figures.Grid | Table, job: Job) -> dict[str, Any]:
     """Describe each column; the first row names them when it is all text and another follows."""
-    header, body = figures.split_header(rows)
-    described: list[dict[str, Any]] = []
-    for index, filled in columns:
-        name = as_text(header[index]) if index < len(header) else ""
-        values = filled[1:] if name else filled
-        if len(described) == MAX_DESCRIBED_COLUMNS:
-            job.warn("columns_skipped", f"only the first {MAX_DESCRIBED_COLUMNS} columns of a sheet are described")
-            break
-        described.append(figures.describe(index, name, values, len(body)))
-    return {"header": bool(header), "data_rows": len(body), "column_figures": described}
+    described = list(islice(found.descriptions(), MAX_DESCRIBED_COLUMNS + 1))
+    if len(described) > MAX_DESCRIBED_COLUMNS:
+        job.warn("columns_skipped", f"only the first {MAX_DESCRIBED_COLUMNS} columns of a sheet are described")
+        described.pop()
+    return {"header": bool(found.header), "data_rows": found.data_rows, "column_figures": described}
 
 
 def _convert(sheet: Sheet, number: int, rows: list[Row], job: Job) -> None:
@@ -89,5 +92,5 @@ def _convert(sheet: Sheet, number: int, rows: list[Row], job: Job) -> None:
         job.outputs.setdefault(f"{name}_files", []).append(path)
 
 
-def _preview(rows: list[Row]) -> list[str]:
-    return ["\t".join(map(as_text, values[:_CONTENT_COLUMNS])) for _, values in rows[:_CONTENT_ROWS]]
+def _preview(found: figures.Grid | Table) -> list[str]:
+    return ["\t".join(map(as_text, values[:_CONTENT_COLUMNS])) for _, values in found.preview(CONTENT_ROWS)]

@@ -188,7 +188,7 @@ def _size(presentation: ooxml.Element) -> dict[str, int]:
     """Slide size in EMU (914,400 an inch)."""
     size = next(presentation.iter("{*}sldSz"), None)
     figures = {} if size is None else {"width_emu": size.get("cx"), "height_emu": size.get("cy")}
-    return {name: int(value) for name, value in figures.items() if value and value.lstrip("-").isdigit()}
+    return {name: int(value) for name, value in figures.items() if value and value.lstrip("-").isdecimal()}
 
 
 def _stats(archive: Archive, slides: list[Slide]) -> dict[str, Any]:

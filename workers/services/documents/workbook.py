@@ -11,7 +11,9 @@ import io
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import olefile
 import python_calamine
@@ -24,19 +26,38 @@ from workers.services.documents.extent import MAX_CELLS, MAX_PLACES, MAX_ROWS, E
 from workers.services.documents.formats import Format
 from workers.services.documents.sparse_sheet import MAIN_PART, SparseSheet
 
+if TYPE_CHECKING:
+    from workers.services.documents.columnar import Table
+
 _FILE_PASS = 0x2F
 _BIFF_START_BYTES = 4096
 _PASSWORD = "the workbook has a password; remove it and submit again"  # noqa: S105
 MAX_SHEETS = 500
+COLUMNAR_CELLS = 50_000
+"""In smaller sheets, loading the libraries takes longer than looking at each cell."""
+CONTENT_ROWS = 20
+"""Rows of each sheet that the text content shows."""
+
+
+def _no_table() -> None:
+    return None
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """One worksheet: its name, whether it is hidden, and its rows that have cells."""
+    """One worksheet.
+
+    Attributes:
+        name: What its tab says.
+        is_hidden: Whether the tab is not shown.
+        rows: Reads its rows that have cells.
+        table: Reads it by columns; gives None when it is small, or not made for that.
+    """
 
     name: str
     is_hidden: bool
     rows: Callable[[], Iterator[Row]]
+    table: Callable[[], Table | None] = _no_table
 
 
 def sheets(file: BinaryIO, found: Format) -> list[Sheet]:
@@ -51,8 +72,9 @@ def sheets(file: BinaryIO, found: Format) -> list[Sheet]:
     parts: dict[str, tuple[str, Extent]] = {}
     if found in ("xlsx", "xlsb", "ods"):
         with Archive(file) as archive:
-            archive.refuse_doctypes()
+            archive.refuse_doctypes(but="xl/worksheets/")
             parts = _measured(archive) if found == "xlsx" else {}
+            archive.refuse_doctypes()
             if found == "ods":
                 _check_open_document(archive)
     return _quick_sheets(file, found, parts)
@@ -61,7 +83,8 @@ def sheets(file: BinaryIO, found: Format) -> list[Sheet]:
 def _quick_sheets(file: BinaryIO, found: Format, parts: dict[str, tuple[str, Extent]]) -> list[Sheet]:
     file.seek(0)
     try:
-        book = python_calamine.load_workbook(io.BytesIO(file.read()))
+        data = file.read()
+        book = python_calamine.load_workbook(io.BytesIO(data))
     except python_calamine.PasswordError:
         raise Encrypted(_PASSWORD) from None
     except python_calamine.CalamineError as error:
@@ -78,10 +101,32 @@ def _quick_sheets(file: BinaryIO, found: Format, parts: dict[str, tuple[str, Ext
         is_hidden = item.visible != python_calamine.SheetVisibleEnum.Visible
         part, extent = parts.get(item.name, ("", None))
         rows = _quick_reader(book, item.name)
-        if extent:
-            rows = _either(rows, _sparse_reader(file, part)) if extent.is_dense else _sparse_reader(file, part)
-        sheets.append(Sheet(item.name, is_hidden, rows))
+        forgiving = _sparse_reader(file, part)
+        if extent is None:
+            sheets.append(Sheet(item.name, is_hidden, rows))
+        elif not extent.is_dense:
+            sheets.append(Sheet(item.name, is_hidden, forgiving))
+        else:
+            table = (
+                partial(_table, data, item.name, forgiving, extent.cells)
+                if extent.cells >= COLUMNAR_CELLS
+                else _no_table
+            )
+            sheets.append(Sheet(item.name, is_hidden, _either(rows, forgiving), table))
     return sheets
+
+
+def _table(data: bytes, name: str, rows: Callable[[], Iterator[Row]], cells: int) -> Table | None:
+    from workers.services.documents import columnar
+
+    filled = ((number, values) for number, values in rows() if _strip(values))
+    return columnar.read(data, name, list(islice(filled, CONTENT_ROWS)), cells)
+
+
+def _strip(values: list[Cell]) -> list[Cell]:
+    while values and values[-1] == "":
+        values.pop()
+    return values
 
 
 def _either(quick: Callable[[], Iterator[Row]], forgiving: Callable[[], Iterator[Row]]) -> Callable[[], Iterator[Row]]:
@@ -157,7 +202,7 @@ def _measured(archive: Archive) -> dict[str, tuple[str, Extent]]:
     for entry in ooxml.parse(archive, main).iter("{*}sheet"):
         part = targets.get(_relationship_id(entry), "")
         if part in archive and "worksheet" in part.lower():
-            extent = measure(lambda part=part: archive.chunks(part))
+            extent = measure(lambda part=part: archive.checked_chunks(part))
             cells += extent.cells
             if cells > MAX_CELLS:
                 raise TooLarge(f"more than {MAX_CELLS} cells; split the workbook")

@@ -11,6 +11,7 @@ import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
+from config.redis_client import open_redis
 from workers.errors import TransientError
 
 KEEP_S = 72 * 3600
@@ -110,4 +111,4 @@ class KeptInRedis:
 def _client(url: str) -> redis.Redis:
     """One client a process; what it lost is tried again for some seconds, for an answer in hand is worth a wait."""
     patience = Retry(ExponentialBackoff(cap=2, base=0.1), 5)
-    return redis.Redis.from_url(url, decode_responses=True, socket_timeout=5, retry=patience)
+    return open_redis(url, decode_responses=True, socket_timeout=5, retry=patience)

@@ -1,0 +1,124 @@
+"""The shape of every order to workers: by remote control, each answers for itself; for now, or remembered."""
+
+from __future__ import annotations
+
+import shlex
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from nexus_tui.actions.base import Action, Plan
+from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.models.workers import Worker
+from nexus_tui.sources import Sources, fleet
+from nexus_tui.sources.errors import NotFound, SourceError
+from nexus_tui.sources.mailbox import Command
+
+NO_ANSWER = "no answer within 3 s: it may still obey"
+FOR_NOW = "until it restarts"
+KEPT = "remembered: obeyed again after a restart"
+
+Heard = Callable[[str, bool, str], None]
+
+
+@dataclass(frozen=True)
+class WorkerOrder(Action):
+    """An order to known workers; each answers for itself.
+
+    Attributes:
+        workers: Node names, programs, or the part before the ``@``; empty for all.
+        remember: Whether it is obeyed again after a restart.
+        heard: Called with each answer as it comes: worker, whether it obeys, its words.
+    """
+
+    key: ClassVar[str] = "S"
+    verb: ClassVar[str]
+    can_be_remembered: ClassVar[bool] = True
+
+    workers: tuple[str, ...]
+    remember: bool = field(default=False, kw_only=True)
+    heard: Heard | None = field(default=None, kw_only=True, compare=False, repr=False)
+
+    @property
+    @abstractmethod
+    def consequence(self) -> str:
+        """What it changes, as a sentence."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Words of the command behind the workers."""
+        return ()
+
+    @property
+    def question(self) -> str:
+        """Name the workers, the consequence, and for how long."""
+        lasting = f" {'It is ' + KEPT if self.remember else 'It holds ' + FOR_NOW}." if self.can_be_remembered else ""
+        return f"{self.label} {', '.join(self.workers) or 'all workers'}? {self.consequence}{lasting}"
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same."""
+        remember = ["--remember"] if self.remember else []
+        return shlex.join(["nexus-tui", self.verb, *self.workers, *self.words, *remember])
+
+    def plan(self, sources: Sources) -> Plan:
+        """Find the workers."""
+        self.check()
+        found = resolve(sources, self.workers)
+        rows = tuple(TargetOutcome(worker.name, True, f"→ {self.consequence}") for worker in found)
+        return Plan(replace(self, workers=tuple(worker.name for worker in found)), lambda: rows, len(rows))
+
+    def run(self, sources: Sources) -> Outcome:
+        """Order each worker, and collect the answers."""
+        self.check()
+        return Outcome(tuple(self.obeyed(sources, resolve(sources, self.workers))))
+
+    def check(self) -> None:
+        """Refuse what makes no sense, before anything is sent."""
+
+    def order(self) -> Command:
+        """What is sent to the workers."""
+        raise NotImplementedError
+
+    def memory(self, worker: Worker) -> tuple[str, Mapping[str, Any]]:
+        """Name of the remembered order, and what it says."""
+        raise NotImplementedError
+
+    def obeyed(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
+        """Send the order and say what each worker answered."""
+        answers = sources.control.order(self.order(), [worker.name for worker in workers], self.heard)
+        return [self.outcome(sources, worker, answers.get(worker.name)) for worker in workers]
+
+    def outcome(self, sources: Sources, worker: Worker, answer: tuple[bool, str] | None) -> TargetOutcome:
+        """Say what a worker answered, None for nothing, and keep the order when it is to be remembered."""
+        obeys, told = answer or (False, NO_ANSWER)
+        if not self.can_be_remembered or (answer is not None and not obeys):
+            return TargetOutcome(worker.name, obeys, told)
+        if self.remember:
+            sources.control.remember(*self.memory(worker))
+            return TargetOutcome(worker.name, obeys, f"{told}; {KEPT}")
+        return TargetOutcome(worker.name, obeys, f"{told}, {FOR_NOW}" if obeys else told)
+
+
+def resolve(sources: Sources, names: tuple[str, ...]) -> tuple[Worker, ...]:
+    """Find known workers by node name, its part before the ``@``, or program; all that answer without a name.
+
+    Raises:
+        NotFound: One is not known.
+    """
+    try:
+        programs = sources.supervisor.programs()
+    except SourceError:
+        programs = ()
+    known = fleet.join(sources.control.workers(), programs, datetime.now(UTC))
+    if not names:
+        return tuple(worker for worker in known if worker.pid is not None and worker.verdict != "silent")
+    found: dict[str, Worker] = {}
+    for name in names:
+        mine = [row for row in known if name in (row.name, row.name.partition("@")[0], row.program)]
+        if not mine:
+            raise NotFound(f"no worker {name!r}; there are {', '.join(row.name for row in known) or 'none'}")
+        found |= {row.name: row for row in mine}
+    return tuple(found.values())

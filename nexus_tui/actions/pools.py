@@ -1,0 +1,181 @@
+"""Orders to the pools of workers: grow, shrink, scale, autoscale, new children."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from nexus_tui.actions.orders import FOR_NOW, WorkerOrder
+from nexus_tui.models.actions import TargetOutcome
+from nexus_tui.models.workers import Worker
+from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import Invalid
+from nexus_tui.sources.mailbox import Command
+
+MOST_GROWTH = 64
+
+
+@dataclass(frozen=True)
+class GrowPool(WorkerOrder):
+    """Give workers more places: children of the pool.
+
+    Attributes:
+        n: How many more.
+    """
+
+    label: ClassVar[str] = "Grow"
+    verb: ClassVar[str] = "grow"
+    sign: ClassVar[int] = 1
+
+    n: int = 1
+
+    @property
+    def consequence(self) -> str:
+        """Say how many more."""
+        return f"{self.n} more run{'s' if self.n == 1 else ''} at a time."
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """How many."""
+        return (str(self.n),)
+
+    def check(self) -> None:
+        """Refuse odd numbers."""
+        if not 1 <= self.n <= MOST_GROWTH:
+            raise Invalid(f"--by {self.n}: give a number from 1 to {MOST_GROWTH}")
+
+    def order(self) -> Command:
+        """Grow."""
+        return Command("pool_grow", {"n": self.n})
+
+    def memory(self, worker: Worker) -> tuple[str, Mapping[str, Any]]:
+        """Keep the size that the pool gets."""
+        return f"pool {worker.name}", {"size": max(1, (worker.concurrency or 1) + self.sign * self.n)}
+
+
+@dataclass(frozen=True)
+class ShrinkPool(GrowPool):
+    """Take places from workers: children that are free end."""
+
+    label: ClassVar[str] = "Shrink"
+    verb: ClassVar[str] = "shrink"
+    sign: ClassVar[int] = -1
+
+    @property
+    def consequence(self) -> str:
+        """Say how many fewer."""
+        return f"{self.n} fewer run{'s' if self.n == 1 else ''} at a time; what runs is finished."
+
+    def order(self) -> Command:
+        """Shrink."""
+        return Command("pool_shrink", {"n": self.n})
+
+    def obeyed(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
+        """Leave each worker one place at least: Celery would end the last one, too."""
+        large = tuple(row for row in workers if row.concurrency is None or row.concurrency > self.n)
+        left = [row for row in workers if row not in large]
+        refused = [TargetOutcome(row.name, False, f"has {row.concurrency} places: one must stay") for row in left]
+        return [*(super().obeyed(sources, large) if large else []), *refused]
+
+
+@dataclass(frozen=True)
+class Scale(WorkerOrder):
+    """Give workers a pool of a certain size.
+
+    Attributes:
+        size: Children afterwards.
+    """
+
+    label: ClassVar[str] = "Scale"
+    verb: ClassVar[str] = "scale"
+
+    size: int
+
+    @property
+    def consequence(self) -> str:
+        """Say how many."""
+        return f"{self.size} run{'s' if self.size == 1 else ''} at a time."
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The size."""
+        return (str(self.size),)
+
+    def check(self) -> None:
+        """Refuse odd numbers."""
+        if not 1 <= self.size <= MOST_GROWTH:
+            raise Invalid(f"{self.size}: give a number of children from 1 to {MOST_GROWTH}")
+
+    def memory(self, worker: Worker) -> tuple[str, Mapping[str, Any]]:
+        """Keep the size."""
+        return f"pool {worker.name}", {"size": self.size}
+
+    def obeyed(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
+        """Grow or shrink each by what it lacks."""
+        rows: list[TargetOutcome] = []
+        for worker in workers:
+            if worker.concurrency is None:
+                rows.append(TargetOutcome(worker.name, False, "does not tell the size of its pool"))
+                continue
+            more = self.size - worker.concurrency
+            answer: tuple[bool, str] | None = (True, f"has {self.size} places already")
+            if more:
+                order = Command("pool_grow" if more > 0 else "pool_shrink", {"n": abs(more)})
+                answer = sources.control.order(order, [worker.name], self.heard).get(worker.name)
+            rows.append(self.outcome(sources, worker, answer))
+        return rows
+
+
+@dataclass(frozen=True)
+class Autoscale(WorkerOrder):
+    """Change between how many children a worker started with ``--autoscale`` scales itself.
+
+    Attributes:
+        most: Children under load.
+        least: Children without.
+    """
+
+    label: ClassVar[str] = "Autoscale"
+    verb: ClassVar[str] = "autoscale"
+    can_be_remembered: ClassVar[bool] = False
+
+    most: int
+    least: int
+
+    @property
+    def consequence(self) -> str:
+        """Say the bounds."""
+        return f"{self.least} to {self.most} runs at a time, {FOR_NOW}."
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The bounds."""
+        return (str(self.most), str(self.least))
+
+    def check(self) -> None:
+        """Refuse odd numbers."""
+        if not 0 <= self.least <= self.most or not 1 <= self.most <= MOST_GROWTH:
+            raise Invalid(f"{self.most} {self.least}: give the most and the least, from 0 to {MOST_GROWTH}")
+
+    def order(self) -> Command:
+        """Set both."""
+        return Command("autoscale", {"max": self.most, "min": self.least})
+
+
+@dataclass(frozen=True)
+class RestartPool(WorkerOrder):
+    """Replace the children of workers by new ones; what runs is ended and goes back to its queue."""
+
+    label: ClassVar[str] = "Restart pool"
+    verb: ClassVar[str] = "pool-restart"
+    can_be_remembered: ClassVar[bool] = False
+
+    @property
+    def consequence(self) -> str:
+        """Say what happens to what runs."""
+        return "Its children are replaced; what they run is ended."
+
+    def order(self) -> Command:
+        """Restart."""
+        return Command("pool_restart", {})

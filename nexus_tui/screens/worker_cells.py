@@ -1,0 +1,147 @@
+"""How a worker, its children and a program look in a row: columns and cells, one place each."""
+
+from __future__ import annotations
+
+from nexus_tui.models.text import UNKNOWN, age, number, percent, safe_text, short_id, size
+from nexus_tui.models.workers import Child, Program, Worker
+from nexus_tui.screens.cells import Cells, known, queue_colour, short_task, text
+from nexus_tui.widgets.lines import Line
+from nexus_tui.widgets.table import Column
+
+WORKER_LOOKS = {
+    "healthy": ("●", "good"),
+    "busy": ("●", "accent"),
+    "starting": ("◌", "warn"),
+    "silent": ("▲", "warn"),
+    "stopped": ("○", "dim"),
+    "crash-looping": ("✗", "bad"),
+}
+
+NO_CPU = 2
+
+WORKER_COLUMNS = (
+    Column("WORKER", 20, flex=1, sort="name"),
+    Column("VERDICT", 15, sort="verdict"),
+    Column("ACTIVE", 6, right=True, sort="active"),
+    Column("CPU", 5, right=True, sort="cpu_percent"),
+    Column("MEMORY", 7, right=True, sort="rss_bytes"),
+    Column("UP", 6, right=True, sort="uptime_s"),
+    Column("HOLDS", 5, right=True, sort="reserved"),
+    Column("DONE", 8, right=True, sort="processed"),
+    Column("WHY", 26, flex=3),
+    Column("PROGRAM", 16, sort="program"),
+    Column("POOL", 9),
+)
+
+PULSE_WORKER_COLUMNS = (
+    Column("WORKER", 14, flex=1),
+    Column("VERDICT", 15),
+    Column("BUSY", 5, right=True),
+    Column("CPU", 5, right=True),
+    Column("MEMORY", 7, right=True),
+    Column("UP", 7, right=True),
+)
+
+CHILD_COLUMNS = (
+    Column("CHILD", 8, right=True),
+    Column("RUNS", 24, flex=1),
+    Column("ID", 8),
+    Column("FOR", 9, right=True),
+    Column("CPU", 5, right=True),
+    Column("MEMORY", 7, right=True),
+)
+
+
+def verdict_cell(worker: Worker) -> Line:
+    """Draw a verdict: sign and word."""
+    sign, look = WORKER_LOOKS.get(worker.verdict, ("?", "warn"))
+    return ((f"{sign} {safe_text(worker.verdict, 20)}", look),)
+
+
+def worker_cells(worker: Worker) -> Cells:
+    """Draw a worker of the Workers view."""
+    return (
+        text(worker.name, _worker_colour(worker)),
+        verdict_cell(worker),
+        ((_busy(worker), "plain"),),
+        ((_cpu(worker.cpu_percent), "plain"),),
+        ((size(worker.rss_bytes), "plain"),),
+        ((age(worker.uptime_s), "dim"),),
+        ((number(worker.reserved), "dim"),),
+        ((number(worker.processed), "plain"),),
+        text(worker.reason, "dim"),
+        text(worker.program or "by hand", "plain" if worker.program else "dim"),
+        known(worker.pool, "dim"),
+    )
+
+
+def pulse_worker_cells(worker: Worker) -> Cells:
+    """Draw a worker of Pulse."""
+    return (
+        text(worker.name, _worker_colour(worker)),
+        verdict_cell(worker),
+        ((_busy(worker), "plain"),),
+        ((_cpu(worker.cpu_percent), "plain"),),
+        ((size(worker.rss_bytes), "plain"),),
+        ((age(worker.uptime_s), "dim"),),
+    )
+
+
+def child_cells(child: Child) -> Cells:
+    """Draw a child process and what it runs."""
+    return (
+        ((str(child.pid), "plain"),),
+        text(
+            short_task(child.task) or ("idle" if child.run_id is None else UNKNOWN), "plain" if child.run_id else "dim"
+        ),
+        ((short_id(child.run_id or ""), "plain"),),
+        (("" if child.run_id is None else age(child.ran_s), "plain"),),
+        ((_cpu(child.cpu_percent), "plain"),),
+        ((size(child.rss_bytes), "plain"),),
+    )
+
+
+PROGRAM_LOOKS = {
+    "RUNNING": ("●", "good"),
+    "STARTING": ("◌", "warn"),
+    "STOPPING": ("◌", "warn"),
+    "STOPPED": ("○", "dim"),
+    "EXITED": ("○", "dim"),
+    "BACKOFF": ("▲", "warn"),
+    "FATAL": ("✗", "bad"),
+}
+
+PROGRAM_COLUMNS = (
+    Column("PROGRAM", 20, sort="name"),
+    Column("STATE", 12, sort="state"),
+    Column("PID", 8, right=True),
+    Column("UP", 8, right=True, sort="uptime_s"),
+    Column("SUPERVISOR SAYS", 20, flex=1),
+)
+
+
+def program_cells(program: Program) -> Cells:
+    """Draw a Supervisor program."""
+    sign, look = PROGRAM_LOOKS.get(program.state, ("?", "warn"))
+    return (
+        text(program.name),
+        ((f"{sign} {safe_text(program.state, 20)}", look),),
+        (("–" if program.pid is None else str(program.pid), "dim"),),
+        (("–" if program.uptime_s is None else age(program.uptime_s), "dim"),),
+        text("" if program.state == "RUNNING" else program.description, "dim"),
+    )
+
+
+def _cpu(value: float | None) -> str:
+    """Write CPU use; what is next to nothing does not flicker."""
+    return f"<{NO_CPU} %" if value is not None and value < NO_CPU else percent(value)
+
+
+def _busy(worker: Worker) -> str:
+    if worker.active is None:
+        return UNKNOWN
+    return f"{worker.active}/{UNKNOWN if worker.concurrency is None else worker.concurrency}"
+
+
+def _worker_colour(worker: Worker) -> str:
+    return queue_colour(worker.queues[0]) if len(worker.queues) == 1 else "plain"

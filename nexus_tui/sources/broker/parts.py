@@ -1,0 +1,86 @@
+"""The parts of the broker's source, each loaded when it is first asked: who only looks pays for nothing else."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from config.broker_url import BrokerUrl
+from nexus_tui.sources.broker.connection import connect, reaching
+from nexus_tui.sources.broker.layout import Layout
+
+if TYPE_CHECKING:
+    from nexus_tui.sources.broker.audit import AuditLog
+    from nexus_tui.sources.broker.browse import Browser
+    from nexus_tui.sources.broker.bulk import Bulk
+    from nexus_tui.sources.broker.herald import Herald
+    from nexus_tui.sources.broker.holding import Holdings
+    from nexus_tui.sources.broker.select import Selector
+    from nexus_tui.sources.broker.surgery import Surgeon
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Parts:
+    """What reads and changes the queues of one application, on two connections.
+
+    Args:
+        url: The broker.
+        layout: Of the application's keys.
+    """
+
+    def __init__(self, url: BrokerUrl, layout: Layout) -> None:
+        self.url = url
+        self.layout = layout
+        self.reader = connect(url, attempts=2)
+        self.writer = connect(url)  # a change is never repeated behind the operator's back
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        """The log of every change."""
+        from nexus_tui.sources.broker.audit import AuditLog
+
+        return AuditLog(self.writer, self.layout, self.url)
+
+    @cached_property
+    def browser(self) -> Browser:
+        """Looks through lists."""
+        from nexus_tui.sources.broker.browse import Browser
+
+        return Browser(self.reader, self.layout, is_near=self.url.path is not None or self.url.host in _LOOPBACK)
+
+    @cached_property
+    def herald(self) -> Herald:
+        """Tells workers and recorder of changes."""
+        from nexus_tui.sources.broker.herald import Herald
+
+        return Herald(self.writer, self.layout)
+
+    @cached_property
+    def holdings(self) -> Holdings:
+        """Says who holds what in flight."""
+        from nexus_tui.sources.broker.holding import Holdings
+
+        return Holdings(self.reader, self.layout)
+
+    @cached_property
+    def selector(self) -> Selector:
+        """Finds what matches a filter."""
+        from nexus_tui.sources.broker.select import Selector
+
+        return Selector(self.reader, self.layout)
+
+    @cached_property
+    def surgeon(self) -> Surgeon:
+        """Changes single messages and whole queues."""
+        from nexus_tui.sources.broker.surgery import Surgeon
+
+        return Surgeon(self.writer, self.layout)
+
+    @cached_property
+    def bulk(self) -> Bulk:
+        """Changes many messages."""
+        from nexus_tui.sources.broker.bulk import Bulk
+        from nexus_tui.sources.broker.lists import Lists
+
+        return Bulk(Lists(self.writer, self.layout, self.surgeon.trash, lambda: reaching(self.url)))

@@ -1,0 +1,57 @@
+"""Take one waiting message out of its list, and put what becomes of it where it goes, in one step."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import redis
+
+from config.keys import TRASH_FOR_S
+from nexus_tui.models.broker import Message
+from nexus_tui.sources.broker.edits import Change
+from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.scripts import TAKE, Script
+from nexus_tui.sources.errors import Unanswered
+
+
+class Taker:
+    """Changes single messages of one application. May be shared by threads."""
+
+    def __init__(self, client: redis.Redis, layout: Layout) -> None:
+        self._client = client
+        self._layout = layout
+        self._take = Script(client, TAKE)
+
+    def take(self, message: Message, change: Change, undo: str) -> bool:
+        """Change a message, if it still waits; tell whether it did.
+
+        Raises:
+            Unanswered: The connection broke, and whether the message was changed can't be seen.
+        """
+        layout = self._layout
+        source, target = layout.key(message.queue, message.priority), layout.key(change.queue, change.priority)
+        keys = [source, target, layout.trash(undo), layout.wake(message.queue), layout.wake(change.queue)]
+        depth = -1 if message.depth is None else message.depth
+        place, lives = "front" if change.front else "back", TRASH_FOR_S if undo else 0
+        try:
+            return bool(self._take([*keys, layout.counters], [message.raw, depth, change.raw, place, lives]))
+        except redis.AuthenticationError:
+            raise
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            was_taken = self._was_taken(message, undo)
+            if was_taken:
+                return True
+            if was_taken is False and isinstance(error, redis.ConnectionError):
+                raise
+            told = f"the connection to the broker broke ({error}): whether it was changed is not known"
+            raise Unanswered(told) from None
+
+    def _was_taken(self, message: Message, undo: str) -> bool | None:
+        """Tell whether the trash holds a message as the last one that was taken; None when nobody can say."""
+        if not undo:
+            return None
+        try:
+            last = cast("bytes | None", self._client.lindex(self._layout.trash(undo), -1))
+        except (redis.RedisError, OSError):
+            return None
+        return last is not None and message.raw in last

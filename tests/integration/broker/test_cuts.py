@@ -1,0 +1,115 @@
+"""Connections that are cut in the middle of a change: what was done is said, and the rest can be done after it."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import redis
+
+from nexus_tui.actions.messages import ChangePriority, DeleteMessages
+from nexus_tui.actions.queues import Undo
+from nexus_tui.models.actions import Outcome
+from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import SourceError
+from tests.integration.broker.conftest import NoHistory, Stack
+from tests.integration.broker.test_bulk import ODD, QUEUE, even, fill, laid_over, odd, order
+
+__all__ = ["laid_over"]
+
+LIST = f"{QUEUE}:5"
+
+
+@pytest.fixture
+def sources(stack: Stack) -> Any:
+    unused: Any = None
+    return Sources(stack.broker(), stack.control(), NoHistory(), unused, unused)  # type: ignore[arg-type]
+
+
+@contextmanager
+def cuts(stack: Stack, pause_s: float) -> Generator[list[int]]:
+    """Cut all other connections of the broker again and again."""
+    stop = threading.Event()
+    counted = [0]
+
+    def cut() -> None:
+        own: Any = redis.Redis.from_url(stack.url.redis_py)
+        while not stop.wait(pause_s):
+            counted[0] += int(own.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"))
+
+    thread = threading.Thread(target=cut)
+    thread.start()
+    try:
+        yield counted
+    finally:
+        stop.set()
+        thread.join()
+
+
+def first_word(action: Any, sources: Sources) -> Outcome:
+    """Give a command until it says something of its targets."""
+    for _ in range(300):
+        try:
+            return action.run(sources)
+        except SourceError:
+            continue
+    raise AssertionError("no answer")
+
+
+def insist(action: Any, sources: Sources) -> list[Outcome]:
+    """Give a command until it has nothing more to do, as an operator would."""
+    outcomes: list[Outcome] = []
+    for _ in range(300):
+        try:
+            outcomes.append(action.run(sources))
+        except SourceError:
+            continue
+        if outcomes[-1].done:
+            return outcomes
+    raise AssertionError(f"not done after 300 times: {outcomes[-1]}")
+
+
+def count_of(outcome: Outcome) -> int:
+    found = re.match(r"(?:moved|deleted) (\d+)", outcome.targets[0].message)
+    return int(found[1]) if found else 0
+
+
+@pytest.mark.parametrize("how", ["direct", "laid over"])
+@pytest.mark.parametrize("deletes", [True, False], ids=["delete", "priority"])
+def test_every_message_of_a_bulk_change_is_counted_once_however_often_the_connection_is_cut(
+    stack: Stack, sources: Sources, request: pytest.FixtureRequest, how: str, deletes: bool
+) -> None:
+    if how == "laid over":
+        request.getfixturevalue("laid_over")
+    fill(stack, 300)
+    before = stack.redis.lrange(LIST, 0, -1)
+    action = DeleteMessages((), within=ODD) if deletes else ChangePriority((), 8, within=ODD)
+    with cuts(stack, 0.004) as counted:
+        outcomes = insist(action, sources)
+    assert counted[0] > 3
+    assert sum(map(count_of, outcomes)) == 150
+    assert order(stack, LIST) == even(300)
+    assert deletes or sorted(order(stack, f"{QUEUE}:8")) == odd(300)
+    assert not stack.redis.exists(f"{QUEUE}:6")
+    for outcome in reversed(outcomes):
+        if outcome.undo:
+            Undo(outcome.undo).run(sources)
+    assert stack.redis.lrange(LIST, 0, -1) == before
+    assert not stack.redis.exists(f"{QUEUE}:8")
+
+
+def test_what_is_said_of_each_message_is_true_when_connections_are_cut(stack: Stack, sources: Sources) -> None:
+    messages = sources.broker.messages(QUEUE, 1) or fill(stack, 80)
+    ids = [message.id for message in sources.broker.messages(QUEUE, limit=len(messages))]
+    action = ChangePriority(tuple(ids), 8)
+    with cuts(stack, 0.003):
+        outcome = first_word(action, sources)
+    moved = {message.id for message in sources.broker.messages(QUEUE, limit=100) if message.priority == 8}
+    assert moved == {row.target for row in outcome.targets if row.done}
+    assert all("not done" in row.message for row in outcome.targets if not row.done)
+    assert len(insist(action, sources)[-1].targets) == 80
+    assert [message.id for message in sources.broker.messages(QUEUE, limit=100)] == ids
