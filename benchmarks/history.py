@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -206,9 +207,10 @@ def record(path: Path, socket: str, expected: int) -> float:
 
 
 def _recorder_memory(path: Path) -> float:
-    with server() as (client, socket):
+    with server() as (client, socket), tempfile.TemporaryDirectory(prefix="nexus-bench-") as folder:
+        copy = shutil.copy(path, folder)
         expected = fill_stream(client, 20_000, time.time() - 40)
-        return float(json.loads(_child("--record", str(path), str(socket), str(expected))))
+        return float(json.loads(_child("--record", str(copy), str(socket), str(expected))))
 
 
 def _dashboard_memory(path: Path) -> float:

@@ -225,6 +225,8 @@ class Judge:
 
     def _named(self, node: Text, kind: str) -> Mask:
         table = self._evaluation.names_matching(node, kind)
+        if not table.any():
+            return np.zeros(self._span.count, np.bool_)
         return table.take(self._span.column(_NAMED_PARTS[kind]), mode="clip")
 
     def _keyed(self, node: Text, wanted: Mask) -> Verdicts:

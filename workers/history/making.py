@@ -45,6 +45,10 @@ _ARGS, _KWARGS = 18, 19
 _SHARED = 4
 """Texts of results are kept once each where at least so many runs share one, on average."""
 
+_PLACES = tuple(map(str, range(MAX_ARGUMENTS)))
+_NEVER = "\0"
+"""For arguments whose names no filter can ask for."""
+
 Row = tuple[Any, ...]
 Parts = Iterator[tuple[int, int, bytes]]
 """Part, piece and data."""
@@ -154,22 +158,20 @@ def _by_name(args: tuple[Any, ...], kwargs: tuple[Any, ...]) -> dict[str, tuple[
     for row, text in enumerate(args):
         value = None if text is None else loads(text)
         if isinstance(value, list):
-            for place, item in enumerate(cast("list[Any]", value)):
-                if place >= MAX_ARGUMENTS:
-                    found[""][0].append(row)
-                    break
-                rows, values = found[str(place)]
+            for place, item in zip(_PLACES, cast("list[Any]", value), strict=False):
+                rows, values = found[place]
                 rows.append(row)
                 values.append(item)
+            if len(cast("list[Any]", value)) > MAX_ARGUMENTS:
+                found[""][0].append(row)
         elif isinstance(value, dict):
             return None
     for row, text in enumerate(kwargs):
         value = None if text is None else loads(text)
         if isinstance(value, dict):
             for name, item in cast("dict[str, Any]", value).items():
-                if name.isdecimal() or not name:  # which no filter can ask for
-                    continue
-                rows, values = found[name]
+                rows, values = found[name if not name.isdecimal() and name else _NEVER]
                 rows.append(row)
                 values.append(item)
+    found.pop(_NEVER, None)
     return found

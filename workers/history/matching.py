@@ -150,7 +150,14 @@ def _simple(text: str) -> Any:
     """
     if '"' in text or "\\" in text or _LONG_NUMBER.search(text):
         return MISSING
-    # Without backslashes and other quotes, each second part is what stood between quotes.
+    # Without backslashes and other quotes, all quotes are around texts: most reprs need no more than other ones.
+    inner = text[1:-1] if text[:1] == "(" and text[-1:] == ")" and "," in text else ""
+    if "(" not in (inner or text) and ")" not in (inner or text):
+        try:
+            return orjson.loads((f"[{inner.removesuffix(',')}]" if inner else text).replace("'", '"'))
+        except orjson.JSONDecodeError:
+            pass
+    # Each second part is what stood between quotes.
     parts = text.split("'")
     outside = "'".join(parts[::2])
     if outside.count("(") != outside.count(")") or ("(" in outside and "," not in outside and outside != "()"):
