@@ -67,6 +67,7 @@ def test_a_filter_is_understood(text: str, node: Node) -> None:
         ('say "hello', 4, "never closed"),
         ("(a OR b", 0, "never closed"),
         ("a)", 1, "without its ("),
+        ("task:\udcff", 5, "no text"),
         ("a OR", 4, "must follow OR"),
         ("OR a", 0, "must stand before OR"),
         ("()", 0, "nothing between"),
