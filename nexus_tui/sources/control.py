@@ -6,13 +6,13 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from config.broker_url import BrokerUrl
 from config.keys import ORDERS_HASH, WORKER_HASH
 from config.settings import settings
-from nexus_tui.models.workers import Child, Worker
+from nexus_tui.models.workers import Worker
+from nexus_tui.sources.answers import an_object, as_ours, described, obeyed, task_and_rate
 from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.errors import Invalid
@@ -74,7 +74,7 @@ class ControlSource:
             fresh = [name for name, beat in beats.items() if now - beat["timestamp"] <= SILENT_AFTER_S]
             foreign = [name for name in self._discovered(bool(fresh)) if name not in beats]
             answers = self._ask_ours(fresh) | self._ask_foreign(foreign)
-        rows = [_worker(name, beats.get(name), answers.get(name), now) for name in sorted({*beats, *foreign})]
+        rows = [described(name, beats.get(name), answers.get(name), now) for name in sorted({*beats, *foreign})]
         self._learn(rows)
         return tuple(rows)
 
@@ -92,7 +92,7 @@ class ControlSource:
             answers = self._mailbox.ask([command], None, PING_TIMEOUT_S)[0]
         held: dict[str, tuple[str, str]] = {}
         for name, answer in answers.items():
-            for run_id, told in _object(answer).items():
+            for run_id, told in an_object(answer).items():
                 if isinstance(told, list) and told and told[0] in ("active", "reserved", "scheduled"):
                     held[run_id] = (str(cast("list[Any]", told)[0]), name)
         return held
@@ -130,7 +130,7 @@ class ControlSource:
         with reaching(self.url):
             told = self._mailbox.ask([command], list(workers), PING_TIMEOUT_S)[0]
         return {
-            name: dict(map(_task_and_rate, cast("list[object]", answer)))
+            name: dict(map(task_and_rate, cast("list[object]", answer)))
             for name, answer in told.items()
             if isinstance(answer, list)
         }
@@ -151,11 +151,11 @@ class ControlSource:
 
         def told(name: str, answer: object) -> None:
             if heard is not None:
-                heard(name, *_obeyed(answer))
+                heard(name, *obeyed(answer))
 
         with reaching(self.url):
             answers = self._mailbox.ask([command], list(workers), ORDER_TIMEOUT_S, told)[0]
-        return {name: _obeyed(answer) for name, answer in answers.items()}
+        return {name: obeyed(answer) for name, answer in answers.items()}
 
     def tell(self, command: Command, workers: Sequence[str]) -> None:
         """Order known workers to do something that they can't answer any more: to shut down."""
@@ -178,7 +178,7 @@ class ControlSource:
         found: dict[str, dict[str, Any]] = {}
         for name, text in sorted(raw.items()):
             try:
-                found[name.decode("utf-8", "replace")] = _object(json.loads(text))
+                found[name.decode("utf-8", "replace")] = an_object(json.loads(text))
             except (ValueError, RecursionError):
                 continue
         return found
@@ -200,7 +200,7 @@ class ControlSource:
         command = Command("enable_events" if send else "disable_events", {})
         with reaching(self.url):
             answers = self._mailbox.ask([command], list(workers) or None, PING_TIMEOUT_S)[0]
-        return {name: "already" not in str(_object(answer).get("ok", "already")) for name, answer in answers.items()}
+        return {name: "already" not in str(an_object(answer).get("ok", "already")) for name, answer in answers.items()}
 
     def result_state(self, run_id: str) -> str | None:
         """Read a run's state from the result backend; None when it has none or there is no backend to ask."""
@@ -226,7 +226,7 @@ class ControlSource:
         beats: dict[str, dict[str, Any]] = {}
         for name, text in raw.items():
             try:
-                beat = _object(json.loads(text))
+                beat = an_object(json.loads(text))
             except (ValueError, RecursionError):
                 continue
             stamp = beat.get("timestamp")
@@ -256,14 +256,14 @@ class ControlSource:
         if not names:
             return {}
         answers = self._mailbox.ask([Command("nexus_stats", {})], names, ANSWER_TIMEOUT_S)[0]
-        return {name: _object(answer) for name, answer in answers.items() if "pid" in _object(answer)}
+        return {name: an_object(answer) for name, answer in answers.items() if "pid" in an_object(answer)}
 
     def _ask_foreign(self, names: list[str]) -> dict[str, dict[str, Any]]:
         if not names:
             return {}
         stats, active, reserved, queues = self._mailbox.ask(_STOCK, names, ANSWER_TIMEOUT_S)
         return {
-            name: _as_ours(_object(told), active.get(name), reserved.get(name), queues.get(name))
+            name: as_ours(an_object(told), active.get(name), reserved.get(name), queues.get(name))
             for name, told in stats.items()
         }
 
@@ -275,116 +275,3 @@ class ControlSource:
                     consumers.setdefault(queue, []).append(row.name)
         with self._lock:
             self._consumers = {queue: tuple(names) for queue, names in consumers.items()}
-
-
-def _as_ours(stats: Mapping[str, Any], active: Any, reserved: Any, queues: Any) -> dict[str, Any]:
-    """Bring the answers of Celery's own commands into the shape of ``nexus_stats``; what they lack is left out."""
-    pool = _object(stats.get("pool"))
-    totals = _object(stats.get("total")).values()
-    running = _rows(active)
-    children = [
-        {"pid": row.get("worker_pid"), "run_id": row.get("id"), "task": row.get("name"), "ran_s": _since(row)}
-        for row in running or ()
-    ]
-    return {
-        "pid": stats.get("pid"),
-        "uptime_s": stats.get("uptime"),
-        "pool": str(pool.get("implementation", "")).rpartition(".")[2].partition(":")[0] or None,
-        "concurrency": pool.get("max-concurrency"),
-        "active": None if running is None else len(running),
-        "reserved": None if (held := _rows(reserved)) is None else len(held),
-        "queues": [row.get("name") for row in _rows(queues) or ()],
-        "processed": sum(count for count in totals if isinstance(count, int)),
-        "children": [child for child in children if child["pid"]],
-    }
-
-
-def _obeyed(answer: object) -> tuple[bool, str]:
-    told = _object(answer)
-    if "ok" in told:
-        return True, str(told["ok"])
-    return False, str(told.get("error", answer))
-
-
-def _task_and_rate(told: object) -> tuple[str, str]:
-    """Read ``name`` or ``name [rate_limit=10/m]``."""
-    name, _, rate = str(told).partition(" [rate_limit=")
-    return name, rate.removesuffix("]")
-
-
-def _worker(name: str, beat: Mapping[str, Any] | None, told: Mapping[str, Any] | None, now: float) -> Worker:
-    heartbeat = datetime.fromtimestamp(beat["timestamp"], UTC) if beat else None
-    if told is None:
-        quiet_s = now - beat["timestamp"] if beat else None
-        reason = "does not answer" if quiet_s is None else f"does not answer; last heartbeat {quiet_s:,.0f} s ago"
-        beat = beat or {}
-        return Worker(
-            name=name,
-            verdict="silent",
-            reason=reason,
-            active=_whole(beat.get("active")),
-            processed=_whole(beat.get("processed")),
-            heartbeat_at=heartbeat,
-            pid=_whole(beat.get("pid")),
-        )
-    active, concurrency = _whole(told.get("active")), _whole(told.get("concurrency"))
-    verdict, reason = _verdict(active, concurrency, told)
-    started = told.get("started_at")
-    return Worker(
-        name=name,
-        verdict=verdict,
-        reason=reason,
-        queues=tuple(str(queue) for queue in told.get("queues") or ()),
-        pool=told.get("pool"),
-        concurrency=concurrency,
-        active=active,
-        reserved=_whole(told.get("reserved")),
-        processed=_whole(told.get("processed")),
-        cpu_percent=told.get("cpu_percent"),
-        rss_bytes=_whole(told.get("rss_bytes")),
-        heartbeat_at=heartbeat,
-        uptime_s=now - started if isinstance(started, int | float) else told.get("uptime_s"),
-        pid=_whole(told.get("pid")),
-        children=tuple(_child(row) for row in _rows(told.get("children")) or ()),
-        prefetch=_whole(told.get("prefetch")),
-        scheduled=_whole(told.get("scheduled")),
-    )
-
-
-def _verdict(active: int | None, concurrency: int | None, told: Mapping[str, Any]) -> tuple[str, str]:
-    if not told.get("queues"):
-        held = (active or 0) + (_whole(told.get("reserved")) or 0)
-        return "draining", f"takes from no queue, finishes {held}" if held else "takes from no queue and holds nothing"
-    if active:
-        return "busy", f"runs {active} of {concurrency or '?'}"
-    return "healthy", "answers and has nothing to do"
-
-
-def _child(row: Mapping[str, Any]) -> Child:
-    return Child(
-        pid=int(row["pid"]),
-        cpu_percent=row.get("cpu_percent"),
-        rss_bytes=_whole(row.get("rss_bytes")),
-        run_id=row.get("run_id"),
-        task=row.get("task"),
-        ran_s=row.get("ran_s"),
-    )
-
-
-def _since(row: Mapping[str, Any]) -> float | None:
-    started = row.get("time_start")
-    return max(0.0, time.time() - started) if isinstance(started, int | float) else None
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _rows(value: Any) -> list[dict[str, Any]] | None:
-    if not isinstance(value, list):
-        return None
-    return [cast("dict[str, Any]", row) for row in cast("list[Any]", value) if isinstance(row, dict)]
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
