@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ import redis
 from benchmarks.events import fill_stream, server
 from benchmarks.report import Figure, at_least, at_most, run
 from config.queues import QUEUES
+from tests.terminal import Terminal
 from workers.history.queries import History
 from workers.history.recorder import Recorder
 from workers.history.schema import VERSION
@@ -205,9 +207,25 @@ def record(path: Path, socket: str, expected: int) -> float:
 
 
 def _recorder_memory(path: Path) -> float:
-    with server() as (client, socket):
+    with server() as (client, socket), tempfile.TemporaryDirectory(prefix="nexus-bench-") as folder:
+        copy = shutil.copy(path, folder)
         expected = fill_stream(client, 20_000, time.time() - 40)
-        return float(json.loads(_child("--record", str(path), str(socket), str(expected))))
+        return float(json.loads(_child("--record", str(copy), str(socket), str(expected))))
+
+
+def _dashboard_memory(path: Path) -> float:
+    """Return the memory of a dashboard in MB, after its Tasks view was asked for what is rare."""
+    with server() as (_, socket), tempfile.TemporaryDirectory(prefix="nexus-bench-") as home:
+        (Path(home) / "history.db").symlink_to(path)
+        environment = {**os.environ, "NEXUS_HOME": home, "NEXUS_REDIS_URL": f"unix://{socket}", "LANG": "C.UTF-8"}
+        with Terminal([str(Path(sys.executable).parent / "nexus-tui")], environment) as terminal:
+            terminal.seconds_until("email_queue")
+            for keys in ("3", *(f"/{text}\r" for text in ("54321", "args.user_id=42", "error:nothing", "id:*abcd"))):
+                terminal.press(keys)
+                terminal.read(4.0)
+                terminal.press("\x1b")
+                terminal.read(1.0)
+            return psutil.Process(terminal.process.pid).memory_info().rss / 1e6
 
 
 def _child(*arguments: str) -> str:
@@ -241,6 +259,7 @@ def measure() -> Sequence[Figure]:
         at_most("first_page_with_a_budget_p95", [_p95(hasty)], GOAL_S, unit="s"),
         at_least("first_pages_that_are_whole_within_it", [answered], ANSWERED, unit="share"),
         at_most("reader_memory", [answer["rss"] / 1e6], MEMORY_MB, unit="MB"),
+        at_most("dashboard_memory", [_dashboard_memory(path)], MEMORY_MB, unit="MB"),
         at_most("recorder_memory", [_recorder_memory(path)], MEMORY_MB, unit="MB"),
         at_most("bytes_a_run", [path.stat().st_size / RUNS_IN_FILE], 1_000, unit="bytes"),
     ]

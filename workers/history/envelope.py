@@ -16,7 +16,7 @@ from typing import Any, cast
 import orjson
 
 from workers.history.errors import BadEvent
-from workers.history.record import Event
+from workers.history.fields import Event
 from workers.masking import mask_text
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024

@@ -19,6 +19,7 @@ from workers.history.record import STATES
 from workers.history.schema import COUNTERS
 from workers.history.spans import Keys, Span
 from workers.history.sql import KEYED, NAMED, Names, compile_filter
+from workers.history.values import may_match
 
 MAX_KEYED = 5_000
 """Rows that an index may name for one term; with more the term is looked up in the blocks."""
@@ -224,6 +225,8 @@ class Judge:
 
     def _named(self, node: Text, kind: str) -> Mask:
         table = self._evaluation.names_matching(node, kind)
+        if not table.any():
+            return np.zeros(self._span.count, np.bool_)
         return table.take(self._span.column(_NAMED_PARTS[kind]), mode="clip")
 
     def _keyed(self, node: Text, wanted: Mask) -> Verdicts:
@@ -282,8 +285,9 @@ class Judge:
         if not needle.isascii() or not needle.isprintable() or _SEPARATE & set(needle):
             return found  # as it is stored, it may be spelt otherwise
         for block, rows in self._span.rows_by_block():
-            _, numbers, shared = self._span.named_values(block) or (False, [], [])
-            for number in sorted(numbers, key=lambda number: number not in shared):
+            named = self._span.named_values(block)
+            shared = named.shared if named else []
+            for number in sorted(named.numbers if named else [], key=lambda number: number not in shared):
                 lacking = np.count_nonzero(wanted[rows] & ~found[rows])
                 if lacking * (_IN_MANY if number in shared else 2) < block.count:
                     break
@@ -316,11 +320,12 @@ class Judge:
         named = self._span.named_values(block)
         if named is None:
             return None
-        are_all, numbers, _ = named
-        if number is not None and number in numbers:
-            return self._span.values(block, number).matching(node, rest, wanted)
         none = np.zeros(block.count, np.bool_)
-        return (none, none) if are_all else None
+        if number is not None and number in named.numbers:
+            if not may_match(named.limits[str(number)], node, rest):
+                return none, none
+            return self._span.values(block, number).matching(node, rest, wanted)
+        return (none, none) if named.are_all else None
 
     def _may_have_argument(self, node: Argument, wanted: Mask) -> Mask:
         needles = argument_needles(node) if node.operator == "=" else []

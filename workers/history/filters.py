@@ -45,6 +45,9 @@ _OPERATORS = (">=", "<=", ">", "<", "=")
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d|w|)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d{1,9}")
+_HALF = re.compile("[\ud800-\udfff]")
+"""What bytes become that are no UTF-8, on a command line."""
+
 _ARGUMENT = re.compile(r"args\.([^\s=<>!:\"()]+)(!=|>=|<=|=|>|<|:)")
 _FIELD = re.compile(r"([A-Za-z_]+):")
 
@@ -116,6 +119,8 @@ def parse(text: str) -> Node:
         raise FilterError(f"a filter has at most {MAX_LENGTH} characters", MAX_LENGTH, len(text) - MAX_LENGTH)
     if "\0" in text:
         raise FilterError("a NUL character can't be looked for", text.index("\0"))
+    if (half := _HALF.search(text)) is not None:
+        raise FilterError("what is no text can't be looked for", half.start())
     return _Parser(text).filter()
 
 

@@ -75,6 +75,7 @@ class Ids:
         which, self.uuids, texts = unpack(data)
         self._texts: list[str] = orjson.loads(texts) if texts else []
         self.are_uuids = not texts
+        self._have_all = not which
         self.rows = decode_rows(which, count)
 
     def of_row(self, row: int) -> str:
@@ -95,7 +96,7 @@ class Ids:
         """Return the wanted rows whose id contains a text in lower case."""
         if self.are_uuids and not _OF_UUID.fullmatch(needle):
             return self.rows[:0]
-        places = np.flatnonzero(wanted[self.rows])
+        places = np.flatnonzero(wanted if self._have_all else wanted[self.rows])
         if self.are_uuids and len(places) > FEW_ROWS:
             may = np.zeros(len(self.rows), np.bool_)
             may[_places_with(needle.replace("-", ""), self.uuids)] = True
@@ -108,7 +109,7 @@ class Ids:
             values = tuple(value for value in values if may_be_of_uuid(value))
         if not values:
             return self.rows[:0]
-        places = np.flatnonzero(wanted[self.rows])
+        places = np.flatnonzero(wanted if self._have_all else wanted[self.rows])
         if self.are_uuids and len(places) > FEW_ROWS:
             may = np.zeros(len(self.rows), np.bool_)
             for value in values:

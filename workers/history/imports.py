@@ -15,7 +15,8 @@ from typing import Any, cast
 import orjson
 import redis
 
-from workers.history.record import STATES, Event
+from workers.history.fields import Event
+from workers.history.record import STATES
 from workers.history.recorder import hold_lock
 from workers.history.results import RESULT_KEY
 from workers.history.store import Store

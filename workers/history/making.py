@@ -18,7 +18,7 @@ from workers.history.ids import encode_ids
 from workers.history.matching import loads, lower
 from workers.history.parts import FIRST_FLOAT, NUMBERS, Part, encode, encode_some, pack_texts
 from workers.history.texts import encode_texts
-from workers.history.values import MAX_TEXT, values_of
+from workers.history.values import MAX_TEXT, Limits, values_of
 
 CHUNK_ROWS = 256
 CHUNK_BYTES = 48 * 1024
@@ -44,6 +44,10 @@ _LENGTHS = (*_FREE_TEXT, Part.RESULT)
 _ARGS, _KWARGS = 18, 19
 _SHARED = 4
 """Texts of results are kept once each where at least so many runs share one, on average."""
+
+_PLACES = tuple(map(str, range(MAX_ARGUMENTS)))
+_NEVER = "\0"
+"""For arguments whose names no filter can ask for."""
 
 Row = tuple[Any, ...]
 Parts = Iterator[tuple[int, int, bytes]]
@@ -135,12 +139,14 @@ def _values(args: tuple[Any, ...], kwargs: tuple[Any, ...], number_of: Callable[
     most = sorted(found.items(), key=lambda item: -len(item[1][0]))[:MAX_ARGUMENTS]
     numbers = {name: number for name, _ in most if (number := number_of(name)) is not None}
     shared: list[int] = []
+    limits: dict[str, Limits] = {}
     for name, (rows, values) in most:
         if name in numbers:
             known = values_of(rows, values, len(args))
             shared += [numbers[name]] * known.are_shared
+            limits[str(numbers[name])] = known.limits()
             yield Part.VALUES, numbers[name], known.encode()
-    yield Part.VALUES, 0, orjson.dumps([are_all and len(numbers) == len(found), list(numbers.values()), shared])
+    yield Part.VALUES, 0, orjson.dumps([are_all and len(numbers) == len(found), list(numbers.values()), shared, limits])
 
 
 def _by_name(args: tuple[Any, ...], kwargs: tuple[Any, ...]) -> dict[str, tuple[list[int], list[Any]]] | None:
@@ -152,22 +158,20 @@ def _by_name(args: tuple[Any, ...], kwargs: tuple[Any, ...]) -> dict[str, tuple[
     for row, text in enumerate(args):
         value = None if text is None else loads(text)
         if isinstance(value, list):
-            for place, item in enumerate(cast("list[Any]", value)):
-                if place >= MAX_ARGUMENTS:
-                    found[""][0].append(row)
-                    break
-                rows, values = found[str(place)]
+            for place, item in zip(_PLACES, cast("list[Any]", value), strict=False):
+                rows, values = found[place]
                 rows.append(row)
                 values.append(item)
+            if len(cast("list[Any]", value)) > MAX_ARGUMENTS:
+                found[""][0].append(row)
         elif isinstance(value, dict):
             return None
     for row, text in enumerate(kwargs):
         value = None if text is None else loads(text)
         if isinstance(value, dict):
             for name, item in cast("dict[str, Any]", value).items():
-                if name.isdecimal() or not name:  # which no filter can ask for
-                    continue
-                rows, values = found[name]
+                rows, values = found[name if not name.isdecimal() and name else _NEVER]
                 rows.append(row)
                 values.append(item)
+    found.pop(_NEVER, None)
     return found

@@ -115,6 +115,15 @@ def _pattern(field: str, value: str) -> re.Pattern[str]:
     return re.compile(("" if field in _CONTAINS else r"\A") + re.escape(folded))
 
 
+MISSING = object()
+"""No value."""
+
+_BRACKETS = str.maketrans("()", "[]")
+_LONG_NUMBER = re.compile(r"[0-9]{16}")
+_WORDS = {"None": "null", "True": "true", "False": "false"}
+_WORD = re.compile(r"\b(?:None|True|False)\b")
+
+
 def loads(text: str | None) -> Any:
     """Decode a stored value: JSON, or the value of a repr, or the repr itself where it is none."""
     if text is None:
@@ -124,11 +133,44 @@ def loads(text: str | None) -> Any:
             return orjson.loads(text)
         except orjson.JSONDecodeError:
             return text
+    value = _simple(text[1:])
+    if value is not MISSING:
+        return value
     try:
         value = ast.literal_eval(text[1:])
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return text[1:]
     return _jsonable(value)
+
+
+def _simple(text: str) -> Any:
+    """Read a repr that is JSON but for its quotes and brackets; three times as fast as Python's own reader.
+
+    :data:`MISSING` where it isn't, or may not be.
+    """
+    if '"' in text or "\\" in text or _LONG_NUMBER.search(text):
+        return MISSING
+    # Without backslashes and other quotes, all quotes are around texts: most reprs need no more than other ones.
+    inner = text[1:-1] if text[:1] == "(" and text[-1:] == ")" and "," in text else ""
+    if "(" not in (inner or text) and ")" not in (inner or text):
+        try:
+            return orjson.loads((f"[{inner.removesuffix(',')}]" if inner else text).replace("'", '"'))
+        except orjson.JSONDecodeError:
+            pass
+    # Each second part is what stood between quotes.
+    parts = text.split("'")
+    outside = "'".join(parts[::2])
+    if outside.count("(") != outside.count(")") or ("(" in outside and "," not in outside and outside != "()"):
+        return MISSING  # cut short
+    if "{" in outside.replace("{}", "") and ":" not in outside:
+        return MISSING  # a set
+    if "N" in outside or "e" in outside:
+        outside = _WORD.sub(lambda word: _WORDS[word[0]], outside)
+    parts[::2] = outside.replace(",)", "]").translate(_BRACKETS).split("'")
+    try:
+        return orjson.loads('"'.join(parts))
+    except orjson.JSONDecodeError:
+        return MISSING
 
 
 def _jsonable(value: Any) -> Any:
@@ -137,10 +179,6 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [_jsonable(item) for item in cast("list[Any]", value)]
     return value if value is None or isinstance(value, str | int | float) else repr(value)
-
-
-MISSING = object()
-"""No value."""
 
 
 def argument_matches(args: str | None, kwargs: str | None, path: str, sign: str, wanted: str) -> bool:

@@ -17,7 +17,7 @@ from workers.history.ids import merge_ids
 from workers.history.making import Parts, signatures, slice_buckets
 from workers.history.parts import NUMBERS, Part, decode, encode, merge_some, part_id
 from workers.history.texts import merge_texts
-from workers.history.values import Values, decode_values, merge_values
+from workers.history.values import Limits, Values, decode_values, merge_values
 
 _PART = "select data from part where id = ?"
 
@@ -141,10 +141,11 @@ def _values(read: _Read, blocks: Sequence[Block]) -> Iterator[tuple[int, int, by
     # What has no part in one block may be there all the same, where that block doesn't have parts of all.
     numbers = [
         number
-        for number in dict.fromkeys(number for _, numbers, _ in named for number in numbers)
-        if all(are_all or number in numbers for are_all, numbers, _ in named)
+        for number in dict.fromkeys(number for _, numbers, *_ in named for number in numbers)
+        if all(are_all or number in numbers for are_all, numbers, *_ in named)
     ]
     shared: list[int] = []
+    limits: dict[str, Limits] = {}
     for number in numbers:
         parts: list[Values | int] = []
         for block in blocks:
@@ -152,5 +153,6 @@ def _values(read: _Read, blocks: Sequence[Block]) -> Iterator[tuple[int, int, by
             parts.append(decode_values(data, block.count) if data else block.count)
         values = merge_values(parts)
         shared += [number] * values.are_shared
+        limits[str(number)] = values.limits()
         yield Part.VALUES, number, values.encode()
-    yield Part.VALUES, 0, orjson.dumps([all(are_all for are_all, _, _ in named), numbers, shared])
+    yield Part.VALUES, 0, orjson.dumps([all(are_all for are_all, *_ in named), numbers, shared, limits])

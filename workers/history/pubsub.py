@@ -30,9 +30,9 @@ from config.redis_client import open_redis
 from workers.history.drain import BURST_S, Broken, Drain, Spool
 from workers.history.envelope import events_of
 from workers.history.errors import AlreadyRecording, BadEvent, HistoryError
+from workers.history.fields import Event
 from workers.history.queries import SILENT_WORKERS
 from workers.history.reconcile import Reconciler
-from workers.history.record import Event
 from workers.history.recorder import GC_THRESHOLD, Recorder
 from workers.history.retention import Retention
 from workers.history.schema import lock_path
@@ -60,13 +60,15 @@ LOCK_ATTEMPTS = 5
 UNREADABLE = "unreadable"
 
 
-def channel_pattern(database: int, prefix: str = "") -> str:
+def channel_patterns(database: int, prefix: str = "") -> tuple[str, ...]:
     """Name the channels on which an application's events are published, as ``PSUBSCRIBE`` takes it.
 
     See ``Channel._get_publish_topic`` in ``kombu/transport/redis.py``: prefix, ``/database.``, exchange, ``/`` and
-    the routing key, which is left out with ``fanout_patterns=False``.
+    the routing key, which is left out with ``fanout_patterns=False``. With ``fanout_prefix=False`` the database is
+    not named: events of all databases of the server are on the same channels.
     """
-    return re.sub(r"([\[\]*?^\\])", r"\\\1", prefix) + f"/{database}.{EVENT_EXCHANGE}*"
+    beginning = re.sub(r"([\[\]*?^\\])", r"\\\1", prefix)
+    return f"{beginning}/{database}.{EVENT_EXCHANGE}*", f"{beginning}{EVENT_EXCHANGE}*"
 
 
 @dataclass
@@ -135,7 +137,7 @@ class PubSubRecorder(Recorder):
         self.hearing = Hearing()
         self._reconciler = Reconciler(client, heartbeats=self.hearing.heartbeats, prefix=prefix)
         self._spool = Spool(path.parent)
-        self._drain = Drain(client, (channel_pattern(database, prefix),), self._spool)
+        self._drain = Drain(client, channel_patterns(database, prefix), self._spool)
         self._reader = hiredis.Reader()
         self._pending: list[Event | None] = []
         self._unreadable = ""

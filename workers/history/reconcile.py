@@ -19,7 +19,8 @@ import redis
 
 from config.keys import WORKER_HASH
 from config.queues import BY_NAME
-from workers.history.record import STATES, Event
+from workers.history.fields import Event
+from workers.history.record import STATES
 from workers.history.results import RESULT_KEY
 from workers.history.store import Store
 from workers.history.whereabouts import Whereabouts, locate

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, cast
-
-import orjson
 
 from workers.history.errors import BadEvent
 from workers.history.failure import fingerprint, parse_failure
+from workers.history.fields import (
+    LATEST,
+    MAX_NAME,
+    Event,
+    count_of,
+    event_time,
+    iso_time,
+    name_of,
+    optional_time,
+    priority_of,
+    stored,
+)
 
 STATES = ("PENDING", "RECEIVED", "STARTED", "RETRY", "REJECTED", "SUCCESS", "FAILURE", "REVOKED")
 """Celery's states (REJECTED: handed back unacknowledged), by their number in the file."""
@@ -23,15 +32,7 @@ FINAL = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
 _RANK = {"PENDING": 0, "RECEIVED": 1, "STARTED": 2, "RETRY": 3, "REJECTED": 3, "REVOKED": 4, "FAILURE": 4, "SUCCESS": 5}
 
 MAX_LIFE = 100
-MAX_NAME = 255
-MAX_COUNT = 1_000_000
-MAX_PRIORITY = 255
-"""Of foreign applications; ours go to 9."""
 _COUNTED_AS = {"retried": "RETRY", "rejected": "REJECTED"}
-_EARLIEST, _LATEST = 1_000_000_000.0, 4_102_444_800.0
-"""Times outside 2001 … 2100 are no times."""
-
-Event = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -137,29 +138,15 @@ class RunRecord:
             self.ran_s = max(0.0, self.finished_at - self.started_at)
 
 
-def event_time(event: Event) -> float:
-    """Return the time of an event.
-
-    Raises:
-        BadEvent: It has none.
-    """
-    at = event.get("timestamp")
-    if type(at) is float and _EARLIEST < at < _LATEST:
-        return at
-    if isinstance(at, bool) or not isinstance(at, int | float) or not _EARLIEST < at < _LATEST:
-        raise BadEvent(f"no time: {str(at)[:40]!r}")
-    return float(at)
-
-
 def _sent(run: RunRecord, event: Event, at: float) -> None:
     _identify(run, event)
-    retries = _count(event.get("retries"))
+    retries = count_of(event.get("retries"))
     if not retries and (run.sent_at is None or at < run.sent_at):
         run.sent_at = at
-        run.eta_at = _iso_time(event.get("eta"))
+        run.eta_at = iso_time(event.get("eta"))
     run.retries = max(run.retries, retries)
-    run.queue = _name(event.get("queue")) or run.queue
-    run.priority = _priority(event.get("priority"), run.priority)
+    run.queue = name_of(event.get("queue")) or run.queue
+    run.priority = priority_of(event.get("priority"), run.priority)
     _take_arguments(run, event)
     if not run.state_at:
         run.enter("PENDING", at)
@@ -169,17 +156,17 @@ def _sent(run: RunRecord, event: Event, at: float) -> None:
 
 def _received(run: RunRecord, event: Event, at: float) -> None:
     _identify(run, event)
-    run.retries = max(run.retries, _count(event.get("retries")))
+    run.retries = max(run.retries, count_of(event.get("retries")))
     if run.received_at is None or at >= run.received_at:
         # It may have been moved since it was sent.
-        run.queue = _name(event.get("queue")) or run.queue
-        run.priority = _priority(event.get("priority"), run.priority)
+        run.queue = name_of(event.get("queue")) or run.queue
+        run.priority = priority_of(event.get("priority"), run.priority)
     if run.sent_at is None:
-        run.sent_at = _optional_time(event.get("sent_at"))
-        run.eta_at = _iso_time(event.get("eta"))
+        run.sent_at = optional_time(event.get("sent_at"))
+        run.eta_at = iso_time(event.get("eta"))
     if run.received_at is None or at >= run.received_at:
         run.received_at = at
-        run.worker = _name(event.get("hostname")) or run.worker
+        run.worker = name_of(event.get("hostname")) or run.worker
     if not run.has_arguments:
         _take_arguments(run, event)
     run.enter("RECEIVED", at)
@@ -187,8 +174,8 @@ def _received(run: RunRecord, event: Event, at: float) -> None:
 
 def _moved(run: RunRecord, event: Event, at: float) -> None:
     if run.state not in FINAL:
-        run.queue = _name(event.get("queue")) or run.queue
-        run.priority = _priority(event.get("priority"), run.priority)
+        run.queue = name_of(event.get("queue")) or run.queue
+        run.priority = priority_of(event.get("priority"), run.priority)
 
 
 def _requeued(run: RunRecord, event: Event, at: float) -> None:
@@ -201,16 +188,16 @@ def _started(run: RunRecord, event: Event, at: float) -> None:
     runs_again = run.state == "SUCCESS" and at > run.state_at
     if not runs_again and (run.started_at is None or at >= run.started_at):
         run.started_at = at
-        run.worker = _name(event.get("hostname")) or run.worker
+        run.worker = name_of(event.get("hostname")) or run.worker
     run.enter("STARTED", at)
 
 
 def _succeeded(run: RunRecord, event: Event, at: float) -> None:
     if not run.enter("SUCCESS", at):
         return
-    run.worker = _name(event.get("hostname")) or run.worker
+    run.worker = name_of(event.get("hostname")) or run.worker
     runtime = event.get("runtime")
-    run.ran_s = float(runtime) if isinstance(runtime, int | float) and 0 <= runtime < _LATEST else None
+    run.ran_s = float(runtime) if isinstance(runtime, int | float) and 0 <= runtime < LATEST else None
     run.error_group = None
     run.ending = (stored(event.get("result"), event.get("result_json")), None, None, None)
     run.done.append(("SUCCESS", at))
@@ -219,7 +206,7 @@ def _succeeded(run: RunRecord, event: Event, at: float) -> None:
 def _failed(run: RunRecord, event: Event, at: float) -> None:
     if not run.enter("FAILURE", at):
         return
-    run.worker = _name(event.get("hostname")) or run.worker
+    run.worker = name_of(event.get("hostname")) or run.worker
     run.ran_s = None
     _take_failure(run, event)
     run.done.append(("FAILURE", at))
@@ -236,7 +223,7 @@ def _retried(run: RunRecord, event: Event, at: float) -> None:
 def _revoked(run: RunRecord, event: Event, at: float) -> None:
     if run.enter("REVOKED", at):
         run.ran_s = None
-        run.worker = _name(event.get("hostname")) or run.worker
+        run.worker = name_of(event.get("hostname")) or run.worker
         run.done.append(("REVOKED", at))
 
 
@@ -297,12 +284,12 @@ _EVENTS: dict[str, tuple[Callable[[RunRecord, Event, float], Any], str, Callable
 
 
 def _identify(run: RunRecord, event: Event) -> None:
-    run.task = run.task or _name(event.get("name"))
+    run.task = run.task or name_of(event.get("name"))
     root_id = event.get("root_id")
     if root_id != run.id:
-        run.root_id = run.root_id or _name(root_id)
-    run.parent_id = run.parent_id or _name(event.get("parent_id"))
-    run.group_id = run.group_id or _name(event.get("group"))
+        run.root_id = run.root_id or name_of(root_id)
+    run.parent_id = run.parent_id or name_of(event.get("parent_id"))
+    run.group_id = run.group_id or name_of(event.get("group"))
 
 
 def _take_arguments(run: RunRecord, event: Event) -> None:
@@ -315,42 +302,3 @@ def _take_failure(run: RunRecord, event: Event) -> None:
     failure = parse_failure(str(event.get("exception") or ""), str(event.get("traceback") or ""))
     run.error_group = fingerprint(failure)
     run.ending = (None, failure.error, failure.traceback, failure.place)
-
-
-def stored(value: Any, json_text: str | None = None) -> str | None:
-    """Write a value as the file holds it: JSON, or a repr after ``~``."""
-    if json_text is not None:
-        return json_text
-    if isinstance(value, str):
-        return f"~{value}"
-    return None if value is None else dumps(value)
-
-
-def dumps(value: Any) -> str:
-    """Encode a JSON value as text."""
-    return orjson.dumps(value).decode()
-
-
-def _name(value: Any) -> str | None:
-    return value[:MAX_NAME] if isinstance(value, str) and value else None
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and 0 < value < MAX_COUNT else 0
-
-
-def _priority(value: Any, known: int | None) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_PRIORITY else known
-
-
-def _optional_time(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and _EARLIEST < value < _LATEST else None
-
-
-def _iso_time(value: Any) -> float | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        return _optional_time(datetime.fromisoformat(value).timestamp())
-    except (ValueError, OverflowError):
-        return None

@@ -30,8 +30,8 @@ from config.redis_client import open_redis
 from config.settings import settings
 from workers.history import results
 from workers.history.errors import AlreadyRecording, HistoryError
+from workers.history.fields import Event
 from workers.history.reconcile import Reconciler
-from workers.history.record import Event
 from workers.history.retention import Retention
 from workers.history.schema import lock_path, set_aside
 from workers.history.store import Store
@@ -78,7 +78,7 @@ class Recorder:
         self._store: Store | None = None
         self._stopping = threading.Event()
         self._count = BATCH // 10
-        self._is_in_trouble = False
+        self._is_in_trouble = True  # what was told before it began is over with its first step
         self._reconciled_at = 0.0
 
     def stop(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import orjson
 import redis
 
-from workers.history.record import Event
+from workers.history.fields import Event
 from workers.masking import mask
 
 RESULT_KEY = "celery-task-meta-"

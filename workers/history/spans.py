@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -18,7 +18,7 @@ from workers.history.making import slice_buckets
 from workers.history.merging import Block
 from workers.history.parts import Mask, Part, Rows, decode, decode_some, part_id, unpack_texts
 from workers.history.texts import Texts, decode_texts
-from workers.history.values import Values, decode_values
+from workers.history.values import Limits, Values, decode_values
 
 Keys = NDArray[np.int64]
 
@@ -29,6 +29,22 @@ def load_stale(connection: sqlite3.Connection, low: int, before: int) -> Keys:
     """Return the keys, in order, of rows that differ from their blocks or are in none."""
     sql = "select key from stale where key >= ? and key < ? order by key"
     return np.array([row[0] for row in connection.execute(sql, (low, before))], np.int64)
+
+
+class Named(NamedTuple):
+    """Which arguments have parts in a block.
+
+    Attributes:
+        are_all: Whether there are no others.
+        numbers: Of their names.
+        shared: Those of which many rows have the same text.
+        limits: By number as text.
+    """
+
+    are_all: bool
+    numbers: list[int]
+    shared: list[int]
+    limits: dict[str, Limits]
 
 
 class Span:
@@ -53,6 +69,7 @@ class Span:
         self._columns: dict[Part, NDArray[Any]] = {}
         self._decoded_parts: dict[tuple[int, Part], NDArray[Any]] = {}
         self._signatures: dict[tuple[int, int], bytes] = {}
+        self._named: dict[int, Named | None] = {}
         self._ids: dict[tuple[int, Part], Ids | None] = {}
 
     @property
@@ -178,13 +195,12 @@ class Span:
         """Return the errors of a block in lower case, or its results, where many runs share one."""
         return decode_texts(self._read(part_id(block.number, part)), block.count)
 
-    def named_values(self, block: Block) -> tuple[bool, list[int], list[int]] | None:
-        """Return whether a block has parts of all arguments, of which, and which of these have few different texts.
-
-        None when it has none at all.
-        """
-        data = self._read(part_id(block.number, Part.VALUES))
-        return orjson.loads(data) if data else None
+    def named_values(self, block: Block) -> Named | None:
+        """Return what parts of arguments a block has; None when it has none at all."""
+        if block.number not in self._named:
+            data = self._read(part_id(block.number, Part.VALUES))
+            self._named[block.number] = Named(*orjson.loads(data)) if data else None
+        return self._named[block.number]
 
     def values(self, block: Block, number: int) -> Values:
         """Return the values of one of :meth:`named_values`."""

@@ -17,7 +17,8 @@ from workers.history.aggregates import NO_NAME, Aggregates
 from workers.history.blocks import Blocks
 from workers.history.changes import ChangeLog
 from workers.history.errors import BadEvent
-from workers.history.record import STATES, Event, RunRecord, event_time
+from workers.history.fields import Event, event_time
+from workers.history.record import STATES, RunRecord
 from workers.history.schema import COUNTERS, connect
 
 MAX_CACHED = 10_000

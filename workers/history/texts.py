@@ -31,8 +31,11 @@ class Texts:
         """Return the rows of a block whose text is such a one."""
         found = np.zeros(count, np.bool_)
         table = np.fromiter(map(holds, self.different), np.bool_, len(self.different))
-        if table.any():
-            found[self.rows[table[self.codes]]] = True
+        if not table.any():
+            return found
+        if len(self.rows) == count:
+            return table[self.codes]
+        found[self.rows[table[self.codes]]] = True
         return found
 
 

@@ -44,6 +44,27 @@ def _no_pair() -> _Pair:
     return _NONE, _NONE
 
 
+Limits = tuple[float | None, float | None, str | None, str | None, bool]
+"""Smallest and largest number and text, and whether there are other values."""
+
+
+def may_match(limits: Limits, node: Argument, rest: Sequence[str]) -> bool:
+    """Tell whether a value between such limits may match a term; its path goes on from the argument with ``rest``."""
+    smallest, largest, first, last, are_others = limits
+    if are_others or rest or node.operator == "!=" or is_wild(node.value):
+        return are_others or not rest
+    number = number_of(node.value)
+    return _between(smallest, largest, node.operator, number) or _between(first, last, node.operator, node.value)
+
+
+def _between(low: Any, high: Any, sign: str, wanted: Any) -> bool:
+    if low is None or wanted is None:
+        return False
+    if sign == "=":
+        return bool(low <= wanted <= high)
+    return bool(OPERATORS[sign](high if sign[0] == ">" else low, wanted))
+
+
 @dataclass(slots=True)
 class Values:
     """The values of one argument.
@@ -77,6 +98,19 @@ class Values:
             sections += [encode_rows(rows, self.count), encode(values)] if len(rows) else [b"", b""]
         return pack(
             [*sections, self.different, encode(np.diff(self.starts)), orjson.dumps(self.other), encode(self.unknown)]
+        )
+
+    def limits(self) -> Limits:
+        """Return between which values they are."""
+        numbers = [values for _, values in (self.integers, self.floats) if len(values)]
+        if not all(bool(np.isfinite(values).all()) for values in numbers):  # which JSON can't say
+            return None, None, None, None, True
+        return (
+            min((values.min().item() for values in numbers), default=None),
+            max((values.max().item() for values in numbers), default=None),
+            self[0].decode() if len(self) else None,
+            self[len(self) - 1].decode() if len(self) else None,
+            bool(len(self.others[0]) or len(self.unknown)),
         )
 
     def matching(self, node: Argument, rest: Sequence[str], wanted: Mask) -> tuple[Mask, Mask]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import json
+import signal
 import ssl
 import subprocess
 import sys
@@ -67,6 +68,16 @@ def test_out_of_memory_refuses_submits_and_loses_nothing(stack: Any) -> None:
     stack.publish("t.note", "after")
     stack.until(lambda: stack.count("done:after") == 1)
     assert worker.poll() is None
+
+
+def test_a_worker_stops_although_its_broker_is_gone(stack: Any) -> None:
+    stack.environment |= {"REMAP_SIGTERM": "SIGQUIT", "NEXUS_TEST_SOFT_SHUTDOWN_S": "1"}
+    stack.environment["NEXUS_REDIS_URL"] = f"redis://127.0.0.1:{stack.server('appendonly no')}/0"
+    broker = stack.processes[-1]
+    worker = stack.worker()
+    broker.kill()
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(25)
 
 
 def test_an_emptied_broker_is_worked_with_as_if_it_were_new(stack: Any) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.integration.history.conftest import Stack
 from workers.history import figures
 from workers.history.queries import History
+from workers.history.schema import lock_path
 from workers.history.trouble import trouble
 from workers.history.writer import StreamWriter
 
@@ -117,6 +118,18 @@ def test_a_file_that_may_not_grow_is_trouble_that_passes(broker: Stack) -> None:
     assert said.startswith("the history can't be written")
     recorder.send_signal(signal.SIGUSR1)
     broker.until(lambda: recorded_or_none(broker) == 3000, "it goes on", 60)
+    broker.until(lambda: trouble(broker.redis) is None, "the trouble is over")
+
+
+def test_a_folder_that_can_not_be_written_is_waited_for(broker: Stack) -> None:
+    in_the_way = lock_path(broker.paths.history)
+    in_the_way.mkdir()
+    add(broker, life(1))
+    broker.start_recorder()
+    said = broker.until(lambda: trouble(broker.redis), "it says what is wrong")
+    assert said.startswith("the history can't be written")
+    in_the_way.rmdir()
+    broker.until(lambda: recorded_or_none(broker) == 1, "it records")
     broker.until(lambda: trouble(broker.redis) is None, "the trouble is over")
 
 

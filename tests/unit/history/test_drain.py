@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from workers.history.drain import Broken, Overflow, Spool
-from workers.history.pubsub import Hearing, channel_pattern
+from workers.history.pubsub import Hearing, channel_patterns
 
 
 def test_chunks_leave_in_the_order_in_which_they_came_through_memory_and_file(tmp_path: Path) -> None:
@@ -43,11 +43,15 @@ def test_the_file_has_no_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("database", "prefix", "pattern"),
-    [(0, "", "/0.celeryev*"), (3, "their:", "their:/3.celeryev*"), (0, "a*[b]?\\", r"a\*\[b\]\?\\/0.celeryev*")],
+    ("database", "prefix", "patterns"),
+    [
+        (0, "", ("/0.celeryev*", "celeryev*")),
+        (3, "their:", ("their:/3.celeryev*", "their:celeryev*")),
+        (0, "a*[b]?\\", (r"a\*\[b\]\?\\/0.celeryev*", r"a\*\[b\]\?\\celeryev*")),
+    ],
 )
-def test_the_channels_of_an_application(database: int, prefix: str, pattern: str) -> None:
-    assert channel_pattern(database, prefix) == pattern
+def test_the_channels_of_an_application(database: int, prefix: str, patterns: tuple[str, ...]) -> None:
+    assert channel_patterns(database, prefix) == patterns
 
 
 def beat(processed: int, **fields: object) -> dict[str, object]:

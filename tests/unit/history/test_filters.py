@@ -1,5 +1,6 @@
 """The filter language: what is understood, what is refused and where, and that SQL and plain evaluation agree."""
 
+import ast
 import random
 import sqlite3
 import time
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from workers.history.errors import FilterError
 from workers.history.filters import All, Any_, Argument, Compare, Node, Not, State, Text, parse
-from workers.history.matching import Facts, holds
+from workers.history.matching import Facts, _jsonable, holds, loads  # pyright: ignore[reportPrivateUsage]
 from workers.history.queries import History
 from workers.history.record import STATES
 from workers.history.rows import HistoryRun
@@ -66,6 +67,7 @@ def test_a_filter_is_understood(text: str, node: Node) -> None:
         ('say "hello', 4, "never closed"),
         ("(a OR b", 0, "never closed"),
         ("a)", 1, "without its ("),
+        ("task:\udcff", 5, "no text"),
         ("a OR", 4, "must follow OR"),
         ("OR a", 0, "must stand before OR"),
         ("()", 0, "nothing between"),
@@ -372,3 +374,24 @@ def test_a_filter_finds_the_run(one_run: History, text: str) -> None:
 )
 def test_a_filter_does_not_find_the_run(one_run: History, text: str) -> None:
     assert one_run.runs(text) == []
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.lists(inner, max_size=3).map(tuple)
+            | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
+            | st.frozensets(st.integers(), max_size=2).map(set)
+        ),
+        max_leaves=6,
+    )
+)
+def test_a_repr_is_read_as_python_reads_it(value: Any) -> None:
+    text = repr(value)
+    try:
+        expected = _jsonable(ast.literal_eval(text))
+    except ValueError:
+        expected = text
+    assert repr(loads(f"~{text}")) == repr(expected)

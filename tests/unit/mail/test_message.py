@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -154,12 +154,13 @@ def test_texts_that_transport_would_change_are_encoded(text: str) -> None:
 
 
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1, max_size=60))
+@example(" ")
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 def test_any_file_name_arrives_readable(tmp_path: Path, name: str) -> None:
     if name in (".", "..") or len(name.encode()) > 250:
         return
     (tmp_path / name).write_bytes(b"x")
     (attachment,) = _made(tmp_path, attached=[name]).iter_attachments()
-    expected = "".join(char if char.isprintable() else "_" for char in name)
+    expected = "".join(char if char.isprintable() else "_" for char in name).strip() or "_"
     assert attachment.get_content() in (b"x", "x")
     assert attachment.get_filename() == expected

@@ -87,4 +87,5 @@ def _attachment(name: str, data: bytes) -> Attachment:
 
 def _plain_name(name: str) -> str:
     readable = os.fsencode(name).decode("utf-8", "replace")
-    return "".join(char if char.isprintable() else "_" for char in readable)
+    printable = "".join(char if char.isprintable() else "_" for char in readable)
+    return printable.strip() or "_"  # mail programs drop blanks at its ends
