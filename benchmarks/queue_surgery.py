@@ -108,7 +108,7 @@ def change(bench: Bench) -> list[Figure]:
         if ours is None or theirs is None:
             raise RuntimeError("a message is not where it was put")
         peer_s = _timed(lambda raw=theirs.raw: bench.client.lrem(f"{QUEUE}:5", -1, raw))  # type: ignore[misc]
-        ratios.append(_timed(lambda message=ours: source.change_priority(message, 0)) / peer_s)
+        ratios.append(_timed(lambda message=ours: source.apply(message, Reprioritise(0))) / peer_s)
     return [at_most("change priority, id known / a bare LREM of it", ratios, 1.3, peer="LREM")]
 
 
@@ -169,7 +169,7 @@ def consumers(bench: Bench) -> list[Figure]:
     changed = tried = 0
     while changed < wanted and tried < waiting:
         page = source.messages(queue, limit=1, offset=tried * 7 % 50)
-        changed += sum(source.change_priority(message, tried % 10, front=tried % 2 == 0).done for message in page)
+        changed += sum(source.apply(message, Reprioritise(tried % 10, tried % 2 == 0)).done for message in page)
         tried += 1
     meanwhile = len(taken)
     stop.set()

@@ -94,13 +94,15 @@ def surgery(delivery: str, scale: Scale) -> Seen:
 
 def _operate(broker: Any, run_id: str, way: int) -> tuple[TargetOutcome, bool]:
     """Do one of four things to a waiting run; returns what came of it, and whether the run must never start."""
+    from nexus_tui.sources.broker.edits import MoveTo, Reprioritise
+
     found = broker.find(run_id, queue=QUEUE, priority=5)
     if found is None:
         return TargetOutcome(run_id, False, "had already started"), False
     if way == 0:
-        return broker.change_priority(found, 2), False
+        return broker.apply(found, Reprioritise(2)), False
     if way == 1:
-        return broker.move(found, OTHER_QUEUE), False
+        return broker.apply(found, MoveTo(OTHER_QUEUE)), False
     if way == 2:
         return broker.delete(found, undo=broker.undoable("messages", "delete")), True
     outcome: TargetOutcome = broker.delete(found)

@@ -37,6 +37,9 @@ class BrokerSource:
         steps: Priorities that have a list of their own, ascending from 0.
         prefix: The application's ``global_keyprefix``.
         declared: Queues that the registry names.
+
+    Attributes:
+        ages: How long messages wait that carry no time; ask it there when they were sent.
     """
 
     def __init__(
@@ -228,12 +231,6 @@ class BrokerSource:
         self._check(edit)
         with reaching(self.url):
             return self._parts.surgeon.apply(message, edit, undo)
-
-    def change_priority(self, message: Message, priority: int, *, front: bool = False) -> TargetOutcome:
-        """Move a waiting message to another priority, 0 first; with ``front`` it runs next there, not last."""
-        from nexus_tui.sources.broker.edits import Reprioritise
-
-        return self.apply(message, Reprioritise(priority, front))
 
     def delete(self, message: Message, *, undo: str = "") -> TargetOutcome:
         """Remove a waiting message in one step."""

@@ -22,7 +22,8 @@ from workers.history.matching import Facts, holds
 
 CHUNK = 500
 CHUNK_BYTES = 1024 * 1024
-"""Messages read at a time, or as many as have so many bytes: a few milliseconds of the server's time."""
+"""Messages read at a time, or as many as have so many bytes: a few milliseconds of the server's time; the way to the
+middle of a million takes it 12 to 15 ms however few are read there."""
 
 FIRST_CHUNK = 100
 

@@ -15,6 +15,7 @@ import pytest
 
 from config.broker_url import BrokerUrl
 from nexus_tui.sources.broker import BrokerSource
+from nexus_tui.sources.broker.edits import Reprioritise
 from nexus_tui.sources.control import ControlSource
 from nexus_tui.sources.errors import Refused, Unreachable
 from tests.integration.broker.conftest import Stack
@@ -121,6 +122,6 @@ def test_a_broker_behind_tls_is_read_and_changed_and_a_foreign_certificate_refus
     assert source.queue("default_queue").waiting == 1
     message = source.find(run_id)
     assert message is not None
-    assert source.change_priority(message, 0).done
+    assert source.apply(message, Reprioritise(0)).done
     with pytest.raises(Unreachable, match="certificate verify failed"):
         BrokerSource(BrokerUrl.parse(address)).queues()

@@ -15,6 +15,7 @@ import pytest
 
 from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.broker.detect import detect
+from nexus_tui.sources.broker.edits import Reprioritise
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.control import ControlSource
 from tests.integration.broker.conftest import ROOT, Stack, wait_until
@@ -97,7 +98,7 @@ def test_queues_messages_and_workers_of_a_foreign_application(stack: Stack, fore
     assert (first.id, first.args) == (waiting[4], [0])
     last = source.find(waiting[-1])
     assert last
-    assert source.change_priority(last, 0, front=True).done
+    assert source.apply(last, Reprioritise(0, True)).done
     assert [message.id for message in source.messages("celery")] == [waiting[7], *waiting[4:7]]
     assert control.revoke([running], terminate=True)
     wait_until(lambda: foreign.AsyncResult(waiting[7]).state == "SUCCESS")

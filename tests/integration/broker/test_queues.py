@@ -16,6 +16,7 @@ from config.broker_url import BrokerUrl
 from nexus_tui.actions.messages import ChangePriority
 from nexus_tui.sources import Sources
 from nexus_tui.sources.broker import BrokerSource
+from nexus_tui.sources.broker.edits import Reprioritise
 from nexus_tui.sources.errors import Invalid, NotFound, Unreachable
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
 
@@ -203,7 +204,7 @@ def test_changing_the_priority_keeps_every_other_byte(stack: Stack) -> None:
     stack.redis.lpush("default_queue:5", odd)
     source = stack.broker()
     [message] = source.messages("default_queue")
-    outcome = source.change_priority(message, 0)
+    outcome = source.apply(message, Reprioritise(0))
     assert (outcome.done, outcome.message) == (True, "moved to priority 0")
     assert stack.redis.lrange("default_queue", 0, -1) == [odd.replace('"priority" : 5', '"priority" : 0').encode()]
     assert stack.redis.llen("default_queue:5") == 0
@@ -216,8 +217,8 @@ def test_a_moved_message_joins_the_back_or_runs_next(stack: Stack) -> None:
     back, front = source.find(ids[2]), source.find(ids[1])
     assert back
     assert front
-    source.change_priority(back, 2)
-    source.change_priority(front, 2, front=True)
+    source.apply(back, Reprioritise(2))
+    source.apply(front, Reprioritise(2, True))
     assert numbers(source) == [1, 10, 2, 0]
 
 
@@ -226,7 +227,7 @@ def test_a_message_that_was_taken_meanwhile_is_left_alone(stack: Stack) -> None:
     source = stack.broker()
     [message] = source.messages("default_queue")
     stack.redis.rpop("default_queue:5")
-    outcome = source.change_priority(message, 0)
+    outcome = source.apply(message, Reprioritise(0))
     assert (outcome.done, outcome.message) == (False, "had already started")
     assert source.queue("default_queue").waiting == 0
 
@@ -235,7 +236,7 @@ def test_a_priority_outside_the_range_is_refused(stack: Stack) -> None:
     stack.send(1)
     [message] = stack.broker().messages("default_queue")
     with pytest.raises(Invalid, match="priority 10"):
-        stack.broker().change_priority(message, 10)
+        stack.broker().apply(message, Reprioritise(10))
 
 
 def test_each_message_runs_once_while_priorities_change_beside_two_workers(stack: Stack) -> None:
@@ -250,7 +251,7 @@ def test_each_message_runs_once_while_priorities_change_beside_two_workers(stack
         message = source.find(run_id, queue="default_queue", priority=5)
         if message is None:
             break
-        moved += source.change_priority(message, position % 10, front=position % 2 == 0).done
+        moved += source.apply(message, Reprioritise(position % 10, position % 2 == 0)).done
     ran_meanwhile = len(stack.executions()) - len(begun)
     for thread in workers:
         thread.join()
