@@ -77,8 +77,8 @@ def test_a_pool_shrinks_down_to_one_place(stack: Stack, sources: Sources) -> Non
 
 def test_a_drained_worker_finishes_what_it_holds_and_takes_nothing_more(stack: Stack, sources: Sources) -> None:
     stack.worker(concurrency=1)
-    first = stack.send(0, 2)
-    wait_until(lambda: sources.control.whereabouts([first]))
+    first = stack.send(0, 3)
+    wait_until(lambda: worker(stack, sources).active == 1)
     [(_, done, told)] = said(sources, Drain(W))
     assert (done, told) == (True, "takes nothing more; finishes 1 running and 0 fetched")
     wait_until(lambda: worker(stack, sources).queues == ())
