@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from workers.history.filters import All, Any_, Argument, Compare, Node, Not, State, Text
+from workers.history.limits import all_contain, all_match, may_match
 from workers.history.matching import OPERATORS, is_wild, lower, text_matches
 from workers.history.merging import Block
 from workers.history.needles import argument_needles
@@ -19,7 +20,6 @@ from workers.history.record import STATES
 from workers.history.schema import COUNTERS
 from workers.history.spans import Keys, Span
 from workers.history.sql import KEYED, NAMED, Names, compile_filter
-from workers.history.values import may_match
 
 MAX_KEYED = 5_000
 """Rows that an index may name for one term; with more the term is looked up in the blocks."""
@@ -286,12 +286,17 @@ class Judge:
             return found  # as it is stored, it may be spelt otherwise
         for block, rows in self._span.rows_by_block():
             named = self._span.named_values(block)
-            shared = named.shared if named else []
-            for number in sorted(named.numbers if named else [], key=lambda number: number not in shared):
+            if named is None:
+                continue
+            shared = named.shared
+            for number in sorted(named.numbers, key=lambda number: number not in shared):
                 lacking = np.count_nonzero(wanted[rows] & ~found[rows])
                 if lacking * (_IN_MANY if number in shared else 2) < block.count:
                     break
-                found[rows][self._span.values(block, number).containing(needle)] = True
+                if all_contain(named.limits[str(number)], needle):
+                    found[rows] |= self._span.rows_with(block, number)
+                else:
+                    found[rows][self._span.values(block, number).containing(needle)] = True
         return found
 
     def _argument(self, node: Argument, wanted: Mask) -> Verdicts:
@@ -322,8 +327,11 @@ class Judge:
             return None
         none = np.zeros(block.count, np.bool_)
         if number is not None and number in named.numbers:
-            if not may_match(named.limits[str(number)], node, rest):
+            limits = named.limits[str(number)]
+            if not may_match(limits, node, rest):
                 return none, none
+            if not rest and all_match(limits, node):
+                return self._span.rows_with(block, number), none
             return self._span.values(block, number).matching(node, rest, wanted)
         return (none, none) if named.are_all else None
 
