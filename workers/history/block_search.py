@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workers.history.evaluation import Evaluation, Judge, Verdicts
+from workers.history.evaluation import Evaluation, Judge
 from workers.history.merging import load_blocks
 from workers.history.parts import Mask, Rows
 from workers.history.search import Found, Search
 from workers.history.spans import Keys, Span, load_stale
+from workers.history.verdicts import Verdicts
 
 FIRST_SPAN = 4 * 2_048
 MAX_SPAN = 64 * 2_048

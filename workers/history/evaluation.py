@@ -10,16 +10,16 @@ from typing import Any, cast
 
 import numpy as np
 
+from workers.history.argument_terms import IN_MANY, judge_argument, surely_in_arguments
 from workers.history.filters import All, Any_, Argument, Compare, Node, Not, State, Text
 from workers.history.matching import OPERATORS, is_wild, lower, text_matches
-from workers.history.merging import Block
 from workers.history.needles import argument_needles
 from workers.history.parts import Mask, Part, rows_with
 from workers.history.record import STATES
 from workers.history.schema import COUNTERS
 from workers.history.spans import Keys, Span
 from workers.history.sql import KEYED, NAMED, Names, compile_filter
-from workers.history.values import may_match
+from workers.history.verdicts import Verdicts, exactly
 
 MAX_KEYED = 5_000
 """Rows that an index may name for one term; with more the term is looked up in the blocks."""
@@ -30,19 +30,7 @@ _ID_PARTS = {"id": Part.ID, "root": Part.ROOT, "parent": Part.PARENT, "group": P
 _FEW_IDS = 3
 """A text of so many characters is in few ids."""
 
-_IN_MANY = 4
-"""Where more than one of so many rows may have a text, it pays to look which surely have it."""
-
 _IN_IDS = frozenset("0123456789abcdef-")
-_SEPARATE = frozenset("\"'\\")
-
-
-@dataclass(slots=True)
-class Verdicts:
-    """Rows that hold for certain, among the rows that may hold."""
-
-    may: Mask
-    sure: Mask
 
 
 @dataclass
@@ -149,11 +137,11 @@ class Judge:
             case State(states):
                 table = np.zeros(len(STATES), np.bool_)
                 table[[_NUMBER_OF[state] for state in states]] = True
-                return _exactly(table[self._span.column(Part.STATE)])
+                return exactly(table[self._span.column(Part.STATE)])
             case Compare():
-                return _exactly(self._comparison(node))
+                return exactly(self._comparison(node))
             case Argument():
-                return self._argument(node, wanted)
+                return judge_argument(self._span, self._evaluation.names, node, wanted)
             case Text():
                 return self._text(node, wanted)
 
@@ -214,11 +202,11 @@ class Judge:
 
     def _text(self, node: Text, wanted: Mask) -> Verdicts:
         if node.field in NAMED:
-            return _exactly(self._named(node, node.field))
+            return exactly(self._named(node, node.field))
         if node.field in KEYED:
             return self._keyed(node, wanted)
         if node.field == "error":
-            return _exactly(self._in_shared(Part.ERROR, lambda text: text_matches("error", text, node.values)))
+            return exactly(self._in_shared(Part.ERROR, lambda text: text_matches("error", text, node.values)))
         task = self._named(node, "task")
         found = self._contains(node, wanted & ~task)
         return Verdicts(found.may | task, found.sure | task)
@@ -234,14 +222,14 @@ class Judge:
         found = np.zeros(self._span.count, np.bool_)
         if keys is not None:
             found[self._span.rows_of(keys)] = True
-            return _exactly(found)
+            return exactly(found)
         if node.field not in _ID_PARTS:
             return Verdicts(wanted, found)
         for block, rows in self._span.rows_by_block():
             ids = self._span.ids(block, _ID_PARTS[node.field]) if wanted[rows].any() else None
             if ids is not None:
                 found[rows][ids.matching(node.values, wanted[rows])] = True
-        return _exactly(found)
+        return exactly(found)
 
     def _in_shared(self, part: Part, holds: Callable[[str], bool]) -> Mask:
         """Return the rows whose error or result, where it is kept apart from the other texts, is such a one."""
@@ -262,8 +250,8 @@ class Judge:
             else:
                 sure |= with_id
             sure |= self._in_shared(Part.ERROR, _matches(value)) | self._in_shared(Part.RESULT, _matches(value))
-            if not is_wild(value) and np.count_nonzero(found) * _IN_MANY > len(found):
-                sure |= self._surely_in_arguments(longest, found & ~sure)
+            if not is_wild(value) and np.count_nonzero(found) * IN_MANY > len(found):
+                sure |= surely_in_arguments(self._span, longest, found & ~sure)
             may |= found | with_id
         self._may_be_in_ids[id(node)] = in_ids
         return Verdicts(may | sure, sure)
@@ -277,63 +265,6 @@ class Judge:
                     found[rows] = wanted[rows]
                 elif (ids := self._span.ids(block, Part.ID)) is not None:
                     found[rows][ids.containing(needle, wanted[rows])] = True
-        return found
-
-    def _surely_in_arguments(self, needle: str, wanted: Mask) -> Mask:
-        """Return rows of which some argument has a text: what can be told without reading the rows' texts."""
-        found = np.zeros(self._span.count, np.bool_)
-        if not needle.isascii() or not needle.isprintable() or _SEPARATE & set(needle):
-            return found  # as it is stored, it may be spelt otherwise
-        for block, rows in self._span.rows_by_block():
-            named = self._span.named_values(block)
-            shared = named.shared if named else []
-            for number in sorted(named.numbers if named else [], key=lambda number: number not in shared):
-                lacking = np.count_nonzero(wanted[rows] & ~found[rows])
-                if lacking * (_IN_MANY if number in shared else 2) < block.count:
-                    break
-                found[rows][self._span.values(block, number).containing(needle)] = True
-        return found
-
-    def _argument(self, node: Argument, wanted: Mask) -> Verdicts:
-        first, *rest = node.path.split(".")
-        if not first or (first.isdecimal() and not first.isascii()):
-            return Verdicts(wanted, np.zeros_like(wanted))
-        if first.isdecimal():
-            first = str(int(first))
-        number = self._evaluation.names.get("argument", {}).get(first)
-        found, unknown = np.zeros_like(wanted), np.zeros_like(wanted)
-        # What looks at texts one by one has fewer to look at; numbers and order are told at once.
-        looked_for = self._may_have_argument(node, wanted) if rest or is_wild(node.value) else wanted
-        for block, rows in self._span.rows_by_block():
-            if looked_for[rows].any():
-                said = self._argument_in_block(block, number, node, rest, looked_for[rows])
-                found[rows], unknown[rows] = said if said is not None else (False, True)
-        if unknown.any():
-            unknown &= self._may_have_argument(node, unknown & wanted)
-        found &= looked_for
-        return Verdicts(found | unknown, found & ~unknown)
-
-    def _argument_in_block(
-        self, block: Block, number: int | None, node: Argument, rest: list[str], wanted: Mask
-    ) -> tuple[Mask, Mask] | None:
-        """Return where a term holds and where that can't be told; None when it can be told nowhere."""
-        named = self._span.named_values(block)
-        if named is None:
-            return None
-        none = np.zeros(block.count, np.bool_)
-        if number is not None and number in named.numbers:
-            if not may_match(named.limits[str(number)], node, rest):
-                return none, none
-            return self._span.values(block, number).matching(node, rest, wanted)
-        return (none, none) if named.are_all else None
-
-    def _may_have_argument(self, node: Argument, wanted: Mask) -> Mask:
-        needles = argument_needles(node) if node.operator == "=" else []
-        if not needles:
-            return wanted
-        found = np.zeros_like(wanted)
-        for needle in needles:
-            found |= self._span.may_contain([needle], wanted)
         return found
 
     def _argument_in_texts(self, node: Argument, unsure: Mask) -> Verdicts:
@@ -355,7 +286,7 @@ class Judge:
         may_be_in_ids = self._may_be_in_ids[id(node)][self._rows] & unsure & ~found
         if may_be_in_ids.any():
             found |= self._ids_like(node.values, may_be_in_ids)
-        return _exactly(found)
+        return exactly(found)
 
     def _like(self, value: str, pieces: list[bytes]) -> list[int]:
         offsets, texts = self._chunk_texts()
@@ -385,10 +316,6 @@ def _matches(value: str) -> Callable[[str], bool]:
 
 def _age(key: Any, now: float) -> Any:
     return now - key // COUNTERS / 1e6
-
-
-def _exactly(found: Mask) -> Verdicts:
-    return Verdicts(found, found)
 
 
 def _cost(node: Node) -> int:

@@ -96,11 +96,12 @@ class Ids:
         """Return the wanted rows whose id contains a text in lower case."""
         if self.are_uuids and not _OF_UUID.fullmatch(needle):
             return self.rows[:0]
-        places = np.flatnonzero(wanted if self._have_all else wanted[self.rows])
-        if self.are_uuids and len(places) > FEW_ROWS:
-            may = np.zeros(len(self.rows), np.bool_)
-            may[_places_with(needle.replace("-", ""), self.uuids)] = True
-            places = places[may[places]]
+        asked = wanted if self._have_all else wanted[self.rows]
+        if self.are_uuids and np.count_nonzero(asked) > FEW_ROWS:
+            places = _places_with(needle.replace("-", ""), self.uuids)
+            places = places[asked[places]]
+        else:
+            places = np.flatnonzero(asked)
         return self.rows[[place for place in places.tolist() if needle in lower(self._text(place))]]
 
     def matching(self, values: tuple[str, ...], wanted: Mask) -> Rows:
@@ -109,20 +110,24 @@ class Ids:
             values = tuple(value for value in values if may_be_of_uuid(value))
         if not values:
             return self.rows[:0]
-        places = np.flatnonzero(wanted if self._have_all else wanted[self.rows])
-        if self.are_uuids and len(places) > FEW_ROWS:
+        asked = wanted if self._have_all else wanted[self.rows]
+        if self.are_uuids and np.count_nonzero(asked) > FEW_ROWS:
             may = np.zeros(len(self.rows), np.bool_)
             for value in values:
                 may |= self._may_match(value)
-            places = places[may[places]]
+            asked = asked & may
+        places = np.flatnonzero(asked)
         return self.rows[[place for place in places.tolist() if text_matches("id", self._text(place), values)]]
 
     def _may_match(self, value: str) -> Mask:
         pieces = re.split(r"[*?]", value)
         beginning = pieces[0].replace("-", "")
         may = _begin_with(beginning, self.uuids)
+        end = pieces[-1].replace("-", "") if is_wild(value) else ""
+        if len(end) > 1:
+            may &= _end_with(end, self.uuids)
         longest = max(pieces, key=len).replace("-", "")
-        if is_wild(value) and longest and longest != beginning:
+        if is_wild(value) and longest and longest not in {beginning, end}:
             inside = np.zeros(len(self.rows), np.bool_)
             inside[_places_with(longest, self.uuids)] = True
             may &= inside
@@ -138,6 +143,17 @@ def _begin_with(digits: str, uuids: Bytes) -> Mask:
         may &= table[:, place] == byte
     if len(digits) % 2:
         may &= table[:, len(digits) // 2] >> 4 == int(digits[-1], 16)
+    return may
+
+
+def _end_with(digits: str, uuids: Bytes) -> Mask:
+    """Tell which UUIDs may end with two digits or more: whether the last whole bytes do."""
+    table = np.frombuffer(uuids, np.uint8).reshape(-1, _BYTES)
+    may = np.ones(len(table), np.bool_)
+    if len(digits) > 2 * _BYTES:
+        return ~may
+    for place, byte in enumerate(reversed(bytes.fromhex(digits[len(digits) % 2 :])), 1):
+        may &= table[:, -place] == byte
     return may
 
 

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from workers.history.grams import BUCKETS, buckets_of
 from workers.history.ids import encode_ids
+from workers.history.limits import Limits
 from workers.history.matching import loads, lower
 from workers.history.parts import FIRST_FLOAT, NUMBERS, Part, encode, encode_some, pack_texts
+from workers.history.sorting import MAX_TEXT, values_of
 from workers.history.texts import encode_texts
-from workers.history.values import MAX_TEXT, Limits, values_of
 
 CHUNK_ROWS = 256
 CHUNK_BYTES = 48 * 1024

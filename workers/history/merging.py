@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from workers.history.grams import BUCKETS
 from workers.history.ids import merge_ids
+from workers.history.limits import Limits
 from workers.history.making import Parts, signatures, slice_buckets
 from workers.history.parts import NUMBERS, Part, decode, encode, merge_some, part_id
+from workers.history.sorting import merge_values
 from workers.history.texts import merge_texts
-from workers.history.values import Limits, Values, decode_values, merge_values
+from workers.history.values import Values, decode_values
 
 _PART = "select data from part where id = ?"
 

@@ -11,7 +11,7 @@ _NAME = re.compile(r"(?!\d+\Z)[A-Za-z0-9_./@ -]+")
 _INTEGER = re.compile(r"-?[1-9][0-9]{0,14}")
 _WORD = re.compile(r"[A-Za-z_./@-][A-Za-z0-9_./@ -]*")
 _PLAIN = re.compile(r"[a-z0-9_./@ -]+")
-_EXPONENT = re.compile(r"\de\d")
+_EXPONENT = re.compile(r"\de(?:\d|\Z)")
 _WORDS_OF_JSON = ("true", "false", "null")
 _AFTER_NAMED, _AFTER_ANY = ",}.", ",}.])"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ Mask = NDArray[np.bool_]
 Bytes = bytes | memoryview
 
 _PIECES = 1 << 16
+HEAD = 1 + 4 * 255
+"""Bytes that name the lengths of what is packed together, at most."""
+
 _INTEGERS = ("u1", "u2", "u4", "i8")
 
 
@@ -91,21 +95,22 @@ def decode_rows(data: Bytes, count: int) -> Rows:
     return np.frombuffer(data, kind_of(data), offset=4).astype(np.intp)
 
 
-def pack(sections: Sequence[bytes]) -> bytes:
+def pack(sections: Sequence[Bytes]) -> bytes:
     """Join some byte strings so that :func:`unpack` finds them."""
     return struct.pack(f"<B{len(sections)}I", len(sections), *map(len, sections)) + b"".join(sections)
 
 
+def sections_of(data: bytes) -> list[slice]:
+    """Return where the byte strings are that :func:`pack` joined; its first :data:`HEAD` bytes are enough."""
+    lengths = struct.unpack_from(f"<{data[0]}I", data, 1)
+    ends = [1 + 4 * data[0], *lengths]
+    return [slice(start, end) for start, end in pairwise(accumulate(ends))]
+
+
 def unpack(data: bytes) -> list[memoryview]:
     """Return what :func:`pack` joined."""
-    lengths = struct.unpack_from(f"<{data[0]}I", data, 1)
-    at = 1 + 4 * data[0]
-    found: list[memoryview] = []
     view = memoryview(data)
-    for length in lengths:
-        found.append(view[at : at + length])
-        at += length
-    return found
+    return [view[section] for section in sections_of(data)]
 
 
 def encode_some(values: Sequence[float | None]) -> bytes:

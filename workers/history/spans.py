@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from workers.history.grams import asked_buckets
 from workers.history.ids import Ids, length_of_uuids
+from workers.history.limits import Limits
 from workers.history.making import slice_buckets
 from workers.history.merging import Block
 from workers.history.parts import Mask, Part, Rows, decode, decode_some, part_id, unpack_texts
 from workers.history.texts import Texts, decode_texts
-from workers.history.values import Limits, Values, decode_values
+from workers.history.values import Values, decode_values, rows_of_values
 
 Keys = NDArray[np.int64]
 
@@ -205,6 +206,12 @@ class Span:
     def values(self, block: Block, number: int) -> Values:
         """Return the values of one of :meth:`named_values`."""
         return decode_values(self._read_large(part_id(block.number, Part.VALUES, number)), block.count)
+
+    def rows_with(self, block: Block, number: int) -> Mask:
+        """Return which of a block's rows have a number or a text as one of :meth:`named_values`."""
+        id_ = part_id(block.number, Part.VALUES, number)
+        with self._connection.blobopen("part", "data", id_, readonly=True) as blob:
+            return rows_of_values(blob, block.count)
 
     @cached_property
     def chunks(self) -> list[tuple[int, int, int]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from workers.history.filters import All, Any_, Argument, Compare, Node, Not, State, Text
 from workers.history.matching import argument_matches, is_wild, lower, text_matches
+from workers.history.needles import argument_needles
 from workers.history.record import STATES
 from workers.history.schema import COUNTERS
 
@@ -162,14 +163,17 @@ def _glob(value: str) -> str:
 
 def _argument_sql(node: Argument, parameters: list[Any]) -> str:
     source = _ARGS if node.path.split(".")[0].isdecimal() else _KWARGS
-    parts: list[str] = []
+    likely = "1"
     if node.operator == "=" and node.value not in _WORDS_OF_JSON and _LITERAL.fullmatch(node.value):
         # What compares equal is in the stored text as it is written here: a cheap look before the exact one.
-        parts.append(f"instr({source}, ?)")
+        likely = f"instr({source}, ?)"
         parameters.append(node.value)
-    parts.append(f"nexus_argument({_ARGS}, {_KWARGS}, ?, ?, ?)")
+    elif node.operator == "=" and is_wild(node.value) and (needles := argument_needles(node)):
+        likely = " or ".join([f"instr(lower({source}), ?)"] * len(needles))
+        parameters += [needle.decode() for needle in needles]
     parameters += [node.path, node.operator, node.value]
-    return f"coalesce({' and '.join(parts)}, 0)"
+    # Of what "and" joins inside of a function, SQLite would evaluate both.
+    return f"coalesce(case when {likely} then nexus_argument({_ARGS}, {_KWARGS}, ?, ?, ?) end, 0)"
 
 
 def _key_near(at: float, sign: str) -> str:
