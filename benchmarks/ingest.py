@@ -1,7 +1,8 @@
 """What recording costs, beside Flower's and Celery's event state: ``python -m benchmarks.ingest [--json]``.
 
 Each side runs in a process of its own, in turn, on the same events: ours reads our stream into SQLite with all
-indexes and aggregates; the peers receive Celery's pub/sub events into memory.
+indexes and aggregates; the peers receive Celery's pub/sub events into memory. ``--steps`` prints instead what the
+recorder's time goes to.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,9 @@ from benchmarks.events import fill_stream, publish, server
 from benchmarks.report import Figure, at_most, run
 from config.keys import EVENT_STREAM
 from nexus_tui.sources.history import HistorySource
+from workers.history.aggregates import Aggregates
 from workers.history.recorder import GC_THRESHOLD, Recorder
+from workers.history.store import Store
 from workers.history.writer import StreamWriter
 
 TASKS = 50_000
@@ -43,6 +47,42 @@ def consume_ours(socket: str, expected: int) -> dict[str, float]:
             events += recorder.step()
         cpu_s = time.process_time() - started
     return {"cpu_s": cpu_s, "events": events, "rss": psutil.Process().memory_info().rss}
+
+
+def steps_of(socket: str, expected: int) -> dict[str, float]:
+    """Record what is in the stream; returns the microseconds of CPU an event of each step."""
+    spent: defaultdict[str, float] = defaultdict(float)
+
+    def timed(step: str, owner: Any, name: str) -> None:
+        plain = getattr(owner, name)
+
+        def wrapper(*args: Any, **options: Any) -> Any:
+            started = time.process_time()
+            try:
+                return plain(*args, **options)
+            finally:
+                spent[step] += time.process_time() - started
+
+        setattr(owner, name, wrapper)
+
+    timed("reading the stream", Recorder, "_read")
+    timed("finding the run and applying the event", Store, "_merge")
+    timed("writing rows", Store, "_write_runs")
+    timed("writing aggregates", Aggregates, "write")
+    timed("making and joining blocks", Store, "tidy")
+    total = consume_ours(socket, expected)
+    spent["decoding, cursor, commit, upkeep"] = total["cpu_s"] - sum(spent.values())
+    return {step: seconds / total["events"] * 1e6 for step, seconds in spent.items()}
+
+
+def run_steps(tasks: int) -> None:
+    """Print what the recorder's time goes to."""
+    with server() as (client, socket):
+        count = fill_stream(client, tasks, time.time() - tasks / 500)
+        steps = _result(_child("--consume", "steps", str(socket), str(count)))
+    for step, microseconds in sorted(steps.items(), key=lambda row: -row[1]):
+        print(f"{microseconds:6.1f} µs  {step}")
+    print(f"{sum(steps.values()):6.1f} µs  together, of {count:,} events")
 
 
 def consume_peer(socket: str, peer: str) -> dict[str, float]:
@@ -172,6 +212,10 @@ def main() -> None:
     match sys.argv[1:]:
         case ["--consume", "ours", socket, expected]:
             print(json.dumps(consume_ours(socket, int(expected))))
+        case ["--consume", "steps", socket, expected]:
+            print(json.dumps(steps_of(socket, int(expected))))
+        case ["--steps"]:
+            run_steps(TASKS)
         case ["--consume", peer, socket, _]:
             print(json.dumps(consume_peer(socket, peer)))
         case ["--record", socket, path]:

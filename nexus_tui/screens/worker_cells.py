@@ -58,23 +58,6 @@ def verdict_cell(worker: Worker) -> Line:
     return ((f"{sign} {safe_text(worker.verdict, 20)}", look),)
 
 
-def worker_cells(worker: Worker) -> Cells:
-    """Draw a worker of the Workers view."""
-    return (
-        text(worker.name, _worker_colour(worker)),
-        verdict_cell(worker),
-        ((_busy(worker), "plain"),),
-        ((_cpu(worker.cpu_percent), "plain"),),
-        ((size(worker.rss_bytes), "plain"),),
-        ((age(worker.uptime_s), "dim"),),
-        ((number(worker.reserved), "dim"),),
-        ((number(worker.processed), "plain"),),
-        text(worker.reason, "dim"),
-        text(worker.program or "by hand", "plain" if worker.program else "dim"),
-        known(worker.pool, "dim"),
-    )
-
-
 def pulse_worker_cells(worker: Worker) -> Cells:
     """Draw a worker of Pulse."""
     return (
@@ -84,6 +67,18 @@ def pulse_worker_cells(worker: Worker) -> Cells:
         ((_cpu(worker.cpu_percent), "plain"),),
         ((size(worker.rss_bytes), "plain"),),
         ((age(worker.uptime_s), "dim"),),
+    )
+
+
+def worker_cells(worker: Worker) -> Cells:
+    """Draw a worker of the Workers view."""
+    return (
+        *pulse_worker_cells(worker),
+        ((number(worker.reserved), "dim"),),
+        ((number(worker.processed), "plain"),),
+        text(worker.reason, "dim"),
+        text(worker.program or "by hand", "plain" if worker.program else "dim"),
+        known(worker.pool, "dim"),
     )
 
 

@@ -29,7 +29,8 @@ def test_control_messages_that_are_malformed_are_dropped_and_the_worker_still_an
         stack.client.publish("/0.celery.pidbox", raw)
         stack.client.publish("/0.celery.pidbox/", raw)
     for ours in (True, False):
-        answers = stack.app(ours=ours).control.inspect(timeout=2).ping()
+        inspect = stack.app(ours=ours).control.inspect(timeout=2)
+        answers = stack.until(inspect.ping)  # one question may be over before a busy worker is through with the rubbish
         assert answers == {"w@test": {"ok": "pong"}}
     assert worker.poll() is None
     assert stack.log("w").count(" ready.") == 1
