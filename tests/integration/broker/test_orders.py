@@ -88,7 +88,7 @@ def test_a_drained_worker_finishes_what_it_holds_and_takes_nothing_more(stack: S
     assert stack.redis.llen("default_queue:5") == 1
     assert said(sources, CancelConsumer(W, "default_queue"))[0][1]
     assert said(sources, AddConsumer(W, "default_queue"))[0][1]
-    wait_until(lambda: stack.executions() == {0: 1, 1: 1})
+    wait_until(lambda: worker(stack, sources).queues == ("default_queue",))
 
 
 def test_a_pool_is_restarted_and_a_worker_is_shut_down(stack: Stack, sources: Sources) -> None:
