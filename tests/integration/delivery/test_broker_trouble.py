@@ -9,11 +9,13 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import redis
 from celery import Celery
+from celery.states import READY_STATES
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -68,6 +70,30 @@ def test_out_of_memory_refuses_submits_and_loses_nothing(stack: Any) -> None:
     stack.publish("t.note", "after")
     stack.until(lambda: stack.count("done:after") == 1)
     assert worker.poll() is None
+
+
+def test_a_run_that_ends_while_the_broker_is_gone_has_succeeded(stack: Any) -> None:
+    stack.environment["NEXUS_REDIS_URL"] = f"redis://127.0.0.1:{stack.server('appendonly yes', 'appendfsync always')}/0"
+    broker = stack.processes[-1]
+    app = stack.app()
+    app.conf.update(broker_url=stack.environment["NEXUS_REDIS_URL"].replace("redis:", "nexus:", 1))
+    app.conf.update(result_backend=stack.environment["NEXUS_REDIS_URL"])
+    stack.worker()
+    result = app.send_task("t.nap", (0.3,), priority=5)
+    stack.until(lambda: result.state == "STARTED")
+    broker.kill()
+    broker.wait()
+    time.sleep(1)
+    stack.restart(broker)
+    assert stack.until(lambda: answered(result) in READY_STATES and result.state) == "SUCCESS"
+
+
+def answered(result: Any) -> str | None:
+    """The state of a run; None while the broker does not answer."""
+    try:
+        return str(result.state)
+    except (redis.RedisError, OSError):
+        return None
 
 
 def test_a_worker_stops_although_its_broker_is_gone(stack: Any) -> None:
