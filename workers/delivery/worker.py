@@ -77,7 +77,7 @@ class LeaseStep(bootsteps.StartStopStep):
             self._tenure = tenure
             children.watch(parent.pool)
             if children.has_processes(parent.pool):
-                self._stop = SoftStop(parent.controller)
+                self._stop = SoftStop(parent.controller, lambda: in_flight.is_owing)
                 self._stop.install()
         else:
             self._tenure.resume()
