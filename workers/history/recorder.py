@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import orjson
 import redis
@@ -40,7 +40,7 @@ from workers.history.writer import FIELD
 
 log = logging.getLogger("nexus.recorder")
 
-BATCH = 1_000
+BATCH = 2_000
 BATCH_BYTES = 8_000_000
 """Batches get smaller when events are large: what is read at once is in memory at once."""
 
@@ -187,7 +187,7 @@ class Recorder:
         return reply[0][1] if reply else []
 
     def _write(self, store: Store, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
-        events: list[Event | bytes] = [_decoded(fields) for _, fields in entries]
+        events = _decoded(entries)
         results.complete(self._client, (event for event in events if isinstance(event, dict)))
         offset = int(store.meta("offset", 0)) + len(entries)
         store.write(events, cursor=entries[-1][0].decode(), offset=offset)
@@ -201,13 +201,17 @@ class Recorder:
         os.utime(self._lock.fileno())
 
 
-def _decoded(fields: Any) -> Event | bytes:
-    data = fields.get(FIELD, b"") if fields else b""
-    try:
-        event = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return data
-    return cast("Event", event) if isinstance(event, dict) else data
+def _decoded(entries: list[tuple[bytes, dict[bytes, bytes]]]) -> list[Event | bytes]:
+    """Decode the events of a batch; what is none stays as it is."""
+    events: list[Any] = []
+    for _, fields in entries:
+        data = fields.get(FIELD, b"") if fields else b""
+        try:
+            event: Any = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            event = data
+        events.append(event if isinstance(event, dict) else data)
+    return events
 
 
 def _order(entry_id: bytes | str) -> tuple[int, int]:

@@ -13,6 +13,9 @@ from workers.history.errors import HistoryError
 VERSION = 3
 BUSY_TIMEOUT_S = 5.0
 
+CHECKPOINT_PAGES = 4_000
+"""Pages in the log until it is copied into the file: what was written often meanwhile is copied once."""
+
 COUNTERS = 1024
 """Runs that can share one microsecond: a run's key is its time in microseconds times this, and a counter."""
 
@@ -142,6 +145,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = normal")
     connection.execute("pragma cache_size = -16000")
+    connection.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute("pragma journal_size_limit = 67108864")
     connection.execute("pragma temp_store = memory")
     if not version:

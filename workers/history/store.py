@@ -186,8 +186,8 @@ class Store:
             )
 
     def _merge(self, events: Sequence[Event], counts: Counts) -> dict[str, RunRecord]:
-        self._load({event["uuid"] for event in events} - self._runs.keys())
         runs = self._runs
+        self._load({id_ for event in events if (id_ := event["uuid"]) not in runs})
         changed: dict[str, RunRecord] = {}
         for event in events:
             id_ = event["uuid"]
