@@ -28,7 +28,7 @@ from config.errors import ConfigError
 from config.keys import EVENT_STREAM, RECORDER_TROUBLE
 from config.redis_client import open_redis
 from config.settings import settings
-from workers.history import results
+from workers.history import damage, results
 from workers.history.errors import AlreadyRecording, HistoryError
 from workers.history.fields import Event
 from workers.history.reconcile import Reconciler
@@ -151,8 +151,18 @@ class Recorder:
         """Prune, and look at open runs, a little at a time, so that neither waits for an idle moment."""
         self._retention.step(store)
         if time.monotonic() - self._reconciled_at >= LOOK_EVERY_S:
+            self._look_for_damage()
             self._reconciler.step(store)
             self._reconciled_at = time.monotonic()
+
+    def _look_for_damage(self) -> None:
+        """Check the file when a reader found it damaged.
+
+        Raises:
+            sqlite3.DatabaseError: It is.
+        """
+        if damage.take_report(self._path) and (found := damage.find(self._path)):
+            raise sqlite3.DatabaseError(found)
 
     def _read(self, store: Store, cursor: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
         """Read what is there, and look whether the stream was cut or made anew behind the cursor."""

@@ -118,6 +118,11 @@ def lock_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.lock")
 
 
+def size_of(path: Path) -> int:
+    """Return the bytes that a history takes on the disk, with its log; 0 where there is none."""
+    return sum(file.stat().st_size for file in (path, path.with_name(f"{path.name}-wal")) if file.exists())
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open the file for its one writer; makes it, readable by its owner only, where there is none.
 
