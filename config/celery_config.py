@@ -94,7 +94,7 @@ def _connections() -> dict[str, Any]:
         },
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        "redis_socket_timeout": 10,
+        "redis_socket_timeout": 5,
         "redis_backend_health_check_interval": 5,
         "redis_retry_on_timeout": True,
         "task_serializer": "json",

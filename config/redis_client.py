@@ -7,7 +7,10 @@ from typing import Any
 import redis
 from redis.sentinel import Sentinel
 
+from config import silence
 from config.broker_url import BrokerUrl
+
+_CLASSES = {"redis": silence.TcpConnection, "rediss": silence.TlsConnection}
 
 
 def open_redis(url: str, **options: Any) -> redis.Redis:
@@ -17,10 +20,14 @@ def open_redis(url: str, **options: Any) -> redis.Redis:
         url: Address, as :attr:`BrokerUrl.redis_py` spells it.
         **options: Of ``redis.Redis``: time limits, retries, decoding.
     """
-    if not url.startswith("sentinel://"):
+    scheme = url.partition("://")[0]
+    if scheme in _CLASSES:
+        return redis.Redis.from_url(url, connection_class=_CLASSES[scheme], **options)
+    if scheme != "sentinel":
         return redis.Redis.from_url(url, **options)
     address = BrokerUrl.parse(url)
     sentinel = Sentinel(address.sentinels, sentinel_kwargs=address.sentinel_login)
     login: dict[str, Any] = {"db": address.database, "username": address.username, "password": address.password}
+    login["connection_class"] = silence.SentinelConnection
     client: redis.Redis = sentinel.master_for(str(address.master_name), **login, **options)
     return client

@@ -12,6 +12,7 @@ from billiard.exceptions import WorkerLostError
 from celery.backends.redis import RedisBackend, SentinelBackend
 from celery.worker.request import Request
 
+from workers.delivery.results import PatientResults
 from workers.errors import Crashed
 from workers.privacy import private_arguments, private_reprs, without_private
 
@@ -50,7 +51,7 @@ class PrivateRequest(RequestBase):
         return cast("Any", super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok))
 
 
-class PrivateResults(ResultsBase):
+class PrivateResults(PatientResults, ResultsBase):
     """The Redis result backend; the arguments that ``result_extended`` stores keep private ones out."""
 
     def _get_result_meta(self, *args: Any, **options: Any) -> dict[str, Any]:

@@ -45,11 +45,17 @@ class InFlight:
 
     def acknowledge(self, tag: FetchedTag) -> None:
         """Forget a message; when the broker is away, remember to do it at the next :meth:`send_acknowledgements`."""
+        self._unsent.add(tag)
         try:
             self.client.hdel(self.key, tag)
+            self._unsent.discard(tag)
         except (redis.RedisError, OSError) as error:
-            self._unsent.add(tag)
             logger.warning("acknowledgement waits for the broker: %s", error)
+
+    @property
+    def is_owing(self) -> bool:
+        """Whether there are acknowledgements that were not sent yet, or not answered."""
+        return bool(self._unsent)
 
     def send_acknowledgements(self) -> None:
         """Send what :meth:`acknowledge` could not.

@@ -6,6 +6,7 @@ import itertools
 import time
 from typing import Any
 
+from billiard.process import current_process
 from celery.worker import state
 
 from workers.delivery.keys import FetchedTag
@@ -17,6 +18,11 @@ _fetches = itertools.count(1)
 def next_fetch_id() -> str:
     """Make the id of a fetch; ids sort in the order in which they were made, over restarts as well."""
     return f"{_incarnation}-{next(_fetches):010d}"
+
+
+def is_child() -> bool:
+    """Tell whether this is a process of a worker's pool, which does nothing but the run that it has."""
+    return bool(current_process().daemon)
 
 
 def now() -> float:

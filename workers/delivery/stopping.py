@@ -16,8 +16,11 @@ from typing import Any
 
 import redis
 from celery.apps import worker as celery_worker
+from celery.signals import worker_shutting_down
 from celery.utils.log import get_logger
 from celery.worker import state
+
+from workers.delivery.leaving import Leaving
 
 IS_TICKING_S = 2.0
 """A loop that has not come round for so long waits for a broker; a stop then is left to Celery at once."""
@@ -34,9 +37,10 @@ class SoftStop:
 
     Args:
         controller: The worker, whose pool has child processes and whose signal handlers are installed.
+        is_owing: Tells whether an acknowledgement could not be sent yet.
     """
 
-    def __init__(self, controller: Any) -> None:
+    def __init__(self, controller: Any, is_owing: Callable[[], bool]) -> None:
         self._controller = controller
         self._timeout_s = float(controller.app.conf.worker_soft_shutdown_timeout)
         self._ticked_at = 0.0
@@ -45,9 +49,11 @@ class SoftStop:
         self._hand_over: Callable[[], None] | None = None
         self._is_waiting = False
         self._has_waited = False
+        self._leaving = Leaving(controller.pool, lambda: _is_at_rest() and not is_owing(), self._timeout_s)
 
     def install(self) -> None:
         """Take the place of Celery's handlers; they are called when the wait is over."""
+        worker_shutting_down.connect(self._begin_to_leave, weak=False)
         self._controller.wait_for_soft_shutdown = self._wait
         for number in SOFT_SIGNALS:
             signal.signal(number, self._handler(number, signal.getsignal(number)))
@@ -63,15 +69,21 @@ class SoftStop:
 
     def _handler(self, number: signal.Signals, celerys: Any) -> Callable[..., None]:
         def stop(*_: Any) -> None:
+            self._leaving.begin()
             if self._ends_at is None and time.monotonic() - self._ticked_at < IS_TICKING_S:
                 self._ends_at = time.monotonic() + self._timeout_s
                 self._hand_over = lambda: celerys(number, None)
                 return
             self._has_waited = self._ends_at is not None  # asked again: nothing is waited for
+            if self._has_waited:
+                self._leaving.hurry()
             self._hand_over = None
             celerys(number, None)
 
         return stop
+
+    def _begin_to_leave(self, **_: Any) -> None:
+        self._leaving.begin()
 
     def _wait(self) -> None:
         if not self._has_waited:

@@ -22,6 +22,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
+from config import silence
 from workers.delivery import guard, keys, running, scripts
 from workers.delivery.control_channel import ControlMixin
 from workers.delivery.in_flight import InFlight
@@ -322,10 +323,15 @@ class FetchMixin(ControlMixin):
 class Channel(FetchMixin, _Channel):
     """A channel to one Redis server."""
 
+    connection_class = silence.TcpConnection
+    connection_class_ssl = silence.TlsConnection
+
 
 class SentinelChannel(FetchMixin, _SentinelChannel):
     """A channel to the master that Sentinel names."""
 
+    connection_class = silence.SentinelConnection
+    connection_class_ssl = silence.SentinelTlsConnection
     from_transport_options = (*_SentinelChannel.from_transport_options, "nexus_node")
 
     def _pool_beside(self, parameters: dict[str, Any]) -> redis.ConnectionPool:

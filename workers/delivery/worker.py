@@ -26,6 +26,9 @@ EXIT_NAME_TAKEN = 69
 
 PATIENCE_S = 2.0
 
+MAX_TRIES = 1_000_000
+"""Of a publication by a child, one a second: its run's time limit comes first. Celery takes no "for ever" here."""
+
 logger = get_logger(__name__)
 
 
@@ -40,6 +43,14 @@ def _forget_deliveries(headers: dict[str, Any] | None = None, **_: Any) -> None:
     if headers is not None:
         headers.pop(DELIVERIES_HEADER, None)
         headers.pop("redelivered", None)
+
+
+@before_task_publish.connect
+def _wait_for_the_broker(retry_policy: dict[str, Any] | None = None, **_: Any) -> None:
+    # A child has done its work: the next of a chain, a chord's body and a retry wait until the broker takes them.
+    if retry_policy is not None and running.is_child():
+        retry_policy["max_retries"] = MAX_TRIES
+        retry_policy["retry_errors"] = (redis.OutOfMemoryError, redis.ReadOnlyError)
 
 
 class LeaseStep(bootsteps.StartStopStep):
@@ -66,7 +77,7 @@ class LeaseStep(bootsteps.StartStopStep):
             self._tenure = tenure
             children.watch(parent.pool)
             if children.has_processes(parent.pool):
-                self._stop = SoftStop(parent.controller)
+                self._stop = SoftStop(parent.controller, lambda: in_flight.is_owing)
                 self._stop.install()
         else:
             self._tenure.resume()

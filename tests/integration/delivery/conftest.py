@@ -104,9 +104,13 @@ class Stack:
         command = [str(server_binary()), str(configuration), *(["--sentinel"] if "sentinel" in options[0] else [])]
         with (folder / "log").open("wb") as log:
             self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
-        with redis.Redis(port=port) as client:
-            until(lambda: _answers(client))
+        wait_for(port)
         return port
+
+    def restart(self, server: subprocess.Popen[bytes]) -> None:
+        """Start a killed server again, on the data that it left."""
+        arguments: Any = server.args
+        self.processes.append(subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 
     def app(self, *, ours: bool = True) -> Celery:
         """A producer: with our transport, or a plain Celery application that knows nothing of Nexus."""
@@ -155,6 +159,12 @@ class Stack:
                 process.kill()
                 process.wait(10)
         self.client.close()
+
+
+def wait_for(port: int) -> None:
+    """Wait until a server answers."""
+    with redis.Redis(port=port) as client:
+        until(lambda: _answers(client))
 
 
 def _answers(client: redis.Redis) -> bool:

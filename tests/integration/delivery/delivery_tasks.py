@@ -65,6 +65,13 @@ def add(x: int, y: int) -> int:
     return x + y
 
 
+@celery_app.task(name="t.nap", shared=False, queue="default_queue")
+def nap(seconds: float) -> int:
+    """Need no broker for a while."""
+    time.sleep(seconds)
+    return 41
+
+
 @celery_app.task(name="t.total", shared=False, queue="default_queue")
 def total(numbers: list[int]) -> int:
     """Sum."""

@@ -9,11 +9,14 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import redis
 from celery import Celery
+from celery.states import READY_STATES
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -70,6 +73,30 @@ def test_out_of_memory_refuses_submits_and_loses_nothing(stack: Any) -> None:
     assert worker.poll() is None
 
 
+def test_a_run_that_ends_while_the_broker_is_gone_has_succeeded(stack: Any) -> None:
+    stack.environment["NEXUS_REDIS_URL"] = f"redis://127.0.0.1:{stack.server('appendonly yes', 'appendfsync always')}/0"
+    broker = stack.processes[-1]
+    app = stack.app()
+    app.conf.update(broker_url=stack.environment["NEXUS_REDIS_URL"].replace("redis:", "nexus:", 1))
+    app.conf.update(result_backend=stack.environment["NEXUS_REDIS_URL"])
+    stack.worker()
+    result = app.send_task("t.nap", (0.3,), priority=5)
+    stack.until(lambda: result.state == "STARTED")
+    broker.kill()
+    broker.wait()
+    time.sleep(1)
+    stack.restart(broker)
+    assert stack.until(lambda: answered(result) in READY_STATES and result.state) == "SUCCESS"
+
+
+def answered(result: Any) -> str | None:
+    """The state of a run; None while the broker does not answer."""
+    try:
+        return str(result.state)
+    except (redis.RedisError, OSError):
+        return None
+
+
 def test_a_worker_stops_although_its_broker_is_gone(stack: Any) -> None:
     stack.environment |= {"REMAP_SIGTERM": "SIGQUIT", "NEXUS_TEST_SOFT_SHUTDOWN_S": "1"}
     stack.environment["NEXUS_REDIS_URL"] = f"redis://127.0.0.1:{stack.server('appendonly no')}/0"
@@ -78,6 +105,29 @@ def test_a_worker_stops_although_its_broker_is_gone(stack: Any) -> None:
     broker.kill()
     worker.send_signal(signal.SIGTERM)
     worker.wait(25)
+
+
+def test_a_stop_does_not_wait_for_a_frozen_broker_and_nothing_is_lost(stack: Any) -> None:
+    stack.environment |= {"REMAP_SIGTERM": "SIGQUIT", "NEXUS_TEST_SOFT_SHUTDOWN_S": "3"}
+    port = stack.server("appendonly no")
+    broker = stack.processes[-1]
+    stack.environment["NEXUS_REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
+    with redis.Redis(port=port) as client:
+        busy = stack.worker("busy")
+        client.lpush("default_queue:5", json.dumps(message("t.note", ("long", 60))))
+        stack.until(lambda: client.get("started:long") == b"1")
+        idle = stack.worker("idle")
+        children = [child for worker in (busy, idle) for child in psutil.Process(worker.pid).children(recursive=True)]
+        broker.send_signal(signal.SIGSTOP)
+        for worker in (idle, busy):
+            worker.send_signal(signal.SIGTERM)
+        codes = [worker.wait(15) for worker in (idle, busy)]
+        broker.send_signal(signal.SIGCONT)
+        assert codes == [0, 0]
+        stack.until(lambda: not any(child.is_running() for child in children))
+        assert client.hlen(keys.in_flight("busy@test")) == 1
+        stack.worker("busy")
+        stack.until(lambda: client.get("started:long") == b"2")
 
 
 def test_an_emptied_broker_is_worked_with_as_if_it_were_new(stack: Any) -> None:

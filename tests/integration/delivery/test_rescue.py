@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import psutil
+import pytest
 
 from workers.delivery import guard, keys
 
@@ -106,6 +107,26 @@ def test_a_stop_takes_no_longer_than_what_runs_and_puts_back_what_waits_in_the_w
     waiting = [guard.run_of(guard.decode_loosely(raw))[1] for raw in stack.client.lrange("default_queue:5", 0, -1)]
     assert waiting == ["t.note"] * 3
     assert not stack.client.exists(keys.in_flight("w@test"))
+
+
+@pytest.mark.parametrize("numbers", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGQUIT, signal.SIGQUIT)])
+def test_a_second_signal_stops_at_once_and_what_was_held_is_back_in_the_queue(stack: Any, numbers: Any) -> None:
+    stack.environment |= {"REMAP_SIGTERM": "SIGQUIT", "NEXUS_TEST_SOFT_SHUTDOWN_S": "600"}
+    worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
+    names = ("runs", "a", "b", "c")
+    for name in names:
+        stack.publish("t.note", name, 600)
+    stack.until(lambda: stack.client.hlen(keys.in_flight("w@test")) == 4 and stack.count("started:runs"))
+    children = psutil.Process(worker.pid).children(recursive=True)
+    worker.send_signal(numbers[0])
+    stack.until(lambda: "stopping: what runs may go on" in stack.log("w"))
+    worker.send_signal(numbers[1])
+    worker.wait(15)
+    stack.until(lambda: not any(child.is_running() for child in children), 5)
+    assert stack.client.llen("default_queue:5") == 4
+    assert not stack.client.exists(keys.in_flight("w@test"))
+    assert [stack.count(f"started:{name}") for name in names] == [1, 0, 0, 0]
+    assert stack.client.hgetall(keys.LEASES) == {}
 
 
 def test_a_run_goes_on_and_is_acknowledged_when_connections_are_cut(stack: Any) -> None:
