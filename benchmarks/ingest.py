@@ -24,17 +24,12 @@ import redis
 
 from benchmarks.events import fill_stream, publish, server
 from benchmarks.report import Figure, at_most, run
-from config.keys import EVENT_STREAM
-from nexus_tui.sources.history import HistorySource
 from workers.history.aggregates import Aggregates
 from workers.history.recorder import GC_THRESHOLD, Recorder
 from workers.history.store import Store
-from workers.history.writer import StreamWriter
 
 TASKS = 50_000
 RUNS = 3
-RATE_PER_S = 2_000
-VISIBLE_FOR_S = 10
 
 
 def consume_ours(socket: str, expected: int) -> dict[str, float]:
@@ -147,45 +142,6 @@ def run_peer(peer: str, tasks: int) -> dict[str, float]:
         return _result(child)
 
 
-def visible_after() -> list[float]:
-    """Feed a recorder at a steady rate; return how many seconds each run took from the stream to a reader's query."""
-    with server() as (_, socket), tempfile.TemporaryDirectory(prefix="nexus-bench-") as folder:
-        path = Path(folder) / "history.db"
-        child = _child("--record", str(socket), str(path))
-        try:
-            return _watch(StreamWriter(f"unix://{socket}"), HistorySource(path))
-        finally:
-            child.terminate()
-            child.communicate(timeout=20)
-
-
-def _watch(writer: StreamWriter, source: HistorySource) -> list[float]:
-    written: dict[str, float] = {}
-    delays: dict[str, float] = {}
-    started, version = time.monotonic(), -1
-    while time.monotonic() - started < VISIBLE_FOR_S + 3:
-        now = time.monotonic()
-        wanted = int((min(now - started, VISIBLE_FOR_S)) * RATE_PER_S / 4)
-        for number in range(len(written), wanted):
-            for kind in ("sent", "received", "started", "succeeded"):
-                fields = {
-                    "uuid": f"run-{number}",
-                    "hostname": "w@h",
-                    "timestamp": time.time(),
-                    "name": "t",
-                    "runtime": 0.1,
-                }
-                writer.add({"type": f"task-{kind}", **fields})
-            written[f"run-{number}"] = time.monotonic()
-        writer.flush()
-        if (latest := source.version()) != version:
-            version = latest
-            for run in source.runs(limit=500):
-                delays.setdefault(run.id, time.monotonic() - written[run.id])
-        time.sleep(0.02)
-    return [delays.get(id_, float("inf")) for id_ in written]
-
-
 def measure() -> Sequence[Figure]:
     """Measure what recording costs, the sides in turn."""
     sides: dict[str, list[dict[str, float]]] = {"ours": [], "flower": [], "celery": []}
@@ -198,12 +154,10 @@ def measure() -> Sequence[Figure]:
         peer: [ours / theirs for ours, theirs in zip(cpu_us["ours"], cpu_us[peer], strict=True)]
         for peer in ("flower", "celery")
     }
-    delays = sorted(visible_after())
     return [
         at_most("cpu_per_event_against_flower", against["flower"], 1 / 6, peer="Flower 2.2"),
         at_most("cpu_per_event_against_celery", against["celery"], 1 / 3, peer="celery.events.state.State"),
         at_most("recorder_memory", [row["rss"] / 1e6 for row in sides["ours"]], 120, unit="MB"),
-        at_most("stream_to_visible_p95", [delays[int(len(delays) * 0.95)]], 1.0, unit="s"),
     ]
 
 
@@ -218,8 +172,6 @@ def main() -> None:
             run_steps(TASKS)
         case ["--consume", peer, socket, _]:
             print(json.dumps(consume_peer(socket, peer)))
-        case ["--record", socket, path]:
-            Recorder(redis.Redis(unix_socket_path=socket, socket_timeout=10), Path(path), EVENT_STREAM).run()
         case _:
             run(measure)
 

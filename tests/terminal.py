@@ -13,6 +13,7 @@ import termios
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import Self
 
 import psutil
 import pyte
@@ -127,7 +128,7 @@ class Terminal:
     def _painted(self, data: bytes) -> None:
         """See what was written."""
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

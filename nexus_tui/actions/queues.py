@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.models.actions import Outcome, TargetOutcome
-from nexus_tui.models.audit import Undoable
+from nexus_tui.models.audit import Restored, Undoable
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import NotFound, SourceError
 
@@ -161,9 +161,7 @@ class Undo(Action):
         elif change.kind == "resume":
             outcome = _pause(sources, change.queue)
         else:
-            restored, started = sources.broker.restore(change)
-            started_too = f", {started:,} had started" if started else ""
-            return Outcome((TargetOutcome(change.token, True, f"{change.label}: {restored:,} restored{started_too}"),))
+            return Outcome((_restored(change, sources.broker.restore(change)),))
         sources.broker.forget_undo(change.token)
         return Outcome((outcome,))
 
@@ -173,6 +171,15 @@ class Undo(Action):
             if self.token in ("", change.token):
                 return change
         raise NotFound(f"no change {self.token!r} that can be undone" if self.token else "nothing to undo")
+
+
+def _restored(change: Undoable, restored: Restored) -> TargetOutcome:
+    said = f"{change.label}: {restored.back:,} restored"
+    if restored.started:
+        said += f", {restored.started:,} had started"
+    if restored.problem:
+        said += f", then stopped: {restored.problem}; the same command does the rest"
+    return TargetOutcome(change.token, not restored.problem, said)
 
 
 _PAUSED_ALREADY = "was paused already"

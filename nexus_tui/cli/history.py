@@ -101,7 +101,7 @@ def status(target: Target, as_json: bool) -> None:
     """Say where the history is, what it holds and how fresh it is."""
     history = target.sources().history
     newest, oldest = history.runs(limit=1), history.oldest_at()
-    size = history.path.stat().st_size if history.exists else 0
+    size = history.size_bytes()
     gaps = history.gaps()
     fields: dict[str, Any] = {
         "path": str(history.path),

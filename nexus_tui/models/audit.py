@@ -58,3 +58,18 @@ class Undoable:
     label: str
     queue: str
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What taking a change back did.
+
+    Attributes:
+        back: Messages that are back.
+        started: Those that had started meanwhile.
+        problem: Why it ended early; empty when it did not.
+    """
+
+    back: int
+    started: int = 0
+    problem: str = ""

@@ -17,7 +17,7 @@ from workers.history.errors import FilterError, HistoryError
 from workers.history.filters import parse
 from workers.history.queries import SILENT_WORKERS, History
 from workers.history.rows import ErrorGroup, Gap, HistoryRun, Slice, TaskStats
-from workers.history.schema import lock_path
+from workers.history.schema import lock_path, size_of
 from workers.history.walk import oldest_at, walk
 
 MAX_CANDIDATES = 10
@@ -65,6 +65,10 @@ class HistorySource:
     def exists(self) -> bool:
         """Whether a recorder ever wrote the file."""
         return self._history.exists
+
+    def size_bytes(self) -> int:
+        """Return how much of the disk it takes."""
+        return size_of(self.path)
 
     def close(self) -> None:
         """Close the file."""

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from config.queues import QUEUES
 from nexus_tui.models.actions import TargetOutcome
-from nexus_tui.models.audit import Undoable
+from nexus_tui.models.audit import Restored, Undoable
 from nexus_tui.models.broker import Message, QueueStats
 from nexus_tui.models.catalog import Submitted, TaskParameter, TaskType
 from nexus_tui.models.runs import Progress, Run, RunPage
@@ -135,9 +135,9 @@ class FakeBroker:
     def undoables(self) -> tuple[Undoable, ...]:
         return self.changes
 
-    def restore(self, change: Undoable) -> tuple[int, int]:
+    def restore(self, change: Undoable) -> Restored:
         self.changed.append(("restore", change.token))
-        return 4, 0
+        return Restored(4)
 
     def is_revoked(self, run_id: str) -> bool:
         return False

@@ -15,6 +15,8 @@ NO_NAME = 0
 COUNTED_STATES = ("SENT", "RETRY", "REJECTED", "SUCCESS", "FAILURE", "REVOKED")
 """What is counted, each in the minute in which it happened; the number of each in the file is its index."""
 
+_NUMBERS = {state: number for number, state in enumerate(COUNTED_STATES)}
+
 Cell = tuple[int, int, int, int]
 """Minute since the epoch, task, queue, state."""
 
@@ -38,7 +40,7 @@ class Aggregates:
 
     def add(self, state: str, at: float, task: int, queue: int, waited_s: float | None, ran_s: float | None) -> None:
         """Count one transition."""
-        cell = (int(at // 60), task, queue, COUNTED_STATES.index(state))
+        cell = (int(at // 60), task, queue, _NUMBERS[state])
         totals = self._totals(cell)
         totals.count += 1
         if state in {"SUCCESS", "FAILURE"}:

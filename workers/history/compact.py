@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from workers.history.errors import HistoryError
-from workers.history.schema import BUSY_TIMEOUT_S
+from workers.history.schema import BUSY_TIMEOUT_S, size_of
 
 
 def compact(path: Path) -> tuple[int, int]:
@@ -20,7 +20,7 @@ def compact(path: Path) -> tuple[int, int]:
     """
     if not path.exists():
         raise HistoryError(f"there is no history at {path}")
-    before = _size(path)
+    before = size_of(path)
     free = shutil.disk_usage(path.parent).free
     if free < 2 * before:
         raise HistoryError(f"compacting needs {2 * before:,} bytes beside {path}, and there are {free:,}")
@@ -33,9 +33,4 @@ def compact(path: Path) -> tuple[int, int]:
             connection.close()
     except sqlite3.Error as error:
         raise HistoryError(f"the history {path} can't be compacted: {error}") from error
-    return before, _size(path)
-
-
-def _size(path: Path) -> int:
-    wal = path.with_name(f"{path.name}-wal")
-    return path.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
+    return before, size_of(path)

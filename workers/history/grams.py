@@ -15,25 +15,35 @@ _SPREAD_OVER = 4
 """Pieces of a needle that are looked at, beside its last three: more cost more than they tell."""
 
 _LONGEST = 4
+_AT_ONCE = 8_192
+"""Bytes of a text that are hashed together: their numbers stay in the processor's cache."""
+
 _SPREAD = (0x9E3779B1, 0x85EBCA6B)
 _SALTS = {1: 0x51, 2: 0xA1B20000, 3: 0xC3000000}
 _MASK = 0xFFFFFFFF
 _SHIFT = 32 - BITS
 
 
-def buckets_of(text: bytes) -> NDArray[np.intp]:
-    """Return the buckets of a text's pieces, in no order and with repetitions."""
+def signature_of(text: bytes) -> NDArray[np.bool_]:
+    """Tell which buckets a text's pieces have."""
+    signature = np.zeros(BUCKETS, np.bool_)
     raw = np.frombuffer(text, np.uint8)
-    one = raw.astype(np.uint32)
-    two = one[:-1] | one[1:] << np.uint32(8)
-    three = two[:-1] | one[2:] << np.uint32(16)
-    four = three[:-1] | one[3:] << np.uint32(24)
-    single = np.flatnonzero(np.bincount(raw, minlength=256)).astype(np.uint32)
-    salted = [codes ^ np.uint32(_SALTS[length]) for length, codes in ((1, single), (2, two), (3, three))]
-    codes = np.concatenate([*salted, four])
-    buckets = np.concatenate([codes * np.uint32(spread) for spread in _SPREAD])
-    buckets >>= np.uint32(_SHIFT)
-    return buckets.astype(np.intp)
+    pairs = np.zeros(1 << 16, np.bool_)
+    for start in range(0, len(raw), _AT_ONCE):
+        one = raw[start : start + _AT_ONCE + _LONGEST - 1].astype(np.uint32)
+        two = one[:-1] | one[1:] << np.uint32(8)
+        three = two[:-1] | one[2:] << np.uint32(16)
+        pairs[two] = True
+        _mark(signature, three ^ np.uint32(_SALTS[3]))
+        _mark(signature, three[:-1] | one[3:] << np.uint32(24))
+    _mark(signature, np.flatnonzero(pairs).astype(np.uint32) ^ np.uint32(_SALTS[2]))
+    _mark(signature, np.flatnonzero(np.bincount(raw)).astype(np.uint32) ^ np.uint32(_SALTS[1]))
+    return signature
+
+
+def _mark(signature: NDArray[np.bool_], codes: NDArray[np.uint32]) -> None:
+    for spread in _SPREAD:
+        signature[codes * np.uint32(spread) >> np.uint32(_SHIFT)] = True
 
 
 def asked_buckets(needle: bytes) -> list[int]:

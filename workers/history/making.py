@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from workers.history.grams import BUCKETS, buckets_of
+from workers.history.grams import BUCKETS, signature_of
 from workers.history.ids import encode_ids
 from workers.history.limits import Limits
 from workers.history.matching import loads, lower
@@ -114,7 +114,7 @@ def _texts(rows: list[Row], starts: list[int], columns: tuple[int, ...]) -> Part
         texts = [("\0".join([row[column] or "" for column in columns]) + "\0").encode().lower()
                  for row in rows[start:end]]  # fmt: skip
         yield Part.TEXT, piece, pack_texts(texts)
-        bits[buckets_of(b"".join(texts)), piece] = True
+        bits[:, piece] = signature_of(b"".join(texts))
     yield from signatures(bits)
 
 

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from workers.history import damage
 from workers.history.errors import HistoryError
 from workers.history.filters import Node, parse
 from workers.history.matching import loads
@@ -66,7 +67,7 @@ class History:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._lock = threading.Lock()
         self._idle: list[_Reader] = []
 
@@ -88,7 +89,7 @@ class History:
     @property
     def exists(self) -> bool:
         """Whether there is a file."""
-        return self._path.exists()
+        return self.path.exists()
 
     @contextmanager
     def read(self) -> Generator[_Reader | None]:
@@ -107,7 +108,13 @@ class History:
             if reader is not None:
                 reader.connection.close()
                 reader = None
-            raise HistoryError(f"the history {self._path} can't be read: {error}") from error
+            if not damage.is_damage(error):
+                raise HistoryError(f"the history {self.path} can't be read: {error}") from error
+            damage.report(self.path)
+            raise HistoryError(
+                f"the history {self.path} is damaged ({error}); its recorder sets it aside and builds a new one"
+                " from the stream"
+            ) from error
         finally:
             if reader is not None:
                 if reader.connection.in_transaction:
@@ -118,7 +125,7 @@ class History:
     def _taken(self) -> _Reader | None:
         """Return an idle reader or a new one, so that a slow question holds up no other."""
         try:
-            inode = self._path.stat().st_ino
+            inode = self.path.stat().st_ino
         except (FileNotFoundError, NotADirectoryError):
             self.close()
             return None
@@ -130,7 +137,7 @@ class History:
             if reader.inode == inode:
                 return reader
             reader.connection.close()  # the recorder set a damaged file aside and built a new one
-        reader = _Reader(connect_reader(self._path), inode)
+        reader = _Reader(connect_reader(self.path), inode)
         register(reader.connection)
         if reader.connection.execute("select 1 from sqlite_master where name = 'meta'").fetchone():
             return reader

@@ -35,6 +35,14 @@ MAX_LIFE = 100
 _COUNTED_AS = {"retried": "RETRY", "rejected": "REJECTED"}
 
 
+def _no_life() -> list[list[Any]]:
+    return []
+
+
+def _nothing_done() -> list[tuple[str, float]]:
+    return []
+
+
 @dataclass(slots=True)
 class RunRecord:
     """A run, with what has changed since it was last written.
@@ -73,11 +81,11 @@ class RunRecord:
     progress: str | None = None
     verdict: str | None = None
     has_arguments: bool = False
-    life: list[list[Any]] = field(default_factory=lambda: cast("list[list[Any]]", []))
+    life: list[list[Any]] = field(default_factory=_no_life)
     arguments: tuple[str | None, str | None] | None = None
     ending: tuple[str | None, str | None, str | None, str | None] | None = None
-    done: list[tuple[str, float]] = field(default_factory=lambda: cast("list[tuple[str, float]]", []))
-    repeats: list[tuple[float, int]] = field(default_factory=lambda: cast("list[tuple[float, int]]", []))
+    done: list[tuple[str, float]] = field(default_factory=_nothing_done)
+    repeats: list[tuple[float, int]] | None = None
 
     def apply(self, event: Event) -> bool:
         """Take an event in; False when it says nothing new.
@@ -96,8 +104,9 @@ class RunRecord:
             if entry[0] == at and entry[1] == name:
                 return False
         handler(self, event, at)
-        self._remember(at, name, detail(event))
-        self._derive()
+        self._remember(at, name, detail(event) if detail else "")
+        if self.started_at is not None:
+            self._derive(self.started_at)
         return True
 
     def recall_uncounted(self) -> None:
@@ -132,12 +141,12 @@ class RunRecord:
             self.finished_at = self.ran_s = None
         return True
 
-    def _derive(self) -> None:
-        if self.waited_s is None and self.started_at is not None and self.sent_at is not None:
+    def _derive(self, started_at: float) -> None:
+        if self.waited_s is None and self.sent_at is not None:
             due_at = max(self.sent_at, self.eta_at or 0.0)
-            self.waited_s = max(0.0, self.started_at - due_at)
-        if self.ran_s is None and self.finished_at is not None and self.started_at is not None:
-            self.ran_s = max(0.0, self.finished_at - self.started_at)
+            self.waited_s = max(0.0, started_at - due_at)
+        if self.ran_s is None and self.finished_at is not None:
+            self.ran_s = max(0.0, self.finished_at - started_at)
 
 
 def _sent(run: RunRecord, event: Event, at: float) -> None:
@@ -155,14 +164,14 @@ def _sent(run: RunRecord, event: Event, at: float) -> None:
     if not retries:
         run.done.append(("SENT", at))
         if any(entry[1] == "sent" for entry in run.life):
-            run.repeats.append((at, 0 if event.get("uncounted") else 1))
+            run.repeats = [*(run.repeats or ()), (at, 0 if event.get("uncounted") else 1)]
 
 
 def _received(run: RunRecord, event: Event, at: float) -> None:
     _identify(run, event)
     retries = count_of(event.get("retries"))
     if event.get("adopted") and not retries and any(entry[1] in {"sent", "received"} for entry in run.life):
-        run.repeats.append((at, 1))
+        run.repeats = [*(run.repeats or ()), (at, 1)]
     run.retries = max(run.retries, retries)
     if run.received_at is None or at >= run.received_at:
         # It may have been moved since it was sent.
@@ -260,10 +269,6 @@ def _revoked_detail(event: Event) -> str:
     return f"terminated {event.get('signum') or ''}".strip()[:100] if event.get("terminated") else ""
 
 
-def _no_detail(event: Event) -> str:
-    return ""
-
-
 def _text_of(name: str, limit: int) -> Callable[[Event], str]:
     def detail(event: Event) -> str:
         value = event.get(name)
@@ -274,11 +279,11 @@ def _text_of(name: str, limit: int) -> Callable[[Event], str]:
 
 _QUEUE, _WORKER, _EXCEPTION = _text_of("queue", MAX_NAME), _text_of("hostname", MAX_NAME), _text_of("exception", 300)
 
-_EVENTS: dict[str, tuple[Callable[[RunRecord, Event, float], Any], str, Callable[[Event], str]]] = {
+_EVENTS: dict[str, tuple[Callable[[RunRecord, Event, float], Any], str, Callable[[Event], str] | None]] = {
     "task-sent": (_sent, "sent", _QUEUE),
     "task-received": (_received, "received", _WORKER),
     "task-started": (_started, "started", _WORKER),
-    "task-succeeded": (_succeeded, "succeeded", _no_detail),
+    "task-succeeded": (_succeeded, "succeeded", None),
     "task-failed": (_failed, "failed", _EXCEPTION),
     "task-retried": (_retried, "retried", _EXCEPTION),
     "task-revoked": (_revoked, "revoked", _revoked_detail),
@@ -286,7 +291,7 @@ _EVENTS: dict[str, tuple[Callable[[RunRecord, Event, float], Any], str, Callable
     "task-cancelled": (_cancelled, "cancelled", lambda event: "its worker lost the broker"),
     "task-moved": (_moved, "moved", _QUEUE),
     "task-requeued": (_requeued, "requeued", _QUEUE),
-    "task-progress": (_progress, "progress", _no_detail),
+    "task-progress": (_progress, "progress", None),
 }
 
 

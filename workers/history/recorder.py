@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import orjson
 import redis
@@ -28,7 +28,7 @@ from config.errors import ConfigError
 from config.keys import EVENT_STREAM, RECORDER_TROUBLE
 from config.redis_client import open_redis
 from config.settings import settings
-from workers.history import results
+from workers.history import damage, results
 from workers.history.errors import AlreadyRecording, HistoryError
 from workers.history.fields import Event
 from workers.history.reconcile import Reconciler
@@ -40,7 +40,7 @@ from workers.history.writer import FIELD
 
 log = logging.getLogger("nexus.recorder")
 
-BATCH = 1_000
+BATCH = 2_000
 BATCH_BYTES = 8_000_000
 """Batches get smaller when events are large: what is read at once is in memory at once."""
 
@@ -151,8 +151,18 @@ class Recorder:
         """Prune, and look at open runs, a little at a time, so that neither waits for an idle moment."""
         self._retention.step(store)
         if time.monotonic() - self._reconciled_at >= LOOK_EVERY_S:
+            self._look_for_damage()
             self._reconciler.step(store)
             self._reconciled_at = time.monotonic()
+
+    def _look_for_damage(self) -> None:
+        """Check the file when a reader found it damaged.
+
+        Raises:
+            sqlite3.DatabaseError: It is.
+        """
+        if damage.take_report(self._path) and (found := damage.find(self._path)):
+            raise sqlite3.DatabaseError(found)
 
     def _read(self, store: Store, cursor: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
         """Read what is there, and look whether the stream was cut or made anew behind the cursor."""
@@ -187,7 +197,7 @@ class Recorder:
         return reply[0][1] if reply else []
 
     def _write(self, store: Store, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
-        events: list[Event | bytes] = [_decoded(fields) for _, fields in entries]
+        events = _decoded(entries)
         results.complete(self._client, (event for event in events if isinstance(event, dict)))
         offset = int(store.meta("offset", 0)) + len(entries)
         store.write(events, cursor=entries[-1][0].decode(), offset=offset)
@@ -201,13 +211,17 @@ class Recorder:
         os.utime(self._lock.fileno())
 
 
-def _decoded(fields: Any) -> Event | bytes:
-    data = fields.get(FIELD, b"") if fields else b""
-    try:
-        event = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return data
-    return cast("Event", event) if isinstance(event, dict) else data
+def _decoded(entries: list[tuple[bytes, dict[bytes, bytes]]]) -> list[Event | bytes]:
+    """Decode the events of a batch; what is none stays as it is."""
+    events: list[Any] = []
+    for _, fields in entries:
+        data = fields.get(FIELD, b"") if fields else b""
+        try:
+            event: Any = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            event = data
+        events.append(event if isinstance(event, dict) else data)
+    return events
 
 
 def _order(entry_id: bytes | str) -> tuple[int, int]:

@@ -13,6 +13,9 @@ from workers.history.errors import HistoryError
 VERSION = 3
 BUSY_TIMEOUT_S = 5.0
 
+CHECKPOINT_PAGES = 4_000
+"""Pages in the log until it is copied into the file: what was written often meanwhile is copied once."""
+
 COUNTERS = 1024
 """Runs that can share one microsecond: a run's key is its time in microseconds times this, and a counter."""
 
@@ -115,6 +118,11 @@ def lock_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.lock")
 
 
+def size_of(path: Path) -> int:
+    """Return the bytes that a history takes on the disk, with its log; 0 where there is none."""
+    return sum(file.stat().st_size for file in (path, path.with_name(f"{path.name}-wal")) if file.exists())
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open the file for its one writer; makes it, readable by its owner only, where there is none.
 
@@ -142,6 +150,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = normal")
     connection.execute("pragma cache_size = -16000")
+    connection.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute("pragma journal_size_limit = 67108864")
     connection.execute("pragma temp_store = memory")
     if not version:

@@ -190,8 +190,8 @@ class Store:
             )
 
     def _merge(self, events: Sequence[Event], counts: Counts) -> dict[str, RunRecord]:
-        self._load({event["uuid"] for event in events} - self._runs.keys())
         runs = self._runs
+        self._load({id_ for event in events if (id_ := event["uuid"]) not in runs})
         changed: dict[str, RunRecord] = {}
         for event in events:
             id_ = event["uuid"]
@@ -258,8 +258,9 @@ class Store:
                 run.finished_at, run.waited_s, run.ran_s, run.root_id, run.parent_id, run.group_id,
                 self._number("error", run.error_group), run.progress, run.verdict,
             ))  # fmt: skip
-            repeats += [(f"{REPEAT}{at:017.6f}:{run.id}", counted) for at, counted in run.repeats]
-            run.repeats.clear()
+            if run.repeats is not None:
+                repeats += [(f"{REPEAT}{at:017.6f}:{run.id}", counted) for at, counted in run.repeats]
+                run.repeats = None
             lives.append((run.key, orjson.dumps(run.life).decode()))
             if run.arguments is not None:
                 arguments.append((run.key, *run.arguments))

@@ -10,12 +10,14 @@ import sqlite3
 from collections import Counter
 from dataclasses import dataclass
 
+from workers.history import damage
 from workers.history.aggregates import COUNTED_STATES
 from workers.history.queries import History
 from workers.history.record import STATES
 from workers.history.schema import COUNTERS
 
 MAX_PROBLEMS = 20
+_SQLITE = "SQLite: "
 _ENDS = {"succeeded": "SUCCESS", "failed": "FAILURE", "revoked": "REVOKED"}
 _LONGEST_S = 86400
 """A run removed by retention may have ended so long after it was sent; its end stays counted."""
@@ -47,12 +49,15 @@ def verify(history: History) -> Verdict:
     Raises:
         HistoryError: The file can't be read at all.
     """
-    return history.ask(_verify, Verdict(0, 0, 0, ("there is no history",)))
+    verdict = history.ask(_verify, Verdict(0, 0, 0, ("there is no history",)))
+    if any(problem.startswith(_SQLITE) for problem in verdict.problems):
+        damage.report(history.path)
+    return verdict
 
 
 def _verify(connection: sqlite3.Connection) -> Verdict:
     rows = connection.execute(f"pragma integrity_check({MAX_PROBLEMS})")
-    problems = [f"SQLite: {row[0]}" for row in rows if row[0] != "ok"]
+    problems = [f"{_SQLITE}{row[0]}" for row in rows if row[0] != "ok"]
     if problems:
         return Verdict(0, 0, 0, tuple(problems))
     for table in ("arguments", "ending", "life"):

@@ -18,7 +18,7 @@ from nexus_tui.sources.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from nexus_tui.models.actions import TargetOutcome
-    from nexus_tui.models.audit import Undoable
+    from nexus_tui.models.audit import Restored, Undoable
     from nexus_tui.models.selection import Frozen, Selection
     from nexus_tui.sources.broker.audit import AuditLog
     from nexus_tui.sources.broker.bulk import Progress, Taken
@@ -316,10 +316,10 @@ class BrokerSource:
         with reaching(self.url):
             return self._parts.surgeon.trash.list()
 
-    def restore(self, change: Undoable) -> tuple[int, int]:
-        """Put the messages of a change back in their order; return how many, and how many had started meanwhile."""
+    def restore(self, change: Undoable) -> Restored:
+        """Put the messages of a change back in their order and place, as far as they did not start meanwhile."""
         with reaching(self.url):
-            return self._parts.surgeon.trash.restore(change)
+            return self._parts.restorer.restore(change)
 
     def mark_revoked(self, run_ids: Sequence[str]) -> None:
         """Remember that these runs must never start; workers read this when they start and every few seconds."""

@@ -9,7 +9,6 @@ the order in which it runs, so that workers go on beside it, and an interruption
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,16 +16,12 @@ from dataclasses import dataclass, field
 from nexus_tui.models.broker import Message
 from nexus_tui.models.selection import Frozen
 from nexus_tui.sources.broker import laying
+from nexus_tui.sources.broker.changing import Changing
 from nexus_tui.sources.broker.decode import decode
 from nexus_tui.sources.broker.edits import Change, Edit, NothingToDo
 from nexus_tui.sources.broker.lists import Lists
+from nexus_tui.sources.broker.mending import mend
 from nexus_tui.sources.errors import Invalid, SourceError
-
-NEAR = 15_000
-"""So far from an end a message is taken out directly: about 5 ms of the server's time."""
-
-FEW = 200
-"""So many messages near an end are taken out directly; more are reached by laying over."""
 
 Taken = Callable[[Sequence[Message]], None]
 
@@ -75,7 +70,11 @@ class Bulk:
         """
         progress = Progress(frozen.count)
         try:
-            self._mend(frozen)
+            queue = frozen.selection.queue
+            for step, after in mend(self._lists, queue):
+                # What was frozen among the neighbour's messages may be where it belongs again.
+                if after in frozen.by_list:
+                    frozen.by_list.setdefault(step, {}).update(frozen.by_list[after])
             for step in sorted(frozen.by_list):
                 one = _List(self._lists, frozen, step, edit, undo, progress, taken or (lambda _: None))
                 one.change()
@@ -89,30 +88,6 @@ class Bulk:
         if undo:
             with contextlib.suppress(SourceError):
                 progress.changed = self._lists.taken(undo)
-
-    def _mend(self, frozen: Frozen) -> None:
-        """Lay back what an interrupted change of this queue left with the neighbours of its lists."""
-        queue = frozen.selection.queue
-        for step in self._layout.steps:
-            neighbour = self._lists.neighbour(queue, step)
-            if neighbour is None or not self._lists.note_laid(self._lists.key(queue, step)):
-                continue
-            with self._lists.alone(self._lists.key(queue, step)):
-                self._lay_back_stray(queue, step, neighbour)
-            # What was frozen among the neighbour's messages may be where it belongs again.
-            after = self._layout.steps[self._layout.steps.index(step) + 1]
-            if after in frozen.by_list:
-                frozen.by_list.setdefault(step, {}).update(frozen.by_list[after])
-
-    def _lay_back_stray(self, queue: str, step: int, neighbour: str) -> None:
-        key = self._lists.key(queue, step)
-        while rows := self._lists.rows(neighbour, -1, -1):
-            if self._layout.step(_priority(rows[0])) != step:
-                break
-            first = self._lists.rows(key, 0, 0)
-            args = ["LPUSH", first[0] if first else b"", 1, laying.sha1(rows[0]), 0]
-            self._lists.lay(True, [key, neighbour, key], "", (queue, queue), args)
-        self._lists.forget_laid(key)
 
 
 class _List:
@@ -140,14 +115,14 @@ class _List:
             return
         neighbour = self._lists.neighbour(self._queue, self._step)
         length = self._lists.length(self._key)
-        far = [depth for depth in self._places.values() if NEAR < depth < length - NEAR]
+        far = [depth for depth in self._places.values() if laying.NEAR < depth < length - laying.NEAR]
         changes_target = self._edit.front and self._goes_to(neighbour)
-        is_short = length <= laying.RESERVE or (not far and len(self._places) <= FEW)
+        is_short = length <= laying.RESERVE or (not far and len(self._places) <= laying.FEW)
         if neighbour is None or changes_target or is_short:
             self.take_directly(length)
             return
         with self._lists.alone(self._key) as renew:
-            laying.Laying(self._lists, self, self._key, neighbour, renew).run()
+            Changing(self._lists, self, self._key, neighbour, renew).run()
 
     def planned(self, raw: bytes, depth: int | None = None) -> tuple[Message, Change] | None:
         """Say what becomes of a selected message; None for one that was not selected, or stays as it is."""
@@ -229,15 +204,5 @@ class _List:
         for done, (depth, raw) in enumerate(found if goes_back else reversed(found)):
             if planned := self.planned(raw, max(0, depth - done) if goes_back else depth):
                 message, change = planned
-                if self._lists.take(message, change, self._undo):
+                if self._lists.take(message, change, self._undo, last_first=not goes_back):
                     self.did([message])
-
-
-def _priority(raw: bytes) -> int:
-    """Read the priority that a message says it has; 0 when it says none."""
-    try:
-        properties = json.loads(raw)["properties"]
-        priority: object = properties.get("priority")
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return 0
-    return priority if isinstance(priority, int) and 0 <= priority <= 9 else 0

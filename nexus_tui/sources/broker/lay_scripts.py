@@ -4,32 +4,16 @@ from __future__ import annotations
 
 from nexus_tui.sources.broker.scripts import DELETED, WAKE
 
-_WALK = (
-    WAKE
-    + DELETED
-    + """
--- KEYS: list, the list that is consumed after it, empty list, trash, target, wake lists of list and target, counters,
---   hash of what the last step of each list answered
--- ARGV: seconds that the trash lives, LPUSH | RPUSH, message that was last at the left of the list, how many messages,
---   (of each direction), number of the step, then for each message to be changed: its place from 0, its SHA1, its new
---   bytes or ''
--- Answers: messages gone through, messages changed, what is now at the left ('' when nothing is), how many stayed
-local source, neighbour, aside, trash, target = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local lives, push = tonumber(ARGV[1]), ARGV[2]
-local function edit(message, changed, pivot, from_left)
-  if changed ~= '' then
-    redis.call(push, target, changed)
-    wake(KEYS[7])
-  end
-  if lives > 0 then
-    redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or '', KEYS[6], from_left}))
-    redis.call('EXPIRE', trash, lives)
-    if changed == '' then count_deleted(KEYS[8], message, 1) end
-  end
-end
+ASIDE = """
+-- KEYS begin with: list, the list that is consumed after it, empty list; the last is the hash of what the last step of
+--   each list answered
+-- ARGV begin with: message that was last at the left of the list, how many messages, what the script says, number of
+--   the step
+local source, neighbour, aside = KEYS[1], KEYS[2], KEYS[3]
+local count = tonumber(ARGV[2])
 -- What was published meanwhile is at the left of what we work on: it is set aside for the time of this step.
-local function set_aside(first)
-  local new = 0
+local function set_aside()
+  local new, first = 0, ARGV[1]
   if first == '' then
     new = redis.call('LLEN', source)
   else
@@ -43,9 +27,41 @@ local function set_aside(first)
   for _ = 1, new do redis.call('LMOVE', source, aside, 'LEFT', 'RIGHT') end
   return new
 end
+-- Answers: messages gone through, messages changed, what is now at the left ('' when nothing is), how many stayed,
+--   what became of each message that was to be given back
+local function answer(new, looked, changed, fates)
+  local first, rest = redis.call('LINDEX', source, 0) or '', redis.call('LLEN', source)
+  for _ = 1, new do redis.call('LMOVE', aside, source, 'RIGHT', 'LEFT') end
+  redis.call('HSET', KEYS[#KEYS], source, table.concat({ARGV[4], looked, changed, rest, '=' .. fates, first}, ' '))
+  return {looked, changed, first, rest, fates}
+end
+"""
+"""How a step begins and ends."""
+
+_WALK = (
+    WAKE
+    + DELETED
+    + ASIDE
+    + """
+-- KEYS[4…]: trash, target, wake lists of list and target, counters
+-- ARGV[5…]: seconds that the trash lives, LPUSH | RPUSH, then for each message to be changed: its place from 0, its
+--   SHA1, its new bytes or ''
+local trash, target = KEYS[4], KEYS[5]
+local lives, push = tonumber(ARGV[5]), ARGV[6]
+local function edit(message, changed, pivot, from_left)
+  if changed ~= '' then
+    redis.call(push, target, changed)
+    wake(KEYS[7])
+  end
+  if lives > 0 then
+    redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or '', KEYS[6], from_left}))
+    redis.call('EXPIRE', trash, lives)
+    if changed == '' then count_deleted(KEYS[8], message, 1) end
+  end
+end
 local function walk(from, side, to, stay)
   local from_left, looked, changed, next_one = side == 'LEFT', 0, 0, 7
-  for place = 0, tonumber(ARGV[4]) - 1 do
+  for place = 0, count - 1 do
     local message = redis.call('LINDEX', from, from_left and 0 or -1)
     if not message or redis.call('LLEN', from) <= stay then break end
     if ARGV[next_one] and tonumber(ARGV[next_one]) == place then
@@ -61,39 +77,33 @@ local function walk(from, side, to, stay)
   end
   return looked, changed
 end
-local function answer(new, looked, changed)
-  local first, rest = redis.call('LINDEX', source, 0) or '', redis.call('LLEN', source)
-  for _ = 1, new do redis.call('LMOVE', aside, source, 'RIGHT', 'LEFT') end
-  local told = {ARGV[6], looked, changed, rest, first}
-  redis.call('HSET', KEYS[9], source, table.concat(told, ' '))
-  return {looked, changed, first, rest}
-end
 """
 )
 
 LAY_OVER = (
     _WALK
     + """
--- ARGV[5]: how many must stay in the list
+-- ARGV[3]: how many must stay in the list
 -- Takes messages from the left of the list to the right of its neighbour, where they are still consumed after all
 -- others of the list and before the neighbour's own; those that are named are changed.
 -- Answers false when what was at the left moved away
-local new = set_aside(ARGV[3])
+local new = set_aside()
 if not new then return false end
-return answer(new, walk(source, 'LEFT', neighbour, tonumber(ARGV[5])))
+local looked, changed = walk(source, 'LEFT', neighbour, tonumber(ARGV[3]))
+return answer(new, looked, changed, '')
 """
 )
 
 LAY_BACK = (
     _WALK
     + """
--- ARGV[5]: SHA1 of the message that is expected at the right of the neighbour; places count from there
+-- ARGV[3]: SHA1 of the message that is expected at the right of the neighbour; places count from there
 -- Answers false when another message is there
-if redis.sha1hex(redis.call('LINDEX', neighbour, -1) or '') ~= ARGV[5] then return false end
-local new = set_aside(ARGV[3]) or 0
+if redis.sha1hex(redis.call('LINDEX', neighbour, -1) or '') ~= ARGV[3] then return false end
+local new = set_aside() or 0
 local looked, changed = walk(neighbour, 'RIGHT', source, 0)
 if looked > changed then wake(KEYS[6]) end
-return answer(new, looked, changed)
+return answer(new, looked, changed, '')
 """
 )
 

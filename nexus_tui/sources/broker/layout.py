@@ -47,6 +47,11 @@ class Layout:
         head, separator, step = name.rpartition(self.separator)
         return head if separator and step.isdigit() and int(step) in self.steps else name
 
+    def step_of(self, key: str) -> int:
+        """Name the step of a list."""
+        step = key.removeprefix(self.prefix).removeprefix(self.queue_of(key)).removeprefix(self.separator)
+        return int(step or 0)
+
     def stays(self, message: Message, queue: str, priority: int) -> bool:
         """Tell whether a queue and priority mean the list in which a message is."""
         return self.key(message.queue, message.priority) == self.key(queue, priority)

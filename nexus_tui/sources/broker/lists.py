@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
@@ -27,7 +27,7 @@ bulk change lays it back."""
 TRIES, TRY_AGAIN_S = 5, 0.1
 """What may be repeated is tried so often, with a pause between."""
 
-NO_STEP = "0 0 0 0 "
+NO_STEP = "0 0 0 0 = "
 
 LOCK = "nexus:bulk:"
 LOCK_S = 30
@@ -42,12 +42,14 @@ class Step(NamedTuple):
         changed: Those of them that were changed.
         first: What is at the left of the list now, behind what was published meanwhile; empty when nothing is.
         rest: What stayed in the list.
+        fates: Of each message that was to be given back, a letter: see :mod:`.return_scripts`.
     """
 
     looked: int
     changed: int
     first: bytes
     rest: int
+    fates: bytes = b""
 
 
 class Lists:
@@ -64,7 +66,7 @@ class Lists:
         self.layout = layout
         self._client = client
         self._trash = trash
-        self._reaching = reaching
+        self.reaching = reaching
         self._taker = Taker(client, layout)
         self._release = Script(client, RELEASE)
         self._over = Script(client, LAY_OVER)
@@ -72,13 +74,13 @@ class Lists:
 
     def note_laid(self, key: str, *, begin: bool = False) -> bool:
         """Tell whether a list is, or was left, laid over; ``begin`` notes that it is now."""
-        with self._reaching():
+        with self.reaching():
             name = self.layout.named(LAID)
             return bool(self._client.hset(name, key, NO_STEP) if begin else self._client.hexists(name, key))
 
     def forget_laid(self, key: str) -> None:
         """Note that a list was laid back."""
-        with self._reaching():
+        with self.reaching():
             self._client.hdel(self.layout.named(LAID), key)
 
     def key(self, queue: str, step: int) -> str:
@@ -92,53 +94,75 @@ class Lists:
 
     def rows(self, key: str, start: int, end: int) -> list[bytes]:
         """Read a part of a list."""
-        return cast("list[bytes]", self._insist(lambda: self._client.lrange(key, start, end)))
+        return cast("list[bytes]", self.insist(lambda: self._client.lrange(key, start, end)))
 
     def length(self, key: str) -> int:
         """Count a list."""
-        return int(self._insist(lambda: self._client.llen(key)))
+        return int(self.insist(lambda: self._client.llen(key)))
 
     def taken(self, undo: str) -> int:
         """Count what a change has taken."""
         return self.length(self._trash.key(undo))
 
-    def take(self, message: Message, change: Change, undo: str) -> bool:
+    def take(self, message: Message, change: Change, undo: str, *, last_first: bool) -> bool:
         """Change one message wherever it is in its list."""
-        with self._reaching():
-            return self._taker.take(message, change, undo)
+        with self.reaching():
+            return self._taker.take(message, change, undo, last_first=last_first)
 
-    def lay(self, back: bool, keys: list[str], undo: str, queues: tuple[str, str], args: list[Any]) -> Step | None:
+    def lay(
+        self,
+        back: bool,
+        keys: Sequence[str],
+        head: Sequence[Any],
+        edits: Sequence[Any] = (),
+        *,
+        undo: str = "",
+        queues: tuple[str, str],
+        front: bool = False,
+    ) -> Step | None:
         """Lay a few messages over, or back; None when the list is not as it was read.
 
         Args:
             back: Whether back.
             keys: The list, its neighbour, and the list where messages go.
+            head: What each step begins with.
+            edits: Of each message to be changed: its place, digest and new bytes.
             undo: Token of the change; empty when it can't be taken back.
             queues: The queue, and the one where messages go.
-            args: As the scripts say, without the first.
+            front: Whether they run next there.
         """
         trash, wakes = self._trash.key(undo), [self.layout.wake(queue) for queue in queues]
-        aside, laid = self.layout.named("nexus:bulk-aside"), self.layout.named(LAID)
-        names = [keys[0], keys[1], aside, trash, keys[2], *wakes, self.layout.counters, laid]
-        with self._reaching():
-            answer = (self._back if back else self._over)(names, [TRASH_FOR_S if undo else 0, *args])
+        names = [*keys[:2], self.aside, trash, keys[2], *wakes, self.layout.counters, self.layout.named(LAID)]
+        more = [TRASH_FOR_S if undo else 0, "RPUSH" if front else "LPUSH", *edits]
+        with self.reaching():
+            answer = (self._back if back else self._over)(names, [*head, *more])
         return Step(*answer) if answer else None
+
+    @property
+    def aside(self) -> str:
+        """Name the list that is used within a step, and empty between steps."""
+        return self.layout.named("nexus:bulk-aside")
 
     def answered(self, key: str, number: int) -> Step | None:
         """Read what a step answered when its answer was lost; None when it was not made."""
-        raw = cast("bytes | None", self._insist(lambda: self._client.hget(self.layout.named(LAID), key)))
-        made, looked, changed, rest, first = (raw or NO_STEP.encode()).split(b" ", 4)
-        return Step(int(looked), int(changed), first, int(rest)) if int(made) == number else None
+        raw = cast("bytes | None", self.insist(lambda: self._client.hget(self.layout.named(LAID), key)))
+        made, looked, changed, rest, fates, first = (raw or NO_STEP.encode()).split(b" ", 5)
+        return Step(int(looked), int(changed), first, int(rest), fates[1:]) if int(made) == number else None
 
-    def _insist(self, command: Callable[[], Any]) -> Any:
+    def left_at(self, key: str) -> bytes:
+        """Read what was at the left of a list after the last step, behind what was published since; may be empty."""
+        raw = cast("bytes | None", self.insist(lambda: self._client.hget(self.layout.named(LAID), key)))
+        return (raw or NO_STEP.encode()).split(b" ", 5)[-1]
+
+    def insist(self, command: Callable[[], Any]) -> Any:
         """Give a command that may be repeated again when the connection breaks, a few times."""
         for _ in range(TRIES - 1):
             try:
-                with self._reaching():
+                with self.reaching():
                     return command()
             except Unreachable:
                 time.sleep(TRY_AGAIN_S)
-        with self._reaching():
+        with self.reaching():
             return command()
 
     @contextmanager
@@ -153,9 +177,9 @@ class Lists:
         def acquire() -> bool:
             return bool(self._client.set(name, mine, nx=True, ex=LOCK_S)) or self._client.get(name) == mine.encode()
 
-        if not self._insist(acquire):
+        if not self.insist(acquire):
             raise Refused(f"another operator is changing {key} in bulk; try again in half a minute")
         try:
-            yield lambda: self._insist(lambda: self._client.expire(name, LOCK_S))
+            yield lambda: self.insist(lambda: self._client.expire(name, LOCK_S))
         finally:
-            self._insist(lambda: self._release([name], [mine]))
+            self.insist(lambda: self._release([name], [mine]))

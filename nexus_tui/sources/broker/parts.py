@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from nexus_tui.sources.broker.bulk import Bulk
     from nexus_tui.sources.broker.herald import Herald
     from nexus_tui.sources.broker.holding import Holdings
+    from nexus_tui.sources.broker.lists import Lists
+    from nexus_tui.sources.broker.restoring import Restorer
     from nexus_tui.sources.broker.select import Selector
     from nexus_tui.sources.broker.surgery import Surgeon
 
@@ -81,6 +83,18 @@ class Parts:
     def bulk(self) -> Bulk:
         """Changes many messages."""
         from nexus_tui.sources.broker.bulk import Bulk
+
+        return Bulk(self._lists)
+
+    @cached_property
+    def restorer(self) -> Restorer:
+        """Takes changes back."""
+        from nexus_tui.sources.broker.restoring import Restorer
+
+        return Restorer(self.writer, self._lists, self.surgeon.trash, self.bulk)
+
+    @cached_property
+    def _lists(self) -> Lists:
         from nexus_tui.sources.broker.lists import Lists
 
-        return Bulk(Lists(self.writer, self.layout, self.surgeon.trash, lambda: reaching(self.url)))
+        return Lists(self.writer, self.layout, self.surgeon.trash, lambda: reaching(self.url))

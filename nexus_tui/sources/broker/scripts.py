@@ -159,7 +159,8 @@ TAKE = (
     + DELETED
     + """
 -- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both, KEYS[6] counters
--- ARGV: message, its depth or -1, new message or '', 'front' | 'back', seconds that the trash lives (0: no trash)
+-- ARGV: message, its depth or -1, new message or '', 'front' | 'back', seconds that the trash lives (0: no trash), 1
+--   when it is one of many of which those that run last are taken first
 -- Answers 1 when the message was still there
 local source, target, trash = KEYS[1], KEYS[2], KEYS[3]
 local message, depth, changed, lives = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[5])
@@ -179,69 +180,13 @@ if changed ~= '' then
   wake(KEYS[5])
 end
 if lives > 0 then
-  redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or '', KEYS[4]}))
+  redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or '', KEYS[4], ARGV[6] == '1'}))
   redis.call('EXPIRE', trash, lives)
   if changed == '' then count_deleted(KEYS[6], message, 1) end
 end
 return 1
 """
 )
-
-UNDO = (
-    WAKE
-    + DELETED
-    + """
--- KEYS[1] trash, KEYS[2] counters; ARGV: how many at most, 'exact' | 'front', the message that was last put back or ''
--- Takes the last changes back first. Answers: messages restored, messages that had started, what was put back last
-local restored, started, previous = 0, 0, ARGV[3]
-local function take_out(target, changed)
-  if redis.call('LINDEX', target, 0) == changed then return redis.call('LPOP', target) end
-  local near = redis.call('LPOS', target, changed, 'MAXLEN', 2000)
-  return redis.call('LREM', target, near and 1 or -1, changed) > 0
-end
-for _ = 1, tonumber(ARGV[1]) do
-  local packed = redis.call('LINDEX', KEYS[1], ARGV[2] == 'front' and 0 or -1)
-  if not packed then break end
-  local entry = cmsgpack.unpack(packed)
-  -- In front, in run order from the left: what was taken from the right end on has its left end at the right.
-  local from_start = ARGV[2] == 'front' and entry[7]
-  if not from_start then entry = cmsgpack.unpack(redis.call('LINDEX', KEYS[1], -1)) end
-  redis.call(from_start and 'LPOP' or 'RPOP', KEYS[1])
-  local source, message, target, changed, pivot = entry[1], entry[2], entry[3], entry[4], entry[5]
-  if target == 'delayed' then
-    if changed ~= '' and redis.call('ZREM', source, changed) == 0 then
-      started = started + 1
-    else
-      redis.call('ZADD', source, pivot, message)
-      if changed == '' then count_deleted(KEYS[2], message, -1) end
-      restored = restored + 1
-    end
-  elseif changed ~= '' and not take_out(target, changed) then
-    started = started + 1
-  else
-    local placed = ARGV[2] == 'exact' and pivot ~= '' and redis.call('LINSERT', source, 'BEFORE', pivot, message) > 0
-    -- What ran before it is gone: it is next, or just behind what was put back before it.
-    if not placed and ARGV[2] == 'exact' and entry[7] and previous ~= '' then
-      placed = redis.call('LINSERT', source, 'BEFORE', previous, message) > 0
-    end
-    if not placed then redis.call('RPUSH', source, message) end
-    if entry[7] then previous = message end
-    wake(entry[6])
-    if changed == '' then count_deleted(KEYS[2], message, -1) end
-    restored = restored + 1
-  end
-end
-return {restored, started, previous}
-"""
-)
-
-TRASH_HEAD = """
--- KEYS[1] trash. Answers: how many changes, length of the list of the last one (0: of none, or a delayed set)
-local packed = redis.call('LINDEX', KEYS[1], -1)
-if not packed then return {0, 0} end
-local entry = cmsgpack.unpack(packed)
-return {redis.call('LLEN', KEYS[1]), entry[3] == 'delayed' and 0 or redis.call('LLEN', entry[1])}
-"""
 
 PURGE = """
 -- KEYS: list, trash, list, trash …; ARGV: seconds that the trash lives

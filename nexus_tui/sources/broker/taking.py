@@ -22,8 +22,14 @@ class Taker:
         self._layout = layout
         self._take = Script(client, TAKE)
 
-    def take(self, message: Message, change: Change, undo: str) -> bool:
+    def take(self, message: Message, change: Change, undo: str, *, last_first: bool = False) -> bool:
         """Change a message, if it still waits; tell whether it did.
+
+        Args:
+            message: As it was read.
+            change: What becomes of it.
+            undo: Token of the change; empty when it can't be taken back.
+            last_first: Whether it is one of many of which those that run last are taken first.
 
         Raises:
             Unanswered: The connection broke, and whether the message was changed can't be seen.
@@ -34,7 +40,8 @@ class Taker:
         depth = -1 if message.depth is None else message.depth
         place, lives = "front" if change.front else "back", TRASH_FOR_S if undo else 0
         try:
-            return bool(self._take([*keys, layout.counters], [message.raw, depth, change.raw, place, lives]))
+            args = [message.raw, depth, change.raw, place, lives, int(last_first)]
+            return bool(self._take([*keys, layout.counters], args))
         except redis.AuthenticationError:
             raise
         except (redis.ConnectionError, redis.TimeoutError) as error:

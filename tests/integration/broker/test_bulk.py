@@ -15,7 +15,7 @@ from nexus_tui.actions.queues import Undo
 from nexus_tui.actions.runs import Revoke
 from nexus_tui.models.selection import Selection
 from nexus_tui.sources import Sources
-from nexus_tui.sources.broker import bulk, laying, lists, select
+from nexus_tui.sources.broker import laying, lists, select
 from nexus_tui.sources.broker.edits import Delete, Reprioritise
 from nexus_tui.sources.errors import Invalid, Unreachable
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
@@ -36,8 +36,8 @@ def sources(stack: Stack) -> Any:
 @pytest.fixture
 def laid_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let short lists be treated as the long ones are, a few messages in a step."""
-    monkeypatch.setattr(bulk, "NEAR", 10)
-    monkeypatch.setattr(bulk, "FEW", 5)
+    monkeypatch.setattr(laying, "NEAR", 10)
+    monkeypatch.setattr(laying, "FEW", 5)
     monkeypatch.setattr(laying, "RESERVE", 60)
     monkeypatch.setattr(laying, "FIRST_STEP", 7)
     monkeypatch.setattr(laying, "LARGEST_STEP", 40)
@@ -171,12 +171,12 @@ def test_an_interrupted_change_leaves_every_message_where_workers_look(
     fill(stack, 300)
     original, calls = lists.Lists.lay, 0
 
-    def lay(self: Any, *args: Any) -> Any:
+    def lay(self: Any, *args: Any, **options: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls > 6:
             raise Unreachable("the broker does not answer")
-        return original(self, *args)
+        return original(self, *args, **options)
 
     monkeypatch.setattr(lists.Lists, "lay", lay)
     outcome = ChangePriority((), 8, within=ODD).run(sources)

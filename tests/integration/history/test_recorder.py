@@ -3,7 +3,9 @@
 import os
 import random
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from typing import Any
 
 import orjson
@@ -11,6 +13,7 @@ import pytest
 
 from tests.integration.history.conftest import Stack
 from workers.history import figures
+from workers.history.errors import HistoryError
 from workers.history.queries import History
 from workers.history.schema import lock_path
 from workers.history.trouble import trouble
@@ -100,6 +103,22 @@ def test_a_damaged_file_is_set_aside_and_built_anew(broker: Stack) -> None:
     broker.start_recorder()
     broker.until(lambda: recorded_or_none(broker) == 1, "it is rebuilt from the stream")
     assert len(list(broker.home.glob("history.db.corrupt-*"))) == 1
+
+
+def test_a_file_damaged_under_a_running_recorder_is_built_anew_once_a_reader_meets_it(broker: Stack) -> None:
+    add(broker, [data for number in range(300) for data in life(number)])
+    broker.start_recorder()
+    broker.until(lambda: recorded_or_none(broker) == 300, "all is recorded")
+    path = broker.paths.history
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("pragma wal_checkpoint(truncate)")
+    with path.open("r+b") as file:
+        file.seek(2 * 4096)
+        file.write(b"\xff" * (path.stat().st_size - 2 * 4096))
+    with History(path) as history, pytest.raises(HistoryError, match="is damaged"):
+        history.runs("args.0=1 OR state:success")
+    broker.until(lambda: list(broker.home.glob("history.db.corrupt-*")), "it is set aside")
+    broker.until(lambda: recorded_or_none(broker) == 300, "it is rebuilt from the stream")
 
 
 def test_a_damaged_file_is_a_gap_that_says_so(broker: Stack) -> None:

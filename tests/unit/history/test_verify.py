@@ -82,7 +82,7 @@ def test_a_damaged_file_is_found(path: Path) -> None:
     try:
         assert checked(path).problems
     except HistoryError as error:
-        assert "can't be read" in str(error)
+        assert "is damaged" in str(error)
 
 
 def test_compacting_gives_space_back_and_keeps_what_is_there(path: Path) -> None:

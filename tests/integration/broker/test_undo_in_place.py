@@ -1,0 +1,211 @@
+"""Many messages of long lists come back to their places, however the lists changed meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
+from nexus_tui.actions.queues import Undo
+from nexus_tui.models.selection import Selection
+from nexus_tui.sources import Sources
+from nexus_tui.sources.broker import giving, restoring
+from nexus_tui.sources.errors import SourceError, Unreachable
+from tests.integration.broker.conftest import NoHistory, Stack, wait_until
+from tests.integration.broker.test_bulk import ODD, QUEUE, fill, laid_over, odd, order, said
+from tests.integration.broker.test_cuts import cuts, insist
+
+__all__ = ["laid_over"]
+
+# Celery's result backend calls what this redis-py has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
+
+LIST = f"{QUEUE}:5"
+ALL = Selection(QUEUE, "task:other")
+
+
+@pytest.fixture
+def sources(stack: Stack) -> Any:
+    unused: Any = None
+    return Sources(stack.broker(), stack.control(), NoHistory(), unused, unused)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def far(laid_over: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what a short list's messages became be gathered as in a long one."""
+    monkeypatch.setattr(restoring, "IN_REACH", 20)
+    monkeypatch.setattr(restoring, "AMONG", 5)
+
+
+CHANGES = {
+    "delete": (lambda: DeleteMessages((), within=ODD), "nowhere"),
+    "move": (lambda: MoveMessages((), "email_queue", within=ODD), "email_queue:5"),
+    "back": (lambda: ChangePriority((), 8, within=ODD), f"{QUEUE}:8"),
+    "back of the neighbour": (lambda: ChangePriority((), 6, within=ODD), f"{QUEUE}:6"),
+    "front": (lambda: ChangePriority((), 2, True, within=ODD), f"{QUEUE}:2"),
+    "front of the neighbour": (lambda: ChangePriority((), 6, True, within=ODD), f"{QUEUE}:6"),
+    "front of its own level": (lambda: ChangePriority((), 5, True, within=ODD), "nowhere"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_each_change_comes_back_to_its_place_around_what_came_and_went(
+    stack: Stack, sources: Sources, far: None, name: str
+) -> None:
+    change, target = CHANGES[name]
+    fill(stack, 300)
+    if target != "nowhere":
+        stack.redis.lpush(target, *(f"old {number}" for number in range(30)))
+    before = stack.redis.lrange(LIST, 0, -1)
+    others = stack.redis.lrange(target, 0, -1)
+    outcome = change().run(sources)
+    stack.redis.lpush(LIST, "published 1", "published 2")
+    for side in ("lpush", "rpush"):
+        if target != "nowhere":
+            getattr(stack.redis, side)(target, *(f"{side} {number}" for number in range(30)))
+    assert said(Undo(outcome.undo).run(sources)).endswith(": 150 restored")
+    assert stack.redis.lrange(LIST, 0, -1) == [b"published 2", b"published 1", *before]
+    if target != "nowhere":
+        came = [[f"{side} {number}".encode() for number in range(30)] for side in ("lpush", "rpush")]
+        assert stack.redis.lrange(target, 0, -1) == [*reversed(came[0]), *others, *came[1]]
+    assert not list(stack.redis.scan_iter("nexus:trash*"))
+    assert not list(stack.redis.scan_iter("nexus:bulk*"))
+
+
+def test_what_ran_before_them_may_have_started(stack: Stack, sources: Sources, far: None) -> None:
+    fill(stack, 300)
+    outcome = DeleteMessages((), within=ODD).run(sources)
+    stack.redis.rpop(LIST, 100)  # 0, 2 … 198
+    Undo(outcome.undo).run(sources)
+    assert order(stack, LIST) == [*odd(199), *range(199, 300)]
+
+
+def test_everything_that_was_deleted_comes_back_in_its_order(stack: Stack, sources: Sources, far: None) -> None:
+    fill(stack, 300)
+    before = stack.redis.lrange(LIST, 0, -1)
+    outcome = DeleteMessages((), within=ALL).run(sources)
+    assert not stack.redis.exists(LIST)
+    stack.redis.lpush(LIST, "published")
+    Undo(outcome.undo).run(sources)
+    assert stack.redis.lrange(LIST, 0, -1) == [b"published", *before]
+
+
+def test_changes_of_changes_come_back_one_by_one(stack: Stack, sources: Sources, far: None) -> None:
+    fill(stack, 200)
+    before = stack.redis.lrange(LIST, 0, -1)
+    first = ChangePriority((), 6, within=Selection(QUEUE, "args.0>150")).run(sources)
+    second = DeleteMessages((), within=ODD).run(sources)
+    Undo(second.undo).run(sources)
+    Undo(first.undo).run(sources)
+    assert stack.redis.lrange(LIST, 0, -1) == before
+
+
+def test_five_thousand_of_sixty_thousand_come_back_to_their_places(stack: Stack, sources: Sources) -> None:
+    fill(stack, 60_000)
+    before = stack.redis.lrange(LIST, 0, -1)
+    outcome = DeleteMessages((), within=Selection(QUEUE, "args.0<5000")).run(sources)
+    more = DeleteMessages((), within=Selection(QUEUE, "args.0=*7*7*")).run(sources)
+    assert said(Undo(more.undo).run(sources)).endswith(" restored")
+    assert said(Undo(outcome.undo).run(sources)).endswith(": 5,000 restored")
+    assert stack.redis.lrange(LIST, 0, -1) == before
+
+
+def test_beside_working_workers_each_run_that_came_back_happens_once(stack: Stack, sources: Sources, far: None) -> None:
+    count = 600
+    fill(stack, count, 5, "tests.integration.broker.jobs.trace")
+    outcome = ChangePriority((), 6, within=Selection(QUEUE, "args.0=*5*")).run(sources)
+    deleted = DeleteMessages((), within=Selection(QUEUE, "args.0=*3*")).run(sources)
+    stack.worker(QUEUE, 2)
+    Undo(deleted.undo).run(sources)
+    Undo(outcome.undo).run(sources)
+    wait_until(lambda: len(stack.executions()) == count, 60)
+    assert set(stack.executions().values()) == {1}
+
+
+@pytest.mark.parametrize("name", ["delete", "back", "front of the neighbour", "front of its own level"])
+def test_taking_back_goes_on_where_the_connection_was_cut(stack: Stack, sources: Sources, far: None, name: str) -> None:
+    fill(stack, 400)
+    before = stack.redis.lrange(LIST, 0, -1)
+    outcome = CHANGES[name][0]().run(sources)
+    with cuts(stack, 0.003) as counted:
+        insist(Undo(outcome.undo), sources)
+    assert counted[0] > 3
+    assert stack.redis.lrange(LIST, 0, -1) == before
+    assert not list(stack.redis.scan_iter("nexus:trash*"))
+
+
+def test_who_vanishes_while_taking_back_loses_nothing_and_the_next_one_ends_it(
+    stack: Stack, sources: Sources, far: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(stack, 300)
+    before = stack.redis.lrange(LIST, 0, -1)
+    outcome = ChangePriority((), 8, within=ODD).run(sources)
+    original, calls = giving.Giving.merge, 0
+
+    def merge(self: Any, *args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > 3:
+            raise KeyboardInterrupt
+        return original(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(giving.Giving, "merge", merge)
+        patch.setattr("nexus_tui.sources.broker.laying.Laying._lay_all_back", lambda self: None)
+        with pytest.raises(KeyboardInterrupt):
+            Undo(outcome.undo).run(sources)
+    everywhere = [raw for key in (LIST, f"{QUEUE}:6", f"{QUEUE}:8") for raw in stack.redis.lrange(key, 0, -1)]
+    assert len(everywhere) == 300
+    assert stack.redis.llen(f"{QUEUE}:6") > 0
+    stack.redis.lpush(LIST, "published")
+    assert said(Undo(outcome.undo).run(sources)).endswith(" restored")
+    assert stack.redis.lrange(LIST, 0, -1) == [b"published", *before]
+
+
+def test_what_was_put_back_before_the_broker_went_away_is_said(
+    stack: Stack, sources: Sources, far: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(stack, 300)
+    before = stack.redis.lrange(LIST, 0, -1)
+    outcome = DeleteMessages((), within=ODD).run(sources)
+    original, calls = giving.Giving.merge, 0
+
+    def merge(self: Any, *args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > 3:
+            raise Unreachable("the broker does not answer")
+        return original(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(giving.Giving, "merge", merge)
+        cut = Undo(outcome.undo).run(sources)
+    assert not cut.done
+    assert said(cut).endswith(" restored, then stopped: the broker does not answer; the same command does the rest")
+    assert Undo(outcome.undo).run(sources).done
+    assert stack.redis.lrange(LIST, 0, -1) == before
+
+
+def test_two_operators_who_take_the_same_change_back_do_it_once(stack: Stack, sources: Sources, far: None) -> None:
+    fill(stack, 300)
+    before = stack.redis.lrange(LIST, 0, -1)
+    outcome = DeleteMessages((), within=ODD).run(sources)
+    [change] = sources.broker.undoables()
+    others = [stack.broker() for _ in range(3)]
+    backs: list[int] = []
+
+    def take_back(broker: Any) -> None:
+        try:
+            backs.append(broker.restore(change).back)
+        except SourceError as error:
+            assert "another operator" in str(error) or "somebody else" in str(error), error
+
+    threads = [threading.Thread(target=take_back, args=[broker]) for broker in others]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(backs) == 150, outcome
+    assert stack.redis.lrange(LIST, 0, -1) == before
