@@ -74,6 +74,8 @@ def _print(sheet: Sheet) -> None:
         ("in flight", sheet.in_flight, "held by workers"),
         ("delayed", sheet.delayed, "before their time"),
     ]
+    if sheet.repeated:
+        right.append(("repeated", sheet.repeated, "submitted again under the same id: one run in the history"))
     if sheet.again:
         right.append(("seen to end", -sheet.again, "also in Redis: not acknowledged yet, or running again"))
     for name, count, source in left:
@@ -103,7 +105,7 @@ def problems(sheet: Sheet) -> list[str]:
         if sheet.gaps:
             found.append(f"the history has {sheet.gaps} gaps: what ended in one looks missing")
         if not sheet.nowhere and sheet.is_recorded:
-            found.append("no run without an end is missing: one id submitted twice counts twice and ends once")
+            found.append("no run without an end is missing: one id submitted twice, past Nexus, counts twice")
     if sheet.missing < 0:
         found.append(
             f"{-sheet.missing:,} more than were submitted: runs of workers with stock delivery, or a broker that "

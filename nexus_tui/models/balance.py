@@ -40,6 +40,7 @@ class Sheet:
     waiting: int
     in_flight: int
     delayed: int
+    repeated: int
     again: int
     uncounted: int
     missing: int

@@ -91,6 +91,7 @@ def _shown(
         waiting=sheet.waiting,
         in_flight=sheet.in_flight,
         delayed=sheet.delayed,
+        repeated=sheet.repeated,
         again=sheet.again,
         uncounted=sheet.uncounted,
         missing=sheet.missing,

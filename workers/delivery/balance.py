@@ -8,7 +8,8 @@ count that came before it, once the recorder has caught up. So the sheet adds up
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,7 +27,11 @@ class Ends(Protocol):
         """Count the runs that ended in each final state between two times."""
         ...
 
-    def states(self, run_ids: Sequence[str]) -> dict[str, str]:
+    def repeated(self, since: float, until: float) -> dict[str, int]:
+        """Tell which ids were submitted again between two times, and how many of these submissions were counted."""
+        ...
+
+    def states(self, run_ids: Iterable[str]) -> dict[str, str]:
         """Return the states of these runs, as far as they are known."""
         ...
 
@@ -47,8 +52,10 @@ class Balance:
         waiting: Messages in the queues' lists.
         in_flight: Messages that workers hold.
         delayed: Messages before their time.
+        repeated: Submissions under an id that had been submitted before: the history has one run for all of them.
         again: Of the messages in Redis, those whose run the history has seen end: they are about to be
-            acknowledged, or run again because their worker died before it could do so.
+            acknowledged, or run again because their worker died before it could do so; and further messages of an
+            id that was submitted several times.
         uncounted: Dead letters of messages that were never counted (no run can be made of them): outside the sum.
         since: When counting began, in seconds since the epoch; None when nothing was ever counted.
         at: When Redis was read, by its clock.
@@ -65,6 +72,7 @@ class Balance:
     waiting: int = 0
     in_flight: int = 0
     delayed: int = 0
+    repeated: int = 0
     again: int = 0
     uncounted: int = 0
     since: float | None = None
@@ -78,7 +86,7 @@ class Balance:
     @property
     def accounted_for(self) -> int:
         """The right side of the sheet."""
-        ended = self.succeeded + self.failed + self.revoked + self.dead + self.deleted
+        ended = self.succeeded + self.failed + self.revoked + self.repeated + self.dead + self.deleted
         return ended + self.waiting + self.in_flight + self.delayed - self.again
 
     @property
@@ -93,29 +101,41 @@ class Held:
 
     Attributes:
         balance: The sheet, without what only the history knows.
-        letters: Run ids of counted dead letters.
+        letters: Run ids of counted dead letters, of each letter.
         redelivered: Run ids of messages that a worker holds or held.
         latest_event: Id of the last entry of the event stream.
     """
 
     balance: Balance
-    letters: frozenset[str]
+    letters: tuple[str, ...]
     redelivered: tuple[str, ...]
     latest_event: str
 
 
-def complete(held: Held, past: Ends) -> Balance:
-    """Add what the history knows."""
+def complete(held: Held, past: Ends, copies: Callable[[Sequence[str]], Mapping[str, int]]) -> Balance:
+    """Add what the history knows.
+
+    Args:
+        held: What Redis held.
+        past: The history.
+        copies: Counts the messages of runs in Redis, dead letters not among them.
+    """
     sheet = held.balance
     since = sheet.at if sheet.since is None else sheet.since - CLOCKS_S
     ended = past.ended(since, sheet.at)
-    letters = list(past.states(tuple(held.letters)).values()).count("FAILURE")
-    again = sum(state in ended for state in past.states(held.redelivered).values())
+    repeated = past.repeated(since, sheet.at)
+    states = past.states({*held.letters, *held.redelivered, *repeated})
+    letters = {run_id for run_id in held.letters if run_id not in repeated}
+    again = sum(states.get(run_id) in ended for run_id in held.redelivered if run_id not in repeated)
+    messages = Counter(dict(copies(tuple(repeated)))) + Counter(held.letters)
+    for run_id in repeated:  # the history has one end for all messages of this id
+        again += max(0, messages[run_id] - (states.get(run_id) not in ended))
     return replace(
         sheet,
         succeeded=ended["SUCCESS"],
-        failed=ended["FAILURE"] - letters,
+        failed=ended["FAILURE"] - sum(states.get(run_id) == "FAILURE" for run_id in letters),
         revoked=ended["REVOKED"],
+        repeated=sum(repeated.values()),
         again=again,
     )
 
@@ -141,7 +161,7 @@ def take(ledger: Ledger, past: Ends, cursor: Callable[[], str], *, patience_s: f
         held = ledger.read()
         time.sleep(pause_s)  # workers write events once in each round of their loop
         has_caught_up = _wait_for(ledger, cursor, end)
-        sheet = complete(held, past)
+        sheet = complete(held, past, ledger.copies)
         if (has_caught_up and sheet.missing == 0) or time.monotonic() >= end:
             return sheet, has_caught_up
         pause_s = min(1.0, pause_s + 0.5)

@@ -14,6 +14,7 @@ import redis
 
 from workers.delivery import guard, keys, scripts
 from workers.delivery.keys import DELIVERIES_HEADER
+from workers.history.results import RESULT_KEY
 
 _STEP = 100
 
@@ -118,6 +119,9 @@ class DeadLetters:
         priority = f"{self._separator}{letter.priority}" if letter.priority else ""
         places = [self._prefix + letter.queue + priority, self._prefix + keys.wake(letter.queue)]
         taken = self._take(keys=[*self._names, trash, *places], args=[letter.id, trash_s, json.dumps(message)])
+        if taken and letter.run_id:
+            # It has not failed any more: the recorder would take what the result backend says for its end
+            self._client.delete(f"{self._prefix}{RESULT_KEY}{letter.run_id}")
         return letter.run_id or letter.id if taken else None
 
     def drop(self, letter_id: str, trash: str = "", trash_s: int = 0) -> bool:

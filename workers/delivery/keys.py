@@ -36,6 +36,12 @@ PUBLICATION_MARK = b'"nexus_publication"'
 ADOPTED_PUBLICATION = "adopted"
 """Its value, then outside the properties, in a message that somebody else published."""
 
+UNCOUNTED_HEADER = "nexus_uncounted"
+"""Header, in the publisher's memory alone: this message was not counted, since its run was a moment ago."""
+
+ADOPTED_HEADER = "nexus_adopted"
+"""Header, in the worker's memory alone: the message was counted just now, when the worker took it."""
+
 DELIVERIES_HEADER = "nexus_deliveries"
 """Header of a message: a list of ``{"worker", "pid", "at", "lost"}``, one for each start that came to nothing."""
 

@@ -12,7 +12,7 @@ import redis
 from config.keys import EVENT_STREAM
 from workers.delivery import guard, keys
 from workers.delivery.balance import Balance, Held
-from workers.delivery.dead_letters import DeadLetter, DeadLetters
+from workers.delivery.dead_letters import DeadLetters
 from workers.delivery.purging import STEP, unmarked
 
 STOCK_IN_FLIGHT = "unacked"
@@ -77,11 +77,26 @@ class Ledger:
         )
         last = [message for end in ends if isinstance(end, list) for message in cast("list[bytes]", end)]
         redelivered = [message for message in last if b'"redelivered": true' in message]
-        return Held(balance, _ids_of(letters), _ids_in([*taken, *redelivered]), _newest(newest))
+        ids = tuple(letter.run_id for letter in letters if letter.counted and letter.run_id)
+        return Held(balance, ids, _ids_in([*taken, *redelivered]), _newest(newest))
 
     def latest_event(self) -> str:
         """Return the id of the last entry of the event stream."""
         return _newest(cast("Any", self.client.xrevrange(self.event_stream, count=1)))
+
+    def copies(self, run_ids: Sequence[str]) -> dict[str, int]:
+        """Count the messages of each of these runs in queues, in flight, and delayed; looks at every message.
+
+        Raises:
+            RedisError: The broker does not answer.
+        """
+        found = dict.fromkeys(run_ids, 0)
+        if found:
+            for messages in self._parts():
+                for run_id in _ids_in([message for message in messages if any(i.encode() in message for i in found)]):
+                    if run_id in found:
+                        found[run_id] += 1
+        return found
 
     def which_are_there(self, run_ids: Sequence[str]) -> frozenset[str]:
         """Tell which of these runs have a message in a queue, in flight, or delayed; looks at every message.
@@ -172,10 +187,6 @@ class Ledger:
 
 def _newest(entries: Any) -> str:
     return entries[0][0].decode() if entries else "0-0"
-
-
-def _ids_of(letters: Sequence[DeadLetter]) -> frozenset[str]:
-    return frozenset(letter.run_id for letter in letters if letter.counted and letter.run_id)
 
 
 def _ids_in(messages: Sequence[bytes]) -> tuple[str, ...]:

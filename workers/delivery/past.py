@@ -10,6 +10,7 @@ from workers.history.queries import History
 from workers.history.record import FINAL, STATES
 from workers.history.retention import PRUNED
 from workers.history.schema import COUNTERS
+from workers.history.store import REPEAT
 
 _FINAL = {STATES.index(state): state for state in sorted(FINAL)}
 _MARKS = ", ".join(str(number) for number in _FINAL)
@@ -64,6 +65,19 @@ class Past:
             return counts
 
         return self._history.ask(question, dict.fromkeys(_FINAL.values(), 0))
+
+    def repeated(self, since: float, until: float) -> dict[str, int]:
+        """Tell which ids were submitted again between two times, and how many of these submissions were counted."""
+
+        def question(connection: sqlite3.Connection) -> dict[str, int]:
+            found: dict[str, int] = {}
+            span = (f"{REPEAT}{since:017.6f}", f"{REPEAT}{until:017.6f}")
+            for name, counted in connection.execute("select name, value from meta where name >= ? and name < ?", span):
+                run_id = str(name)[len(REPEAT) + 18 :]
+                found[run_id] = found.get(run_id, 0) + int(counted)
+            return found
+
+        return self._history.ask(question, {})
 
     def states(self, run_ids: Iterable[str]) -> dict[str, str]:
         """Return the states of these runs, as far as they are known."""

@@ -36,7 +36,8 @@ PUBLISH = (
     + """
 -- KEYS: list, wake, counters, delayed, the run's latest publication
 -- ARGV: message, counter, due time or '', member of the delayed set, publication, seconds to remember it
--- Answers 0 when this publication arrived before: the publisher did not hear the answer and tries again.
+-- Answers 0 when this publication arrived before: the publisher did not hear the answer and tries again;
+-- 2 when the run was published a moment ago, so that it is not counted a second time; else 1.
 local latest = redis.call('GET', KEYS[5])
 if latest == ARGV[5] then return 0 end
 redis.call('SET', KEYS[5], ARGV[5], 'EX', ARGV[6])
@@ -46,10 +47,14 @@ else
   redis.call('LPUSH', KEYS[1], ARGV[1])
   wake(KEYS[2])
 end
-if not latest or ARGV[2] ~= 'submitted' then count(KEYS[3], ARGV[2]) end
+if latest and ARGV[2] == 'submitted' then return 2 end
+count(KEYS[3], ARGV[2])
 return 1
 """
 )
+
+NOT_COUNTED = 2
+"""What :data:`PUBLISH` answers when a run was published a moment ago, too."""
 
 ADOPT = (
     _PUSH

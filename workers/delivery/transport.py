@@ -230,6 +230,8 @@ class FetchMixin(ControlMixin):
             return
         if keys.PUBLICATION_MARK not in raw:
             tag = self.in_flight.adopt(tag)
+            if tag.is_adopted and isinstance(message.get("headers"), dict):
+                message["headers"][keys.ADOPTED_HEADER] = True
         due_at = guard.due_at(message.get("headers"))
         if due_at is not None and due_at > running.now() + EARLY_S:
             self.in_flight.delay(tag, due_at)
@@ -267,7 +269,9 @@ class FetchMixin(ControlMixin):
             plain = redis.Redis(connection_pool=client.connection_pool)  # without the prefixing of kombu's client
             if self._publish_script is None:
                 self._publish_script = plain.register_script(scripts.PUBLISH)
-            self._publish_script(keys=names, args=arguments, client=plain)
+            answer = self._publish_script(keys=names, args=arguments, client=plain)
+        if answer == scripts.NOT_COUNTED:
+            message["headers"][keys.UNCOUNTED_HEADER] = True
 
     def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:
         """Find the queues of a routing key; what this process declared counts even when the broker lost it."""

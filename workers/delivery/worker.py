@@ -17,7 +17,7 @@ from celery.worker.consumer.tasks import Tasks
 from config.celery_config import celery_app
 from workers.delivery import children, rescue, running
 from workers.delivery.in_flight import InFlight
-from workers.delivery.keys import DELIVERIES_HEADER
+from workers.delivery.keys import ADOPTED_HEADER, DELIVERIES_HEADER, UNCOUNTED_HEADER
 from workers.delivery.lease import RENEW_S, Leases, NameTaken, Owner
 from workers.delivery.stopping import SoftStop
 
@@ -41,8 +41,8 @@ def _name_transport(sender: str = "", conf: Any = None, **_: Any) -> None:
 def _forget_deliveries(headers: dict[str, Any] | None = None, **_: Any) -> None:
     # Celery hands unknown headers on to retries and callbacks: these are new deliveries.
     if headers is not None:
-        headers.pop(DELIVERIES_HEADER, None)
-        headers.pop("redelivered", None)
+        for name in (DELIVERIES_HEADER, "redelivered", ADOPTED_HEADER, UNCOUNTED_HEADER):
+            headers.pop(name, None)
 
 
 @before_task_publish.connect

@@ -55,6 +55,7 @@ class RunRecord:
         ending: ``(result, error, traceback, place)`` as stored texts, when it changed since the last write.
         done: Transitions to be counted, state and time: since the last write, or since ever while no event told
             the task's name.
+        repeats: When it was submitted again under its id since the last write, and 1 or 0: whether that counted.
     """
 
     id: str
@@ -84,6 +85,7 @@ class RunRecord:
     arguments: tuple[str | None, str | None] | None = None
     ending: tuple[str | None, str | None, str | None, str | None] | None = None
     done: list[tuple[str, float]] = field(default_factory=_nothing_done)
+    repeats: list[tuple[float, int]] | None = None
 
     def apply(self, event: Event) -> bool:
         """Take an event in; False when it says nothing new.
@@ -161,11 +163,16 @@ def _sent(run: RunRecord, event: Event, at: float) -> None:
         run.enter("PENDING", at)
     if not retries:
         run.done.append(("SENT", at))
+        if any(entry[1] == "sent" for entry in run.life):
+            run.repeats = [*(run.repeats or ()), (at, 0 if event.get("uncounted") else 1)]
 
 
 def _received(run: RunRecord, event: Event, at: float) -> None:
     _identify(run, event)
-    run.retries = max(run.retries, count_of(event.get("retries")))
+    retries = count_of(event.get("retries"))
+    if event.get("adopted") and not retries and any(entry[1] in {"sent", "received"} for entry in run.life):
+        run.repeats = [*(run.repeats or ()), (at, 1)]
+    run.retries = max(run.retries, retries)
     if run.received_at is None or at >= run.received_at:
         # It may have been moved since it was sent.
         run.queue = name_of(event.get("queue")) or run.queue

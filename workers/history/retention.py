@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from workers.history.blocks import cut_block
 from workers.history.merging import delete_block, load_blocks
 from workers.history.schema import COUNTERS
-from workers.history.store import Store
+from workers.history.store import REPEAT, Store
 
 STEP = 500
 """Runs that one step removes: a few milliseconds."""
@@ -51,6 +51,8 @@ class Retention:
             removed = _remove(connection, "1")
         if not removed:
             connection.execute("delete from minute where minute < ?", (int((time.time() - MINUTES_KEPT_S) // 60),))
+            old = f"{REPEAT}{time.time() - MINUTES_KEPT_S:017.6f}"
+            connection.execute("delete from meta where name >= ? and name < ?", (REPEAT, old))
             self._next_at = time.monotonic() + INTERVAL_S
         return removed
 

@@ -24,6 +24,10 @@ from workers.history.schema import COUNTERS, connect
 MAX_CACHED = 10_000
 """Runs kept in memory: most events follow their run's last one soon."""
 
+REPEAT = "repeat:"
+"""Beginning of the names under which :meth:`Store.meta` keeps submissions of an id that had been submitted before:
+time and id follow, the value is 1 or 0: whether it was counted."""
+
 _MAX_ID = 255
 _LOOKUP = 500
 _STATE_NUMBER = {state: number for number, state in enumerate(STATES)}
@@ -245,6 +249,7 @@ class Store:
         lives: list[Row] = []
         arguments: list[Row] = []
         endings: list[Row] = []
+        repeats: list[Row] = []
         for run in changed.values():
             task, queue = self._number("task", run.task), self._number("queue", run.queue)
             (new if run.key in self._new_keys else known).append((
@@ -253,6 +258,9 @@ class Store:
                 run.finished_at, run.waited_s, run.ran_s, run.root_id, run.parent_id, run.group_id,
                 self._number("error", run.error_group), run.progress, run.verdict,
             ))  # fmt: skip
+            if run.repeats is not None:
+                repeats += [(f"{REPEAT}{at:017.6f}:{run.id}", counted) for at, counted in run.repeats]
+                run.repeats = None
             lives.append((run.key, orjson.dumps(run.life).decode()))
             if run.arguments is not None:
                 arguments.append((run.key, *run.arguments))
@@ -270,6 +278,7 @@ class Store:
         connection.executemany("insert or replace into life values (?, ?)", lives)
         connection.executemany("insert or replace into arguments values (?, ?, ?)", arguments)
         connection.executemany("insert or replace into ending values (?, ?, ?, ?, ?)", endings)
+        connection.executemany("insert or replace into meta values (?, ?)", repeats)
         self._blocks.note((run.key for run in changed.values()), len(new))
 
     def _number(self, kind: str, text: str | None) -> int | None:

@@ -23,6 +23,7 @@ from celery.signals import before_task_publish, task_received
 from config.broker_url import BrokerUrl
 from config.errors import BrokerUrlError
 from config.settings import settings
+from workers.delivery.keys import ADOPTED_HEADER, UNCOUNTED_HEADER
 from workers.history.shown import shown_arguments, shown_error, shown_traceback
 from workers.history.writer import StreamWriter
 from workers.masking import mask, mask_text
@@ -179,6 +180,8 @@ def _sent_event(app: Celery, hostname: str, fields: Mapping[str, Any]) -> dict[s
         event["timestamp"] = headers.get(SENT_AT_HEADER) or event["timestamp"]
         event["priority"] = properties.get("priority")
         event["group"] = headers.get("group")
+        if headers.get(UNCOUNTED_HEADER):
+            event["uncounted"] = True
         event["args"], event["kwargs"] = shown_arguments(app, str(fields["name"]), body[0] or (), body[1] or {})
     else:
         event["args"], event["kwargs"] = mask_text(str(fields.get("args"))), mask_text(str(fields.get("kwargs")))
@@ -224,6 +227,8 @@ def _received_fields(app: Celery, fields: dict[str, Any]) -> dict[str, Any]:
     fields["queue"] = request.delivery_info.get("routing_key")
     fields["priority"] = request.delivery_info.get("priority")
     fields["group"] = request.request_dict.get("group")
+    if request.request_dict.get(ADOPTED_HEADER):
+        fields["adopted"] = True
     sent_at = request.request_dict.get(SENT_AT_HEADER)
     fields["sent_at"] = sent_at
     if sent_at is None:

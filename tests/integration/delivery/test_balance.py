@@ -13,7 +13,8 @@ from benchmarks.faults.malformed import message
 from workers.delivery import keys
 
 FIGURES = (
-    "submitted adopted foreign succeeded failed revoked dead deleted waiting in_flight delayed again uncounted missing"
+    "submitted adopted foreign succeeded failed revoked dead deleted waiting in_flight delayed repeated again uncounted"
+    " missing"
 )
 
 
@@ -65,6 +66,53 @@ def test_every_way_that_a_run_can_go_is_on_the_sheet(recorded: Any) -> None:
     assert nexus(stack, "purge", "default_queue", "--yes").returncode == 0
     del expected["foreign"]
     assert sheet(stack) == expected | {"deleted": 2, "in_flight": 1, "delayed": 1, "uncounted": 1}
+
+
+def submit(stack: Any, run_id: str, times: int = 1) -> None:
+    """Submit a run under an id, as an application with our settings does."""
+    code = f"import delivery_tasks as t; [t.add.apply_async((1, 1), task_id={run_id!r}) for _ in range({times})]"
+    subprocess.run([sys.executable, "-c", code], env=stack.environment, timeout=60, check=True)
+
+
+def long_ago(stack: Any, run_id: str) -> None:
+    """Let the broker forget that a run was published, as it does after a minute."""
+    assert stack.client.delete(keys.published(run_id)) == 1
+
+
+def test_an_id_that_is_submitted_again_is_accounted_for_at_each_stage(recorded: Any) -> None:
+    stack = recorded
+    submit(stack, "one")
+    long_ago(stack, "one")
+    submit(stack, "one", 2)  # the second within a minute: not counted
+    assert sheet(stack) == {"submitted": 2, "waiting": 3, "repeated": 1, "again": 2}
+    worker = stack.worker()
+    stack.until(lambda: not stack.client.llen("default_queue:5") and not stack.client.exists(keys.in_flight("w@test")))
+    assert sheet(stack) == {"submitted": 2, "succeeded": 1, "repeated": 1}
+    worker.kill()
+    worker.wait(10)
+    long_ago(stack, "one")
+    submit(stack, "one")
+    assert sheet(stack) == {"submitted": 3, "succeeded": 1, "repeated": 2, "waiting": 1, "again": 1}
+    stack.worker()
+    stack.until(lambda: not stack.client.llen("default_queue:5"))
+    assert sheet(stack) == {"submitted": 3, "succeeded": 1, "repeated": 2}
+
+
+def test_foreign_messages_of_one_id_and_a_dead_letter_that_is_tried_again_add_up(recorded: Any) -> None:
+    stack = recorded
+    worker = stack.worker()
+    twin = message("t.add", (1, 2))
+    other = json.loads(json.dumps(twin))
+    other["properties"]["delivery_tag"] = "another"
+    stack.client.lpush("default_queue:5", json.dumps(twin), json.dumps(other))
+    stack.publish("t.unknown")
+    stack.until(lambda: stack.client.zcard(keys.DEAD) == 1)
+    stack.until(lambda: not stack.client.llen("default_queue:5"))
+    assert sheet(stack) == {"submitted": 1, "adopted": 2, "succeeded": 1, "repeated": 1, "dead": 1}
+    worker.kill()
+    worker.wait(10)
+    assert nexus(stack, "dead-letters", "retry", "--all", "--yes").returncode == 0
+    assert sheet(stack) == {"submitted": 1, "adopted": 2, "succeeded": 1, "repeated": 1, "waiting": 1}
 
 
 def test_a_run_that_is_lost_is_named(recorded: Any) -> None:
