@@ -15,7 +15,11 @@ _EXAMPLES = (
     "or sentinel://host1:26379,host2:26379/0?master_name=NAME"
 )
 _SENTINEL = "sentinel://"
-_SENTINEL_OPTIONS = frozenset({"master_name", "sentinel_username", "sentinel_password"})
+_TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_CERTIFICATES = ("required", "optional", "none")
+_TLS_OPTIONS = frozenset({"ssl", "sentinel_ssl", "ssl_cert_reqs", "ssl_check_hostname", *_TLS_FILES})
+_SENTINEL_OPTIONS = frozenset({"master_name", "sentinel_username", "sentinel_password"}) | _TLS_OPTIONS
 SENTINEL_PORT = 26379
 SENTINEL_TIMEOUT_S = 2.0
 """A Sentinel that does not answer for so long is passed over for the next one."""
@@ -36,7 +40,7 @@ class BrokerUrl:
         database: Database number.
         username: ACL user, or None for the default user.
         password: Secret, or None.
-        options: Further query parameters (``ssl_cert_reqs`` …), handed on unchanged.
+        options: Further query parameters (``ssl_cert_reqs`` …), handed on unchanged; of Sentinels see :attr:`tls`.
         sentinels: Host and port of each Sentinel; empty for an address of a server.
     """
 
@@ -96,6 +100,11 @@ class BrokerUrl:
             raise BrokerUrlError(f"no ?master_name= in the Sentinel URL; expected {_EXAMPLES}")
         if unknown := sorted(set(options) - _SENTINEL_OPTIONS):
             raise BrokerUrlError(f"a Sentinel URL has no option {', '.join(unknown)}; expected {_EXAMPLES}")
+        for name in ("ssl", "sentinel_ssl", "ssl_check_hostname"):
+            if options.get(name, "true").lower() not in _FLAGS:
+                raise BrokerUrlError(f"{name} in a Sentinel URL is true or false; expected {_EXAMPLES}")
+        if options.get("ssl_cert_reqs", "required") not in _CERTIFICATES:
+            raise BrokerUrlError(f"ssl_cert_reqs is one of {', '.join(_CERTIFICATES)}; expected {_EXAMPLES}")
         places = tuple((str(url.host), int(url.port or 0)) for url in urls)
         secrets = (named.username, named.password)
         return cls("sentinel", *places[0], None, last.database, *secrets, last.options, places)
@@ -115,8 +124,31 @@ class BrokerUrl:
     def sentinel_login(self) -> dict[str, Any]:
         """Keyword arguments of connections to the Sentinels themselves."""
         known = dict(self.options)
-        login = {name: known[f"sentinel_{name}"] for name in ("username", "password") if f"sentinel_{name}" in known}
-        return login | {"socket_timeout": SENTINEL_TIMEOUT_S, "socket_connect_timeout": SENTINEL_TIMEOUT_S}
+        login: dict[str, Any] = {"socket_timeout": SENTINEL_TIMEOUT_S, "socket_connect_timeout": SENTINEL_TIMEOUT_S}
+        for name in ("username", "password"):
+            if f"sentinel_{name}" in known:
+                login[name] = known[f"sentinel_{name}"]
+        if _flag(known.get("sentinel_ssl"), bool(self.tls)):
+            login |= {"ssl": True, **self._tls_of(known)}
+        return login
+
+    @property
+    def tls(self) -> dict[str, Any]:
+        """What connections to servers behind Sentinels need for TLS, in redis-py's words; empty for none.
+
+        ``ssl=true`` in the URL, or any other option that begins with ``ssl_``, asks for it, of the Sentinels as well
+        unless ``sentinel_ssl=false``.
+        """
+        known = dict(self.options) if self.sentinels else {}
+        is_wanted = _flag(known.get("ssl"), any(name.startswith("ssl_") for name in known))
+        return self._tls_of(known) if is_wanted else {}
+
+    @staticmethod
+    def _tls_of(known: dict[str, str]) -> dict[str, Any]:
+        files = {name: known[name] for name in _TLS_FILES if name in known}
+        certificates = known.get("ssl_cert_reqs", "required")
+        checks_name = _flag(known.get("ssl_check_hostname"), certificates != "none")
+        return {"ssl_cert_reqs": certificates, "ssl_check_hostname": checks_name, **files}
 
     @property
     def transport_options(self) -> dict[str, Any]:
@@ -171,3 +203,7 @@ class BrokerUrl:
     def for_socket(cls, path: Path, password: str) -> BrokerUrl:
         """Address of a server that listens on the unix socket ``path``."""
         return cls("unix", None, None, str(path), 0, None, password)
+
+
+def _flag(text: str | None, default: bool) -> bool:
+    return default if text is None else _FLAGS[text.lower()]

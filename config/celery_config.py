@@ -92,6 +92,7 @@ def _connections() -> dict[str, Any]:
             "socket_keepalive": True,
             "health_check_interval": 3,
         },
+        **({"broker_use_ssl": broker.tls, "redis_backend_use_ssl": broker.tls} if broker.tls else {}),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "redis_socket_timeout": 5,
@@ -155,6 +156,7 @@ def _beat() -> dict[str, Any]:
             "socket_connect_timeout": 5,
             **_redbeat_sentinels(broker),
         },
+        **({"redbeat_redis_use_ssl": broker.tls} if broker.tls else {}),
         "redbeat_lock_timeout": 30,
     }
 

@@ -28,6 +28,7 @@ def open_redis(url: str, **options: Any) -> redis.Redis:
     address = BrokerUrl.parse(url)
     sentinel = Sentinel(address.sentinels, sentinel_kwargs=address.sentinel_login)
     login: dict[str, Any] = {"db": address.database, "username": address.username, "password": address.password}
-    login["connection_class"] = silence.SentinelConnection
+    tls = address.tls
+    login |= {"connection_class": silence.SentinelTlsConnection if tls else silence.SentinelConnection, **tls}
     client: redis.Redis = sentinel.master_for(str(address.master_name), **login, **options)
     return client

@@ -72,9 +72,23 @@ class TlsConnection(_Attentive, SSLConnection):
     """``rediss://``."""
 
 
-class SentinelConnection(_Attentive, SentinelManagedConnection):
+class _Asking(_Base):
+    """Asks the Sentinels before it connects, whoever opens the connection.
+
+    redis-py 8.1 does so when its pool opens one; one that is opened by its first command goes to localhost, or to the
+    server that led before.
+    """
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Send a command."""
+        if self._sock is None:
+            self.connect()
+        super().send_packed_command(command, check_health)
+
+
+class SentinelConnection(_Asking, _Attentive, SentinelManagedConnection):
     """``sentinel://``."""
 
 
-class SentinelTlsConnection(_Attentive, SentinelManagedSSLConnection):
+class SentinelTlsConnection(_Asking, _Attentive, SentinelManagedSSLConnection):
     """``sentinel://`` to servers that speak TLS."""

@@ -8,13 +8,15 @@ import ssl
 import threading
 from pathlib import Path
 
+_HANDSHAKE = b"\x16"
+
 
 class Proxy:
     """Forwards connections to a unix socket.
 
     Args:
         target: The socket.
-        tls: Speak TLS to clients.
+        tls: Speak TLS to clients that begin so, and plain text to others.
     """
 
     def __init__(self, target: Path, tls: ssl.SSLContext | None = None) -> None:
@@ -47,15 +49,19 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                if self._tls is not None:
-                    client = self._tls.wrap_socket(client, server_side=True)
-                server = socket.socket(socket.AF_UNIX)
-                self._sockets += [client, server]
-                server.connect(self._target)
-                for source, sink in ((client, server), (server, client)):
-                    arguments = (source, sink, self._generation)
-                    self._threads.append(threading.Thread(target=self._forward, args=arguments, daemon=True))
-                    self._threads[-1].start()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            if self._tls is not None and client.recv(1, socket.MSG_PEEK) == _HANDSHAKE:
+                client = self._tls.wrap_socket(client, server_side=True)
+            server = socket.socket(socket.AF_UNIX)
+            self._sockets += [client, server]
+            server.connect(self._target)
+            for source, sink in ((client, server), (server, client)):
+                arguments = (source, sink, self._generation)
+                self._threads.append(threading.Thread(target=self._forward, args=arguments, daemon=True))
+                self._threads[-1].start()
 
     def _forward(self, source: socket.socket, sink: socket.socket, generation: int) -> None:
         with contextlib.suppress(OSError):

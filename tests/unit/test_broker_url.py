@@ -77,7 +77,27 @@ def test_the_masked_form_of_sentinels_has_neither_of_their_passwords() -> None:
     assert url.masked == "sentinel://h:26379/0?master_name=m&sentinel_password=***"
 
 
-@pytest.mark.parametrize("text", ["sentinel://h", "sentinel://?master_name=m", "sentinel://h?master_name=m&tls=1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sentinel://h",
+        "sentinel://?master_name=m",
+        "sentinel://h?master_name=m&tls=1",
+        "sentinel://h?master_name=m&ssl=si",
+        "sentinel://h?master_name=m&ssl_cert_reqs=maybe",
+    ],
+)
 def test_sentinels_that_can_not_be_asked_are_refused_with_an_example(text: str) -> None:
     with pytest.raises(BrokerUrlError, match=r"expected redis://.* or sentinel://"):
         BrokerUrl.parse(text)
+
+
+def test_sentinels_and_their_servers_speak_tls_when_the_url_says_so() -> None:
+    url = BrokerUrl.parse("sentinel://h?master_name=m&ssl_ca_certs=/etc/ca.pem")
+    tls = {"ssl_cert_reqs": "required", "ssl_check_hostname": True, "ssl_ca_certs": "/etc/ca.pem"}
+    assert url.tls == tls
+    assert url.sentinel_login == {"ssl": True, "socket_timeout": 2.0, "socket_connect_timeout": 2.0, **tls}
+    plain = BrokerUrl.parse("sentinel://h?master_name=m&ssl=true&sentinel_ssl=false&ssl_cert_reqs=none")
+    assert plain.tls == {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
+    assert "ssl" not in plain.sentinel_login
+    assert BrokerUrl.parse("sentinel://h?master_name=m").tls == {}

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import json
 import signal
 import ssl
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import psutil
 import redis
 from celery import Celery
 from celery.states import READY_STATES
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -28,6 +21,7 @@ from benchmarks.faults.malformed import message
 from benchmarks.faults.proxy import Proxy
 from config.paths import Paths
 from config.settings import embedded_password
+from tests.certificates import make_certificate
 from workers.delivery import keys
 
 PING = "workers.maintenance_tasks.health_check"
@@ -142,7 +136,7 @@ def test_an_emptied_broker_is_worked_with_as_if_it_were_new(stack: Any) -> None:
 
 
 def test_tls_with_a_certificate_of_our_own(stack: Any) -> None:
-    certificate = _certificate(stack.home)
+    certificate = make_certificate(stack.home)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     proxy = Proxy(Paths.of(stack.home).broker_socket, context)
@@ -185,26 +179,3 @@ def test_sentinel_names_the_broker_and_the_fetch_is_ours(stack: Any) -> None:
             taken[0].ack()
             assert broker.hlen(keys.in_flight("w@test")) == 0
     app.close()
-
-
-def _certificate(folder: Path) -> Path:
-    """Make a certificate for 127.0.0.1 that vouches for itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "certificate.pem"
-    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    file.write_bytes(key.private_bytes(*plain) + certificate.public_bytes(serialization.Encoding.PEM))
-    return file

@@ -1,26 +1,50 @@
-"""Servers that Sentinel watches: workers and command line follow the one that leads."""
+"""Servers that Sentinel watches: every program of the stack follows the one that leads."""
 
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 import sys
 from typing import Any
 
+import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+from benchmarks.faults.proxy import Proxy
+from config.redis_client import open_redis
+from tests.certificates import make_certificate
 from workers.delivery import keys
 
 PING = "workers.maintenance_tasks.health_check"
+RUNS = 60
 
 
-def nexus_tui(stack: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line against the stack."""
+def nexus_tui(stack: Any, *arguments: str) -> Any:
+    """Run the command line against the stack; returns what it prints."""
     command = [sys.executable, "-m", "nexus_tui", *arguments, "--json"]
-    return subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return json.loads(done.stdout)
 
 
-def test_work_goes_on_with_the_server_that_takes_over(stack: Any) -> None:
+def start_programs(stack: Any) -> Any:
+    """Start recorder and beat, and a worker; returns the worker."""
+    for file in stack.home.glob("history.db*"):
+        file.unlink()
+    stack.run("-m", "workers.history.recorder", log="recorder.log")
+    stack.run("-m", "celery", "-A", "config.celery_config", "beat", "--pidfile=", log="beat.log")
+    return stack.worker()
+
+
+def is_scheduled(server: redis.Redis) -> bool:
+    """Tell whether beat holds its lock on a server, and keeps its schedule there."""
+    return bool(server.exists("redbeat::lock") and server.zcard("redbeat::schedule"))
+
+
+def test_everything_goes_on_with_the_server_that_takes_over_under_load(stack: Any) -> None:
     first = stack.server("appendonly no")
     second = stack.server("appendonly no", f"replicaof 127.0.0.1 {first}")
     sentinel = stack.server(
@@ -29,17 +53,59 @@ def test_work_goes_on_with_the_server_that_takes_over(stack: Any) -> None:
         "sentinel failover-timeout main 2000",
     )
     stack.environment["NEXUS_REDIS_URL"] = f"sentinel://127.0.0.1:{sentinel}/0?master_name=main"
-    worker = stack.worker()
-    before = nexus_tui(stack, "submit", PING, "--wait")
-    assert (before.returncode, json.loads(before.stdout)["state"]) == (0, "SUCCESS")
+    worker = start_programs(stack)
+    assert nexus_tui(stack, "submit", PING, "--wait")["state"] == "SUCCESS"
+    code = f"import delivery_tasks as t; [t.nap.apply_async((0.1,)) for _ in range({RUNS})]"
+    subprocess.run([sys.executable, "-c", code], env=stack.environment, timeout=60, check=True)
     with redis.Redis(port=first) as leader, redis.Redis(port=second) as follower:
+        stack.until(lambda: is_scheduled(leader))
+        stack.until(lambda: leader.llen("default_queue:5") < RUNS - 10)
         assert leader.wait(1, 5000) == 1
         stack.until(lambda: redis.Redis(port=sentinel).sentinel_slaves("main"))
         leader.shutdown(nosave=True)
         stack.until(lambda: follower.info("replication")["role"] == "master")
-        after = nexus_tui(stack, "submit", PING, "--wait")
-        assert (after.returncode, json.loads(after.stdout)["state"]) == (0, "SUCCESS")
-        assert follower.hget(keys.COUNTERS, keys.SUBMITTED) == b"2"
+        assert nexus_tui(stack, "submit", PING, "--wait")["state"] == "SUCCESS"
+        stack.until(lambda: not follower.llen("default_queue:5") and not follower.exists(keys.in_flight("w@test")))
+        stack.until(lambda: is_scheduled(follower), 30)
+        sheet = nexus_tui(stack, "doctor", "--balance")
+        assert (sheet["submitted"], sheet["succeeded"], sheet["missing"]) == (RUNS + 2, RUNS + 2, 0)
     assert worker.poll() is None
-    queues = nexus_tui(stack, "queues")
-    assert [row["in_flight"] for row in json.loads(queues.stdout)] == [0] * 5
+    assert [row["in_flight"] for row in nexus_tui(stack, "queues")] == [0] * 5
+
+
+@pytest.fixture
+def tls(stack: Any) -> Any:
+    """A server and a Sentinel that speak TLS, with a certificate that vouches for itself; returns their URL's rest."""
+    certificate = make_certificate(stack.home)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    proxies: list[Proxy] = []
+
+    def behind(*options: str) -> int:
+        socket = stack.home / f"tls{len(proxies)}"
+        stack.server(*options, f"unixsocket {socket}")
+        proxies.append(Proxy(socket, context))
+        return proxies[-1].port
+
+    server = behind("appendonly no")
+    sentinel = behind(f"sentinel monitor main 127.0.0.1 {server} 1")
+    yield f"127.0.0.1:{sentinel}/0?master_name=main", certificate, server
+    for proxy in proxies:
+        proxy.close()
+
+
+def test_tls_to_the_server_and_to_sentinel(stack: Any, tls: Any) -> None:
+    place, certificate, port = tls
+    stack.environment["NEXUS_REDIS_URL"] = f"sentinel://{place}&ssl_ca_certs={certificate}"
+    start_programs(stack)
+    assert nexus_tui(stack, "submit", PING, "--wait")["state"] == "SUCCESS"
+    with redis.Redis(port=port) as server:
+        stack.until(lambda: is_scheduled(server))
+    assert nexus_tui(stack, "doctor", "--balance")["missing"] == 0
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tls: Any) -> None:
+    place, _, _ = tls
+    with open_redis(f"sentinel://{place}&ssl=true", retry=Retry(NoBackoff(), 0)) as client:
+        with pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
+            client.ping()
