@@ -106,6 +106,6 @@ def test_tls_to_the_server_and_to_sentinel(stack: Any, tls: Any) -> None:
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tls: Any) -> None:
     place, _, _ = tls
-    with open_redis(f"sentinel://{place}&ssl=true", retry=Retry(NoBackoff(), 0)) as client:
-        with pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
-            client.ping()
+    client = open_redis(f"sentinel://{place}&ssl=true", retry=Retry(NoBackoff(), 0))
+    with client, pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
+        client.ping()
