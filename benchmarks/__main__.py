@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 _NOT_BENCHMARKS = frozenset(
-    {"__init__", "__main__", "broker", "events", "event_cost_app", "delivery_tasks", "report", "terminal"}
+    {"__init__", "__main__", "broker", "events", "event_cost_app", "delivery_tasks", "report", "stack"}
 )
 
 

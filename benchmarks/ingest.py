@@ -24,6 +24,7 @@ import redis
 
 from benchmarks.events import fill_stream, publish, server
 from benchmarks.report import Figure, at_most, run
+from config.keys import EVENT_STREAM
 from workers.history.aggregates import Aggregates
 from workers.history.recorder import GC_THRESHOLD, Recorder
 from workers.history.store import Store
@@ -172,8 +173,12 @@ def main() -> None:
             run_steps(TASKS)
         case ["--consume", peer, socket, _]:
             print(json.dumps(consume_peer(socket, peer)))
-        case _:
+        case ["--record", socket, path]:
+            Recorder(redis.Redis(unix_socket_path=socket, socket_timeout=10), Path(path), EVENT_STREAM).run()
+        case [] | ["--json"]:
             run(measure)
+        case unknown:
+            sys.exit(f"unknown arguments: {' '.join(unknown)}")
 
 
 if __name__ == "__main__":

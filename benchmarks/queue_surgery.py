@@ -27,6 +27,7 @@ from celery import Celery
 from benchmarks.broker import fill, message_of, server
 from benchmarks.report import Figure, at_least, at_most, run
 from config.broker_url import BrokerUrl
+from nexus_tui.models.audit import Restored
 from nexus_tui.models.selection import Frozen, Selection
 from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.broker.edits import Delete, Edit, MoveTo, Reprioritise
@@ -113,7 +114,7 @@ def change(bench: Bench) -> list[Figure]:
 
 
 def select(bench: Bench) -> list[Figure]:
-    """Move, change and delete by filter: a sixteenth of everything each time, at every depth."""
+    """Move, change and delete by filter, and take each back: a sixteenth of everything each time, at every depth."""
     bench.client.sadd("_kombu.binding.default_queue", "default_queue::default_queue")
     figures: list[Figure] = []
     edits: tuple[tuple[str, str, Edit], ...] = (
@@ -128,7 +129,26 @@ def select(bench: Bench) -> list[Figure]:
         token = bench.source.undoable("messages", "benchmark")
         changing_s = _longest_stall(bench.url, partial(_apply, bench.source, frozen[0], edit, token))
         figures += bench.stalls(doing, [max(finding_s, changing_s)])
-    return figures
+        back_s = _longest_stall(bench.url, partial(_take_back, bench.source, frozen[0].count))
+        figures += bench.stalls(f"taking back {doing}", [back_s])
+    return [*figures, at_most("messages out of their place afterwards", [_displaced(bench)], 0, unit="messages")]
+
+
+def _take_back(source: BrokerSource, count: int) -> None:
+    restored = source.restore(source.undoables()[0])
+    if restored != Restored(count):
+        raise RuntimeError(f"taking back {count}: {restored}")
+
+
+def _displaced(bench: Bench) -> int:
+    """Count messages that are not where they were when the queue was filled."""
+    wrong, step = 0, 5000
+    for start in range(0, len(bench.ids), step):
+        rows: Any = bench.client.lrange(f"{QUEUE}:5", -start - step, -start - 1)
+        ids = [json.loads(raw)["headers"]["id"] for raw in reversed(rows)]
+        wanted = bench.ids[start : start + step]
+        wrong += sum(got != wanted for got, wanted in zip(ids, wanted, strict=False)) + abs(len(ids) - len(wanted))
+    return wrong
 
 
 def _apply(source: BrokerSource, frozen: Frozen, edit: Edit, token: str) -> None:

@@ -5,15 +5,13 @@ Both ask the same running stack (five workers on the embedded broker), in turn.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from benchmarks.report import Figure, at_least, run
+from benchmarks.stack import BIN, NEXUS, running_stack
 from tests.terminal import Terminal
 
 RUNS = 7
@@ -21,24 +19,13 @@ GOAL = 1.5
 WAITING = 4321
 """Messages in a queue whose worker is stopped: when this number is painted, the screen shows real lengths."""
 
-_BIN = Path(sys.executable).parent
-
 
 def measure() -> Sequence[Figure]:
     """Measure start-up beside ``celery status``."""
-    with tempfile.TemporaryDirectory(prefix="nexus-bench-") as home:
-        environment = {**os.environ, "NEXUS_HOME": home, "LANG": "C.UTF-8"}
-        environment.pop("NEXUS_REDIS_URL", None)
-        nexus = str(_BIN / "nexus-tui")
-        subprocess.run([nexus, "up", "--detach"], env=environment, check=True, stdout=subprocess.DEVNULL)
-        try:
-            subprocess.run(
-                [nexus, "stop", "workers:reports", "--yes"], env=environment, check=True, capture_output=True
-            )
-            _fill(environment)
-            pairs = [(_celery_status(environment), _dashboard(environment)) for _ in range(RUNS)]
-        finally:
-            subprocess.run([nexus, "down"], env=environment, check=False, stdout=subprocess.DEVNULL)
+    with running_stack() as environment:
+        subprocess.run([NEXUS, "stop", "workers:reports", "--yes"], env=environment, check=True, capture_output=True)
+        _fill(environment)
+        pairs = [(_celery_status(environment), _dashboard(environment)) for _ in range(RUNS)]
     return [
         at_least(
             "time of `celery status` / time to queue lengths on the screen",
@@ -59,13 +46,13 @@ def _fill(environment: Mapping[str, str]) -> None:
 
 def _celery_status(environment: Mapping[str, str]) -> float:
     started = time.perf_counter()
-    command = [str(_BIN / "celery"), "-A", "config.celery_config", "status"]
+    command = [str(BIN / "celery"), "-A", "config.celery_config", "status"]
     subprocess.run(command, env=dict(environment), check=True, capture_output=True)
     return time.perf_counter() - started
 
 
 def _dashboard(environment: Mapping[str, str]) -> float:
-    with Terminal([str(_BIN / "nexus-tui")], environment) as terminal:
+    with Terminal([NEXUS], environment) as terminal:
         return terminal.seconds_until(f"{WAITING:,}")
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks.report import Figure, at_most, run
+from benchmarks.stack import NEXUS, running_stack
 from tests.terminal import Terminal
 
 RUNS = 3
@@ -17,20 +13,11 @@ WARM_UP_S = 12.0
 WATCHED_S = 20.0
 CPU_GOAL, BYTES_GOAL = 0.5, 200.0
 
-_BIN = Path(sys.executable).parent
-
 
 def measure() -> Sequence[Figure]:
     """Measure what an idle dashboard costs."""
-    with tempfile.TemporaryDirectory(prefix="nexus-bench-") as home:
-        environment = {**os.environ, "NEXUS_HOME": home, "LANG": "C.UTF-8"}
-        environment.pop("NEXUS_REDIS_URL", None)
-        nexus = str(_BIN / "nexus-tui")
-        subprocess.run([nexus, "up", "--detach"], env=environment, check=True, stdout=subprocess.DEVNULL)
-        try:
-            costs = _costs([nexus], environment)
-        finally:
-            subprocess.run([nexus, "down"], env=environment, check=False, stdout=subprocess.DEVNULL)
+    with running_stack() as environment:
+        costs = _costs([NEXUS], environment)
     return [
         at_most("CPU of an idle dashboard", [cpu for cpu, _ in costs], CPU_GOAL, unit="%"),
         at_most("output of an idle dashboard", [written for _, written in costs], BYTES_GOAL, unit="bytes/s"),

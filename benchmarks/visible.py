@@ -7,17 +7,15 @@ at this rate most of them leave it again between two repaints.
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks.report import Figure, at_most, run
+from benchmarks.stack import NEXUS, running_stack
 from tests.terminal import Screen
 from workers.history.writer import StreamWriter
 
@@ -30,8 +28,6 @@ _STEP_S = 0.02
 _LAST_REPAINTS_S = 3.0
 _SHOWN = re.compile(r"\b0(\d{7})\b")
 """Ids of the runs are eight digits; the first of an id is always 0."""
-
-_BIN = Path(sys.executable).parent
 
 
 def measure() -> Sequence[Figure]:
@@ -46,19 +42,11 @@ def p95_figure() -> Figure:
 
 
 def _delays() -> list[float]:
-    with tempfile.TemporaryDirectory(prefix="nexus-bench-") as home:
-        environment = {**os.environ, "NEXUS_HOME": home, "LANG": "C.UTF-8"}
-        environment.pop("NEXUS_REDIS_URL", None)
-        nexus = str(_BIN / "nexus-tui")
-        subprocess.run([nexus, "up", "--detach"], env=environment, check=True, stdout=subprocess.DEVNULL)
-        try:
-            with Screen([nexus], environment) as screen:
-                screen.shows("email_queue")
-                screen.type("3")
-                screen.shows("Tasks")
-                return _watch(screen, environment)
-        finally:
-            subprocess.run([nexus, "down"], env=environment, check=False, stdout=subprocess.DEVNULL)
+    with running_stack() as environment, Screen([NEXUS], environment) as screen:
+        screen.shows("email_queue")
+        screen.type("3")
+        screen.shows("Tasks")
+        return _watch(screen, environment)
 
 
 def _watch(screen: Screen, environment: dict[str, str]) -> list[float]:

@@ -9,6 +9,8 @@ replace the committed file by it, so that ``-c supervisor.conf`` means this stac
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,32 @@ _HEADER = """\
 """
 
 
+@dataclass(frozen=True)
+class _Places:
+    """Where a stack lives, as its configuration spells it.
+
+    Attributes:
+        home: Its ``NEXUS_HOME``; None for the default one.
+    """
+
+    here: str
+    run: str
+    log: str
+    binaries: str
+    home: str | None
+
+    @classmethod
+    def of(cls, paths: Paths | None, environment: Path | None) -> _Places:
+        here = "%(here)s" if paths is None else _escape(ROOT)
+        return cls(
+            here=here,
+            run=f"{here}/var/run" if paths is None else _escape(paths.run),
+            log=f"{here}/var/log" if paths is None else _escape(paths.log),
+            binaries=f"{here}/.venv/bin" if environment is None else f"{_escape(environment)}/bin",
+            home=None if paths is None else _escape(paths.home),
+        )
+
+
 def render(paths: Paths | None = None, environment: Path | None = None) -> str:
     """Write a Supervisor configuration.
 
@@ -35,55 +63,47 @@ def render(paths: Paths | None = None, environment: Path | None = None) -> str:
         paths: Where the stack lives; None for the committed file (``var`` of the checkout).
         environment: Virtual environment of the programs; None for ``.venv`` of the checkout.
     """
-    here = "%(here)s" if paths is None else _escape(ROOT)
-    run = f"{here}/var/run" if paths is None else _escape(paths.run)
-    log = f"{here}/var/log" if paths is None else _escape(paths.log)
-    binaries = f"{here}/.venv/bin" if environment is None else f"{_escape(environment)}/bin"
-    home = None if paths is None else _escape(paths.home)
-    sections = [
-        _HEADER,
-        _section("unix_http_server", file=f"{run}/supervisor.sock", chmod="0700"),
-        _section(
-            "supervisord",
-            logfile=f"{log}/supervisord.log",
-            logfile_maxbytes="5MB",
-            logfile_backups="2",
-            pidfile=f"{run}/supervisord.pid",
-            childlogdir=log,
-            directory=here,
-            umask="077",
-            strip_ansi="true",
-            **({} if home is None else {"environment": f'NEXUS_HOME="{home}"'}),
-        ),
-        _section(
-            "rpcinterface:supervisor",
-            **{"supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"},
-        ),
-        _section("supervisorctl", serverurl=f"unix://{run}/supervisor.sock"),
-        _program(
-            "broker",
-            f"{binaries}/python -m workers.embedded_broker",
-            here,
-            log,
-            priority="10",
-            startsecs="0",
-            autorestart="unexpected",
-            exitcodes="0",
-            stopwaitsecs="15",
-        ),
-        *(_worker(spec, binaries, here, log) for spec in QUEUES),
-        _section("group:workers", programs=",".join(spec.family for spec in QUEUES), priority="30"),
-        _program("guardian", f"{binaries}/python -m workers.delivery.guardian", here, log, priority="20"),
-        _program("recorder", f"{binaries}/python -m workers.history.recorder", here, log, priority="20"),
-        _program(
-            "beat",
-            f"{binaries}/celery -A config.celery_config beat --loglevel INFO --pidfile=",
-            here,
-            log,
-            priority="40",
-        ),
-    ]
-    return "\n".join(sections)
+    places = _Places.of(paths, environment)
+    return "\n".join([_HEADER, *_supervisor(places), *_programs(places)])
+
+
+def _supervisor(places: _Places) -> Iterator[str]:
+    yield _section("unix_http_server", file=f"{places.run}/supervisor.sock", chmod="0700")
+    yield _section(
+        "supervisord",
+        logfile=f"{places.log}/supervisord.log",
+        logfile_maxbytes="5MB",
+        logfile_backups="2",
+        pidfile=f"{places.run}/supervisord.pid",
+        childlogdir=places.log,
+        directory=places.here,
+        umask="077",
+        strip_ansi="true",
+        **({} if places.home is None else {"environment": f'NEXUS_HOME="{places.home}"'}),
+    )
+    factory = {"supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"}
+    yield _section("rpcinterface:supervisor", **factory)
+    yield _section("supervisorctl", serverurl=f"unix://{places.run}/supervisor.sock")
+
+
+def _programs(places: _Places) -> Iterator[str]:
+    yield _program(
+        "broker",
+        "python -m workers.embedded_broker",
+        places,
+        priority="10",
+        startsecs="0",
+        autorestart="unexpected",
+        exitcodes="0",
+        stopwaitsecs="15",
+    )
+    for spec in QUEUES:
+        yield _worker(spec, places)
+    yield _section("group:workers", programs=",".join(spec.family for spec in QUEUES), priority="30")
+    yield _program("guardian", "python -m workers.delivery.guardian", places, priority="20")
+    yield _program("recorder", "python -m workers.history.recorder", places, priority="20")
+    beat = "celery -A config.celery_config beat --loglevel INFO --pidfile="
+    yield _program("beat", beat, places, priority="40")
 
 
 def effective(paths: Paths) -> Path:
@@ -128,16 +148,15 @@ def _substituted(argument: str) -> str:
     return argument
 
 
-def _worker(spec: QueueSpec, binaries: str, here: str, log: str) -> str:
+def _worker(spec: QueueSpec, places: _Places) -> str:
     command = (
-        f"{binaries}/celery -A config.celery_config worker -Q {spec.name} -n {spec.family}@%%h"
+        f"celery -A config.celery_config worker -Q {spec.name} -n {spec.family}@%%h"
         f" --concurrency {spec.concurrency} --prefetch-multiplier {spec.prefetch} --without-gossip --loglevel INFO"
     )
     return _program(
         spec.family,
         command,
-        here,
-        log,
+        places,
         environment='REMAP_SIGTERM="SIGQUIT"',
         priority="30",
         stopwaitsecs=str(STOP_WAIT_S),
@@ -147,17 +166,17 @@ def _worker(spec: QueueSpec, binaries: str, here: str, log: str) -> str:
     )
 
 
-def _program(name: str, command: str, here: str, log: str, **options: str) -> str:
+def _program(name: str, command: str, places: _Places, **options: str) -> str:
     common = {
-        "command": command,
-        "directory": here,
+        "command": f"{places.binaries}/{command}",
+        "directory": places.here,
         "autostart": "true",
         "autorestart": "true",
         "startsecs": "2",
         "startretries": str(_ALWAYS),
         "stopwaitsecs": "10",
         "redirect_stderr": "true",
-        "stdout_logfile": f"{log}/{name}.log",
+        "stdout_logfile": f"{places.log}/{name}.log",
         "stdout_logfile_maxbytes": "10MB",
         "stdout_logfile_backups": "3",
     }

@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar
 
-from textual import constants, on, work
-from textual.app import App
+from textual import constants, on
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.message import Message
-from textual.notifications import SeverityLevel
 
 from nexus_tui import commands, theme
+from nexus_tui.asking import Asking
 from nexus_tui.feeds import Feeds
 from nexus_tui.models import moment
-from nexus_tui.models.actions import MANY, Outcome
+from nexus_tui.models.actions import Outcome
 from nexus_tui.models.recent import Recent
 from nexus_tui.models.snapshot import Snapshot
 from nexus_tui.models.text import safe_text
 from nexus_tui.screens.base import NexusScreen
-from nexus_tui.screens.host import Choice, Troubles
+from nexus_tui.screens.host import Troubles
 from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import SourceError
 from nexus_tui.views import FIRST_VIEW, VIEWS
 from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii
-
-if TYPE_CHECKING:
-    from nexus_tui.actions.base import Action, Plan
 
 REPAINT_PAUSE_S = 0.25
 """Shortest time between two repaints that changes of the sources cause."""
 
 
-class NexusApp(App[None], inherit_bindings=False):
+class NexusApp(Asking, inherit_bindings=False):
     """The dashboard of one stack.
 
     Args:
@@ -133,34 +128,6 @@ class NexusApp(App[None], inherit_bindings=False):
         """What is wrong with the data now."""
         return self._feeds.troubles
 
-    def ask(self, title: str, choices: Sequence[Choice], done: Callable[[Outcome], None] | None = None) -> None:
-        """Ask the operator to confirm one of some actions, do it, and say what happened."""
-        if self.read_only:
-            return
-        from nexus_tui.screens.confirm import ConfirmScreen
-
-        def answered(choice: Choice | None) -> None:
-            if choice is not None and choice.blanks:
-                self._fill(title, choice, done)
-            elif choice is not None:
-                self._plan(choice, done)
-
-        self.push_screen(ConfirmScreen(title, choices), answered)
-
-    def _fill(self, title: str, choice: Choice, done: Callable[[Outcome], None] | None) -> None:
-        from nexus_tui.screens.blanks import BlanksScreen
-
-        def filled(whole: Choice | None) -> None:
-            if whole is not None:
-                self.ask(title, [whole], done)
-
-        self.push_screen(BlanksScreen(title, choice), filled)
-
-    def tell(self, text: str, *, title: str = "", severity: str = "information") -> None:
-        """Show a notice; text and title may come from outside."""
-        level = cast(SeverityLevel, severity)
-        self.notify(safe_text(text, 1000), title=safe_text(title, 100), severity=level, markup=False)
-
     def obey(self, line: str) -> str:
         """Carry out a command line; return what is wrong with it, or nothing."""
         word, _, rest = line.strip().partition(" ")
@@ -255,57 +222,9 @@ class NexusApp(App[None], inherit_bindings=False):
             names = ", ".join(sorted(new))
             self.tell(f"{names}: runs begin and no events of them are sent. {way}", severity="warning")
 
-    @work(thread=True, group="actions")
-    def _plan(self, choice: Choice, done: Callable[[Outcome], None] | None) -> None:
-        try:
-            plan = choice.action.plan(self.sources)
-        except SourceError as error:
-            self.call_from_thread(self.tell, str(error), severity="error")
-            return
-        if plan.count > MANY:
-            self.call_from_thread(self._ask_again, plan, done)
-        else:
-            self._perform(plan.action, done)
-
-    def _ask_again(self, plan: Plan, done: Callable[[Outcome], None] | None) -> None:
-        from nexus_tui.screens.typed import TypedScreen
-
-        def answered(is_typed: bool | None) -> None:
-            if is_typed:
-                self._perform_later(plan.action, done)
-
-        self.push_screen(TypedScreen(plan), answered)
-
-    @work(thread=True, group="actions")
-    def _perform_later(self, action: Action, done: Callable[[Outcome], None] | None) -> None:
-        self._perform(action, done)
-
-    def _perform(self, action: Action, done: Callable[[Outcome], None] | None) -> None:
-        from nexus_tui.actions.base import perform
-
-        try:
-            outcome = perform(action, self.sources)
-        except SourceError as error:
-            self.call_from_thread(self.tell, str(error), severity="error")
-            return
-        self.call_from_thread(self._performed, outcome, done)
-
-    def _performed(self, outcome: Outcome, done: Callable[[Outcome], None] | None) -> None:
-        self._tell_outcome(outcome)
-        if done:
-            done(outcome)
-        self.read_again()
-
-    def _tell_outcome(self, outcome: Outcome) -> None:
-        severity = "information" if outcome.done else "warning"
-        if len(outcome.targets) == 1:
-            self.tell(outcome.targets[0].message, title=outcome.targets[0].target, severity=severity)
-        else:
-            self.tell(outcome.message, severity=severity)
-
     def _submitted(self, outcome: Outcome | None) -> None:
         if outcome is not None:
-            self._tell_outcome(outcome)
+            self.tell_outcome(outcome)
             self.read_again()
             self.open_run(outcome.targets[0].target)
 

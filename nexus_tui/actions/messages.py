@@ -139,7 +139,7 @@ class MessageAction(Action):
 
 def summary(frozen: Frozen, progress: Progress, past: str) -> TargetOutcome:
     """Say what became of many messages: ``moved 97, 3 had started``."""
-    told = f"{past} {progress.changed:,}"
+    told = f"{past} {progress.changed:,}" if progress.wanted else "nothing that waits matches"
     if progress.problem:
         rest = progress.wanted - progress.changed
         told += f" of {progress.wanted:,}, then stopped: {progress.problem}; the same command does the other {rest:,}"

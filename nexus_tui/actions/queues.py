@@ -10,6 +10,7 @@ from typing import ClassVar
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.audit import Restored, Undoable
+from nexus_tui.models.text import size
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import NotFound, SourceError
 
@@ -150,8 +151,7 @@ class Undo(Action):
     def plan(self, sources: Sources) -> Plan:
         """Find the change."""
         change = self._change(sources)
-        row = TargetOutcome(change.token, True, f"{change.label} → taken back")
-        return Plan(Undo(change.token), lambda: (row,))
+        return Plan(Undo(change.token), lambda: (_prospect(sources, change),))
 
     def run(self, sources: Sources) -> Outcome:
         """Restore what the change took."""
@@ -171,6 +171,15 @@ class Undo(Action):
             if self.token in ("", change.token):
                 return change
         raise NotFound(f"no change {self.token!r} that can be undone" if self.token else "nothing to undo")
+
+
+def _prospect(sources: Sources, change: Undoable) -> TargetOutcome:
+    until = f"until {change.expires_at:%Y-%m-%d %H:%M} UTC"
+    if change.kind in ("pause", "resume"):
+        return TargetOutcome(change.token, True, f"{change.label} → taken back; possible {until}")
+    kept = sources.broker.kept(change)
+    told = f"{change.label} → taken back; {kept.messages:,} kept ({size(kept.size_bytes)}) {until}"
+    return TargetOutcome(change.token, True, told, counts=(("kept", kept.messages),))
 
 
 def _restored(change: Undoable, restored: Restored) -> TargetOutcome:

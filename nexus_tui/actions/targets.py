@@ -15,6 +15,7 @@ from nexus_tui.sources.errors import Invalid, NotFound, SourceError, Unanswered
 
 FULL_ID_LENGTH = 36
 _MOST_NAMED = 3
+_NOWHERE = "waits nowhere: it was deleted, or has just started"
 
 _LEFT_OUT = re.compile(r"\*\*\*|^‹.*›$|… \([\d,]+ more characters\)$", re.DOTALL)
 """What events have in place of a secret, of a private or foreign value, and of the rest of a long one."""
@@ -88,7 +89,7 @@ def not_waiting(sources: Sources, target: Target) -> TargetOutcome:
     is_held = target.id in sources.control.whereabouts([target.id]) or sources.broker.is_unacked(target.id)
     if not is_held and target.run is None:
         return missing(target.id)
-    return TargetOutcome(target.id, False, "had already started")
+    return TargetOutcome(target.id, False, "had already started" if is_held else _NOWHERE)
 
 
 def is_whole(value: Any) -> bool:

@@ -17,8 +17,10 @@ from nexus_tui.sources.errors import Refused
 
 
 def own_command() -> str:
-    """How to call us again: by name when the shell would find it, else by path."""
+    """How to call us again: by name when the shell would find it, else as we were called."""
     here = Path(sys.argv[0]).absolute()
+    if here.name == "__main__.py":
+        return f"{Path(sys.executable).name} -m nexus_tui"
     found = shutil.which("nexus-tui")
     if found and Path(found).absolute() == here:
         return "nexus-tui"

@@ -61,6 +61,19 @@ class Undoable:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What the trash keeps of a change.
+
+    Attributes:
+        messages: How many.
+        size_bytes: What they take of the broker's memory, about; None when it does not say.
+    """
+
+    messages: int
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Restored:
     """What taking a change back did.
 

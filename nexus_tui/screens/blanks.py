@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input
 
+from nexus_tui.models.actions import Outcome
 from nexus_tui.models.text import safe_text
-from nexus_tui.screens.host import Choice
+from nexus_tui.screens.confirm import ConfirmScreen
+from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.modal import Dialog
+from nexus_tui.screens.problem import Problem
 from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.chrome import OneLine
 from nexus_tui.widgets.fields import SafeInput
 
 
-class BlanksScreen(Dialog[Choice]):
-    """One field for each blank of a choice; Enter gives the choice back with its action made of what was typed."""
+class BlanksScreen(Dialog[None]):
+    """One field for each blank of a choice; what is typed stays until something came of it.
+
+    Args:
+        title: What it is about.
+        choice: With its blanks.
+        done: Called with the outcome.
+    """
 
     DEFAULT_CSS = """
     BlanksScreen VerticalScroll { height: auto; max-height: 20; }
@@ -32,10 +42,11 @@ class BlanksScreen(Dialog[Choice]):
         Binding("up", "app.focus_previous", "previous", show=False),
     ]
 
-    def __init__(self, title: str, choice: Choice) -> None:
+    def __init__(self, title: str, choice: Choice, done: Callable[[Outcome], None] | None = None) -> None:
         super().__init__()
         self.form_title = title
         self.choice = choice
+        self._tell = done
 
     def compose(self) -> ComposeResult:
         """Make the box."""
@@ -45,7 +56,7 @@ class BlanksScreen(Dialog[Choice]):
                 for blank in self.choice.blanks:
                     yield OneLine(classes="label")
                     yield SafeInput(safe_text(blank.value, len(blank.value)), placeholder=safe_text(blank.hint, 200))
-            yield OneLine(id="problem")
+            yield Problem((("Enter", "accent"), (" go on   ", "plain"), ("Tab", "accent"), (" next field", "plain")))
 
     def on_mount(self) -> None:
         """Write the labels."""
@@ -53,23 +64,35 @@ class BlanksScreen(Dialog[Choice]):
         self.query_one("#head", OneLine).show(((safe_text(title, 100), "strong"),), (("Esc closes", "dim"),))
         for line, blank in zip(self.query(".label").results(OneLine), self.choice.blanks, strict=True):
             line.show(((safe_text(blank.label, 100), "plain"),))
-        self._say("")
         self.query(SafeInput).first().focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Give the filled choice back, or say what is wrong."""
+        """Ask about the action that was filled in, or say what is wrong."""
         event.stop()
-        typed = [field.value.strip() for field in self.query(SafeInput)]
         if self.choice.fill is None:
             return
         try:
-            action = self.choice.fill(typed)
+            action = self.choice.fill([field.value.strip() for field in self.query(SafeInput)])
         except SourceError as error:
             self._say(str(error))
             return
-        self.dismiss(replace(self.choice, action=action, blanks=(), fill=None))
+        self._say("")
+        whole = replace(self.choice, action=action, blanks=(), fill=None)
+        self.app.push_screen(ConfirmScreen(self.form_title, [whole]), self._confirmed)
+
+    def _confirmed(self, choice: Choice | None) -> None:
+        if choice is not None:
+            cast(Host, self.app).carry_out(choice, self._done, self._say)
+
+    def _done(self, outcome: Outcome) -> None:
+        """Close when anything was changed; else say why nothing was, and keep what was typed."""
+        if self._tell:
+            self._tell(outcome)
+        if any(target.done for target in outcome.targets):
+            self.dismiss()
+        else:
+            self._say(outcome.message)
 
     def _say(self, problem: str) -> None:
-        problem_line = ((f"▲ {safe_text(problem, 300)}", "bad"),)
-        keys = (("Enter", "accent"), (" go on   ", "plain"), ("Tab", "accent"), (" next field", "plain"))
-        self.query_one("#problem", OneLine).show(problem_line if problem else keys)
+        if self.is_attached:
+            self.query_one(Problem).say(problem)

@@ -92,6 +92,15 @@ class Host(Protocol):
         """Ask the operator to confirm one of some actions, do it, and say what happened."""
         ...
 
+    def carry_out(
+        self,
+        choice: Choice,
+        done: Callable[[Outcome], None] | None = None,
+        refused: Callable[[str], None] | None = None,
+    ) -> None:
+        """Do what was confirmed; ``refused`` is told what is wrong when nothing came of it."""
+        ...
+
     def tell(self, text: str, *, title: str = "", severity: str = "information") -> None:
         """Show a notice; text and title may come from outside."""
         ...

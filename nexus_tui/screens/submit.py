@@ -24,6 +24,7 @@ from nexus_tui.screens import cells
 from nexus_tui.screens.confirm import ConfirmScreen
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.modal import Dialog
+from nexus_tui.screens.problem import Problem
 from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.chrome import OneLine
 from nexus_tui.widgets.fields import SafeInput, SafeTextArea
@@ -198,7 +199,7 @@ class FormScreen(Dialog[Outcome]):
         with Vertical(classes="box"):
             yield Reader(f"Submit {safe_text(self.task_type.name, 100)}")
             yield VerticalScroll(id="fields")
-            yield OneLine(id="problem")
+            yield Problem((), (("  Esc closes", "dim"),))
 
     async def on_mount(self) -> None:
         """Write the task's help and make its fields."""
@@ -338,5 +339,4 @@ class FormScreen(Dialog[Outcome]):
             *(("Tab", "accent"), (" next field  ", "plain")),
             *(("Ctrl+T", "accent"), (other, "plain")),
         )
-        line: Line = ((f"▲ {safe_text(problem, 300)}", "bad"),) if problem else keys
-        self.query_one("#problem", OneLine).show(line, (("  Esc closes", "dim"),))
+        self.query_one(Problem).say(problem, keys)

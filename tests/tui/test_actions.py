@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from textual.widgets import Input
 
 from nexus_tui.actions import programs
 from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.audit import Undoable
-from nexus_tui.sources.errors import Unreachable
+from nexus_tui.sources.errors import Invalid, Refused, Unreachable
 from nexus_tui.widgets.form import Field
 from nexus_tui.widgets.table import Table
 from tests.tui import fakes
-from tests.tui.conftest import SMALL, opened, screen_text, shows
+from tests.tui.conftest import SMALL, WIDE, opened, screen_text, shows
 
 EMAIL_FIRST, EMAIL_SECOND = fakes.run_id(1000), fakes.run_id(1001)
 
@@ -254,6 +256,60 @@ async def test_a_run_is_run_again_with_other_arguments():
         await shows(pilot, "runs again as")
     [given] = stack.catalog.given
     assert (given["args"], given["kwargs"]) == (["a", 3], {"model": "y", "token": "t", "size": 1})
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_what_was_typed_stays_with_the_error_beside_it_until_a_run_comes_of_it(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+):
+    stack = fakes.busy()
+    stack.history.add(fakes.a_run(60, state="FAILURE", args=[], kwargs={"model": "x"}))
+    problems = ["arguments: model: there is no such model; expected one of those that are configured here"]
+
+    def submit(*args: Any, **options: Any) -> Any:
+        if problems:
+            raise Invalid(problems.pop())
+        return given(*args, **options)
+
+    given = stack.catalog.submit
+    monkeypatch.setattr(stack.catalog, "submit", submit)
+    async with opened(stack, size) as pilot:
+        await pilot.press("3")
+        await shows(pilot, "FAILURE")
+        await pilot.press("R", "e", "enter")
+        await shows(pilot, "further arguments")
+        pilot.app.screen.query(Input).first().value = '"my model"'
+        await pilot.press("enter")
+        await shows(pilot, "my model", "nexus-tui retry")
+        await pilot.press("escape")
+        await shows(pilot, "further arguments")
+        await pilot.press("enter")
+        await shows(pilot, "nexus-tui retry")
+        await pilot.press("enter")
+        screen = await shows(pilot, "▲ arguments: model: there is no such model", "configured here")
+        assert '"my model"' in screen
+        await pilot.press("enter")
+        await shows(pilot, "nexus-tui retry")
+        await pilot.press("enter")
+        await shows(pilot, "runs again as")
+        assert "further arguments" not in screen_text(pilot)
+    assert [run["kwargs"] for run in stack.catalog.given] == [{"model": "my model"}]
+
+
+async def test_a_form_keeps_what_was_typed_when_the_broker_refuses_it(monkeypatch: pytest.MonkeyPatch):
+    stack = fakes.busy()
+
+    def submit(*_args: object, **_options: object) -> object:
+        raise Refused("broker redis://localhost answers with an error: OOM command not allowed")
+
+    monkeypatch.setattr(stack.catalog, "submit", submit)
+    async with opened(stack) as pilot:
+        await open_form(pilot, *"a.pdf", "enter")
+        await shows(pilot, "$ nexus-tui submit")
+        await pilot.press("enter")
+        await shows(pilot, "▲ broker redis://localhost answers with an error: OOM command not allowed")
+        field = next(field for field in pilot.app.screen.query(Field) if field.parameter.name == "file_path")
+        assert field.query_one(Input).value == "a.pdf"
 
 
 async def test_a_worker_limits_how_often_and_how_long_runs_of_a_task_go():

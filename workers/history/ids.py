@@ -135,26 +135,31 @@ class Ids:
 
 
 def _begin_with(digits: str, uuids: Bytes) -> Mask:
-    table = np.frombuffer(uuids, np.uint8).reshape(-1, _BYTES)
-    may = np.ones(len(table), np.bool_)
-    if len(digits) > 2 * _BYTES:
-        return ~may
-    for place, byte in enumerate(bytes.fromhex(digits[: len(digits) // 2 * 2])):
-        may &= table[:, place] == byte
-    if len(digits) % 2:
-        may &= table[:, len(digits) // 2] >> 4 == int(digits[-1], 16)
+    may = _have(bytes.fromhex(digits[: len(digits) // 2 * 2]), uuids, 0)
+    if len(digits) % 2 and len(digits) < 2 * _BYTES:
+        may &= _table(uuids)[:, len(digits) // 2] >> 4 == int(digits[-1], 16)
     return may
 
 
 def _end_with(digits: str, uuids: Bytes) -> Mask:
     """Tell which UUIDs may end with two digits or more: whether the last whole bytes do."""
-    table = np.frombuffer(uuids, np.uint8).reshape(-1, _BYTES)
+    whole = bytes.fromhex(digits[len(digits) % 2 :])
+    return _have(whole, uuids, _BYTES - len(whole))
+
+
+def _have(whole: bytes, uuids: Bytes, first: int) -> Mask:
+    """Tell which UUIDs have these bytes from a place on."""
+    table = _table(uuids)
+    if len(whole) > _BYTES:
+        return np.zeros(len(table), np.bool_)
     may = np.ones(len(table), np.bool_)
-    if len(digits) > 2 * _BYTES:
-        return ~may
-    for place, byte in enumerate(reversed(bytes.fromhex(digits[len(digits) % 2 :])), 1):
-        may &= table[:, -place] == byte
+    for place, byte in enumerate(whole, first):
+        may &= table[:, place] == byte
     return may
+
+
+def _table(uuids: Bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(uuids, np.uint8).reshape(-1, _BYTES)
 
 
 def _places_with(digits: str, uuids: Bytes) -> NDArray[np.intp]:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import Any, cast
 
 import redis
@@ -82,20 +83,22 @@ class Browser:
 
     def find(self, queue: str, step: int, run_id: str, before: int = 0) -> Message | None:
         """Look for a run's message in one list, from the end that is consumed."""
-        for depth, raw in self._containing(queue, step, json.dumps(run_id)):
-            message = decode(raw, queue=queue, priority=step, position=before + depth, now=time.time(), depth=depth)
-            if message.id == run_id:
-                return message
+        for text in spellings(run_id):
+            for depth, raw in self._containing(queue, step, text):
+                message = decode(raw, queue=queue, priority=step, position=before + depth, now=time.time(), depth=depth)
+                if message.id == run_id:
+                    return message
         return None
 
     def find_delayed(self, queue: str, run_id: str) -> Message | None:
         """Look for a run's message among those that reliable delivery keeps until their time."""
-        delayed = self._delayed_containing(queue, json.dumps(run_id))
+        delayed = (row for text in spellings(run_id) for row in self._delayed_containing(queue, text))
         return next((message for message in delayed if message.id == run_id), None)
 
     def delayed_ids(self, queue: str, prefix: str) -> list[str]:
         """List the ids of delayed messages that begin with ``prefix``."""
-        return [row.id for row in self._delayed_containing(queue, f'"{prefix}') if row.id.startswith(prefix)]
+        found = (row.id for text in spellings(prefix) for row in self._delayed_containing(queue, text[:-1]))
+        return [run_id for run_id in found if run_id.startswith(prefix)]
 
     def _delayed_containing(self, queue: str, text: str) -> Iterator[Message]:
         key, start = self._layout.delayed(queue), 0
@@ -111,7 +114,8 @@ class Browser:
         """Tell whether a worker has taken a run's message and not acknowledged it."""
         nodes = self._client.hkeys(self._layout.leases)
         holders = [self._layout.in_flight(node.decode("utf-8", "replace")) for node in cast("list[bytes]", nodes)]
-        return any(self._is_held(key, json.dumps(run_id)) for key in (self._layout.unacked, *holders))
+        keys = (self._layout.unacked, *holders)
+        return any(self._is_held(key, text) for key in keys for text in spellings(run_id))
 
     def _is_held(self, key: str, quoted: str) -> bool:
         cursor = b"0"
@@ -124,7 +128,7 @@ class Browser:
     def ids(self, queue: str, step: int, prefix: str, limit: int) -> list[str]:
         """List the ids in one list that begin with ``prefix``."""
         found: list[str] = []
-        for depth, raw in self._containing(queue, step, f'"{prefix}'):
+        for depth, raw in chain.from_iterable(self._containing(queue, step, text[:-1]) for text in spellings(prefix)):
             message = decode(raw, queue=queue, priority=step, position=depth, now=time.time())
             if message.id.startswith(prefix) and message.id not in found:
                 found.append(message.id)
@@ -195,3 +199,8 @@ class Browser:
                 start += CHUNK
             yield trip
             start -= overlap
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """Write a text as JSON in the ways that producers do: Python's own, and that of others for what is not ASCII."""
+    return tuple(dict.fromkeys((json.dumps(text), json.dumps(text, ensure_ascii=False))))

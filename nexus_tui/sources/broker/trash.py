@@ -11,7 +11,7 @@ from typing import Any, cast
 import redis
 
 from config.keys import TRASH_FOR_S, TRASH_HASH
-from nexus_tui.models.audit import Undoable
+from nexus_tui.models.audit import Kept, Undoable
 from nexus_tui.sources.broker.layout import Layout
 from workers.delivery.keys import DELETED
 from workers.delivery.purging import unmarked
@@ -59,6 +59,18 @@ class Trash:
             else:
                 rows.append(row)
         return tuple(sorted(rows, key=lambda row: row.at, reverse=True))
+
+    def kept(self, change: Undoable) -> Kept:
+        """Measure what is kept of a change."""
+        keys = [self.key(change.token), *(self.key(change.token, step) for step in self._layout.steps)]
+        pipeline = self._client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.llen(key)
+            pipeline.memory_usage(key, samples=10)
+        answers: list[Any] = pipeline.execute(raise_on_error=False)
+        lengths, sizes = answers[::2], answers[1::2]
+        bytes_ = None if any(isinstance(size, Exception) for size in sizes) else sum(size or 0 for size in sizes)
+        return Kept(sum(length for length in lengths if isinstance(length, int)), bytes_)
 
     def key(self, token: str, step: int | None = None) -> str:
         """Name the list of what a change took: of single messages, or of one list that was purged."""

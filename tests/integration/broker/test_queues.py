@@ -291,3 +291,21 @@ def test_a_foreign_layout_is_read(stack: Stack) -> None:
     [row] = source.queues()
     assert (row.name, row.by_priority, row.declared) == ("jobs", (1, 0, 0, 0, 0, 0, 1, 0, 0, 0), None)
     assert [message.args for message in source.messages("jobs")] == [[1], [2]]
+
+
+@pytest.mark.parametrize("is_ascii", [True, False], ids=["escaped", "as it is"])
+@pytest.mark.parametrize("run_id", ["ünï-✓-1", "esc\x1b[2J-1", 'quoted"\\-1'])
+def test_ids_that_are_no_uuids_are_found_by_their_beginning(stack: Stack, run_id: str, is_ascii: bool) -> None:
+    envelope = {"headers": {"id": run_id, "task": "a.task"}, "properties": {}, "body": ""}
+    stack.redis.lpush("default_queue:5", json.dumps(envelope, ensure_ascii=is_ascii))
+    stack.redis.zadd("nexus:delayed:email_queue", {"5" + json.dumps(envelope, ensure_ascii=is_ascii): 4_000_000_000})
+    source = stack.broker()
+    assert source.ids(run_id[:-2]) == [run_id]
+    assert source.ids(run_id) == [run_id]
+    found = source.find(run_id, queue="default_queue")
+    assert found is not None
+    assert (found.id, found.queue) == (run_id, "default_queue")
+    stack.redis.delete("default_queue:5")
+    found = source.find(run_id, queue="default_queue")
+    assert found is not None
+    assert (found.id, found.queue) == (run_id, "email_queue")

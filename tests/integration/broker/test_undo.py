@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from nexus_tui.actions.base import perform
 from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
 from nexus_tui.actions.queues import PauseQueue, PurgeQueue, ResumeQueue, Undo
 from nexus_tui.models.actions import Outcome
+from nexus_tui.models.runs import Run
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import Invalid, NotFound, Refused
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
@@ -25,6 +27,16 @@ pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:Depreca
 def sources(stack: Stack) -> Any:
     unused: Any = None
     return Sources(stack.broker(), stack.control(), NoHistory(), unused, unused)  # type: ignore[arg-type]
+
+
+class Remembers:
+    """A history that knows one run."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run = Run(run_id, "a.task", "PENDING", "default_queue")
+
+    def run(self, run_id: str) -> Run:
+        return self._run
 
 
 def numbers(sources: Sources, queue: str = "default_queue") -> list[Any]:
@@ -120,6 +132,24 @@ def test_a_purge_of_everything_is_one_step_and_comes_back_in_front_of_what_is_ne
     assert after[first_level] == 1000
     assert after[first_level + 1 :] == before[first_level:]
     assert not list(stack.redis.scan_iter("nexus:trash*"))
+
+
+def test_what_is_kept_and_until_when_is_said_before_it_is_taken_back(stack: Stack, sources: Sources) -> None:
+    for number in range(3):
+        stack.send(number, priority=number)
+    PurgeQueue("default_queue").run(sources)
+    [row] = Undo().plan(sources).rows()
+    assert re.fullmatch(
+        r"purge default_queue → taken back; 3 kept \(\d+ k?B\) until \d{4}-\d\d-\d\d \d\d:\d\d UTC", row.message
+    )
+    assert dict(row.counts) == {"kept": 3}
+
+
+def test_a_deleted_message_is_not_said_to_have_started(stack: Stack, sources: Sources) -> None:
+    run_id = stack.send(1)
+    known = replace(sources, history=Remembers(run_id))  # type: ignore[arg-type]
+    DeleteMessages((run_id,)).run(known)
+    assert said(DeleteMessages((run_id,)).run(known)) == ["waits nowhere: it was deleted, or has just started"]
 
 
 def test_what_can_be_undone_expires(stack: Stack, sources: Sources) -> None:

@@ -37,7 +37,7 @@ class Table:
     top: list[Row]
     frame: pl.DataFrame
 
-    @property
+    @cached_property
     def header(self) -> list[Cell]:
         """The first row when it names the columns, else nothing."""
         return figures.split_header(self.top)[0]
