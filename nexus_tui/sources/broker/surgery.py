@@ -55,7 +55,7 @@ class Surgeon:
         for step in self._layout.steps:
             keys += [self._layout.key(queue, step), self.trash.key(token, step)]
         gone = int(self._purge(keys, [TRASH_FOR_S]))
-        self.trash.count_purged(token, 1)
+        self.trash.count_purged(token, 1, self._layout.steps)
         return gone
 
     def pause(self, queue: str, workers: Sequence[str]) -> bool:
