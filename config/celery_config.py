@@ -178,7 +178,7 @@ celery_app = Celery(
     events="workers.history.stream:StreamEvents",
     include=[
         *PROCESS_MODULES,
-        *(["workers.delivery.worker"] if RELIABLE else []),
+        *(["workers.delivery.worker", "workers.delivery.revoking"] if RELIABLE else []),
         *(spec.module for spec in QUEUES),
     ],
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import redis
-from redis.sentinel import Sentinel
 
 from config import silence
 from config.broker_url import BrokerUrl
+from config.sentinels import Sentinels
 
 _CLASSES = {"redis": silence.TcpConnection, "rediss": silence.TlsConnection}
 
@@ -26,9 +26,9 @@ def open_redis(url: str, **options: Any) -> redis.Redis:
     if scheme != "sentinel":
         return redis.Redis.from_url(url, **options)
     address = BrokerUrl.parse(url)
-    sentinel = Sentinel(address.sentinels, sentinel_kwargs=address.sentinel_login)
+    sentinels = Sentinels(address.sentinels, sentinel_kwargs=address.sentinel_login)
     login: dict[str, Any] = {"db": address.database, "username": address.username, "password": address.password}
     tls = address.tls
     login |= {"connection_class": silence.SentinelTlsConnection if tls else silence.SentinelConnection, **tls}
-    client: redis.Redis = sentinel.master_for(str(address.master_name), **login, **options)
+    client: redis.Redis = sentinels.master_for(str(address.master_name), **login, **options)
     return client

@@ -39,7 +39,7 @@ FIRST = ("acceptance", "integration/delivery", "unit", "tui", "integration/broke
 RUN_AGAIN_AT_MOST = 3
 """Failed tests of an area that are run once more; more of them are no matter of a moment."""
 
-_FAILED = re.compile(r"^FAILED (tests/\S+::.+?)(?: - .*)?$", re.M)
+_FAILED = re.compile(r"^FAILED (tests/\S+::\w+(?:\[.*?\])?)(?: - .*)?$", re.M)
 _COUNT = re.compile(r"(\d+) (passed|failed|error|skipped|xfailed|xpassed)")
 
 

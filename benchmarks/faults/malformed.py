@@ -107,6 +107,10 @@ MALFORMED: dict[str, bytes] = {
     "embed is text": _with_body([[], {}, "embed"]),
     "chord is text": _with_body([[], {}, _EMBED | {"chord": "c"}]),
     "callbacks is an object": _with_body([[], {}, _EMBED | {"callbacks": {"a": 1}}]),
+    "callbacks are numbers": _with_body([[], {}, _EMBED | {"callbacks": [1]}]),
+    "an errback names no task": _with_body([[], {}, _EMBED | {"errbacks": [{"args": []}]}]),
+    "a link of a chain is no list": _with_body([[], {}, _EMBED | {"chain": [{"task": "t.note", "args": "x"}]}]),
+    "chord names no task": _with_body([[], {}, _EMBED | {"chord": {"a": 1}}]),
     "pickle": _set("content-type", to="application/x-python-serialize"),
     "a pickled body": _changed(
         lambda m: m.update({"body": base64.b64encode(pickle.dumps([(), {}, {}])).decode(), "content-type": "pickle"})
@@ -132,6 +136,8 @@ MALFORMED: dict[str, bytes] = {
     "time limit is infinite": _set("headers", "timelimit", to=[float("inf"), None]),
     "eta is a number": _set("headers", "eta", to=12),
     "eta is no time": _set("headers", "eta", to="tomorrow"),
+    "eta is before all dates elsewhere": _set("headers", "eta", to="0001-01-01T00:00:00+14:00"),
+    "eta is after all dates elsewhere": _set("headers", "eta", to="9999-12-31T23:59:59-10:00"),
     "expires is no time": _set("headers", "expires", to="never"),
     "expires is an object": _set("headers", "expires", to={}),
     "root id is an object": _set("headers", "root_id", to={}),

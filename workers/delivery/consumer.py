@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -28,7 +29,25 @@ _Consumer: Any = CeleryConsumer
 
 
 class Consumer(_Consumer):
-    """Makes dead letters of what Celery would discard, or would die of."""
+    """Makes dead letters of what Celery would discard, or would die of; obeys orders in the order they came in."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._orders: deque[Callable[[], Any]] = deque()
+        super().__init__(*args, **options)
+
+    def call_soon(self, p: Any, *args: Any, **options: Any) -> Any:
+        """Do something in the next round of the event loop, after what was asked for before.
+
+        kombu 5.7 keeps what it is to do in a set: two orders about one queue would be obeyed in either order.
+        """
+        if not self.hub:
+            return super().call_soon(p, *args, **options)
+        self._orders.append(partial(p, *args, **options))
+        return self.hub.call_soon(self._obey)
+
+    def _obey(self) -> None:
+        while self._orders:
+            self._orders.popleft()()
 
     def create_task_handler(self, promise: Any = vine_promise) -> Callable[[Any], Any]:
         """Make the callback for messages."""

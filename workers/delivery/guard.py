@@ -155,6 +155,17 @@ def _is_list(value: Any) -> bool:
     return value is None or isinstance(value, list)
 
 
+def _is_signature(value: Any) -> bool:
+    if not isinstance(value, dict) or not _is_name(cast("Json", value).get("task")):
+        return False
+    fields = cast("Json", value)
+    return _is_list(fields.get("args")) and _is_object(fields.get("kwargs")) and _is_object(fields.get("options"))
+
+
+def _is_signatures(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(_is_signature(i) for i in cast("list[Any]", value)))
+
+
 def _is_flag(value: Any) -> bool:
     return value is None or isinstance(value, bool)
 
@@ -185,7 +196,8 @@ def _is_time(value: Any) -> bool:
         return False
     try:
         moment = datetime.fromisoformat(value)
-        (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment.astimezone(UTC).timestamp()  # what is beyond the years 1 to 9999 there, Celery drops
         return True
     except (ValueError, OverflowError):
         return False
@@ -249,10 +261,10 @@ _PROTOCOL_1: dict[str, Callable[[Any], bool]] = {
     "timelimit": _is_limits,
 }
 _EMBED: dict[str, Callable[[Any], bool]] = {
-    "callbacks": _is_list,
-    "errbacks": _is_list,
-    "chain": _is_list,
-    "chord": _is_object,
+    "callbacks": _is_signatures,
+    "errbacks": _is_signatures,
+    "chain": _is_signatures,
+    "chord": lambda value: value is None or _is_signature(value),
 }
 
 

@@ -36,6 +36,24 @@ def test_a_run_revoked_after_it_was_fetched_never_starts_though_the_worker_is_ki
     assert stack.count("started:fetched") == 0
 
 
+def test_a_revoke_by_celerys_own_remote_control_outlives_the_worker(stack: Any) -> None:
+    worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "2")
+    stack.publish("t.note", "busy", 60)
+    stack.until(lambda: stack.count("started:busy"))
+    fetched = stack.producer.send_task("t.note", ("fetched",), priority=4)
+    stack.until(lambda: stack.client.hlen(keys.in_flight("w@test")) == 2)
+    waiting = stack.producer.send_task("t.note", ("waiting",), priority=4)
+    delayed = stack.producer.send_task("t.note", ("delayed",), priority=4, countdown=2)
+    revoked = [fetched, waiting, delayed]
+    flower = stack.app(ours=False).control
+    flower.revoke([result.id for result in revoked], destination=["w@test"], reply=True, timeout=5)
+    worker.kill()
+    worker.wait(10)
+    stack.worker("w", "-c", "2")
+    stack.until(lambda: [result.state for result in revoked] == ["REVOKED"] * 3)
+    assert [stack.count(f"started:{name}") for name in ("fetched", "waiting", "delayed")] == [0, 0, 0]
+
+
 def test_a_running_run_that_is_terminated_ends_revoked_and_does_not_come_back(stack: Any) -> None:
     stack.worker()
     result = stack.producer.send_task("t.note", ("long", 60), priority=5)
