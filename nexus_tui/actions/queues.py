@@ -12,7 +12,7 @@ from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.audit import Restored, Undoable
 from nexus_tui.models.text import size
 from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import NotFound, SourceError
+from nexus_tui.sources.errors import NotFound, Refused, SourceError
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,18 @@ class PurgeQueue(Action):
     label: ClassVar[str] = "Purge"
 
     queue: str
+    for_good: bool = False
 
     @property
     def question(self) -> str:
         """Name the queue and the consequence."""
-        return f"Delete everything that waits in {self.queue}? None of it runs; for a day this can be undone."
+        undo = "this can't be undone" if self.for_good else "for a day this can be undone"
+        return f"Delete everything that waits in {self.queue}? None of it runs; {undo}."
 
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["nexus-tui", "purge", self.queue])
+        return shlex.join(["nexus-tui", "purge", self.queue, *(["--for-good"] if self.for_good else [])])
 
     def plan(self, sources: Sources) -> Plan:
         """Count what waits."""
@@ -48,7 +50,7 @@ class PurgeQueue(Action):
     def run(self, sources: Sources) -> Outcome:
         """Move all of it to the trash."""
         sources.broker.check_queue(self.queue)
-        token = sources.broker.undoable("purge", f"purge {self.queue}", self.queue)
+        token = "" if self.for_good else self._token(sources)
         gone = sources.broker.purge(self.queue, undo=token)
         if not gone:
             sources.broker.forget_undo(token)
@@ -56,6 +58,12 @@ class PurgeQueue(Action):
         return Outcome(
             (TargetOutcome(self.queue, True, f"purged {gone:,} messages", counts=(("changed", gone),)),), token
         )
+
+    def _token(self, sources: Sources) -> str:
+        try:
+            return sources.broker.undoable("purge", f"purge {self.queue}", self.queue)
+        except Refused as refused:
+            raise Refused(f"{refused} (purge --for-good keeps nothing, and needs no memory)") from None
 
 
 @dataclass(frozen=True)

@@ -164,16 +164,19 @@ def delay(target: Target, run_ids: tuple[str, ...], at: str | None, in_s: float 
 @click.command()
 @_queue
 @click.option("--filter", "filter_text", default="", metavar="TEXT", help="Only what matches.")
+@click.option("--for-good", is_flag=True, help="Keep nothing: no undo, and a broker that is full accepts it.")
 @changing
-def purge(target: Target, queue: str, filter_text: str, how: How) -> None:
+def purge(target: Target, queue: str, filter_text: str, for_good: bool, how: How) -> None:
     """Delete everything that waits in QUEUE."""
     from nexus_tui.actions.messages import DeleteMessages
     from nexus_tui.actions.queues import PurgeQueue
 
+    if filter_text and for_good:
+        raise Invalid("--for-good is about all of a queue: without --filter")
     if filter_text:
         carry_out(target, DeleteMessages((), within=Selection(queue, filter_text)), how)
     else:
-        carry_out(target, PurgeQueue(queue), how)
+        carry_out(target, PurgeQueue(queue, for_good), how)
 
 
 @click.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from config.queues import PRIORITIES
 from nexus_tui.models.actions import TargetOutcome
 
 
@@ -50,6 +51,7 @@ class Undoable:
         label: What was done, in words.
         queue: The queue of a purge, pause or resume.
         expires_at: Until when it can be taken back (aware, UTC).
+        steps: Priorities that had a list of their own.
     """
 
     token: str
@@ -58,6 +60,7 @@ class Undoable:
     label: str
     queue: str
     expires_at: datetime
+    steps: tuple[int, ...] = tuple(PRIORITIES)
 
 
 @dataclass(frozen=True, slots=True)

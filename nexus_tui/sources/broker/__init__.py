@@ -85,10 +85,11 @@ class BrokerSource(BrokerReader):
 
         Args:
             queue: Its name.
-            undo: Token of :meth:`undoable` with the kind ``purge`` and this queue.
+            undo: Token of :meth:`undoable` with the kind ``purge`` and this queue; empty to keep nothing.
         """
         with reaching(self.url):
-            return self._parts.surgeon.purge(queue, undo)
+            surgeon = self._parts.surgeon
+            return surgeon.purge(queue, undo) if undo else surgeon.purge_for_good(queue)
 
     def pause(self, queue: str, workers: Sequence[str]) -> bool:
         """Remember that a queue is paused and who consumed it; False when it was paused already."""

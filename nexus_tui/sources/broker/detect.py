@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable
 from typing import cast
@@ -10,9 +11,10 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from config.broker_url import BrokerUrl
-from config.keys import EVENT_STREAM, WORKER_HASH
+from config.keys import EVENT_STREAM, TRASH_HASH, WORKER_HASH
 from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.broker.layout import BINDING_SEPARATOR, Layout
+from nexus_tui.sources.broker.trash import steps_of
 
 STOCK_STEPS = (0, 3, 6, 9)
 """kombu's default ``priority_steps``."""
@@ -60,8 +62,26 @@ def _seen(client: redis.Redis) -> Layout:
     separator = _separator(members)
     queues = {member.rpartition(separator)[2] for found in members.values() for member in found}
     seen = {step for queue in queues for step in range(1, 10) if client.exists(f"{prefix}{queue}{separator}{step}")}
-    steps = STOCK_STEPS if seen <= set(STOCK_STEPS) else (0, *sorted(seen))
-    return Layout(separator, steps, prefix)
+    return Layout(separator, _steps(seen | _remembered(client, prefix), separator), prefix)
+
+
+def _steps(seen: set[int], separator: str) -> tuple[int, ...]:
+    """Who has a separator of their own may have steps of their own: only those that were seen are known to be read."""
+    is_stock = separator == BINDING_SEPARATOR and seen <= set(STOCK_STEPS)
+    return STOCK_STEPS if is_stock else (0, *sorted(seen - {0}))
+
+
+def _remembered(client: redis.Redis, prefix: str) -> set[int]:
+    """Read which lists there were before operators purged them."""
+    found: set[int] = set()
+    for token, raw in cast("dict[bytes, bytes]", client.hgetall(prefix + TRASH_HASH)).items():
+        purged = f"{prefix}{TRASH_HASH}:{token.decode('utf-8', 'replace')}"
+        try:
+            steps = steps_of(json.loads(raw))
+        except (ValueError, AttributeError, RecursionError):
+            continue
+        found.update(step for step in steps if client.exists(f"{purged}:{step}"))
+    return found
 
 
 def _separator(members: dict[str, list[str]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import redis
@@ -75,10 +75,11 @@ class Restorer:
         return restored
 
     def _give_purged(self, change: Undoable) -> int:
-        self._trash.count_purged(change.token, -1)
+        self._trash.count_purged(change.token, -1, change.steps)
         restored = 0
-        for step in self._layout.steps:
-            keys = [self._trash.key(change.token, step), self._layout.key(change.queue, step)]
+        layout = replace(self._layout, steps=change.steps)
+        for step in change.steps:
+            keys = [layout.trash(change.token, step), layout.key(change.queue, step)]
             keys.append(self._layout.wake(change.queue))
             while self._client.exists(keys[0]):
                 restored += int(self._unpurge(keys, [STEP]))

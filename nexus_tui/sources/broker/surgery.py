@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import secrets
 import time
 from collections.abc import Sequence
 from typing import Any, cast
@@ -17,6 +19,9 @@ from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.scripts import PURGE, TAKE_DELAYED, Script
 from nexus_tui.sources.broker.taking import Taker
 from nexus_tui.sources.broker.trash import Trash
+
+FOR_GOOD_S = 60
+"""What is removed for good lies aside for so long at most, while it is counted."""
 
 _GONE = "had already started"
 
@@ -51,12 +56,24 @@ class Surgeon:
 
     def purge(self, queue: str, token: str) -> int:
         """Remove everything that waits in a queue into the trash; return how many messages."""
+        gone = self._put_away(queue, token, TRASH_FOR_S)
+        self.trash.count_purged(token, 1, self._layout.steps)
+        return gone
+
+    def purge_for_good(self, queue: str) -> int:
+        """Remove everything that waits in a queue, and keep nothing; a broker without memory left accepts it."""
+        token = secrets.token_hex(4)
+        gone = self._put_away(queue, token, FOR_GOOD_S)
+        with contextlib.suppress(redis.ResponseError):  # counting needs memory
+            self.trash.count_purged(token, 1, self._layout.steps)
+        self._client.unlink(*(self.trash.key(token, step) for step in self._layout.steps))
+        return gone
+
+    def _put_away(self, queue: str, token: str, lives_s: int) -> int:
         keys: list[str] = []
         for step in self._layout.steps:
             keys += [self._layout.key(queue, step), self.trash.key(token, step)]
-        gone = int(self._purge(keys, [TRASH_FOR_S]))
-        self.trash.count_purged(token, 1)
-        return gone
+        return int(self._purge(keys, [lives_s]))
 
     def pause(self, queue: str, workers: Sequence[str]) -> bool:
         """Remember that a queue is paused and who consumed it; False when it was paused already."""

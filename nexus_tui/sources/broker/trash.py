@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import redis
 
 from config.keys import TRASH_FOR_S, TRASH_HASH
+from config.queues import PRIORITIES
 from nexus_tui.models.audit import Kept, Undoable
 from nexus_tui.sources.broker.layout import Layout
 from workers.delivery.keys import DELETED
@@ -18,6 +20,9 @@ from workers.delivery.purging import unmarked
 
 DEAD_LETTERS = "dead letters"
 """Kind of a change that dropped or retried dead letters."""
+
+STEPS = "steps"
+"""Where a change says which priorities had a list of their own: an emptied broker does not tell any more."""
 
 PURGE = "purge"
 """Kind of a change that took all of a queue."""
@@ -34,7 +39,7 @@ class Trash:
     def open(self, kind: str, label: str, queue: str = "") -> str:
         """Announce a change that can be taken back, and return its token."""
         token = secrets.token_hex(4)
-        told = {"at": time.time(), "kind": kind, "label": label, "queue": queue}
+        told = {"at": time.time(), "kind": kind, "label": label, "queue": queue, STEPS: self._layout.steps}
         self._client.hset(self._key, token, json.dumps(told))
         return token
 
@@ -62,7 +67,7 @@ class Trash:
 
     def kept(self, change: Undoable) -> Kept:
         """Measure what is kept of a change."""
-        keys = [self.key(change.token), *(self.key(change.token, step) for step in self._layout.steps)]
+        keys = [self.key(change.token), *(self.key(change.token, step) for step in change.steps)]
         pipeline = self._client.pipeline(transaction=False)
         for key in keys:
             pipeline.llen(key)
@@ -76,14 +81,26 @@ class Trash:
         """Name the list of what a change took: of single messages, or of one list that was purged."""
         return self._layout.trash(token, step)
 
-    def count_purged(self, token: str, sign: int) -> None:
+    def count_purged(self, token: str, sign: int, steps: Sequence[int]) -> None:
         """Add what a purge took to the count of deleted messages, or subtract it, as far as it was counted before."""
         counted = 0
-        for step in self._layout.steps:
+        for step in steps:
             seen, uncounted = unmarked(self._client, self.key(token, step))
             counted += seen - uncounted
         if counted:
             self._client.hincrby(self._layout.counters, DELETED, sign * counted)
+
+
+def steps_of(told: dict[str, Any]) -> tuple[int, ...]:
+    """Read which priorities had a list of their own when a change was made.
+
+    Raises:
+        ValueError: It is not ours.
+    """
+    steps = told.get(STEPS, list(PRIORITIES))
+    if not isinstance(steps, list) or not all(step in PRIORITIES for step in cast("list[Any]", steps)):
+        raise ValueError(STEPS)
+    return tuple(cast("list[int]", steps))
 
 
 def _undoable(token: str, raw: bytes) -> Undoable | None:
@@ -97,6 +114,7 @@ def _undoable(token: str, raw: bytes) -> Undoable | None:
             label=str(told["label"]),
             queue=str(told["queue"]),
             expires_at=datetime.fromtimestamp(at + TRASH_FOR_S, UTC),
+            steps=steps_of(told),
         )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from nexus_tui.models.broker import QueueStats
 from nexus_tui.models.text import duration
-from nexus_tui.models.why import Answer
+from nexus_tui.models.why import Answer, Finding
 from nexus_tui.models.workers import Worker
 from nexus_tui.sources import Sources, fleet
-from nexus_tui.sources.errors import NotFound, SourceError
+from nexus_tui.sources.errors import NotFound, Refused, SourceError
 from nexus_tui.sources.why import causes
 from nexus_tui.sources.why.situation import Situation, of_message, of_run
 
@@ -22,7 +22,10 @@ def why(sources: Sources, name: str) -> Answer:
         NotFound: Nobody knows it.
         Invalid: Several runs begin so.
     """
-    answer = _explained(sources, name)
+    try:
+        answer = _explained(sources, name)
+    except Refused as refused:
+        answer = _of_refusal(sources, name, str(refused))
     findings = (replace(found, command=sources.addressed(found.command)) for found in answer.findings)
     return replace(answer, findings=tuple(findings))
 
@@ -37,6 +40,18 @@ def _explained(sources: Sources, name: str) -> Answer:
         if name in (worker.name, worker.program, worker.name.partition("@")[0]):
             return Answer(worker.name, "worker", f"{worker.verdict}: {worker.reason}", causes.of_worker(worker, queues))
     return _of_run(sources, name, workers, queues)
+
+
+def _of_refusal(sources: Sources, name: str, refusal: str) -> Answer:
+    """Explain a queue or run while the broker takes no commands, so that no worker can be asked."""
+    found = (Finding("broker refuses", refusal, "nexus-tui doctor"),)
+    for queue in sources.broker.queues():
+        if queue.name == name:
+            paused = (Finding("paused", f"{name} is paused", f"nexus-tui resume {name}"),) if queue.paused else ()
+            return Answer(name, "queue", f"{queue.waiting:,} wait", (*found, *paused))
+    message = sources.broker.find(name)
+    place = f"waits in {message.queue}, priority {message.priority}" if message else "no message of it waits"
+    return Answer(name, "run", place, found)
 
 
 def _workers(sources: Sources) -> tuple[Worker, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from nexus_tui.models.audit import Restored
 from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.broker.detect import detect
 from nexus_tui.sources.broker.edits import Reprioritise
@@ -78,6 +79,27 @@ def test_a_separator_of_ones_own_is_detected_from_bindings_and_lists(stack: Stac
     stack.redis.lpush("default_queue:5", "{}")
     stack.redis.sadd("_kombu.binding.default_queue", "default_queue::default_queue")
     assert detect(stack.url) == Layout(":", (0, 5), "")
+
+
+def test_lists_of_steps_of_ones_own_are_known_while_they_are_purged_and_all_come_back(stack: Stack) -> None:
+    for step in ("", "|2", "|4", "|8"):
+        stack.redis.lpush(f"shop:orders{step}", f"one {step}", f"two {step}")
+    stack.redis.sadd("shop:_kombu.binding.orders", "orders||orders")
+    layout = Layout("|", (0, 2, 4, 8), "shop:")
+    source = theirs(stack)
+    assert source.layout == layout
+    assert source.purge("orders", undo=source.undoable("purge", "purge orders", "orders")) == 8
+    later = theirs(stack)
+    assert later.layout == layout
+    assert later.restore(later.undoables()[0]) == Restored(8)
+    assert stack.redis.lrange("shop:orders|8", 0, -1) == [b"two |8", b"one |8"]
+    assert later.queue("orders").waiting == 8
+
+
+def test_nothing_is_put_into_a_list_that_was_never_seen_when_the_separator_is_ones_own(stack: Stack) -> None:
+    stack.redis.lpush("orders", "{}")
+    stack.redis.sadd("_kombu.binding.orders", "orders||orders")
+    assert detect(stack.url) == Layout("|", (0,), "")
 
 
 def test_queues_messages_and_workers_of_a_foreign_application(stack: Stack, foreign: Any, worker: Any) -> None:

@@ -231,3 +231,19 @@ def test_read_only_refuses_and_changes_nothing(stack: Stack, sources: Sources) -
         perform(DeleteMessages((run_id,)), replace(sources, read_only=True))
     assert numbers(sources) == [1]
     assert sources.broker.audit.read() == ()
+
+
+def test_a_full_broker_is_emptied_for_good(stack: Stack, sources: Sources) -> None:
+    for number in range(3):
+        stack.send(number, priority=number)
+    stack.redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(Refused, match=r"purge --for-good keeps nothing, and needs no memory"):
+            perform(PurgeQueue("default_queue"), sources)
+        outcome = perform(PurgeQueue("default_queue", for_good=True), sources)
+    finally:
+        stack.redis.config_set("maxmemory", 0)
+    assert (said(outcome), outcome.undo) == (["purged 3 messages"], "")
+    assert numbers(sources) == []
+    assert sources.broker.undoables() == ()
+    assert not list(stack.redis.scan_iter("nexus:trash*"))

@@ -172,3 +172,19 @@ def test_nothing_holds_what_nothing_holds(stack: Stack, sources: Sources) -> Non
     assert why(sources, "default_queue") == Answer("default_queue", "queue", "0 wait; 0 in flight")
     with pytest.raises(NotFound, match="no run, queue or worker 'nonsense'"):
         why(sources, "nonsense")
+
+
+def test_a_broker_that_refuses_writes_is_told_first(stack: Stack, sources: Sources) -> None:
+    run_id = stack.send(1)
+    sources.broker.pause("default_queue", ())
+    stack.beat("w@test")
+    stack.redis.config_set("maxmemory", 1)
+    try:
+        of_queue, of_run = why(sources, "default_queue"), why(sources, run_id)
+    finally:
+        stack.redis.config_set("maxmemory", 0)
+    assert causes(of_queue) == [
+        ("broker refuses", "nexus-tui doctor"),
+        ("paused", "nexus-tui resume default_queue"),
+    ]
+    assert (of_run.state, causes(of_run)) == ("waits in default_queue, priority 5", causes(of_queue)[:1])
