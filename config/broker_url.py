@@ -125,6 +125,7 @@ class BrokerUrl:
         """Keyword arguments of connections to the Sentinels themselves."""
         known = dict(self.options)
         login: dict[str, Any] = {"socket_timeout": SENTINEL_TIMEOUT_S, "socket_connect_timeout": SENTINEL_TIMEOUT_S}
+        login["retry"] = None  # the next Sentinel is asked at once; redis-py's own retries take seconds
         for name in ("username", "password"):
             if f"sentinel_{name}" in known:
                 login[name] = known[f"sentinel_{name}"]

@@ -205,7 +205,7 @@ class NexusScreen(Screen[None]):
             self.host.tell("Nothing to undo")
             return
         choices = [
-            Choice(str(number), safe_text(change.label, 60), actions.queues.Undo(change.token))
+            Choice(str(number), safe_text(f"take back: {change.label}", 60), actions.queues.Undo(change.token))
             for number, change in enumerate(changes[:MOST_UNDOABLE], 1)
         ]
         self.host.ask("Take back", choices)

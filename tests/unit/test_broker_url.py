@@ -96,7 +96,8 @@ def test_sentinels_and_their_servers_speak_tls_when_the_url_says_so() -> None:
     url = BrokerUrl.parse("sentinel://h?master_name=m&ssl_ca_certs=/etc/ca.pem")
     tls = {"ssl_cert_reqs": "required", "ssl_check_hostname": True, "ssl_ca_certs": "/etc/ca.pem"}
     assert url.tls == tls
-    assert url.sentinel_login == {"ssl": True, "socket_timeout": 2.0, "socket_connect_timeout": 2.0, **tls}
+    limits = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0, "retry": None}
+    assert url.sentinel_login == {"ssl": True, **limits, **tls}
     plain = BrokerUrl.parse("sentinel://h?master_name=m&ssl=true&sentinel_ssl=false&ssl_cert_reqs=none")
     assert plain.tls == {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
     assert "ssl" not in plain.sentinel_login

@@ -5,20 +5,17 @@ together. What the worker holds is recorded in the broker as in flight, and its 
 nothing has to be said.
 """
 
-# Celery's pools have no complete stubs: what their attributes are is unknown.
-# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
+import psutil
 import redis
 from celery.utils.log import get_logger
 from redis.backoff import NoBackoff
@@ -36,16 +33,14 @@ logger = get_logger(__name__)
 
 
 class Leaving:
-    """Ends a worker that is told to stop, once its broker is silent and nothing runs.
+    """Ends a worker with child processes that is told to stop, once its broker is silent and nothing runs.
 
     Args:
-        pool: The worker's ``TaskPool``, with child processes.
         is_at_rest: Tells whether no child has a run, and no acknowledgement is owed.
         grace_s: What runs may go on for so long.
     """
 
-    def __init__(self, pool: Any, is_at_rest: Callable[[], bool], grace_s: float) -> None:
-        self._pool = pool
+    def __init__(self, is_at_rest: Callable[[], bool], grace_s: float) -> None:
         self._is_at_rest = is_at_rest
         self._grace_s = grace_s
         self._ends_at: float | None = None
@@ -82,9 +77,9 @@ class Leaving:
 
     def _leave(self) -> None:
         logger.warning("stopping without the broker, which does not answer; what is in flight stays recorded there")
-        for child in list(self._pool._pool._pool):
-            with contextlib.suppress(OSError):
-                os.kill(child.pid, signal.SIGKILL)
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                child.kill()
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):

@@ -49,7 +49,7 @@ class SoftStop:
         self._hand_over: Callable[[], None] | None = None
         self._is_waiting = False
         self._has_waited = False
-        self._leaving = Leaving(controller.pool, lambda: _is_at_rest() and not is_owing(), self._timeout_s)
+        self._leaving = Leaving(lambda: _is_at_rest() and not is_owing(), self._timeout_s)
 
     def install(self) -> None:
         """Take the place of Celery's handlers; they are called when the wait is over."""

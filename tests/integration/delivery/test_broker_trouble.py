@@ -113,9 +113,10 @@ def test_a_stop_does_not_wait_for_a_frozen_broker_and_nothing_is_lost(stack: Any
         idle = stack.worker("idle")
         children = [child for worker in (busy, idle) for child in psutil.Process(worker.pid).children(recursive=True)]
         broker.send_signal(signal.SIGSTOP)
+        codes: list[int] = []
         for worker in (idle, busy):
             worker.send_signal(signal.SIGTERM)
-        codes = [worker.wait(15) for worker in (idle, busy)]
+            codes.append(worker.wait(12))
         broker.send_signal(signal.SIGCONT)
         assert codes == [0, 0]
         stack.until(lambda: not any(child.is_running() for child in children))

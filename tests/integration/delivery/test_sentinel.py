@@ -19,7 +19,7 @@ from config.redis_client import open_redis
 from tests.certificates import make_certificate
 from workers.delivery import keys
 
-PING = "workers.maintenance_tasks.health_check"
+QUICK = "workers.maintenance_tasks.monitor_queue_sizes"
 RUNS = 60
 
 
@@ -55,7 +55,7 @@ def test_everything_goes_on_with_the_server_that_takes_over_under_load(stack: An
     )
     stack.environment["NEXUS_REDIS_URL"] = f"sentinel://127.0.0.1:{sentinel}/0?master_name=main"
     worker = start_programs(stack)
-    assert nexus_tui(stack, "submit", PING, "--wait")["state"] == "SUCCESS"
+    assert nexus_tui(stack, "submit", QUICK, "--wait")["state"] == "SUCCESS"
     code = f"import delivery_tasks as t; [t.nap.apply_async((0.1,)) for _ in range({RUNS})]"
     subprocess.run([sys.executable, "-c", code], env=stack.environment, timeout=60, check=True)
     with redis.Redis(port=first) as leader, redis.Redis(port=second) as follower:
@@ -65,7 +65,7 @@ def test_everything_goes_on_with_the_server_that_takes_over_under_load(stack: An
         stack.until(lambda: redis.Redis(port=sentinel).sentinel_slaves("main"))
         leader.shutdown(nosave=True)
         stack.until(lambda: follower.info("replication")["role"] == "master")
-        assert nexus_tui(stack, "submit", PING, "--wait")["state"] == "SUCCESS"
+        assert nexus_tui(stack, "submit", QUICK, "--wait")["state"] == "SUCCESS"
         stack.until(lambda: not follower.llen("default_queue:5") and not follower.exists(keys.in_flight("w@test")))
         stack.until(lambda: is_scheduled(follower), 30)
         sheet = nexus_tui(stack, "doctor", "--balance")
@@ -99,7 +99,7 @@ def test_tls_to_the_server_and_to_sentinel(stack: Any, tls: Any) -> None:
     place, certificate, port = tls
     stack.environment["NEXUS_REDIS_URL"] = f"sentinel://{place}&ssl_ca_certs={certificate}"
     start_programs(stack)
-    assert nexus_tui(stack, "submit", PING, "--wait")["state"] == "SUCCESS"
+    assert nexus_tui(stack, "submit", QUICK, "--wait")["state"] == "SUCCESS"
     with redis.Redis(port=port) as server:
         stack.until(lambda: is_scheduled(server))
     assert nexus_tui(stack, "doctor", "--balance")["missing"] == 0
