@@ -1,4 +1,4 @@
-"""Commands that only look: status, queues, workers, programs, tasks, task."""
+"""Commands that only look: status, queues, workers, programs."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import Any
 
 import click
 
-from nexus_tui.cli import recorded
 from nexus_tui.cli.output import as_json as to_json
-from nexus_tui.cli.output import print_fields, print_json, print_table
+from nexus_tui.cli.output import print_json, print_table
+from nexus_tui.cli.runs import arguments, moment
 from nexus_tui.cli.shared import Target, common
 from nexus_tui.models.broker import Held, Message, QueueStats
-from nexus_tui.models.runs import Run
-from nexus_tui.models.text import compact, duration, safe_text
+from nexus_tui.models.text import duration, safe_text
 from nexus_tui.models.workers import Program, Worker
 from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import NotFound, SourceError
+from nexus_tui.sources.errors import Invalid, NotFound, SourceError
 
 
 @click.command()
@@ -61,9 +60,12 @@ def status(target: Target, as_json: bool) -> None:
 @click.argument("queue", required=False)
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(0), help="Messages to show.")
 @click.option("--offset", default=0, type=click.IntRange(0), help="Messages to skip.")
+@click.option("--by-task", is_flag=True, help="Count the waiting messages of QUEUE by task instead.")
 @common
-def queues(target: Target, queue: str | None, limit: int, offset: int, as_json: bool) -> None:
+def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: bool, as_json: bool) -> None:
     """List queues, or one QUEUE with its waiting messages in run order."""
+    if by_task and queue is None:
+        raise Invalid("--by-task is about one QUEUE: name it")
     sources = target.sources()
     rows = _queues(sources)
     _say_what_is_missing(sources)
@@ -76,6 +78,9 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, as_json: 
     found = next((row for row in rows if row.name == queue), None)
     if found is None:
         raise NotFound(f"no queue {queue!r}; there are {', '.join(row.name for row in rows)}")
+    if by_task:
+        _print_by_task(sources.broker.count_by_task(queue), as_json=as_json)
+        return
     messages = sources.broker.messages(queue, limit=limit, offset=offset)
     held = _held(sources, queue)
     if as_json:
@@ -91,9 +96,9 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, as_json: 
                     row.id,
                     row.task,
                     row.worker,
-                    _moment(row.since),
-                    _moment(row.due_at),
-                    _moment(row.redelivered_at) if row.redelivered_at else "when its worker is gone",
+                    moment(row.since),
+                    moment(row.due_at),
+                    moment(row.redelivered_at) if row.redelivered_at else "when its worker is gone",
                 )
                 for row in held[:limit]
             ],
@@ -103,7 +108,7 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, as_json: 
     print_table(
         ("#", "pri", "age", "id", "task", "arguments"),
         [
-            (row.position, row.priority, duration(row.age_s), row.id, row.task or row.problem, _arguments(row))
+            (row.position, row.priority, duration(row.age_s), row.id, row.task or row.problem, arguments(row))
             for row in messages
         ],
         empty="nothing waits here",
@@ -160,96 +165,7 @@ def programs(target: Target, as_json: bool) -> None:
     )
 
 
-@click.command()
-@click.argument("filter_text", metavar="[FILTER]", nargs=-1)
-@click.option("--limit", type=click.IntRange(1), help="Runs to show: 50, with --follow to begin with none.")
-@click.option("--follow", "-f", "follows", is_flag=True, help="Print a line for each run that changes, until Ctrl+C.")
-@common
-def tasks(target: Target, filter_text: tuple[str, ...], limit: int | None, follows: bool, as_json: bool) -> None:
-    """List runs, newest first, that match FILTER: state:failure queue:ai task:*pdf* runtime:>30s age:<1h …"""
-    history = target.sources().history
-    text = " ".join(filter_text)
-    if follows:
-        from nexus_tui.cli.follow import follow
-
-        recorded.warn(history)
-        follow(history, text, limit or 0, as_json=as_json)
-        return
-    rows = history.runs(text, limit=limit or 50)
-    if as_json or rows:
-        recorded.warn(history)
-    if as_json:
-        print_json([_run_json(row) for row in rows])
-        return
-    print_table(
-        ("id", "state", "task", "queue", "pri", "worker", "waited", "ran", "arguments"),
-        [
-            (
-                row.id,
-                row.state,
-                row.task,
-                row.queue,
-                row.priority,
-                row.worker or "–",
-                duration(row.waited_s),
-                duration(row.ran_s),
-                _arguments(row),
-            )
-            for row in rows
-        ],
-        empty=recorded.nothing(history, filtered=bool(text.strip())),
-    )
-
-
-@click.command()
-@click.argument("run_id", metavar="ID")
-@common
-def task(target: Target, run_id: str, as_json: bool) -> None:
-    """Show one run: its times, arguments, result or error. A unique beginning of the ID is enough."""
-    run = target.sources().history.run(run_id)
-    if as_json:
-        print_json(_run_json(run))
-        return
-    print_fields(
-        [
-            ("id", run.id),
-            ("task", run.task),
-            ("state", run.state),
-            ("queue", run.queue),
-            ("priority", run.priority),
-            ("worker", run.worker or "–"),
-            ("sent", _moment(run.sent_at)),
-            ("received", _moment(run.received_at)),
-            ("started", _moment(run.started_at)),
-            ("finished", _moment(run.finished_at)),
-            ("waited", duration(run.waited_s)),
-            ("ran", duration(run.ran_s)),
-            ("retries", run.retries),
-            ("args", compact(run.args)),
-            ("kwargs", compact(run.kwargs)),
-            *_end_of(run),
-        ]
-    )
-
-
 _WELL = frozenset({"healthy", "busy", "starting", "stopped", "draining"})
-
-
-def _end_of(run: Run) -> list[tuple[str, Any]]:
-    rows: list[tuple[str, Any]] = []
-    if run.progress is not None and not run.is_final:
-        total = "?" if run.progress.total is None else f"{run.progress.total:,}"
-        rows.append(("progress", f"{run.progress.done:,} of {total}  {run.progress.note}"))
-    if run.result is not None:
-        import json
-
-        value: object = to_json(run.result)
-        rows.append(("result", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)))
-    if run.error:
-        rows.append(("error", run.error))
-    if run.traceback:
-        rows.append(("traceback", run.traceback))
-    return rows
 
 
 def _queues(sources: Sources) -> list[QueueStats]:
@@ -299,10 +215,6 @@ def _message_json(row: Message) -> dict[str, Any]:
     return fields
 
 
-def _run_json(row: Run) -> dict[str, Any]:
-    return to_json(row)
-
-
 def _say_what_is_missing(sources: Sources) -> None:
     if sources.broker.missing:
         click.echo(f"nexus-tui: not everything is known of this broker: {sources.broker.missing}", err=True)
@@ -341,14 +253,12 @@ def _print_queues(rows: list[QueueStats]) -> None:
     )
 
 
-def _arguments(row: Message | Run) -> str:
-    parts = [compact(row.args) if row.args else "", compact(row.kwargs) if row.kwargs else ""]
-    text = " ".join(part for part in parts if part)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+def _print_by_task(counts: dict[str, int], *, as_json: bool) -> None:
+    if as_json:
+        print_json([{"task": task or None, "waiting": count} for task, count in counts.items()])
+        return
+    rows = [(count, task or "not a message of Celery") for task, count in counts.items()]
+    print_table(("waiting", "task"), rows, empty="nothing waits here")
 
 
-def _moment(value: datetime | None) -> str:
-    return "–" if value is None else value.astimezone().isoformat(sep=" ", timespec="milliseconds")
-
-
-COMMANDS = (status, queues, workers, programs, tasks, task)
+COMMANDS = (status, queues, workers, programs)

@@ -20,7 +20,8 @@ SECTIONS = {
 
 MODULES = {
     "stack": "up down config",
-    "listings": "status queues workers programs tasks task",
+    "listings": "status queues workers programs",
+    "runs": "tasks task",
     "actions": "submit start stop restart",
     "surgery": "revoke priority retry move delete delay purge pause resume undo audit",
     "history": "failures stats history",

@@ -77,7 +77,10 @@ class QueueScreen(RunOperations):
 
     view = "queues"
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("P", "gate", "pause or resume", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("P", "gate", "pause or resume", priority=True),
+        Binding("t", "by_task", "count by task", show=False),
+    ]
 
     class Changed(TextualMessage):
         """The messages were read anew."""
@@ -142,6 +145,12 @@ class QueueScreen(RunOperations):
     def action_gate(self) -> None:
         """Ask to pause the queue, or to resume it."""
         gate_of(self.host, self.queue)
+
+    def action_by_task(self) -> None:
+        """Count what waits by task."""
+        from nexus_tui.screens.by_task import ByTaskScreen
+
+        self.app.push_screen(ByTaskScreen(self.queue, self.host.sources))
 
     @on(Changed)
     def _changed(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -106,6 +107,9 @@ class FakeBroker:
     def messages(self, queue: str, limit: int = 50, offset: int = 0) -> list[Message]:
         self._fail()
         return self.waiting.get(queue, [])[offset : offset + limit]
+
+    def count_by_task(self, queue: str) -> dict[str, int]:
+        return dict(Counter(message.task for message in self.waiting.get(queue, [])).most_common())
 
     def find(self, run_id: str, *, queue: str | None = None, priority: int | None = None) -> Message | None:
         return next((m for messages in self.waiting.values() for m in messages if m.id == run_id), None)

@@ -260,3 +260,17 @@ async def test_what_is_typed_right_after_the_colon_is_no_key_of_the_view():
             the_app(pilot).post_message(events.Key(_character_to_key(key), key))
         the_app(pilot).post_message(events.Key("enter", "\r"))
         await shows(pilot, "ai_queue · 1,204 waiting")
+
+
+async def test_what_waits_in_a_queue_is_counted_by_task():
+    stack = fakes.busy()
+    first, *rest = stack.broker.waiting["email_queue"]
+    stack.broker.waiting["email_queue"] = [replace(first, task=""), *rest]
+    count = len(rest)
+    async with opened(stack) as pilot:
+        await pilot.press("2", "enter")
+        await shows(pilot, "user1@example.org")
+        await pilot.press("t")
+        screen = await shows(pilot, "email_queue by task", "not a message of Celery", "in all")
+        assert f"{count:,}" in screen
+        assert rest[0].task in screen

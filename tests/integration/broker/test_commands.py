@@ -46,6 +46,15 @@ def test_the_command_line_deletes_undoes_and_writes_the_audit_log(stack: Stack) 
     assert (code, [entry["action"] for entry in entries]) == (0, ["Undo", "Delete"])
 
 
+def test_what_waits_is_counted_by_task(stack: Stack) -> None:
+    for number in range(3):
+        stack.send(number, priority=number)
+    stack.redis.lpush("default_queue:5", "not JSON")
+    code, rows, _ = nexus(stack, "queues", "default_queue", "--by-task")
+    assert (code, rows) == (0, [{"task": TASK, "waiting": 3}, {"task": None, "waiting": 1}])
+    assert nexus(stack, "queues", "--by-task")[0] == 2
+
+
 def test_exit_codes_tell_what_was_wrong(stack: Stack) -> None:
     run_id = stack.send(1)
     assert nexus(stack, "delete", run_id)[0] == 5
