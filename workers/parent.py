@@ -16,18 +16,21 @@ _PR_SET_PDEATHSIG = 1
 def end_with_supervisor() -> None:
     """Ask for SIGTERM when supervisord dies; does nothing for a program started by hand."""
     if os.environ.get("SUPERVISOR_ENABLED"):
-        _signal_at_parents_death(signal.SIGTERM)
+        _signal_at_parents_death(signal.SIGTERM, os.getppid())
 
 
-def end_with_worker() -> None:
-    """Ask for SIGKILL when the worker dies: its messages go to others, and a run must not go on beside them."""
-    _signal_at_parents_death(signal.SIGKILL)
+def end_with_worker(worker_pid: int) -> None:
+    """Ask for SIGKILL when the worker dies: its messages go to others, and a run must not go on beside them.
+
+    Args:
+        worker_pid: Of the worker, which may have died since it forked this process.
+    """
+    _signal_at_parents_death(signal.SIGKILL, worker_pid)
 
 
-def _signal_at_parents_death(number: signal.Signals) -> None:
+def _signal_at_parents_death(number: signal.Signals, parent: int) -> None:
     if sys.platform != "linux":
         return
-    parent = os.getppid()
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0) != 0:
         return

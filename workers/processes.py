@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 from typing import Any
 
+from billiard.process import current_process
 from celery.signals import beat_init, worker_init, worker_process_init
 
 from workers.parent import end_with_supervisor, end_with_worker
@@ -26,4 +28,5 @@ def _share_with_children(**_: Any) -> None:
 
 @worker_process_init.connect
 def _child_started(**_: Any) -> None:
-    end_with_worker()
+    process: Any = current_process()
+    end_with_worker(process._parent_pid or os.getppid())
