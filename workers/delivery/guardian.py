@@ -68,7 +68,7 @@ class Guardian:
         owners = leases.owners()
         self.watched = {node: watch for node, watch in self.watched.items() if owners.get(node) == watch.owner}
         for node, owner in owners.items():
-            if not owner.is_gone(now):
+            if not owner.is_gone(now) and not owner.is_from_the_future(now):
                 self.watched.pop(node, None)
                 continue
             watch = self.watched.setdefault(node, Watch(owner, clock))

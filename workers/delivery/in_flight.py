@@ -47,7 +47,7 @@ class InFlight:
         """Forget a message; when the broker is away, remember to do it at the next :meth:`send_acknowledgements`."""
         self._unsent.add(tag)
         try:
-            self.client.hdel(self.key, tag)
+            self.client.hdel(self.key, _raw(tag))
             self._unsent.discard(tag)
         except (redis.RedisError, OSError) as error:
             logger.warning("acknowledgement waits for the broker: %s", error)
@@ -64,7 +64,7 @@ class InFlight:
             RedisError: The broker is still away.
         """
         for tag in tuple(self._unsent):
-            self.client.hdel(self.key, tag)
+            self.client.hdel(self.key, _raw(tag))
             self._unsent.discard(tag)
 
     def entries(self) -> dict[FetchedTag, bytes]:
@@ -77,7 +77,7 @@ class InFlight:
         adopted = tag.adopted()
         names = [self.key, self.prefix + keys.COUNTERS]
         try:
-            return adopted if self._adopt(keys=names, args=[tag, adopted, keys.ADOPTED]) else tag
+            return adopted if self._adopt(keys=names, args=[_raw(tag), _raw(adopted), keys.ADOPTED]) else tag
         except redis.ResponseError as error:  # out of memory: the run is worth more than the count
             logger.warning("can't count a message of another producer: %s", error)
             return tag
@@ -91,8 +91,15 @@ class InFlight:
             payload: What to put back instead of the recorded bytes.
         """
         queue, _ = keys.queue_of(tag.list_key.removeprefix(self.prefix), self.separator)
-        places = [self.key, tag.list_key, self.prefix + keys.wake(queue)]
-        return bool(self._restore(keys=places, args=[tag, "RPUSH" if first else "LPUSH", payload, int(tag.is_adopted)]))
+        places = [self.key, _raw(tag.list_key), _raw(self.prefix + keys.wake(queue))]
+        arguments = [_raw(tag), "RPUSH" if first else "LPUSH", payload, int(tag.is_adopted)]
+        try:
+            return bool(self._restore(keys=places, args=arguments))
+        except redis.ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            logger.error("a message stays in flight: %s is no list any more", tag.list_key)  # noqa: TRY400
+            return False
 
     def restore_all(self, *, keep: frozenset[str] = frozenset()) -> int:
         """Put everything back as it is, in its old order; returns how many."""
@@ -101,8 +108,8 @@ class InFlight:
     def delay(self, tag: FetchedTag, due_at: float) -> bool:
         """Move a message to the delayed set of its queue; False when it is not held any more."""
         queue, priority = keys.queue_of(tag.list_key.removeprefix(self.prefix), self.separator)
-        places = [self.key, self.prefix + keys.delayed(queue)]
-        return bool(self._delay(keys=places, args=[tag, due_at, priority, int(tag.is_adopted)]))
+        places = [self.key, _raw(self.prefix + keys.delayed(queue))]
+        return bool(self._delay(keys=places, args=[_raw(tag), due_at, priority, int(tag.is_adopted)]))
 
     def bury(self, tag: FetchedTag, reason: str, detail: str = "", **facts: Any) -> bool:
         """Make a message a dead letter; False when it is not held any more.
@@ -126,7 +133,7 @@ class InFlight:
         names = [self.key, *(self.prefix + name for name in (keys.DEAD, keys.DEAD_FACTS, keys.DEAD_BYTES))]
         letter_id = uuid.uuid4().hex[:12]
         others = counted if tag.is_adopted else json.dumps(record)
-        arguments = [tag, letter_id, others, counted, now, now - DEAD_LETTER_AGE_S, MAX_DEAD_LETTERS]
+        arguments = [_raw(tag), letter_id, others, counted, now, now - DEAD_LETTER_AGE_S, MAX_DEAD_LETTERS]
         buried = bool(self._bury(keys=names, args=arguments))
         if buried:
             logger.error("dead letter %s: %s: %s", letter_id, reason, detail[:200])
@@ -138,3 +145,8 @@ class InFlight:
             self.client.hincrby(self.prefix + keys.COUNTERS, counter, 1)
         except (redis.RedisError, OSError) as error:
             logger.warning("can't count %s: %s", counter, error)
+
+
+def _raw(text: str) -> bytes:
+    """Return the bytes of a name as they were read: a queue's name need not be text."""
+    return text.encode("utf-8", "surrogateescape")

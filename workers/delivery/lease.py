@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 from dataclasses import asdict, dataclass, replace
@@ -56,6 +57,10 @@ class Owner:
     def is_gone(self, now: float) -> bool:
         """Tell whether the name is free: its process is dead, or, elsewhere, its lease has ended."""
         return not self.is_alive_here if self.is_local else now - self.renewed_at > LEASE_S
+
+    def is_from_the_future(self, now: float) -> bool:
+        """Tell whether the broker's clock was set back: a worker that lives renews its lease within seconds."""
+        return not self.is_local and self.renewed_at - now > LEASE_S
 
 
 @lru_cache(maxsize=1)
@@ -120,9 +125,13 @@ class Leases:
 def _owner(text: bytes) -> Owner | None:
     try:
         record = json.loads(text)
-        return Owner(**cast("dict[str, Any]", record))
-    except (ValueError, TypeError):
+        owner = Owner(**cast("dict[str, Any]", record))
+    except (ValueError, TypeError, RecursionError):
         return None
+    fields: list[tuple[Any, type]] = [(owner.place, str), (owner.host, str), (owner.pid, int)]
+    times: list[Any] = [owner.born_at, owner.renewed_at]
+    is_right = all(isinstance(value, kind) for value, kind in fields) and owner.pid > 0
+    return owner if is_right and all(isinstance(at, int | float) and math.isfinite(at) for at in times) else None
 
 
 def _this_process(now: float) -> Owner:

@@ -13,6 +13,7 @@ from workers.delivery.keys import FetchedTag
 
 _incarnation = f"{int(time.time() * 1000):012x}"
 _fetches = itertools.count(1)
+_broker_is_ahead_s = 0.0
 
 
 def next_fetch_id() -> str:
@@ -26,8 +27,14 @@ def is_child() -> bool:
 
 
 def now() -> float:
-    """Seconds since the epoch."""
-    return time.time()
+    """Seconds since the epoch, by the broker's clock as far as it was heard: what is due is due by that one."""
+    return time.time() + _broker_is_ahead_s
+
+
+def note_broker_clock(broker_now: float) -> None:
+    """Note what time it is for the broker."""
+    global _broker_is_ahead_s  # noqa: PLW0603  one broker a worker
+    _broker_is_ahead_s = broker_now - time.time()
 
 
 def tags() -> frozenset[str]:

@@ -135,6 +135,7 @@ class Tenure:
         while True:
             try:
                 self._owner = self._leases.take(self._node)
+                running.note_broker_clock(self._owner.renewed_at)
                 return
             except NameTaken as problem:
                 if time.monotonic() >= end:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import redis
 
 from config.celery_config import celery_app
 from config.settings import settings
+from workers.delivery import running
 
 app = celery_app
 if soft := os.environ.get("NEXUS_TEST_SOFT_SHUTDOWN_S"):
     app.conf.worker_soft_shutdown_timeout = float(soft)
+if behind_s := float(os.environ.get("NEXUS_TEST_CLOCK_BEHIND_S", "0")):
+    running.time = SimpleNamespace(time=lambda: time.time() - behind_s)
 if prefix := os.environ.get("NEXUS_TEST_PREFIX"):
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, "global_keyprefix": prefix}
 

@@ -34,6 +34,13 @@ def test_a_delayed_message_waits_in_the_delayed_set_and_runs_when_due(stack: Any
     assert stack.client.zcard(keys.delayed("default_queue")) == 0
 
 
+def test_a_delayed_message_runs_when_it_is_due_for_the_broker_though_the_workers_clock_is_behind(stack: Any) -> None:
+    stack.environment["NEXUS_TEST_CLOCK_BEHIND_S"] = "3600"
+    stack.worker()
+    stack.publish("t.note", "later", countdown=1.5)
+    stack.until(lambda: stack.count("done:later") == 1, 10)
+
+
 def test_a_plain_producers_delayed_message_moves_to_the_delayed_set(stack: Any) -> None:
     stack.worker()
     stack.app(ours=False).send_task("t.note", ("later",), countdown=60, priority=3)

@@ -14,8 +14,9 @@ from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.dead_letters import DeadLetterSource
 from nexus_tui.sources.errors import NotFound
 from workers.delivery import keys
-from workers.delivery.guardian import COOL_DOWN_S, FatalPrograms
-from workers.delivery.lease import Leases, NameTaken, Owner, this_place
+from workers.delivery.guardian import COOL_DOWN_S, FatalPrograms, Guardian
+from workers.delivery.in_flight import InFlight
+from workers.delivery.lease import LEASE_S, Leases, NameTaken, Owner, this_place
 
 
 def test_the_guardian_gives_what_a_lost_worker_held_to_others(stack: Any) -> None:
@@ -39,6 +40,32 @@ def test_a_lease_elsewhere_is_free_after_its_time_and_not_before(stack: Any) -> 
         leases.take("w@x")
     stack.client.hset(keys.LEASES, "w@x", json.dumps(_record(elsewhere) | {"renewed_at": now - 31}))
     assert leases.take("w@x").place == this_place()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"pid": -5}, {"pid": "x"}, {"renewed_at": "soon"}, {"born_at": None}, {"place": 1}, {"renewed_at": float("nan")}],
+)
+def test_a_lease_that_nobody_can_have_written_keeps_no_name(stack: Any, odd: dict[str, Any]) -> None:
+    leases = Leases(stack.client)
+    record = _record(leases.take("w@x")) | {"pid": 1} | odd
+    stack.client.hset(keys.LEASES, "w@x", json.dumps(record))
+    assert leases.owners() == {}
+    assert leases.take("w@x").place == this_place()
+
+
+def test_a_lease_from_the_future_is_ended_by_the_guardian_after_the_time_of_a_lease(stack: Any) -> None:
+    leases = Leases(stack.client)
+    ahead = Owner("another machine", "example.org", 1, 0.0, leases.now() + 3600)
+    stack.client.hset(keys.LEASES, "w@x", json.dumps(_record(ahead)))
+    with pytest.raises(NameTaken):
+        leases.take("w@x")
+    guardian = Guardian(InFlight(stack.client, "guardian"))
+    guardian.look()
+    assert leases.owners() == {"w@x": ahead}
+    guardian.watched["w@x"].gone_since -= LEASE_S
+    guardian.look()
+    assert leases.owners() == {}
 
 
 def test_a_pid_that_is_used_again_does_not_keep_a_name(stack: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
+from benchmarks.faults.malformed import message
 from workers.delivery import guard, keys
 
 
@@ -40,6 +41,19 @@ def test_what_was_fetched_and_not_started_returns_to_its_place(stack: Any) -> No
             break
     stack.worker("w", "-c", "1")
     stack.until(lambda: stack.client.llen("order") >= 3)
+
+
+def test_what_can_not_be_put_back_keeps_nothing_else_from_running(stack: Any) -> None:
+    held = keys.in_flight("w@test")
+    odd = json.dumps(message("t.note", ("odd",)))
+    stack.client.set("default_queue:7", "no list")
+    stack.client.hset(
+        held, mapping={b"1 default_queue:7": odd, b"2 \xff\xfe": odd, b"no tag": odd, b"3 default_queue:5": odd}
+    )
+    stack.worker()
+    stack.until(lambda: stack.count("done:odd") == 1)
+    assert stack.client.hkeys(held) == [b"1 default_queue:7"]
+    assert stack.client.llen(b"\xff\xfe") == 1
 
 
 def test_a_second_worker_of_the_same_name_refuses_and_robs_nothing(stack: Any) -> None:
