@@ -113,25 +113,35 @@ def change(bench: Bench) -> list[Figure]:
     return [at_most("change priority, id known / a bare LREM of it", ratios, 1.3, peer="LREM")]
 
 
-def select(bench: Bench) -> list[Figure]:
-    """Move, change and delete by filter, and take each back: a sixteenth of everything each time, at every depth."""
+def move_many(bench: Bench) -> list[Figure]:
+    """Move by filter, and take it back."""
     bench.client.sadd("_kombu.binding.default_queue", "default_queue::default_queue")
-    figures: list[Figure] = []
-    edits: tuple[tuple[str, str, Edit], ...] = (
-        ("moving by filter", "a", MoveTo("default_queue")),
-        ("changing priority by filter", "b", Reprioritise(7)),
-        ("deleting by filter", "c", Delete()),
-    )
-    for doing, digit, edit in edits:
-        frozen: list[Frozen] = []
-        freeze = partial(bench.source.freeze, Selection(QUEUE, f"id:{digit}*"))
-        finding_s = _longest_stall(bench.url, lambda freeze=freeze, frozen=frozen: frozen.append(freeze()))
-        token = bench.source.undoable("messages", "benchmark")
-        changing_s = _longest_stall(bench.url, partial(_apply, bench.source, frozen[0], edit, token))
-        figures += bench.stalls(doing, [max(finding_s, changing_s)])
-        back_s = _longest_stall(bench.url, partial(_take_back, bench.source, frozen[0].count))
-        figures += bench.stalls(f"taking back {doing}", [back_s])
-    return [*figures, at_most("messages out of their place afterwards", [_displaced(bench)], 0, unit="messages")]
+    return _many(bench, "moving by filter", "a", MoveTo("default_queue"))
+
+
+def prioritise_many(bench: Bench) -> list[Figure]:
+    """Change priorities by filter, and take it back."""
+    return _many(bench, "changing priority by filter", "b", Reprioritise(7))
+
+
+def delete_many(bench: Bench) -> list[Figure]:
+    """Delete by filter, and take it back."""
+    return _many(bench, "deleting by filter", "c", Delete())
+
+
+def _many(bench: Bench, doing: str, digit: str, edit: Edit) -> list[Figure]:
+    """Change a sixteenth of everything, at every depth, and bring it back."""
+    frozen: list[Frozen] = []
+    freeze = partial(bench.source.freeze, Selection(QUEUE, f"id:{digit}*"))
+    finding_s = _longest_stall(bench.url, lambda: frozen.append(freeze()))
+    token = bench.source.undoable("messages", "benchmark")
+    changing_s = _longest_stall(bench.url, partial(_apply, bench.source, frozen[0], edit, token))
+    back_s = _longest_stall(bench.url, partial(_take_back, bench.source, frozen[0].count))
+    return [
+        *bench.stalls(doing, [max(finding_s, changing_s)]),
+        *bench.stalls(f"taking back {doing}", [back_s]),
+        at_most(f"out of place after taking back {doing}", [_displaced(bench)], 0, unit="messages"),
+    ]
 
 
 def _take_back(source: BrokerSource, count: int) -> None:
@@ -255,9 +265,20 @@ def workers(bench: Bench) -> list[Figure]:
 
 
 PIECES: dict[str, Callable[[Bench], list[Figure]]] = {
-    piece.__name__: piece for piece in (find, change, select, consumers, refresh, purge, workers)
+    piece.__name__: piece
+    for piece in (
+        find,
+        move_many,
+        prioritise_many,
+        delete_many,
+        change,
+        consumers,
+        refresh,
+        purge,
+        workers,
+    )
 }
-ON_MANY = frozenset({"find", "change", "select", "purge"})
+ON_MANY = frozenset({"find", "move_many", "prioritise_many", "delete_many", "change", "purge"})
 """Pieces that work on the messages of ``QUEUE``, in the order in which they may follow each other."""
 
 
