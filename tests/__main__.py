@@ -106,7 +106,7 @@ class Run:
         lines = text.strip().splitlines()
         with self._printing:
             tell(job, code, lines, time.monotonic() - started)
-            counts = {word: int(number) for number, word in _COUNT.findall(lines[-1] if lines else "")}
+            counts = {word: int(number) for number, word in _COUNT.findall(closing_line(lines))}
             if job.command[0] == "pytest":
                 self.counts.update(counts)
             failed = _FAILED.findall(text)
@@ -148,10 +148,18 @@ def run(job: Job) -> tuple[int, str]:
         return code, output.read()
 
 
+def closing_line(lines: list[str]) -> str:
+    """Return the line in which pytest counts the tests; what it says while it ends may follow."""
+    return next((line for line in reversed(lines) if re.match(r"[= ]*\d+ (passed|failed|error)", line)), "")
+
+
 def tell(job: Job, code: int, lines: list[str], seconds: float) -> None:
     """Print how a job ended, with the end of what it printed."""
     print(f"{'✓' if code == 0 else '✗'} {job.name} ({seconds:.0f} s){'' if code == 0 else f', exit {code}'}")
-    print("\n".join(f"    {line}" for line in (lines[-8:] if code == 0 else lines[-150:])), flush=True)
+    shown = lines[-8:]
+    if code:
+        shown = [*(line for line in lines[:-150] if line.startswith(("FAILED", "ERROR"))), *lines[-150:]]
+    print("\n".join(f"    {line}" for line in shown), flush=True)
 
 
 def main() -> int:

@@ -25,6 +25,8 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._generation = 0
+        self._lock = threading.Lock()
+        self._is_closed = False
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -35,8 +37,11 @@ class Proxy:
 
     def close(self) -> None:
         """End everything."""
-        self._listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        with self._lock:
+            self._is_closed = True
         for one in self._sockets:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -52,16 +57,32 @@ class Proxy:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError):
+        try:
             if self._tls is not None and client.recv(1, socket.MSG_PEEK) == _HANDSHAKE:
                 client = self._tls.wrap_socket(client, server_side=True)
-            server = socket.socket(socket.AF_UNIX)
+            server = self._connect()
+        except OSError:
+            client.close()
+            return
+        with self._lock:
+            if self._is_closed:
+                client.close()
+                server.close()
+                return
             self._sockets += [client, server]
-            server.connect(self._target)
             for source, sink in ((client, server), (server, client)):
                 arguments = (source, sink, self._generation)
                 self._threads.append(threading.Thread(target=self._forward, args=arguments, daemon=True))
                 self._threads[-1].start()
+
+    def _connect(self) -> socket.socket:
+        server = socket.socket(socket.AF_UNIX)
+        try:
+            server.connect(self._target)
+        except OSError:
+            server.close()
+            raise
+        return server
 
     def _forward(self, source: socket.socket, sink: socket.socket, generation: int) -> None:
         with contextlib.suppress(OSError):

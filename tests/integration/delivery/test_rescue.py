@@ -52,7 +52,7 @@ def test_what_can_not_be_put_back_keeps_nothing_else_from_running(stack: Any) ->
     )
     stack.worker()
     stack.until(lambda: stack.count("done:odd") == 1)
-    assert stack.client.hkeys(held) == [b"1 default_queue:7"]
+    stack.until(lambda: stack.client.hkeys(held) == [b"1 default_queue:7"])
     assert stack.client.llen(b"\xff\xfe") == 1
 
 
