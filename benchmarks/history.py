@@ -233,7 +233,8 @@ def _child(*arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def _filled() -> Path:
+def filled() -> Path:
+    """Return a history of a month, made or found."""
     path = Path(tempfile.gettempdir()) / f"nexus-bench-{VERSION}" / f"history-{RUNS_IN_FILE}.db"
     path.parent.mkdir(mode=0o700, exist_ok=True)
     is_old = path.exists() and time.time() - path.stat().st_ctime > 12 * 3600
@@ -246,7 +247,7 @@ def _filled() -> Path:
 
 def measure() -> Sequence[Figure]:
     """Measure the filters of the language over the runs of a month."""
-    path = _filled()
+    path = filled()
     answer = json.loads(_child("--ask", str(path)))
     if "--kinds" in sys.argv:
         _print_kinds(answer)

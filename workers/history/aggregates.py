@@ -6,6 +6,7 @@ import sqlite3
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from workers.history import rollups
 from workers.history.sketch import Sketch
 
 MAX_CACHED = 5_000
@@ -62,6 +63,7 @@ class Aggregates:
 
     def write(self) -> None:
         """Write the cells that changed."""
+        rollups.outdate(self._connection, {cell[0] for cell in self._changed})
         rows = [(*cell, self._cells[cell]) for cell in self._changed]
         self._connection.executemany(
             "insert or replace into minute values (?, ?, ?, ?, ?, ?, ?)",

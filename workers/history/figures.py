@@ -9,9 +9,10 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
+from workers.history import rollups
 from workers.history.aggregates import COUNTED_STATES
 from workers.history.filters import All, parse
 from workers.history.queries import History, load_runs
@@ -123,8 +124,7 @@ def stats(
 
     def question(connection: sqlite3.Connection) -> list[TaskStats]:
         cells: dict[tuple[int, int], list[tuple[Any, ...]]] = defaultdict(list)
-        sql = "select task, queue, state, count, waited, ran from minute where minute between ? and ?"
-        for task, queue, *rest in connection.execute(sql, (start // 60, end // 60)):
+        for task, queue, *rest in rollups.cells(connection, int(start // 60), int(end // 60) + 1):
             cells[task if by_task else 0, queue if by_queue else 0].append(tuple(rest))
         found = [
             _task_stats(_text(connection, task) or ("?" if by_task else ""), _text(connection, queue) or "", rows)
@@ -135,13 +135,11 @@ def stats(
     return history.ask(question, [])
 
 
-def _task_stats(task: str, queue: str, rows: Iterable[tuple[Any, ...]]) -> TaskStats:
+def _task_stats(task: str, queue: str, rows: Sequence[tuple[Any, ...]]) -> TaskStats:
     counts: Counter[int] = Counter()
-    waited, ran = Sketch(), Sketch()
-    for state, count, waited_data, ran_data in rows:
+    for state, count, *_ in rows:
         counts[state] += count
-        waited.merge(Sketch.load(waited_data))
-        ran.merge(Sketch.load(ran_data))
+    waited, ran = (Sketch.load_all(row[place] for row in rows) for place in (2, 3))
     ended = counts[_SUCCESS] + counts[_FAILED]
     return TaskStats(
         task=task,
@@ -181,16 +179,12 @@ def chart(
     first, last = int(since // 60 // minutes), int(until // 60 // minutes)
 
     def question(connection: sqlite3.Connection) -> list[Slice]:
-        where, parameters = "", [first * minutes, (last + 1) * minutes]
+        condition, values = "", list[int]()
         for column, kind, name in (("task", "task", task), ("queue", "queue", queue)):
             if name is not None:
-                where += f" and {column} = ?"
-                parameters.append(history.names(connection).get(kind, {}).get(name, -1))
-        sql = (
-            f"select minute / {minutes}, state, sum(count) from minute"  # noqa: S608
-            f" where minute >= ? and minute < ?{where} group by 1, 2"
-        )
-        counts = {(number, state): count for number, state, count in connection.execute(sql, parameters)}
+                condition += f" and {column} = ?"
+                values.append(history.names(connection).get(kind, {}).get(name, -1))
+        counts = rollups.counts(connection, first * minutes, (last + 1) * minutes, minutes, condition, values)
         states = (_SENT, _SUCCESS, _FAILED, _REVOKED, _RETRY)
         return [
             Slice(number * minutes * 60.0, *(int(counts.get((number, state), 0)) for state in states))

@@ -153,6 +153,7 @@ class Recorder:
         if time.monotonic() - self._reconciled_at >= LOOK_EVERY_S:
             self._look_for_damage()
             self._reconciler.step(store)
+            store.roll_up()
             self._reconciled_at = time.monotonic()
 
     def _look_for_damage(self) -> None:

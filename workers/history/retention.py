@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+from workers.history import rollups
 from workers.history.blocks import cut_block
 from workers.history.merging import delete_block, load_blocks
 from workers.history.schema import COUNTERS
@@ -50,7 +51,7 @@ class Retention:
         if not removed and self._is_too_large(store):
             removed = _remove(connection, "1")
         if not removed:
-            connection.execute("delete from minute where minute < ?", (int((time.time() - MINUTES_KEPT_S) // 60),))
+            rollups.forget_before(connection, int((time.time() - MINUTES_KEPT_S) // 60))
             old = f"{REPEAT}{time.time() - MINUTES_KEPT_S:017.6f}"
             connection.execute("delete from meta where name >= ? and name < ?", (REPEAT, old))
             self._next_at = time.monotonic() + INTERVAL_S

@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from workers.history import rollups
 from workers.history.errors import HistoryError
 
-VERSION = 3
+VERSION = 4
 BUSY_TIMEOUT_S = 5.0
 
 CHECKPOINT_PAGES = 4_000
@@ -109,6 +110,7 @@ delete from meta where name = 'sealed_to';
 _MIGRATIONS = {
     1: "".join(f"drop index if exists run_{name};" for name in _INDEXES_OF_1) + _BLOCK + _AROUND_BLOCKS,
     2: _OLD_BLOCKS + _BLOCK,
+    3: rollups.TABLES + rollups.OUTDATE_ALL,
 }
 """From a version to the next."""
 
@@ -154,7 +156,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("pragma journal_size_limit = 67108864")
     connection.execute("pragma temp_store = memory")
     if not version:
-        connection.executescript(f"begin;{_TABLES}{_BLOCK}{_AROUND_BLOCKS}pragma user_version = {VERSION};commit;")
+        tables = _TABLES + rollups.TABLES + _BLOCK + _AROUND_BLOCKS
+        connection.executescript(f"begin;{tables}pragma user_version = {VERSION};commit;")
     elif version < VERSION:
         _migrate(connection)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import struct
 from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
 
 ACCURACY = 0.01
 """Relative error of a quantile."""
@@ -14,6 +17,7 @@ _LOG_GAMMA = math.log(_GAMMA)
 MIN_S = 1e-6
 _MIN_INDEX = math.ceil(math.log(MIN_S) / _LOG_GAMMA)
 _PAIR = struct.Struct("<hI")
+_PAIRS = np.dtype([("index", "<i2"), ("count", "<u4")])
 
 
 class Sketch:
@@ -31,10 +35,6 @@ class Sketch:
         """Count a duration."""
         index = math.ceil(math.log(seconds) / _LOG_GAMMA) if seconds > MIN_S else _MIN_INDEX
         self.buckets[index] += 1
-
-    def merge(self, other: Sketch) -> None:
-        """Add another's counts."""
-        self.buckets.update(other.buckets)
 
     @property
     def count(self) -> int:
@@ -59,3 +59,14 @@ class Sketch:
     def load(cls, data: bytes | None) -> Sketch:
         """Decode what :meth:`dump` wrote."""
         return cls(Counter(dict(_PAIR.iter_unpack(data or b""))))
+
+    @classmethod
+    def load_all(cls, dumps: Iterable[bytes | None]) -> Sketch:
+        """Decode many dumps and add them up, all at once: a month's are tens of thousands."""
+        pairs = np.frombuffer(b"".join(data for data in dumps if data), _PAIRS)
+        if not len(pairs):
+            return cls()
+        indexes = pairs["index"].astype(np.int64)
+        lowest = int(indexes.min())
+        sums = np.bincount(indexes - lowest, weights=pairs["count"])
+        return cls(Counter({lowest + int(place): int(sums[place]) for place in np.flatnonzero(sums)}))

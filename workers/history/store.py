@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from workers.history import rollups
 from workers.history.aggregates import NO_NAME, Aggregates
 from workers.history.blocks import Blocks
 from workers.history.changes import ChangeLog
@@ -154,6 +155,10 @@ class Store:
             return self._blocks.step(is_idle=is_idle)
         except sqlite3.OperationalError:
             return False
+
+    def roll_up(self) -> bool:
+        """Sum up the periods that are over, for some milliseconds; True when there may be more to do."""
+        return rollups.roll_up(self._connection)
 
     def judge(self, verdicts: dict[str, str | None]) -> None:
         """Set the verdicts of runs; None takes one away."""

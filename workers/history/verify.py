@@ -9,8 +9,9 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from workers.history import damage
+from workers.history import damage, rollups
 from workers.history.aggregates import COUNTED_STATES
 from workers.history.queries import History
 from workers.history.record import STATES
@@ -70,8 +71,15 @@ def _verify(connection: sqlite3.Connection) -> Verdict:
         problems.append(f"{count:,} runs have no life")
     counted, least, most = _counted(connection), _ended(connection), _ends_told(connection)
     problems += _compared(counted, least, most, _complete_from(connection, counted))
+    problems += [
+        f"{span} minutes from {_iso(start)} are summed up wrongly" for span, start in rollups.find_wrong(connection)
+    ]
     runs = connection.execute("select count(*) from run").fetchone()[0]
     return Verdict(runs, counted.total(), least.total(), tuple(problems[:MAX_PROBLEMS]))
+
+
+def _iso(minute: int) -> str:
+    return datetime.fromtimestamp(minute * 60, UTC).isoformat()
 
 
 def _counted(connection: sqlite3.Connection) -> _Counts:

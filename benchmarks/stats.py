@@ -1,0 +1,78 @@
+"""Figures of the past over a million runs: ``python -m benchmarks.stats [--json]``.
+
+A history of a month is made, some minutes the first time, and kept in the temporary folder; ``NEXUS_BENCH_RUNS`` makes
+a smaller one. What became of each task's runs, and charts, are asked over spans from an hour to a month, with ends at
+odd minutes; once more from the minutes alone, which is what rollups save.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from unittest.mock import patch
+
+from benchmarks.history import filled
+from benchmarks.report import Figure, at_least, at_most, run
+from workers.history import figures, rollups
+from workers.history.queries import History
+from workers.history.store import Store
+
+GOAL_S = 0.1
+HOUR_S, DAY_S = 3600, 86_400
+SPANS_S = {"1h": HOUR_S, "24h": DAY_S, "7d": 7 * DAY_S, "30d": 30 * DAY_S}
+SLICES_S = {"1h": 60, "24h": 600, "7d": HOUR_S, "30d": HOUR_S}
+REPEATS = 9
+SAVES = 10
+"""How many times as fast a month is read as from its minutes."""
+
+
+def measure() -> Sequence[Figure]:
+    """Measure statistics and charts of spans up to a month."""
+    path = filled()
+    _roll_up(path)
+    found: list[Figure] = []
+    with History(path) as history:
+        for name, span_s in SPANS_S.items():
+            found.append(at_most(f"stats_{name}", _times(history, span_s, figures.stats), GOAL_S, unit="s"))
+        for name, span_s in SPANS_S.items():
+            found.append(at_most(f"chart_{name}", _times(history, span_s, _chart(SLICES_S[name])), GOAL_S, unit="s"))
+        found.append(at_least("month_faster", _ratios(history), SAVES, peer="the minutes alone"))
+    return found
+
+
+def _roll_up(path: Path) -> None:
+    store = Store(path)
+    started = time.process_time()
+    while store.roll_up():
+        pass
+    store.connection.execute("pragma wal_checkpoint(truncate)")
+    store.close()
+    print(f"summing up took {time.process_time() - started:.1f} s of processor time, once")
+
+
+def _chart(slice_s: int) -> Callable[[History, float, float], object]:
+    return lambda history, since, until: figures.chart(history, since, until, slice_s)
+
+
+def _times(history: History, span_s: int, ask: Callable[[History, float, float], object]) -> list[float]:
+    rnd = random.Random(span_s)
+    times: list[float] = []
+    for _ in range(REPEATS):
+        until = time.time() - rnd.uniform(0, HOUR_S)
+        started = time.perf_counter()
+        ask(history, until - span_s, until)
+        times.append(time.perf_counter() - started)
+    return times
+
+
+def _ratios(history: History) -> list[float]:
+    with patch.object(rollups, "FIRST_VERSION", 99):
+        slow = _times(history, SPANS_S["30d"], figures.stats)[:3]
+    fast = _times(history, SPANS_S["30d"], figures.stats)[:3]
+    return [one / other for one, other in zip(slow, fast, strict=True)]
+
+
+if __name__ == "__main__":
+    run(measure)
