@@ -29,7 +29,7 @@ def _checkup(target: Target, *, as_json: bool) -> None:
     from nexus_tui.sources.dead_letters import DeadLetterSource
 
     sources, paths = target.sources(), settings().paths
-    findings = CheckupSource(sources.broker.url, paths.home, paths.history).findings()
+    findings = CheckupSource(sources.broker.url, paths.home, paths.history, sources.supervisor).findings()
     letters = DeadLetterSource(sources.broker).count()
     is_well = all(finding.is_well for finding in findings)
     if as_json:

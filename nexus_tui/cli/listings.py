@@ -27,7 +27,7 @@ def status(target: Target, as_json: bool) -> None:
     queues = _queues(sources)
     programs, supervisor = _programs(sources)
     workers = _workers(sources, programs)
-    troubles = [f"{row.name} is {row.state}" for row in programs if row.state in ("FATAL", "BACKOFF", "UNKNOWN")]
+    troubles = _program_troubles(sources, programs)
     troubles += [f"{row.name}: {row.verdict}, {row.reason}" for row in workers if row.verdict not in _WELL]
     if supervisor:
         troubles.append(supervisor)
@@ -184,6 +184,15 @@ def _programs(sources: Sources) -> tuple[list[Program], str]:
         return list(sources.supervisor.programs()), ""
     except SourceError as error:
         return [], str(error)
+
+
+def _program_troubles(sources: Sources, programs: list[Program]) -> list[str]:
+    troubles: list[str] = []
+    for row in programs:
+        if row.is_looping or row.state == "UNKNOWN":
+            error = sources.supervisor.last_error(row.name)
+            troubles.append(row.summary + (f"; its log says: {error}" if error else ""))
+    return troubles
 
 
 def _workers(sources: Sources, known: list[Program]) -> list[Worker]:

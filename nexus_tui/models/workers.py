@@ -63,6 +63,10 @@ class Worker:
     scheduled: int | None = None
 
 
+LOOP_EXITS = 3
+"""A program that ended so often in ten minutes is not well, though it runs at the moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """A program as Supervisor knows it.
@@ -75,6 +79,8 @@ class Program:
         exit_status: How it last ended, or None.
         description: Supervisor's own sentence.
         log: Path of its log file.
+        exits: How often it ended by itself in the last ten minutes.
+        last_exit: How it ended last, ``exit status 1``; empty when it did not in that time.
     """
 
     name: str
@@ -84,3 +90,17 @@ class Program:
     exit_status: int | None = None
     description: str = ""
     log: str = ""
+    exits: int = 0
+    last_exit: str = ""
+
+    @property
+    def is_looping(self) -> bool:
+        """Whether it keeps ending and being started, whatever state it is in at this moment."""
+        return self.exits >= LOOP_EXITS or self.state in ("BACKOFF", "FATAL")
+
+    @property
+    def summary(self) -> str:
+        """Its state in words: ``workers:ai is BACKOFF: Exited too quickly``."""
+        if self.exits >= LOOP_EXITS:
+            return f"{self.name} ended {self.exits} times in the last ten minutes ({self.last_exit})"
+        return f"{self.name} is {self.state}" + (f": {self.description}" if self.description else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nexus_tui.models.text import UNKNOWN, age, number, percent, safe_text, short_id, size
-from nexus_tui.models.workers import Child, Program, Worker
+from nexus_tui.models.workers import LOOP_EXITS, Child, Program, Worker
 from nexus_tui.screens.cells import Cells, known, queue_colour, short_task, text
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.table import Column
@@ -123,8 +123,13 @@ def program_cells(program: Program) -> Cells:
         ((f"{sign} {safe_text(program.state, 20)}", look),),
         (("–" if program.pid is None else str(program.pid), "dim"),),
         (("–" if program.uptime_s is None else age(program.uptime_s), "dim"),),
-        text("" if program.state == "RUNNING" else program.description, "dim"),
+        words_of(program) if program.state != "RUNNING" or program.exits >= LOOP_EXITS else (),
     )
+
+
+def words_of(program: Program) -> Line:
+    """Draw what Supervisor says of a program."""
+    return text(program.summary, "bad") if program.exits >= LOOP_EXITS else text(program.description, "dim")
 
 
 def _cpu(value: float | None) -> str:

@@ -238,7 +238,13 @@ class WorkerScreen(NexusScreen):
         if program is None:
             return [((f" Nothing is known of {safe_text(self.worker_name, 80)} now", "warn"),)]
         _, state, *_ = worker_cells.program_cells(program)
-        return _rows([("state", state), ("says", cells.text(program.description)), ("log", cells.text(program.log))])
+        return _rows(
+            [
+                ("state", state),
+                ("says", worker_cells.words_of(program)),
+                ("log", cells.text(program.log)),
+            ]
+        )
 
 
 def _queue_names(host: Host) -> list[str]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import redis
 
 from config.broker_url import BrokerUrl
 from nexus_tui.models.checkup import Finding
+from nexus_tui.models.workers import Program
 from nexus_tui.sources.broker.connection import connect, reaching
+from nexus_tui.sources.errors import SourceError
+from nexus_tui.sources.supervisor import SupervisorSource
 from workers.history.schema import lock_path
 from workers.history.trouble import trouble
 
@@ -29,11 +35,13 @@ class CheckupSource:
         url: The broker.
         home: Folder of the run-time files.
         history: The recorder's file.
+        supervisor: Its programs.
     """
 
     url: BrokerUrl
     home: Path
     history: Path
+    supervisor: SupervisorSource
 
     def findings(self) -> tuple[Finding, ...]:
         """Look at everything.
@@ -44,7 +52,13 @@ class CheckupSource:
         client = connect(self.url, attempts=2)
         try:
             with reaching(self.url):
-                return (*self._broker(client), self._clock(client), self._disk(), self._recorder(client))
+                return (
+                    *self._broker(client),
+                    self._clock(client),
+                    self._disk(),
+                    *self._programs(),
+                    self._recorder(client),
+                )
         finally:
             client.close()
 
@@ -53,7 +67,6 @@ class CheckupSource:
         info = client.info()
         policy = str(info.get("maxmemory_policy", "?"))
         limit, used = int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))
-        is_saved = bool(info.get("aof_enabled"))
         is_master = info.get("role") == "master"
         share = used / limit if limit else 0.0
         return (
@@ -63,12 +76,7 @@ class CheckupSource:
                 f"maxmemory-policy is {policy}",
                 "set maxmemory-policy noeviction: any other deletes messages when memory is short",
             ),
-            Finding(
-                "persistence",
-                is_saved and info.get("aof_last_write_status") == "ok",
-                "append-only file is on" if is_saved else "append-only file is off",
-                "set appendonly yes: a restart of the broker would lose what waits",
-            ),
+            judge_persistence(info),
             Finding(
                 "memory",
                 share < MEMORY_SHARE,
@@ -104,6 +112,21 @@ class CheckupSource:
             "make room: without it neither broker nor history can write",
         )
 
+    def _programs(self) -> tuple[Finding, ...]:
+        try:
+            programs = self.supervisor.programs()
+        except SourceError as error:
+            return (Finding("programs", False, str(error), "start the stack: nexus-tui up"),)
+        loops = [program for program in programs if program.is_looping]
+        well = Finding("programs", True, f"{len(programs)} programs stay up", "")
+        return tuple(self._loop(program) for program in loops) or ((well,) if programs else ())
+
+    def _loop(self, program: Program) -> Finding:
+        error = self.supervisor.last_error(program.name)
+        says = f"its log says: {error}" if error else "its log is empty"
+        command = shlex.join(["nexus-tui", "restart", program.name])
+        return Finding("programs", False, f"{program.summary}; {says}", f"mend that, then: {command}")
+
     def _recorder(self, client: redis.Redis) -> Finding:
         why = trouble(client)
         if why:
@@ -118,3 +141,22 @@ class CheckupSource:
             f"history complete {age_s:,.0f} s ago",
             "start it: nexus-tui start recorder; until then the history stands still",
         )
+
+
+def judge_persistence(info: Mapping[str, Any]) -> Finding:
+    """Judge whether what waits survives a restart of the broker; see INFO, section Persistence."""
+    folder = "in its data folder (CONFIG GET dir)"
+    if info.get("aof_enabled"):
+        failing = [name for name in ("aof_last_write_status", "aof_last_bgrewrite_status") if info.get(name) != "ok"]
+        fact = f"append-only file is on, but can't be written ({', '.join(failing)}: err)"
+        advice = f"make room on the broker's disk and let it write {folder}; its log names the error"
+        return Finding("persistence", not failing, fact if failing else "append-only file is on", advice)
+    if info.get("rdb_last_bgsave_status", "ok") != "ok":
+        fact = "append-only file is off, and the last snapshot failed: the broker may refuse every change (MISCONF)"
+        return Finding("persistence", False, fact, f"make room on the broker's disk and let it write {folder}")
+    return Finding(
+        "persistence",
+        False,
+        "append-only file is off",
+        "set appendonly yes: a restart of the broker would lose what waits",
+    )

@@ -98,8 +98,8 @@ def _without_node(program: Program) -> Worker:
 
 def _of_program(program: Program) -> tuple[str, str] | None:
     """Conclude from Supervisor's word alone; None for a program that runs."""
-    told = f"{program.name} is {program.state}" + (f": {program.description}" if program.description else "")
-    if program.state in ("BACKOFF", "FATAL"):
+    told = program.summary
+    if program.is_looping and program.state not in ("STOPPED", "STOPPING"):
         return "crash-looping", told
     if program.state == "STARTING":
         return "starting", told

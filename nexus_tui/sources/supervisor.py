@@ -5,20 +5,23 @@ from __future__ import annotations
 import http.client
 import os
 import socket
+import time
 import xmlrpc.client
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 from nexus_tui.models.workers import Program
 from nexus_tui.sources.errors import NotFound, Refused, SourceError, Unreachable
+from nexus_tui.sources.exits import WINDOW_S, Exits, last_error, parse_exits
 
 READ_TIMEOUT_S = 3.0
 CHANGE_TIMEOUT_S = 60.0
 """A stopping worker lets its runs finish first; see ``stopwaitsecs`` in config/supervisor.py."""
 
 _MAX_LOG_BYTES = 256 * 1024
+_OWN_LOG_BYTES = 64 * 1024
 _BAD_NAME, _ALREADY_STARTED, _NOT_RUNNING, _SPAWN_ERROR, _ABNORMAL_TERMINATION = 10, 60, 70, 50, 40
 _SHUTDOWN_STATE = 6
 
@@ -43,7 +46,9 @@ class SupervisorSource:
             return ()
         with self._rpc(READ_TIMEOUT_S) as rpc:
             rows = cast("list[dict[str, Any]]", rpc.supervisor.getAllProcessInfo())
-        return tuple(sorted((_program(row) for row in rows), key=lambda program: program.name))
+            is_young = any(0 < row["now"] - max(row["start"], row["stop"]) < WINDOW_S for row in rows)
+            exits = parse_exits(self._own_log(rpc), time.time()) if is_young else {}
+        return tuple(sorted((_program(row, exits) for row in rows), key=lambda program: program.name))
 
     def traces(self, programs: Sequence[Program]) -> tuple[object, ...]:
         """Look at what programs leave behind, their process and their log, without asking Supervisor.
@@ -126,6 +131,20 @@ class SupervisorSource:
             answer = cast("list[Any]", rpc.supervisor.tailProcessStdoutLog(name, 0, length))
         return "\n".join(str(answer[0]).splitlines()[-lines:])
 
+    @staticmethod
+    def _own_log(rpc: Any) -> str:
+        try:
+            return str(rpc.supervisor.readLog(-_OWN_LOG_BYTES, 0))
+        except xmlrpc.client.Fault:  # it has none, or it was just made anew
+            return ""
+
+    def last_error(self, name: str) -> str:
+        """Return the last error in a program's log, or its last line; empty when it can't be read. Outside text."""
+        try:
+            return last_error(self.log_tail(name, 40))
+        except SourceError:
+            return ""
+
     def _last_line(self, name: str) -> str:
         try:
             return self.log_tail(name, 1) or "nothing"
@@ -158,9 +177,14 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            opened.settimeout(self.timeout)
+            opened.connect(str(self._path))
+        except OSError:
+            opened.close()
+            raise
+        self.sock = opened
 
 
 class _UnixTransport(xmlrpc.client.Transport):
@@ -170,7 +194,9 @@ class _UnixTransport(xmlrpc.client.Transport):
         self._timeout_s = timeout_s
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        return _UnixConnection(self._path, self._timeout_s)
+        kept = self._connection[1] or _UnixConnection(self._path, self._timeout_s)
+        self._connection = host, kept  # where the transport looks for what it has to close
+        return kept
 
 
 def _lives(pid: int | None) -> bool:
@@ -192,9 +218,9 @@ def _written_at(log: str) -> int:
         return 0
 
 
-def _program(row: dict[str, Any]) -> Program:
+def _program(row: dict[str, Any], exits: Mapping[str, Exits]) -> Program:
     group, name = str(row["group"]), str(row["name"])
-    running = bool(row["pid"])
+    running, ended = bool(row["pid"]), exits.get(name)
     return Program(
         name=name if group == name else f"{group}:{name}",
         state=str(row["statename"]),
@@ -203,4 +229,6 @@ def _program(row: dict[str, Any]) -> Program:
         exit_status=None if running or not row["stop"] else int(row["exitstatus"]),
         description=str(row["spawnerr"] or row["description"]),
         log=str(row["stdout_logfile"]),
+        exits=ended.count if ended else 0,
+        last_exit=ended.how if ended else "",
     )
