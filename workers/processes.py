@@ -29,4 +29,6 @@ def _share_with_children(**_: Any) -> None:
 @worker_process_init.connect
 def _child_started(**_: Any) -> None:
     process: Any = current_process()
+    if not process.daemon:
+        return  # a solo pool: this is the worker
     end_with_worker(process._parent_pid or os.getppid())

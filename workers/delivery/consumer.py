@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -24,6 +24,11 @@ logger = get_logger(__name__)
 
 MAX_RECONNECT_PAUSE_S = 2
 REFUSED_PAUSE_S = 1.0
+MAX_CHANCES = 3
+"""A well-formed message that this worker could not take so often is set aside: it would come back for ever."""
+
+MAX_REMEMBERED = 1_000
+"""Of how many such messages at most the failures are counted."""
 
 _Consumer: Any = CeleryConsumer
 
@@ -33,6 +38,7 @@ class Consumer(_Consumer):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._orders: deque[Callable[[], Any]] = deque()
+        self._failures: Counter[str] = Counter()
         super().__init__(*args, **options)
 
     def call_soon(self, p: Any, *args: Any, **options: Any) -> Any:
@@ -67,10 +73,22 @@ class Consumer(_Consumer):
                 if message.acknowledged:
                     raise
                 logger.exception("Celery can't take a message")
-                self.set_aside(message, "malformed", problem)
+                self._give_another_chance(message, problem)
                 return None
 
         return guarded
+
+    def _give_another_chance(self, message: Any, problem: Exception) -> None:
+        """Put back a message that is well-formed and yet could not be taken: the fault need not be its own."""
+        run_id = str(message.headers.get("id") or message.delivery_tag)
+        self._failures[run_id] += 1
+        if self._failures[run_id] >= MAX_CHANCES:
+            del self._failures[run_id]
+            self.set_aside(message, "poisoned", problem)
+            return
+        if len(self._failures) > MAX_REMEMBERED:
+            self._failures.clear()
+        message.reject(requeue=True)
 
     def ensure_connected(self, conn: Any) -> Any:
         """Connect; while the broker is away, try every 2 s (Celery's pauses grow to half a minute)."""

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 import psutil
 import redis
@@ -33,10 +34,10 @@ logger = get_logger(__name__)
 
 
 class Leaving:
-    """Ends a worker with child processes that is told to stop, once its broker is silent and nothing runs.
+    """Ends a worker that is told to stop, once its broker is silent and nothing runs.
 
     Args:
-        is_at_rest: Tells whether no child has a run, and no acknowledgement is owed.
+        is_at_rest: Tells whether nothing runs, and no acknowledgement is owed.
         grace_s: What runs may go on for so long.
     """
 
@@ -77,14 +78,19 @@ class Leaving:
 
     def _leave(self) -> None:
         logger.warning("stopping without the broker, which does not answer; what is in flight stays recorded there")
-        for child in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                child.kill()
-        logging.shutdown()
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(0)
+        end_process()
+
+
+def end_process() -> NoReturn:
+    """End this worker and its children here and now, whatever it still does."""
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(0)
 
 
 def _answers() -> bool:

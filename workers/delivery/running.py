@@ -14,6 +14,7 @@ from workers.delivery.keys import FetchedTag
 _incarnation = f"{int(time.time() * 1000):012x}"
 _fetches = itertools.count(1)
 _broker_is_ahead_s = 0.0
+_is_leaving = False
 
 
 def next_fetch_id() -> str:
@@ -24,6 +25,17 @@ def next_fetch_id() -> str:
 def is_child() -> bool:
     """Tell whether this is a process of a worker's pool, which does nothing but the run that it has."""
     return bool(current_process().daemon)
+
+
+def begin_to_leave() -> None:
+    """Take nothing new from now on; safe in a signal's handler and in any thread or greenlet."""
+    global _is_leaving  # noqa: PLW0603  one worker a process
+    _is_leaving = True
+
+
+def is_leaving() -> bool:
+    """Tell whether this worker is about to end, and takes nothing new."""
+    return _is_leaving
 
 
 def now() -> float:

@@ -42,6 +42,9 @@ EARLY_S = 1.0
 """A message that is due so soon is delivered; Celery's own timer waits for the rest."""
 
 ACKNOWLEDGE_TIMEOUT_S = 2.0
+ROUND_S = 0.5
+FULL_ROUND_S = 0.02
+"""How long a worker without an event loop waits for messages at once: idle, and with as many runs as it may have."""
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +114,7 @@ class FetchMixin(ControlMixin):
             super()._brpop_start(timeout)
             return
         queues: list[str] = self._queue_cycle.consume(len(self.active_queues))
-        if not queues or monotonic() < self._refused_until:
+        if not queues or running.is_leaving() or monotonic() < self._refused_until:
             return
         connection = self.client.connection
         before = connection._sock
@@ -219,7 +222,7 @@ class FetchMixin(ControlMixin):
         """Deliver a fetched message, or send it where it belongs."""
         queue, _ = keys.queue_of(tag.list_key.removeprefix(self.global_keyprefix), self.sep)
         self._queue_cycle.rotate(queue)
-        if self._closing or queue not in self._active_queues:  # cancelled since the fetch was sent
+        if self._closing or running.is_leaving() or queue not in self._active_queues:  # since the fetch was sent
             self.in_flight.restore(tag)
             return
         try:
@@ -245,12 +248,25 @@ class FetchMixin(ControlMixin):
         except (redis.ConnectionError, redis.TimeoutError, OSError):
             raise
         except (ValueError, TypeError, KeyError, AttributeError, LookupError, RecursionError, MemoryError) as error:
-            # The consumer guards its own part: what arrives here could not even be made a kombu message.
+            # The consumer guards its own part: what arrives here could not be made a kombu message
             run_id, task = guard.run_of(message)
             detail = f"{type(error).__name__}: {error}"
-            if not self.in_flight.bury(tag, "malformed", detail, id=run_id, task=task):
+            if self._can_be_made(message):
+                logger.warning("put back %s, which could not be delivered: %s", run_id, detail)
+                is_dealt_with = self.in_flight.restore(tag, first=False)
+            else:
+                is_dealt_with = self.in_flight.bury(tag, "malformed", detail, id=run_id, task=task)
+            if not is_dealt_with:
                 raise
             self.qos.forget(tag)
+
+    def _can_be_made(self, message: guard.Json) -> bool:
+        """Tell whether kombu can make a message of it: whether an error was not the message's own."""
+        try:
+            self.Message(message, channel=self)
+        except (ValueError, TypeError, KeyError, AttributeError, LookupError, RecursionError, MemoryError):
+            return False
+        return True
 
     # Publishing
 
@@ -348,6 +364,14 @@ class Transport(_Transport):
     """``redis://``, ``rediss://`` and ``redis+socket://``."""
 
     Channel = Channel
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+        """Wait for messages; pools of greenlets do so here, and nothing wakes them when one has room again."""
+        fetching = [channel for channel in self.cycle._channels if channel._is_fetching]
+        if fetching and timeout is not None:
+            has_room = all(channel.qos.can_consume() for channel in fetching)
+            timeout = min(timeout, ROUND_S if has_room else FULL_ROUND_S)
+        super().drain_events(connection, timeout)
 
 
 class SentinelTransport(Transport):

@@ -17,6 +17,7 @@ from celery.worker.consumer.tasks import Tasks
 from config.celery_config import celery_app
 from workers.delivery import children, rescue, running
 from workers.delivery.in_flight import InFlight
+from workers.delivery.inline_stopping import InlineStop
 from workers.delivery.keys import ADOPTED_HEADER, DELIVERIES_HEADER, UNCOUNTED_HEADER
 from workers.delivery.lease import RENEW_S, Leases, NameTaken, Owner
 from workers.delivery.stopping import SoftStop
@@ -79,6 +80,8 @@ class LeaseStep(bootsteps.StartStopStep):
             if children.has_processes(parent.pool):
                 self._stop = SoftStop(parent.controller, lambda: in_flight.is_owing)
                 self._stop.install()
+            else:
+                InlineStop(parent.controller, lambda: in_flight.is_owing, tenure.end).install()
         else:
             self._tenure.resume()
         if self._stop is not None:
@@ -102,6 +105,7 @@ class Tenure:
         self._node = in_flight.node
         self._leases = Leases(in_flight.client, in_flight.prefix)
         self._owner: Owner | None = None
+        self._pid = os.getpid()
 
     def begin(self) -> None:
         """Take the name, and put back what an earlier process of this name held.
@@ -109,7 +113,7 @@ class Tenure:
         An owner that is about to go (the guardian at its rescue, a worker at its end) is waited for.
         """
         self._take(patience_s=PATIENCE_S)
-        atexit.register(self._end, os.getpid())
+        atexit.register(self.end)
         restored, buried = rescue.rescue(celery_app, self._in_flight)
         if restored or buried:
             logger.warning("an earlier %s held %d: %d put back", self._node, restored + buried, restored)
@@ -143,9 +147,9 @@ class Tenure:
                     raise WorkerShutdown(EXIT_NAME_TAKEN) from None
             time.sleep(0.1)
 
-    def _end(self, pid: int) -> None:
+    def end(self) -> None:
         """Put back what is still held and free the name; in the worker itself, not in a forked child."""
-        if os.getpid() != pid or self._owner is None:
+        if os.getpid() != self._pid or self._owner is None:
             return
         try:
             self._in_flight.send_acknowledgements()

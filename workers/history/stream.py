@@ -85,6 +85,7 @@ class StreamDispatcher(EventDispatcher):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._on_stream = True
+        self._is_closed = False
         self._heartbeat_written_at = 0.0
 
     @property
@@ -97,14 +98,18 @@ class StreamDispatcher(EventDispatcher):
         self._on_pubsub = value
 
     def disable(self) -> None:
-        """Stop sending, as stock Celery does when a worker loses its connection or ends."""
-        self._on_stream = False
-        self._writer.flush()
-        super().disable()
+        """Say nothing more of the worker, which lost its connection or ends.
+
+        Runs that go on in threads or greenlets meanwhile end in the stream all the same: it has a way of its own.
+        """
+        if not self._is_closed:
+            self._is_closed = True
+            self._writer.flush()
+            super().disable()
 
     def send(self, type: str, *args: Any, **kwargs: Any) -> Any:
         """Write an event of a worker to the stream, and send it if pub/sub is on for its group."""
-        if self._on_stream:
+        if self._on_stream and not (self._is_closed and type.startswith("worker-")):
             self._write(type, kwargs)
         return super().send(type, *args, **kwargs) if self._on_pubsub else None
 
@@ -133,7 +138,7 @@ class StreamDispatcher(EventDispatcher):
             self._write_worker(writer, type_, fields)
             return
         writer.add(_task_event(cast("Celery", self.app), type_, self.hostname, fields))
-        if self.on_send_buffered is None or self._is_solo:
+        if self.on_send_buffered is None or self._is_closed or self._is_solo:
             writer.flush()
         else:
             self.on_send_buffered()

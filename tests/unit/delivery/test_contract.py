@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from celery.apps import worker as celery_worker
+from celery.concurrency import thread
 from celery.concurrency.asynpool import AsynPool
-from celery.worker import WorkController
+from celery.worker import WorkController, loops, state
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from kombu.asynchronous import Hub
@@ -54,6 +55,7 @@ def test_kombu_and_celery_are_the_versions_whose_internals_we_know() -> None:
         (Consumer, "ensure_connected", ["self", "conn"]),
         (Consumer, "on_connection_error_after_connected", ["self", "exc"]),
         (WorkController, "wait_for_soft_shutdown", ["self"]),
+        (virtual.Transport, "drain_events", ["self", "connection", "timeout"]),
         (AsynPool, "_event_process_exit", ["self", "hub", "proc"]),
         (AsynPool, "_track_child_process", ["self", "proc", "hub"]),
         (Request, "on_failure", ["self", "exc_info", "send_failed_event", "return_ok"]),
@@ -82,6 +84,14 @@ def test_a_cold_stop_waits_where_we_let_it_pass() -> None:
     assert "should_terminate" in inspect.getsource(module._shutdown_handler)
     assert "copy(self.on_tick)" in inspect.getsource(Hub.create_loop)
     assert "self._apply_result = maybe(ref, result)" in inspect.getsource(Request.execute_using_pool)
+
+
+def test_a_worker_without_an_event_loop_looks_for_its_end_between_two_waits_for_messages() -> None:
+    source = inspect.getsource(loops.synloop)
+    assert "state.maybe_shutdown()" in source
+    assert "connection.drain_events(timeout=2.0)" in source
+    assert "WorkerShutdown(should_stop)" in inspect.getsource(state.maybe_shutdown)
+    assert "executor.shutdown(cancel_futures=True)" in inspect.getsource(thread.TaskPool.on_stop)
 
 
 def test_a_lost_child_is_rejected_for_requeueing() -> None:
