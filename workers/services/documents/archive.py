@@ -32,7 +32,8 @@ def check_size(file: BinaryIO) -> int:
     Raises:
         TooLarge: Beyond what is read at all.
     """
-    size = os.fstat(file.fileno()).st_size
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
     if size > MAX_FILE_BYTES:
         raise TooLarge(f"{size >> 20} MB; at most {MAX_FILE_BYTES >> 20} MB can be processed")
     return size

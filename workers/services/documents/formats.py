@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import zlib
 from typing import Any, BinaryIO, Literal, cast
+from urllib.parse import unquote
 from zipfile import BadZipFile, ZipFile
 
 import olefile
@@ -36,6 +38,18 @@ _READERS: dict[Format, str] = {
 }  # fmt: skip
 
 _HEAD_BYTES = 4096
+_PACKAGE_BYTES = 1 << 20
+"""How much of a package's own lists is looked through."""
+_CONTENT_TYPES = "[content_types].xml"
+_RELATIONSHIPS = "_rels/.rels"
+_MAIN_PART = re.compile(rb"<(?:\w+:)?Relationship\b[^>]*/officeDocument[\"'][^>]*>")
+_OVERRIDE = re.compile(rb"<(?:\w+:)?Override\b[^>]*>")
+_ROOT = re.compile(rb"<(?:\w+:)?([A-Za-z]+)[\s/>]")
+_CONTENT_KINDS: tuple[tuple[str, Format], ...] = (
+    ("wordprocessingml", "docx"), ("ms-word", "docx"), ("ms-excel.sheet.binary", "xlsb"),
+    ("spreadsheetml", "xlsx"), ("ms-excel", "xlsx"), ("presentationml", "pptx"), ("ms-powerpoint", "pptx"),
+)  # fmt: skip
+_ROOTS: dict[bytes, Format] = {b"document": "docx", b"workbook": "xlsx", b"presentation": "pptx"}
 _PDF_HEADER_WITHIN = 1024
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MAGIC: tuple[tuple[bytes, Format], ...] = (
@@ -142,16 +156,17 @@ def _detect_ole(file: BinaryIO) -> Format:
 
 
 def _detect_zip(file: BinaryIO) -> Format:
-    """Tell the kinds of ZIP apart by names of members only; the directory must have been checked before."""
+    """Tell the kinds of ZIP apart by what the package says of its main part, else by names of members."""
     file.seek(0)
     check_directory_size(file)
     try:
         with ZipFile(file) as archive:
             names = set(archive.namelist())
             mimetype = archive.read("mimetype")[:100] if _is_small(archive, "mimetype") else b""
-    except (BadZipFile, NotImplementedError, OSError, ValueError, RuntimeError, EOFError) as error:
+            package = None if _of_mimetype(mimetype) else _of_package(archive)
+    except (BadZipFile, NotImplementedError, OSError, ValueError, RuntimeError, EOFError, zlib.error) as error:
         raise Corrupt(f"a ZIP container that can't be read, perhaps cut short ({error})") from None
-    return _of_mimetype(mimetype) or _of_names(names)
+    return _of_mimetype(mimetype) or package or _of_names(names)
 
 
 def _is_small(archive: ZipFile, name: str) -> bool:
@@ -171,12 +186,45 @@ def _of_mimetype(mimetype: bytes) -> Format | None:
     return next((kind for mark, kind in kinds if mark in mimetype), None)
 
 
+def _of_package(archive: ZipFile) -> Format | None:
+    """Ask an Office package what its main part holds; None when it says nothing."""
+    by_name = {name.replace("\\", "/").lstrip("/").lower(): name for name in archive.namelist()}
+    if _CONTENT_TYPES not in by_name and _RELATIONSHIPS not in by_name:
+        return None
+    targets = _MAIN_PART.findall(_start_of(archive, by_name.get(_RELATIONSHIPS), _PACKAGE_BYTES))
+    for target in (_attribute(b"Target", link).lstrip("/") for link in targets):
+        types = _start_of(archive, by_name.get(_CONTENT_TYPES), _PACKAGE_BYTES)
+        said = [item for item in _OVERRIDE.findall(types) if _attribute(b"PartName", item).strip("/") == target]
+        kind = "".join(_attribute(b"ContentType", item) for item in said)
+        found: Format | None = next((form for mark, form in _CONTENT_KINDS if mark in kind), None)
+        if found:
+            return found
+        root = _ROOT.search(_start_of(archive, by_name.get(target), _HEAD_BYTES))
+        if root:
+            return _ROOTS.get(root[1])
+    return None
+
+
+def _attribute(name: bytes, element: bytes) -> str:
+    match = re.search(rb"\b" + name + rb"\s*=\s*[\"']([^\"']*)", element)
+    return unquote(match[1].decode("utf-8", "replace")).lower() if match else ""
+
+
+def _start_of(archive: ZipFile, name: str | None, limit: int) -> bytes:
+    if name is None:
+        return b""
+    with archive.open(name) as part:
+        data = part.read(limit)
+    return data if b"\0" not in data[:4] else data.decode("utf-16", "replace").encode("utf-8", "replace")
+
+
 def _of_names(names: set[str]) -> Format:
+    """Guess from the usual folders, when a damaged package does not say what it is."""
     plain = {name.replace("\\", "/").lstrip("/").lower() for name in names}
     if "xl/workbook.bin" in plain:
         return "xlsb"
     kinds: tuple[tuple[str, Format], ...] = (("word/", "docx"), ("xl/", "xlsx"), ("ppt/", "pptx"))
-    if "[content_types].xml" not in plain and "_rels/.rels" not in plain:
+    if _CONTENT_TYPES not in plain and _RELATIONSHIPS not in plain:
         return "zip"
     counts: list[tuple[int, Format]] = [
         (sum(name.startswith(folder) for name in plain), kind) for folder, kind in kinds

@@ -1,13 +1,13 @@
 """Parts of Office Open XML packages: relationships, properties, pictures; strict and transitional alike.
 
 Elements are matched by their local names, because both flavours of the standard use them with different
-namespaces. The packages' own content types are not asked: templates and macro files are read like documents.
+namespaces. Parts are found by relationships and content types (ECMA-376, part 2), never by the folders they lie in.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import unquote
@@ -21,6 +21,7 @@ etree = cast("Any", lxml.etree)  # pyright: ignore[reportAttributeAccessIssue]
 Element = Any
 """``lxml``'s element; it ships no types of its own."""
 
+CONTENT_TYPES = "[Content_Types].xml"
 _TOO_DEEP = ("depth", "huge", "too long", "limit")
 
 
@@ -126,13 +127,30 @@ def linked(archive: Archive, part: str, *kinds: str) -> list[str]:
     ]
 
 
+def content_types(archive: Archive) -> Callable[[str], str]:
+    """Read what the package says its parts hold: a function from a part's name to its content type, or nothing."""
+    overrides: dict[str, str] = {}
+    defaults: dict[str, str] = {}
+    if CONTENT_TYPES in archive:
+        for item in parse(archive, CONTENT_TYPES):
+            kind = item.get("ContentType") or ""
+            overrides[(item.get("PartName") or "").lstrip("/").lower()] = kind
+            defaults[(item.get("Extension") or "").lower()] = kind
+
+    def of(part: str) -> str:
+        plain = part.lstrip("/").lower()
+        return overrides.get(plain) or defaults.get(plain.rpartition(".")[2], "")
+
+    return of
+
+
 def main_part(archive: Archive, usual: str) -> str:
     """Find the package's main part.
 
     Raises:
         Corrupt: There is none.
     """
-    found = [name for name in linked(archive, "", "officeDocument") if name.endswith(".xml")]
+    found = linked(archive, "", "officeDocument")
     if found:
         return found[0]
     if usual in archive:
@@ -152,8 +170,11 @@ def properties(archive: Archive) -> dict[str, str]:
 
 
 def media(archive: Archive) -> list[str]:
-    """List the package's embedded pictures."""
-    return [name for name in archive.names() if "/media/" in f"/{name.lower()}"]
+    """List the package's embedded pictures, its own thumbnail aside."""
+    kind = content_types(archive)
+    thumbnails = {name.lower() for name in linked(archive, "", "thumbnail")}
+    pictures = (name for name in archive.names() if kind(name).startswith("image/"))
+    return [name for name in pictures if name.lstrip("/").lower() not in thumbnails]
 
 
 def _snake(name: str) -> str:
