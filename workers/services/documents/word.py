@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
-from workers.services.documents import formats, ooxml
+from workers.errors import TooComplex
+from workers.services.documents import formats, graphics, imported_parts, ooxml
 from workers.services.documents.archive import Archive
+from workers.services.documents.graphics import Warn
 from workers.services.documents.job import Job
+from workers.services.documents.word_story import HEADING_LEVELS, HEADINGS, TAGS, Story, Surroundings, read_story
 from workers.services.progress import Progress
 
 MAIN_PART = "word/document.xml"
@@ -23,25 +25,8 @@ _STORIES = {
 }
 """Parts beside the body: kind of the link to them → what the result calls them."""
 
-_BREAKS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
-_TAGS = ("p", "t", *_BREAKS, "tbl", "tr", "tc", "txbxContent", "Fallback", "pStyle", "outlineLvl", "drawing", "pict")
-_CONTAINERS = ("tc", "txbxContent")
-_HEADINGS = ("heading", "title")
-_HEADING_LEVELS = frozenset("012345678")
-"""Outline levels (ECMA-376, 17.3.1.20); 9 is plain text."""
-
-
-@dataclass
-class Story:
-    """The text of one part: blocks are paragraphs and table rows."""
-
-    blocks: list[str] = field(default_factory=lambda: [])
-    counts: Counter[str] = field(default_factory=lambda: Counter())
-
-    @property
-    def text(self) -> str:
-        """The blocks, a line each."""
-        return "\n".join(self.blocks)
+_GRAPHICS = ("chart", "chartEx", "diagramData")
+_EMBEDDED = ("package", "oleObject", "control")
 
 
 def process(payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -59,7 +44,7 @@ def _read(archive: Archive, job: Job) -> None:
     job.progress(0, len(job.operations), "text")
     main = ooxml.main_part(archive, MAIN_PART)
     if job.operations & {"extract_text", "count_stats"}:
-        stories = read_stories(archive, main)
+        stories = read_stories(archive, main, job.warn)
         if "extract_text" in job.operations:
             job.keep_text("\n\n".join(story.text for _, story in stories if story.text))
             _warn_when_empty(job)
@@ -72,7 +57,7 @@ def _read(archive: Archive, job: Job) -> None:
 
 
 def _warn_when_empty(job: Job) -> None:
-    if not (job.content or "").strip():
+    if not (job.content or "").strip() and "not_imported" not in job.notes:
         job.warn("no_text", "the document has no text")
 
 
@@ -84,15 +69,60 @@ def keep_media(archive: Archive, job: Job) -> None:
             return
 
 
-def read_stories(archive: Archive, main: str) -> list[tuple[str, Story]]:
-    """Read the body, headers, footers, notes and comments: pairs of what and its text, body first."""
-    headings = _heading_styles(archive, main)
-    stories = [("body", read_story(archive, main, headings))]
+def read_stories(archive: Archive, main: str, warn: Warn = graphics.no_warning) -> list[tuple[str, Story]]:
+    """Read the body, headers, footers, notes and comments: pairs of what and its text, body first.
+
+    Args:
+        archive: The package.
+        main: Name of its main part.
+        warn: Takes the code and words of what can't be read.
+    """
+    reader = _Document(archive, main, warn)
+    stories = [("body", reader.read(main))]
     links = [link for link in ooxml.relationships(archive, main) if link.kind in _STORIES and not link.is_external]
     for kind, name in _STORIES.items():
         targets = dict.fromkeys(link.target for link in links if link.kind == kind)
-        stories += [(name, read_story(archive, target, headings)) for target in targets if target in archive]
+        stories += [(name, reader.read(target)) for target in targets if target in archive]
+    if any(story.counts["removals"] for _, story in stories):
+        warn("tracked_changes", "the text is as if the tracked deletions and moves were accepted")
     return stories
+
+
+class _Document:
+    """Reads the parts of one document, with what they link to."""
+
+    def __init__(self, archive: Archive, main: str, warn: Warn, depth: int = 0) -> None:
+        self._archive = archive
+        self._warn = warn
+        self._depth = depth  # of documents that import one another
+        self._kind = ooxml.content_types(archive)
+        self._headings = _heading_styles(archive, main)
+
+    def read(self, part: str) -> Story:
+        """Read one part."""
+        links = {link.id: link for link in ooxml.relationships(self._archive, part)}
+        embedded = [link.target for link in links.values() if link.kind in _EMBEDDED]
+        if embedded:
+            names = ", ".join(f"{name!a}" for name in embedded[:5])
+            self._warn("embedded_files", f"what is embedded is not read, only its picture: {names}")
+        around = Surroundings(self._headings, lambda id_: self._linked(links.get(id_)), self._warn)
+        return read_story(ooxml.stream(self._archive, part, TAGS), around)
+
+    def _linked(self, link: ooxml.Relationship | None) -> list[str]:
+        if link is None or link.is_external or link.target not in self._archive:
+            name = f" {link.target[:200]!a}" if link else ""
+            self._warn("not_imported", f"a part{name} that is not in the document's file is not read")
+            return []
+        if link.kind in _GRAPHICS:
+            return graphics.read_graphic(self._archive, link.target, self._warn)
+        kind = self._kind(link.target)
+        return imported_parts.read(self._archive, link.target, kind, self._imported, self._warn)
+
+    def _imported(self, archive: Archive) -> list[str]:
+        if self._depth >= imported_parts.MAX_DEPTH:
+            raise TooComplex(f"more than {imported_parts.MAX_DEPTH} documents inside of each other")
+        main = ooxml.main_part(archive, MAIN_PART)
+        return _Document(archive, main, self._warn, self._depth + 1).read(main).blocks
 
 
 def _heading_styles(archive: Archive, main: str) -> frozenset[str]:
@@ -105,101 +135,12 @@ def _heading_styles(archive: Archive, main: str) -> frozenset[str]:
             if event == "start" and name == "style":
                 style = ooxml.attribute(element, "styleId") or ""
             elif event == "start" and (
-                value.lower().startswith(_HEADINGS) if name == "name" else value in _HEADING_LEVELS
+                value.lower().startswith(HEADINGS) if name == "name" else value in HEADING_LEVELS
             ):
                 found.add(style)
             elif event == "end" and name == "style":
-                _forget(element)
+                element.clear(keep_tail=False)
     return frozenset(found)
-
-
-def read_story(archive: Archive, part: str, headings: frozenset[str] = frozenset()) -> Story:
-    """Read one part: a line for each paragraph, a line with tabs for each table row, nested tables inside."""
-    reader = _StoryReader(headings)
-    for event, element in ooxml.stream(archive, part, _TAGS):
-        name = ooxml.local(element)
-        if event == "start":
-            reader.start(name, element)
-        else:
-            reader.end(name, element)
-    return reader.story
-
-
-class _StoryReader:
-    """Builds a story from the events of a part's XML, keeping no more of the tree than the open elements."""
-
-    def __init__(self, headings: frozenset[str]) -> None:
-        self.story = Story()
-        self._headings = headings
-        self._heads: list[bool] = []  # of the open paragraphs
-        self._blocks = [self.story.blocks]  # of the open containers, outermost first
-        self._cells: list[list[str]] = []  # of the open rows
-        self._runs: list[list[str]] = []  # of the open paragraphs
-        self._skipped = 0
-
-    def start(self, name: str, element: ooxml.Element) -> None:
-        if name == "Fallback":  # says again what the Choice beside it says
-            self._skipped += 1
-        elif self._skipped:
-            return
-        elif name == "p":
-            self._runs.append([])
-            self._heads.append(False)
-        elif name == "tr":
-            self._cells.append([])
-        elif name in _CONTAINERS:
-            self._blocks.append([])
-        elif name in ("pStyle", "outlineLvl") and self._heads:
-            self._heads[-1] |= self._is_heading(name, ooxml.attribute(element, "val") or "")
-
-    def end(self, name: str, element: ooxml.Element) -> None:
-        if name == "Fallback":
-            self._skipped -= 1
-        elif not self._skipped:
-            self._close(name, element)
-        if name in ("p", "tr", "tbl"):
-            _forget(element)
-
-    def _close(self, name: str, element: ooxml.Element) -> None:
-        if name == "t":
-            self._add(element.text or "")
-        elif name in _BREAKS:
-            if ooxml.local(element.getparent()) != "tabs":  # a tab stop's definition, no tab
-                self._add(_BREAKS[name])
-        elif name == "p" and self._runs:
-            self.story.counts["paragraphs"] += 1
-            self.story.counts["headings"] += self._heads.pop()
-            self._blocks[-1].append("".join(self._runs.pop()))
-        elif name == "tc" and len(self._blocks) > 1:
-            cell = " ".join(block.replace("\n", " ") for block in self._blocks.pop() if block)
-            (self._cells[-1] if self._cells else self._blocks[-1]).append(cell)
-        elif name == "txbxContent" and len(self._blocks) > 1:
-            self._close_text_box()
-        elif name == "tr" and self._cells:
-            self._blocks[-1].append("\t".join(self._cells.pop()))
-        elif name in ("tbl", "drawing", "pict"):
-            self.story.counts[name] += 1
-
-    def _close_text_box(self) -> None:
-        self.story.counts["text_boxes"] += 1
-        blocks = self._blocks.pop()
-        self._blocks[-1] += blocks
-
-    def _is_heading(self, name: str, value: str) -> bool:
-        if name == "outlineLvl":
-            return value in _HEADING_LEVELS
-        return value in self._headings or value.lower().startswith(_HEADINGS)
-
-    def _add(self, text: str) -> None:
-        if self._runs:
-            self._runs[-1].append(text)
-
-
-def _forget(element: ooxml.Element) -> None:
-    """Free what was read: the element's content, and the siblings before it."""
-    element.clear(keep_tail=False)
-    while element.getprevious() is not None:
-        del element.getparent()[0]
 
 
 def _stats(archive: Archive, stories: list[tuple[str, Story]]) -> dict[str, Any]:

@@ -1,0 +1,74 @@
+"""Fields of Word documents: what their codes hide, and the values of legacy form fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from workers.services.documents import ooxml
+
+CHECKED, UNCHECKED = "☒", "☐"
+_ON = (None, "1", "true", "on")
+
+
+def is_on(element: ooxml.Element) -> bool:
+    """Tell what a switch says; one without a value is on (ECMA-376, 17.17.4)."""
+    return ooxml.attribute(element, "val") in _ON
+
+
+@dataclass
+class _Field:
+    """One open field: its form value, whether its code ended, and whether it showed a text since."""
+
+    value: str
+    has_result: bool = False
+    has_text: bool = False
+
+
+@dataclass
+class Fields:
+    """The fields that are open at a place of the text, outermost first."""
+
+    open: list[_Field] = field(default_factory=lambda: [])
+
+    def shows_text(self) -> bool:
+        """Tell whether a text at this place is seen: not as a result inside of another field's code."""
+        if any(not outer.has_result for outer in self.open[:-1]):
+            return False
+        for item in self.open:
+            item.has_text = item.has_result
+        return True
+
+    def mark(self, element: ooxml.Element) -> str:
+        """Take the mark of a field's begin, middle or end; return a form value that no text shows, at the end."""
+        kind = ooxml.attribute(element, "fldCharType")
+        if kind == "begin":
+            self.open.append(_Field(_form_value(element)))
+        elif kind == "separate" and self.open:
+            self.open[-1].has_result = True
+        elif kind == "end" and self.open:
+            ended = self.open.pop()
+            return "" if ended.has_text else ended.value
+        return ""
+
+
+def _form_value(mark: ooxml.Element) -> str:
+    for data in mark.iterchildren("{*}ffData"):
+        for item in data:
+            name = ooxml.local(item)
+            if name == "checkBox":
+                return _check_box(item)
+            if name == "ddList":
+                return _choice(item)
+    return ""
+
+
+def _check_box(item: ooxml.Element) -> str:
+    states = {ooxml.local(state): is_on(state) for state in item}
+    return CHECKED if states.get("checked", states.get("default", False)) else UNCHECKED
+
+
+def _choice(item: ooxml.Element) -> str:
+    entries = [ooxml.attribute(entry, "val") or "" for entry in item.iterchildren("{*}listEntry")]
+    numbers = {ooxml.local(number): ooxml.attribute(number, "val") or "" for number in item}
+    chosen = numbers.get("result", numbers.get("default", "0"))
+    return entries[int(chosen)] if chosen.isdecimal() and int(chosen) < len(entries) else ""
