@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.services.documents import formats, ooxml
+from workers.services.documents import equations, formats, graphics, ooxml, symbols
 from workers.services.documents.archive import Archive
+from workers.services.documents.graphics import Warn
 from workers.services.documents.job import Job
 from workers.services.documents.word import keep_media
 from workers.services.progress import Progress
@@ -25,6 +26,7 @@ _SHAPES = {
     "contentPart": "ink",
 }
 _FRAMES = {"tbl": "table", "chart": "chart", "relIds": "diagram", "oleObj": "object"}
+_BREAKS = {"br": "\n", "tab": "\t"}
 _TITLES = ("title", "ctrTitle")
 
 
@@ -36,10 +38,11 @@ class Slide:
         number: Its place in the show, from 1.
         part: Name of its part.
         title: Text of its title placeholder.
-        blocks: Its text: paragraphs, table rows, chart titles and names.
+        blocks: Its text: paragraphs, table rows, charts with their data, alternative texts, comments.
         notes: The speaker's notes.
         shapes: How many of each kind.
         layout: Name of its layout.
+        layout_part: The layout's part.
         is_hidden: Whether the show leaves it out.
     """
 
@@ -50,12 +53,14 @@ class Slide:
     notes: list[str] = field(default_factory=lambda: [])
     shapes: Counter[str] = field(default_factory=lambda: Counter())
     layout: str = ""
+    layout_part: str = ""
     is_hidden: bool = False
 
     def text(self) -> str:
         """Write the slide as the text file has it."""
         notes = ["", "Notes:", *self.notes] if self.notes else []
-        return "\n".join([f"Slide {self.number}", *self.blocks, *notes])
+        hidden = " (hidden)" if self.is_hidden else ""
+        return "\n".join([f"Slide {self.number}{hidden}", *self.blocks, *notes])
 
     def structure(self) -> dict[str, Any]:
         """Describe the slide for the result."""
@@ -90,10 +95,14 @@ def _read(archive: Archive, job: Job) -> None:
         del parts[MAX_SLIDES:]
     slides: list[Slide] = []
     for number, part in enumerate(parts, 1):
-        slides.append(read_slide(archive, number, part))
+        slides.append(read_slide(archive, number, part, job.warn))
         job.progress(number, len(parts), f"slide {number}")
     if "extract_text" in job.operations:
-        job.keep_text("\n\n".join(slide.text() for slide in slides))
+        texts = [slide.text() for slide in slides]
+        background = _background(archive, slides, job.warn)
+        if background:
+            texts.append("\n".join(["On every slide", *background]))
+        job.keep_text("\n\n".join(texts))
         if not any(slide.blocks or slide.notes for slide in slides):
             job.warn("no_text", "no slide has text")
     if "analyze_structure" in job.operations:
@@ -113,22 +122,25 @@ def _slide_parts(archive: Archive, main: str, presentation: ooxml.Element) -> It
                 yield by_id[value]
 
 
-def read_slide(archive: Archive, number: int, part: str) -> Slide:
-    """Read one slide with its notes, layout, charts and diagrams."""
+def read_slide(archive: Archive, number: int, part: str, warn: Warn = graphics.no_warning) -> Slide:
+    """Read one slide with its notes, layout, comments, charts and diagrams."""
     root = ooxml.parse(archive, part)
     slide = Slide(number, part, is_hidden=root.get("show") in ("0", "false"))
     tree = next(root.iter("{*}spTree"), root)
-    for element in tree.iter("{*}AlternateContent"):
-        for fallback in list(element.iterchildren("{*}Fallback")):
-            element.remove(fallback)
+    for element in list(tree.iter("{*}AlternateContent")):
+        if element.find("{*}Choice") is not None:
+            for fallback in list(element.iterchildren("{*}Fallback")):
+                element.remove(fallback)
+    links = {link.id: link for link in ooxml.relationships(archive, part)}
     _read_shapes(tree, slide)
-    _read_text(tree, slide.blocks)
-    for linked in ooxml.linked(archive, part, "chart", "chartEx", "diagramData", "comments"):
-        slide.blocks += _texts(ooxml.parse(archive, linked))
+    slide.blocks += _Shapes(archive, links, warn).lines(tree)
+    for linked in ooxml.linked(archive, part, "comments"):
+        slide.blocks += _comments(ooxml.parse(archive, linked))
     for linked in ooxml.linked(archive, part, "notesSlide"):
         slide.notes += _notes(ooxml.parse(archive, linked))
     for linked in ooxml.linked(archive, part, "slideLayout"):
         slide.layout = next((name.get("name") or "" for name in ooxml.parse(archive, linked).iter("{*}cSld")), "")
+        slide.layout_part = linked
     return slide
 
 
@@ -148,18 +160,40 @@ def _placeholder(shape: ooxml.Element) -> str | None:
     return None if mark is None else (mark.get("type") or "body")
 
 
-def _read_text(tree: ooxml.Element, blocks: list[str]) -> None:
-    """Read paragraphs outside of tables, and a line with tabs for each table row, in document order."""
-    for element in tree.iterdescendants("{*}p", "{*}tr"):
-        if ooxml.local(element) == "tr":
-            cells = (" ".join(_texts(cell)) for cell in element.iterchildren("{*}tc"))
-            blocks.append("\t".join(cells))
-        elif next(element.iterancestors("{*}tc"), None) is None:
-            blocks += _nonempty([_paragraph(element)])
+@dataclass(frozen=True)
+class _Shapes:
+    """Reads what shapes show, in the order of the slide's tree."""
+
+    archive: Archive
+    links: dict[str, ooxml.Relationship]
+    warn: Warn
+
+    def lines(self, element: ooxml.Element) -> list[str]:
+        """Read an element's paragraphs, table rows, alternative texts, charts and diagrams."""
+        name = ooxml.local(element)
+        if name == "p":
+            return _nonempty([_paragraph(element)])
+        if name == "tr":
+            return ["\t".join(" ".join(_texts(cell)) for cell in element.iterchildren("{*}tc"))]
+        if name == "cNvPr":
+            words = graphics.alt_text(element)
+            return [f"[{words}]"] if words else []
+        if name in ("chart", "relIds"):
+            return self._linked(ooxml.attribute(element, "dm") or ooxml.attribute(element, "id") or "")
+        if name == "oleObj":
+            self.warn("embedded_files", f"what is embedded is not read, only its picture: {element.get('progId')!a}")
+        return [line for child in element for line in self.lines(child)]
+
+    def _linked(self, id_: str) -> list[str]:
+        link = self.links.get(id_)
+        if link is None or link.is_external or link.target not in self.archive:
+            self.warn("chart_data", "a chart or diagram whose part is missing in the file is not read")
+            return []
+        return graphics.read_graphic(self.archive, link.target, self.warn)
 
 
 def _texts(element: ooxml.Element) -> list[str]:
-    return _nonempty([_paragraph(paragraph) for paragraph in element.iter("{*}p")] or [_paragraph(element)])
+    return _nonempty([_paragraph(paragraph) for paragraph in element.iter("{*}p")])
 
 
 def _nonempty(lines: list[str]) -> list[str]:
@@ -167,12 +201,34 @@ def _nonempty(lines: list[str]) -> list[str]:
 
 
 def _paragraph(element: ooxml.Element) -> str:
-    """Join the runs, fields and line breaks of a paragraph; ``text`` is a comment's, ``v`` a chart label's."""
+    """Join the runs, fields, equations and line breaks of a paragraph."""
     pieces: list[str] = []
-    for part in element.iter("{*}t", "{*}br", "{*}text", "{*}tab"):
+    for part in element:
         name = ooxml.local(part)
-        pieces.append({"br": "\n", "tab": "\t"}.get(name) or part.text or "")
+        if name in ("oMath", "oMathPara"):
+            pieces.append(equations.spell(part))
+        elif name == "t":
+            pieces.append(_characters(element, part.text or ""))
+        elif name in _BREAKS:
+            pieces.append(_BREAKS[name])
+        elif name not in ("pPr", "rPr", "endParaRPr"):
+            pieces.append(_paragraph(part))
     return "".join(pieces)
+
+
+def _characters(run: ooxml.Element, text: str) -> str:
+    """Spell text in a symbol font, such as Wingdings, as Unicode."""
+    if text.isascii():
+        return text
+    font = next((item.get("typeface") or "" for item in run.iterfind("{*}rPr/{*}sym")), "")
+    private = range(0xF020, 0xF100)
+    return "".join(symbols.spell(font, ord(char)) if ord(char) in private else char for char in text)
+
+
+def _comments(root: ooxml.Element) -> list[str]:
+    """Read comments: of old ones their text, of threaded ones every answer."""
+    found = [" ".join((text.text or "").split()) for text in root.iter("{*}text") if len(text) == 0]
+    return _nonempty(found) or _texts(root)
 
 
 def _notes(root: ooxml.Element) -> list[str]:
@@ -182,6 +238,21 @@ def _notes(root: ooxml.Element) -> list[str]:
         if _placeholder(shape) not in ("sldNum", "dt", "hdr", "ftr", "sldImg"):
             lines += _texts(shape)
     return lines
+
+
+def _background(archive: Archive, slides: list[Slide], warn: Warn) -> list[str]:
+    """Read what the slides' layouts and masters show on every slide: shapes that are no placeholders."""
+    layouts = dict.fromkeys(slide.layout_part for slide in slides if slide.layout_part)
+    masters = (part for layout in layouts for part in ooxml.linked(archive, layout, "slideMaster"))
+    lines: list[str] = []
+    for part in dict.fromkeys((*masters, *layouts)):
+        tree = next(ooxml.parse(archive, part).iter("{*}spTree"), None)
+        for shape in () if tree is None else list(tree.iter("{*}sp")):
+            if _placeholder(shape) is not None:
+                shape.getparent().remove(shape)
+        links = {link.id: link for link in ooxml.relationships(archive, part)}
+        lines += [] if tree is None else _Shapes(archive, links, warn).lines(tree)
+    return list(dict.fromkeys(lines))
 
 
 def _size(presentation: ooxml.Element) -> dict[str, int]:
