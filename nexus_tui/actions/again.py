@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
 from nexus_tui.actions.base import Action, Plan
-from nexus_tui.actions.targets import Target, is_whole, missing, named, resolve_all
+from nexus_tui.actions.targets import Target, missing, named, resolve_all
 from nexus_tui.models.actions import MANY, Outcome, TargetOutcome
+from nexus_tui.models.arguments import find_obstacle
 from nexus_tui.models.runs import FINAL_STATES, Run
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import Invalid, NotFound, SourceError
@@ -143,14 +144,8 @@ class RunAgain(Action):
         run = target.run if target else None
         if target is None or run is None:
             return missing(target.id if target else text)
-        if not run.is_final:
-            return TargetOutcome(run.id, False, f"has not ended ({run.state})")
-        if run.task is None or not isinstance(run.args, list) or not isinstance(run.kwargs, dict):
-            return TargetOutcome(run.id, False, "its arguments are not known: submit it anew")
-        if self.args is None and not is_whole(run.args):
-            return TargetOutcome(run.id, False, "its arguments are not kept in full: give them with --args")
-        if lacking := [name for name, value in self._kwargs(run).items() if not is_whole({name: value})]:
-            return TargetOutcome(run.id, False, f"not kept in full: {', '.join(lacking)}; give them with --kwargs")
+        if obstacle := find_obstacle(run, self.args, self.kwargs):
+            return TargetOutcome(run.id, False, obstacle)
         return TargetOutcome(run.id, True, f"{run.state} → runs again in {run.queue or 'its queue'}")
 
     def _problem(self, sources: Sources, started: Sequence[str]) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.broker import Message
@@ -17,7 +15,6 @@ FULL_ID_LENGTH = 36
 _MOST_NAMED = 3
 _NOWHERE = "waits nowhere: it was deleted, or has just started"
 
-_LEFT_OUT = re.compile(r"\*\*\*|^‹.*›$|… \([\d,]+ more characters\)$", re.DOTALL)
 """What events have in place of a secret, of a private or foreign value, and of the rest of a long one."""
 
 
@@ -90,18 +87,6 @@ def not_waiting(sources: Sources, target: Target) -> TargetOutcome:
     if not is_held and target.run is None:
         return missing(target.id)
     return TargetOutcome(target.id, False, "had already started" if is_held else _NOWHERE)
-
-
-def is_whole(value: Any) -> bool:
-    """Tell whether an argument from the history is what was submitted: neither masked, nor private, nor cut."""
-    if isinstance(value, str):
-        return not _LEFT_OUT.search(value)
-    if isinstance(value, list):
-        return all(map(is_whole, cast("list[Any]", value)))
-    if isinstance(value, dict):
-        pairs = cast("dict[str, Any]", value)
-        return "…" not in pairs and all(map(is_whole, pairs.values()))
-    return True
 
 
 def named(run_ids: tuple[str, ...]) -> str:

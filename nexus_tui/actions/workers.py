@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.actions.orders import NO_ANSWER, WorkerOrder
 from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.models.text import command_line
 from nexus_tui.models.workers import Worker
 from nexus_tui.sources import Sources
 from nexus_tui.sources.mailbox import Command
@@ -121,7 +122,7 @@ class ShutdownWorker(WorkerOrder):
         rows: list[TargetOutcome] = []
         for worker in workers:
             if worker.program is not None:
-                told = f"Supervisor would start it again; use: nexus-tui stop {worker.program}"
+                told = f"Supervisor would start it again; use: {command_line('stop', worker.program)}"
                 rows.append(TargetOutcome(worker.name, False, told))
                 continue
             sources.control.tell(Command("shutdown", {}), [worker.name])

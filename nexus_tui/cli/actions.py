@@ -12,7 +12,7 @@ from config.queues import DEFAULT_PRIORITY
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import How, Target, carry_out, changing, common
 from nexus_tui.models.catalog import TaskType
-from nexus_tui.models.text import safe_text
+from nexus_tui.models.text import command_line, safe_text
 from nexus_tui.sources.errors import Invalid
 
 _yes = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
@@ -65,7 +65,7 @@ def submit(
         if as_json:
             print_json(answer)
         else:
-            click.echo(f"{run_id} queued in {place} at priority {level}; follow it: nexus-tui task {run_id}")
+            click.echo(f"{run_id} queued in {place} at priority {level}; follow it: {command_line('task', run_id)}")
         return
     state, value = sources.catalog.wait(run_id, timeout)
     answer |= {"state": state, "result" if state == "SUCCESS" else "error": value}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import click
 
 from config.settings import settings
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.shared import Target, common
-from nexus_tui.models.balance import Sheet
-from nexus_tui.models.text import safe_text
+from nexus_tui.models.balance import MOST_OPEN, Sheet
+from nexus_tui.models.text import command_line, safe_text
 
 
 @click.command()
@@ -60,7 +62,7 @@ def _balance(target: Target, wait_s: float, *, as_json: bool) -> None:
 
 
 def _print(sheet: Sheet) -> None:
-    since = "" if sheet.since is None else f"since {sheet.since.astimezone():%Y-%m-%d %H:%M:%S}"
+    since = "" if sheet.since is None else f"since {_moment(sheet.since)}"
     left = [("submitted", sheet.submitted, f"counted at publish {since}".strip())]
     if sheet.adopted or sheet.foreign:
         left.append(("from others", sheet.adopted + sheet.foreign, "published past our counter, counted in the queue"))
@@ -89,9 +91,15 @@ def _print(sheet: Sheet) -> None:
     if sheet.since is None:
         click.echo("nothing was counted yet: with NEXUS_DELIVERY=reliable the first publish begins")
     found = problems(sheet)
-    click.echo("\n".join(f"✗ {safe_text(line)}" for line in found) or "✓ it adds up: nothing is lost")
+    click.echo("\n".join(f"✗ {safe_text(line)}" for line in found) or f"✓ it adds up: nothing is lost {since}".rstrip())
     for run in sheet.nowhere:
-        click.echo(f"  {safe_text(run.id)} {safe_text(run.task)} ({run.state}): nexus-tui task {safe_text(run.id)}")
+        click.echo(
+            f"  {safe_text(run.id)} {safe_text(run.task)} ({run.state}): {safe_text(command_line('task', run.id))}"
+        )
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def problems(sheet: Sheet) -> list[str]:
@@ -106,6 +114,13 @@ def problems(sheet: Sheet) -> list[str]:
             found.append(f"the history has {sheet.gaps} gaps: what ended in one looks missing")
         if not sheet.nowhere and sheet.is_recorded:
             found.append("no run without an end is missing: one id submitted twice, past Nexus, counts twice")
+    if sheet.older:
+        count = f"{sheet.older:,}" + (" or more" if sheet.older >= MOST_OPEN else "")
+        began = "" if sheet.since is None else f", which began at {_moment(sheet.since)}"
+        found.append(
+            f"{count} open runs are older than this count{began}, and nowhere on the broker: it was emptied, or what "
+            "became of them was never recorded"
+        )
     if sheet.missing < 0:
         found.append(
             f"{-sheet.missing:,} more than were submitted: runs of workers with stock delivery, or a broker that "

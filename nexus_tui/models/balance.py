@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+MOST_OPEN = 1000
+"""So many runs that have not ended are looked for on the broker, the oldest first."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
@@ -26,7 +29,9 @@ class Sheet:
         is_recorded: Whether the history had caught up with the event stream.
         recorded_until: When the recorder last had everything; None when there never was one.
         gaps: Parts of the event stream that were never recorded.
-        nowhere: The first of the runs that are missing.
+        older: Runs from before counting began that have not ended and whose message is nowhere, of
+            :data:`MOST_OPEN`.
+        nowhere: The first of the runs that are missing, then of the older ones.
     """
 
     submitted: int
@@ -49,9 +54,10 @@ class Sheet:
     is_recorded: bool
     recorded_until: datetime | None
     gaps: int
+    older: int = 0
     nowhere: tuple[OpenRun, ...] = ()
 
     @property
     def adds_up(self) -> bool:
         """Whether everything is accounted for, with a history that is complete."""
-        return self.missing == 0 and self.is_recorded
+        return self.missing == 0 and self.older == 0 and self.is_recorded

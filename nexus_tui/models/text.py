@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,11 @@ _INVISIBLE = re.compile(
     "[\x80-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e0fff]"
 )
+
+
+def command_line(*words: object) -> str:
+    """Write a command of ours as a shell takes it: each word that needs quotes gets them."""
+    return shlex.join(["nexus-tui", *map(str, words)])
 
 
 def safe_text(value: object, limit: int = MAX_CELL_CHARS) -> str:

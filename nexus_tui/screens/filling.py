@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from nexus_tui import actions
 from nexus_tui.actions.base import Action
-from nexus_tui.actions.targets import is_whole
+from nexus_tui.models.arguments import is_whole
 from nexus_tui.models.runs import Run
 from nexus_tui.models.text import safe_text
 from nexus_tui.models.workers import Worker

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from config.broker_url import BrokerUrl
 from config.queues import QUEUES
-from nexus_tui.models.balance import OpenRun, Sheet
+from nexus_tui.models.balance import MOST_OPEN, OpenRun, Sheet
 from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.errors import Unreachable
@@ -17,10 +17,14 @@ from workers.delivery.ledger import Ledger
 from workers.delivery.past import Past
 from workers.history.errors import HistoryError
 from workers.history.queries import History
+from workers.history.record import FINAL
 from workers.history.schema import lock_path
 
-MOST_OPEN = 1000
 SHOWN = 10
+REJECTED = "REJECTED"
+"""State of a run that its task gave up: nothing of it is left on the broker, and no end follows."""
+
+RECORDED_WITHIN_S = 2.0
 
 
 @dataclass
@@ -54,8 +58,11 @@ class BalanceSource:
             try:
                 with reaching(self.url):
                     sheet, has_caught_up = balance.take(ledger, past, lambda: past.cursor, patience_s=patience_s)
-                    lost = self._nowhere(ledger, past, sheet) if sheet.missing > 0 else ()
-                return _shown(sheet, lost, has_caught_up, self._recorded_until(), past.gaps)
+                    began = sheet.at if sheet.since is None else sheet.since - balance.CLOCKS_S
+                    lost = self._nowhere(ledger, past, began, sheet.at) if sheet.missing > 0 else ()
+                    older = [run for run in self._nowhere(ledger, past, 0.0, began) if run.state != REJECTED]
+                shown = _shown(sheet, has_caught_up, self._recorded_until(), past.gaps)
+                return replace(shown, older=len(older), nowhere=(*lost, *older)[:SHOWN])
             except HistoryError as error:
                 raise Unreachable(str(error)) from error
             finally:
@@ -68,17 +75,17 @@ class BalanceSource:
             return None
 
     @staticmethod
-    def _nowhere(ledger: Ledger, past: Past, sheet: balance.Balance) -> tuple[OpenRun, ...]:
-        """List runs that have not ended, and whose message is nowhere."""
-        since = sheet.since or 0.0
-        found = past.open_runs(since - balance.CLOCKS_S, sheet.at, MOST_OPEN)
+    def _nowhere(ledger: Ledger, past: Past, since: float, until: float) -> tuple[OpenRun, ...]:
+        """List runs last heard of between two times that have not ended, and whose message is nowhere."""
+        found = past.open_runs(since, until, MOST_OPEN)
         there = ledger.which_are_there([run.id for run in found])
-        return tuple(OpenRun(run.id, run.task, run.state) for run in found if run.id not in there)[:SHOWN]
+        gone = [run for run in found if run.id not in there]
+        balance.wait_for(ledger, lambda: past.cursor, RECORDED_WITHIN_S)  # one may have ended meanwhile
+        states = past.states([run.id for run in gone]) if gone else {}
+        return tuple(OpenRun(run.id, run.task, run.state) for run in gone if states.get(run.id) not in FINAL)
 
 
-def _shown(
-    sheet: balance.Balance, lost: tuple[OpenRun, ...], has_caught_up: bool, recorded_until: datetime | None, gaps: int
-) -> Sheet:
+def _shown(sheet: balance.Balance, has_caught_up: bool, recorded_until: datetime | None, gaps: int) -> Sheet:
     return Sheet(
         submitted=sheet.submitted,
         adopted=sheet.adopted,
@@ -100,5 +107,4 @@ def _shown(
         is_recorded=has_caught_up,
         recorded_until=recorded_until,
         gaps=gaps,
-        nowhere=lost,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import time
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import redis
 
 from config.broker_url import BrokerUrl
 from nexus_tui.models.checkup import Finding
+from nexus_tui.models.text import command_line
 from nexus_tui.models.workers import Program
 from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.errors import SourceError
@@ -124,7 +124,7 @@ class CheckupSource:
     def _loop(self, program: Program) -> Finding:
         error = self.supervisor.last_error(program.name)
         says = f"its log says: {error}" if error else "its log is empty"
-        command = shlex.join(["nexus-tui", "restart", program.name])
+        command = command_line("restart", program.name)
         return Finding("programs", False, f"{program.summary}; {says}", f"mend that, then: {command}")
 
     def _recorder(self, client: redis.Redis) -> Finding:

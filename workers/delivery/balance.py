@@ -160,14 +160,16 @@ def take(ledger: Ledger, past: Ends, cursor: Callable[[], str], *, patience_s: f
     while True:
         held = ledger.read()
         time.sleep(pause_s)  # workers write events once in each round of their loop
-        has_caught_up = _wait_for(ledger, cursor, end)
+        has_caught_up = wait_for(ledger, cursor, end - time.monotonic())
         sheet = complete(held, past, ledger.copies)
         if (has_caught_up and sheet.missing == 0) or time.monotonic() >= end:
             return sheet, has_caught_up
         pause_s = min(1.0, pause_s + 0.5)
 
 
-def _wait_for(ledger: Ledger, cursor: Callable[[], str], end: float) -> bool:
+def wait_for(ledger: Ledger, cursor: Callable[[], str], patience_s: float) -> bool:
+    """Wait until everything in the event stream is recorded; False when it is not, after so many seconds."""
+    end = time.monotonic() + patience_s
     latest = _order(ledger.latest_event())
     while _order(cursor()) < latest:
         if time.monotonic() >= end:

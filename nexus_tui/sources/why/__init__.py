@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from nexus_tui.models.broker import QueueStats
-from nexus_tui.models.text import duration
+from nexus_tui.models.text import command_line, duration
 from nexus_tui.models.why import Answer, Finding
 from nexus_tui.models.workers import Worker
 from nexus_tui.sources import Sources, fleet
@@ -47,7 +47,7 @@ def _of_refusal(sources: Sources, name: str, refusal: str) -> Answer:
     found = (Finding("broker refuses", refusal, "nexus-tui doctor"),)
     for queue in sources.broker.queues():
         if queue.name == name:
-            paused = (Finding("paused", f"{name} is paused", f"nexus-tui resume {name}"),) if queue.paused else ()
+            paused = (Finding("paused", f"{name} is paused", command_line("resume", name)),) if queue.paused else ()
             return Answer(name, "queue", f"{queue.waiting:,} wait", (*found, *paused))
     message = sources.broker.find(name)
     place = f"waits in {message.queue}, priority {message.priority}" if message else "no message of it waits"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from config.queues import BY_NAME, spec_of_task
+from nexus_tui.models.arguments import find_obstacle, is_whole
 from nexus_tui.models.broker import QueueStats
-from nexus_tui.models.text import duration
+from nexus_tui.models.text import command_line, duration
 from nexus_tui.models.why import Finding
 from nexus_tui.models.workers import Worker
 from nexus_tui.sources.why.situation import GONE, Situation
+
+MAX_COMMAND_CHARS = 1_000
+"""A command with longer arguments is nothing to type."""
 
 Seen = tuple[str, str] | None
 """Fact and command, or None when this is not what holds it."""
@@ -38,12 +43,12 @@ def of_worker(worker: Worker, queues: Sequence[QueueStats]) -> tuple[Finding, ..
     mine = [queue for queue in queues if queue.name in worker.queues]
     spec = next((spec for spec in BY_NAME.values() if spec.program == worker.program), None)
     paused = [queue for queue in queues if queue.paused and (queue in mine or (spec and queue.name == spec.name))]
-    found += [Finding("paused", f"{queue.name} is paused", _command("resume", queue.name)) for queue in paused]
+    found += [Finding("paused", f"{queue.name} is paused", command_line("resume", queue.name)) for queue in paused]
     if not worker.queues and not paused:
         own = spec.name if spec else "QUEUE"
-        found.append(Finding("no queue", "it consumes no queue", _command("add-consumer", worker.name, own)))
+        found.append(Finding("no queue", "it consumes no queue", command_line("add-consumer", worker.name, own)))
     if (full := _full_words([worker])) is not None:
-        found.append(Finding("all full", full, _command("grow", worker.name, "1")))
+        found.append(Finding("all full", full, _grow(worker)))
     elif worker.reserved:
         fact = f"it holds {worker.reserved} that it has not started: rate limits, or children that are starting"
         found.append(Finding("rate-limited", fact, ""))
@@ -58,7 +63,9 @@ def _ended(situation: Situation) -> tuple[Finding, ...]:
     if situation.letter is not None:
         return (Finding("dead letter", *_dead_letter(situation)),)  # type: ignore[misc]
     if run is not None and run.state in ("FAILURE", "REVOKED"):
-        return (Finding("ended", f"it ended as {run.state}", _command("retry", run.id)),)
+        obstacle = find_obstacle(run)
+        fact = f"it ended as {run.state}" + (f"; to run it again: {obstacle}" if obstacle else "")
+        return (Finding("ended", fact, "" if obstacle else command_line("retry", run.id)),)
     return ()
 
 
@@ -66,7 +73,7 @@ def _dead_letter(situation: Situation) -> Seen:
     letter = situation.letter
     if letter is None:
         return None
-    return f"set aside: {letter.reason}", _command("dead-letters", "retry", letter.id)
+    return f"set aside: {letter.reason}", command_line("dead-letters", "retry", letter.id)
 
 
 def _unregistered(situation: Situation) -> Seen:
@@ -77,17 +84,17 @@ def _unregistered(situation: Situation) -> Seen:
     names = ", ".join(worker.name for worker in asked)
     spec, queue = spec_of_task(task), situation.queue.name if situation.queue else ""
     if spec is not None and spec.name != queue and not situation.is_queue:
-        command = _command("move", situation.subject, spec.name)
+        command = command_line("move", situation.subject, spec.name)
     else:
         programs = [worker.program for worker in asked if worker.program]
-        command = _command("restart", programs[0]) if programs else ""
+        command = command_line("restart", programs[0]) if programs else ""
     return f"{names} knows no task {task}: it would be set aside or thrown away", command
 
 
 def _revoked(situation: Situation) -> Seen:
     if not situation.is_revoked:
         return None
-    return "an operator revoked it: it is thrown away when a worker takes it", _command("retry", situation.subject)
+    return "an operator revoked it: it is thrown away when a worker takes it", _resubmit(situation)
 
 
 def _expired(situation: Situation) -> Seen:
@@ -95,14 +102,14 @@ def _expired(situation: Situation) -> Seen:
     if expires is None or expires > situation.now:
         return None
     ago = duration((situation.now - expires).total_seconds())
-    return f"expired {ago} ago: it is thrown away when a worker takes it", _submit(situation)
+    return f"expired {ago} ago: it is thrown away when a worker takes it", _resubmit(situation)
 
 
 def _paused(situation: Situation) -> Seen:
     queue = situation.queue
     if queue is None or not queue.paused or situation.message is None:
         return None
-    return f"{queue.name} is paused", _command("resume", queue.name)
+    return f"{queue.name} is paused", command_line("resume", queue.name)
 
 
 def _stopped(situation: Situation) -> Seen:
@@ -120,9 +127,9 @@ def _no_consumer(situation: Situation) -> Seen:
     spec = BY_NAME.get(queue.name)
     for worker in situation.workers:
         if spec and worker.verdict not in GONE and spec.program == worker.program:
-            return f"no worker consumes {queue.name}", _command("add-consumer", worker.name, queue.name)
+            return f"no worker consumes {queue.name}", command_line("add-consumer", worker.name, queue.name)
     if spec is not None:
-        return f"no worker consumes {queue.name}", _command("start", spec.program)
+        return f"no worker consumes {queue.name}", command_line("start", spec.program)
     return f"no worker consumes {queue.name}", f"celery -A APPLICATION worker -Q {shlex.quote(queue.name)}"
 
 
@@ -132,7 +139,7 @@ def _not_due(situation: Situation) -> Seen:
     if due is None or due <= situation.now:
         return None
     left = duration((due - situation.now).total_seconds())
-    command = _command("delay", situation.subject, "--now") if message is not None else ""
+    command = command_line("delay", situation.subject, "--now") if message is not None else ""
     return f"not before {due.isoformat()}: in {left}", command
 
 
@@ -156,7 +163,7 @@ def _rate_limited(situation: Situation) -> Seen:
         is_held = situation.held is not None and situation.whereabouts is None and situation.held.worker in (None, name)
         is_behind = situation.message is not None and worker is not None and bool(worker.reserved)
         if is_held or (is_behind and worker is not None and _full_words([worker]) is None):
-            return f"{name} runs {situation.task} at most {rate}", _command("rate-limit", situation.task, "none")
+            return f"{name} runs {situation.task} at most {rate}", command_line("rate-limit", situation.task, "none")
     return None
 
 
@@ -167,12 +174,12 @@ def _prefetched(situation: Situation) -> Seen:
     full = _full_words([worker]) if worker else None
     if worker is None or full is None:
         return None
-    return f"{worker.name} fetched it in advance, and {full}", _command("grow", worker.name, "1")
+    return f"{worker.name} fetched it in advance, and {full}", _grow(worker)
 
 
 def _all_full(situation: Situation) -> Seen:
     full = _full_words(situation.consumers) if situation.message is not None else None
-    return None if full is None else (full, _command("grow", situation.consumers[0].name, "1"))
+    return None if full is None else (full, _grow(situation.consumers[0]))
 
 
 def _behind(situation: Situation) -> Seen:
@@ -183,7 +190,7 @@ def _behind(situation: Situation) -> Seen:
     urgent = message.position - same
     parts = [f"{urgent:,} more urgent"] if urgent > 0 else []
     parts += [f"{same:,} of its own priority"] if same else []
-    return f"behind {' and '.join(parts)}", _command("priority", situation.subject, "0", "--front")
+    return f"behind {' and '.join(parts)}", command_line("priority", situation.subject, "0", "--front")
 
 
 STOPPED = "worker stopped or wedged"
@@ -221,13 +228,24 @@ def _full_words(workers: Sequence[Worker]) -> str | None:
 def _wake(worker: Worker) -> str:
     if worker.program is None:
         return f"kill -CONT {worker.pid}" if worker.pid else ""
-    return _command("start" if worker.verdict == "stopped" else "restart", worker.program)
+    return command_line("start" if worker.verdict == "stopped" else "restart", worker.program)
 
 
-def _submit(situation: Situation) -> str:
-    if situation.run is not None:
-        return _command("retry", situation.subject)
-    return _command("submit", situation.task) if situation.task else ""
+def _resubmit(situation: Situation) -> str:
+    """Write the command that submits a waiting message anew; empty when its arguments can't be had or are long."""
+    message = situation.message
+    if message is None or not message.task or not is_whole([message.args, message.kwargs]):
+        return ""
+    words = ["submit", message.task, "--queue", message.queue]
+    words += ["--args", json.dumps(message.args, ensure_ascii=False)] if message.args else []
+    words += ["--kwargs", json.dumps(message.kwargs, ensure_ascii=False)] if message.kwargs else []
+    command = command_line(*words)
+    return command if len(command) <= MAX_COMMAND_CHARS else ""
+
+
+def _grow(worker: Worker) -> str:
+    """Write the command that gives a worker one place more; a solo pool has one for ever."""
+    return "" if worker.pool == "solo" else command_line("grow", worker.name, 1)
 
 
 def _moment(value: object) -> datetime | None:
@@ -236,7 +254,3 @@ def _moment(value: object) -> datetime | None:
     except ValueError:
         return None
     return moment.astimezone() if moment else None
-
-
-def _command(*words: str) -> str:
-    return shlex.join(["nexus-tui", *words])

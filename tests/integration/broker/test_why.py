@@ -82,14 +82,18 @@ def test_it_is_not_due(stack: Stack, sources: Sources) -> None:
 def test_it_expired(stack: Stack, sources: Sources) -> None:
     run_id = stack.send(1, expires=datetime.now(UTC) - timedelta(seconds=60))
     [finding, _] = why(sources, run_id).findings
-    assert (finding.cause, finding.command) == ("expired", f"nexus-tui submit {TASK}")
+    again = f"nexus-tui submit {TASK} --queue default_queue --args '[1, 0.0]'"
+    assert (finding.cause, finding.command) == ("expired", again)
     assert finding.fact.startswith("expired 1 m ")
 
 
 def test_it_was_revoked(stack: Stack, sources: Sources) -> None:
     run_id = stack.send(1)
     sources.broker.mark_revoked([run_id])
-    assert causes(why(sources, run_id))[0] == ("revoked", f"nexus-tui retry {run_id}")
+    assert causes(why(sources, run_id))[0] == (
+        "revoked",
+        f"nexus-tui submit {TASK} --queue default_queue --args '[1, 0.0]'",
+    )
 
 
 def test_it_became_a_dead_letter(stack: Stack, sources: Sources) -> None:

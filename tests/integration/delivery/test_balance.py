@@ -154,3 +154,26 @@ def test_an_adopted_message_is_counted_once_though_it_is_put_back(stack: Any) ->
         worker.wait(10)
     counters: dict[bytes, bytes] = stack.client.hgetall(keys.COUNTERS)
     assert counters[keys.ADOPTED.encode()] == b"1"
+
+
+def test_a_broker_that_was_emptied_does_not_add_up_and_says_since_when_it_counts(recorded: Any) -> None:
+    stack = recorded
+    lost = ["one", "two", "three"]
+    for run_id in lost:
+        submit(stack, run_id)
+    assert sheet(stack) == {"submitted": 3, "waiting": 3}
+    stack.client.flushall()
+    emptied = nexus(stack, "doctor", "--balance", "--wait", "1")
+    assert emptied.returncode == 1, emptied.stdout + emptied.stderr
+    assert "3 open runs are older than this count, and nowhere" in emptied.stdout
+    stack.publish("t.note", "after")
+    told = nexus(stack, "doctor", "--balance", "--wait", "1")
+    assert told.returncode == 1
+    assert "3 open runs are older than this count, which began at 20" in told.stdout
+    assert all(f"{run_id} t.add (PENDING): nexus-tui task {run_id}" in told.stdout for run_id in lost)
+    assert "nothing is lost" not in told.stdout
+
+
+def test_a_sheet_that_adds_up_says_since_when(recorded: Any) -> None:
+    recorded.publish("t.note", "waits")
+    assert "✓ it adds up: nothing is lost since 20" in nexus(recorded, "doctor", "--balance", "--wait", "1").stdout

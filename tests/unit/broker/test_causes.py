@@ -1,0 +1,79 @@
+"""Commands that ``why`` names: quoted for a shell, and none that would be refused."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from nexus_tui.models.arguments import find_obstacle
+from nexus_tui.models.broker import Message, QueueStats
+from nexus_tui.models.runs import Run
+from nexus_tui.models.workers import Worker
+from nexus_tui.sources.why import causes
+from nexus_tui.sources.why.situation import Situation
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+NASTY = "a queue; rm -rf $HOME 'x'"
+ENDED = Run(id="id 1; ls", task="t.add", state="FAILURE", args=[1], kwargs={"a": 2})
+MESSAGE = Message("1", "t.add", NASTY, 5, 0, 1.0, [1, "two words"], {"name": "it's"})
+
+
+def of(**facts: Any) -> list[tuple[str, str]]:
+    return [(finding.cause, finding.command) for finding in causes.of(Situation(now=NOW, **facts))]
+
+
+def test_an_ended_run_is_run_again_by_its_quoted_id() -> None:
+    assert of(subject=ENDED.id, run=ENDED) == [("ended", "nexus-tui retry 'id 1; ls'")]
+
+
+@pytest.mark.parametrize(
+    ("run", "obstacle"),
+    [
+        (ENDED, ""),
+        (replace(ENDED, state="STARTED"), "has not ended (STARTED)"),
+        (replace(ENDED, args=None), "its arguments are not known: submit it anew"),
+        (
+            replace(ENDED, args=["‹mail body, 40 characters›"]),
+            "its arguments are not kept in full: give them with --args",
+        ),
+        (replace(ENDED, kwargs={"password": "***", "a": 1}), "not kept in full: password; give them with --kwargs"),
+    ],
+)
+def test_a_run_that_would_be_refused_is_not_told_to_run_again(run: Run, obstacle: str) -> None:
+    assert find_obstacle(run) == obstacle
+    if run.is_final:
+        [finding] = causes.of(Situation(ENDED.id, run=run, now=NOW))
+        assert bool(finding.command) is not bool(obstacle)
+        assert obstacle in finding.fact
+
+
+def test_a_revoked_message_is_submitted_anew_with_its_arguments() -> None:
+    [(cause, command), *_] = of(subject="1", message=MESSAGE, is_revoked=True)
+    words = ["nexus-tui", "submit", "t.add", "--queue", NASTY]
+    assert (cause, shlex.split(command)) == (
+        "revoked",
+        [*words, "--args", '[1, "two words"]', "--kwargs", '{"name": "it\'s"}'],
+    )
+
+
+@pytest.mark.parametrize("args", [["***"], ["x" * 2000]])
+def test_a_message_whose_arguments_cannot_be_typed_names_no_command(args: list[Any]) -> None:
+    assert of(subject="1", message=replace(MESSAGE, args=args), is_revoked=True)[0] == ("revoked", "")
+
+
+def test_every_named_command_survives_a_shell() -> None:
+    queue = QueueStats(NASTY, 1, (1,), paused=True)
+    found = of(subject=NASTY, queue=queue, message=MESSAGE, is_queue=True, workers=())
+    assert found[0] == ("paused", shlex.join(["nexus-tui", "resume", NASTY]))
+
+
+@pytest.mark.parametrize(("pool", "command"), [("solo", ""), ("prefork", "nexus-tui grow w@h 1")])
+def test_a_solo_pool_is_not_told_to_grow(pool: str, command: str) -> None:
+    worker = Worker("w@h", "busy", queues=("q",), pool=pool, concurrency=1, active=1)
+    queue = QueueStats("q", 1, (1,))
+    message = replace(MESSAGE, queue="q")
+    assert ("all full", command) in of(subject="1", queue=queue, message=message, workers=(worker,))
