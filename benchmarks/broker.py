@@ -17,6 +17,7 @@ import redis
 
 from config.broker_url import BrokerUrl
 from config.paths import Paths
+from config.queues import priority_key
 from config.settings import embedded_password
 
 
@@ -24,7 +25,7 @@ def fill(client: redis.Redis, queue: str, count: int) -> list[str]:
     """Publish messages of priority 5 and return their ids, the next to run first."""
     ids = [str(uuid.uuid4()) for _ in range(count)]
     for start in range(0, count, 5000):
-        client.lpush(f"{queue}:5", *[message_of(run_id) for run_id in ids[start : start + 5000]])
+        client.lpush(priority_key(queue, 5), *[message_of(run_id) for run_id in ids[start : start + 5000]])
     return ids
 
 

@@ -28,12 +28,13 @@ from benchmarks.delivery_tasks import QUEUE
 from benchmarks.report import Figure, at_least, at_most, run
 from config.broker_url import BrokerUrl
 from config.paths import ROOT, Paths
+from config.queues import priority_key
 from config.settings import embedded_password
 
 ROUNDS = 5
 TASKS = 2000
 LATENCIES = 100
-LIST = f"{QUEUE}:5"
+LIST = priority_key(QUEUE, 5)
 TEMPLATES = "templates"
 
 
@@ -123,7 +124,7 @@ class Side:
         """Let this side's application publish a message to a queue that nobody consumes, and readdress it."""
         publish = f"from benchmarks.delivery_tasks import nothing; nothing.apply_async(queue={TEMPLATES!r})"
         subprocess.run([sys.executable, "-c", publish], env=self.environment, cwd=ROOT, check=True, timeout=60)
-        raw: Any = self.client.rpop(f"{TEMPLATES}:5")
+        raw: Any = self.client.rpop(priority_key(TEMPLATES, 5))
         message = json.loads(raw)
         message["properties"]["delivery_info"] = {"exchange": QUEUE, "routing_key": QUEUE}
         return message

@@ -28,7 +28,7 @@ def _application() -> Celery:
         return celery_app
     plain = Celery("bench", broker=os.environ["BENCH_BROKER"])
     plain.conf.update(
-        broker_transport_options={"priority_steps": list(range(10)), "sep": ":", "queue_order_strategy": "priority"},
+        broker_transport_options={"priority_steps": list(range(10)), "queue_order_strategy": "priority"},
         task_queues=[Queue(QUEUE, Exchange(QUEUE), routing_key=QUEUE)],
         task_default_queue=QUEUE,
         task_default_priority=5,

@@ -27,6 +27,7 @@ from celery import Celery
 from benchmarks.broker import fill, message_of, server
 from benchmarks.report import Figure, at_least, at_most, run
 from config.broker_url import BrokerUrl
+from config.queues import priority_key
 from nexus_tui.models.audit import Restored
 from nexus_tui.models.selection import Frozen, Selection
 from nexus_tui.sources.broker import BrokerSource
@@ -71,7 +72,7 @@ class Bench:
     @cached_property
     def scan_s(self) -> float:
         """How long one Lua scan of everything holds up others: the peer of our stalls."""
-        return _longest_stall(self.url, lambda: self.client.eval(ONE_SCAN, 1, f"{QUEUE}:5", "no such id"))
+        return _longest_stall(self.url, lambda: self.client.eval(ONE_SCAN, 1, priority_key(QUEUE, 5), "no such id"))
 
     def stalls(self, doing: str, stalls_s: list[float]) -> list[Figure]:
         """Compare what others waited while we worked with both of its goals."""
@@ -108,7 +109,7 @@ def change(bench: Bench) -> list[Figure]:
         ours, theirs = (source.find(bench.ids[2000 + 40 * number + more], queue=QUEUE, priority=5) for more in (0, 20))
         if ours is None or theirs is None:
             raise RuntimeError("a message is not where it was put")
-        peer_s = _timed(lambda raw=theirs.raw: bench.client.lrem(f"{QUEUE}:5", -1, raw))  # type: ignore[misc]
+        peer_s = _timed(lambda raw=theirs.raw: bench.client.lrem(priority_key(QUEUE, 5), -1, raw))  # type: ignore[misc]
         ratios.append(_timed(lambda message=ours: source.apply(message, Reprioritise(0))) / peer_s)
     return [at_most("change priority, id known / a bare LREM of it", ratios, 1.3, peer="LREM")]
 
@@ -154,7 +155,7 @@ def _displaced(bench: Bench) -> int:
     """Count messages that are not where they were when the queue was filled."""
     wrong, step = 0, 5000
     for start in range(0, len(bench.ids), step):
-        rows: Any = bench.client.lrange(f"{QUEUE}:5", -start - step, -start - 1)
+        rows: Any = bench.client.lrange(priority_key(QUEUE, 5), -start - step, -start - 1)
         ids = [json.loads(raw)["headers"]["id"] for raw in reversed(rows)]
         wanted = bench.ids[start : start + step]
         wrong += sum(got != wanted for got, wanted in zip(ids, wanted, strict=False)) + abs(len(ids) - len(wanted))
@@ -181,7 +182,7 @@ def consumers(bench: Bench) -> list[Figure]:
     source = bench.source
     ids = [str(uuid.uuid4()) for _ in range(waiting)]
     for start in range(0, waiting, 5000):
-        bench.client.lpush(f"{queue}:5", *map(message_of, ids[start : start + 5000]))
+        bench.client.lpush(priority_key(queue, 5), *map(message_of, ids[start : start + 5000]))
     stop = threading.Event()
     taken: list[bytes] = []
 
@@ -301,7 +302,7 @@ def measure() -> Sequence[Figure]:
 def _client_scan(client: redis.Redis, wanted: str, chunk: int = 5000) -> int:
     needle, end = wanted.encode(), -1
     while True:
-        rows: Any = client.lrange(f"{QUEUE}:5", end - chunk + 1, end)
+        rows: Any = client.lrange(priority_key(QUEUE, 5), end - chunk + 1, end)
         for place, raw in enumerate(rows):
             if needle in raw:
                 return place

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.report import Figure, at_least, run
 from benchmarks.stack import BIN, NEXUS, running_stack
+from config.queues import priority_key
 from tests.terminal import Terminal
 
 RUNS = 7
@@ -39,7 +40,7 @@ def measure() -> Sequence[Figure]:
 def _fill(environment: Mapping[str, str]) -> None:
     code = (
         "import redis; from config.settings import settings; r = redis.Redis.from_url(settings().broker.redis_py); "
-        f"r.lpush('reports_queue:5', *['{{}}'] * {WAITING})"
+        f"r.lpush({priority_key('reports_queue', 5)!r}, *['{{}}'] * {WAITING})"
     )
     subprocess.run([sys.executable, "-c", code], env=dict(environment), check=True)
 

@@ -162,6 +162,7 @@ def _beat() -> dict[str, Any]:
 
 
 PROCESS_MODULES = (
+    "workers.former_lists",
     "workers.log_masking",
     "workers.processes",
     "workers.publishing",

@@ -14,8 +14,14 @@ PRIORITIES = range(10)
 
 DEFAULT_PRIORITY = 5
 
-PRIORITY_SEPARATOR = ":"
-"""Between a queue's name and its priority in the key of a Redis list; priority 0 has the bare name."""
+PRIORITY_SEPARATOR = "\x06\x16"
+"""Between a queue's name and its priority in the key of a Redis list; priority 0 has the bare name.
+
+It is kombu's own, so that a client that knows the broker's address alone finds our queues.
+"""
+
+FORMER_SEPARATOR = ":"
+"""What it was in earlier versions; ``workers/former_lists.py`` takes over what they left."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from benchmarks.faults.malformed import CONTROL, MALFORMED, message
 from benchmarks.faults.seen import LONG, SEED, Scale, Seen, seen
 from benchmarks.faults.stack import Stack, wait_until
 from benchmarks.faults.tasks import OTHER_QUEUE, QUEUE
+from config.queues import priority_key
 from nexus_tui.models.actions import TargetOutcome
 
 _PIDBOX = "/0.celery.pidbox"
@@ -27,7 +28,7 @@ def malformed(delivery: str, scale: Scale) -> Seen:
         for number in range(good):
             run = json.dumps(message("faults.work", (f"r{number}",)))
             bad = kinds[number : number + 1]
-            stack.client.lpush(f"{QUEUE}:5", *bad, run)
+            stack.client.lpush(priority_key(QUEUE, 5), *bad, run)
         for raw in CONTROL.values():
             stack.client.publish(_PIDBOX, raw)
         stack.wait_done(good, scale.settle_s)

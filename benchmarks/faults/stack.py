@@ -26,6 +26,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from benchmarks.faults.tasks import OTHER_QUEUE, QUEUE, stock_application
 from config.broker_url import BrokerUrl
 from config.paths import ROOT, Paths
+from config.queues import priority_key
 from config.settings import embedded_password
 from workers.delivery import balance
 from workers.delivery.ledger import Ledger
@@ -196,7 +197,7 @@ class Stack:
 
     def held(self) -> int:
         """Count the messages that are somewhere: waiting, in flight, delayed."""
-        names = [name for queue in (QUEUE, OTHER_QUEUE) for name in (queue, *(f"{queue}:{n}" for n in range(1, 10)))]
+        names = [name for queue in (QUEUE, OTHER_QUEUE) for name in (priority_key(queue, n) for n in range(10))]
         waiting = sum(int(self.client.llen(name)) for name in names)
         in_flight = sum(int(self.client.hlen(f"nexus:inflight:{name}@faults")) for name in self.workers)
         delayed = sum(int(self.client.zcard(f"nexus:delayed:{queue}")) for queue in (QUEUE, OTHER_QUEUE))
@@ -252,7 +253,7 @@ class Stack:
         TRANSPORT_ALIASES["nexus"] = "workers.delivery.transport:Transport"
         app = Celery("faults", broker=self.url.kombu.replace("redis+", "nexus+", 1))
         app.conf.update(
-            broker_transport_options={"priority_steps": list(range(10)), "sep": ":"},
+            broker_transport_options={"priority_steps": list(range(10))},
             task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (QUEUE, OTHER_QUEUE)],
             task_default_queue=QUEUE,
             task_ignore_result=True,

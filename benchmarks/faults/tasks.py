@@ -24,7 +24,7 @@ def stock_application(url: str) -> Celery:
     """Make a plain Celery application that uses the same lists."""
     plain = Celery("faults", broker=url, backend=url)
     plain.conf.update(
-        broker_transport_options={"priority_steps": list(range(10)), "sep": ":", "queue_order_strategy": "priority"},
+        broker_transport_options={"priority_steps": list(range(10)), "queue_order_strategy": "priority"},
         task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (QUEUE, OTHER_QUEUE)],
         task_default_queue=QUEUE,
         broker_connection_retry_on_startup=True,

@@ -18,13 +18,13 @@ def test_the_committed_supervisor_conf_is_what_the_registry_says() -> None:
 
 
 def test_the_lists_of_a_queue_are_in_the_order_in_which_they_are_consumed() -> None:
-    assert QUEUES[0].keys()[:3] == ("email_queue", "email_queue:1", "email_queue:2")
+    assert QUEUES[0].keys()[:3] == ("email_queue", "email_queue\x06\x161", "email_queue\x06\x162")
     assert len(QUEUES[0].keys()) == len(PRIORITIES)
 
 
 def test_priority_zero_has_the_queues_bare_name() -> None:
     assert priority_key("ai_queue", 0) == "ai_queue"
-    assert priority_key("ai_queue", 9) == "ai_queue:9"
+    assert priority_key("ai_queue", 9) == "ai_queue\x06\x169"
 
 
 @pytest.mark.parametrize("spec", QUEUES, ids=lambda spec: spec.family)

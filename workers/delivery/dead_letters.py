@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import redis
 
+from config.queues import PRIORITY_SEPARATOR, priority_key
 from workers.delivery import guard, keys, scripts
 from workers.delivery.keys import DELIVERIES_HEADER
 from workers.history.results import RESULT_KEY
@@ -65,7 +66,7 @@ class DeadLetters:
         separator: Between queue and priority in a list's key.
     """
 
-    def __init__(self, client: redis.Redis, prefix: str = "", separator: str = ":") -> None:
+    def __init__(self, client: redis.Redis, prefix: str = "", separator: str = PRIORITY_SEPARATOR) -> None:
         self._client = client
         self._prefix = prefix
         self._separator = separator
@@ -116,8 +117,8 @@ class DeadLetters:
             (message.get("headers") or {}).pop(header, None)
         if letter.counted and keys.PUBLICATION_MARK not in letter.raw:
             message[keys.PUBLICATION] = keys.ADOPTED_PUBLICATION
-        priority = f"{self._separator}{letter.priority}" if letter.priority else ""
-        places = [self._prefix + letter.queue + priority, self._prefix + keys.wake(letter.queue)]
+        list_key = priority_key(letter.queue, letter.priority, self._separator)
+        places = [self._prefix + list_key, self._prefix + keys.wake(letter.queue)]
         taken = self._take(keys=[*self._names, trash, *places], args=[letter.id, trash_s, json.dumps(message)])
         if taken and letter.run_id:
             # It has not failed any more: the recorder would take what the result backend says for its end

@@ -22,9 +22,11 @@ from kombu.exceptions import OperationalError
 from supervisor import childutils
 
 from config.celery_config import RELIABLE, celery_app
+from config.queues import QUEUES
 from workers.delivery import rescue
 from workers.delivery.in_flight import InFlight
 from workers.delivery.lease import LEASE_S, Leases, Owner
+from workers.former_lists import open_former_lists
 from workers.parent import end_with_supervisor
 
 LOOK_EVERY_S = 1.0
@@ -131,9 +133,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, stop)
     celery_app.loader.import_default_modules()
     guardian: Guardian | None = None
-    fatal = FatalPrograms()
+    fatal, former = FatalPrograms(), open_former_lists()
     while not stopping.wait(LOOK_EVERY_S):
         try:
+            former.take_over(spec.name for spec in QUEUES)
             if RELIABLE:
                 guardian = guardian or Guardian(_in_flight())
                 guardian.look()

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import redis
 
+from config.queues import PRIORITY_SEPARATOR
 from workers.delivery import keys, scripts
 from workers.delivery.keys import FetchedTag
 
@@ -31,7 +32,7 @@ class InFlight:
         separator: Between queue and priority in a list's key.
     """
 
-    def __init__(self, client: redis.Redis, node: str, prefix: str = "", separator: str = ":") -> None:
+    def __init__(self, client: redis.Redis, node: str, prefix: str = "", separator: str = PRIORITY_SEPARATOR) -> None:
         self.client = client
         self.node = node
         self.prefix = prefix
@@ -91,14 +92,15 @@ class InFlight:
             payload: What to put back instead of the recorded bytes.
         """
         queue, _ = keys.queue_of(tag.list_key.removeprefix(self.prefix), self.separator)
-        places = [self.key, _raw(tag.list_key), _raw(self.prefix + keys.wake(queue))]
+        list_key = keys.current_list(tag.list_key, self.prefix, self.separator)
+        places = [self.key, _raw(list_key), _raw(self.prefix + keys.wake(queue))]
         arguments = [_raw(tag), "RPUSH" if first else "LPUSH", payload, int(tag.is_adopted)]
         try:
             return bool(self._restore(keys=places, args=arguments))
         except redis.ResponseError as error:
             if "WRONGTYPE" not in str(error):
                 raise
-            logger.error("a message stays in flight: %s is no list any more", tag.list_key)  # noqa: TRY400
+            logger.error("a message stays in flight: its key is no list any more: %r", list_key)  # noqa: TRY400
             return False
 
     def restore_all(self, *, keep: frozenset[str] = frozenset()) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from config.queues import BY_NAME, FORMER_SEPARATOR, PRIORITY_SEPARATOR, priority_key
+
 LEASES = "nexus:leases"
 COUNTERS = "nexus:counters"
 DEAD = "nexus:dead"
@@ -44,6 +46,9 @@ ADOPTED_HEADER = "nexus_adopted"
 
 DELIVERIES_HEADER = "nexus_deliveries"
 """Header of a message: a list of ``{"worker", "pid", "at", "lost"}``, one for each start that came to nothing."""
+
+BINDING_PARTS = 3
+"""Routing key, pattern and queue."""
 
 REPEAT_S = 60
 """A publication that is repeated within this time is recognised."""
@@ -99,9 +104,26 @@ class FetchedTag(str):
         return FetchedTag(self.replace(" ", "+ ", 1))
 
 
-def queue_of(list_key: str, separator: str) -> tuple[str, int]:
-    """Split a list's key into the queue and the priority."""
-    queue, found, priority = list_key.rpartition(separator)
-    if found and len(priority) == 1 and priority.isdecimal():
-        return queue, int(priority)
+def queue_of(list_key: str, separator: str = PRIORITY_SEPARATOR) -> tuple[str, int]:
+    """Split a list's key into the queue and the priority; a declared queue's key of an earlier version, too."""
+    for between in (separator, FORMER_SEPARATOR):
+        queue, found, priority = list_key.rpartition(between)
+        if found and len(priority) == 1 and priority.isdecimal() and (between == separator or queue in BY_NAME):
+            return queue, int(priority)
     return list_key, 0
+
+
+def binding_of(member: str, separator: str = PRIORITY_SEPARATOR) -> tuple[str, str, str] | None:
+    """Split a member of a binding into routing key, pattern and queue, whichever version wrote it; None for others."""
+    if separator in member:
+        parts = member.split(separator)
+    else:
+        half = member[: (len(member) - 2 * len(FORMER_SEPARATOR)) // 2]
+        is_twice = half and member == f"{half}{2 * FORMER_SEPARATOR}{half}"  # a queue's name may hold the separator
+        parts = [half, "", half] if is_twice else member.split(FORMER_SEPARATOR)
+    return (parts[0], parts[1], parts[2]) if len(parts) == BINDING_PARTS else None
+
+
+def current_list(list_key: str, prefix: str = "", separator: str = PRIORITY_SEPARATOR) -> str:
+    """Name the list that holds today what an earlier version put into ``list_key``; any other stays as it is."""
+    return prefix + priority_key(*queue_of(list_key.removeprefix(prefix), separator), separator)

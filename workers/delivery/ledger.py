@@ -10,6 +10,7 @@ from typing import Any, cast
 import redis
 
 from config.keys import EVENT_STREAM
+from config.queues import PRIORITIES, PRIORITY_SEPARATOR, priority_key
 from workers.delivery import guard, keys
 from workers.delivery.balance import Balance, Held
 from workers.delivery.dead_letters import DeadLetters
@@ -35,7 +36,7 @@ class Ledger:
     client: redis.Redis
     queues: Sequence[str]
     prefix: str = ""
-    separator: str = ":"
+    separator: str = PRIORITY_SEPARATOR
     event_stream: str = EVENT_STREAM
     _holders: list[str] = field(default_factory=list[str])
 
@@ -46,11 +47,7 @@ class Ledger:
             RedisError: The broker does not answer.
         """
         queues = self._discover()
-        lists = [
-            self.prefix + name
-            for queue in queues
-            for name in (queue, *(f"{queue}{self.separator}{n}" for n in range(1, 10)))
-        ]
+        lists = [self.prefix + name for queue in queues for name in self._lists_of(queue)]
         delayed = [self.prefix + keys.delayed(queue) for queue in queues]
         foreign = sum(unmarked(self.client, name)[1] for name in (*lists, *delayed))
         answers = self._ask(lists, delayed)
@@ -117,7 +114,7 @@ class Ledger:
         for holder in self._holders:
             yield cast("list[bytes]", self.client.hvals(holder))
         for queue in queues:
-            for name in (queue, *(f"{queue}{self.separator}{n}" for n in range(1, 10))):
+            for name in self._lists_of(queue):
                 yield from self._pages(self.client.lrange, self.prefix + name)
             yield from self._pages(cast("Any", self.client).zrange, self.prefix + keys.delayed(queue))
 
@@ -152,6 +149,9 @@ class Ledger:
                 raise answer
         return [[] if isinstance(answer, redis.ResponseError) else answer for answer in answers]
 
+    def _lists_of(self, queue: str) -> list[str]:
+        return [priority_key(queue, priority, self.separator) for priority in PRIORITIES]
+
     def _discover(self) -> list[str]:
         """Find the workers' hashes, and queues that only the broker knows."""
         names, holders = dict.fromkeys(self.queues), [self.prefix + STOCK_IN_FLIGHT]
@@ -174,7 +174,8 @@ class Ledger:
             members = cast("set[bytes]", self.client.smembers(key))
         except redis.ResponseError:
             return []
-        return [member.decode("utf-8", "replace").rpartition("\x16")[2] for member in members]
+        bindings = (keys.binding_of(member.decode("utf-8", "replace"), self.separator) for member in members)
+        return [binding[2] for binding in bindings if binding]
 
     def _unmarked_in_flight(self) -> int:
         """Count what workers with stock delivery took from producers that are not ours."""

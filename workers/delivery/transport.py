@@ -30,6 +30,7 @@ from workers.delivery.keys import FetchedTag
 from workers.delivery.publication import is_run, publication
 from workers.delivery.purging import purge
 from workers.delivery.qos import QoS
+from workers.delivery.routing import RoutingMixin
 
 IDLE_WAIT_S = 0.25
 """A message of a producer that wakes nobody is noticed after so long."""
@@ -56,7 +57,7 @@ _SentinelChannel: Any = _kombu.SentinelChannel
 _parse_response: Any = redis.Redis.parse_response
 
 
-class FetchMixin(ControlMixin):
+class FetchMixin(ControlMixin, RoutingMixin):
     """What our channels add to kombu's, with Sentinel or without."""
 
     QoS = QoS
@@ -288,21 +289,6 @@ class FetchMixin(ControlMixin):
             answer = self._publish_script(keys=names, args=arguments, client=plain)
         if answer == scripts.NOT_COUNTED:
             message["headers"][keys.UNCOUNTED_HEADER] = True
-
-    def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:
-        """Find the queues of a routing key; what this process declared counts even when the broker lost it."""
-        found: list[str] = list(super()._lookup(exchange, routing_key, default))
-        if found or not exchange:
-            return found
-        declared = [
-            binding
-            for binding in self.state.bindings
-            if binding.exchange == exchange and binding.routing_key == routing_key
-        ]
-        for binding in declared:
-            meta = self.typeof(exchange).prepare_bind(binding.queue, exchange, routing_key, None)
-            self._queue_bind(exchange, *meta)
-        return [binding.queue for binding in declared]
 
     def _size(self, queue: str) -> int:
         """Count what waits in a queue; a key that is no list counts nothing."""

@@ -21,6 +21,7 @@ from workers.delivery.inline_stopping import InlineStop
 from workers.delivery.keys import ADOPTED_HEADER, DELIVERIES_HEADER, UNCOUNTED_HEADER
 from workers.delivery.lease import RENEW_S, Leases, NameTaken, Owner
 from workers.delivery.stopping import SoftStop
+from workers.former_lists import FormerListsStep
 
 EXIT_NAME_TAKEN = 69
 """Exit code of a worker whose node name a live worker has."""
@@ -57,7 +58,7 @@ def _wait_for_the_broker(retry_policy: dict[str, Any] | None = None, **_: Any) -
 class LeaseStep(bootsteps.StartStopStep):
     """Owns the node name, and puts back what an earlier worker of this name held, before anything is consumed."""
 
-    requires = (Tasks,)
+    requires = (Tasks, FormerListsStep)  # what is put back goes in front of what was taken over
 
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)

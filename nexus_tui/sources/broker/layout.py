@@ -10,7 +10,7 @@ from config.queues import PRIORITIES, PRIORITY_SEPARATOR
 from nexus_tui.models.broker import Message
 from workers.delivery import keys
 
-BINDING_SEPARATOR = "\x06\x16"
+BINDING_SEPARATOR = PRIORITY_SEPARATOR
 """Between routing key, pattern and queue in a member of a binding; also kombu's default before a priority."""
 
 

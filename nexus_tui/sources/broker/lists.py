@@ -178,7 +178,8 @@ class Lists:
             return bool(self._client.set(name, mine, nx=True, ex=LOCK_S)) or self._client.get(name) == mine.encode()
 
         if not self.insist(acquire):
-            raise Refused(f"another operator is changing {key} in bulk; try again in half a minute")
+            where = f"{self.layout.queue_of(key)}, priority {self.layout.step_of(key)}"
+            raise Refused(f"another operator is changing {where}, in bulk; try again in half a minute")
         try:
             yield lambda: self.insist(lambda: self._client.expire(name, LOCK_S))
         finally:

@@ -21,6 +21,7 @@ import pytest
 import redis
 
 from config.broker_url import BrokerUrl
+from config.queues import priority_key
 from config.settings import settings
 from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.control import ControlSource
@@ -55,16 +56,16 @@ class Stack:
         self.environment["NEXUS_DELIVERY"] = "stock"
         delayed: Any = self.redis.zrange("nexus:delayed:default_queue", 0, -1)
         for member in delayed:
-            self.redis.lpush("default_queue:5", member[1:])
+            self.redis.lpush(priority_key("default_queue", 5), member[1:])
         self.redis.delete("nexus:delayed:default_queue")
 
     def as_reliable(self) -> None:
         """Put messages with a time where workers with reliable delivery look for them."""
-        waiting: Any = self.redis.lrange("default_queue:5", 0, -1)
+        waiting: Any = self.redis.lrange(priority_key("default_queue", 5), 0, -1)
         for message in waiting:
             eta = json.loads(message)["headers"]["eta"]
             if eta:
-                self.redis.lrem("default_queue:5", 1, message)
+                self.redis.lrem(priority_key("default_queue", 5), 1, message)
                 due = datetime.fromisoformat(eta).timestamp()
                 self.redis.zadd("nexus:delayed:default_queue", {b"5" + message: due})
 

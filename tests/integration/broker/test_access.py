@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from config.broker_url import BrokerUrl
+from config.queues import priority_key
 from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.broker.edits import Reprioritise
 from nexus_tui.sources.control import ControlSource
@@ -47,7 +48,7 @@ def test_a_user_who_may_not_run_scripts_sees_what_is_left_and_what_is_missing(st
     [message] = source.messages("default_queue")
     with pytest.raises(Refused, match="no permissions"):
         source.delete(message)
-    assert stack.redis.llen("default_queue:3") == 1
+    assert stack.redis.llen(priority_key("default_queue", 3)) == 1
 
 
 def test_a_user_who_may_not_look_around_sees_the_queues_of_the_registry(stack: Stack, user: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from config.queues import priority_key
 from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
 from nexus_tui.actions.queues import Undo
 from nexus_tui.actions.runs import Revoke
@@ -60,7 +61,7 @@ def message(number: int, priority: int = 5, task: str = "tests.integration.broke
 
 def fill(stack: Stack, count: int, priority: int = 5, task: str = "other.task") -> list[bytes]:
     """Publish ``count`` messages and return them, the next to run first."""
-    key = f"{QUEUE}:{priority}"
+    key = priority_key(QUEUE, priority)
     stack.redis.lpush(key, *(message(number, priority, task) for number in range(count)))
     return list(reversed(stack.redis.lrange(key, 0, -1)))
 
@@ -89,11 +90,11 @@ def said(outcome: Any) -> str:
     ("change", "target", "words"),
     [
         (lambda: DeleteMessages((), within=ODD), "", "deleted 150"),
-        (lambda: MoveMessages((), "email_queue", within=ODD), "email_queue:5", "moved 150"),
-        (lambda: ChangePriority((), 8, within=ODD), f"{QUEUE}:8", "moved 150"),
-        (lambda: ChangePriority((), 6, within=ODD), f"{QUEUE}:6", "moved 150"),
-        (lambda: ChangePriority((), 2, True, within=ODD), f"{QUEUE}:2", "moved 150"),
-        (lambda: ChangePriority((), 6, True, within=ODD), f"{QUEUE}:6", "moved 150"),
+        (lambda: MoveMessages((), "email_queue", within=ODD), priority_key("email_queue", 5), "moved 150"),
+        (lambda: ChangePriority((), 8, within=ODD), priority_key(QUEUE, 8), "moved 150"),
+        (lambda: ChangePriority((), 6, within=ODD), priority_key(QUEUE, 6), "moved 150"),
+        (lambda: ChangePriority((), 2, True, within=ODD), priority_key(QUEUE, 2), "moved 150"),
+        (lambda: ChangePriority((), 6, True, within=ODD), priority_key(QUEUE, 6), "moved 150"),
     ],
     ids=["delete", "move", "back", "back of the neighbour", "front", "front of the neighbour"],
 )
@@ -103,13 +104,13 @@ def test_what_matches_is_changed_in_its_order_and_comes_back_to_its_place(
     if how == "laid over":
         request.getfixturevalue("laid_over")
     fill(stack, 300)
-    before = stack.redis.lrange(f"{QUEUE}:5", 0, -1)
+    before = stack.redis.lrange(priority_key(QUEUE, 5), 0, -1)
     outcome = change().run(sources)
     assert said(outcome) == words
-    assert order(stack, f"{QUEUE}:5") == even(300)
+    assert order(stack, priority_key(QUEUE, 5)) == even(300)
     assert target == "" or order(stack, target) == odd(300)
     Undo(outcome.undo).run(sources)
-    assert stack.redis.lrange(f"{QUEUE}:5", 0, -1) == before
+    assert stack.redis.lrange(priority_key(QUEUE, 5), 0, -1) == before
     assert not stack.redis.exists(target or "none")
     assert not list(stack.redis.scan_iter("nexus:bulk*"))
 
@@ -120,13 +121,13 @@ def test_the_number_is_frozen_when_it_is_asked(stack: Stack, sources: Sources) -
     fill(stack, 10)
     assert plan.count == 5
     assert said(plan.action.run(sources)) == "deleted 5"
-    assert stack.redis.llen(f"{QUEUE}:5") == 15
+    assert stack.redis.llen(priority_key(QUEUE, 5)) == 15
 
 
 def test_what_had_started_is_counted_and_the_rest_is_changed(stack: Stack, sources: Sources, laid_over: None) -> None:
     fill(stack, 200)
     plan = DeleteMessages((), within=ODD).plan(sources)
-    stack.redis.rpop(f"{QUEUE}:5", 6)
+    stack.redis.rpop(priority_key(QUEUE, 5), 6)
     [row] = plan.action.run(sources).targets
     assert (row.done, row.message) == (True, "deleted 97, 3 had started")
     assert dict(row.counts) == {"matching": 100, "changed": 97, "kept": 0, "started": 3}
@@ -143,10 +144,10 @@ def test_messages_published_and_taken_meanwhile_keep_their_order(
     def others() -> None:
         number = 1000
         while not stop.wait(0.002):
-            stack.redis.lpush(f"{QUEUE}:5", message(number, 5, "other.task"))
+            stack.redis.lpush(priority_key(QUEUE, 5), message(number, 5, "other.task"))
             number += 2
             for step in (5, 6) if len(taken) < 50 else ():  # never more than what is not laid over
-                if raw := stack.redis.rpop(f"{QUEUE}:{step}"):
+                if raw := stack.redis.rpop(priority_key(QUEUE, step)):
                     taken.append(json.loads(base64.b64decode(json.loads(raw)["body"]))[0][0])
                     break
 
@@ -157,7 +158,7 @@ def test_messages_published_and_taken_meanwhile_keep_their_order(
     finally:
         stop.set()
         thread.join()
-    left = order(stack, f"{QUEUE}:5") + order(stack, f"{QUEUE}:6")
+    left = order(stack, priority_key(QUEUE, 5)) + order(stack, priority_key(QUEUE, 6))
     assert progress.changed + sum(number % 2 for number in taken) == 200
     everything = taken + left
     assert everything == sorted(everything)
@@ -184,14 +185,14 @@ def test_an_interrupted_change_leaves_every_message_where_workers_look(
         "moved 0 of 150, then stopped: the broker does not answer; the same command does the other 150"
     )
     assert not outcome.done
-    assert order(stack, f"{QUEUE}:5") + order(stack, f"{QUEUE}:6") == list(range(300))
-    assert stack.redis.llen(f"{QUEUE}:6") > 0
+    assert order(stack, priority_key(QUEUE, 5)) + order(stack, priority_key(QUEUE, 6)) == list(range(300))
+    assert stack.redis.llen(priority_key(QUEUE, 6)) > 0
     monkeypatch.setattr(lists.Lists, "lay", original)
-    stack.redis.delete(f"nexus:bulk:{QUEUE}:5")  # as after half a minute
+    stack.redis.delete(f"nexus:bulk:{priority_key(QUEUE, 5)}")  # as after half a minute
     assert said(ChangePriority((), 8, within=ODD).run(sources)) == "moved 150"
-    assert order(stack, f"{QUEUE}:5") == even(300)
-    assert order(stack, f"{QUEUE}:8") == odd(300)
-    assert not stack.redis.exists(f"{QUEUE}:6")
+    assert order(stack, priority_key(QUEUE, 5)) == even(300)
+    assert order(stack, priority_key(QUEUE, 8)) == odd(300)
+    assert not stack.redis.exists(priority_key(QUEUE, 6))
 
 
 def test_two_operators_at_once_change_each_message_once(stack: Stack, sources: Sources) -> None:
@@ -200,15 +201,15 @@ def test_two_operators_at_once_change_each_message_once(stack: Stack, sources: S
     first = sources.broker.apply_all(mine, Reprioritise(3))
     second = stack.broker().apply_all(theirs, Reprioritise(4))
     assert (first.changed, second.changed, second.gone) == (50, 0, 50)
-    assert order(stack, f"{QUEUE}:3") == odd(100)
+    assert order(stack, priority_key(QUEUE, 3)) == odd(100)
 
 
 def test_a_second_operator_waits_while_a_long_list_is_changed(stack: Stack, sources: Sources, laid_over: None) -> None:
     fill(stack, 100)
-    stack.redis.set(f"nexus:bulk:{QUEUE}:5", "somebody", ex=30)
+    stack.redis.set(f"nexus:bulk:{priority_key(QUEUE, 5)}", "somebody", ex=30)
     outcome = DeleteMessages((), within=ODD).run(sources)
-    assert "another operator is changing default_queue:5 in bulk" in said(outcome)
-    assert stack.redis.llen(f"{QUEUE}:5") == 100
+    assert "another operator is changing default_queue, priority 5, in bulk" in said(outcome)
+    assert stack.redis.llen(priority_key(QUEUE, 5)) == 100
 
 
 def test_revoking_what_matches_is_told_to_who_waits_for_a_result(stack: Stack, sources: Sources) -> None:
@@ -220,11 +221,11 @@ def test_revoking_what_matches_is_told_to_who_waits_for_a_result(stack: Stack, s
 
 def test_what_can_not_be_changed_is_counted_with_its_reason(stack: Stack, sources: Sources) -> None:
     fill(stack, 4)
-    stack.redis.lpush(f"{QUEUE}:5", "not JSON")
+    stack.redis.lpush(priority_key(QUEUE, 5), "not JSON")
     assert said(ChangePriority((), 7, within=Selection(QUEUE)).run(sources)) == (
         "moved 4, 1 not a message of Celery: not a JSON object"
     )
-    assert stack.redis.lrange(f"{QUEUE}:5", 0, -1) == [b"not JSON"]
+    assert stack.redis.lrange(priority_key(QUEUE, 5), 0, -1) == [b"not JSON"]
     assert said(ChangePriority((), 7, within=Selection(QUEUE)).run(sources)).startswith("moved 0")
 
 

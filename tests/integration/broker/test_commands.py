@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from config.queues import priority_key
 from nexus_tui.actions.again import RunAgain
 from nexus_tui.actions.messages import ChangeTime
 from nexus_tui.actions.queues import Undo
@@ -38,10 +39,10 @@ def test_the_command_line_deletes_undoes_and_writes_the_audit_log(stack: Stack) 
     run_id = stack.send(1)
     code, [row], _ = nexus(stack, "delete", run_id, "--yes")
     assert (code, row["target"], row["done"], row["message"]) == (0, run_id, True, "deleted")
-    assert stack.redis.llen("default_queue:5") == 0
+    assert stack.redis.llen(priority_key("default_queue", 5)) == 0
     code, _, _ = nexus(stack, "undo", row["undo"], "--yes")
     assert code == 0
-    assert stack.redis.llen("default_queue:5") == 1
+    assert stack.redis.llen(priority_key("default_queue", 5)) == 1
     code, entries, _ = nexus(stack, "audit")
     assert (code, [entry["action"] for entry in entries]) == (0, ["Undo", "Delete"])
 
@@ -49,7 +50,7 @@ def test_the_command_line_deletes_undoes_and_writes_the_audit_log(stack: Stack) 
 def test_what_waits_is_counted_by_task(stack: Stack) -> None:
     for number in range(3):
         stack.send(number, priority=number)
-    stack.redis.lpush("default_queue:5", "not JSON")
+    stack.redis.lpush(priority_key("default_queue", 5), "not JSON")
     code, rows, _ = nexus(stack, "queues", "default_queue", "--by-task")
     assert (code, rows) == (0, [{"task": TASK, "waiting": 3}, {"task": None, "waiting": 1}])
     assert nexus(stack, "queues", "--by-task")[0] == 2
@@ -62,7 +63,7 @@ def test_exit_codes_tell_what_was_wrong(stack: Stack) -> None:
     assert nexus(stack, "delete", "ffffffff-0000-0000-0000-000000000000", "--yes")[0] == 4
     assert nexus(stack, "move", run_id, "--yes")[0] == 2
     assert nexus(stack, "purge", "default_queue", "--yes", "--read-only")[0] == 5
-    assert stack.redis.llen("default_queue:5") == 1
+    assert stack.redis.llen(priority_key("default_queue", 5)) == 1
 
 
 def test_a_dry_run_says_what_would_happen_and_changes_nothing(stack: Stack) -> None:
@@ -78,7 +79,7 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(stack: Stack) -> N
     code, [row], _ = nexus(stack, "purge", "default_queue", "--dry-run")
     assert (code, row["message"], row["matching"], row["dry_run"]) == (0, "2 messages → purged", 2, True)
     assert nexus(stack, "delete", "ffffffff-0000-0000-0000-000000000000", "--dry-run")[0] == 4
-    assert stack.redis.llen("default_queue:5") == 2
+    assert stack.redis.llen(priority_key("default_queue", 5)) == 2
 
 
 def test_a_count_that_does_not_match_is_refused(stack: Stack) -> None:
@@ -137,7 +138,7 @@ def test_a_broker_that_refuses_writes_is_told_and_nothing_changed(stack: Stack) 
         stack.redis.config_set("min-replicas-to-write", 0)
     assert code == 5
     assert "NOREPLICAS" in said or "Not enough good replicas" in said
-    assert stack.redis.llen("default_queue:5") == 1
+    assert stack.redis.llen(priority_key("default_queue", 5)) == 1
 
 
 class Past:
@@ -235,7 +236,7 @@ def test_runs_are_queued_again_at_no_more_than_a_rate(stack: Stack) -> None:
     started = time.monotonic()
     assert len(many_again(stack, 5, rate_per_s=10.0)) == 5
     assert time.monotonic() - started >= 0.5
-    assert stack.redis.llen("default_queue:5") == 5
+    assert stack.redis.llen(priority_key("default_queue", 5)) == 5
 
 
 def test_a_delayed_run_gets_another_time_and_back(stack: Stack) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 
+from config.queues import priority_key
 from nexus_tui.actions.messages import ChangePriority, DeleteMessages
 from nexus_tui.actions.queues import Undo
 from nexus_tui.models.actions import Outcome
@@ -21,7 +22,7 @@ from tests.integration.broker.test_bulk import ODD, QUEUE, even, fill, laid_over
 
 __all__ = ["laid_over"]
 
-LIST = f"{QUEUE}:5"
+LIST = priority_key(QUEUE, 5)
 
 
 @pytest.fixture
@@ -93,13 +94,13 @@ def test_every_message_of_a_bulk_change_is_counted_once_however_often_the_connec
     assert counted[0] > 3
     assert sum(map(count_of, outcomes)) == 150
     assert order(stack, LIST) == even(300)
-    assert deletes or sorted(order(stack, f"{QUEUE}:8")) == odd(300)
-    assert not stack.redis.exists(f"{QUEUE}:6")
+    assert deletes or sorted(order(stack, priority_key(QUEUE, 8))) == odd(300)
+    assert not stack.redis.exists(priority_key(QUEUE, 6))
     for outcome in reversed(outcomes):
         if outcome.undo:
             Undo(outcome.undo).run(sources)
     assert stack.redis.lrange(LIST, 0, -1) == before
-    assert not stack.redis.exists(f"{QUEUE}:8")
+    assert not stack.redis.exists(priority_key(QUEUE, 8))
 
 
 def test_what_is_said_of_each_message_is_true_when_connections_are_cut(stack: Stack, sources: Sources) -> None:

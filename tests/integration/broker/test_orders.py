@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from config.queues import priority_key
 from nexus_tui.actions.limits import RateLimit, TimeLimit
 from nexus_tui.actions.orders import WorkerOrder
 from nexus_tui.actions.pools import GrowPool, RestartPool, Scale, ShrinkPool
@@ -85,7 +86,7 @@ def test_a_drained_worker_finishes_what_it_holds_and_takes_nothing_more(stack: S
     assert worker(stack, sources).verdict == "draining"
     stack.send(1)
     wait_until(lambda: stack.app.AsyncResult(first).state == "SUCCESS")
-    assert stack.redis.llen("default_queue:5") == 1
+    assert stack.redis.llen(priority_key("default_queue", 5)) == 1
     assert said(sources, AddConsumer(W, "default_queue"))[0][1]
     wait_until(lambda: stack.executions() == {0: 1, 1: 1})
     # One at a time: orders that arrive together are obeyed in any order, since kombu's loop keeps them in a set.

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from config.broker_url import BrokerUrl
+from config.queues import priority_key
 from nexus_tui.actions.messages import ChangePriority
 from nexus_tui.sources import Sources
 from nexus_tui.sources.broker import BrokerSource
@@ -127,7 +128,7 @@ def test_a_worker_runs_messages_in_the_listed_order(stack: Stack) -> None:
 
 
 def key(priority: int, queue: str = "default_queue") -> str:
-    return f"{queue}:{priority}" if priority else queue
+    return priority_key(queue, priority)
 
 
 def envelope(body: bytes, content_type: str = "application/json", **headers: Any) -> str:
@@ -159,7 +160,7 @@ def envelope(body: bytes, content_type: str = "application/json", **headers: Any
     ],
 )
 def test_a_hostile_message_is_shown_as_what_it_is(stack: Stack, raw: bytes | str, problem: str) -> None:
-    stack.redis.lpush("default_queue:5", raw)
+    stack.redis.lpush(priority_key("default_queue", 5), raw)
     source = stack.broker()
     assert source.queue("default_queue").waiting == 1
     [message] = source.messages("default_queue")
@@ -170,14 +171,16 @@ def test_a_hostile_message_is_shown_as_what_it_is(stack: Stack, raw: bytes | str
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress], ids=["gzip", "zlib"])
 def test_a_compressed_body_is_opened(stack: Stack, pack: Any) -> None:
-    stack.redis.lpush("default_queue:5", envelope(pack(b'[[1], {"a": 2}, {}]'), compression="application/x-gzip"))
+    stack.redis.lpush(
+        priority_key("default_queue", 5), envelope(pack(b'[[1], {"a": 2}, {}]'), compression="application/x-gzip")
+    )
     [message] = stack.broker().messages("default_queue")
     assert (message.args, message.kwargs, message.problem) == ([1], {"a": 2}, "")
 
 
 def test_messages_are_counted_by_task(stack: Stack) -> None:
     for number in range(1200):
-        stack.redis.lpush("default_queue:5", envelope(b"[[], {}, {}]", task=f"t{number % 3}"))
+        stack.redis.lpush(priority_key("default_queue", 5), envelope(b"[[], {}, {}]", task=f"t{number % 3}"))
     stack.redis.lpush("default_queue", b"junk")
     assert stack.broker().count_by_task("default_queue") == {"t0": 400, "t1": 400, "t2": 400, "": 1}
 
@@ -185,7 +188,7 @@ def test_messages_are_counted_by_task(stack: Stack) -> None:
 @pytest.mark.parametrize("is_near", [True, False], ids=["searched here", "searched by the server"])
 def test_a_message_is_found_at_any_depth(stack: Stack, is_near: bool) -> None:
     filler = [envelope(b"[[], {}, {}]", id=f"f{number}") for number in range(12_000)]
-    stack.redis.rpush("default_queue:5", *filler)
+    stack.redis.rpush(priority_key("default_queue", 5), *filler)
     source = stack.broker()
     source._parts.browser._is_near = is_near
     for wanted in ("f0", "f499", "f500", "f6000", "f11999"):
@@ -201,13 +204,13 @@ def test_changing_the_priority_keeps_every_other_byte(stack: Stack) -> None:
         '"f": 1e5, "headers": {"id": "odd", "task": "t", "properties": {"priority": 1}}, '
         '"properties": {"body_encoding": "base64", "priority" : 5, "u": "\\u00e9 é"}}'
     )
-    stack.redis.lpush("default_queue:5", odd)
+    stack.redis.lpush(priority_key("default_queue", 5), odd)
     source = stack.broker()
     [message] = source.messages("default_queue")
     outcome = source.apply(message, Reprioritise(0))
     assert (outcome.done, outcome.message) == (True, "moved to priority 0")
     assert stack.redis.lrange("default_queue", 0, -1) == [odd.replace('"priority" : 5', '"priority" : 0').encode()]
-    assert stack.redis.llen("default_queue:5") == 0
+    assert stack.redis.llen(priority_key("default_queue", 5)) == 0
 
 
 def test_a_moved_message_joins_the_back_or_runs_next(stack: Stack) -> None:
@@ -226,7 +229,7 @@ def test_a_message_that_was_taken_meanwhile_is_left_alone(stack: Stack) -> None:
     stack.send(1)
     source = stack.broker()
     [message] = source.messages("default_queue")
-    stack.redis.rpop("default_queue:5")
+    stack.redis.rpop(priority_key("default_queue", 5))
     outcome = source.apply(message, Reprioritise(0))
     assert (outcome.done, outcome.message) == (False, "had already started")
     assert source.queue("default_queue").waiting == 0
@@ -297,7 +300,7 @@ def test_a_foreign_layout_is_read(stack: Stack) -> None:
 @pytest.mark.parametrize("run_id", ["ünï-✓-1", "esc\x1b[2J-1", 'quoted"\\-1'])
 def test_ids_that_are_no_uuids_are_found_by_their_beginning(stack: Stack, run_id: str, is_ascii: bool) -> None:
     envelope = {"headers": {"id": run_id, "task": "a.task"}, "properties": {}, "body": ""}
-    stack.redis.lpush("default_queue:5", json.dumps(envelope, ensure_ascii=is_ascii))
+    stack.redis.lpush(priority_key("default_queue", 5), json.dumps(envelope, ensure_ascii=is_ascii))
     stack.redis.zadd("nexus:delayed:email_queue", {"5" + json.dumps(envelope, ensure_ascii=is_ascii): 4_000_000_000})
     source = stack.broker()
     assert source.ids(run_id[:-2]) == [run_id]
@@ -305,7 +308,7 @@ def test_ids_that_are_no_uuids_are_found_by_their_beginning(stack: Stack, run_id
     found = source.find(run_id, queue="default_queue")
     assert found is not None
     assert (found.id, found.queue) == (run_id, "default_queue")
-    stack.redis.delete("default_queue:5")
+    stack.redis.delete(priority_key("default_queue", 5))
     found = source.find(run_id, queue="default_queue")
     assert found is not None
     assert (found.id, found.queue) == (run_id, "email_queue")

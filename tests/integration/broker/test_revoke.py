@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from config.queues import priority_key
 from nexus_tui.actions.runs import Revoke
 from nexus_tui.sources import Sources
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
@@ -35,7 +36,7 @@ def revoke(sources: Sources, *run_ids: str, terminate: bool = False) -> list[tup
 def test_a_waiting_run_leaves_redis_and_is_revoked_everywhere(stack: Stack, sources: Sources) -> None:
     run_id = stack.send(1)
     assert revoke(sources, run_id) == [(run_id, True, "revoked before it started")]
-    assert stack.redis.llen("default_queue:5") == 0
+    assert stack.redis.llen(priority_key("default_queue", 5)) == 0
     assert stack.app.AsyncResult(run_id).state == "REVOKED"
     event = json.loads(stack.redis.xrange("nexus:events")[-1][1][b"d"])
     assert (event["type"], event["uuid"], event["terminated"]) == ("task-revoked", run_id, False)
@@ -45,9 +46,9 @@ def test_a_revoked_run_never_starts_even_when_its_message_comes_back_to_a_new_wo
     stack: Stack, sources: Sources
 ) -> None:
     run_id = stack.send(2)
-    copy = stack.redis.lindex("default_queue:5", 0)
+    copy = stack.redis.lindex(priority_key("default_queue", 5), 0)
     revoke(sources, run_id)
-    stack.redis.lpush("default_queue:5", copy)  # as a rescue of what a killed worker held would do
+    stack.redis.lpush(priority_key("default_queue", 5), copy)  # as a rescue of what a killed worker held would do
     stack.send(3)
     stack.worker()
     wait_until(lambda: stack.executions().get(3))
@@ -75,7 +76,7 @@ def test_a_fetched_run_is_discarded_when_its_turn_comes_also_after_a_kill(stack:
     assert revoke(sources, fetched) == [(fetched, True, "revoked before it started")]
     stack.end(worker, signal.SIGKILL)
     for message in stack.redis.hvals("unacked"):  # redelivery, without waiting for the visibility timeout
-        stack.redis.lpush("default_queue:5", json.dumps(json.loads(message)[0]))
+        stack.redis.lpush(priority_key("default_queue", 5), json.dumps(json.loads(message)[0]))
     stack.redis.delete("unacked", "unacked_index")
     stack.worker("default_queue", 1)
     wait_until(lambda: stack.executions().get(5) == 2)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from config.queues import priority_key
 from nexus_tui.actions.base import perform
 from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
 from nexus_tui.actions.queues import PauseQueue, PurgeQueue, ResumeQueue, Undo
@@ -49,21 +50,21 @@ def said(outcome: Outcome) -> list[str]:
 
 def test_deleted_messages_come_back_to_their_places(stack: Stack, sources: Sources) -> None:
     ids = [stack.send(number) for number in range(8)]
-    before = stack.redis.lrange("default_queue:5", 0, -1)
+    before = stack.redis.lrange(priority_key("default_queue", 5), 0, -1)
     outcome = DeleteMessages((ids[0], ids[3], ids[4], ids[7])).run(sources)
     assert said(outcome) == ["deleted"] * 4
     assert numbers(sources) == [1, 2, 5, 6]
     assert said(Undo(outcome.undo).run(sources)) == [
         f"delete 4 runs ({ids[0]}, {ids[3]}, {ids[4]} and 1 more): 4 restored"
     ]
-    assert stack.redis.lrange("default_queue:5", 0, -1) == before
+    assert stack.redis.lrange(priority_key("default_queue", 5), 0, -1) == before
     assert sources.broker.undoables() == ()
 
 
 def test_what_ran_before_a_deleted_message_may_be_gone_when_it_returns(stack: Stack, sources: Sources) -> None:
     ids = [stack.send(number) for number in range(4)]
     DeleteMessages((ids[2],)).run(sources)
-    stack.redis.rpop("default_queue:5", 2)
+    stack.redis.rpop(priority_key("default_queue", 5), 2)
     stack.send(9)
     Undo().run(sources)
     assert numbers(sources) == [2, 3, 9]
@@ -71,11 +72,11 @@ def test_what_ran_before_a_deleted_message_may_be_gone_when_it_returns(stack: St
 
 def test_a_changed_priority_is_taken_back_with_every_byte(stack: Stack, sources: Sources) -> None:
     ids = [stack.send(number) for number in range(5)]
-    before = stack.redis.lrange("default_queue:5", 0, -1)
+    before = stack.redis.lrange(priority_key("default_queue", 5), 0, -1)
     outcome = ChangePriority((ids[1], ids[4]), 0, front=True).run(sources)
     assert numbers(sources) == [1, 4, 0, 2, 3]
     Undo(outcome.undo).run(sources)
-    assert stack.redis.lrange("default_queue:5", 0, -1) == before
+    assert stack.redis.lrange(priority_key("default_queue", 5), 0, -1) == before
 
 
 def test_what_started_after_the_change_is_not_brought_back(stack: Stack, sources: Sources) -> None:
@@ -102,7 +103,7 @@ def test_a_message_moved_to_another_queue_runs_there(stack: Stack, sources: Sour
 
 def test_a_delayed_message_changes_its_priority_is_deleted_and_comes_back(stack: Stack, sources: Sources) -> None:
     run_id = stack.send(1, priority=5)
-    member = b"5" + stack.redis.rpop("default_queue:5")
+    member = b"5" + stack.redis.rpop(priority_key("default_queue", 5))
     stack.redis.zadd("nexus:delayed:default_queue", {member: 4_000_000_000})  # as reliable delivery keeps it
     assert sources.broker.queue("default_queue").delayed == 1
     assert said(ChangePriority((run_id,), 0).run(sources)) == ["gets priority 0 when due"]
@@ -195,7 +196,7 @@ def test_a_paused_queue_is_left_alone_by_running_and_by_new_workers(stack: Stack
     wait_until(lambda: stack.executions().get(100))
     time.sleep(1)
     assert stack.executions() == {100: 1}
-    assert stack.redis.llen("default_queue:5") == len(held)
+    assert stack.redis.llen(priority_key("default_queue", 5)) == len(held)
     assert said(ResumeQueue("default_queue").run(sources)) == ["resumed; told 1 of 1 workers"]
     wait_until(lambda: len(stack.executions()) == 6)
     assert not sources.broker.queue("default_queue").paused

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from config.queues import priority_key
 from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
 from nexus_tui.actions.queues import Undo
 from nexus_tui.models.selection import Selection
@@ -22,7 +23,7 @@ __all__ = ["laid_over"]
 # Celery's result backend calls what this redis-py has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
 
-LIST = f"{QUEUE}:5"
+LIST = priority_key(QUEUE, 5)
 ALL = Selection(QUEUE, "task:other")
 
 
@@ -41,11 +42,11 @@ def far(laid_over: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 CHANGES = {
     "delete": (lambda: DeleteMessages((), within=ODD), "nowhere"),
-    "move": (lambda: MoveMessages((), "email_queue", within=ODD), "email_queue:5"),
-    "back": (lambda: ChangePriority((), 8, within=ODD), f"{QUEUE}:8"),
-    "back of the neighbour": (lambda: ChangePriority((), 6, within=ODD), f"{QUEUE}:6"),
-    "front": (lambda: ChangePriority((), 2, True, within=ODD), f"{QUEUE}:2"),
-    "front of the neighbour": (lambda: ChangePriority((), 6, True, within=ODD), f"{QUEUE}:6"),
+    "move": (lambda: MoveMessages((), "email_queue", within=ODD), priority_key("email_queue", 5)),
+    "back": (lambda: ChangePriority((), 8, within=ODD), priority_key(QUEUE, 8)),
+    "back of the neighbour": (lambda: ChangePriority((), 6, within=ODD), priority_key(QUEUE, 6)),
+    "front": (lambda: ChangePriority((), 2, True, within=ODD), priority_key(QUEUE, 2)),
+    "front of the neighbour": (lambda: ChangePriority((), 6, True, within=ODD), priority_key(QUEUE, 6)),
     "front of its own level": (lambda: ChangePriority((), 5, True, within=ODD), "nowhere"),
 }
 
@@ -157,9 +158,11 @@ def test_who_vanishes_while_taking_back_loses_nothing_and_the_next_one_ends_it(
         patch.setattr("nexus_tui.sources.broker.laying.Laying._lay_all_back", lambda self: None)
         with pytest.raises(KeyboardInterrupt):
             Undo(outcome.undo).run(sources)
-    everywhere = [raw for key in (LIST, f"{QUEUE}:6", f"{QUEUE}:8") for raw in stack.redis.lrange(key, 0, -1)]
+    everywhere = [
+        raw for key in (LIST, priority_key(QUEUE, 6), priority_key(QUEUE, 8)) for raw in stack.redis.lrange(key, 0, -1)
+    ]
     assert len(everywhere) == 300
-    assert stack.redis.llen(f"{QUEUE}:6") > 0
+    assert stack.redis.llen(priority_key(QUEUE, 6)) > 0
     stack.redis.lpush(LIST, "published")
     assert said(Undo(outcome.undo).run(sources)).endswith(" restored")
     assert stack.redis.lrange(LIST, 0, -1) == [b"published", *before]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from config.queues import priority_key
 from nexus_tui.actions.limits import RateLimit
 from nexus_tui.models.why import Answer
 from nexus_tui.models.workers import Program
@@ -53,7 +54,7 @@ def test_nobody_consumes_the_queue(stack: Stack, sources: Sources) -> None:
 
 def test_a_queue_of_somebody_else_is_consumed_by_hand(stack: Stack, sources: Sources) -> None:
     stack.redis.sadd("_kombu.binding.other", "other::other")
-    stack.redis.lpush("other:5", "{}")
+    stack.redis.lpush(priority_key("other", 5), "{}")
     assert causes(why(sources, "other")) == [("no consumer", "celery -A APPLICATION worker -Q other")]
 
 
@@ -102,8 +103,9 @@ def test_it_became_a_dead_letter(stack: Stack, sources: Sources) -> None:
 
     run_id = stack.send(1)
     holder = InFlight(stack.redis, "w@test")
-    stack.redis.hset(holder.key, "1 default_queue:5", stack.redis.rpop("default_queue:5"))
-    holder.bury(FetchedTag("1 default_queue:5"), "malformed", "for a test", id=run_id, task=TASK)
+    tag = FetchedTag(f"1 {priority_key('default_queue', 5)}")
+    stack.redis.hset(holder.key, tag, stack.redis.rpop(priority_key("default_queue", 5)))
+    holder.bury(tag, "malformed", "for a test", id=run_id, task=TASK)
     [finding] = why(sources, run_id).findings
     assert (finding.cause, finding.fact) == ("dead letter", "set aside: malformed")
     assert finding.command.startswith("nexus-tui dead-letters retry ")
@@ -114,7 +116,7 @@ def test_every_place_is_taken_and_others_are_fetched_in_advance(stack: Stack, so
     first = stack.send(0, 60)
     wait_until(lambda: sources.control.whereabouts([first]).get(first) == ("active", "w@test"))
     ids = [stack.send(number) for number in range(1, 6)]
-    wait_until(lambda: stack.redis.llen("default_queue:5") == 2)
+    wait_until(lambda: stack.redis.llen(priority_key("default_queue", 5)) == 2)
     assert why(sources, first).state == "runs on w@test"
     fetched = why(sources, ids[0])
     assert fetched.state == "fetched by w@test"
@@ -132,7 +134,7 @@ def test_the_task_is_rate_limited_or_unknown_to_the_worker(stack: Stack, sources
     stack.worker(concurrency=1)
     RateLimit((), TASK, "1/m").run(sources)
     ids = [stack.send(number) for number in range(7)]
-    wait_until(lambda: stack.executions() == {0: 1} and stack.redis.llen("default_queue:5"))
+    wait_until(lambda: stack.executions() == {0: 1} and stack.redis.llen(priority_key("default_queue", 5)))
     [finding] = why(sources, ids[1]).findings
     assert (finding.cause, finding.fact) == ("rate-limited", f"w@test runs {TASK} at most 1/m")
     assert finding.command == f"nexus-tui rate-limit {TASK} none"

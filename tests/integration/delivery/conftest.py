@@ -112,7 +112,7 @@ class Stack:
         arguments: Any = server.args
         self.processes.append(subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 
-    def app(self, *, ours: bool = True) -> Celery:
+    def app(self, *, ours: bool = True, **transport_options: Any) -> Celery:
         """A producer: with our transport, or a plain Celery application that knows nothing of Nexus."""
         from config.broker_url import BrokerUrl
 
@@ -122,7 +122,7 @@ class Stack:
         url = BrokerUrl.parse(self.url).kombu
         app = Celery("producer", broker=url.replace("redis+", "nexus+", 1) if ours else url, backend=url)
         app.conf.update(
-            broker_transport_options={"priority_steps": list(range(10)), "sep": ":"},
+            broker_transport_options={"priority_steps": list(range(10)), **transport_options},
             task_queues=[Queue("default_queue", Exchange("default_queue"), routing_key="default_queue")],
             task_default_queue="default_queue",
             task_default_priority=5,

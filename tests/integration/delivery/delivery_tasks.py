@@ -12,12 +12,16 @@ import redis
 from config.celery_config import celery_app
 from config.settings import settings
 from workers.delivery import running
+from workers.former_lists import FormerListsStep
 
 app = celery_app
 if soft := os.environ.get("NEXUS_TEST_SOFT_SHUTDOWN_S"):
     app.conf.worker_soft_shutdown_timeout = float(soft)
 if behind_s := float(os.environ.get("NEXUS_TEST_CLOCK_BEHIND_S", "0")):
     running.time = SimpleNamespace(time=lambda: time.time() - behind_s)
+if separator := os.environ.get("NEXUS_TEST_FORMER_SEPARATOR"):  # a worker of an earlier version
+    app.conf.broker_transport_options = {**app.conf.broker_transport_options, "sep": separator}
+    app.steps["consumer"].discard(FormerListsStep)
 if prefix := os.environ.get("NEXUS_TEST_PREFIX"):
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, "global_keyprefix": prefix}
 

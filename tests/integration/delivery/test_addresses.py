@@ -15,6 +15,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from benchmarks.faults.malformed import message
 from benchmarks.faults.proxy import Proxy
 from config.paths import Paths
+from config.queues import priority_key
 from config.settings import embedded_password
 from workers.delivery import keys
 
@@ -40,7 +41,7 @@ def test_a_prefix_a_database_and_tcp_work_together(stack: Any, proxy: Proxy) -> 
     url = stack.environment["NEXUS_REDIS_URL"]
     app = Celery("producer", broker=url.replace("redis:", "nexus:", 1), backend=url)
     app.conf.update(
-        broker_transport_options={"priority_steps": list(range(10)), "sep": ":", "global_keyprefix": "tenant:"},
+        broker_transport_options={"priority_steps": list(range(10)), "global_keyprefix": "tenant:"},
         task_queues=[Queue("default_queue", Exchange("default_queue"), routing_key="default_queue")],
     )
     stack.apps.append(app)
@@ -50,7 +51,7 @@ def test_a_prefix_a_database_and_tcp_work_together(stack: Any, proxy: Proxy) -> 
     assert app.control.inspect(timeout=2).ping() == {"w@test": {"ok": "pong"}}
     database = _database(stack, proxy)
     assert database.hget("tenant:" + keys.COUNTERS, keys.SUBMITTED) == b"2"
-    database.lpush("tenant:default_queue:5", b"garbage", json.dumps(message("t.note", ("direct",))))
+    database.lpush("tenant:" + priority_key("default_queue", 5), b"garbage", json.dumps(message("t.note", ("direct",))))
     stack.until(lambda: database.get("done:direct") == b"1")
     assert database.zcard("tenant:" + keys.DEAD) == 1
     assert not database.exists(keys.in_flight("w@test"))
@@ -61,7 +62,7 @@ def test_consumes_again_after_connections_fell_silent(stack: Any, proxy: Proxy) 
     worker = stack.worker()
     proxy.silence()
     database = _database(stack, proxy)
-    database.lpush("tenant:default_queue:5", json.dumps(message("t.note", ("after",))))
+    database.lpush("tenant:" + priority_key("default_queue", 5), json.dumps(message("t.note", ("after",))))
     stack.until(lambda: database.get("done:after") == b"1", 30)
     assert worker.poll() is None
     database.close()

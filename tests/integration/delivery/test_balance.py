@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.faults.malformed import message
+from config.queues import priority_key
 from workers.delivery import keys
 
 FIGURES = (
@@ -49,7 +50,7 @@ def test_every_way_that_a_run_can_go_is_on_the_sheet(recorded: Any) -> None:
     results.append(stack.producer.send_task("t.again", ("r",), priority=5))
     results.append(stack.producer.send_task("t.add", (1, 1), priority=5, expires=-1))
     results.append(stack.app(ours=False).send_task("t.add", (1, 2)))
-    stack.client.lpush("default_queue:5", b"garbage of somebody else")
+    stack.client.lpush(priority_key("default_queue", 5), b"garbage of somebody else")
     stack.until(lambda: all(result.ready() for result in results))
     stack.until(lambda: stack.client.zcard("nexus:dead") == 2)
     stack.publish("t.note", "later", countdown=60)
@@ -86,7 +87,12 @@ def test_an_id_that_is_submitted_again_is_accounted_for_at_each_stage(recorded: 
     submit(stack, "one", 2)  # the second within a minute: not counted
     assert sheet(stack) == {"submitted": 2, "waiting": 3, "repeated": 1, "again": 2}
     worker = stack.worker()
-    stack.until(lambda: not stack.client.llen("default_queue:5") and not stack.client.exists(keys.in_flight("w@test")))
+    stack.until(
+        lambda: (
+            not stack.client.llen(priority_key("default_queue", 5))
+            and not stack.client.exists(keys.in_flight("w@test"))
+        )
+    )
     assert sheet(stack) == {"submitted": 2, "succeeded": 1, "repeated": 1}
     worker.kill()
     worker.wait(10)
@@ -94,7 +100,7 @@ def test_an_id_that_is_submitted_again_is_accounted_for_at_each_stage(recorded: 
     submit(stack, "one")
     assert sheet(stack) == {"submitted": 3, "succeeded": 1, "repeated": 2, "waiting": 1, "again": 1}
     stack.worker()
-    stack.until(lambda: not stack.client.llen("default_queue:5"))
+    stack.until(lambda: not stack.client.llen(priority_key("default_queue", 5)))
     assert sheet(stack) == {"submitted": 3, "succeeded": 1, "repeated": 2}
 
 
@@ -104,10 +110,10 @@ def test_foreign_messages_of_one_id_and_a_dead_letter_that_is_tried_again_add_up
     twin = message("t.add", (1, 2))
     other = json.loads(json.dumps(twin))
     other["properties"]["delivery_tag"] = "another"
-    stack.client.lpush("default_queue:5", json.dumps(twin), json.dumps(other))
+    stack.client.lpush(priority_key("default_queue", 5), json.dumps(twin), json.dumps(other))
     stack.publish("t.unknown")
     stack.until(lambda: stack.client.zcard(keys.DEAD) == 1)
-    stack.until(lambda: not stack.client.llen("default_queue:5"))
+    stack.until(lambda: not stack.client.llen(priority_key("default_queue", 5)))
     assert sheet(stack) == {"submitted": 1, "adopted": 2, "succeeded": 1, "repeated": 1, "dead": 1}
     worker.kill()
     worker.wait(10)
@@ -141,7 +147,7 @@ def test_a_publication_that_is_tried_again_arrives_and_counts_once(stack: Any) -
         known = message("t.note", ("once",))
         for _ in range(2):  # kombu keeps the properties when it tries again
             channel._put("default_queue", known)
-    assert stack.client.llen("default_queue:5") == 1
+    assert stack.client.llen(priority_key("default_queue", 5)) == 1
     assert stack.client.hget(keys.COUNTERS, keys.SUBMITTED) == b"1"
 
 

@@ -20,6 +20,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from benchmarks.faults.malformed import message
 from benchmarks.faults.proxy import Proxy
 from config.paths import Paths
+from config.queues import priority_key
 from config.settings import embedded_password
 from tests.certificates import make_certificate
 from workers.delivery import keys
@@ -39,7 +40,7 @@ def test_a_broker_that_becomes_a_replica_refuses_submits_and_workers_go_on_when_
     stack.environment["NEXUS_REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
     worker = stack.worker()
     with redis.Redis(port=port) as broker:
-        broker.lpush("default_queue:5", json.dumps(message("t.note", ("before",))))
+        broker.lpush(priority_key("default_queue", 5), json.dumps(message("t.note", ("before",))))
         stack.until(lambda: broker.get("done:before") == b"1")
         broker.replicaof("127.0.0.1", str(other))
         refused = submit(stack)
@@ -47,7 +48,7 @@ def test_a_broker_that_becomes_a_replica_refuses_submits_and_workers_go_on_when_
         assert "nothing was queued" in refused.stderr
         stack.until(lambda: "You can't write against a read only replica" in stack.log("w"))
         broker.replicaof("NO", "ONE")
-        broker.lpush("default_queue:5", json.dumps(message("t.note", ("after",))))
+        broker.lpush(priority_key("default_queue", 5), json.dumps(message("t.note", ("after",))))
         stack.until(lambda: broker.get("done:after") == b"1", 15)
     assert worker.poll() is None
 
@@ -108,7 +109,7 @@ def test_a_stop_does_not_wait_for_a_frozen_broker_and_nothing_is_lost(stack: Any
     stack.environment["NEXUS_REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
     with redis.Redis(port=port) as client:
         busy = stack.worker("busy")
-        client.lpush("default_queue:5", json.dumps(message("t.note", ("long", 60))))
+        client.lpush(priority_key("default_queue", 5), json.dumps(message("t.note", ("long", 60))))
         stack.until(lambda: client.get("started:long") == b"1")
         idle = stack.worker("idle")
         children = [child for worker in (busy, idle) for child in psutil.Process(worker.pid).children(recursive=True)]
@@ -164,7 +165,6 @@ def test_sentinel_names_the_broker_and_the_fetch_is_ours(stack: Any) -> None:
     app.conf.update(
         broker_transport_options={
             "priority_steps": list(range(10)),
-            "sep": ":",
             "master_name": "main",
             "nexus_node": "w@test",
         },

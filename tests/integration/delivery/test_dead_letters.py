@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from benchmarks.faults.malformed import message
+from config.queues import priority_key
 from workers.delivery import keys
 
 
@@ -22,7 +23,7 @@ def test_letters_are_shown_retried_dropped_and_brought_back(stack: Any) -> None:
     worker = stack.worker()
     raw = b'\x1b[2J{"evil": \xff'
     unknown = message("t.later", ("x",))
-    stack.client.lpush("default_queue:3", raw, json.dumps(unknown))
+    stack.client.lpush(priority_key("default_queue", 3), raw, json.dumps(unknown))
     stack.until(lambda: stack.client.zcard(keys.DEAD) == 2)
     worker.kill()
     listed = json.loads(nexus(stack, "list", "--json").stdout)
@@ -39,12 +40,12 @@ def test_letters_are_shown_retried_dropped_and_brought_back(stack: Any) -> None:
     dropped = json.loads(nexus(stack, "drop", by_reason["malformed"], "--yes", "--json").stdout)
     assert (dropped[0]["done"], stack.client.zcard(keys.DEAD)) == (True, 1)
     assert nexus(stack, "retry", unknown["headers"]["id"], "--yes").returncode == 0
-    assert (stack.client.llen("default_queue:3"), stack.client.zcard(keys.DEAD)) == (1, 0)
+    assert (stack.client.llen(priority_key("default_queue", 3)), stack.client.zcard(keys.DEAD)) == (1, 0)
     undo = [sys.executable, "-m", "nexus_tui", "undo", "--yes"]
     for left in (1, 2):
         subprocess.run(undo, env=stack.environment, capture_output=True, timeout=60, check=True)
         assert stack.client.zcard(keys.DEAD) == left
-    assert stack.client.llen("default_queue:3") == 0
+    assert stack.client.llen(priority_key("default_queue", 3)) == 0
     assert {row["id"] for row in json.loads(nexus(stack, "--json").stdout)} == set(by_reason.values())
     commands = [json.loads(entry[b"d"])["command"] for _, entry in stack.client.xrange("nexus:audit")]
     assert f"nexus-tui dead-letters drop {by_reason['malformed']}" in commands

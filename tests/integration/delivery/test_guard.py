@@ -6,12 +6,13 @@ import json
 from typing import Any
 
 from benchmarks.faults.malformed import CONTROL, MALFORMED, message
+from config.queues import priority_key
 from workers.delivery import keys
 
 
 def test_every_kind_of_malformed_message_becomes_a_dead_letter_and_the_good_ones_run(stack: Any) -> None:
     worker = stack.worker()
-    queue = "default_queue:5"
+    queue = priority_key("default_queue", 5)
     for number, raw in enumerate(MALFORMED.values()):
         stack.client.lpush(queue, raw, json.dumps(message("t.note", (f"good{number}",))))
     stack.until(lambda: stack.client.llen("order") == len(MALFORMED), 60)
@@ -48,7 +49,7 @@ def test_an_unknown_task_becomes_a_dead_letter_and_its_run_fails(stack: Any) -> 
 def test_what_luas_json_can_not_decode_runs_all_the_same(stack: Any) -> None:
     stack.worker()
     odd = message("t.note", ("odd",), argsrepr="\ud800", kwargsrepr="x")
-    stack.client.lpush("default_queue:5", json.dumps(odd))
+    stack.client.lpush(priority_key("default_queue", 5), json.dumps(odd))
     stack.until(lambda: stack.count("done:odd") == 1)
 
 
@@ -56,6 +57,6 @@ def test_two_messages_with_the_same_delivery_tag_both_run(stack: Any) -> None:
     stack.worker()
     twin, other = message("t.note", ("twin",)), message("t.note", ("other",))
     other["properties"]["delivery_tag"] = twin["properties"]["delivery_tag"]
-    stack.client.lpush("default_queue:5", json.dumps(twin), json.dumps(other))
+    stack.client.lpush(priority_key("default_queue", 5), json.dumps(twin), json.dumps(other))
     stack.until(lambda: stack.client.llen("order") == 2)
     stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")))

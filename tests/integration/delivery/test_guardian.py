@@ -10,6 +10,7 @@ from supervisor import childutils
 
 from benchmarks.faults.malformed import message
 from config.broker_url import BrokerUrl
+from config.queues import priority_key
 from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.dead_letters import DeadLetterSource
 from nexus_tui.sources.errors import NotFound
@@ -78,7 +79,7 @@ def test_a_pid_that_is_used_again_does_not_keep_a_name(stack: Any) -> None:
 def test_dead_letters_are_listed_shown_retried_and_dropped(stack: Any) -> None:
     stack.worker()
     unknown = message("t.later", ("x",))
-    stack.client.lpush("default_queue:3", json.dumps(unknown), b"garbage")
+    stack.client.lpush(priority_key("default_queue", 3), json.dumps(unknown), b"garbage")
     stack.until(lambda: stack.client.zcard(keys.DEAD) == 2)
     source = DeadLetterSource(BrokerSource(BrokerUrl.parse(stack.url)))
     garbage, run = sorted(source.list(), key=lambda letter: letter.reason)
@@ -107,7 +108,7 @@ def test_the_oldest_dead_letters_give_way_to_new_ones(stack: Any, monkeypatch: p
     monkeypatch.setattr(in_flight, "MAX_DEAD_LETTERS", 3)
     held = in_flight.InFlight(stack.client, "w@x")
     for number in range(5):
-        tag = FetchedTag(f"{number} default_queue:5")
+        tag = FetchedTag(f"{number} {priority_key('default_queue', 5)}")
         stack.client.hset(held.key, tag, f"m{number}")
         held.bury(tag, "malformed")
     letters = stack.client.zrange(keys.DEAD, 0, -1)

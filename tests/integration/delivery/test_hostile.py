@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 from benchmarks.faults.malformed import message
+from config.queues import priority_key
 from workers.delivery import keys
 
 _ODD_VALUES: tuple[Any, ...] = (None, True, -1, 10**30, float("nan"), float("inf"), "", [], [[]], {}, {"a": {}}, ["a"])
@@ -16,8 +17,8 @@ CHANGES = 300
 
 def test_keys_of_the_wrong_type_stop_neither_other_priorities_nor_the_worker(stack: Any) -> None:
     stack.client.set("default_queue", "a string")
-    stack.client.hset("default_queue:3", "a", "hash")
-    stack.client.sadd("default_queue:7", "a", "set")
+    stack.client.hset(priority_key("default_queue", 3), "a", "hash")
+    stack.client.sadd(priority_key("default_queue", 7), "a", "set")
     stack.client.set(keys.delayed("default_queue"), "a string")
     stack.client.set(keys.wake("default_queue"), "a string")
     stack.client.set(keys.COUNTERS, "a string")
@@ -34,14 +35,14 @@ def test_a_message_that_can_not_be_noted_stays_in_its_queue(stack: Any) -> None:
     stack.client.set(keys.in_flight("w@test"), "a string")
     stack.publish("t.note", "kept")
     stack.until(lambda: "refuses to hand out messages" in stack.log("w"))
-    assert stack.client.llen("default_queue:5") == 1
+    assert stack.client.llen(priority_key("default_queue", 5)) == 1
     stack.client.delete(keys.in_flight("w@test"))
     stack.until(lambda: stack.count("done:kept") == 1)
 
 
 def test_a_message_of_100_megabytes_becomes_a_dead_letter(stack: Any) -> None:
     worker = stack.worker()
-    stack.client.lpush("default_queue:5", b"[" + b" " * 100_000_000 + b"]")
+    stack.client.lpush(priority_key("default_queue", 5), b"[" + b" " * 100_000_000 + b"]")
     stack.publish("t.note", "behind")
     stack.until(lambda: stack.count("done:behind") == 1)
     facts = json.loads(stack.client.hvals(keys.DEAD_FACTS)[0])
@@ -54,7 +55,7 @@ def test_two_messages_with_the_same_id_both_run(stack: Any) -> None:
     stack.worker()
     twin, other = message("t.note", ("twin", 0.5)), message("t.note", ("other", 0.5))
     other["headers"]["id"] = twin["headers"]["id"]
-    stack.client.lpush("default_queue:5", json.dumps(twin), json.dumps(other))
+    stack.client.lpush(priority_key("default_queue", 5), json.dumps(twin), json.dumps(other))
     stack.until(lambda: stack.client.llen("order") == 2)
     stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")))
 
@@ -63,7 +64,9 @@ def test_messages_changed_by_chance_never_end_a_worker(stack: Any) -> None:
     worker = stack.worker()
     chance = random.Random(20_261)
     for number in range(CHANGES):
-        stack.client.lpush("default_queue:5", json.dumps(_changed(message("t.note", (f"odd{number}",)), chance)))
+        stack.client.lpush(
+            priority_key("default_queue", 5), json.dumps(_changed(message("t.note", (f"odd{number}",)), chance))
+        )
     stack.publish("t.note", "last")
     stack.until(lambda: stack.count("done:last") == 1, 60)
     stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")), 60)

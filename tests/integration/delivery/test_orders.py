@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from config.keys import PAUSED_HASH, REVOKED_SET
+from config.queues import priority_key
 from workers.delivery import keys
 
 
@@ -70,7 +71,7 @@ def test_a_paused_queue_is_not_consumed_and_keeps_its_order(stack: Any) -> None:
     for name in ("a", "b", "c"):
         stack.publish("t.note", name)
     time.sleep(1)
-    assert stack.client.llen("default_queue:5") == 3
+    assert stack.client.llen(priority_key("default_queue", 5)) == 3
     stack.client.hdel(PAUSED_HASH, "default_queue")
     stack.until(lambda: stack.client.llen("order") == 3)
     assert stack.client.lrange("order", 0, -1) == [b"a", b"b", b"c"]

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from benchmarks.faults.malformed import message
+from config.queues import priority_key
 from workers.delivery import guard, keys
 
 
@@ -46,13 +47,12 @@ def test_what_was_fetched_and_not_started_returns_to_its_place(stack: Any) -> No
 def test_what_can_not_be_put_back_keeps_nothing_else_from_running(stack: Any) -> None:
     held = keys.in_flight("w@test")
     odd = json.dumps(message("t.note", ("odd",)))
-    stack.client.set("default_queue:7", "no list")
-    stack.client.hset(
-        held, mapping={b"1 default_queue:7": odd, b"2 \xff\xfe": odd, b"no tag": odd, b"3 default_queue:5": odd}
-    )
+    stack.client.set(priority_key("default_queue", 7), "no list")
+    stuck, loose = (f"{n} {priority_key('default_queue', level)}".encode() for n, level in ((1, 7), (3, 5)))
+    stack.client.hset(held, mapping={stuck: odd, b"2 \xff\xfe": odd, b"no tag": odd, loose: odd})
     stack.worker()
     stack.until(lambda: stack.count("done:odd") == 1)
-    stack.until(lambda: stack.client.hkeys(held) == [b"1 default_queue:7"])
+    stack.until(lambda: stack.client.hkeys(held) == [stuck])
     assert stack.client.llen(b"\xff\xfe") == 1
 
 
@@ -103,7 +103,7 @@ def test_a_stop_lets_short_runs_finish_and_puts_long_ones_back(stack: Any) -> No
     worker.send_signal(signal.SIGTERM)
     worker.wait(15)
     assert stack.count("done:short") == 1
-    assert stack.client.llen("default_queue:5") + stack.count("done:waiting") == 2
+    assert stack.client.llen(priority_key("default_queue", 5)) + stack.count("done:waiting") == 2
     assert stack.client.hlen(keys.in_flight("w@test")) == 0
     assert not [child for child in children if child.is_running()]
     assert stack.client.hgetall(keys.LEASES) == {}
@@ -118,7 +118,10 @@ def test_a_stop_takes_no_longer_than_what_runs_and_puts_back_what_waits_in_the_w
     worker.send_signal(signal.SIGTERM)
     worker.wait(15)
     assert [stack.count(f"done:{name}") for name in ("runs", "a", "b", "c")] == [1, 0, 0, 0]
-    waiting = [guard.run_of(guard.decode_loosely(raw))[1] for raw in stack.client.lrange("default_queue:5", 0, -1)]
+    waiting = [
+        guard.run_of(guard.decode_loosely(raw))[1]
+        for raw in stack.client.lrange(priority_key("default_queue", 5), 0, -1)
+    ]
     assert waiting == ["t.note"] * 3
     assert not stack.client.exists(keys.in_flight("w@test"))
 
@@ -137,7 +140,7 @@ def test_a_second_signal_stops_at_once_and_what_was_held_is_back_in_the_queue(st
     worker.send_signal(numbers[1])
     worker.wait(15)
     stack.until(lambda: not any(child.is_running() for child in children), 5)
-    assert stack.client.llen("default_queue:5") == 4
+    assert stack.client.llen(priority_key("default_queue", 5)) == 4
     assert not stack.client.exists(keys.in_flight("w@test"))
     assert [stack.count(f"started:{name}") for name in names] == [1, 0, 0, 0]
     assert stack.client.hgetall(keys.LEASES) == {}

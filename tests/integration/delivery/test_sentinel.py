@@ -15,6 +15,7 @@ from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError
 
 from benchmarks.faults.proxy import Proxy
+from config.queues import priority_key
 from config.redis_client import open_redis
 from tests.certificates import make_certificate
 from workers.delivery import keys
@@ -60,13 +61,17 @@ def test_everything_goes_on_with_the_server_that_takes_over_under_load(stack: An
     subprocess.run([sys.executable, "-c", code], env=stack.environment, timeout=60, check=True)
     with redis.Redis(port=first) as leader, redis.Redis(port=second) as follower:
         stack.until(lambda: is_scheduled(leader))
-        stack.until(lambda: leader.llen("default_queue:5") < RUNS - 10)
+        stack.until(lambda: leader.llen(priority_key("default_queue", 5)) < RUNS - 10)
         assert leader.wait(1, 5000) == 1
         stack.until(lambda: redis.Redis(port=sentinel).sentinel_slaves("main"))
         leader.shutdown(nosave=True)
         stack.until(lambda: follower.info("replication")["role"] == "master")
         assert nexus_tui(stack, "submit", QUICK, "--wait")["state"] == "SUCCESS"
-        stack.until(lambda: not follower.llen("default_queue:5") and not follower.exists(keys.in_flight("w@test")))
+        stack.until(
+            lambda: (
+                not follower.llen(priority_key("default_queue", 5)) and not follower.exists(keys.in_flight("w@test"))
+            )
+        )
         stack.until(lambda: is_scheduled(follower), 30)
         sheet = nexus_tui(stack, "doctor", "--balance")
         assert (sheet["submitted"], sheet["succeeded"], sheet["missing"]) == (RUNS + 2, RUNS + 2, 0)

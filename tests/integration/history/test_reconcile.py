@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from config.queues import priority_key
 from tests.integration.history.conftest import Stack
 from workers.history.queries import History
 from workers.history.reconcile import Reconciler
@@ -91,7 +92,7 @@ def waiting(store: Store, id_: str) -> None:
 def test_a_message_that_is_nowhere_at_two_looks_is_called_lost(broker: Stack, store: Store) -> None:
     waiting(store, "here")
     waiting(store, "gone")
-    broker.redis.rpush("email_queue:5", message("here"))
+    broker.redis.rpush(priority_key("email_queue", 5), message("here"))
     reconciler = Reconciler(broker.redis)
     found: list[dict[str, str | None]] = []
     for _ in range(2):
@@ -125,7 +126,7 @@ def test_a_message_with_a_worker_is_not_lost(broker: Stack, store: Store, key: s
 
 def test_a_message_that_was_moved_shows_its_new_queue_and_priority(broker: Stack, store: Store) -> None:
     waiting(store, "a")
-    broker.redis.rpush("ai_queue:2", message("a"))
+    broker.redis.rpush(priority_key("ai_queue", 2), message("a"))
     run = look(broker, store)["a"]
     assert (run.queue, run.priority, run.state) == ("ai_queue", 2, "PENDING")
 

@@ -11,6 +11,7 @@ import pytest
 import redis
 from redbeat import RedBeatSchedulerEntry
 
+from config.queues import priority_key
 from tests.conftest import Broker
 from workers import report_tasks
 from workers.beat import SlotScheduler
@@ -31,7 +32,7 @@ def client(broker: Broker) -> Iterator[redis.Redis]:
 
 
 def messages(client: redis.Redis) -> list[dict[str, Any]]:
-    waiting: Any = client.lrange("reports_queue:5", 0, -1)
+    waiting: Any = client.lrange(priority_key("reports_queue", 5), 0, -1)
     return [json.loads(text)["headers"] for text in waiting]
 
 

@@ -72,7 +72,7 @@ def upkeep_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     url = BrokerUrl.for_socket(paths.broker_socket, embedded_password(paths))
     client = redis.Redis.from_url(url.redis_py, decode_responses=True)
     app = Celery(broker=url.kombu, backend=url.kombu)
-    app.conf.update(broker_transport_options={"sep": ":", "priority_steps": list(range(10))})
+    app.conf.update(broker_transport_options={"priority_steps": list(range(10))})
     stack = Stack(paths, url, client, app, environment)
     process = stack.start("workers.embedded_broker")
 

@@ -8,7 +8,7 @@ from typing import Any
 import redis
 
 from config.keys import ALERT_STREAM, OPEN_ALERTS
-from config.queues import BY_FAMILY, QUEUES, AlertThresholds
+from config.queues import BY_FAMILY, QUEUES, AlertThresholds, priority_key
 from tests.integration.upkeep.conftest import Stack
 from workers.services.upkeep import alerts, probes, queue_sizes
 from workers.services.upkeep.alerts import Alert
@@ -22,7 +22,7 @@ def message(age_s: float) -> str:
 
 def test_waiting_messages_are_counted_by_priority(client: redis.Redis) -> None:
     client.lpush("email_queue", "a")
-    client.lpush("email_queue:9", "b", "c")
+    client.lpush(priority_key("email_queue", 9), "b", "c")
     sizes, found = queue_sizes.measure(client, [EMAIL, BY_FAMILY["ai"]])
     assert (sizes[0].waiting, sizes[0].by_priority, sizes[0].verdict) == (3, (1, 0, 0, 0, 0, 0, 0, 0, 0, 2), "ok")
     assert (sizes[1].name, sizes[1].waiting) == ("ai_queue", 0)
@@ -30,17 +30,17 @@ def test_waiting_messages_are_counted_by_priority(client: redis.Redis) -> None:
 
 
 def test_a_queue_at_its_threshold_warns_and_at_twice_of_it_fails(client: redis.Redis) -> None:
-    client.lpush("email_queue:5", *"abcd")
+    client.lpush(priority_key("email_queue", 5), *"abcd")
     _, found = queue_sizes.measure(client, [EMAIL])
     assert found == [Alert("queue.email_queue.waiting", "warning", "email_queue: 4 waiting, threshold 4")]
-    client.lpush("email_queue:2", *"efgh")
+    client.lpush(priority_key("email_queue", 2), *"efgh")
     sizes, found = queue_sizes.measure(client, [EMAIL])
     assert [alert.verdict for alert in found] == ["failed"]
     assert sizes[0].verdict == "failed"
 
 
 def test_the_oldest_message_is_the_one_at_the_end_that_is_taken_next(client: redis.Redis) -> None:
-    client.lpush("email_queue:3", message(age_s=130), message(age_s=5))
+    client.lpush(priority_key("email_queue", 3), message(age_s=130), message(age_s=5))
     sizes, found = queue_sizes.measure(client, [EMAIL])
     assert 130 <= (sizes[0].oldest_age_s or 0) < 160
     assert [alert.name for alert in found] == ["queue.email_queue.oldest"]
@@ -48,7 +48,7 @@ def test_the_oldest_message_is_the_one_at_the_end_that_is_taken_next(client: red
 
 def test_messages_that_carry_no_time_have_no_age(client: redis.Redis) -> None:
     client.lpush("email_queue", "no json", '{"headers": 3}', "[" * 5000)
-    client.lpush("email_queue:1", '{"headers": {"nexus_sent_at": "soon"}}')
+    client.lpush(priority_key("email_queue", 1), '{"headers": {"nexus_sent_at": "soon"}}')
     sizes, _ = queue_sizes.measure(client, [EMAIL])
     assert sizes[0].oldest_age_s is None
 

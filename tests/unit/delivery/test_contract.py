@@ -17,12 +17,19 @@ from kombu.asynchronous import Hub
 from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 
+from config.queues import PRIORITIES, PRIORITY_SEPARATOR
+
 _redis: Any = kombu_redis
 
 
 def test_kombu_and_celery_are_the_versions_whose_internals_we_know() -> None:
     assert version("kombu").startswith("5.7.")
     assert version("celery").startswith("5.7.")
+
+
+def test_our_separator_is_kombus_own_so_that_a_client_without_options_finds_our_queues() -> None:
+    assert _redis.Channel.sep == PRIORITY_SEPARATOR
+    assert set(_redis.PRIORITY_STEPS) <= set(PRIORITIES)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +41,7 @@ def test_kombu_and_celery_are_the_versions_whose_internals_we_know() -> None:
         (_redis.Channel, "_purge", ["self", "queue"]),
         (_redis.Channel, "_size", ["self", "queue"]),
         (_redis.Channel, "_lookup", ["self", "exchange", "routing_key", "default"]),
+        (_redis.Channel, "get_table", ["self", "exchange"]),
         (_redis.Channel, "_receive_one", ["self", "c"]),
         (_redis.Channel, "_deliver_fanout_message", ["self", "message", "exchange"]),
         (_redis.Channel, "_connparams", ["self", "asynchronous"]),

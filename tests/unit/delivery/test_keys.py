@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import pytest
+
 from workers.delivery import keys, running
 from workers.delivery.keys import FetchedTag
 
 
 def test_a_delivery_tag_names_the_list_that_the_message_came_from() -> None:
-    assert FetchedTag("0190-0001 email_queue:3").list_key == "email_queue:3"
+    assert FetchedTag("0190-0001 email_queue\x06\x163").list_key == "email_queue\x06\x163"
     assert FetchedTag("0190-0001 a queue with spaces").list_key == "a queue with spaces"
 
 
 def test_a_lists_key_is_a_queue_and_a_priority() -> None:
-    assert keys.queue_of("email_queue:3", ":") == ("email_queue", 3)
-    assert keys.queue_of("email_queue", ":") == ("email_queue", 0)
+    assert keys.queue_of("email_queue\x06\x163") == ("email_queue", 3)
+    assert keys.queue_of("email_queue") == ("email_queue", 0)
     assert keys.queue_of("tenant:42", ":") == ("tenant:42", 0)
-    assert keys.queue_of("q\x06\x166", "\x06\x16") == ("q", 6)
+    assert keys.queue_of("q@6", "@") == ("q", 6)
+
+
+def test_a_list_of_an_earlier_version_is_known_by_the_declared_queue_in_its_name() -> None:
+    assert keys.queue_of("email_queue:3") == ("email_queue", 3)
+    assert keys.current_list("their:email_queue:3", "their:") == "their:email_queue\x06\x163"
+    assert keys.queue_of("tenant:4") == ("tenant:4", 0)
+    assert keys.current_list("tenant:4") == "tenant:4"
+
+
+@pytest.mark.parametrize(
+    ("member", "binding"),
+    [
+        ("ai_queue\x06\x16\x06\x16ai_queue", ("ai_queue", "", "ai_queue")),
+        ("ai_queue::ai_queue", ("ai_queue", "", "ai_queue")),
+        ("tenant:4::tenant:4", ("tenant:4", "", "tenant:4")),
+        ("key:pattern:queue", ("key", "pattern", "queue")),
+        ("::w@host.celery.pidbox", ("", "", "w@host.celery.pidbox")),
+        ("nonsense", None),
+        ("", None),
+    ],
+)
+def test_a_binding_of_either_version_is_split(member: str, binding: tuple[str, str, str] | None) -> None:
+    assert keys.binding_of(member) == binding
 
 
 def test_a_delayed_member_keeps_the_messages_bytes() -> None:
