@@ -162,12 +162,12 @@ def _beat() -> dict[str, Any]:
 
 
 PROCESS_MODULES = (
-    "workers.former_lists",
     "workers.log_masking",
     "workers.processes",
     "workers.publishing",
     "workers.remote_control",
     "workers.standing_orders",
+    "workers.upgrade",
 )
 """Imported by every process of the application beside the tasks: they connect themselves to Celery's signals."""
 

@@ -21,7 +21,7 @@ It is kombu's own, so that a client that knows the broker's address alone finds 
 """
 
 FORMER_SEPARATOR = ":"
-"""What it was in earlier versions; ``workers/former_lists.py`` takes over what they left."""
+"""What it was in earlier versions; ``workers/upgrade.py`` takes over what they left."""
 
 
 @dataclass(frozen=True)

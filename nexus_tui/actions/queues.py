@@ -10,6 +10,7 @@ from typing import ClassVar
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.audit import Restored, Undoable
+from nexus_tui.models.broker import UnreadList
 from nexus_tui.models.text import size
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import NotFound, Refused, SourceError
@@ -64,6 +65,50 @@ class PurgeQueue(Action):
             return sources.broker.undoable("purge", f"purge {self.queue}", self.queue)
         except Refused as refused:
             raise Refused(f"{refused} (purge --for-good keeps nothing, and needs no memory)") from None
+
+
+@dataclass(frozen=True)
+class ReclaimMessages(Action):
+    """Move what lies in lists of a queue that no worker reads to where its workers look.
+
+    A client with another separator or other priorities puts messages there.
+
+    Attributes:
+        queue: Its name.
+    """
+
+    label: ClassVar[str] = "Reclaim"
+
+    queue: str
+
+    @property
+    def question(self) -> str:
+        """Name the queue and the consequence."""
+        return f"Move messages of {self.queue} from lists that no worker reads to where its workers look, in front?"
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same."""
+        return shlex.join(["nexus-tui", "reclaim", self.queue])
+
+    def plan(self, sources: Sources) -> Plan:
+        """Count what lies there."""
+        rows = self._rows(sources)
+        waiting = sum(row.waiting for row in rows)
+        told = ", ".join(f"{row.waiting:,} in {row.name!r}" for row in rows) or "every list is read"
+        row = TargetOutcome(self.queue, True, told, counts=(("matching", waiting),))
+        return Plan(self, lambda: (row,), waiting, self.queue, is_named=True)
+
+    def run(self, sources: Sources) -> Outcome:
+        """Move all of it."""
+        rows = self._rows(sources)
+        moved = sources.broker.reclaim(rows) if rows else 0
+        told = f"reclaimed {moved:,} messages" if rows else "every list is read: nothing to do"
+        return Outcome((TargetOutcome(self.queue, True, told, counts=(("changed", moved),)),))
+
+    def _rows(self, sources: Sources) -> list[UnreadList]:
+        sources.broker.check_queue(self.queue)
+        return [row for row in sources.broker.unread_lists() if row.queue == self.queue]
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,12 @@ def doctor(target: Target, balance: bool, wait_s: float, as_json: bool) -> None:
 
 
 def _checkup(target: Target, *, as_json: bool) -> None:
-    from nexus_tui.sources.checkup import CheckupSource
+    from nexus_tui.sources.checkup import CheckupSource, unread_finding
     from nexus_tui.sources.dead_letters import DeadLetterSource
 
     sources, paths = target.sources(), settings().paths
-    findings = CheckupSource(sources.broker.url, paths.home, paths.history, sources.supervisor).findings()
+    found = CheckupSource(sources.broker.url, paths.home, paths.history, sources.supervisor).findings()
+    findings = (*found, unread_finding(sources.broker.unread_lists()))
     letters = DeadLetterSource(sources.broker).count()
     is_well = all(finding.is_well for finding in findings)
     if as_json:

@@ -12,7 +12,7 @@ SECTIONS = {
     "The stack": "up down status programs start stop restart config demo",
     "Look": "queues workers tasks task failures stats why doctor dead-letters audit",
     "Runs and messages": "submit retry revoke priority delay move delete undo",
-    "Queues": "pause resume purge",
+    "Queues": "pause resume purge reclaim",
     "Workers": "scale drain grow shrink autoscale pool-restart shutdown add-consumer cancel-consumer rate-limit "
     "time-limit orders forget events",
     "The past": "history export",
@@ -23,7 +23,7 @@ MODULES = {
     "listings": "status queues workers programs",
     "runs": "tasks task",
     "actions": "submit start stop restart",
-    "surgery": "revoke priority retry move delete delay purge pause resume undo audit",
+    "surgery": "revoke priority retry move delete delay purge reclaim pause resume undo audit",
     "history": "failures stats history",
     "export": "export",
     "workers": "grow shrink scale autoscale rate-limit time-limit add-consumer cancel-consumer drain shutdown "

@@ -182,6 +182,16 @@ def purge(target: Target, queue: str, filter_text: str, for_good: bool, how: How
 @click.command()
 @_queue
 @changing
+def reclaim(target: Target, queue: str, how: How) -> None:
+    """Move messages of QUEUE from lists that no worker reads to where its workers look."""
+    from nexus_tui.actions.queues import ReclaimMessages
+
+    carry_out(target, ReclaimMessages(queue), how)
+
+
+@click.command()
+@_queue
+@changing
 def pause(target: Target, queue: str, how: How) -> None:
     """Let no worker take anything more from QUEUE, also none that starts later."""
     from nexus_tui.actions.queues import PauseQueue
@@ -258,4 +268,4 @@ def _json(option: str, text: str, kind: type) -> Any:
     return value
 
 
-COMMANDS = (revoke, priority, retry, move, delete, delay, purge, pause, resume, undo, audit)
+COMMANDS = (revoke, priority, retry, move, delete, delay, purge, reclaim, pause, resume, undo, audit)

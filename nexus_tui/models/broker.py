@@ -101,6 +101,23 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadList:
+    """A list that holds messages of a queue, and that none of its workers reads.
+
+    Attributes:
+        queue: The queue.
+        priority: What its name says; may be beyond 9.
+        name: Its name without the application's prefix: with another separator, or a priority without a list.
+        waiting: Its messages.
+    """
+
+    queue: str
+    priority: int
+    name: str
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """A message that a worker took and has not acknowledged.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import redis
 
 from config.broker_url import BrokerUrl
+from nexus_tui.models.broker import UnreadList
 from nexus_tui.models.checkup import Finding
 from nexus_tui.models.text import command_line
 from nexus_tui.models.workers import Program
@@ -25,6 +27,18 @@ FREE_DISK_BYTES = 500_000_000
 CLOCK_S = 2.0
 RECORDER_S = 15.0
 MEMORY_SHARE = 0.9
+
+
+def unread_finding(rows: Sequence[UnreadList]) -> Finding:
+    """Say which lists hold messages that no worker reads."""
+    facts = [f"{row.waiting:,} of {row.queue} in {row.name!r}" for row in rows]
+    commands = dict.fromkeys(shlex.join(["nexus-tui", "reclaim", row.queue]) for row in rows)
+    return Finding(
+        "lists",
+        not rows,
+        "no worker reads " + ", ".join(facts) if rows else "every list of messages is read",
+        f"a client with other transport options put them there; move them: {'; '.join(commands)}",
+    )
 
 
 @dataclass

@@ -77,6 +77,61 @@ def test_supervisorctl_with_the_committed_file_means_this_stack(stack: RunningSt
     assert restarted.out.splitlines() == ["workers:ai: stopped", "workers:ai: started"]
 
 
+def test_a_client_that_knows_the_address_alone_asks_and_steers_our_workers(stack: RunningStack) -> None:
+    errors = errors_of(stack)
+    asked = plain_client(
+        kombu_url(stack),
+        "import json; from celery import Celery\n"
+        "app = Celery(broker=URL)\n"
+        "asked = app.control.inspect(timeout=5)\n"
+        "told = {name: sorted(getattr(asked, name)() or ()) for name in ('ping', 'active', 'active_queues', 'stats')}\n"
+        "told['rate'] = app.control.rate_limit('nobody.knows', '1/s', reply=True, timeout=5)\n"
+        "print(json.dumps(told))",
+    )
+    assert asked.code == 0, asked.err
+    told = json.loads(asked.out)
+    assert all(set(told[name]) == NODES for name in ("ping", "active", "active_queues", "stats"))
+    assert {name for answer in told["rate"] for name in answer} == NODES
+    by_url = run(stack.home, "celery", "-b", kombu_url(stack), "inspect", "ping", "--timeout", "5", folder=Path("/"))
+    assert (by_url.code, f"{len(NODES)} nodes online" in by_url.out) == (0, True), by_url.err
+    assert errors_of(stack) == errors
+
+
+def test_what_a_client_that_knows_the_address_alone_sends_is_seen_and_runs_in_the_order_of_its_priorities(
+    stack: RunningStack,
+) -> None:
+    errors = errors_of(stack)
+    assert stack.nexus("stop", "workers:default", "--yes").code == 0
+    try:
+        sent = plain_client(
+            kombu_url(stack),
+            "from celery import Celery\n"
+            "app = Celery(broker=URL, backend=URL)\n"
+            f"send = lambda n: app.send_task({PING!r}, queue='default_queue', priority=n).id\n"
+            "print(*(send(n) for n in reversed(range(10))))",
+        )
+        assert sent.code == 0, sent.err
+        queue = stack.nexus("queues", "default_queue", "--json").json
+        assert queue["by_priority"] == [3, 0, 0, 3, 0, 0, 3, 0, 0, 1]  # kombu's steps without options: 0, 3, 6, 9
+        ids = sent.out.split()
+        listed = [message["id"] for message in queue["messages"]]
+        assert listed == [ids[9 - n] for n in (2, 1, 0, 5, 4, 3, 8, 7, 6, 9)]
+        lists = next(row for row in stack.nexus("doctor", "--json").json["findings"] if row["name"] == "lists")
+        assert lists["is_well"]
+    finally:
+        assert stack.nexus("start", "workers:default", "--yes").code == 0
+    for run_id in ids:
+        until(lambda run_id=run_id: stack.nexus("task", run_id, "--json").json["state"] == "SUCCESS")
+    assert errors_of(stack) == errors
+
+
+def test_flower_that_knows_the_address_alone_sees_our_workers(stack: RunningStack) -> None:
+    errors, port = errors_of(stack), free_port()
+    with flower(stack, port, "-b", kombu_url(stack)):
+        until(lambda: set(ask(port, "workers?refresh=1") or ()) >= NODES, timeout_s=60, every_s=1)
+    assert errors_of(stack) == errors
+
+
 def test_flower_shows_our_workers_and_a_run(stack: RunningStack) -> None:
     port = free_port()
     with flower(stack, port):
@@ -95,11 +150,13 @@ def test_nothing_of_the_stack_listens_on_the_network(stack: RunningStack) -> Non
 
 
 @contextmanager
-def flower(stack: RunningStack, port: int) -> Generator[None]:
-    command = [str(BIN / "celery"), "-A", "config.celery_config", "flower", "--address=127.0.0.1", f"--port={port}"]
+def flower(stack: RunningStack, port: int, *application: str) -> Generator[None]:
+    chosen = application or ("-A", "config.celery_config")
+    command = [str(BIN / "celery"), *chosen, "flower", "--address=127.0.0.1", f"--port={port}"]
     environment = {**stack.environment, "FLOWER_UNAUTHENTICATED_API": "true"}
+    folder = Path("/") if application else ROOT
     with (stack.home / "flower.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         try:
             yield
         finally:
@@ -118,6 +175,14 @@ def seen_by_flower(stack: RunningStack, port: int) -> tuple[str, str] | None:
 def kombu_url(stack: RunningStack) -> str:
     code = "from config.settings import settings; print(settings().broker.kombu)"
     return run(stack.home, "python", "-c", code, folder=ROOT).out.strip()
+
+
+def errors_of(stack: RunningStack) -> list[str]:
+    """Lines of the workers' logs that say ERROR or CRITICAL, or begin a traceback."""
+    words = ("ERROR", "CRITICAL", "Traceback")
+    logs = sorted((stack.home / "log").glob("*.log"))
+    lines = [line for log in logs for line in log.read_text("utf-8", "replace").splitlines()]
+    return [line for line in lines if any(word in line for word in words)]
 
 
 def free_port() -> int:

@@ -26,8 +26,8 @@ from config.queues import QUEUES
 from workers.delivery import rescue
 from workers.delivery.in_flight import InFlight
 from workers.delivery.lease import LEASE_S, Leases, Owner
-from workers.former_lists import open_former_lists
 from workers.parent import end_with_supervisor
+from workers.upgrade import open_former_lists
 
 LOOK_EVERY_S = 1.0
 GRACE_S = 1.0

@@ -21,7 +21,7 @@ from workers.delivery.inline_stopping import InlineStop
 from workers.delivery.keys import ADOPTED_HEADER, DELIVERIES_HEADER, UNCOUNTED_HEADER
 from workers.delivery.lease import RENEW_S, Leases, NameTaken, Owner
 from workers.delivery.stopping import SoftStop
-from workers.former_lists import FormerListsStep
+from workers.upgrade import FormerListsStep
 
 EXIT_NAME_TAKEN = 69
 """Exit code of a worker whose node name a live worker has."""

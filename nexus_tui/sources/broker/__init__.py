@@ -11,7 +11,7 @@ from nexus_tui.sources.broker.reading import BrokerReader
 if TYPE_CHECKING:
     from nexus_tui.models.actions import TargetOutcome
     from nexus_tui.models.audit import Kept, Restored, Undoable
-    from nexus_tui.models.broker import Message
+    from nexus_tui.models.broker import Message, UnreadList
     from nexus_tui.models.selection import Frozen, Selection
     from nexus_tui.sources.broker.bulk import Progress, Taken
     from nexus_tui.sources.broker.edits import Edit
@@ -90,6 +90,11 @@ class BrokerSource(BrokerReader):
         with reaching(self.url):
             surgeon = self._parts.surgeon
             return surgeon.purge(queue, undo) if undo else surgeon.purge_for_good(queue)
+
+    def reclaim(self, rows: Sequence[UnreadList]) -> int:
+        """Move what lies in lists that nobody reads where the queue's workers look; return how many messages."""
+        with reaching(self.url):
+            return self._parts.unread.reclaim(rows)
 
     def pause(self, queue: str, workers: Sequence[str]) -> bool:
         """Remember that a queue is paused and who consumed it; False when it was paused already."""

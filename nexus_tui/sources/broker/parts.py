@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nexus_tui.sources.broker.restoring import Restorer
     from nexus_tui.sources.broker.select import Selector
     from nexus_tui.sources.broker.surgery import Surgeon
+    from nexus_tui.sources.broker.unread import UnreadLists
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -78,6 +79,13 @@ class Parts:
         from nexus_tui.sources.broker.surgery import Surgeon
 
         return Surgeon(self.writer, self.layout)
+
+    @cached_property
+    def unread(self) -> UnreadLists:
+        """Finds lists that nobody reads."""
+        from nexus_tui.sources.broker.unread import UnreadLists
+
+        return UnreadLists(self.writer, self.layout)
 
     @cached_property
     def bulk(self) -> Bulk:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from config.broker_url import BrokerUrl
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR, QUEUES
-from nexus_tui.models.broker import Held, Message, QueueStats
+from nexus_tui.models.broker import Held, Message, QueueStats, UnreadList
 from nexus_tui.sources.broker.connection import reaching
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.observe import Observer
@@ -190,6 +190,13 @@ class BrokerReader:
                 found += self._parts.browser.delayed_ids(name, prefix)
             held = (row.id for row in self._parts.holdings.all() if row.id.startswith(prefix))
         return list(dict.fromkeys((*found, *held)))[:limit]
+
+    def unread_lists(self) -> list[UnreadList]:
+        """Find lists that hold messages of a known queue, and that none of its workers reads; looks at every key."""
+        with self._lock, reaching(self.url):
+            self._observer.discover()
+        with reaching(self.url):
+            return self._parts.unread.find(self._order(None))
 
     def is_unacked(self, run_id: str) -> bool:
         """Tell whether a worker has taken a run's message and not acknowledged it: it runs, or comes back."""

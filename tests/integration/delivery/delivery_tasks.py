@@ -12,7 +12,7 @@ import redis
 from config.celery_config import celery_app
 from config.settings import settings
 from workers.delivery import running
-from workers.former_lists import FormerListsStep
+from workers.upgrade import FormerListsStep
 
 app = celery_app
 if soft := os.environ.get("NEXUS_TEST_SOFT_SHUTDOWN_S"):
