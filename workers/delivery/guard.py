@@ -10,8 +10,9 @@ import lzma
 import math
 import zlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, cast
+
+from config.times import parse_time
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -112,14 +113,8 @@ def _check_command(message: Json, properties: Json) -> None:
 
 def due_at(headers: Any) -> float | None:
     """Read a message's ``eta`` as seconds since the epoch; None when it has none that can be read."""
-    eta = cast("Json", headers).get("eta") if isinstance(headers, dict) else None
-    if not isinstance(eta, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(eta)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    due = parse_time(cast("Json", headers).get("eta")) if isinstance(headers, dict) else None
+    return None if due is None else due.timestamp()
 
 
 def run_of(message: Mapping[str, Any] | None) -> tuple[str | None, str | None]:
@@ -190,17 +185,7 @@ def _is_limits(value: Any) -> bool:
 
 
 def _is_time(value: Any) -> bool:
-    if value is None:
-        return True
-    if not isinstance(value, str):
-        return False
-    try:
-        moment = datetime.fromisoformat(value)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        moment.astimezone(UTC).timestamp()  # what is beyond the years 1 to 9999 there, Celery drops
-        return True
-    except (ValueError, OverflowError):
-        return False
+    return value is None or parse_time(value) is not None  # what is beyond the years 1 to 9999, Celery drops
 
 
 def _is_texts(value: Any) -> bool:

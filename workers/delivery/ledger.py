@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -15,6 +16,9 @@ from workers.delivery import guard, keys
 from workers.delivery.balance import Balance, Held
 from workers.delivery.dead_letters import DeadLetters
 from workers.delivery.purging import STEP, unmarked
+from workers.json_spelling import spellings
+
+_REDELIVERED = re.compile(rb'"redelivered"\s*:\s*true')
 
 STOCK_IN_FLIGHT = "unacked"
 RESTORED_MOST = 200
@@ -73,7 +77,7 @@ class Ledger:
             at=seconds + micros / 1_000_000,
         )
         last = [message for end in ends if isinstance(end, list) for message in cast("list[bytes]", end)]
-        redelivered = [message for message in last if b'"redelivered": true' in message]
+        redelivered = [message for message in last if _REDELIVERED.search(message)]
         ids = tuple(letter.run_id for letter in letters if letter.counted and letter.run_id)
         return Held(balance, ids, _ids_in([*taken, *redelivered]), _newest(newest))
 
@@ -88,9 +92,10 @@ class Ledger:
             RedisError: The broker does not answer.
         """
         found = dict.fromkeys(run_ids, 0)
+        texts = [text for run_id in found for text in _texts(run_id)]
         if found:
             for messages in self._parts():
-                for run_id in _ids_in([message for message in messages if any(i.encode() in message for i in found)]):
+                for run_id in _ids_in([message for message in messages if any(text in message for text in texts)]):
                     if run_id in found:
                         found[run_id] += 1
         return found
@@ -101,7 +106,7 @@ class Ledger:
         Raises:
             RedisError: The broker does not answer.
         """
-        wanted = {run_id.encode(): run_id for run_id in run_ids}
+        wanted = {text: run_id for run_id in run_ids for text in _texts(run_id)}
         there: set[str] = set()
         for messages in self._parts():
             text = b"\0".join(messages)
@@ -188,6 +193,11 @@ class Ledger:
 
 def _newest(entries: Any) -> str:
     return entries[0][0].decode() if entries else "0-0"
+
+
+def _texts(run_id: str) -> list[bytes]:
+    """Write an id in the ways in which it stands in a message, without the quotes."""
+    return [spelt[1:-1].encode("utf-8", "surrogatepass") for spelt in spellings(run_id)]
 
 
 def _ids_in(messages: Sequence[bytes]) -> tuple[str, ...]:

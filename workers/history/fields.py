@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import orjson
 
+from config.times import parse_time
 from workers.history.errors import BadEvent
 
 MAX_NAME = 255
@@ -54,13 +54,9 @@ def optional_time(value: Any) -> float | None:
 
 
 def iso_time(value: Any) -> float | None:
-    """Return the time that an ISO text says; None where it says none."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return optional_time(datetime.fromisoformat(value).timestamp())
-    except (ValueError, OverflowError):
-        return None
+    """Return the time that an ISO text says, UTC where it names no zone; None where it says none."""
+    moment = parse_time(value)
+    return None if moment is None else optional_time(moment.timestamp())
 
 
 def event_time(event: Event) -> float:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import orjson
 import redis
 
+from config.times import parse_time
 from workers.history.fields import Event
 from workers.history.record import STATES
 from workers.history.recorder import hold_lock
@@ -201,13 +201,8 @@ def _escaped(prefix: str) -> str:
 
 
 def _time(value: Any) -> float | None:
-    if not isinstance(value, str) or not value:
-        return None
-    try:
-        at = datetime.fromisoformat(value)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    at = parse_time(value)
+    return None if at is None else at.timestamp()
 
 
 def _number(value: Any) -> float | None:

@@ -19,6 +19,7 @@ import redis
 
 from config.keys import WORKER_HASH
 from config.queues import BY_NAME
+from config.times import parse_time
 from workers.history.fields import Event
 from workers.history.record import STATES
 from workers.history.results import RESULT_KEY
@@ -237,8 +238,5 @@ def _traceback(meta: dict[str, Any]) -> str:
 
 
 def _done_at(text: Any) -> float | None:
-    try:
-        at = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    at = parse_time(text)
+    return None if at is None else at.timestamp()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,14 +11,15 @@ from typing import Any, cast
 import redis
 
 from config.queues import priority_key
-from workers.delivery import keys
+from workers.delivery import guard, keys
 
 MAX_MESSAGES = 5_000
 """With more messages than these nobody is looked for: reading them would hold up the recorder."""
 
 STOCK_IN_FLIGHT = "unacked"
 _PRIORITIES = range(10)
-_ID = re.compile(rb'"id": ?"([^"\\]{1,255})"')
+_ID = re.compile(rb'"id"\s*:\s*"([^"\\]{1,255})"')
+"""Python and most others write an id so; what looks different is parsed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,5 +80,16 @@ def _count(client: redis.Redis, lists: list[str], hashes: list[str], delayed: li
 def _ids(messages: Any) -> Iterator[str]:
     for message in cast("list[bytes]", messages) if isinstance(messages, list) else ():
         match = _ID.search(message)
-        if match:
-            yield match[1].decode("utf-8", "replace")
+        run_id = match[1].decode("utf-8", "replace") if match else _parsed_id(message)
+        if run_id:
+            yield run_id
+
+
+def _parsed_id(message: bytes) -> str | None:
+    try:
+        value: Any = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(value, list) and value:  # stock delivery keeps exchange and routing key beside it
+        value = cast("list[Any]", value)[0]
+    return guard.run_of(cast("guard.Json", value))[0] if isinstance(value, dict) else None

@@ -9,10 +9,10 @@ import json
 import lzma
 import math
 import zlib
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from config.keys import SENT_AT_HEADER
+from config.times import parse_time
 from nexus_tui.models.broker import Message
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -55,7 +55,7 @@ def decode(raw: bytes, *, queue: str, priority: int, position: int, now: float, 
         age_s=_age(headers.get(SENT_AT_HEADER), now),
         args=args,
         kwargs=kwargs,
-        eta=_time(headers.get("eta")),
+        eta=parse_time(headers.get("eta")),
         headers=headers,
         problem=problem,
         raw=raw,
@@ -138,11 +138,3 @@ def _age(sent_at: Any, now: float) -> float | None:
     if isinstance(sent_at, bool) or not isinstance(sent_at, int | float) or not math.isfinite(sent_at):
         return None
     return max(0.0, now - sent_at)
-
-
-def _time(value: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment

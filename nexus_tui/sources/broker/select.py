@@ -16,6 +16,7 @@ from nexus_tui.models.selection import Frozen, Selection
 from nexus_tui.sources.broker.decode import decode
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.errors import Invalid
+from workers.delivery import guard
 from workers.history import filters
 from workers.history.errors import FilterError
 from workers.history.matching import Facts, holds
@@ -127,10 +128,11 @@ class Matcher:
 
 
 def _headers(raw: bytes) -> dict[str, Any]:
+    envelope: Any
     try:
         envelope = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return {}
+    except orjson.JSONDecodeError:  # also for lone surrogates and NaN, which Python writes
+        envelope = guard.decode_loosely(raw)
     headers = cast("dict[str, Any]", envelope).get("headers") if isinstance(envelope, dict) else None
     return cast("dict[str, Any]", headers) if isinstance(headers, dict) else {}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 from config.queues import BY_NAME, spec_of_task
+from config.times import parse_time
 from nexus_tui.models.arguments import find_obstacle, is_whole
 from nexus_tui.models.broker import QueueStats
 from nexus_tui.models.text import command_line, duration
@@ -98,7 +98,7 @@ def _revoked(situation: Situation) -> Seen:
 
 
 def _expired(situation: Situation) -> Seen:
-    expires = _moment(situation.message.headers.get("expires")) if situation.message else None
+    expires = parse_time(situation.message.headers.get("expires")) if situation.message else None
     if expires is None or expires > situation.now:
         return None
     ago = duration((situation.now - expires).total_seconds())
@@ -246,11 +246,3 @@ def _resubmit(situation: Situation) -> str:
 def _grow(worker: Worker) -> str:
     """Write the command that gives a worker one place more; a solo pool has one for ever."""
     return "" if worker.pool == "solo" else command_line("grow", worker.name, 1)
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return moment.astimezone() if moment else None
