@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from workers.json_spelling import unescape
+
 ASK_AGAIN_S = 5.0
 """An event may come later than its message was seen: it is asked for so often."""
 
@@ -66,7 +68,7 @@ class Ages:
     def _of_unstamped(self, raw: bytes) -> tuple[float | None, bool]:
         if not raw.startswith(_ID):
             return None, False
-        run_id = raw.removeprefix(_ID).decode("utf-8", "replace")
+        run_id = unescape(raw.removeprefix(_ID).decode("utf-8", "replace"))
         seen = self._seen.get(run_id) or self._before.get(run_id) or _Seen(self._now)
         self._seen[run_id] = seen
         if seen.sent_at is None and self._now - seen.asked_at >= ASK_AGAIN_S and self._asked < MOST_ASKED:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from nexus_tui.models.broker import Message
 from nexus_tui.sources.broker.decode import decode
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.scripts import COUNT, FIND, FIND_DELAYED, IS_UNACKED, Script
+from workers.json_spelling import spellings, unescape
 
 CHUNK = 500
 """Messages that one script looks at: a few milliseconds of the server's time."""
@@ -144,7 +144,7 @@ class Browser:
                 replies = self._run(self._count, queue, step, trip, [])
                 for _, flat in replies:
                     for name, count in zip(flat[::2], flat[1::2], strict=True):
-                        counts[name.decode("utf-8", "replace")] += int(count)
+                        counts[unescape(name.decode("utf-8", "replace"))] += int(count)
                 if replies[-1][0] < CHUNK:
                     break
         return dict(counts.most_common())
@@ -199,8 +199,3 @@ class Browser:
                 start += CHUNK
             yield trip
             start -= overlap
-
-
-def spellings(text: str) -> tuple[str, ...]:
-    """Write a text as JSON in the ways that producers do: Python's own, and that of others for what is not ASCII."""
-    return tuple(dict.fromkeys((json.dumps(text), json.dumps(text, ensure_ascii=False))))

@@ -20,6 +20,7 @@ from nexus_tui.sources.broker.ages import Ages
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.reliable import Reliable
 from nexus_tui.sources.broker.scripts import OBSERVE, Script
+from workers.json_spelling import unescape
 
 MOST_UNACKED = 2000
 MOST_UNACKED_BYTES = 32 * 1024 * 1024
@@ -55,7 +56,7 @@ class Flight:
 
     running: int = 0
     delayed: int = 0
-    next_due: str | None = None
+    next_due: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class Observer:
         for attempt in range(2):
             pipeline = self._client.pipeline(transaction=False)
             lists = [key for name in names for key in self._lists_of(name)]
-            arguments = [SENT_AT_HEADER, MOST_UNACKED, MOST_UNACKED_BYTES, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"]
+            arguments = [SENT_AT_HEADER, MOST_UNACKED, MOST_UNACKED_BYTES, repr(time.time())]
             self._observe.queue(pipeline, [self._layout.unacked, *lists], arguments)
             pipeline.hgetall(self._layout.named(WORKER_HASH))
             pipeline.hkeys(self._layout.named(PAUSED_HASH))
@@ -222,14 +223,14 @@ class Observer:
                 routes.setdefault(route, []).append(name)
         flights: dict[str, Flight] = {}
         for exchange, key, count, waits, due in zip(*(held[place::5] for place in range(5)), strict=True):
-            exchange_name, routing_key = _name(exchange), _name(key)
+            exchange_name, routing_key = unescape(_name(exchange)), unescape(_name(key))
             # The default exchange delivers to the queue that the routing key names.
             targets = routes.get((exchange_name, routing_key), [routing_key])
             flight = flights.setdefault(targets[0], Flight())
             flight.delayed += int(waits)
             flight.running += int(count) - int(waits)
-            if waits and (flight.next_due is None or _name(due) < flight.next_due):
-                flight.next_due = _name(due)
+            if waits:
+                flight.next_due = min(float(due), flight.next_due or math.inf)
         return flights
 
     def _row(
@@ -318,16 +319,9 @@ def _sum(one: int | None, other: int | None) -> int | None:
     return None if one is None and other is None else (one or 0) + (other or 0)
 
 
-def _first_due(at: float | None, text: str | None) -> datetime | None:
-    moments = [] if at is None else [datetime.fromtimestamp(at, UTC)]
-    if text is not None:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            moment = None
-        if moment is not None:
-            moments.append(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    return min(moments, default=None)
+def _first_due(*times: float | None) -> datetime | None:
+    first = min((at for at in times if at is not None), default=None)
+    return None if first is None else datetime.fromtimestamp(first, UTC)
 
 
 def _name(raw: bytes | str) -> str:

@@ -7,9 +7,14 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError
 
-OBSERVE = """
+from nexus_tui.sources.broker.json_scripts import SECONDS, STRINGS
+
+OBSERVE = (
+    STRINGS
+    + SECONDS
+    + """
 -- KEYS[1] unacked hash, KEYS[2…] lists
--- ARGV: header of the time, most entries and most bytes of unacked to look at, the time now as Celery writes an ETA
+-- ARGV: header of the time, most entries and most bytes of unacked to look at, the time now in seconds
 -- Answers: lengths (-1: not a list), times of the next two messages of each list ('id …' of one that carries none),
 --   [exchange, routing key, count, how many of them wait for their time, the first of these times …] | false
 -- With stock delivery a message in flight does not say which list it came from, only its exchange and routing key.
@@ -18,7 +23,7 @@ local function sent_at(message)
   local _, at = string.find(message, header, 1, true)
   local time = at and string.match(message, '^%s*:%s*([%d%.eE+]+)', at + 1)
   if time then return time end
-  local id = string.match(message, '"id"%s*:%s*"([^"\\\\]+)"')
+  local id = string_of(message, 'id')
   return id and 'id ' .. id or ''
 end
 local lengths, times = {}, {}
@@ -39,13 +44,16 @@ for _, tag in ipairs(redis.call('HKEYS', KEYS[1])) do
   budget = budget - redis.call('HSTRLEN', KEYS[1], tag)
   if budget < 0 then return {lengths, times, false} end
   local message = redis.call('HGET', KEYS[1], tag) or ''
-  local tail = string.sub(message, -512)
-  local exchange, key = string.match(tail, ',%s*"([^"]*)"%s*,%s*"([^"]*)"%s*%]%s*$')
-  if key then
+  local tail = string.sub(message, -4096)
+  local stop = string.match(tail, '()"%s*%]%s*$')
+  local key, from = string_before(tail, stop or 0)
+  local before = key and string.match(string.sub(tail, 1, from - 1), '()"%s*,%s*$')
+  local exchange = string_before(tail, before or 0)
+  if exchange then
     local name = exchange .. '\\0' .. key
     counts[name] = (counts[name] or 0) + 1
-    local eta = string.match(message, '"eta": ?"([^"]+)"')
-    if eta and eta > ARGV[4] then
+    local eta = seconds_of(string_of(message, 'eta'))
+    if eta and eta > tonumber(ARGV[4]) then
       local known = waits[name]
       waits[name] = {known and known[1] + 1 or 1, known and known[2] < eta and known[2] or eta}
     end
@@ -57,10 +65,11 @@ for name, count in pairs(counts) do
   flat[#flat + 1] = string.sub(name, cut + 1)
   flat[#flat + 1] = count
   flat[#flat + 1] = waits[name] and waits[name][1] or 0
-  flat[#flat + 1] = waits[name] and waits[name][2] or ''
+  flat[#flat + 1] = waits[name] and string.format('%.6f', waits[name][2]) or ''
 end
 return {lengths, times, flat}
 """
+)
 
 FIND = """
 -- KEYS[1] list; ARGV: text, first and last index, how many messages at most
@@ -118,20 +127,22 @@ return 1
 """
 )
 
-COUNT = """
+COUNT = (
+    STRINGS
+    + """
 -- KEYS[1] list; ARGV: first and last index
--- Answers: how many messages were seen, [task name, count, …]; an empty name is a message without one
+-- Answers: how many messages were seen, [task name as JSON writes it, count, …]; an empty name is a message without one
 local counts, flat = {}, {}
 local part = redis.call('LRANGE', KEYS[1], ARGV[1], ARGV[2])
 for _, message in ipairs(part) do
   local _, headers = string.find(message, '"headers"', 1, true)
-  local _, at = string.find(message, '"task"', headers or 1, true)
-  local name = at and string.match(message, '^%s*:%s*"([^"\\\\]*)"', at + 1) or ''
+  local name = string_of(message, 'task', headers) or ''
   counts[name] = (counts[name] or 0) + 1
 end
 for name, count in pairs(counts) do flat[#flat + 1] = name; flat[#flat + 1] = count end
 return {#part, flat}
 """
+)
 
 IS_UNACKED = """
 -- KEYS[1] unacked hash; ARGV: cursor, two spellings of a text
