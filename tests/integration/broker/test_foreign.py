@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from config.queues import priority_key
 from nexus_tui.models.audit import Restored
 from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.broker.detect import detect
@@ -77,7 +76,7 @@ def test_a_broker_of_ours_is_known_by_its_keys(stack: Stack) -> None:
 
 
 def test_a_separator_of_ones_own_is_detected_from_bindings_and_lists(stack: Stack) -> None:
-    stack.redis.lpush(priority_key("default_queue", 5), "{}")
+    stack.redis.lpush("default_queue:5", "{}")
     stack.redis.sadd("_kombu.binding.default_queue", "default_queue::default_queue")
     assert detect(stack.url) == Layout(":", (0, 5), "")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from config.queues import priority_key
+from config.queues import PRIORITY_SEPARATOR, priority_key
 from nexus_tui.actions.limits import RateLimit
 from nexus_tui.models.why import Answer
 from nexus_tui.models.workers import Program
@@ -53,7 +53,7 @@ def test_nobody_consumes_the_queue(stack: Stack, sources: Sources) -> None:
 
 
 def test_a_queue_of_somebody_else_is_consumed_by_hand(stack: Stack, sources: Sources) -> None:
-    stack.redis.sadd("_kombu.binding.other", "other::other")
+    stack.redis.sadd("_kombu.binding.other", PRIORITY_SEPARATOR.join(("other", "", "other")))
     stack.redis.lpush(priority_key("other", 5), "{}")
     assert causes(why(sources, "other")) == [("no consumer", "celery -A APPLICATION worker -Q other")]
 
