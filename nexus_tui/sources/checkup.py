@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -32,7 +31,7 @@ MEMORY_SHARE = 0.9
 def unread_finding(rows: Sequence[UnreadList]) -> Finding:
     """Say which lists hold messages that no worker reads."""
     facts = [f"{row.waiting:,} of {row.queue} in {row.name!r}" for row in rows]
-    commands = dict.fromkeys(shlex.join(["nexus-tui", "reclaim", row.queue]) for row in rows)
+    commands = dict.fromkeys(command_line("reclaim", row.queue) for row in rows)
     return Finding(
         "lists",
         not rows,
