@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -30,7 +31,10 @@ def stored(value: Any, json_text: str | None = None) -> str | None:
 
 def dumps(value: Any) -> str:
     """Encode a JSON value as text."""
-    return orjson.dumps(value).decode()
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # an integer of more than 64 bits, half a character
+        return json.dumps(value, separators=(",", ":"))
 
 
 def name_of(value: Any) -> str | None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workers.history.fields import stored
 from workers.history.filters import Argument
 from workers.history.limits import all_contain, all_match, may_match
 from workers.history.matching import compares, lower
@@ -88,3 +89,8 @@ def test_a_pattern_is_looked_for_among_few_of_many_texts() -> None:
     wanted[[7, 8]] = True
     found, _ = written(texts, 1_000).matching(Argument("x", "=", "*07.pdf"), [], wanted)
     assert np.flatnonzero(found & wanted).tolist() == [7]
+
+
+def test_an_integer_of_more_than_64_bits_is_kept_as_it_is() -> None:
+    assert stored([-(2**63) - 1]) == "[-9223372036854775809]"
+    assert stored(["\ud800"]) == '["\\ud800"]'
