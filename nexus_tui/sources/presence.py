@@ -1,0 +1,41 @@
+"""Which workers are there although they missed a question: their last answers, and how many they missed since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+MOST_MISSED = 2
+"""So many answers in a row are missed before a worker without a fresh heartbeat is silent: under load one is."""
+
+
+class Presence:
+    """Remembers the answers of workers. Not thread-safe: whoever owns it locks."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, Mapping[str, Any]] = {}
+        self._missed: dict[str, int] = {}
+
+    def note(self, asked: Iterable[str], answers: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take note of a question: who was asked, and who answered what."""
+        self._last |= answers
+        for name in asked:
+            self._missed[name] = 0 if name in answers else self._missed.get(name, 0) + 1
+
+    def never_answered(self, names: Iterable[str]) -> list[str]:
+        """Name those of whom no answer is known at all."""
+        return [name for name in names if name not in self._last]
+
+    def is_silent(self, name: str, *, is_beating: bool) -> bool:
+        """Tell whether nothing is heard of a worker any more."""
+        return not is_beating and self._missed.get(name, MOST_MISSED) >= MOST_MISSED
+
+    def told(self, name: str) -> Mapping[str, Any] | None:
+        """Return a worker's last answer; None before the first."""
+        return self._last.get(name)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget workers that are gone."""
+        for name in names:
+            self._last.pop(name, None)
+            self._missed.pop(name, None)
