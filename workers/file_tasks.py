@@ -103,8 +103,8 @@ def process_excel_file(
         operations: What to do; everything when left out.
         formats: What to convert sheets to; all three when left out.
         calculations: Name and formula of each calculation, like {"total": "sum(Amount)", "late":
-            "count(Orders!D)"}: sum, mean, min, max, median, stdev, count, unique or nulls of a column, given by the
-            name in its first row or by its letters. Every numeric column's usual figures when left out.
+            "count(Orders!D)"}: sum, mean, min, max, median, stdev, count, unique, nulls or errors of a column, given by
+            the name in its first row or by its letters. Every numeric column's usual figures when left out.
 
     Returns:
         ``sheets`` (used range, types, nulls, min, max, mean, sum a column), ``calculations``, ``outputs`` (``files``,

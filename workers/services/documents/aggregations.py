@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from workers.errors import InvalidArgument
-from workers.services.documents.cells import Cell, Row, as_json, column_number, number
+from workers.services.documents.cells import Cell, ErrorCell, Row, as_json, column_number, number
 from workers.services.documents.figures import numbers_of
 
 _FORM = re.compile(r"\s*(\w+)\s*\(\s*(?:(?P<quote>['\"]?)(?P<sheet>[^'\"!]+)(?P=quote)!)?(?P<column>.+?)\s*\)\s*")
@@ -34,9 +34,10 @@ FUNCTIONS: dict[str, Callable[[Sequence[float]], float | None]] = {
 """Functions of a column's numbers."""
 
 COUNTS: dict[str, Callable[[list[Cell]], int]] = {
-    "count": lambda values: sum(value != "" for value in values),
-    "unique": lambda values: len({str(as_json(value)) for value in values if value != ""}),
+    "count": lambda values: sum(value != "" and type(value) is not ErrorCell for value in values),
+    "unique": lambda values: len({str(as_json(v)) for v in values if v != "" and type(v) is not ErrorCell}),
     "nulls": lambda values: sum(value == "" for value in values),
+    "errors": lambda values: sum(type(value) is ErrorCell for value in values),
 }
 """Functions of all of a column's cells."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Self
 from zipfile import BadZipFile, ZipExtFile, ZipFile, ZipInfo
 
@@ -142,19 +142,20 @@ class Archive:
                     return
                 yield chunk
 
-    def refuse_doctypes(self, *, but: str = "/") -> None:
+    def refuse_doctypes(self, *, but: Iterable[str] = ()) -> None:
         """Look through every XML part that was not streamed by :meth:`checked_chunks` yet, and so unpack each once.
 
         Args:
-            but: Parts whose names begin so are left for a later call.
+            but: Parts that are left for a later call.
 
         Raises:
             UnsafeXml: A part declares a DOCTYPE.
             Corrupt: A part is damaged.
         """
+        later = {_plain(name) for name in but}
         for name in self.names():
             plain = _plain(name)
-            if plain.endswith((".xml", ".rels", ".vml")) and plain not in self._checked and not plain.startswith(but):
+            if plain.endswith((".xml", ".rels", ".vml")) and plain not in self._checked | later:
                 for _ in self.checked_chunks(name):
                     pass
 

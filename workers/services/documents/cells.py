@@ -5,16 +5,27 @@ from __future__ import annotations
 import datetime as dt
 import math
 
+
+class ErrorCell(str):
+    """The text of an error that a cell shows instead of a value: ``#DIV/0!``."""
+
+    __slots__ = ()
+
+
 Cell = str | int | float | bool | dt.datetime | dt.date | dt.time | dt.timedelta
 
 Row = tuple[int, list[Cell]]
 """Row number from 1, and its cells from column A."""
+
+OddCells = dict[int, dict[int, Cell]]
+"""Row from 1 → column from 0 → what a cell really holds that a reader gives as something else."""
 
 KINDS: dict[type, str] = {
     bool: "boolean",
     int: "number",
     float: "number",
     str: "text",
+    ErrorCell: "error",
     dt.datetime: "date",
     dt.date: "date",
     dt.time: "date",
@@ -59,8 +70,18 @@ def as_text(value: Cell) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, dt.timedelta):
+        return _as_clock(value)
     written = as_json(value)
     return "" if written is None else str(written)
+
+
+def _as_clock(span: dt.timedelta) -> str:
+    """Write a span as sheets do: ``30:00:00``, ``-12:30:00``."""
+    seconds, micro = divmod(abs(span) // dt.timedelta(microseconds=1), 1_000_000)
+    rest = f"{micro / 1_000_000:.6f}"[1:].rstrip("0").rstrip(".")
+    sign = "-" if span < dt.timedelta() else ""
+    return f"{sign}{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{rest}"
 
 
 def as_csv(value: Cell) -> str:

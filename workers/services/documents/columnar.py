@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
-from typing import Any
+from typing import Any, cast
 
 import fastexcel
 import polars as pl
@@ -21,6 +22,8 @@ from workers.services.documents import figures
 from workers.services.documents.cells import KINDS, Cell, Row, as_text, day_or_time
 
 _NOTHING = pl.Series()
+_LAST_DAY_MS = 253_402_300_800_000
+"""Milliseconds from 1970 to the end of the year 9999."""
 
 logging.getLogger("fastexcel").setLevel(logging.ERROR)  # it warns of each empty column
 
@@ -41,6 +44,11 @@ class Table:
     def header(self) -> list[Cell]:
         """The first row when it names the columns, else nothing."""
         return figures.split_header(self.top)[0]
+
+    @property
+    def errors(self) -> Counter[str]:
+        """None: a sheet with cells that show errors is not read by columns."""
+        return Counter()
 
     @property
     def data_rows(self) -> int:
@@ -102,7 +110,19 @@ def read(data: bytes, name: str, top: list[Row], cells: int) -> Table | None:
         table = Table(top, sheet.to_polars())
     except fastexcel.FastExcelError:
         return None
-    return table if table.extent["cells"] == cells else None
+    return table if table.extent["cells"] == cells and _has_only_usual_dates(table.frame) else None
+
+
+def _has_only_usual_dates(frame: pl.DataFrame) -> bool:
+    """Tell whether all moments can be Python's; further ones are numbers to the reader of rows."""
+    moments = (series for series in frame if series.dtype.is_temporal())
+    for series in moments:
+        numbers = series.drop_nulls().to_physical()
+        unit = getattr(series.dtype, "time_unit", "ms")
+        limit = _LAST_DAY_MS * {"ms": 1, "us": 1000, "ns": 1_000_000}[unit]
+        if len(numbers) and not -limit <= cast("int", numbers.min()) <= cast("int", numbers.max()) < limit:
+            return False
+    return True
 
 
 def _described(index: int, name: str, cells: pl.Series, rows: int) -> dict[str, Any]:

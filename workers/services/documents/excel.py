@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ def process(payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
     calculations = {name: Aggregation.parse(name, text) for name, text in named.items()}
     with job.file:
         found = formats.require(job.file, "xlsx", "xls", "xlsb", "ods")
-        _read(sheets(job.file, found), job, calculations)
+        _read(sheets(job.file, found, job.warn), job, calculations)
     return job.result(found)
 
 
@@ -35,15 +36,19 @@ def _read(book: list[Sheet], job: Job, calculations: dict[str, Aggregation]) -> 
     described: list[dict[str, Any]] = []
     preview: list[str] = []
     aggregated = Columns(calculations)
+    errors: dict[str, Counter[str]] = {}
     only_figures = job.operations <= {"analyze"}
     for number, sheet in enumerate(book, 1):
         found = (sheet.table() if only_figures else None) or figures.Grid(list(sheet.rows()))
         description = {"name": sheet.name, "hidden": sheet.is_hidden, **found.extent}
+        errors[sheet.name] = found.errors
         if "analyze" in job.operations:
             description |= _figures(found, job)
         if isinstance(found, figures.Grid):
             _use_rows(sheet, number, found.rows, job, aggregated)
-        preview += [f"Sheet {sheet.name}", *_preview(found)]
+        preview += [f"Sheet {sheet.name}", *_preview(found), *sheet.annotations]
+        if sheet.annotations:
+            description["annotations"] = [clean(line) for line in sheet.annotations]
         described.append(description)
         job.progress(number, len(book), f"sheet {number}")
     job.extra["sheets"] = described
@@ -51,10 +56,22 @@ def _read(book: list[Sheet], job: Job, calculations: dict[str, Aggregation]) -> 
         "sheets": len(described),
         "rows": sum(sheet["rows"] for sheet in described),
         "cells": sum(sheet["cells"] for sheet in described),
+        "error_cells": sum(counts.total() for counts in errors.values()),
     }
+    _warn_of_errors(errors, job)
     if "calculate" in job.operations:
         job.extra["calculations"] = aggregated.results()
     job.content = clean("\n".join(preview))
+
+
+def _warn_of_errors(errors: dict[str, Counter[str]], job: Job) -> None:
+    if not job.stats["error_cells"]:
+        return
+    sheets = "; ".join(
+        f"{name!a}: {', '.join(f'{count} × {error}' for error, count in counts.most_common())}"
+        for name, counts in islice(((name, counts) for name, counts in errors.items() if counts), 10)
+    )
+    job.warn("error_cells", f"{job.stats['error_cells']} cells show errors and count in no figure ({sheets})")
 
 
 def _use_rows(sheet: Sheet, number: int, rows: list[Row], job: Job, aggregated: Columns) -> None:

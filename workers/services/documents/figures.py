@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, cast
 
-from workers.services.documents.cells import KINDS, Cell, Row, as_json, as_text, column_letters, number
+from workers.services.documents.cells import KINDS, Cell, ErrorCell, Row, as_json, as_text, column_letters, number
 
 Column = tuple[int, Sequence[Cell]]
 """Index from 0, and filled cells in order."""
@@ -54,6 +54,12 @@ class Grid:
         return len(self._body)
 
     @cached_property
+    def errors(self) -> Counter[str]:
+        """How many cells show each error."""
+        broken = (column for _, column in self._columns if ErrorCell in set(map(type, column)))
+        return Counter(str(cell) for column in broken for cell in column if type(cell) is ErrorCell)
+
+    @cached_property
     def extent(self) -> dict[str, Any]:
         """The used range, from the first to the last cell that has something in it."""
         if not self._columns:
@@ -93,7 +99,7 @@ def split_header(rows: list[Row]) -> tuple[list[Cell], list[Row]]:
     """Take off the first row when it names the columns: text throughout, and rows after it."""
     if len(rows) > 1:
         first = [value for value in rows[0][1] if value != ""]
-        if first and all(isinstance(value, str) for value in first):
+        if first and all(type(value) is str for value in first):
             return rows[0][1], rows[1:]
     return [], rows
 

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Iterator
 from itertools import islice
 
 from workers.errors import TooLarge
-from workers.services.documents import ooxml
+from workers.services.documents import ooxml, serial_dates
 from workers.services.documents.archive import Archive
-from workers.services.documents.cells import Cell, Row, column_number, day_or_time
+from workers.services.documents.cells import Cell, ErrorCell, Row, column_number
 from workers.services.documents.extent import MAX_COLUMNS, MAX_PLACES, MAX_ROWS
 
 MAIN_PART = "xl/workbook.xml"
-_EPOCH_1900 = dt.datetime(1899, 12, 30)
-_EPOCH_1904 = dt.datetime(1904, 1, 1)
-_DAY_MS = 86_400_000
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})$")
-_DATE_FORMATS = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 """A character that XML can't have, or that looks like such an escape (ECMA-376, ST_Xstring)."""
-_SPAN_FORMAT = "46"
-_SPANS = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
-_NOT_IN_DATES = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
 
 
 class SparseSheet:
@@ -34,10 +26,7 @@ class SparseSheet:
         main = ooxml.main_part(archive, MAIN_PART)
         self._texts: list[str] = []
         self._more_texts = self._shared_texts(main)
-        self._date_styles, self._span_styles = self._styles_of_dates(main)
-        properties = next(ooxml.parse(archive, main).iter("{*}workbookPr"), None)
-        is_1904 = properties is not None and properties.get("date1904") in ("1", "true")
-        self._epoch = _EPOCH_1904 if is_1904 else _EPOCH_1900
+        self._dates = serial_dates.read(archive, main)
 
     def rows(self, part: str) -> Iterator[Row]:
         """Read the rows that have cells, as wide as their last cell.
@@ -80,8 +69,10 @@ class SparseSheet:
             return self._text(int(raw)) if raw.isdecimal() and len(raw) < 10 else ""
         if kind == "b":
             return raw in ("1", "true")
-        if kind in ("str", "e", "d") or not raw:
-            return raw if kind != "e" else ""
+        if kind == "e" and raw:
+            return ErrorCell(raw)
+        if kind in ("str", "d") or not raw:
+            return raw
         return self._number(raw, cell.get("s") or "0")
 
     def _number(self, raw: str, style: str) -> Cell:
@@ -89,14 +80,7 @@ class SparseSheet:
             number = float(raw)
         except ValueError:
             return raw
-        if style.isdecimal() and int(style) in self._date_styles:
-            try:
-                if int(style) in self._span_styles:
-                    return dt.timedelta(milliseconds=round(number * _DAY_MS))
-                return day_or_time(self._epoch + dt.timedelta(milliseconds=round(number * _DAY_MS)))
-            except (OverflowError, ValueError):
-                return number
-        return number
+        return self._dates.value(number, style)
 
     def _text(self, index: int) -> str:
         """Return a shared text, reading on until it comes: the first rows of a sheet need few of them."""
@@ -109,25 +93,6 @@ class SparseSheet:
                 if event == "end":
                     yield _text_of(item)
                     item.clear()
-
-    def _styles_of_dates(self, main: str) -> tuple[set[int], set[int]]:
-        """Find the cell styles of dates and times, and those among them that show a span, as ``[h]:mm`` does."""
-        dates: set[int] = set()
-        spans: set[int] = set()
-        for part in ooxml.linked(self._archive, main, "styles"):
-            root = ooxml.parse(self._archive, part)
-            codes = {item.get("numFmtId"): item.get("formatCode") or "" for item in root.iter("{*}numFmt")}
-            custom = {number: _NOT_IN_DATES.sub("", code).lower() for number, code in codes.items()}
-            for formats in root.iter("{*}cellXfs"):
-                for index, item in enumerate(formats.iterchildren("{*}xf")):
-                    number = item.get("numFmtId") or "0"
-                    is_span = number == _SPAN_FORMAT or bool(_SPANS.search(codes.get(number, "")))
-                    is_date = number.isdecimal() and int(number) in _DATE_FORMATS
-                    if is_span or is_date or any(letter in custom.get(number, "") for letter in "ymdhs"):
-                        dates.add(index)
-                    if is_span:
-                        spans.add(index)
-        return dates, spans
 
 
 def _text_of(item: ooxml.Element) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -19,16 +19,25 @@ import olefile
 import python_calamine
 
 from workers.errors import Corrupt, Encrypted, TooLarge, UnsupportedFormat
-from workers.services.documents import ooxml
+from workers.services.documents import error_cells, ooxml, serial_dates, sheet_annotations
 from workers.services.documents.archive import Archive
-from workers.services.documents.cells import Cell, Row
+from workers.services.documents.cells import Cell, OddCells, Row
 from workers.services.documents.extent import MAX_CELLS, MAX_PLACES, MAX_ROWS, Extent, measure
 from workers.services.documents.formats import Format
+from workers.services.documents.graphics import Warn, no_warning
+from workers.services.documents.serial_dates import SerialDates
 from workers.services.documents.sparse_sheet import MAIN_PART, SparseSheet
 
 if TYPE_CHECKING:
     from workers.services.documents.columnar import Table
 
+ReadRows = Callable[[], Iterator[Row]]
+
+_FOREIGN = (OverflowError, ValueError)
+"""What the quick reader raises on numbers that Python's dates and spans can't hold."""
+_NO_SHEETS = "the workbook has no worksheets, only charts or macros"
+_ANNOTATIONS = ("annotation", "frame", "custom-shape")
+_TABLE_TAGS = ("table", "table-row", "table-cell", "covered-table-cell", *_ANNOTATIONS)
 _FILE_PASS = 0x2F
 _BIFF_START_BYTES = 4096
 _PASSWORD = "the workbook has a password; remove it and submit again"  # noqa: S105
@@ -52,15 +61,47 @@ class Sheet:
         is_hidden: Whether the tab is not shown.
         rows: Reads its rows that have cells.
         table: Reads it by columns; gives None when it is small, or not made for that.
+        annotations: What stands on it beside its cells: comments, text boxes, charts.
     """
 
     name: str
     is_hidden: bool
-    rows: Callable[[], Iterator[Row]]
+    rows: ReadRows
     table: Callable[[], Table | None] = _no_table
+    annotations: Sequence[str] = ()
 
 
-def sheets(file: BinaryIO, found: Format) -> list[Sheet]:
+@dataclass(frozen=True)
+class _Part:
+    """One worksheet of a package: its part, what a look through it found, and its workbook's calendar."""
+
+    name: str
+    is_hidden: bool
+    extent: Extent
+    dates: SerialDates
+    annotations: list[str]
+
+
+@dataclass
+class _Book:
+    """What is known of a workbook before the quick reader opens it.
+
+    Attributes:
+        parts: Worksheets of an Office package by name.
+        errors: Error cells by the sheet's name; of old workbooks by its place.
+        is_usual: Whether the quick reader finds all parts, which it looks for in the usual folders only.
+        skipped: Names of tabs that are no worksheets.
+        has_annotations: Whether it has comments or drawings that are not read.
+    """
+
+    parts: dict[str, _Part] = field(default_factory=lambda: {})
+    errors: dict[str | int, OddCells] = field(default_factory=lambda: {})
+    is_usual: bool = True
+    skipped: list[str] = field(default_factory=lambda: [])
+    has_annotations: bool = False
+
+
+def sheets(file: BinaryIO, found: Format, warn: Warn = no_warning) -> list[Sheet]:
     """List a workbook's worksheets.
 
     Raises:
@@ -69,54 +110,86 @@ def sheets(file: BinaryIO, found: Format) -> list[Sheet]:
         Corrupt: It can't be read.
         UnsafeXml: A part declares a DOCTYPE.
     """
-    parts: dict[str, tuple[str, Extent]] = {}
+    book = _Book()
     if found in ("xlsx", "xlsb", "ods"):
         with Archive(file) as archive:
-            archive.refuse_doctypes(but="xl/worksheets/")
-            parts = _measured(archive) if found == "xlsx" else {}
+            worksheets = _worksheet_parts(archive) if found == "xlsx" else {}
+            archive.refuse_doctypes(but=worksheets.values())
+            if found == "xlsx":
+                book = _measured(archive, worksheets, warn)
+            elif found == "xlsb":
+                book.errors |= error_cells.in_xlsb(archive, ooxml.main_part(archive, "xl/workbook.bin"))
             archive.refuse_doctypes()
             if found == "ods":
-                _check_open_document(archive)
-    return _quick_sheets(file, found, parts)
+                _look_through_open_document(archive, book)
+    elif found == "xls":
+        book.errors |= enumerate(error_cells.in_xls(file))
+    listed = _own_sheets(file, book) if not book.is_usual else _quick_sheets(file, found, book)
+    for skipped in book.skipped:
+        warn("sheets_skipped", f"{skipped!a} is no worksheet but a chart, macro or dialogue; it is not read")
+    if book.has_annotations:
+        warn("annotations", "comments and drawings of this format are not read; save the workbook as .xlsx for them")
+    if len(listed) > MAX_SHEETS:
+        warn("sheets_skipped", f"only the first {MAX_SHEETS} of {len(listed)} sheets are read")
+    return listed[:MAX_SHEETS]
 
 
-def _quick_sheets(file: BinaryIO, found: Format, parts: dict[str, tuple[str, Extent]]) -> list[Sheet]:
+def _own_sheets(file: BinaryIO, book: _Book) -> list[Sheet]:
+    """Read a package by our own reader, which forgives more and finds parts wherever they lie."""
+    if not book.parts:
+        raise UnsupportedFormat(_NO_SHEETS)
+    return [
+        Sheet(name, part.is_hidden, _sparse_reader(file, part.name), annotations=part.annotations)
+        for name, part in book.parts.items()
+    ]
+
+
+def _quick_sheets(file: BinaryIO, found: Format, book: _Book) -> list[Sheet]:
     file.seek(0)
+    data = file.read()
     try:
-        data = file.read()
-        book = python_calamine.load_workbook(io.BytesIO(data))
+        opened = python_calamine.load_workbook(io.BytesIO(data))
     except python_calamine.PasswordError:
         raise Encrypted(_PASSWORD) from None
-    except python_calamine.CalamineError as error:
-        if parts:  # our own reader forgives more
-            return [Sheet(name, False, _sparse_reader(file, part)) for name, (part, _) in parts.items()]
+    except (python_calamine.CalamineError, *_FOREIGN):
+        if book.parts:
+            return _own_sheets(file, book)
         if found == "xls" and _has_password(file):
             raise Encrypted(_PASSWORD) from None
-        raise Corrupt(f"the workbook can't be read ({str(error)[:200]})") from None
-    named = [item for item in book.sheets_metadata if item.typ == python_calamine.SheetTypeEnum.WorkSheet]
+        raise Corrupt("the workbook is damaged or cut short") from None
+    kinds = python_calamine.SheetTypeEnum
+    named = [(place, item) for place, item in enumerate(opened.sheets_metadata) if item.typ == kinds.WorkSheet]
     if not named:
-        raise UnsupportedFormat("the workbook has no worksheets, only charts or macros")
+        raise UnsupportedFormat(_NO_SHEETS)
     sheets: list[Sheet] = []
-    for item in named[:MAX_SHEETS]:
+    for place, item in named:
         is_hidden = item.visible != python_calamine.SheetVisibleEnum.Visible
-        part, extent = parts.get(item.name, ("", None))
-        rows = _quick_reader(book, item.name)
-        forgiving = _sparse_reader(file, part)
-        if extent is None:
-            sheets.append(Sheet(item.name, is_hidden, rows))
-        elif not extent.is_dense:
-            sheets.append(Sheet(item.name, is_hidden, forgiving))
+        quick = _quick_reader(opened, item.name)
+        part = book.parts.get(item.name)
+        if part:
+            sheets.append(_packaged(file, data, item.name, quick, part))
         else:
-            table = (
-                partial(_table, data, item.name, forgiving, extent.cells)
-                if extent.cells >= COLUMNAR_CELLS
-                else _no_table
-            )
-            sheets.append(Sheet(item.name, is_hidden, _either(rows, forgiving), table))
+            odd = book.errors.get(item.name) or book.errors.get(place) or {}
+            sheets.append(Sheet(item.name, is_hidden, _overlaid(quick, odd)))
     return sheets
 
 
-def _table(data: bytes, name: str, rows: Callable[[], Iterator[Row]], cells: int) -> Table | None:
+def _packaged(file: BinaryIO, data: bytes, name: str, quick: ReadRows, part: _Part) -> Sheet:
+    """Choose how a worksheet of an Office package is read: by columns, by rows quickly, or by our own reader."""
+    forgiving = _sparse_reader(file, part.name)
+    if not part.extent.is_dense or not part.extent.is_regular:
+        return Sheet(name, part.is_hidden, forgiving, annotations=part.annotations)
+    rows = _either(_overlaid(quick, part.extent.odd), forgiving)
+    is_columnar = part.extent.cells >= COLUMNAR_CELLS and not part.extent.odd and not part.dates.is_1904
+    table = partial(_table, data, name, forgiving, part.extent.cells) if is_columnar else _no_table
+    return Sheet(name, part.is_hidden, rows, table, part.annotations)
+
+
+def _overlaid(rows: ReadRows, odd: OddCells) -> ReadRows:
+    return (lambda: error_cells.overlay(rows(), odd)) if odd else rows
+
+
+def _table(data: bytes, name: str, rows: ReadRows, cells: int) -> Table | None:
     from workers.services.documents import columnar
 
     filled = ((number, values) for number, values in rows() if _strip(values))
@@ -129,11 +202,11 @@ def _strip(values: list[Cell]) -> list[Cell]:
     return values
 
 
-def _either(quick: Callable[[], Iterator[Row]], forgiving: Callable[[], Iterator[Row]]) -> Callable[[], Iterator[Row]]:
+def _either(quick: ReadRows, forgiving: ReadRows) -> ReadRows:
     def rows() -> Iterator[Row]:
         try:
             return iter(list(quick()))
-        except Corrupt:
+        except (Corrupt, *_FOREIGN):
             return forgiving()
 
     return rows
@@ -154,12 +227,12 @@ def _has_password(file: BinaryIO) -> bool:
     return False
 
 
-def _quick_reader(book: python_calamine.CalamineWorkbook, name: str) -> Callable[[], Iterator[Row]]:
+def _quick_reader(book: python_calamine.CalamineWorkbook, name: str) -> ReadRows:
     def rows() -> Iterator[Row]:
         try:
             sheet = book.get_sheet_by_name(name)
-        except python_calamine.CalamineError as error:
-            raise Corrupt(f"worksheet {name!a} can't be read ({str(error)[:200]})") from None
+        except python_calamine.CalamineError:
+            raise Corrupt(f"the worksheet {name!a} is damaged") from None
         if sheet.end and sheet.end[0] >= MAX_ROWS:
             raise Corrupt(f"worksheet {name!a} has a cell in row {sheet.end[0] + 1}; {MAX_ROWS} is the last one")
         before: list[Cell] = [""] * (sheet.start[1] if sheet.start else 0)
@@ -181,7 +254,7 @@ def _quick_reader(book: python_calamine.CalamineWorkbook, name: str) -> Callable
     return rows
 
 
-def _sparse_reader(file: BinaryIO, part: str) -> Callable[[], Iterator[Row]]:
+def _sparse_reader(file: BinaryIO, part: str) -> ReadRows:
     def rows() -> Iterator[Row]:
         with Archive(file) as archive:
             yield from SparseSheet(archive).rows(part)
@@ -189,42 +262,68 @@ def _sparse_reader(file: BinaryIO, part: str) -> Callable[[], Iterator[Row]]:
     return rows
 
 
-def _measured(archive: Archive) -> dict[str, tuple[str, Extent]]:
-    """Look through each sheet: name → its part, and its extent.
+def _worksheet_parts(archive: Archive) -> dict[str, str]:
+    """List the worksheets by their relationships: id → part."""
+    links = ooxml.relationships(archive, ooxml.main_part(archive, MAIN_PART))
+    return {link.id: link.target for link in links if link.kind == "worksheet" and link.target in archive}
+
+
+def _measured(archive: Archive, worksheets: dict[str, str], warn: Warn) -> _Book:
+    """Look through each worksheet.
 
     Raises:
         TooLarge: The workbook has more cells than are processed.
     """
     main = ooxml.main_part(archive, MAIN_PART)
-    targets = {link.id: link.target for link in ooxml.relationships(archive, main)}
-    found: dict[str, tuple[str, Extent]] = {}
+    dates = serial_dates.read(archive, main)
+    book = _Book(is_usual=main == MAIN_PART and _has_usual_parts(archive, main))
     cells = 0
     for entry in ooxml.parse(archive, main).iter("{*}sheet"):
-        part = targets.get(_relationship_id(entry), "")
-        if part in archive and "worksheet" in part.lower():
-            extent = measure(lambda part=part: archive.checked_chunks(part))
+        part = worksheets.get(_relationship_id(entry))
+        if part is not None:
+            extent = measure(lambda part=part: archive.checked_chunks(part), dates)
             cells += extent.cells
             if cells > MAX_CELLS:
                 raise TooLarge(f"more than {MAX_CELLS} cells; split the workbook")
-            found[entry.get("name") or ""] = (part, extent)
-    return found
+            is_hidden = entry.get("state") in ("hidden", "veryHidden")
+            beside = sheet_annotations.read(archive, part, warn)
+            book.parts[entry.get("name") or ""] = _Part(part, is_hidden, extent, dates, beside)
+        else:
+            book.skipped.append(entry.get("name") or "")
+    return book
+
+
+def _has_usual_parts(archive: Archive, main: str) -> bool:
+    usual = {"sharedStrings": "xl/sharedStrings.xml", "styles": "xl/styles.xml"}
+    links = [link for link in ooxml.relationships(archive, main) if link.kind in usual]
+    return all(link.target == usual[link.kind] for link in links)
 
 
 def _relationship_id(entry: ooxml.Element) -> str:
     return next((value for key, value in entry.attrib.items() if key.endswith("}id")), "")
 
 
-def _check_open_document(archive: Archive) -> None:
-    """Refuse an OpenDocument with a password, or that repeats filled rows or cells beyond the limit."""
+def _look_through_open_document(archive: Archive, book: _Book) -> None:
+    """Find an OpenDocument's error cells; refuse a password, or filled cells repeated beyond the limit."""
     if "META-INF/manifest.xml" in archive and b"encryption-data" in archive.read("META-INF/manifest.xml"):
         raise Encrypted(_PASSWORD)
+    errors = error_cells.OpenDocumentErrors()
     repeated = 0
-    for event, element in ooxml.stream(archive, "content.xml", ("table-cell",)):
+    for event, element in ooxml.stream(archive, "content.xml", _TABLE_TAGS):
+        name = ooxml.local(element)
         if event == "start":
-            continue
-        if ooxml.attribute(element, "value-type"):
-            times = int(ooxml.attribute(element, "number-columns-repeated") or 1)
-            repeated += times * int(ooxml.attribute(element.getparent(), "number-rows-repeated") or 1)
-        if repeated > MAX_CELLS:
-            raise TooLarge(f"more than {MAX_CELLS} cells, most of them repeated")
-        element.clear()
+            if name == "table":
+                errors.start_table(element)
+            book.has_annotations |= name in _ANNOTATIONS
+        elif name == "table-row":
+            errors.end_row(element)
+            element.clear()
+        elif name not in ("table", *_ANNOTATIONS):
+            errors.end_cell(element)
+            if ooxml.attribute(element, "value-type"):
+                times = error_cells.times(element, "number-columns-repeated")
+                repeated += times * error_cells.times(element.getparent(), "number-rows-repeated")
+            if repeated > MAX_CELLS:
+                raise TooLarge(f"more than {MAX_CELLS} cells, most of them repeated")
+            element.clear(keep_tail=False)
+    book.errors |= errors.by_sheet
