@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.masking import MAX_TEXT, MAX_TOTAL, SECRET_NAMES, is_secret_name, mask, mask_text
+from workers.masking import MAX_TEXT, MAX_TOTAL, mask, mask_text
+from workers.secret_names import SECRET_NAMES, is_secret_name
 
 _KEYS = (
     "sk-ant-CANARY",
