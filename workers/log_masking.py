@@ -16,37 +16,14 @@ from celery.signals import after_setup_logger, after_setup_task_logger
 from celery.worker.consumer import consumer
 
 from workers.masking import mask_text
-
-MAX_LINE = 100_000
-"""Longest entry of a log, in characters."""
-
-_formatter = logging.Formatter()
-
-
-class MaskingFilter(logging.Filter):
-    """Masks a record's text, and the traceback that belongs to it, before a handler writes it."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record through, masked."""
-        try:
-            text = record.getMessage()
-        except (TypeError, ValueError, KeyError):  # wrong arguments: the handler reports that itself
-            return True
-        masked = mask_text(text, MAX_LINE)
-        if masked != text:
-            record.msg, record.args = masked, None
-        if record.exc_info and not record.exc_text:
-            record.exc_text = mask_text(_formatter.formatException(record.exc_info), MAX_LINE)
-        return True
+from workers.program_log import mask_logger
 
 
 @after_setup_logger.connect
 @after_setup_task_logger.connect
 def mask_handlers(logger: logging.Logger, **_: Any) -> None:
     """Put the filter before every handler of a logger that Celery has set up."""
-    for handler in logger.handlers:
-        if not any(isinstance(item, MaskingFilter) for item in handler.filters):
-            handler.addFilter(MaskingFilter())
+    mask_logger(logger)
 
 
 def describe_body(message: Any, body: Any) -> str:

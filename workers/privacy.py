@@ -1,7 +1,9 @@
-"""Arguments and answers that stay out of logs, events, the history and result records.
+"""A run's arguments as they may be seen in logs, events, the history and result records.
 
-A task names them once: ``@celery_app.task(private_arguments=("prompt", "system"))``. Whoever shows or stores
-a run's arguments asks :func:`private_arguments` and :func:`without_private`.
+Secrets are masked by the names of their parameters and by what they look like (:mod:`workers.masking`). Of arguments
+that a task keeps private only the size is told; it names them once:
+``@celery_app.task(private_arguments=("prompt", "system"))``. Whoever shows or stores a run's arguments takes them from
+:func:`shown_arguments` or :func:`shown_reprs`.
 """
 
 from __future__ import annotations
@@ -11,11 +13,14 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from celery.utils.saferepr import saferepr
 
 from workers.errors import InvalidArgument
+from workers.masking import mask, mask_text
+from workers.secret_names import is_secret_name
 
 # With the log level DEBUG, Celery's pool prints the bodies of messages.
 logging.getLogger("celery.pool").setLevel(logging.INFO)
@@ -39,7 +44,7 @@ def without_private(
 ) -> tuple[list[Any], dict[str, Any]]:
     """Copy a run's arguments with the values of the private ones replaced by what can be said of them."""
     names = private_arguments(task)
-    positions = _positional_names(task.run) if names else []
+    positions = _positional_names(task.run) if names else ()
     shown_args = [
         private_text(value) if index < len(positions) and positions[index] in names else value
         for index, value in enumerate(args or ())
@@ -69,15 +74,50 @@ def refuse_placeholders(task: TaskLike, args: Sequence[Any] | None, kwargs: Mapp
             raise InvalidArgument(f"{name}: was kept private and is not known any more; give it again")
 
 
-def private_reprs(
+def shown_arguments(
     task: TaskLike, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None
-) -> tuple[str, str] | None:
-    """Print a run's arguments for events and logs; None for a task without private arguments."""
-    if not private_arguments(task):
-        return None
-    shown_args, shown_kwargs = without_private(task, args, kwargs)
+) -> tuple[list[Any], dict[str, Any]]:
+    """Copy a run's arguments for other eyes: secrets masked, of private ones the size.
+
+    Args:
+        task: Its task; None when nobody here knows it.
+        args: As they were submitted.
+        kwargs: As they were submitted.
+    """
+    if task is not None:
+        args, kwargs = without_private(task, args, kwargs)
+    names = _positional_names(task.run) if task is not None and args else ()
+    named = [*zip(names, args or (), strict=False), *(("", value) for value in (args or ())[len(names) :])]
+    return [next(iter(mask({name: value}).values())) for name, value in named], dict(mask(kwargs or {}))
+
+
+def shown_reprs(task: TaskLike, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Print a run's arguments for Celery's events and logs, as :func:`shown_arguments` would show them."""
+    shown_args, shown_kwargs = shown_arguments(task, args, kwargs)
     return saferepr(tuple(shown_args), REPR_MAXSIZE), saferepr(shown_kwargs, REPR_MAXSIZE)
 
 
-def _positional_names(function: Callable[..., Any]) -> list[str]:
-    return [name for name in inspect.signature(function).parameters if name != "self"]
+def masked_reprs(task: TaskLike, args: Sequence[Any], kwargs: Mapping[str, Any], told: Any) -> tuple[str, str]:
+    """Print a received run's arguments: as its publisher printed them when that is safe, which costs a worker less.
+
+    Args:
+        task: Its task.
+        args: What the message holds.
+        kwargs: What the message holds.
+        told: ``argsrepr`` and ``kwargsrepr`` of the message's headers; of a stranger, they can be anything.
+    """
+    if private_arguments(task) or _has_secret_positions(task.run) or not all(isinstance(text, str) for text in told):
+        return shown_reprs(task, args, kwargs)
+    return mask_text(told[0], REPR_MAXSIZE * 2), mask_text(told[1], REPR_MAXSIZE * 2)
+
+
+@lru_cache(maxsize=1024)
+def _has_secret_positions(function: Callable[..., Any]) -> bool:
+    return any(map(is_secret_name, _positional_names(function)))
+
+
+@lru_cache(maxsize=1024)
+def _positional_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    parameters = inspect.signature(function).parameters.values()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple(parameter.name for parameter in parameters if parameter.kind in kinds and parameter.name != "self")

@@ -14,7 +14,8 @@ from celery.worker.request import Request
 
 from workers.delivery.results import PatientResults
 from workers.errors import Crashed
-from workers.privacy import private_arguments, private_reprs, without_private
+from workers.masking import mask, mask_text
+from workers.privacy import masked_reprs, shown_arguments
 
 if TYPE_CHECKING:
     RequestBase = Any
@@ -26,21 +27,24 @@ else:  # Celery's stubs leave out what is overridden here.
     SentinelResultsBase = SentinelBackend
 
 
+MAX_TRACEBACK = 100_000
+"""Longest traceback of a record, in characters."""
+
+
 class PrivateRequest(RequestBase):
-    """A request whose printed arguments keep private ones out, whoever sent the message."""
+    """A request whose printed arguments keep secrets and private ones out, whoever sent the message."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        shown = private_reprs(self.task, self.args, self.kwargs)
-        if shown:
-            self._argsrepr, self._kwargsrepr = shown
-            self.request_dict["argsrepr"], self.request_dict["kwargsrepr"] = shown
+        shown = masked_reprs(self.task, self.args, self.kwargs, (self._argsrepr, self._kwargsrepr))
+        self._argsrepr, self._kwargsrepr = shown
+        self.request_dict["argsrepr"], self.request_dict["kwargsrepr"] = shown
 
     def info(self, safe: bool = False) -> dict[str, Any]:
-        """Describe the run for ``inspect``; private arguments stay out even where all is asked for."""
+        """Describe the run for ``inspect``; secrets and private arguments stay out even where all is asked for."""
         described = cast("dict[str, Any]", super().info(safe))
-        if not safe and private_arguments(self.task):
-            described["args"], described["kwargs"] = without_private(self.task, self.args, self.kwargs)
+        if not safe:
+            described["args"], described["kwargs"] = shown_arguments(self.task, self.args, self.kwargs)
         return described
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
@@ -52,13 +56,22 @@ class PrivateRequest(RequestBase):
 
 
 class PrivateResults(PatientResults, ResultsBase):
-    """The Redis result backend; the arguments that ``result_extended`` stores keep private ones out."""
+    """The Redis result backend; what its records hold beside results keeps secrets and private arguments out.
+
+    That is the arguments (``result_extended``), the words of an error and its traceback. What a task returned is its
+    caller's and stays as it is.
+    """
 
     def _get_result_meta(self, *args: Any, **options: Any) -> dict[str, Any]:
         meta = cast("dict[str, Any]", super()._get_result_meta(*args, **options))
-        task = self.app.tasks.get(meta.get("name") or "")
-        if private_arguments(task) and isinstance(meta.get("kwargs"), Mapping):
-            meta["args"], meta["kwargs"] = without_private(task, meta["args"], meta["kwargs"])
+        if isinstance(meta.get("kwargs"), Mapping):
+            task = self.app.tasks.get(meta.get("name") or "")
+            meta["args"], meta["kwargs"] = shown_arguments(task, meta["args"], meta["kwargs"])
+        if isinstance(meta.get("traceback"), str):
+            meta["traceback"] = mask_text(meta["traceback"], MAX_TRACEBACK)
+        if meta["status"] in self.EXCEPTION_STATES and isinstance(meta["result"], dict):
+            told = cast("dict[str, Any]", meta["result"])
+            meta["result"] = told | {"exc_message": mask(told.get("exc_message"))}
         return meta
 
 

@@ -11,7 +11,7 @@ from celery import Task as CeleryTask
 from config.queues import RetryPolicy, spec_of_task
 from workers import arguments
 from workers.errors import TaskError, TransientError
-from workers.privacy import private_reprs, refuse_placeholders
+from workers.privacy import refuse_placeholders, shown_reprs
 
 COMPRESS_FROM_BYTES = 64 * 1024
 MAX_RETRY_AFTER_S = 15 * 60
@@ -66,9 +66,7 @@ class NexusTask(Task):
             self.check(args, kwargs)
         if "compression" not in options and _size(args) + _size(kwargs) > COMPRESS_FROM_BYTES:
             options["compression"] = "gzip"
-        shown = private_reprs(self, args, kwargs)
-        if shown:
-            options["argsrepr"], options["kwargsrepr"] = shown
+        options["argsrepr"], options["kwargsrepr"] = shown_reprs(self, args, kwargs)
         return super().apply_async(args, kwargs, *positional, **options)
 
     @property

@@ -16,6 +16,7 @@ from nexus_tui.models.arguments import find_obstacle
 from nexus_tui.models.runs import FINAL_STATES, Run
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import Invalid, NotFound, SourceError
+from workers.masking import mask
 
 CANARY = (1, 5, 25)
 """Sizes of the groups that must succeed before the rest is run."""
@@ -61,12 +62,12 @@ class RunAgain(Action):
 
     @property
     def command(self) -> str:
-        """The command line that does the same."""
+        """The command line that does the same, secrets masked."""
         words = ["nexus-tui", "retry", *(["--filter", self.filter_text] if self.filter_text else self.run_ids)]
         if self.kwargs is not None:
-            words += ["--kwargs", json.dumps(self.kwargs, ensure_ascii=False)]
+            words += ["--kwargs", json.dumps(mask(self.kwargs), ensure_ascii=False)]
         if self.args is not None:
-            words += ["--args", json.dumps(self.args, ensure_ascii=False)]
+            words += ["--args", json.dumps(mask(self.args), ensure_ascii=False)]
         words += ["--canary"] if self.canary else []
         words += ["--rate", f"{self.rate_per_s:g}"] if self.rate_per_s else []
         return shlex.join(words)

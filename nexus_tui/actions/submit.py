@@ -11,6 +11,7 @@ from typing import Any
 from nexus_tui.actions.base import Action
 from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.sources import Sources
+from workers.masking import mask
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Submit(Action):
 
     @property
     def command(self) -> str:
-        """The same as a command line."""
-        return self._command_line(self.args, self.kwargs)
+        """The same as a command line, its secrets masked: it is shown, copied and kept by shells."""
+        return self._command_line(mask(self.args), mask(self.kwargs))
 
     @property
     def recorded(self) -> str:

@@ -14,8 +14,10 @@ from nexus_tui.models.dead_letters import DeadLetter
 from nexus_tui.models.text import safe_text
 from nexus_tui.sources.errors import Invalid
 
-SHOWN_BYTES = 2000
-"""Bytes of a message that ``show`` prints on a terminal; ``--json`` has all of them."""
+SHOWN = 2000
+"""Characters of a message that ``show`` prints on a terminal; ``--json`` has all of them."""
+
+_REVEAL = "masked; the bytes as they are: --reveal"
 
 _ids = click.argument("letter_ids", metavar="ID…", nargs=-1)
 _every = click.option("--all", "every", is_flag=True, help="All that there are.")
@@ -44,14 +46,17 @@ def list_(target: Target, limit: int, as_json: bool) -> None:
 
 @dead_letters.command()
 @click.argument("letter_id", metavar="ID")
+@click.option("--reveal", is_flag=True, help="Show the message's bytes as they are, secrets too.")
 @common
-def show(target: Target, letter_id: str, as_json: bool) -> None:
-    """Show one, by its id or its run's: reason, history, and the message's bytes."""
+def show(target: Target, letter_id: str, reveal: bool, as_json: bool) -> None:
+    """Show one, by its id or its run's: reason, history, and the message, its secrets masked."""
     from nexus_tui.sources.dead_letters import DeadLetterSource
 
     letter = DeadLetterSource(target.sources().broker).show(letter_id)
     if as_json:
-        print_json(_json(letter) | {"raw_base64": base64.b64encode(letter.raw).decode()})
+        is_bare = reveal or not letter.is_masked
+        raw = base64.b64encode(letter.raw).decode() if is_bare else None
+        print_json(_json(letter) | {"raw_base64": raw} | ({} if is_bare else {"hint": _REVEAL}))
         return
     starts = "\n".join(
         f"start {number}: its {start.get('lost')} died ({start.get('worker')}, pid {start.get('pid') or '?'})"
@@ -69,7 +74,8 @@ def show(target: Target, letter_id: str, as_json: bool) -> None:
             ("worker", letter.worker),
             ("at", f"{letter.at.astimezone():%Y-%m-%d %H:%M:%S %z}"),
             *([("starts", starts)] if starts else []),
-            ("message", _text(letter.raw)),
+            ("message", _text(letter.raw.decode("utf-8", "backslashreplace") if reveal else letter.shown)),
+            *([("secrets", _REVEAL)] if letter.is_masked and not reveal else []),
         ]
     )
 
@@ -141,9 +147,9 @@ def _json(letter: DeadLetter) -> dict[str, Any]:
     return fields
 
 
-def _text(raw: bytes) -> str:
-    shown = safe_text(raw[:SHOWN_BYTES].decode("utf-8", "backslashreplace"))
-    return shown if len(raw) <= SHOWN_BYTES else f"{shown} … ({len(raw):,} bytes; all of them with --json)"
+def _text(message: str) -> str:
+    shown = safe_text(message[:SHOWN])
+    return shown if len(message) <= SHOWN else f"{shown} … ({len(message):,} characters; all of them with --json)"
 
 
 COMMANDS = (dead_letters,)

@@ -12,6 +12,7 @@ import click
 
 from nexus_tui.models.actions import Outcome
 from nexus_tui.models.text import safe_text
+from workers.masking import mask_text
 
 
 def as_json(value: Any) -> Any:
@@ -76,7 +77,7 @@ def print_outcome(outcome: Outcome) -> None:
 
 def fail(message: str) -> None:
     """Print an error on stderr; further lines (the end of a log) follow indented."""
-    first, *rest = message.split("\n")
+    first, *rest = mask_text(message).split("\n")
     click.echo(f"nexus-tui: {safe_text(first)}", err=True)
     for line in rest:
         click.echo(safe_text(line), err=True)

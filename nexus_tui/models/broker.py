@@ -74,8 +74,8 @@ class Message:
         priority: Its priority, 0 first.
         position: Place in run order, 0 is next.
         age_s: Seconds since it was published, or None for a producer that stamps no time.
-        args: Positional arguments, or None when the body can't be read.
-        kwargs: Keyword arguments, or None when the body can't be read.
+        args: Positional arguments, masked; or None when the body can't be read.
+        kwargs: Keyword arguments, masked; or None when the body can't be read.
         eta: Not before this time, or None.
         headers: Its Celery headers.
         problem: Why it could not be decoded; empty when it could.

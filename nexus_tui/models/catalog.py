@@ -17,6 +17,7 @@ class TaskParameter:
     default: Any = None
     choices: tuple[str, ...] = ()
     help: str = ""
+    is_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ class DeadLetter:
         counted: Whether the balance sheet holds it: a run can be made of it.
         deliveries: What came of its starts: ``{"worker", "pid", "at", "lost"}``.
         raw: The message's bytes; empty in a list.
+        shown: The message with its body opened and its secrets masked; empty in a list.
+        is_masked: Whether something is masked in ``shown``, so that ``raw`` holds a secret.
     """
 
     id: str
@@ -38,3 +40,5 @@ class DeadLetter:
     counted: bool = False
     deliveries: tuple[dict[str, Any], ...] = ()
     raw: bytes = b""
+    shown: str = ""
+    is_masked: bool = False

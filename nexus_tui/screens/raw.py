@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from nexus_tui.models.text import pretty, raw_json, safe_text
+from nexus_tui.models.text import raw_json, safe_lines, safe_text
 from nexus_tui.screens.modal import Dialog
 from nexus_tui.widgets.reader import Reader
+from workers.masking import mask
 
 
 class RawScreen(Dialog[None]):
-    """A row of the models as JSON, to read and to copy."""
+    """A row of the models as JSON, secrets masked, to read and to copy."""
 
     DEFAULT_CSS = "RawScreen > .box { height: 90%; } RawScreen Reader { height: 1fr; }"
 
@@ -26,7 +28,7 @@ class RawScreen(Dialog[None]):
     def __init__(self, title: str, item: Any) -> None:
         super().__init__()
         self._title = title
-        self._item = item
+        self._text = raw_json(mask(json.loads(raw_json(item))))
 
     def compose(self) -> ComposeResult:
         """Make the page."""
@@ -36,10 +38,10 @@ class RawScreen(Dialog[None]):
     def on_mount(self) -> None:
         """Write the page."""
         reader = self.query_one(Reader)
-        reader.show([((line, "plain"),) for line in pretty(self._item)])
+        reader.show([((line, "plain"),) for line in safe_lines(self._text)])
         reader.focus()
 
     def action_copy(self) -> None:
         """Copy all of it."""
-        self.app.copy_to_clipboard(raw_json(self._item))
+        self.app.copy_to_clipboard(self._text)
         self.app.notify("copied", markup=False)

@@ -61,6 +61,7 @@ class CatalogSource:
             NotFound: No task has that name.
         """
         from workers import arguments
+        from workers.secret_names import is_secret_name
 
         task = self._task(name)
         if task is None:
@@ -71,7 +72,16 @@ class CatalogSource:
             summary=arguments.summary(task.run),
             help=task.run.__doc__ or "",
             parameters=tuple(
-                TaskParameter(row.name, row.kind, row.type_label, row.required, row.default, row.choices, row.help)
+                TaskParameter(
+                    row.name,
+                    row.kind,
+                    row.type_label,
+                    row.required,
+                    row.default,
+                    row.choices,
+                    row.help,
+                    is_secret_name(row.name),
+                )
                 for row in arguments.parameters(task.run)
             ),
         )
@@ -162,7 +172,9 @@ class CatalogSource:
             state = str(result.state)
         if state == "SUCCESS":
             return state, value
-        return state, f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value)
+        from workers.masking import mask_text
+
+        return state, mask_text(f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value))
 
     @property
     def _tasks(self) -> Mapping[str, Any]:

@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from config.keys import TRASH_FOR_S
+from config.settings import settings
 from nexus_tui.models.actions import TargetOutcome
 from nexus_tui.models.dead_letters import DeadLetter
 from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.broker.connection import connect, reaching
+from nexus_tui.sources.broker.showing import show_message
 from nexus_tui.sources.errors import NotFound
 from workers.delivery import dead_letters as store
+from workers.masking import mask_text
 
 
 class DeadLetterSource:
@@ -50,7 +53,8 @@ class DeadLetterSource:
             letter = self._letters.get(letter_id)
         if letter is None:
             raise NotFound(f"no dead letter {letter_id!r}; see: nexus-tui dead-letters")
-        return _row(letter)
+        shown, is_masked = show_message(letter.raw, is_ours=settings().broker == self._url)
+        return dataclasses.replace(_row(letter), shown=shown, is_masked=is_masked)
 
     def retry(self, letter_id: str, undo: str = "") -> TargetOutcome:
         """Put one back into its queue, last in its priority.
@@ -91,4 +95,5 @@ def _missing(letter_id: str) -> TargetOutcome:
 def _row(letter: store.DeadLetter) -> DeadLetter:
     fields: dict[str, Any] = {field.name: getattr(letter, field.name) for field in dataclasses.fields(letter)}
     fields["at"] = datetime.fromtimestamp(letter.at, UTC)
+    fields["detail"] = mask_text(letter.detail)
     return DeadLetter(**fields)

@@ -127,7 +127,9 @@ class Field(Vertical):
             chosen = cast("list[str]", value) if isinstance(value, list) else []
             return Choices(row.choices, chosen, id="editor")
         suggester = PathSuggester(self._uploads) if row.kind == "path" else None
-        return SafeInput(self._text(value), id="editor", suggester=suggester, select_on_focus=False)
+        return SafeInput(
+            self._text(value), id="editor", suggester=suggester, select_on_focus=False, password=row.is_secret
+        )
 
     def _text(self, value: Any) -> str:
         if value is LEFT_OUT or value is None:

@@ -27,6 +27,7 @@ from workers.delivery import rescue
 from workers.delivery.in_flight import InFlight
 from workers.delivery.lease import LEASE_S, Leases, Owner
 from workers.parent import end_with_supervisor
+from workers.program_log import begin_log
 from workers.upgrade import open_former_lists
 
 LOOK_EVERY_S = 1.0
@@ -122,7 +123,7 @@ class FatalPrograms:
 
 def main() -> None:
     """Run until SIGTERM."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    begin_log()
     end_with_supervisor()
     stopping = threading.Event()
 

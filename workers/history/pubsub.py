@@ -37,6 +37,7 @@ from workers.history.recorder import GC_THRESHOLD, Recorder
 from workers.history.retention import Retention
 from workers.history.schema import lock_path
 from workers.history.store import Store
+from workers.program_log import begin_log
 
 log = logging.getLogger("nexus.recorder")
 
@@ -240,7 +241,7 @@ class PubSubRecorder(Recorder):
 
 def main() -> None:
     """Run as a child: read what to record from standard input, and end with it."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    begin_log()
     told = orjson.loads(sys.stdin.buffer.readline())
     client = open_redis(str(told["url"]), socket_timeout=10, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0))
     path = Path(str(told["path"]))

@@ -37,6 +37,7 @@ from workers.history.schema import lock_path, set_aside
 from workers.history.store import Store
 from workers.history.trouble import tell_trouble
 from workers.history.writer import FIELD
+from workers.program_log import begin_log
 
 log = logging.getLogger("nexus.recorder")
 
@@ -265,7 +266,7 @@ def _begin(client: redis.Redis, path: Path) -> Recorder:
 
 def main() -> None:
     """Run the program."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    begin_log()
     current = settings()
     client = open_redis(
         current.broker.redis_py,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -11,8 +10,8 @@ import orjson
 from celery import Celery
 
 from config.queues import spec_of_task
-from workers.masking import mask, mask_text
-from workers.privacy import without_private
+from workers.masking import mask_text
+from workers.privacy import shown_arguments as arguments_of
 
 MAX_ARGUMENTS_BYTES = 64 * 1024
 """Of one run's positional arguments, and of its keyword arguments, as JSON."""
@@ -28,16 +27,9 @@ _TRACEBACK_HEAD = 8 * 1024
 def shown_arguments(
     app: Celery, task_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """Copy a run's arguments for an event.
-
-    Secrets are masked by the names of their parameters and by what they look like; of private arguments only
-    the size is told.
-    """
-    task = _task(app, task_name)
-    args, kwargs = without_private(task, args, kwargs)
-    names = _positional_names(task, len(args))
-    positional = [next(iter(mask({name: value}).values())) for name, value in zip(names, args, strict=True)]
-    return _fitted_list(positional), _fitted(dict(mask(kwargs)))
+    """Copy a run's arguments for an event, as others may see them."""
+    positional, named = arguments_of(_task(app, task_name), args, kwargs)
+    return _fitted_list(positional), _fitted(named)
 
 
 def shown_error(text: str) -> str:
@@ -61,15 +53,6 @@ def _task(app: Celery, name: str) -> Any:
         import_module(spec.module)
         task = app.tasks.get(name)
     return task
-
-
-def _positional_names(task: Any, count: int) -> list[str]:
-    names: list[str] = []
-    if task is not None and count:
-        parameters = inspect.signature(task.run).parameters.values()
-        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        names = [parameter.name for parameter in parameters if parameter.kind in kinds][:count]
-    return names + [""] * (count - len(names))
 
 
 def _json(value: Any) -> bytes:

@@ -13,7 +13,7 @@ import redis
 from redis.exceptions import NoScriptError
 
 from nexus_tui.models.broker import Message
-from nexus_tui.sources.broker.decode import decode
+from nexus_tui.sources.broker.decode import decode, masked
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.scripts import COUNT, FIND, FIND_DELAYED, IS_UNACKED, Script
 from workers.json_spelling import spellings, unescape
@@ -76,9 +76,9 @@ class Browser:
         found: list[Message] = []
         for (step, first, _), rows in zip(wanted, pipeline.execute(), strict=True):
             for place, raw in enumerate(reversed(rows)):
-                found.append(
-                    decode(raw, queue=queue, priority=step, position=offset + len(found), now=now, depth=first + place)
-                )
+                position = offset + len(found)
+                message = decode(raw, queue=queue, priority=step, position=position, now=now, depth=first + place)
+                found.append(masked(message))
         return found
 
     def find(self, queue: str, step: int, run_id: str, before: int = 0) -> Message | None:
@@ -87,7 +87,7 @@ class Browser:
             for depth, raw in self._containing(queue, step, text):
                 message = decode(raw, queue=queue, priority=step, position=before + depth, now=time.time(), depth=depth)
                 if message.id == run_id:
-                    return message
+                    return masked(message)
         return None
 
     def find_delayed(self, queue: str, run_id: str) -> Message | None:
@@ -107,7 +107,7 @@ class Browser:
             for member in self._find_delayed([key], [text, start, start + CHUNK - 1]):
                 priority = int(member[:1]) if member[:1].isdigit() else 0
                 message = decode(member[1:], queue=queue, priority=priority, position=0, now=time.time())
-                yield replace(message, is_delayed=True)
+                yield replace(masked(message), is_delayed=True)
             start += CHUNK - OVERLAP
 
     def is_unacked(self, run_id: str) -> bool:

@@ -9,11 +9,13 @@ import json
 import lzma
 import math
 import zlib
+from dataclasses import replace
 from typing import Any, cast
 
 from config.keys import SENT_AT_HEADER
 from config.times import parse_time
 from nexus_tui.models.broker import Message
+from workers.masking import mask
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """A body larger than this, packed or not, is described and not opened."""
@@ -61,6 +63,13 @@ def decode(raw: bytes, *, queue: str, priority: int, position: int, now: float, 
         raw=raw,
         depth=depth,
     )
+
+
+def masked(message: Message) -> Message:
+    """Copy a message as it may be shown: the secrets of its arguments and headers masked, its bytes as they are."""
+    args = None if message.args is None else mask(message.args)
+    kwargs = None if message.kwargs is None else mask(message.kwargs)
+    return replace(message, args=args, kwargs=kwargs, headers=mask(message.headers))
 
 
 def _foreign(raw: bytes, queue: str, priority: int, position: int, depth: int | None, problem: str) -> Message:

@@ -8,6 +8,7 @@ import time
 from types import SimpleNamespace
 
 import redis
+from celery.utils.log import get_task_logger
 
 from config.celery_config import celery_app
 from config.settings import settings
@@ -40,6 +41,20 @@ def note(name: str, seconds: float = 0.0) -> str:
     traces.incr(f"done:{name}")
     traces.rpush("order", name)
     return name
+
+
+@celery_app.task(name="t.login", shared=False, queue="default_queue", bind=True, max_retries=1)
+def login(self, user: str, password: str, how: str = "", **more: object) -> None:
+    """Log, print, retry and fail with all that it was given."""
+    told = f"{user}: {{'password': {password!r}}} {how} {more}"
+    get_task_logger(__name__).warning("logging in \x1b[2J %s", told)
+    print(told)
+    client().incr("logged in")
+    while client().exists("hold"):
+        time.sleep(0.05)
+    if self.request.retries:
+        raise ValueError(told)
+    raise self.retry(exc=ValueError(told), countdown=0.1)
 
 
 @celery_app.task(name="t.poison", shared=False, queue="default_queue", max_retries=5)
