@@ -8,10 +8,15 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.private_files import is_private, make_private, make_private_below, narrow
+
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: the folder with ``supervisor.conf``."""
 
 DEFAULT_HOME = ROOT / "var"
+
+_OUR_NAMES = frozenset({"broker", "history", "log", "outbox", "outputs", "run", "tmp", "uploads"})
+"""What of a home is ours, up to the first dot of its name."""
 
 MAX_SOCKET_PATH = 107
 """Longest unix socket path in bytes (``sun_path`` of Linux is 108 with its final NUL)."""
@@ -104,24 +109,44 @@ class Paths:
         return self.home / "outbox"
 
     def make(self) -> None:
-        """Create the folders, readable by their owner only.
+        """Create the folders; they and what is in them can be read by their owner only, also when they existed.
 
         Raises:
             OSError: A folder can't be created or written.
-            PermissionError: The short run folder belongs to somebody else.
+            PermissionError: A folder belongs to somebody else.
         """
-        for folder in (self.home, self.run, self.log, self.temporary):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.secure()
+        for folder in (self.log, self.temporary):
+            make_private(folder)
         for folder in (self.home, self.run, self.log):
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise PermissionError(13, "no permission to write", str(folder))
-        if self.run_is_elsewhere and self.run.stat().st_uid != os.getuid():
-            raise PermissionError(1, "belongs to another user", str(self.run))
+        narrow(path for path in self.home.iterdir() if path.name.partition(".")[0] in _OUR_NAMES)
+        for folder in (self.run, self.log):
+            narrow(folder.iterdir())
+
+    @property
+    def _holds_more(self) -> bool:
+        """Whether the home is a folder of more than Nexus, as ``/`` or a user's home: its own mode is left alone."""
+        return any(place.is_relative_to(self.home) for place in (ROOT, Path.home(), Path(tempfile.gettempdir())))
+
+    def secure(self) -> None:
+        """Make sure that home and run folder are ours before anything is said to a socket there; creates them.
+
+        Raises:
+            OSError: One can't be created.
+            PermissionError: One belongs to somebody else, or can be replaced by somebody else.
+        """
+        make_private(self.home, narrowed=not self._holds_more)
+        if self.run_is_elsewhere:
+            make_private_below(self.run.parent.parent, self.run.parent.name, self.run.name)
+        else:
+            make_private(self.run)
 
 
 def _short_run_folder(home: Path) -> Path:
     name = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime and os.access(runtime, os.W_OK):
-        return Path(runtime) / "nexus" / name
-    return Path(tempfile.gettempdir()) / f"nexus-{os.getuid()}" / name
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    if runtime.is_absolute() and is_private(runtime):
+        return runtime / "nexus" / name
+    return Path(tempfile.gettempdir()) / f"nexus-{os.geteuid()}" / name

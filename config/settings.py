@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,11 +17,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from config.broker_url import BrokerUrl
 from config.errors import BrokerUrlError, ConfigError
 from config.paths import DEFAULT_HOME, ROOT, Paths
+from config.private_files import make_private, read_private
 
 ENV_PREFIX = "NEXUS_"
 ENV_FILE = ROOT / ".env"
 SDK_VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 """Read by the AI providers' own SDKs; shown by ``nexus-tui config`` beside ours."""
+
+_PASSWORD = re.compile(r"[\w.~+/=-]{1,512}", re.ASCII)
+"""Of the embedded broker: what its configuration file takes between quotes."""
 
 _SECRETS = frozenset({"redis_url", "smtp_url", "anthropic_api_key", "openai_api_key"})
 
@@ -73,6 +78,17 @@ class Settings(BaseSettings):
     def outputs(self) -> Path:
         """The folder below which tasks may write."""
         return self.output_root or self.paths.outputs
+
+    def make_folders(self) -> None:
+        """Create the folders of run-time files, and those that tasks read and write, where they are missing.
+
+        Raises:
+            OSError: One can't be created or written, or is not ours.
+        """
+        self.paths.make()
+        for folder in (self.uploads, self.outputs):
+            if not folder.exists():
+                make_private(folder)
 
     @property
     def embedded(self) -> bool:
@@ -145,28 +161,42 @@ def describe(current: Settings, *, reveal: bool = False) -> list[Setting]:
 def embedded_password(paths: Paths) -> str:
     """Read the embedded broker's password, making it (0600) at first use.
 
+    Whoever asks is about to say it to the broker's socket: the folder of the socket is made sure of first.
+
     Raises:
-        ConfigError: The file can't be read or made.
+        ConfigError: The file can't be read or made, or holds no password; or a folder is not ours alone.
     """
+    file = paths.broker_password
     try:
-        paths.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = paths.broker_password.with_suffix(f".{os.getpid()}")
-        if not paths.broker_password.exists():
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(32))
-            try:
-                os.link(draft, paths.broker_password)  # fails when another process was first
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
-        return paths.broker_password.read_text().strip()
+        paths.secure()
+        if not file.exists():
+            _make_password(file)
+        password = read_private(file).decode("ascii", "replace").strip()
     except OSError as error:
+        place = f" ({error.filename})" if error.filename and Path(error.filename) != file else ""
         raise ConfigError(
-            f"can't read or make the broker's password at {paths.broker_password}: {error.strerror}; "
-            "set NEXUS_HOME to a folder that you can write"
+            f"can't read or make the broker's password at {file}: {error.strerror}{place}; "
+            "set NEXUS_HOME to a folder that you can write and nobody else"
         ) from error
+    if not _PASSWORD.fullmatch(password):
+        what = "is empty" if not password else "holds no password of letters, digits, - and _"
+        raise ConfigError(f"{file} {what}: stop the stack, remove the file, start again; a new one is made")
+    return password
+
+
+def _make_password(file: Path) -> None:
+    draft = file.with_suffix(f".{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as written:
+        written.write(secrets.token_urlsafe(32))
+        written.flush()
+        os.fsync(written.fileno())  # an empty file after a power cut would lock everybody out
+    try:
+        os.link(draft, file)  # fails when another process was first
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
 
 
 def _explain(error: ValidationError) -> str:

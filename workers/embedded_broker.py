@@ -18,6 +18,7 @@ from redis.retry import Retry
 
 from config.errors import ConfigError
 from config.paths import Paths
+from config.private_files import make_private, open_private
 from config.settings import embedded_password, settings
 from workers.parent import end_with_supervisor
 
@@ -89,14 +90,13 @@ def main() -> None:
         print(f"NEXUS_REDIS_URL is set: using {current.broker.masked}, no embedded broker", flush=True)  # noqa: T201
         return
     paths = current.paths
-    paths.make()
-    paths.broker_data.mkdir(mode=0o700, exist_ok=True)
+    current.make_folders()
+    make_private(paths.broker_data)
     password = embedded_password(paths)
     if is_served(paths, password):
         raise ConfigError(f"another broker already answers on {paths.broker_socket}; stop it first")
     conf = paths.run / "broker.conf"
-    descriptor = os.open(conf, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(open_private(conf, os.O_WRONLY | os.O_TRUNC), "w") as file:
         file.write(configuration(paths, password))
     binary = server_binary()
     end_with_supervisor()

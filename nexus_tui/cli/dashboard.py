@@ -8,7 +8,8 @@ import sys
 import click
 
 from config.settings import settings
-from nexus_tui.cli.shared import Target
+from nexus_tui.cli.shared import Target, refuse_read_only
+from nexus_tui.models.text import safe_text
 from nexus_tui.sources.errors import Invalid, SourceError
 
 
@@ -50,7 +51,7 @@ def offer(target: Target, *, view: str, filter_text: str) -> None:
         what = "TERM is dumb" if sys.stdout.isatty() and sys.stdin.isatty() else "this is no terminal"
         raise Invalid(f"the dashboard can't be drawn: {what}; plain commands work: nexus-tui status, nexus-tui --help")
     if target.broker is None and not _something_runs(target):
-        _offer_to_start()
+        _offer_to_start(target)
     open_dashboard(target, view=view, filter_text=filter_text)
     if target.broker is None:
         from nexus_tui.cli.stack import own_command
@@ -71,10 +72,11 @@ def _something_runs(target: Target) -> bool:
     return True
 
 
-def _offer_to_start() -> None:
+def _offer_to_start(target: Target) -> None:
     from nexus_tui.sources.stack import Stack
 
     home = settings().paths.home
+    refuse_read_only(target, f"no stack is running in {home}, and none is started")
     click.confirm(f"No stack is running in {home}. Start it?", default=True, abort=True)
     for step in Stack(settings()).start():
-        click.echo(f"  ✓ {step.name.ljust(16)} {step.what}")
+        click.echo(f"  ✓ {step.name.ljust(16)} {safe_text(step.what)}")

@@ -46,6 +46,16 @@ class Target:
         return connect(self.broker, read_only=self.read_only or settings().read_only)
 
 
+def refuse_read_only(target: Target, consequence: str) -> None:
+    """Refuse in read-only mode what is no action: those are refused where they are performed.
+
+    Raises:
+        Refused: Read-only mode is on.
+    """
+    if target.read_only or settings().read_only:
+        raise Refused(f"read-only: {consequence}")
+
+
 def common(command: Command) -> Command:
     """Add ``--json``, and ``--broker`` and ``--read-only`` also behind the command's name."""
 

@@ -11,9 +11,8 @@ import click
 from config.settings import describe, settings
 from nexus_tui.cli import dashboard
 from nexus_tui.cli.output import print_json, print_table
-from nexus_tui.cli.shared import Target, common
+from nexus_tui.cli.shared import Target, common, refuse_read_only
 from nexus_tui.models.text import safe_text
-from nexus_tui.sources.errors import Refused
 
 
 def own_command() -> str:
@@ -38,6 +37,7 @@ def up(target: Target, detach: bool, as_json: bool) -> None:
     """Start the stack, wait until every part answers, and open the dashboard."""
     from nexus_tui.sources.stack import Stack
 
+    refuse_read_only(target, "the stack is not started")
     steps: list[dict[str, str]] = []
     for step in Stack(settings()).start():
         steps.append({"name": step.name, "what": step.what})
@@ -61,8 +61,7 @@ def down(target: Target, yes: bool, as_json: bool) -> None:
     from nexus_tui.sources.stack import Stack
 
     del yes
-    if target.read_only or settings().read_only:
-        raise Refused("read-only: the stack is not stopped")
+    refuse_read_only(target, "the stack is not stopped")
     stack = Stack(settings())
     if not stack.is_up:
         if as_json:
@@ -74,7 +73,7 @@ def down(target: Target, yes: bool, as_json: bool) -> None:
     for step in stack.stop():
         steps.append({"name": step.name, "what": step.what})
         if not as_json:
-            click.echo(f"  ✓ {step.name.ljust(16)} {step.what}")
+            click.echo(f"  ✓ {step.name.ljust(16)} {safe_text(step.what)}")
     if as_json:
         print_json(steps)
     else:

@@ -12,18 +12,23 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from config.paths import MAX_SOCKET_PATH
+from config.private_files import open_private, owner_name
 from config.queues import QUEUES
 from config.settings import Settings
 from config.supervisor import STOP_WAIT_S, effective
 from nexus_tui.models.workers import Program
 from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.errors import SourceError, Unreachable
+from nexus_tui.sources.log_file import read_log_end
 from nexus_tui.sources.supervisor import SupervisorSource
 
 START_TIMEOUT_S = 180.0
+LOCK_TIMEOUT_S = 20.0
+"""Longest wait for another start; it holds the lock until supervisord answers."""
+
 _LOG_LINES = 12
 _POLL_S = 0.25
 _BROKER_STARTS = 3
@@ -63,10 +68,10 @@ class Stack:
         if not self._settings.embedded:
             self._ping_broker()
         try:
-            self._paths.make()
+            self._settings.make_folders()
         except OSError as error:
             place = error.filename or self._paths.home
-            raise SourceError(f"can't write {place}: {error.strerror}; set NEXUS_HOME to a folder of yours") from None
+            raise SourceError(f"can't use {place}: {error.strerror}; set NEXUS_HOME to a folder of yours") from None
         if self._paths.run_is_elsewhere:
             longest = f"a socket's path has at most {MAX_SOCKET_PATH} bytes"
             yield Step("sockets", f"in {self._paths.run}, since {longest}")
@@ -219,10 +224,45 @@ class Stack:
 
     @contextmanager
     def _starting_alone(self) -> Generator[None]:
-        """Let two starts at once happen one after the other."""
-        with (self._paths.run / "start.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        """Let two starts at once happen one after the other.
+
+        Raises:
+            SourceError: Another one holds the lock for longer than a start takes, or it is somebody else's.
+        """
+        path = self._paths.run / "start.lock"
+        try:
+            lock = os.fdopen(open_private(path, os.O_RDWR), "r+")
+        except OSError as error:
+            raise SourceError(f"can't lock {path}: {error.strerror}") from None
+        with lock:
+            _take(lock, path)
+            lock.truncate(0)
+            lock.write(f"{os.getpid()}\n")
+            lock.flush()
             yield
+
+
+def _take(lock: IO[str], path: Path) -> None:
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            lock.seek(0)
+            holder = _holder(lock.read(20).strip())
+            if time.monotonic() > deadline:
+                raise SourceError(
+                    f"another start holds {path}{holder}: wait for it, or end it, and try again"
+                ) from None
+        time.sleep(_POLL_S)
+
+
+def _holder(pid: str) -> str:
+    try:
+        return f" (pid {int(pid)}, {owner_name(Path(f'/proc/{int(pid)}').stat().st_uid)})"
+    except (ValueError, OSError):
+        return ""
 
 
 def _words(program: Program | None) -> str:
@@ -233,10 +273,7 @@ def _words(program: Program | None) -> str:
 
 def _tail(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - 16_384))
-            lines = file.read().decode(errors="replace").splitlines()[-_LOG_LINES:]
+        lines = read_log_end(path, _LOG_LINES)
     except OSError as error:
         return f"  (unreadable: {error.strerror})"
     return "\n".join(f"  {line}" for line in lines) or "  (empty)"

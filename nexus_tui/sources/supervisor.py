@@ -11,16 +11,17 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
+from xml.parsers.expat import ExpatError
 
 from nexus_tui.models.workers import Program
 from nexus_tui.sources.errors import NotFound, Refused, SourceError, Unreachable
 from nexus_tui.sources.exits import WINDOW_S, Exits, last_error, parse_exits
+from nexus_tui.sources.log_file import read_log_end
 
 READ_TIMEOUT_S = 3.0
 CHANGE_TIMEOUT_S = 60.0
 """A stopping worker lets its runs finish first; see ``stopwaitsecs`` in config/supervisor.py."""
 
-_MAX_LOG_BYTES = 256 * 1024
 _OWN_LOG_BYTES = 64 * 1024
 _BAD_NAME, _ALREADY_STARTED, _NOT_RUNNING, _SPAWN_ERROR, _ABNORMAL_TERMINATION = 10, 60, 70, 50, 40
 _SHUTDOWN_STATE = 6
@@ -125,11 +126,17 @@ class SupervisorSource:
                     raise
 
     def log_tail(self, name: str, lines: int = 20) -> str:
-        """Return the last lines of a program's log; outside text, to be shown with care."""
+        """Return the last lines of a program's log, as they may be shown.
+
+        The file itself is read: in XML, which Supervisor speaks, a control character makes the answer unreadable.
+        """
         with self._rpc(READ_TIMEOUT_S) as rpc:
-            length = min(lines * 400, _MAX_LOG_BYTES)
-            answer = cast("list[Any]", rpc.supervisor.tailProcessStdoutLog(name, 0, length))
-        return "\n".join(str(answer[0]).splitlines()[-lines:])
+            info = cast("dict[str, Any]", rpc.supervisor.getProcessInfo(name))
+        path = Path(str(info["stdout_logfile"]))
+        try:
+            return "\n".join(read_log_end(path, lines))
+        except OSError as error:
+            raise SourceError(f"the log {path} can't be read: {error.strerror}") from None
 
     @staticmethod
     def _own_log(rpc: Any) -> str:
@@ -164,6 +171,8 @@ class SupervisorSource:
             raise Refused(f"supervisord: {fault.faultString}") from None
         except TimeoutError:
             raise Unreachable(f"supervisord at {self._path} gave no answer within {timeout_s:g} s") from None
+        except ExpatError:
+            raise SourceError(f"supervisord at {self._path} answered with what is no XML") from None
         except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise Unreachable(f"no supervisord at {self._path} ({reason}); start the stack: nexus-tui up") from None
