@@ -33,6 +33,12 @@ _PALETTES: dict[str, tuple[bool, str]] = {
     ),
 }
 
+_BASIC = {"bad": 1, "good": 2, "green": 2, "warn": 3, "yellow": 3, "magenta": 5, "accent": 6, "cyan": 6, "blue": 6}
+"""Which of a terminal's eight colours stands for a role; blue is hardly seen on black, and cyan stands for it."""
+
+_HIGHLIGHTS = ("cursor", "accent", "good", "warn", "bad")
+"""Roles that, as a background, mark what is chosen."""
+
 THEME_NAMES = tuple(_PALETTES)
 
 
@@ -44,6 +50,26 @@ def themes() -> list[Theme]:
 def looks(name: str) -> dict[str, Style]:
     """Return the style of each role in a theme, foregrounds only but for ``cursor``, ``unfocused`` and ``tab``."""
     return _looks(name if name in _PALETTES else DEFAULT_THEME)
+
+
+def basic_colour(colour: str) -> int | None:
+    """Return the number (0 to 7) of the terminal's colour for one of a palette (``#f0716d``); None for its own."""
+    return _basic_colours().get(colour)
+
+
+def is_highlight(colour: str) -> bool:
+    """Tell whether a background marks what is chosen."""
+    return colour in _highlights()
+
+
+@lru_cache(maxsize=1)
+def _basic_colours() -> dict[str, int]:
+    return {_colours(name)[role]: number for name in THEME_NAMES for role, number in _BASIC.items()}
+
+
+@lru_cache(maxsize=1)
+def _highlights() -> frozenset[str]:
+    return frozenset(_colours(name)[role] for name in THEME_NAMES for role in _HIGHLIGHTS)
 
 
 @lru_cache(maxsize=8)

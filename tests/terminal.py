@@ -19,6 +19,8 @@ import psutil
 import pyte
 
 WIDE = (120, 40)
+TRUE_COLOUR = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+XTERM, CONSOLE = {"TERM": "xterm"}, {"TERM": "linux"}
 ENTER, PAGE_UP = "\r", "\x1b[5~"
 
 _QUICK_TYPIST_S = 0.08
@@ -32,6 +34,7 @@ class Terminal:
         command: Program and arguments.
         environment: Its whole environment; None: ours.
         size: Columns and lines.
+        kind: What says in the environment which terminal it is.
 
     Attributes:
         output: What it has written.
@@ -39,8 +42,13 @@ class Terminal:
     """
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str] | None = None, size: tuple[int, int] = WIDE
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        size: tuple[int, int] = WIDE,
+        kind: Mapping[str, str] = TRUE_COLOUR,
     ) -> None:
+        given = os.environ if environment is None else environment
         self.output = bytearray()
         self._started_at = time.perf_counter()
         self._master, slave = pty.openpty()
@@ -51,8 +59,7 @@ class Terminal:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env={**(os.environ if environment is None else environment), "TERM": "xterm-256color"}
-            | {"COLORTERM": "truecolor"},
+            env={name: value for name, value in given.items() if name not in TRUE_COLOUR} | dict(kind),
             start_new_session=True,
         )
         os.close(slave)
@@ -91,6 +98,24 @@ class Terminal:
     def press(self, keys: str) -> None:
         """Type."""
         os.write(self._master, keys.encode())
+
+    def modes(self) -> list[int]:
+        """Return the terminal's input, output, control and local modes (termios)."""
+        return [mode for mode in termios.tcgetattr(self._master)[:4] if isinstance(mode, int)]
+
+    def ended(self, seconds: float = 30.0) -> int:
+        """Read until the program has ended by itself, and return its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: It has not.
+        """
+        ends = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < ends:
+            self.read(0.05)
+            time.sleep(0.02)
+        code = self.process.wait(0.1)
+        self.read(0.3)
+        return code
 
     def cpu_s(self) -> float:
         """Seconds of processor time that the program and its children have used."""
@@ -141,11 +166,15 @@ class Screen(Terminal):
     """A program on a terminal whose screen can be read, as a person sees it."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str] | None = None, size: tuple[int, int] = WIDE
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        size: tuple[int, int] = WIDE,
+        kind: Mapping[str, str] = TRUE_COLOUR,
     ) -> None:
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
-        super().__init__(command, environment, size)
+        super().__init__(command, environment, size, kind)
 
     @property
     def text(self) -> str:

@@ -31,14 +31,15 @@ def open_dashboard(target: Target, *, view: str = "pulse", filter_text: str = ""
         raise Invalid(f"no view {view!r}; there are {', '.join(VIEWS)}")
     sources = target.sources()
     app = NexusApp(sources, view=view, filter_text=filter_text, read_only=sources.read_only)
-    if sources.recording is None:
-        app.run()
-        return
-    sources.recording.start()
+    if sources.recording is not None:
+        sources.recording.start()
     try:
         app.run()
     finally:
-        sources.recording.stop()
+        if sources.recording is not None:
+            sources.recording.stop()
+    if app.return_code:  # a signal ended it
+        sys.exit(app.return_code)
 
 
 def offer(target: Target, *, view: str, filter_text: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +39,39 @@ def hostile() -> fakes.Fakes:
     return stack
 
 
-STACKS = {"busy": fakes.busy, "idle": fakes.idle, "dead": fakes.dead, "hostile": hostile}
+class _Hanging(fakes.FakeBroker):
+    """A broker that never answers an order."""
+
+    def check_queue(self, name: str) -> None:
+        threading.Event().wait()
+
+
+class _Stuck(NexusApp):
+    """A dashboard whose event loop does nothing any more once a view is chosen."""
+
+    def action_view(self, name: str) -> None:
+        while True:
+            time.sleep(0.01)
+
+
+def hanging() -> fakes.Fakes:
+    """A stack on which no order ends."""
+    stack = fakes.busy()
+    stack.broker = _Hanging(stack.broker.rows, stack.broker.waiting)
+    return stack
+
+
+STACKS = {
+    "busy": fakes.busy,
+    "stuck": fakes.busy,
+    "hanging": hanging,
+    "idle": fakes.idle,
+    "dead": fakes.dead,
+    "hostile": hostile,
+}
 
 if __name__ == "__main__":
-    NexusApp(STACKS[sys.argv[1]]().sources(), read_only="--read-only" in sys.argv).run()
+    make = _Stuck if sys.argv[1] == "stuck" else NexusApp
+    app = make(STACKS[sys.argv[1]]().sources(), read_only="--read-only" in sys.argv)
+    app.run()
+    sys.exit(app.return_code)

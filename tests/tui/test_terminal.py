@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import signal
 import sys
+from collections.abc import Mapping
 
 import pytest
 
-from tests.terminal import Terminal
+from tests.stack import until
+from tests.terminal import CONSOLE, TRUE_COLOUR, XTERM, Screen, Terminal
 
 OWN_SEQUENCES = re.compile(
     r"\x1b\[(?:[0-9;]*[mHKJ]"  # colours, cursor, clearing
@@ -74,12 +78,103 @@ def test_leaving_restores_the_terminal(stack: str):
         assert terminal.output.rindex(b"\x1b[?1049l") > terminal.output.rindex(b"\x1b[?1049h")
 
 
-def test_no_color_draws_without_colours():
-    with Terminal(command("busy"), {**os.environ, "NO_COLOR": "1"}) as terminal:
-        assert terminal.wait_for("email_queue")
-        terminal.read(1.0)
-    colours = set(re.findall(r"[34]8;2;(\d+);(\d+);(\d+)", terminal.output.decode()))
-    assert all(red == green == blue for red, green, blue in colours)
+def colours_of(kind: Mapping[str, str], **variables: str) -> set[str]:
+    """Look at some views, a question and the form, and collect the looks that were asked of the terminal."""
+    with Screen(command("busy"), {**os.environ, **variables}, kind=kind) as terminal:
+        terminal.shows("email_queue")
+        for key, text in (("3", "REVOKED"), ("K", "nexus-tui revoke"), ("\x1b", "SENT"), ("n", "Submit a task")):
+            terminal.press(key)
+            terminal.shows(text)
+        return set(re.findall(r"\x1b\[([0-9;]*)m", terminal.output.decode()))
+
+
+@pytest.mark.parametrize("kind", [TRUE_COLOUR, XTERM], ids=["truecolor", "xterm"])
+def test_no_color_sends_no_colour_and_inverts_the_row_of_the_cursor(kind: Mapping[str, str]):
+    looks = colours_of(kind, NO_COLOR="1")
+    assert looks <= {"0", "1", "3", "4", "7", "1;7", "1;4", "4;7"}
+    assert "1;7" in looks
+
+
+@pytest.mark.parametrize("kind", [XTERM, CONSOLE], ids=["xterm", "console"])
+def test_a_terminal_of_few_colours_gets_its_own_text_and_background_and_an_inverted_cursor(kind: Mapping[str, str]):
+    looks = colours_of(kind)
+    codes = {code for look in looks for code in look.split(";")}
+    assert codes <= {"0", "1", "3", "4", "7", "31", "32", "33", "35", "36"}
+    assert {"1;7", "32", "33"} <= looks
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_dashboard_and_restores_the_terminal(number: signal.Signals):
+    with Terminal(command("busy")) as terminal:
+        before = terminal.modes()
+        assert terminal.wait_for("NEXUS")
+        assert terminal.modes() != before
+        terminal.process.send_signal(number)
+        assert terminal.ended() == 128 + number
+        assert terminal.modes() == before
+        assert_given_back(terminal.output)
+
+
+def test_a_dashboard_that_hangs_gives_the_terminal_back_when_it_is_ended():
+    with Terminal(command("stuck")) as terminal:
+        before = terminal.modes()
+        assert terminal.wait_for("NEXUS")
+        terminal.read(0.5)
+        terminal.press("1")
+        terminal.read(0.5)
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.ended() == 128 + signal.SIGTERM
+        assert terminal.modes() == before
+        assert_given_back(terminal.output)
+
+
+def test_an_action_that_hangs_does_not_hold_the_dashboard_that_is_left():
+    with Screen(command("hanging")) as terminal:
+        terminal.shows("email_queue")
+        terminal.press("2")
+        terminal.shows("PRIORITY")
+        terminal.press("P")
+        terminal.shows("nexus-tui pause email_queue")
+        terminal.press("\r")
+        terminal.shows("▶ nexus-tui pause")
+        terminal.press("q")
+        terminal.shows("Leave\\? An action still runs")
+        terminal.press("\r")
+        assert terminal.ended() == os.EX_OK
+
+
+def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_paints_all_of_it_again():
+    with Screen(["bash", "--norc", "--noprofile", "-i"]) as shell:
+        shell.read(0.5)
+        shell.press(f"{shlex.join(command('busy'))}\r")
+        shell.shows("email_queue")
+        shell.press("\x1a")
+        shell.shows("Stopped")
+        assert_given_back(shell.output[: shell.output.rindex(b"Stopped")])
+        shell.press("stty -a; echo stty done\r")
+        shell.shows("stty done")
+        assert re.search(r"[ ;]icanon .*[ ]echo ", shell.text.replace("\n", " "))
+        painted = len(shell.output)
+        shell.press("fg\r")
+        shell.shows("NEXUS", "ai_queue", "every source fresh")
+        again = shell.output[painted:].decode("utf-8", "replace")
+        assert "\x1b[?1049h" in again
+        assert "email_queue" in again
+        shell.press("2")
+        shell.shows("DRAINS.*CONSUMERS")
+        painted = len(shell.output)
+        shell.press("q")
+        until(lambda: shell.read(0.1) >= 0 and b"\x1b[?2004h" in shell.output[painted:])  # the shell's prompt
+        shell.press("echo left by q\r")
+        shell.shows("left by q")
+
+
+def assert_given_back(output: bytes | bytearray) -> None:
+    """Look for the first screen, a cursor, no mouse, no bracketed paste, no focus reports at the end."""
+    modes = (("1049", "l"), ("25", "h"), ("1000", "l"), ("1003", "l"), ("2004", "l"), ("1004", "l"))
+    for mode, wanted in modes:
+        last = re.findall(rf"\x1b\[\?{mode}([hl])", output.decode("utf-8", "replace"))[-1]
+        assert last == wanted, f"mode {mode}"
 
 
 def test_the_smallest_terminal_does_not_end_the_dashboard():
