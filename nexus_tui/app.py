@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from textual import constants, on
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
+from textual.filter import Monochrome
 from textual.message import Message
 
 from nexus_tui import commands, theme
@@ -24,6 +25,7 @@ from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Troubles
 from nexus_tui.sources import Sources
 from nexus_tui.views import FIRST_VIEW, VIEWS
+from nexus_tui.widgets.colours import FewColours, wants_no_colour
 from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii
 
 REPAINT_PAUSE_S = 0.25
@@ -56,6 +58,7 @@ class NexusApp(Asking, inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(view.key, f"view('{view.name}')", view.title, show=False) for view in VIEWS.values()),
         Binding("ctrl+c", "how_to_leave", "how to leave", show=False, system=True),
+        Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
     ]
 
     class Changed(Message):
@@ -85,6 +88,7 @@ class NexusApp(Asking, inherit_bindings=False):
         self._draw_is_due = False
         self._minute = ""
         self._told_silent = set[str]()
+        self._filters = [each for each in self._filters if not isinstance(each, Monochrome)]  # it draws in greys
         self._filters.append(SafeOutput())
         if needs_ascii() if ascii_only is None else ascii_only:
             self._filters.append(AsciiOutput())
@@ -174,6 +178,10 @@ class NexusApp(Asking, inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Open the first view and begin to read."""
+        self.use_background()
+        has_few = not self.is_headless and self.console.color_system in (None, "standard")
+        if wants_no_colour() or has_few:
+            self._filters.append(FewColours(none=wants_no_colour()))
         self.switch_mode(self._first_view if self._first_view in VIEWS else FIRST_VIEW)
         self._feeds.start()
         self.set_interval(1.0, self._tick)
@@ -183,6 +191,12 @@ class NexusApp(Asking, inherit_bindings=False):
     def on_unmount(self) -> None:
         """Stop reading."""
         self._feeds.stop()
+
+    @on(Driver.SignalResume)
+    def _back_from_the_shell(self) -> None:
+        """Paint everything: the terminal has forgotten it."""
+        self.screen.refresh(layout=True)
+        self.read_again()
 
     @on(Changed)
     def _changed(self) -> None:
@@ -230,12 +244,12 @@ class NexusApp(Asking, inherit_bindings=False):
 
     def _obey(self, command: str, rest: str) -> str:
         if command in self.MODES:
-            self.switch_mode(command)
+            self._go_to_view(command)
             if command == "tasks" and rest:
                 self.call_after_refresh(self._show_filter, rest)
             return ""
         if command == "quit":
-            self.exit()
+            self.leave()
         elif command == "theme":
             return self._use_theme(rest)
         elif command in ("queue", "worker", "run"):
@@ -246,6 +260,12 @@ class NexusApp(Asking, inherit_bindings=False):
             deeds = {"help": "help", "submit": "submit", "refresh": "read_again", "freeze": "freeze"}
             self.call_next(self.screen.run_action, deeds[command])
         return ""
+
+    def _go_to_view(self, name: str) -> None:
+        """Show a view itself, not what was opened from it."""
+        self.switch_mode(name)
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
 
     def _open(self, kind: str, name: str) -> str:
         if not name:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, cast
+import asyncio
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
 from textual import work
-from textual.app import App
 from textual.notifications import SeverityLevel
 
+from nexus_tui.background import Background
+from nexus_tui.keyboard import Keyboard
 from nexus_tui.models.actions import MANY, Outcome
-from nexus_tui.models.text import safe_text
+from nexus_tui.models.text import age, safe_text
 from nexus_tui.screens.host import Choice
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import SourceError
+from nexus_tui.widgets.lines import Line
 
 if TYPE_CHECKING:
     from nexus_tui.actions.base import Action, Plan
@@ -21,8 +27,22 @@ if TYPE_CHECKING:
 Done = Callable[[Outcome], None]
 Refused = Callable[[str], None]
 
+ENDS_WITHIN_S = 3.0
+"""What runs when the dashboard is left has so long for the step at hand, and for its line in the audit log."""
 
-class Asking(App[None], inherit_bindings=False):
+
+@dataclass(eq=False)
+class _Running:
+    """An action at work."""
+
+    what: str
+    since: float = field(default_factory=time.monotonic)
+
+    def words(self) -> str:
+        return f"{self.what} · for {age(time.monotonic() - self.since)}"
+
+
+class Asking(Keyboard, inherit_bindings=False):
     """The half of the dashboard that changes things.
 
     Attributes:
@@ -33,23 +53,61 @@ class Asking(App[None], inherit_bindings=False):
     sources: Sources
     read_only: bool
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._at_work: list[_Running] = []
+
     def read_again(self) -> None:
         """Let every source be read now."""
         raise NotImplementedError
 
-    def ask(self, title: str, choices: Sequence[Choice], done: Done | None = None) -> None:
-        """Ask the operator to confirm one of some actions, do it, and say what happened."""
+    @property
+    def running_actions(self) -> tuple[str, ...]:
+        """The actions at work, each with since when."""
+        return tuple(running.words() for running in self._at_work)
+
+    def use_background(self) -> None:
+        """Let threads of this event loop be none that its end waits for."""
+        asyncio.get_running_loop().set_default_executor(Background())
+
+    def leave(self) -> None:
+        """Leave the dashboard; while an action runs, ask first, and say what becomes of it."""
+        if not self._at_work:
+            self.exit()
+            return
+        from nexus_tui.screens.leave import LeaveScreen
+
+        self.push_screen(LeaveScreen(lambda: self.running_actions), self._leave)
+
+    def ask(
+        self,
+        title: str,
+        choices: Sequence[Choice],
+        done: Done | None = None,
+        *,
+        about: Sequence[Line] = (),
+        default: bool = True,
+    ) -> None:
+        """Ask the operator to confirm one of some actions, do it, and say what happened.
+
+        Args:
+            title: What it is about.
+            choices: What can be done.
+            done: Called with the outcome.
+            about: What is known of the targets.
+            default: Whether Enter does the first choice; without, one has to be chosen.
+        """
         if self.read_only:
             return
         from nexus_tui.screens.confirm import ConfirmScreen
 
         def answered(choice: Choice | None) -> None:
             if choice is not None and choice.blanks:
-                self._fill(title, choice, done)
+                self._fill(title, choice, done, about)
             elif choice is not None:
                 self.carry_out(choice, done)
 
-        self.push_screen(ConfirmScreen(title, choices), answered)
+        self.push_screen(ConfirmScreen(title, choices, about, default=default), answered)
 
     def carry_out(self, choice: Choice, done: Done | None = None, refused: Refused | None = None) -> None:
         """Do what was confirmed.
@@ -74,22 +132,23 @@ class Asking(App[None], inherit_bindings=False):
         else:
             self.tell(outcome.message, severity=severity)
 
-    def _fill(self, title: str, choice: Choice, done: Done | None) -> None:
+    def _fill(self, title: str, choice: Choice, done: Done | None, about: Sequence[Line]) -> None:
         from nexus_tui.screens.blanks import BlanksScreen
 
-        self.push_screen(BlanksScreen(title, choice, done))
+        self.push_screen(BlanksScreen(title, choice, done, about))
 
     @work(thread=True, group="actions")
     def _plan(self, choice: Choice, done: Done | None, refused: Refused) -> None:
-        try:
-            plan = choice.action.plan(self.sources)
-        except SourceError as error:
-            self.call_from_thread(refused, str(error))
-            return
-        if plan.count > MANY:
-            self.call_from_thread(self._ask_again, plan, done, refused)
-        else:
-            self._perform(plan.action, done, refused)
+        with self._working_on(choice.action):
+            try:
+                plan = choice.action.plan(self.sources)
+            except SourceError as error:
+                self._say_later(refused, str(error))
+                return
+            if plan.count <= MANY:
+                self._perform(plan.action, done, refused)
+                return
+        self._say_later(self._ask_again, plan, done, refused)
 
     def _ask_again(self, plan: Plan, done: Done | None, refused: Refused) -> None:
         from nexus_tui.screens.typed import TypedScreen
@@ -102,7 +161,8 @@ class Asking(App[None], inherit_bindings=False):
 
     @work(thread=True, group="actions")
     def _perform_later(self, action: Action, done: Done | None, refused: Refused) -> None:
-        self._perform(action, done, refused)
+        with self._working_on(action):
+            self._perform(action, done, refused)
 
     def _perform(self, action: Action, done: Done | None, refused: Refused) -> None:
         from nexus_tui.actions.base import perform
@@ -110,9 +170,33 @@ class Asking(App[None], inherit_bindings=False):
         try:
             outcome = perform(action, self.sources)
         except SourceError as error:
-            self.call_from_thread(refused, str(error))
+            self._say_later(refused, str(error))
             return
-        self.call_from_thread(self._performed, outcome, done)
+        self._say_later(self._performed, outcome, done)
+
+    @contextmanager
+    def _working_on(self, action: Action) -> Generator[None]:
+        running = _Running(safe_text(action.recorded, 200))
+        self._at_work.append(running)
+        try:
+            yield
+        finally:
+            self._at_work.remove(running)
+
+    def _say_later(self, say: Callable[..., object], *words: object) -> None:
+        """Let the dashboard say something; one that is being left does not listen, and is not waited for."""
+        self.call_later(say, *words)
+
+    def _leave(self, is_certain: bool | None) -> None:
+        if is_certain:
+            self.sources.leaving.set()
+            self._leave_by(time.monotonic() + ENDS_WITHIN_S)
+
+    def _leave_by(self, deadline: float) -> None:
+        if self._at_work and time.monotonic() < deadline:
+            self.set_timer(0.05, lambda: self._leave_by(deadline))
+        else:
+            self.exit()
 
     def _performed(self, outcome: Outcome, done: Done | None) -> None:
         self.tell_outcome(outcome)

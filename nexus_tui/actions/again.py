@@ -26,6 +26,7 @@ PATIENCE_S = 600.0
 
 MOST = 100_000
 _LOOK_EVERY_S = 0.2
+_LEFT = "not run: the dashboard was left before its turn came"
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,12 @@ class RunAgain(Action):
                 raise
             return TargetOutcome(target.id if target else text, False, f"not done: {error}"), None
         if run_id and self.rate_per_s:
-            time.sleep(1 / self.rate_per_s)
+            sources.leaving.wait(1 / self.rate_per_s)
         return outcome, run_id
 
     def _again(self, sources: Sources, text: str, target: Target | None) -> tuple[TargetOutcome, str | None]:
+        if sources.leaving.is_set():
+            return TargetOutcome(target.id if target else text, False, _LEFT), None
         prospect = self._prospect(text, target)
         if not prospect.done or target is None or target.run is None:
             return prospect, None
@@ -162,9 +165,10 @@ class RunAgain(Action):
             running = [run_id for run_id, state in states.items() if state not in FINAL_STATES]
             if not running:
                 return ""
+            if sources.leaving.wait(_LOOK_EVERY_S):
+                return _LEFT
             if time.monotonic() > until:
                 return f"not run: {running[0]} of the canary had not ended after {PATIENCE_S:g} s"
-            time.sleep(_LOOK_EVERY_S)
 
 
 def _groups(targets: list[tuple[str, Target | None]]) -> Iterator[list[tuple[str, Target | None]]]:

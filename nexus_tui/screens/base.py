@@ -15,7 +15,7 @@ from textual.widget import Widget
 from nexus_tui import actions
 from nexus_tui.models import moment
 from nexus_tui.models.audit import Undoable
-from nexus_tui.models.text import safe_text
+from nexus_tui.models.text import age, safe_text
 from nexus_tui.screens import health
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.sources.errors import SourceError
@@ -28,14 +28,10 @@ CHANGES = frozenset(
 )
 """Names of Textual actions that change the world: read-only mode takes them from keys, footer and palette."""
 
-MOST_UNDOABLE = 9
-"""So many changes are offered to be taken back; older ones by ``nexus-tui undo TOKEN``."""
+MOST_KEYS = 9
+"""So many choices have a digit as their key."""
 
 _EVERYWHERE = ("submit", "help", "command")
-
-_AT_ONCE = frozenset({"command", "filter", *CHANGES})
-"""Actions bound with priority: Textual hands other keys to the focused widget before an earlier key was acted on,
-so that the ``q`` of a quickly typed ``:queue`` would leave the dashboard."""
 
 
 class NexusScreen(Screen[None]):
@@ -50,14 +46,14 @@ class NexusScreen(Screen[None]):
     _keys: tuple[object, Sequence[tuple[str, str]]] = (None, ())
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "submit", "submit", priority=True),
+        Binding("n", "submit", "submit"),
         Binding("question_mark", "help", "keys"),
-        Binding("colon", "command", "command", priority=True),
+        Binding("colon", "command", "command"),
         Binding("E", "enable_events", "enable events", show=False),
         Binding("y", "raw", "raw JSON", show=False),
         Binding("c", "copy", "copy", show=False),
         Binding("w", "why", "why does it not move?", show=False),
-        Binding("U", "undo", "undo", show=False, priority=True),
+        Binding("U", "undo", "undo", show=False),
         Binding("p", "freeze", "freeze the screen", show=False),
         Binding("r", "read_again", "refresh", show=False),
         Binding("q", "leave", "back or leave", show=False),
@@ -134,8 +130,8 @@ class NexusScreen(Screen[None]):
         return [(self.app.get_key_display(binding), binding.description) for binding in shown if binding.description]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave out what changes the world in read-only mode, and priority keys while the prompt is open."""
-        if action in _AT_ONCE and self._prompt_is_open:
+        """Leave out what changes the world in read-only mode, and while the prompt has the keys."""
+        if self._prompt_is_open and (action in CHANGES or action in ("command", "filter")):
             return False
         if action == "enable_events" and self.host.sources.recording is None:
             return False
@@ -204,9 +200,14 @@ class NexusScreen(Screen[None]):
         if not changes:
             self.host.tell("Nothing to undo")
             return
+        now = moment.now()
         choices = [
-            Choice(str(number), safe_text(f"take back: {change.label}", 60), actions.queues.Undo(change.token))
-            for number, change in enumerate(changes[:MOST_UNDOABLE], 1)
+            Choice(
+                str(number) if number <= MOST_KEYS else "",
+                f"{safe_text(f'take back: {change.label}', 60)}, {age((now - change.at).total_seconds())} ago",
+                actions.queues.Undo(change.token),
+            )
+            for number, change in enumerate(changes, 1)
         ]
         self.host.ask("Take back", choices)
 
@@ -231,7 +232,7 @@ class NexusScreen(Screen[None]):
         if len(self.app.screen_stack) > 1:
             self.dismiss()
         else:
-            self.app.exit()
+            self.host.leave()
 
     # The prompt
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import ClassVar, cast
 
@@ -20,6 +20,7 @@ from nexus_tui.screens.problem import Problem
 from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.chrome import OneLine
 from nexus_tui.widgets.fields import SafeInput
+from nexus_tui.widgets.lines import Line
 
 
 class BlanksScreen(Dialog[None]):
@@ -29,6 +30,7 @@ class BlanksScreen(Dialog[None]):
         title: What it is about.
         choice: With its blanks.
         done: Called with the outcome.
+        about: What is known of the targets, for the question.
     """
 
     DEFAULT_CSS = """
@@ -42,8 +44,15 @@ class BlanksScreen(Dialog[None]):
         Binding("up", "app.focus_previous", "previous", show=False),
     ]
 
-    def __init__(self, title: str, choice: Choice, done: Callable[[Outcome], None] | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        choice: Choice,
+        done: Callable[[Outcome], None] | None = None,
+        about: Sequence[Line] = (),
+    ) -> None:
         super().__init__()
+        self.about = about
         self.form_title = title
         self.choice = choice
         self._tell = done
@@ -78,7 +87,7 @@ class BlanksScreen(Dialog[None]):
             return
         self._say("")
         whole = replace(self.choice, action=action, blanks=(), fill=None)
-        self.app.push_screen(ConfirmScreen(self.form_title, [whole]), self._confirmed)
+        self.app.push_screen(ConfirmScreen(self.form_title, [whole], self.about), self._confirmed)
 
     def _confirmed(self, choice: Choice | None) -> None:
         if choice is not None:

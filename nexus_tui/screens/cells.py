@@ -220,12 +220,17 @@ def _progress_words(run: Run) -> str:
 def _arguments(args: object, kwargs: object, problem: str) -> Line:
     if problem:
         return text(problem, "warn")
+    return ((arguments(args, kwargs), "dim"),)
+
+
+def arguments(args: object, kwargs: object) -> str:
+    """Write arguments on one safe line; empty when there are none."""
     parts: list[str] = []
     if args not in (None, [], (), "()", "[]"):
         parts.append(compact(args))
     if kwargs not in (None, {}, "{}"):
         parts.append(compact(kwargs))
-    return ((" ".join(parts), "dim"),)
+    return " ".join(parts)
 
 
 def span(value: str, look: str = "plain") -> Span:

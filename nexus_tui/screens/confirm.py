@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
+from textual._time import get_time
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.events import Key
 
 from nexus_tui.models.text import safe_text
+from nexus_tui.screens.choosing import Chooser
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.modal import Dialog
-from nexus_tui.widgets.lines import BLANK, Line, LineView, width_of, wrap
+from nexus_tui.widgets.lines import BLANK, Line, LineView, fit, wrap
+from nexus_tui.widgets.sight import pressed_at
 
 _COMMAND_LINES = 5
-_A_FEW = 4
 
 
 class ConfirmScreen(Dialog[Choice]):
-    """Shows what each choice does and the command line that does the same; Enter does the highlighted one."""
+    """Shows what each choice does and the command line that does the same; Enter does the highlighted one.
+
+    A key that was pressed before the question could be read answers nothing.
+
+    Args:
+        title: What it is about.
+        choices: What can be done.
+        about: What is known of the targets.
+        default: Whether the first choice is highlighted; without, Enter does nothing before one is chosen.
+    """
 
     DEFAULT_CSS = """
     ConfirmScreen > .box { border: round $warning; }
@@ -34,11 +46,14 @@ class ConfirmScreen(Dialog[Choice]):
         Binding("n,q", "cancel", "don't", show=False),
     ]
 
-    def __init__(self, title: str, choices: Sequence[Choice]) -> None:
+    def __init__(
+        self, title: str, choices: Sequence[Choice], about: Sequence[Line] = (), *, default: bool = True
+    ) -> None:
         super().__init__()
         self.question_title = title
-        self.choices = tuple(choices)
-        self.index = 0
+        self.about = tuple(about)
+        self.chooser = Chooser(choices, default=default)
+        self.readable_at = math.inf
 
     def compose(self) -> ComposeResult:
         """Make the box."""
@@ -46,27 +61,26 @@ class ConfirmScreen(Dialog[Choice]):
             yield Question(self)
 
     @property
-    def choice(self) -> Choice:
-        """The highlighted choice."""
-        return self.choices[self.index]
+    def choice(self) -> Choice | None:
+        """The highlighted choice; None before one is chosen."""
+        return self.chooser.chosen
 
     def on_key(self, event: Key) -> None:
-        """Highlight the choice whose key was pressed; ``y`` does the highlighted one."""
-        for index, choice in enumerate(self.choices):
-            if event.character == choice.key:
-                self._highlight(index)
-                event.stop()
-                return
-        if event.character == "y":
-            self.action_confirm()
+        """Highlight the choice whose key was pressed, or filter; ``y`` does the highlighted one."""
+        if self.chooser.take(event.key, event.character):
+            event.stop()
+            self._draw()
+        elif event.character == "y":
+            self._confirm(event.time)
 
     def action_move(self, steps: int) -> None:
         """Highlight another choice."""
-        self._highlight((self.index + steps) % len(self.choices))
+        self.chooser.move(steps)
+        self._draw()
 
     def action_confirm(self) -> None:
         """Do the highlighted one."""
-        self.dismiss(self.choice)
+        self._confirm(pressed_at())
 
     def line_of(self, choice: Choice) -> str:
         """Spell the command line that does the same as a choice, wherever it is typed."""
@@ -74,11 +88,15 @@ class ConfirmScreen(Dialog[Choice]):
 
     def action_copy(self) -> None:
         """Copy the command line."""
-        self.app.copy_to_clipboard(self.line_of(self.choice))
-        self.app.notify("copied the command", markup=False)
+        if self.choice is not None:
+            self.app.copy_to_clipboard(self.line_of(self.choice))
+            self.app.notify("copied the command", markup=False)
 
-    def _highlight(self, index: int) -> None:
-        self.index = index
+    def _confirm(self, at: float) -> None:
+        if self.choice is not None and at >= self.readable_at:
+            self.dismiss(self.choice)
+
+    def _draw(self) -> None:
         question = self.query_one(Question)
         question.refresh(layout=True)
         question.redraw()
@@ -92,6 +110,11 @@ class Question(LineView):
     def __init__(self, screen: ConfirmScreen) -> None:
         super().__init__()
         self._screen = screen
+
+    def painted(self) -> None:
+        """Learn that the question can be read now."""
+        if self._lines:
+            self._screen.readable_at = min(self._screen.readable_at, get_time())
 
     def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
         """Count the lines that are needed."""
@@ -108,14 +131,17 @@ class Question(LineView):
         screen, choice = self._screen, self._screen.choice
         width = max(width, 10)
         lines: list[Line] = [((line, "strong"),) for line in wrap(safe_text(screen.question_title), width)]
+        lines += [fit(line, width) for line in screen.about]
         lines.append(BLANK)
-        if len(screen.choices) > 1:
-            lines += [*self._choices(width), BLANK]
-        lines += [((part, "warn"),) for part in _words(safe_text(choice.action.question), width)]
-        lines += [((part, "dim"),) for part in _words(safe_text(choice.action.help()), width)]
-        lines.append(BLANK)
-        command = _words("$ " + safe_text(self._screen.line_of(choice)), width)
-        lines += [((part, "good"),) for part in command[:_COMMAND_LINES]]
+        if len(screen.chooser.choices) > 1:
+            lines += [*screen.chooser.lines(width), BLANK]
+        lines += [((part, "warn"),) for part in _words("" if choice is None else choice.action.question, width)]
+        if choice is None:
+            lines += [((part, "warn"),) for part in _words(screen.chooser.hint, width)]
+            return [*lines, BLANK, (("Esc", "accent"), (" don't", "plain"))]
+        lines += [((part, "dim"),) for part in _words(choice.action.help(), width)]
+        command = _words("$ " + self._screen.line_of(choice), width)
+        lines += [BLANK, *(((part, "good"),) for part in command[:_COMMAND_LINES])]
         if len(command) > _COMMAND_LINES:
             lines.append((("… (c copies all of it)", "dim"),))
         lines.append(BLANK)
@@ -123,31 +149,15 @@ class Question(LineView):
                       ("c", "accent"), (" copy the command", "plain")))  # fmt: skip
         return lines
 
-    def _choices(self, width: int) -> list[Line]:
-        """Write the choices: a few one below the other, many one after the other."""
-        lines: list[Line] = []
-        line: Line = BLANK
-        many = len(self._screen.choices) > _A_FEW
-        for index, choice in enumerate(self._screen.choices):
-            chosen = index == self._screen.index
-            look = "cursor" if chosen else "plain"
-            label = f" {choice.label} " if choice.label else " "
-            chip: Line = (("▸" if chosen else " ", "accent"), (f" {choice.key}", f"accent+{look}"), (label, look))
-            if line and (not many or width_of((*line, *chip)) > width):
-                lines.append(line)
-                line = BLANK
-            line = (*line, *chip)
-        return [*lines, line]
-
 
 def _words(text: str, width: int) -> list[str]:
     """Wrap at spaces where there are some."""
     lines: list[str] = []
     line = ""
-    for word in text.split(" "):
+    for word in safe_text(text).split(" "):
         if line and len(line) + 1 + len(word) > width:
             lines.append(line)
             line = word
         else:
             line = f"{line} {word}" if line else word
-    return [part for row in [*lines, line] for part in wrap(row, width)]
+    return [part for row in [*lines, line] for part in wrap(row, width) if part]

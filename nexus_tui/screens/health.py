@@ -26,6 +26,10 @@ def status(host: Host) -> Line:
     """Say whether every source is fresh, and whether things can be changed."""
     mode = "read-only" if host.read_only else "read-write"
     troubles = host.troubles.all
+    at_work = list(host.running_actions)
+    if at_work:
+        more = f" and {len(at_work) - 1} more" if len(at_work) > 1 else ""
+        return ((f"▶ {safe_text(at_work[0], 60)}{more}", "accent"), (f" · {mode} ", "dim"))
     if host.frozen:
         return (("∥ frozen, p goes on", "warn"), (f" · {mode} ", "dim"))
     if troubles:

@@ -11,6 +11,7 @@ from nexus_tui.models.actions import Outcome
 from nexus_tui.models.recent import Recent
 from nexus_tui.models.snapshot import Snapshot
 from nexus_tui.sources import Sources
+from nexus_tui.widgets.lines import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,33 @@ class Host(Protocol):
         """The views: key, name, title."""
         ...
 
-    def ask(self, title: str, choices: Sequence[Choice], done: Callable[[Outcome], None] | None = None) -> None:
-        """Ask the operator to confirm one of some actions, do it, and say what happened."""
+    @property
+    def running_actions(self) -> tuple[str, ...]:
+        """The actions at work, each with since when."""
+        ...
+
+    def ask(
+        self,
+        title: str,
+        choices: Sequence[Choice],
+        done: Callable[[Outcome], None] | None = None,
+        *,
+        about: Sequence[Line] = (),
+        default: bool = True,
+    ) -> None:
+        """Ask the operator to confirm one of some actions, do it, and say what happened.
+
+        Args:
+            title: What it is about.
+            choices: What can be done.
+            done: Called with the outcome.
+            about: What is known of the targets.
+            default: Whether Enter does the first choice; without, one has to be chosen.
+        """
+        ...
+
+    def leave(self) -> None:
+        """Leave the dashboard; while an action runs, ask first."""
         ...
 
     def carry_out(

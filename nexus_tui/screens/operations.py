@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from itertools import zip_longest
+from typing import Any, ClassVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
@@ -11,13 +12,16 @@ from textual.binding import Binding, BindingType
 from config.queues import DEFAULT_PRIORITY, PRIORITIES
 from nexus_tui import actions
 from nexus_tui.models.actions import Outcome
-from nexus_tui.models.runs import Run
+from nexus_tui.models.broker import Message, QueueStats
+from nexus_tui.models.runs import FINAL_STATES, Run
 from nexus_tui.models.text import safe_text
 from nexus_tui.models.workers import Worker
+from nexus_tui.screens.about import about_queue, about_runs
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.marks import between
+from nexus_tui.widgets.sight import Row
 from nexus_tui.widgets.table import Table
 
 MOST_MARKED = 10_000
@@ -26,6 +30,8 @@ MOST_MARKED = 10_000
 ROWS_MOVE = 500
 """So many rows may come or go at the top while ids are read."""
 
+_QUEUE_KEYS = "123456789abdefghilmoprstuvwxz"
+
 _LEVEL_WORDS = {PRIORITIES[0]: "first", DEFAULT_PRIORITY: "default", PRIORITIES[-1]: "last"}
 
 
@@ -33,16 +39,16 @@ class RunOperations(NexusScreen):
     """A screen on which runs or messages can be revoked and moved."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("B", "priority", "priority", priority=True),
-        Binding("K", "revoke", "revoke", priority=True),
-        Binding("R", "again", "run again", show=False, priority=True),
-        Binding("D", "delete", "delete", show=False, priority=True),
-        Binding("M", "move", "move to another queue", show=False, priority=True),
+        Binding("B", "priority", "priority"),
+        Binding("K", "revoke", "revoke"),
+        Binding("R", "again", "run again", show=False),
+        Binding("D", "delete", "delete", show=False),
+        Binding("M", "move", "move to another queue", show=False),
     ]
 
-    def run_ids(self) -> tuple[str, ...]:
-        """Return the runs that a key is about: the marked ones, else the one under the cursor."""
-        return self.query_one("#rows", Table).targets()
+    def run_rows(self) -> list[Row]:
+        """Return the runs that a key is about: the marked ones, else the one that was seen under the cursor."""
+        return self.query_one("#rows", Table).target_rows()
 
     def ids_from(self, first: int, count: int) -> list[str]:
         """Read ids of rows that match, also of those that are not loaded. Blocks."""
@@ -71,70 +77,69 @@ class RunOperations(NexusScreen):
             told = f"marked the first {MOST_MARKED:,} only; for all of them use the command line with a filter"
             self.app.call_from_thread(self.host.tell, told, severity="warning")
 
-    def has_started(self) -> bool:
-        """Whether one of them may be running, so that terminating it makes sense."""
-        return True
-
     def action_revoke(self) -> None:
         """Ask to revoke; a run that has started can be terminated too."""
-        ids = self.run_ids()
-        if not ids:
-            return
+        rows = self.run_rows()
+        ids = _ids(rows)
         choices = [Choice("v", "revoke", actions.runs.Revoke(ids))]
-        if self.has_started():
+        if any(_may_run(row.item) for row in rows):
             choices.append(Choice("t", "revoke and terminate", actions.runs.Revoke(ids, terminate=True)))
-        self.host.ask(f"Revoke {_named(ids)}", choices, self._unmark)
+        self._ask("Revoke", rows, choices)
 
     def action_priority(self) -> None:
         """Ask for a priority, 0 first, or the front of the queue."""
-        ids = self.run_ids()
-        if not ids:
-            return
+        rows = self.run_rows()
+        ids = _ids(rows)
         choices = [Choice("f", "run next", actions.messages.ChangePriority(ids, PRIORITIES[0], front=True))]
         choices += [
             Choice(str(level), _LEVEL_WORDS.get(level, ""), actions.messages.ChangePriority(ids, level))
             for level in PRIORITIES
         ]
-        self.host.ask(f"Priority of {_named(ids)}", choices, self._unmark)
+        self._ask("Priority of", rows, choices)
 
     def action_again(self) -> None:
         """Ask to run ended runs again; one also with other arguments, several as a canary."""
-        ids = self.run_ids()
-        if not ids:
-            return
+        rows = self.run_rows()
+        ids = _ids(rows)
         choices = [Choice("a", "run again with the same arguments", actions.again.RunAgain(ids))]
         if len(ids) > 1:
             choices.append(
                 Choice("v", "as a canary: 1, 5, 25, then the rest", actions.again.RunAgain(ids, canary=True))
             )
-        selected = self.selected()
-        if len(ids) == 1 and isinstance(selected, Run) and selected.id == ids[0]:
+        if len(rows) == 1 and isinstance(rows[0].item, Run):
             from nexus_tui.screens.filling import other_arguments
 
-            other = other_arguments(selected)
+            other = other_arguments(rows[0].item)
             choices += [other] if other else []
-        self.host.ask(f"Run again {_named(ids)}", choices, self._unmark)
+        self._ask("Run again", rows, choices)
 
     def action_delete(self) -> None:
         """Ask to delete waiting messages."""
-        ids = self.run_ids()
-        if ids:
-            self.host.ask(
-                f"Delete {_named(ids)}", [Choice("d", "delete", actions.messages.DeleteMessages(ids))], self._unmark
-            )
+        rows = self.run_rows()
+        self._ask("Delete", rows, [Choice("d", "delete", actions.messages.DeleteMessages(_ids(rows)))])
 
     def action_move(self) -> None:
         """Ask for the queue that waiting messages go to."""
-        ids = self.run_ids()
+        rows = self.run_rows()
         queues = [queue.name for queue in self.host.snapshot.queues.value or ()]
-        if not ids or not queues:
+        if not queues:
+            self.host.tell("The queues are not read yet: nothing can be moved", severity="warning")
             return
-        keys = "123456789abdefghilmoprstuvwxz"
         choices = [
-            Choice(key, safe_text(name, 60), actions.messages.MoveMessages(ids, name))
-            for key, name in zip(keys, queues, strict=False)
+            Choice(key, safe_text(name, 60), actions.messages.MoveMessages(_ids(rows), name))
+            for key, name in zip_longest(_QUEUE_KEYS[: len(queues)], queues, fillvalue="")
         ]
-        self.host.ask(f"Move {_named(ids)} to", choices, self._unmark)
+        self._ask("Move", rows, choices, default=False, end=" to")
+
+    def _ask(
+        self, verb: str, rows: Sequence[Row], choices: Sequence[Choice], *, default: bool = True, end: str = ""
+    ) -> None:
+        if not rows:
+            self.host.tell(f"{verb}: no run is under the cursor, or it has no id", severity="warning")
+            return
+        named = f"run {safe_text(rows[0].id, 40)}" if len(rows) == 1 else f"{len(rows):,} runs"
+        title = f"{verb} {named}{end}"
+        self.host.ask(title, choices, self._unmark, about=about_runs(rows), default=default)
 
     def _unmark(self, outcome: Outcome) -> None:
         for table in self.query(Table):
@@ -148,33 +153,42 @@ class QueueOperations(NexusScreen):
     """A screen on which whole queues can be purged, paused and resumed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("P", "gate", "pause or resume", priority=True),
-        Binding("D", "delete", "purge", priority=True),
+        Binding("P", "gate", "pause or resume"),
+        Binding("D", "delete", "purge"),
     ]
 
-    def queue_names(self) -> tuple[str, ...]:
-        """Return the queue that a key is about."""
-        return self.query_one("#rows", Table).targets()[:1]
+    def queue_name(self) -> str:
+        """Return the queue that a key is about; empty, and said why, when that is not one queue."""
+        names = self.query_one("#rows", Table).targets()
+        if len(names) > 1:
+            told = f"{len(names)} queues are marked, and this is done to one at a time: \\ clears the marks"
+            self.host.tell(told, severity="warning")
+        return names[0] if len(names) == 1 else ""
 
     def action_gate(self) -> None:
         """Ask to pause a queue, or to resume it."""
-        for name in self.queue_names():
+        if name := self.queue_name():
             gate_of(self.host, name)
 
     def action_delete(self) -> None:
         """Ask to delete everything that waits in a queue."""
-        for name in self.queue_names():
-            self.host.ask(f"Purge {safe_text(name, 60)}", [Choice("d", "purge", actions.queues.PurgeQueue(name))])
+        if name := self.queue_name():
+            purge = Choice("d", "purge", actions.queues.PurgeQueue(name))
+            self.host.ask(f"Purge {safe_text(name, 60)}", [purge], about=about_queue(_queue(self.host, name)))
 
 
 def gate_of(host: Host, name: str) -> None:
     """Ask to pause a queue that is open, or to resume one that is paused."""
-    queues = host.snapshot.queues.value or ()
-    is_paused = any(queue.paused for queue in queues if queue.name == name)
-    if is_paused:
-        host.ask(f"Queue {safe_text(name, 60)}", [Choice("r", "resume", actions.queues.ResumeQueue(name))])
+    queue = _queue(host, name)
+    if queue is not None and queue.paused:
+        choice = Choice("r", "resume", actions.queues.ResumeQueue(name))
     else:
-        host.ask(f"Queue {safe_text(name, 60)}", [Choice("p", "pause", actions.queues.PauseQueue(name))])
+        choice = Choice("p", "pause", actions.queues.PauseQueue(name))
+    host.ask(f"Queue {safe_text(name, 60)}", [choice], about=about_queue(queue))
+
+
+def _queue(host: Host, name: str) -> QueueStats | None:
+    return next((queue for queue in host.snapshot.queues.value or () if queue.name == name), None)
 
 
 def worker_choices(worker: Worker, queues: Sequence[str]) -> list[Choice]:
@@ -193,7 +207,7 @@ def worker_choices(worker: Worker, queues: Sequence[str]) -> list[Choice]:
     choices += limits(worker)
     if worker.program is None:
         choices.append(Choice("h", "shut down", actions.workers.ShutdownWorker(name)))
-    for key, queue in zip("123456789", queues, strict=False):
+    for key, queue in zip_longest("123456789"[: len(queues)], queues, fillvalue=""):
         shown = safe_text(queue, 30)
         if queue in worker.queues:
             choices.append(Choice(key, f"take no more of {shown}", actions.workers.CancelConsumer(name, queue)))
@@ -212,5 +226,10 @@ def program_choices(names: Sequence[str]) -> list[Choice]:
     ]
 
 
-def _named(ids: Sequence[str]) -> str:
-    return f"run {safe_text(ids[0], 40)}" if len(ids) == 1 else f"{len(ids):,} runs"
+def _ids(rows: Sequence[Row]) -> tuple[str, ...]:
+    return tuple(row.id for row in rows)
+
+
+def _may_run(item: Any) -> bool:
+    """Tell whether a run may be running, so that terminating it makes sense; one that was not read may be."""
+    return not isinstance(item, Message) and getattr(item, "state", "") not in ("PENDING", *FINAL_STATES)

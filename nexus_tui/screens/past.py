@@ -79,7 +79,7 @@ class PastScreen(NexusScreen):
 
     def selected(self) -> Any:
         """Return the row under the cursor."""
-        return self.query_one("#rows", Table).current
+        return self.query_one("#rows", Table).aimed_item
 
     def action_span(self) -> None:
         """Take the next span of time."""

@@ -86,7 +86,7 @@ class PulseScreen(NexusScreen):
 
     def selected(self) -> Any:
         """Return the item under the cursor of the panel in focus."""
-        return self.focused.current if isinstance(self.focused, Table) else None
+        return self.focused.aimed_item if isinstance(self.focused, Table) else None
 
     @on(Table.Opened)
     def _opened(self, event: Table.Opened) -> None:

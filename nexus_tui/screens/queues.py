@@ -17,7 +17,10 @@ from nexus_tui.poller import Feed
 from nexus_tui.screens import cells
 from nexus_tui.screens.operations import QueueOperations, RunOperations, gate_of
 from nexus_tui.screens.sorting import Sorting
-from nexus_tui.widgets.table import PAGE, Table
+from nexus_tui.widgets.table import Table
+
+LOOK_AROUND = 1000
+"""So many messages in front of the page the cursor's message is looked for: that many may be taken meanwhile."""
 
 
 class QueuesScreen(QueueOperations):
@@ -55,7 +58,7 @@ class QueuesScreen(QueueOperations):
 
     def selected(self) -> Any:
         """Return the queue under the cursor."""
-        return self.query_one("#rows", Table).current
+        return self.query_one("#rows", Table).aimed_item
 
     def action_sort(self) -> None:
         """Sort by the next column."""
@@ -78,7 +81,7 @@ class QueueScreen(RunOperations):
     view = "queues"
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("P", "gate", "pause or resume", priority=True),
+        Binding("P", "gate", "pause or resume"),
         Binding("t", "by_task", "count by task", show=False),
     ]
 
@@ -89,6 +92,7 @@ class QueueScreen(RunOperations):
         super().__init__()
         self.queue = queue
         self._offset = 0
+        self._is_wanted = False
         self._feed: Feed[tuple[int, list[Message]]] | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -126,21 +130,17 @@ class QueueScreen(RunOperations):
         if self._feed.reading.value is not None:
             offset, messages = self._feed.reading.value
             stats = self._stats()
-            full = len(messages) == PAGE
+            full = len(messages) >= table.page
             table.show(messages, offset=offset, total=stats.waiting if stats and full else offset + len(messages))
         table.say(stale=self._feed.trouble(now))
 
     def selected(self) -> Any:
         """Return the message under the cursor."""
-        return self.query_one("#rows", Table).current
+        return self.query_one("#rows", Table).aimed_item
 
     def ids_from(self, first: int, count: int) -> list[str]:
         """Read ids of the queue's messages."""
         return [message.id for message in self.host.sources.broker.messages(self.queue, count, first)]
-
-    def has_started(self) -> bool:
-        """Tell that a waiting message has not started."""
-        return False
 
     def action_gate(self) -> None:
         """Ask to pause the queue, or to resume it."""
@@ -154,11 +154,13 @@ class QueueScreen(RunOperations):
 
     @on(Changed)
     def _changed(self) -> None:
-        if not self.host.frozen:
+        if not self.host.frozen or self._is_wanted:
+            self._is_wanted = False
             self.redraw_now()
 
     @on(Table.Wanted)
     def _wanted(self, event: Table.Wanted) -> None:
+        self._is_wanted = True
         if self._feed and event.offset != self._offset:
             self._offset = event.offset
             self._feed.read_now()
@@ -177,8 +179,28 @@ class QueueScreen(RunOperations):
         super().action_read_again()
 
     def _read(self) -> tuple[int, list[Message]]:
+        """Read the visible page; when the queue got shorter in front of it, the one that holds the cursor's message."""
+        broker, table = self.host.sources.broker, self.query_one("#rows", Table)
         offset = self._offset
-        return offset, self.host.sources.broker.messages(self.queue, PAGE, offset)
+        messages = broker.messages(self.queue, table.page, offset)
+        is_lost = table.cursor_id and all(message.id != table.cursor_id for message in messages)
+        if offset and (not messages or (is_lost and table.is_near(offset))):
+            return self._around(table, offset, messages)
+        return offset, messages
+
+    def _around(self, table: Table, offset: int, messages: list[Message]) -> tuple[int, list[Message]]:
+        broker = self.host.sources.broker
+        first = max(0, offset - LOOK_AROUND)
+        around = broker.messages(self.queue, LOOK_AROUND + table.page, first)
+        if not around:
+            self._offset = 0
+            return 0, broker.messages(self.queue, table.page, 0)
+        place = next((place for place, row in enumerate(around) if row.id == table.cursor_id), None)
+        if place is None and messages:
+            return offset, messages
+        start = max(0, (len(around) if place is None else place) - table.page // 2)
+        self._offset = first + start
+        return self._offset, around[start : start + table.page]
 
     def _stats(self) -> QueueStats | None:
         queues = self.host.snapshot.queues.value or ()

@@ -22,6 +22,7 @@ from nexus_tui.sources.errors import NotFound
 from nexus_tui.widgets.glyphs import progress_bar
 from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.reader import Reader
+from nexus_tui.widgets.sight import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +69,10 @@ class RunScreen(RunOperations):
         """Give the keys to the page."""
         self.query_one(Reader).focus()
 
-    def run_ids(self) -> tuple[str, ...]:
+    def run_rows(self) -> list[Row]:
         """Return this run."""
         run = self._run
-        return (run.id if run else self.run_id,)
-
-    def has_started(self) -> bool:
-        """Tell whether it may be running."""
-        run = self._run
-        return run is None or run.state not in ("PENDING",)
+        return [Row(run.id if run else self.run_id, run)]
 
     def selected(self) -> Any:
         """Return the run."""

@@ -20,13 +20,16 @@ from nexus_tui.screens import cells
 from nexus_tui.screens.operations import RunOperations
 from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.prompt import Prompt
-from nexus_tui.widgets.table import PAGE, Table
+from nexus_tui.widgets.table import Table
 
 FILTER_HINT = "state:failure queue:ai task:*pdf* worker:ai@* runtime:>30s age:<1h -state:retry (a OR b)"
 NO_RUNS = "No runs yet: press n to submit one"
 
 BUDGET_S = 2.0
 """Few filters need to look at each run of a long history; the page then says how far it looked."""
+
+LOOK_AROUND = 1000
+"""So many rows up and down the cursor's run is looked for when it is not where the growth of the table says."""
 
 TYPING_PAUSE_S = 0.15
 
@@ -44,7 +47,7 @@ class TasksScreen(RunOperations):
 
     view = "tasks"
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "filter", "filter", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "filter", "filter")]
 
     class Changed(TextualMessage):
         """The runs were read anew."""
@@ -62,6 +65,7 @@ class TasksScreen(RunOperations):
         self._offset = 0
         self._feed: Feed[_Page] | None = None
         self._typing: Timer | None = None
+        self._is_wanted = False
 
     def body(self) -> Iterable[Widget]:
         """Make the table."""
@@ -107,13 +111,7 @@ class TasksScreen(RunOperations):
 
     def selected(self) -> Any:
         """Return the run under the cursor."""
-        return self.query_one("#rows", Table).current
-
-    def has_started(self) -> bool:
-        """Tell whether one of the targets may be running: several always may."""
-        table = self.query_one("#rows", Table)
-        run = table.current
-        return bool(table.marks) or run is None or run.state != "PENDING"
+        return self.query_one("#rows", Table).aimed_item
 
     def ids_from(self, first: int, count: int) -> list[str]:
         """Read ids of runs that match."""
@@ -182,11 +180,13 @@ class TasksScreen(RunOperations):
 
     @on(Changed)
     def _changed(self) -> None:
-        if not self.host.frozen:
+        if not self.host.frozen or self._is_wanted:
+            self._is_wanted = False
             self.redraw_now()
 
     @on(Table.Wanted)
     def _wanted(self, event: Table.Wanted) -> None:
+        self._is_wanted = True
         if event.offset != self._offset:
             self._offset = event.offset
             self.read_now()
@@ -199,14 +199,28 @@ class TasksScreen(RunOperations):
         """Read the visible page, unless neither history nor wish has changed."""
         history = self.host.sources.history
         table = self.query_one("#rows", Table)
-        offset = 0 if table.is_following else self._offset
+        is_held = not table.is_following
+        offset = self._offset if is_held else 0
         text, version = self.filter_text, history.version()
         last = self._feed.reading.value if self._feed else None
         if last and (last.filter_text, last.version, last.offset) == (text, version, offset):
             return last
-        found = history.page(text, PAGE, offset, BUDGET_S)
-        grown = max(found.total - last.found.total, 0) if last and last.filter_text == text and offset else 0
+        found = history.page(text, table.page, offset, BUDGET_S)
+        grown = max(found.total - last.found.total, 0) if last and last.filter_text == text and is_held else 0
         if grown:  # rows came in at the top: the same runs are further down
             offset = self._offset = offset + grown
-            found = history.page(text, PAGE, offset, BUDGET_S)
+            found = history.page(text, table.page, offset, BUDGET_S)
+        if is_held and table.cursor_id and all(run.id != table.cursor_id for run in found.runs):
+            offset, found = self._around(table, text, offset, found)
         return _Page(text, version, offset, found)
+
+    def _around(self, table: Table, text: str, offset: int, found: RunPage) -> tuple[int, RunPage]:
+        """Look for the cursor's run near the page, where rows went that were in front of it; else keep the page."""
+        if not found.runs or not table.is_near(offset):
+            return offset, found
+        first = max(0, offset - LOOK_AROUND)
+        ids = [run.id for run in self.host.sources.history.runs(text, table.page + 2 * LOOK_AROUND, first)]
+        if table.cursor_id not in ids:
+            return offset, found
+        offset = self._offset = max(0, first + ids.index(table.cursor_id) - table.page // 2)
+        return offset, self.host.sources.history.page(text, table.page, offset, BUDGET_S)

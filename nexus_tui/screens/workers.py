@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from nexus_tui.models.text import UNKNOWN, age, number, percent, safe_lines, saf
 from nexus_tui.models.workers import Program, Worker
 from nexus_tui.poller import Feed
 from nexus_tui.screens import cells, worker_cells
+from nexus_tui.screens.about import about_program, about_worker
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Host
 from nexus_tui.screens.operations import program_choices, worker_choices
@@ -37,7 +38,7 @@ class WorkersScreen(NexusScreen):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("S", "program", "start, stop, restart", priority=True),
+        Binding("S", "program", "start, stop, restart"),
         Binding("s", "sort", "sort"),
         Binding("o", "reverse", "reverse", show=False),
     ]
@@ -79,19 +80,31 @@ class WorkersScreen(NexusScreen):
     def selected(self) -> Any:
         """Return the worker or program under the cursor of the table in focus."""
         focused = self.focused
-        return focused.current if isinstance(focused, Table) else self.query_one("#rows", Table).current
+        return (focused if isinstance(focused, Table) else self.query_one("#rows", Table)).aimed_item
 
     def action_program(self) -> None:
-        """Ask what to do with the selected, or the marked, programs."""
-        names, workers = self._programs(), self._workers()
-        orders = worker_choices(workers[0], _queue_names(self.host)) if len(workers) == 1 else []
-        if names:
-            title = f"Program {', '.join(safe_text(name, 60) for name in names)}"
-            self.host.ask(title, [*program_choices(names), *orders])
-        elif orders:
-            self.host.ask(f"Worker {safe_text(workers[0].name, 60)}", orders)
+        """Ask what to do with the selected, or with all marked, programs."""
+        table = self.focused if isinstance(self.focused, Table) else self.query_one("#rows", Table)
+        programs = {program.name: program for program in self.host.snapshot.programs.value or ()}
+        if table.id == "programs":
+            chosen = [programs[name] for name in table.targets() if name in programs]
+            if chosen:
+                names = [program.name for program in chosen]
+                self.host.ask(_named("Program", names), program_choices(names), about=list(map(about_program, chosen)))
+        elif workers := self._workers(table):
+            self._ask_workers(workers)
+
+    def _ask_workers(self, workers: Sequence[Worker]) -> None:
+        names = [worker.program for worker in workers if worker.program]
+        about = list(map(about_worker, workers))
+        if len(workers) == 1:
+            ask_worker(self.host, workers[0].name, workers[0].program, workers[0])
+        elif len(names) == len(workers):
+            self.host.ask(_named("Program", names), program_choices(names), about=about)
         else:
-            self.host.tell("This worker was started by hand: no program to start or stop", severity="warning")
+            by_hand = ", ".join(worker.name for worker in workers if not worker.program)
+            told = f"Nothing is done to the {len(workers)} marked: {by_hand} was started by hand and has no program"
+            self.host.tell(told, severity="warning")
 
     def action_sort(self) -> None:
         """Sort by the next column."""
@@ -108,20 +121,11 @@ class WorkersScreen(NexusScreen):
         item = event.item
         self.app.push_screen(WorkerScreen(item.name, item.program if isinstance(item, Worker) else item.name))
 
-    def _workers(self) -> tuple[Worker, ...]:
-        table = self.focused if isinstance(self.focused, Table) else self.query_one("#rows", Table)
-        if table.id == "programs":
-            return ()
-        chosen = set(table.targets())
-        return tuple(worker for worker in self.host.snapshot.workers.value or () if worker.name in chosen)
-
-    def _programs(self) -> tuple[str, ...]:
-        table = self.focused if isinstance(self.focused, Table) else self.query_one("#rows", Table)
-        if table.id == "programs":
-            return table.targets()
-        chosen = set(table.targets())
-        workers = self.host.snapshot.workers.value or ()
-        return tuple(worker.program for worker in workers if worker.name in chosen and worker.program)
+    def _workers(self, table: Table) -> list[Worker]:
+        """The workers that a key is about: as they are now, else as they were seen."""
+        now = {worker.name: worker for worker in self.host.snapshot.workers.value or ()}
+        rows = ((row.id, now.get(row.id) or row.item) for row in table.target_rows())
+        return [worker for _, worker in rows if isinstance(worker, Worker)]
 
 
 class WorkerScreen(NexusScreen):
@@ -140,7 +144,7 @@ class WorkerScreen(NexusScreen):
     WorkerScreen #log { height: 1fr; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("S", "program", "start, stop, restart", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("S", "program", "start, stop, restart")]
 
     class Changed(TextualMessage):
         """The log was read anew."""
@@ -202,15 +206,7 @@ class WorkerScreen(NexusScreen):
 
     def action_program(self) -> None:
         """Ask what to do with its program."""
-        worker = self._worker()
-        orders = worker_choices(worker, _queue_names(self.host)) if worker else []
-        if self.program:
-            title = f"Program {safe_text(self.program, 60)}"
-            self.host.ask(title, [*program_choices((self.program,)), *orders])
-        elif orders:
-            self.host.ask(f"Worker {safe_text(self.worker_name, 60)}", orders)
-        else:
-            self.host.tell("This worker was started by hand: no program to start or stop", severity="warning")
+        ask_worker(self.host, self.worker_name, self.program, self._worker())
 
     @on(Changed)
     def _changed(self) -> None:
@@ -245,6 +241,23 @@ class WorkerScreen(NexusScreen):
                 ("log", cells.text(program.log)),
             ]
         )
+
+
+def ask_worker(host: Host, name: str, program: str | None, worker: Worker | None) -> None:
+    """Ask what to do with a worker and its program."""
+    orders = worker_choices(worker, _queue_names(host)) if worker else []
+    programs = [row for row in host.snapshot.programs.value or () if row.name == program]
+    about = [about_worker(worker)] if worker else list(map(about_program, programs))
+    if program:
+        host.ask(_named("Program", [program]), [*program_choices((program,)), *orders], about=about)
+    elif orders:
+        host.ask(_named("Worker", [name]), orders, about=about, default=False)
+    else:
+        host.tell("This worker was started by hand: no program to start or stop", severity="warning")
+
+
+def _named(kind: str, names: Sequence[str]) -> str:
+    return f"{kind} {', '.join(safe_text(name, 60) for name in names)}"
 
 
 def _queue_names(host: Host) -> list[str]:

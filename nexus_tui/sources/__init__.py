@@ -6,7 +6,8 @@ Sources block; call them in threads. Each raises :mod:`nexus_tui.sources.errors`
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Sources:
         catalog: What can be submitted, and submitting it (the Celery application).
         read_only: Whether every change is refused.
         recording: Recorder of a foreign application, to be started by who looks for long; None for our own stack.
+        leaving: Set when who asked goes away: what takes long then ends after the step at hand.
     """
 
     broker: BrokerSource
@@ -39,6 +41,7 @@ class Sources:
     catalog: CatalogSource
     read_only: bool = False
     recording: Recording | None = None
+    leaving: threading.Event = field(default_factory=threading.Event)
 
     def addressed(self, command: str) -> str:
         """Complete a ``nexus-tui …`` line, so that it acts on this broker wherever it is typed.

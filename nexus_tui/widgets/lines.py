@@ -107,9 +107,15 @@ class LineView(Widget):
         ]
         if regions:
             self.refresh(*regions)
+        else:
+            self.painted()
+
+    def painted(self) -> None:
+        """Learn that what was built last is on the screen: for widgets whose keys depend on it."""
 
     def render_line(self, y: int) -> Strip:
         """Turn line ``y`` into styled segments."""
+        self.painted()
         base = self.rich_style
         key = (self.app.theme, base)
         if key != self._style_key:

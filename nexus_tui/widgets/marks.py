@@ -8,13 +8,14 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from nexus_tui.widgets.lines import LineView
+from nexus_tui.widgets.sight import Row
 
 
 class MarkedRows(LineView, can_focus=True):
     """Rows that can be marked one by one, from one to another, or all.
 
     Attributes:
-        marks: Ids of the marked rows, in the order in which they were marked.
+        marks: Ids of the marked rows, in the order in which they were marked, each with its row where it was loaded.
         total: How many rows match; None before they were read.
         cursor: Index of the row under the cursor.
     """
@@ -40,7 +41,7 @@ class MarkedRows(LineView, can_focus=True):
             super().__init__()
             self.table, self.first, self.last, self.ends = table, first, last, ends
 
-    marks: dict[str, None]
+    marks: dict[str, Any]
     total: int | None
     cursor: int
 
@@ -51,8 +52,17 @@ class MarkedRows(LineView, can_focus=True):
         self.cursor = 0
         self._anchor: tuple[int, str] | None = None
 
-    def id_at(self, index: int) -> str:
-        """Return the id of a row; empty for one that is not loaded, or can't be marked."""
+    @property
+    def aimed(self) -> Row | None:
+        """The row that a key is about: the one that was painted under the cursor when it was pressed."""
+        raise NotImplementedError
+
+    def place_of(self, row: Row) -> int:
+        """Return where a row is now; where the cursor is, when it is not loaded any more."""
+        raise NotImplementedError
+
+    def row_at(self, index: int) -> Row | None:
+        """Return a row; None for one that is not loaded."""
         raise NotImplementedError
 
     def is_loaded(self, first: int, last: int) -> bool:
@@ -67,34 +77,43 @@ class MarkedRows(LineView, can_focus=True):
         """Ids that an action is about: the marked ones, else the one under the cursor."""
         if self.marks:
             return tuple(self.marks)
-        own = self.id_at(self.cursor)
-        return (own,) if own else ()
+        aimed = self.aimed
+        return (aimed.id,) if aimed and aimed.id else ()
+
+    def target_rows(self) -> list[Row]:
+        """The rows that an action is about, as they were when they were marked or painted; None for what was not."""
+        if self.marks:
+            return [Row(own, item) for own, item in self.marks.items()]
+        aimed = self.aimed
+        return [aimed] if aimed and aimed.id else []
 
     def mark(self, ids: list[str]) -> None:
         """Mark rows."""
-        self.marks.update(dict.fromkeys(filter(None, ids)))
+        for own in filter(None, ids):
+            self.marks.setdefault(own, None)
         self.redraw()
 
     def action_mark(self) -> None:
         """Mark the row under the cursor, or unmark it, and go on to the next."""
-        own = self.id_at(self.cursor)
-        if not own:
+        aimed = self.aimed
+        if aimed is None or not aimed.id:
             return
-        self._anchor = (self.cursor, own)
-        if own in self.marks:
-            del self.marks[own]
+        self._anchor = (self.place_of(aimed), aimed.id)
+        if aimed.id in self.marks:
+            del self.marks[aimed.id]
         else:
-            self.marks[own] = None
+            self.marks[aimed.id] = aimed.item
         self.step()
 
     def action_mark_range(self) -> None:
         """Mark from the row that was marked last to the one under the cursor."""
-        own = self.id_at(self.cursor)
-        if not own:
+        aimed = self.aimed
+        if aimed is None or not aimed.id:
             return
-        ends = sorted((self._found(self._anchor) if self._anchor else (self.cursor, own), (self.cursor, own)))
+        here = (self.place_of(aimed), aimed.id)
+        ends = sorted((self._found(self._anchor) if self._anchor else here, here))
         self._mark_between(ends[0][0], ends[1][0], (ends[0][1], ends[1][1]))
-        self._anchor = (self.cursor, own)
+        self._anchor = here
 
     def action_mark_all(self) -> None:
         """Mark every row that matches."""
@@ -110,13 +129,16 @@ class MarkedRows(LineView, can_focus=True):
     def _found(self, row: tuple[int, str]) -> tuple[int, str]:
         """Look where a row is now; where it was, when it is not loaded."""
         for index in range(self.total or 0) if self.is_loaded(0, (self.total or 1) - 1) else ():
-            if self.id_at(index) == row[1]:
+            found = self.row_at(index)
+            if found and found.id == row[1]:
                 return index, row[1]
         return row
 
     def _mark_between(self, first: int, last: int, ends: tuple[str, str] | None) -> None:
         if self.is_loaded(first, last):
-            self.mark([self.id_at(index) for index in range(first, last + 1)])
+            rows = [self.row_at(index) for index in range(first, last + 1)]
+            self.marks.update({row.id: row.item for row in rows if row and row.id})
+            self.redraw()
         else:
             self.post_message(self.MarksWanted(self, first, last, ends))
 
