@@ -10,26 +10,26 @@ A mark in Redis stands around the effect::
 
 * ``done``: the stored outcome, to be returned as if it were its own.
 * ``started``, and its process still runs: :class:`InProgress`, which is retried.
-* ``started``, and its process died (on this host: it is gone; elsewhere: the lease ran out): nobody knows
-  whether the effect happened. The mark says so (``abandoned``), and the caller decides. Whoever does it again
-  makes at most one duplicate, because ``start`` with ``again=True`` can be used up only once.
+* ``started``, and its process died (on this host: it is gone; elsewhere: its lease ran out while it was watched):
+  nobody knows whether the effect happened. The mark says so (``abandoned``), and the caller decides. Whoever does it
+  again makes at most one duplicate, because ``start`` with ``again=True`` can be used up only once.
 
+Ages are taken on the clock of one boot that nobody sets; the mark of another machine is as old as it was watched here.
 Marks live :data:`TTL_S`, longer than any redelivery of a message takes.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from workers.errors import OutcomeUnknown, TaskError, TransientError
+from workers.process_identity import ProcessIdentity, this_boot
 
 if TYPE_CHECKING:
     import redis
@@ -62,10 +62,13 @@ class Mark:
     Attributes:
         state: ``started``, ``done``, or ``open``: not under way, with a note of what was done so far.
         value: The outcome of ``done``; of the others the note that was given.
-        at: Seconds since the epoch when it was written.
-        owner: Host, pid and start time of the process that wrote it.
+        at: Seconds since the epoch when it was written, for people.
+        owner: Boot, pid namespace, pid and start of the process that wrote it.
         again: Whether this start repeats one that was abandoned.
         lease_s: Longest time that the effect can take.
+        clock_s: When it was written, by the monotonic clock of the owner's boot; None in one of the version before.
+        age_s: Its age as far as it is known here; not stored.
+        text: How it is stored.
     """
 
     state: str
@@ -74,16 +77,28 @@ class Mark:
     owner: str
     again: bool = False
     lease_s: float = LEASE_S
+    clock_s: float | None = None
+    age_s: float = 0.0
+    text: str = ""
 
     @property
     def abandoned(self) -> bool:
         """Whether its process died between start and end, so that the outcome is unknown."""
-        return self.state == "started" and (self.remaining_s <= 0 or not _is_alive(self.owner))
+        if self.state != "started":
+            return False
+        owner = _process(self.owner)
+        return self.remaining_s <= 0 or (owner is not None and owner.is_running() is False)
 
     @property
     def remaining_s(self) -> float:
         """Seconds until its lease ends."""
-        return self.at + self.lease_s - time.time()
+        return self.lease_s - self.age_s
+
+    @property
+    def is_of_this_boot(self) -> bool:
+        """Whether its time was taken on the clock of this machine's boot."""
+        owner = _process(self.owner)
+        return self.clock_s is not None and owner is not None and owner.boot == this_boot()
 
 
 class Once:
@@ -106,7 +121,7 @@ class Once:
         Raises:
             TransientError: Redis can't be reached.
         """
-        return _parsed(asked(lambda: self._client.get(self._key)))
+        return self._aged(_parsed(asked(lambda: self._client.get(self._key))))
 
     def start(self, note: Any = None, *, again: bool = False) -> None:
         """Claim the effect, right before it.
@@ -124,8 +139,8 @@ class Once:
         if found and found.abandoned and (found.again or not again):
             raise OutcomeUnknown("an earlier delivery ended in the middle; nobody knows whether it took effect")
         mark = self._mark("started", note, again=bool(found and found.abandoned))
-        replaced = _written(found) if found and found.abandoned else ""
-        other = _parsed(asked(lambda: self._client.eval(_START, 1, self._key, mark, TTL_S, replaced)))
+        replaced = found.text if found and found.abandoned else ""
+        other = self._aged(_parsed(asked(lambda: self._client.eval(_START, 1, self._key, mark, TTL_S, replaced))))
         if other:
             raise InProgress("another delivery of this message is under way", retry_after_s=_wait_s(other))
 
@@ -146,7 +161,25 @@ class Once:
             asked(lambda: self._client.set(self._key, self._mark("open", note), ex=TTL_S))
 
     def _mark(self, state: str, value: Any, *, again: bool = False) -> str:
-        return _written(Mark(state, value, time.time(), _me(), again, self._lease_s))
+        owner = _spelled(ProcessIdentity.current())
+        return _written(Mark(state, value, time.time(), owner, again, self._lease_s, time.monotonic()))
+
+    def _aged(self, mark: Mark | None) -> Mark | None:
+        """Tell how old a started mark is; one of another machine is watched, beginning now."""
+        if mark is None or mark.state != "started":
+            return mark
+        if mark.is_of_this_boot and mark.clock_s is not None:
+            return replace(mark, age_s=time.monotonic() - mark.clock_s)
+        return replace(mark, age_s=self._watched_s(mark))
+
+    def _watched_s(self, mark: Mark) -> float:
+        sight = [mark.text, this_boot()]
+        watch = self._key + ":watch"
+        seen: Any = json.loads(asked(lambda: self._client.get(watch)) or "[]")
+        if seen[:2] == sight:
+            return time.monotonic() - seen[2]
+        asked(lambda: self._client.set(watch, json.dumps([*sight, time.monotonic()]), ex=TTL_S))
+        return 0.0
 
 
 def run_once(once: Once, effect: Callable[[], Any], *, again: bool = False) -> Any:
@@ -209,43 +242,25 @@ def asked(question: Callable[[], Any], purpose: str = "to make sure of one effec
 
 
 def _written(mark: Mark) -> str:
-    return json.dumps(vars(mark), separators=(",", ":"))
+    stored = {name: value for name, value in vars(mark).items() if name not in ("age_s", "text")}
+    return json.dumps(stored, separators=(",", ":"))
 
 
 def _parsed(text: str | bytes | None) -> Mark | None:
-    return Mark(**json.loads(text)) if text else None
+    if not text:
+        return None
+    told = text.decode() if isinstance(text, bytes) else text
+    return Mark(**json.loads(told), text=told)
 
 
-def _me() -> str:
-    return f"{socket.gethostname()} {_pid_namespace()} {os.getpid()} {_started_at(os.getpid())}"
+def _spelled(process: ProcessIdentity) -> str:
+    return f"{process.boot} {process.namespace} {process.pid} {process.start}"
 
 
-@lru_cache(maxsize=1)
-def _pid_namespace() -> str:
-    # Two containers can share a host name; their pids mean nothing to each other.
-    try:
-        return str(os.stat("/proc/self/ns/pid").st_ino)  # noqa: PTH116
-    except OSError:
-        return "-"
-
-
-@lru_cache(maxsize=8)
-def _started_at(pid: int) -> float:
-    import psutil
-
-    return round(psutil.Process(pid).create_time(), 1)
-
-
-def _is_alive(owner: str) -> bool:
-    import psutil
-
-    host, namespace, pid, started = owner.rsplit(" ", 3)
-    if (host, namespace) != (socket.gethostname(), _pid_namespace()):
-        return True
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) < 1
-    except psutil.NoSuchProcess:
-        return False
+def _process(owner: str) -> ProcessIdentity | None:
+    """Read who wrote a mark; None of the version before, whose start was a time of day."""
+    boot, namespace, pid, start = owner.rsplit(" ", 3)
+    return ProcessIdentity(boot, namespace, int(pid), int(start)) if start.isdecimal() else None
 
 
 def _wait_s(other: Mark) -> float:
