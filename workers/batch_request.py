@@ -6,7 +6,8 @@ from typing import Any, cast
 
 from billiard.exceptions import WorkerLostError
 from celery import states
-from celery.worker.request import Request
+
+from workers.delivery.request import Request
 
 
 class BatchItemRequest(Request):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 from celery import current_task
 
+from workers.delivery.starts import place_of_note
+
 if TYPE_CHECKING:
     from workers.history.stream import StreamEvents
 
@@ -15,7 +17,10 @@ MIN_INTERVAL_S = 0.5
 
 
 class RunProgress:
-    """Sends the progress of the current run as ``task-progress`` events (``done``, ``total``, ``note``)."""
+    """Sends the progress of the current run as ``task-progress`` events (``done``, ``total``, ``note``).
+
+    ``done`` is also noted in the broker: should the process die, the next start is one of a run that gets on.
+    """
 
     def __init__(self) -> None:
         self._sent_at = 0.0
@@ -32,3 +37,7 @@ class RunProgress:
             events = cast("StreamEvents", task.app.events)
             hostname = str(task.request.hostname or "")
             events.record("task-progress", hostname, uuid=task.request.id, done=done, total=total, note=note[:200])
+            options = cast("dict[str, str]", task.app.conf.broker_transport_options or {})
+            place = place_of_note(task.request, options.get("global_keyprefix", ""))
+            if place is not None:
+                events.writer.note(("HSET", *place, done))

@@ -59,8 +59,7 @@ def show(target: Target, letter_id: str, reveal: bool, as_json: bool) -> None:
         print_json(_json(letter) | {"raw_base64": raw} | ({} if is_bare else {"hint": _REVEAL}))
         return
     starts = "\n".join(
-        f"start {number}: its {start.get('lost')} died ({start.get('worker')}, pid {start.get('pid') or '?'})"
-        for number, start in enumerate(letter.deliveries, 1)
+        f"start {number}: {_end_of(start)} ({start.get('worker')})" for number, start in enumerate(letter.deliveries, 1)
     )
     print_fields(
         [
@@ -153,3 +152,11 @@ def _text(message: str) -> str:
 
 
 COMMANDS = (dead_letters,)
+
+
+def _end_of(start: dict[str, Any]) -> str:
+    """Say what a start came to, and how far it got."""
+    lost = start.get("lost")
+    end = "put its message back" if lost == "rejected" else f"its {lost} died"
+    progress = start.get("progress")
+    return f"{end}, {progress:g} done" if isinstance(progress, int | float) else end

@@ -22,7 +22,7 @@ class DeadLetter:
         worker: Node that set it aside.
         at: When (aware, UTC).
         counted: Whether the balance sheet holds it: a run can be made of it.
-        deliveries: What came of its starts: ``{"worker", "pid", "at", "lost"}``.
+        deliveries: What came of its starts: ``{"worker", "at", "lost", "progress"}``.
         raw: The message's bytes; empty in a list.
         shown: The message with its body opened and its secrets masked; empty in a list.
         is_masked: Whether something is masked in ``shown``, so that ``raw`` holds a secret.

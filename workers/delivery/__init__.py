@@ -6,9 +6,10 @@ behind kombu's ``global_keyprefix``; :mod:`workers.delivery.keys` names them:
 ==========================  ======================================================================================
 ``nexus:inflight:NODE``     hash: what the worker NODE holds. Field ``ID LIST`` (the list it was taken from, ids in
                             order of delivery), value: the message's bytes, unchanged
+``nexus:started:NODE``      hash: field of each message above whose run was handed to a child or thread
 ``nexus:delayed:QUEUE``     sorted set by due time: one digit, the priority, then the message's bytes
 ``nexus:wake:QUEUE``        list with at most one element: an idle worker blocks on it
-``nexus:leases``            hash: node → JSON of the process that owns the name
+``nexus:leases``            hash: node → JSON of the process that owns the name; its token is the fence of what it holds
 ``nexus:counters``          hash: ``submitted`` and ``retried``, messages published
 ``nexus:dead``              sorted set by time of the dead letters' ids; their facts (JSON) in the hash
                             ``nexus:dead:facts``, their bytes in ``nexus:dead:bytes``

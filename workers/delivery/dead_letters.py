@@ -1,7 +1,7 @@
 """Messages and runs that were set aside for a person: list, show, retry, drop.
 
 Reasons: ``malformed`` (no run can be made of it), ``unknown task`` (no worker of its queue knows the task),
-``poisoned`` (its worker or child process died each time that it was started).
+``poisoned`` (three starts in a row came to nothing: a process died, or it put its message back).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class DeadLetter:
         worker: Node that set it aside.
         at: When, in seconds since the epoch.
         counted: Whether it was counted as submitted, so that the balance sheet holds it.
-        deliveries: What came of its starts: ``{"worker", "pid", "at", "lost"}``.
+        deliveries: What came of its starts: ``{"worker", "at", "lost", "progress"}``.
         raw: The message's bytes; empty in a list.
     """
 

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from types import FrameType
@@ -25,7 +26,7 @@ from config.celery_config import RELIABLE, celery_app
 from config.queues import QUEUES
 from workers.delivery import rescue
 from workers.delivery.in_flight import InFlight
-from workers.delivery.lease import LEASE_S, Leases, Owner
+from workers.delivery.lease import Leases, Owner
 from workers.parent import end_with_supervisor
 from workers.program_log import begin_log
 from workers.upgrade import open_former_lists
@@ -40,25 +41,17 @@ MAX_COOL_DOWN_S = 600.0
 logger = logging.getLogger("guardian")
 
 
-@dataclass
-class Watch:
-    """What the guardian saw of one owner, by its own clock: the broker's stops when the broker is frozen."""
-
-    owner: Owner
-    gone_since: float
-
-
-@dataclass
 class Guardian:
     """Looks at leases.
 
-    Attributes:
+    Args:
         in_flight: Of any node: it has the connection.
-        watched: Owners that look gone, by node.
+        clock: Seconds of a clock that nobody sets; the broker's stops when the broker is frozen.
     """
 
-    in_flight: InFlight
-    watched: dict[str, Watch] = field(default_factory=dict[str, Watch])
+    def __init__(self, in_flight: InFlight, clock: Callable[[], float] = time.monotonic) -> None:
+        self._in_flight = in_flight
+        self._leases = Leases(in_flight.client, in_flight.prefix, clock=clock)
 
     def look(self) -> None:
         """Rescue what is due.
@@ -66,27 +59,19 @@ class Guardian:
         Raises:
             RedisError: The broker does not answer.
         """
-        leases = Leases(self.in_flight.client, self.in_flight.prefix)
-        now, clock = leases.now(), time.monotonic()
-        owners = leases.owners()
-        self.watched = {node: watch for node, watch in self.watched.items() if owners.get(node) == watch.owner}
-        for node, owner in owners.items():
-            if not owner.is_gone(now) and not owner.is_from_the_future(now):
-                self.watched.pop(node, None)
-                continue
-            watch = self.watched.setdefault(node, Watch(owner, clock))
-            if clock - watch.gone_since >= (GRACE_S if owner.is_local else LEASE_S):
-                self._rescue(leases, node, owner)
+        for node, owner, record in self._leases.find_abandoned(GRACE_S):
+            self._rescue(node, owner, record)
 
-    def _rescue(self, leases: Leases, node: str, owner: Owner) -> None:
+    def _rescue(self, node: str, owner: Owner, record: bytes) -> None:
         # Owning the name meanwhile keeps a new worker of it from fetching into the hash that is emptied here
-        mine = leases.take_from(node, owner)
+        mine = self._leases.take_over(node, record)
         if mine is None:
             return  # it came back
-        ours = self.in_flight
+        ours = self._in_flight
         held = InFlight(ours.client, node, ours.prefix, ours.separator)
+        held.token = mine.token
         restored, buried = rescue.rescue(celery_app, held)
-        leases.drop(node, mine)
+        self._leases.drop(node, mine)
         logger.warning(
             "%s (pid %d on %s) is gone: %d put back, %d set aside", node, owner.pid, owner.host, restored, buried
         )

@@ -45,7 +45,7 @@ ADOPTED_HEADER = "nexus_adopted"
 """Header, in the worker's memory alone: the message was counted just now, when the worker took it."""
 
 DELIVERIES_HEADER = "nexus_deliveries"
-"""Header of a message: a list of ``{"worker", "pid", "at", "lost"}``, one for each start that came to nothing."""
+"""Header of a message: a list of ``{"worker", "at", "lost", "progress"}``, one for each start that came to nothing."""
 
 BINDING_PARTS = 3
 """Routing key, pattern and queue."""
@@ -62,6 +62,11 @@ def published(run_id: str) -> str:
 def in_flight(node: str) -> str:
     """Name the hash of what a worker holds."""
     return f"nexus:inflight:{node}"
+
+
+def started(node: str) -> str:
+    """Name the hash of what a worker holds and has handed to a child."""
+    return f"nexus:started:{node}"
 
 
 def delayed(queue: str) -> str:

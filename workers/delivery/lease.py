@@ -1,29 +1,45 @@
-"""Who owns a node name: a live worker is never robbed, and two of one name never run."""
+"""Who owns a node name: a live worker is never robbed, and two of one name never run.
+
+A lease is a record in the hash ``nexus:leases``. Its owner changes it every few seconds, and whoever doubts that the
+owner lives looks whether the record still changes, by a clock of its own that nobody sets. The token in the record is
+the fence: each step that touches what the owner holds compares it in the same script.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import socket
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
-from pathlib import Path
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
-import psutil
 import redis
 
 from workers.delivery import keys, scripts
+from workers.process_identity import ProcessIdentity, start_of, this_boot
 
-LEASE_S = 30.0
-"""A worker on another machine that has not renewed its lease for so long is gone."""
+LEASE_S = 15.0
+"""An owner that nobody here can see, and whose record has stood still for so long, is gone."""
 
-RENEW_S = 5.0
+RENEW_S = 4.0
+
+MAX_LOOK_GAP_S = 5.0
+"""Who has not looked for longer (stopped, or without an answer of the broker) has seen nothing stand still."""
 
 
 class NameTaken(Exception):
-    """A live worker has this node name; says where it runs."""
+    """A node name has an owner; says where it runs.
+
+    Attributes:
+        lives: Whether the owner certainly lives: waiting for its end makes no sense.
+    """
+
+    def __init__(self, node: str, owner: Owner, *, lives: bool) -> None:
+        super().__init__(f"{node} already runs on {owner.host} with pid {owner.pid}; give one of them another -n")
+        self.lives = lives
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,56 +47,95 @@ class Owner:
     """The process that owns a node name.
 
     Attributes:
-        place: Machine, boot and pid namespace: two processes with the same place can see each other's pids.
+        token: Fence of this ownership; empty in a record of the version before.
+        place: Boot and pid namespace of its machine.
         host: Name of the machine, for people.
         pid: Its process id there.
-        born_at: When the process started, in seconds since the epoch: a pid alone may be used again.
-        renewed_at: When it last said that it lives, by the broker's clock.
+        start: When it started, see :class:`ProcessIdentity`; in a record of the version before a time of day.
+        renewals: How often it said that it lives.
+        renewed_at: When it said so last, by the broker's clock in seconds since the epoch: for people alone.
+        is_rescuing: Whether it only puts back what the owner before it held.
+        by_socket: Whether it reached the broker over a unix socket: then its machine was the broker's.
     """
 
+    token: str
     place: str
     host: str
     pid: int
-    born_at: float
-    renewed_at: float
+    start: float
+    renewals: int = 0
+    renewed_at: float = 0.0
+    is_rescuing: bool = False
+    by_socket: bool = False
 
     @property
-    def is_local(self) -> bool:
-        """Whether its pid means something here."""
-        return self.place == this_place()
+    def process(self) -> ProcessIdentity:
+        """Its process."""
+        boot, _, namespace = self.place.partition(" ")
+        return ProcessIdentity(boot, namespace, self.pid, int(self.start))
 
-    @property
-    def is_alive_here(self) -> bool:
-        """Whether the process runs on this machine."""
-        return self.is_local and _birth(self.pid) == self.born_at
+    def is_running(self, *, by_socket: bool) -> bool | None:
+        """Tell whether its process runs; None when that can't be seen from here.
 
-    def is_gone(self, now: float) -> bool:
-        """Tell whether the name is free: its process is dead, or, elsewhere, its lease has ended."""
-        return not self.is_alive_here if self.is_local else now - self.renewed_at > LEASE_S
+        Args:
+            by_socket: Whether this process reaches the same broker over a unix socket.
+        """
+        process = self.process
+        if process.is_visible and not self.token:  # its start was told as a time of day, which may have moved since
+            return None if start_of(self.pid) else False
+        if by_socket and self.by_socket and process.boot != this_boot():
+            return False  # the broker's machine was started anew since
+        return process.is_running()
 
-    def is_from_the_future(self, now: float) -> bool:
-        """Tell whether the broker's clock was set back: a worker that lives renews its lease within seconds."""
-        return not self.is_local and self.renewed_at - now > LEASE_S
 
+@dataclass
+class Standstill:
+    """Since when things have stood still, by the clock of this process.
 
-@lru_cache(maxsize=1)
-def this_place() -> str:
-    """Identify this machine, boot and pid namespace."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return f"{socket.gethostname()} {int(psutil.boot_time())}"
+    Attributes:
+        clock: Seconds of a clock that nobody sets.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    _since: dict[str, tuple[object, float]] = field(default_factory=dict[str, tuple[object, float]])
+    _looked_at: float = -math.inf
+
+    def look(self) -> None:
+        """Begin to look; after a gap nothing is known to have stood still."""
+        now = self.clock()
+        if now - self._looked_at > MAX_LOOK_GAP_S:
+            self._since.clear()
+        self._looked_at = now
+
+    def seconds(self, name: str, sight: object) -> float:
+        """Tell for how long a thing has looked as it does now."""
+        now = self.clock()
+        seen, since = self._since.get(name, (None, now))
+        if seen != sight:
+            since = now
+        self._since[name] = (sight, since)
+        return now - since
 
 
 class Leases:
-    """The hash of all leases of a broker."""
+    """The hash of all leases of a broker.
 
-    def __init__(self, client: redis.Redis, prefix: str = "") -> None:
+    Args:
+        client: The broker; its replies are bytes.
+        prefix: kombu's ``global_keyprefix``.
+        clock: Seconds of a clock that nobody sets.
+    """
+
+    def __init__(self, client: redis.Redis, prefix: str = "", *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
+        self._prefix = prefix
         self._key = prefix + keys.LEASES
         self._take = client.register_script(scripts.TAKE_LEASE)
         self._drop = client.register_script(scripts.DROP_LEASE)
+        self._standstill = Standstill(clock)
+        self._tokens: dict[str, str] = {}
+        self._seen: dict[str, Owner] = {}
+        self._by_socket = _uses_socket(client)
 
     def now(self) -> float:
         """The broker's clock, in seconds since the epoch."""
@@ -89,59 +144,121 @@ class Leases:
 
     def owners(self) -> dict[str, Owner]:
         """List who owns which name; records that can't be read are left out."""
-        raw = cast("dict[bytes, bytes]", self._client.hgetall(self._key))
-        found = {node.decode("utf-8", "replace"): _owner(text) for node, text in raw.items()}
-        return {node: owner for node, owner in found.items() if owner}
+        return {node: owner for node, (owner, _) in self._read().items()}
 
     def take(self, node: str) -> Owner:
         """Own a name, or renew what this process owns.
 
+        An owner that can't be seen from here is watched: call again, at least every :data:`MAX_LOOK_GAP_S`.
+
         Raises:
-            NameTaken: A live worker has it.
+            NameTaken: The name has an owner that lives, or may live.
         """
         while True:
-            seen = cast("bytes | None", self._client.hget(self._key, node)) or b""
-            now = self.now()
-            owner = _owner(seen)
-            mine = _this_process(now)
-            if owner and replace(owner, renewed_at=now) != mine and not owner.is_gone(now):
-                raise NameTaken(
-                    f"{node} already runs on {owner.host} with pid {owner.pid}; give one of them another -n"
-                )
-            if self._take(keys=[self._key], args=[node, seen, json.dumps(asdict(mine))]):
+            record = cast("bytes | None", self._client.hget(self._key, node)) or b""
+            found = read_owner(record)
+            if found is not None and not self._is_ours(node, found):
+                self._standstill.look()
+                self._require_gone(node, record, found)
+            mine = self._renewed(node, found)
+            if self._put(node, record, mine):
+                self._tokens[node] = mine.token
                 return mine
 
-    def take_from(self, node: str, owner: Owner) -> Owner | None:
-        """Own a name whose owner is gone; None when somebody else took it meanwhile."""
-        mine = _this_process(self.now())
-        seen, new = json.dumps(asdict(owner)), json.dumps(asdict(mine))
-        return mine if self._take(keys=[self._key], args=[node, seen, new]) else None
+    def find_abandoned(self, grace_s: float) -> list[tuple[str, Owner, bytes]]:
+        """Find names whose owner is gone; to be called every second or so.
+
+        Args:
+            grace_s: An owner that was seen dead is left alone for so long: its successor may take the name.
+
+        Returns:
+            Name, owner, and the record that :meth:`take_over` wants to see.
+        """
+        self._standstill.look()
+        found: list[tuple[str, Owner, bytes]] = []
+        for node, (owner, record) in self._read().items():
+            runs = owner.is_running(by_socket=self._by_socket)
+            patience_s = LEASE_S if runs is None else grace_s
+            if self._standstill.seconds(node, (record, runs)) >= patience_s and not runs:
+                found.append((node, owner, record))
+        return found
+
+    def take_over(self, node: str, record: bytes) -> Owner | None:
+        """Own a name for the time of a rescue; None when its record changed meanwhile."""
+        mine = replace(self._renewed(node, None), is_rescuing=True)
+        return mine if self._put(node, record, mine) else None
 
     def drop(self, node: str, owner: Owner) -> bool:
-        """Free a name, unless its record changed since it was read."""
-        return bool(self._drop(keys=[self._key], args=[node, json.dumps(asdict(owner))]))
+        """Free a name and the notes of its starts, unless it has another owner by now."""
+        names = [self._key, self._prefix + keys.started(node)]
+        return bool(self._drop(keys=names, args=[node, owner.token]))
+
+    def _put(self, node: str, seen: bytes, owner: Owner) -> bool:
+        return bool(self._take(keys=[self._key], args=[node, seen, json.dumps(asdict(owner))]))
+
+    def _read(self) -> dict[str, tuple[Owner, bytes]]:
+        raw = cast("dict[bytes, bytes]", self._client.hgetall(self._key))
+        found = {node.decode("utf-8", "replace"): (read_owner(record), record) for node, record in raw.items()}
+        return {node: (owner, record) for node, (owner, record) in found.items() if owner is not None}
+
+    def _is_ours(self, node: str, found: Owner) -> bool:
+        if not found.token:
+            return False
+        return found.token == self._tokens.get(node) or found.process == ProcessIdentity.current()
+
+    def _require_gone(self, node: str, record: bytes, found: Owner) -> None:
+        runs = found.is_running(by_socket=self._by_socket)
+        before = self._seen.get(node)
+        self._seen[node] = found
+        stood_still_s = self._standstill.seconds(node, record)
+        if runs is False or (runs is None and stood_still_s >= LEASE_S):
+            return
+        is_renewed = before is not None and before.token == found.token and before != found
+        raise NameTaken(node, found, lives=not found.is_rescuing and (runs is True or is_renewed))
+
+    def _renewed(self, node: str, found: Owner | None) -> Owner:
+        process = ProcessIdentity.current()
+        is_same = found is not None and found.token != "" and found.token == self._tokens.get(node)
+        return Owner(
+            token=found.token if found is not None and is_same else uuid.uuid4().hex,
+            place=f"{process.boot} {process.namespace}",
+            host=socket.gethostname(),
+            pid=process.pid,
+            start=process.start,
+            renewals=found.renewals + 1 if found is not None and is_same else 0,
+            renewed_at=self.now(),
+            by_socket=self._by_socket,
+        )
 
 
-def _owner(text: bytes) -> Owner | None:
+def read_owner(record: bytes) -> Owner | None:
+    """Read a lease's record, of this version or the one before; None when it is none."""
     try:
-        record = json.loads(text)
-        owner = Owner(**cast("dict[str, Any]", record))
-    except (ValueError, TypeError, RecursionError):
+        known = cast("dict[str, Any]", json.loads(record))
+        return _checked_owner(known)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
-    fields: list[tuple[Any, type]] = [(owner.place, str), (owner.host, str), (owner.pid, int)]
-    times: list[Any] = [owner.born_at, owner.renewed_at]
-    is_right = all(isinstance(value, kind) for value, kind in fields) and owner.pid > 0
-    return owner if is_right and all(isinstance(at, int | float) and math.isfinite(at) for at in times) else None
 
 
-def _this_process(now: float) -> Owner:
-    pid = os.getpid()
-    return Owner(this_place(), socket.gethostname(), pid, _birth(pid) or 0.0, now)
-
-
-def _birth(pid: int) -> float | None:
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.Error:
+def _checked_owner(known: dict[str, Any]) -> Owner | None:
+    start = known["start"] if "start" in known else known["born_at"]
+    texts = (known.get("token", ""), known["place"], known["host"])
+    counts = (known["pid"] - 1, known.get("renewals", 0))
+    are_right = all(isinstance(text, str) for text in texts) and all(isinstance(n, int) and n >= 0 for n in counts)
+    if not are_right or not all(math.isfinite(number) for number in (start, known["renewed_at"])):
         return None
+    return Owner(
+        token=known.get("token", ""),
+        place=known["place"],
+        host=known["host"],
+        pid=known["pid"],
+        start=start,
+        renewals=known.get("renewals", 0),
+        renewed_at=known["renewed_at"],
+        is_rescuing=known.get("is_rescuing") is True,
+        by_socket=known.get("by_socket") is True,
+    )
+
+
+def _uses_socket(client: redis.Redis) -> bool:
+    return issubclass(client.connection_pool.connection_class, redis.UnixDomainSocketConnection)

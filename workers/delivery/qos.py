@@ -12,7 +12,6 @@ import redis
 from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 
-from workers.delivery import running
 from workers.delivery.keys import FetchedTag
 
 STOCK_LOOK_EVERY_S = 600.0
@@ -77,7 +76,7 @@ class QoS(_QoS):
     def restore_unacked(self, client: Any = None) -> list[Any]:
         """Put back what is not acknowledged, except runs that go on and will be acknowledged later."""
         self._flush()
-        keep = running.tags()
+        keep = self.channel.in_flight.handed_over if self.channel.nexus_node else frozenset[Any]()
         try:
             for tag in reversed([tag for tag in self._delivered if tag not in keep]):
                 self.restore_by_tag(tag, client=client)

@@ -1,32 +1,89 @@
-"""What happens to a run whose child process died."""
+"""A run between its fetch and its end: whether it may start, and what follows when that comes to nothing."""
 
 # Celery's Request has no complete stubs: what its methods return is unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import redis
-from celery.exceptions import WorkerLostError
+from celery.exceptions import TaskRevokedError, WorkerLostError
 from celery.utils.log import get_logger
+from celery.worker import state as _state
 
 from workers.delivery import rescue
 from workers.delivery.keys import FetchedTag
 from workers.private_records import PrivateRequest
 
 logger = get_logger(__name__)
+state: Any = _state  # the stubs know an older Celery
 
 _Request: Any = PrivateRequest
 
 
+def _asking_first(hand_over: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(hand_over)
+    def execute_using_pool(self: Request, pool: Any, **options: Any) -> Any:
+        self._waits_in_pool = not (pool.uses_semaphore or pool.signal_safe)
+        self._pool_is_green = pool.is_green
+        if not self._waits_in_pool and not self.revoked() and not self.may_start():
+            raise TaskRevokedError(self.id)  # frees the child
+        return hand_over(self, pool, **options)
+
+    return execute_using_pool
+
+
+def _dropped(is_green: bool) -> BaseException:
+    if is_green:
+        from greenlet import GreenletExit
+
+        return GreenletExit()
+    return TaskRevokedError("given to others")
+
+
 class Request(_Request):
-    """A request that counts the children it lost: put back within ``max_retries``, set aside after the third."""
+    """A request that asks before it starts, and counts the starts that came to nothing."""
+
+    _lost = "rejected"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Ask before each hand-over: Celery makes a class for each task, with a method that hands over directly."""
+        super().__init_subclass__(**options)
+        hand_over = cls.__dict__.get("execute_using_pool")
+        if hand_over is not None:
+            cls.execute_using_pool = _asking_first(hand_over)
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """Note that the run starts; ask now if it waited for a free thread of the pool."""
+        if self._waits_in_pool and not self.may_start():
+            raise _dropped(self._pool_is_green)
+        super().on_accepted(pid, time_accepted)
+
+    def may_start(self) -> bool:
+        """Note the start in the broker; drop the run when others have its message by now."""
+        tag = self._message.delivery_tag
+        if not isinstance(tag, FetchedTag):
+            return True
+        in_flight = self._message.channel.in_flight
+        try:
+            if in_flight.start(tag):
+                return True
+            logger.error("%s is dropped: it was given to others while this worker did not answer", self)
+        except (redis.RedisError, OSError) as error:
+            logger.warning("%s goes back to its queue: whether it is still ours is unknown: %s", self, error)
+            in_flight.restore_later(tag)
+        self.acknowledged = True
+        self._message.channel.qos.forget(tag)
+        state.task_ready(self)
+        return False
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         """Deal with a failed run."""
         error = exc_info.exception
         error = getattr(error, "exc", error)  # billiard's ExceptionWithTraceback
-        self._lost_child = isinstance(error, WorkerLostError | SystemExit | KeyboardInterrupt)
+        self._lost = "child" if isinstance(error, WorkerLostError | SystemExit | KeyboardInterrupt) else "rejected"
         try:
             return super().on_failure(exc_info, send_failed_event, return_ok)
         except MemoryError:
@@ -34,13 +91,11 @@ class Request(_Request):
             self.acknowledge()
             self.send_event("task-failed", exception=repr(error), traceback=exc_info.traceback)
             return None
-        finally:
-            self._lost_child = False
 
     def reject(self, requeue: bool = False) -> None:
-        """Drop the message or put it back; after a lost child, count that first."""
+        """Drop the message or put it back; a start that came to nothing is counted first."""
         tag = self._message.delivery_tag
-        if not (requeue and getattr(self, "_lost_child", False) and isinstance(tag, FetchedTag)):
+        if not requeue or not isinstance(tag, FetchedTag):
             super().reject(requeue=requeue)
             return
         if self.acknowledged:
@@ -53,10 +108,11 @@ class Request(_Request):
 
     def _give_up_or_restore(self, tag: FetchedTag) -> None:
         in_flight = self._message.channel.in_flight
-        raw = in_flight.entries().get(tag)
+        raw = in_flight.get(tag)
         if raw is None:
             return
-        restored = rescue.give_up_or_restore(self._app, in_flight, tag, raw, lost="child")
+        progress = in_flight.progress(tag)
+        restored = rescue.give_up_or_restore(self._app, in_flight, tag, raw, lost=self._lost, progress=progress)
         self._message.channel.qos.forget(tag)
         if restored:
             self.send_event("task-rejected", requeue=True)

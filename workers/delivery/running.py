@@ -1,24 +1,23 @@
-"""What this worker process runs now, and the order of its fetches."""
+"""The order of this process's fetches, and what time it is for the broker."""
 
 from __future__ import annotations
 
 import itertools
+import secrets
 import time
-from typing import Any
 
 from billiard.process import current_process
-from celery.worker import state
 
-from workers.delivery.keys import FetchedTag
-
-_incarnation = f"{int(time.time() * 1000):012x}"
+_incarnation = f"{int(time.time() * 1000):012x}{secrets.token_hex(3)}"
 _fetches = itertools.count(1)
-_broker_is_ahead_s = 0.0
+_broker_clock: tuple[float, float] | None = None
+"""What time it was for the broker, and for our clock that nobody sets."""
+
 _is_leaving = False
 
 
 def next_fetch_id() -> str:
-    """Make the id of a fetch; ids sort in the order in which they were made, over restarts as well."""
+    """Make the id of a fetch, unlike any other's; ids sort as they were made, over restarts as far as the clock."""
     return f"{_incarnation}-{next(_fetches):010d}"
 
 
@@ -39,17 +38,14 @@ def is_leaving() -> bool:
 
 
 def now() -> float:
-    """Seconds since the epoch, by the broker's clock as far as it was heard: what is due is due by that one."""
-    return time.time() + _broker_is_ahead_s
+    """Seconds since the epoch, by the broker's clock as soon as it was heard: what is due is due by that one."""
+    if _broker_clock is None:
+        return time.time()
+    broker_now, heard_at = _broker_clock
+    return broker_now + time.monotonic() - heard_at
 
 
 def note_broker_clock(broker_now: float) -> None:
     """Note what time it is for the broker."""
-    global _broker_is_ahead_s  # noqa: PLW0603  one broker a worker
-    _broker_is_ahead_s = broker_now - time.time()
-
-
-def tags() -> frozenset[str]:
-    """Delivery tags of the runs that a child process has accepted and not finished."""
-    requests: list[Any] = list(state.active_requests)  # pyright: ignore[reportArgumentType]
-    return frozenset(str(tag) for request in requests if isinstance(tag := request.message.delivery_tag, FetchedTag))
+    global _broker_clock  # noqa: PLW0603  one broker a worker
+    _broker_clock = (broker_now, time.monotonic())

@@ -1,7 +1,9 @@
 """The steps that must not come apart, as Lua scripts; none of them decodes JSON.
 
 A script that fails in its middle is not rolled back. Each therefore writes a message to its new place before it
-removes it from the old one, and does not fail for the sake of a counter or a key of somebody else's type.
+removes it from the old one, and raises counters and marks last, without failing for their sake or for a key of
+somebody else's type. What a worker holds is touched by whoever has the token of its lease, and by nobody else; an
+empty token is that of a tool which holds no lease.
 """
 
 from __future__ import annotations
@@ -22,6 +24,14 @@ local function count(key, counter)
 end
 """
 
+_FENCE = """
+local function holds(leases, node, token)
+  if token == '' then return true end
+  local record = redis.pcall('HGET', leases, node)
+  return type(record) == 'string' and string.find(record, token, 1, true) ~= nil
+end
+"""
+
 _MARK = """
 -- A message of somebody else that was counted says so in its text once it leaves the worker that counted it.
 local function marked(message, is_adopted)
@@ -38,16 +48,16 @@ PUBLISH = (
 -- ARGV: message, counter, due time or '', member of the delayed set, publication, seconds to remember it
 -- Answers 0 when this publication arrived before: the publisher did not hear the answer and tries again;
 -- 2 when the run was published a moment ago, so that it is not counted a second time; else 1.
-local latest = redis.call('GET', KEYS[5])
+local latest = redis.pcall('GET', KEYS[5])
 if latest == ARGV[5] then return 0 end
-redis.call('SET', KEYS[5], ARGV[5], 'EX', ARGV[6])
 if ARGV[3] ~= '' and tonumber(ARGV[3]) > now() then
   redis.call('ZADD', KEYS[4], ARGV[3], ARGV[4])
 else
   redis.call('LPUSH', KEYS[1], ARGV[1])
   wake(KEYS[2])
 end
-if latest and ARGV[2] == 'submitted' then return 2 end
+redis.pcall('SET', KEYS[5], ARGV[5], 'EX', ARGV[6])
+if type(latest) == 'string' and ARGV[2] == 'submitted' then return 2 end
 count(KEYS[3], ARGV[2])
 return 1
 """
@@ -58,51 +68,71 @@ NOT_COUNTED = 2
 
 ADOPT = (
     _PUSH
+    + _FENCE
     + """
--- KEYS: in flight, counters; ARGV: field, its new name, counter
-local message = redis.call('HGET', KEYS[1], ARGV[1])
+-- KEYS: in flight, leases, counters; ARGV: node, token, field, its new name, counter
+-- Answers 0 when the message is not held any more.
+if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
+local message = redis.call('HGET', KEYS[1], ARGV[3])
 if not message then return 0 end
-redis.call('HSET', KEYS[1], ARGV[2], message)
-redis.call('HDEL', KEYS[1], ARGV[1])
-count(KEYS[2], ARGV[3])
+redis.call('HSET', KEYS[1], ARGV[4], message)
+redis.call('HDEL', KEYS[1], ARGV[3])
+count(KEYS[3], ARGV[5])
 return 1
 """
 )
 
-FETCH = """
--- KEYS: in flight, the queues' delayed sets, their lists by priority and queue
--- ARGV: id, number of queues, priorities as digits, most bytes of a message
+FENCED = "FENCED"
+"""How the error begins with which :data:`FETCH` answers a worker whose lease is another's by now."""
+
+FETCH = (
+    _FENCE
+    + """
+-- KEYS: in flight, leases, the queues' delayed sets, their lists by priority and queue
+-- ARGV: node, token, id, number of queues, priorities as digits, most bytes of a message
 -- Answers {list, message} ({list, false, its size} of a larger one), or the seconds until the next delayed message as
 -- text, or false. A key that is no list or no sorted set is passed over.
-local queues = tonumber(ARGV[2])
+if not holds(KEYS[2], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED the lease is not ours any more') end
+local queues = tonumber(ARGV[4])
+local lists = 2 + queues
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local soonest = false
 for q = 1, queues do
-  local first = redis.pcall('ZRANGE', KEYS[1 + q], 0, 0, 'WITHSCORES')
+  local delayed = KEYS[2 + q]
+  local first = redis.pcall('ZRANGE', delayed, 0, 0, 'WITHSCORES')
   if first[1] then
     if tonumber(first[2]) > now then
       local left = tonumber(first[2]) - now
       if not soonest or left < soonest then soonest = left end
     else
-      local due = redis.call('ZRANGEBYSCORE', KEYS[1 + q], '-inf', now, 'LIMIT', 0, 100)
+      local due = redis.pcall('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, 100)
       for _, member in ipairs(due) do
-        local place = string.find(ARGV[3], string.sub(member, 1, 1), 1, true) or 1
-        local pushed = redis.pcall('LPUSH', KEYS[1 + queues + (place - 1) * queues + q], string.sub(member, 2))
-        if type(pushed) == 'number' then redis.call('ZREM', KEYS[1 + q], member) end
+        local place = string.find(ARGV[5], string.sub(member, 1, 1), 1, true) or 1
+        local list = KEYS[lists + (place - 1) * queues + q]
+        if type(redis.pcall('LPUSH', list, string.sub(member, 2))) == 'number' then
+          local removed = redis.pcall('ZREM', delayed, member)
+          if type(removed) == 'table' then  -- else it would be pushed again by each fetch
+            redis.pcall('LPOP', list)
+            return removed
+          end
+        end
       end
     end
   end
 end
-for i = 2 + queues, #KEYS do
-  local message = redis.pcall('RPOP', KEYS[i])
+for i = lists + 1, #KEYS do
+  local message = redis.pcall('LINDEX', KEYS[i], -1)
   if type(message) == 'string' then
-    local noted = redis.pcall('HSET', KEYS[1], ARGV[1] .. ' ' .. KEYS[i], message)
-    if type(noted) == 'table' then
-      redis.call('RPUSH', KEYS[i], message)
-      return noted
+    local field = ARGV[3] .. ' ' .. KEYS[i]
+    local noted = redis.pcall('HSET', KEYS[1], field, message)
+    if type(noted) == 'table' then return noted end
+    local taken = redis.pcall('RPOP', KEYS[i])
+    if type(taken) == 'table' then  -- else each fetch would note it once more
+      redis.pcall('HDEL', KEYS[1], field)
+      return taken
     end
-    if #message > tonumber(ARGV[4]) then return {KEYS[i], false, #message} end
+    if #message > tonumber(ARGV[6]) then return {KEYS[i], false, #message} end
     return {KEYS[i], message}
   elseif message and not string.find(message.err, 'WRONGTYPE', 1, true) then
     return message
@@ -111,58 +141,85 @@ end
 if soonest then return string.format('%.6f', soonest) end
 return false
 """
+)
 
 FETCH_SHA = hashlib.sha1(FETCH.encode()).hexdigest()  # noqa: S324  (Redis names scripts so)
+
+START = (
+    _FENCE
+    + """
+-- KEYS: in flight, leases, started; ARGV: node, token, field, fields of runs that have ended since
+-- Answers 0 when the run must not start: its message is not held any more.
+if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
+if redis.call('HEXISTS', KEYS[1], ARGV[3]) == 0 then return 0 end
+redis.pcall('HSET', KEYS[3], ARGV[3], '')
+if #ARGV > 3 then redis.pcall('HDEL', KEYS[3], unpack(ARGV, 4)) end
+return 1
+"""
+)
 
 RESTORE = (
     _PUSH
     + _MARK
+    + _FENCE
     + """
--- KEYS: in flight, list, wake; ARGV: field, RPUSH (next) or LPUSH (last), message or '' for the recorded one, adopted
-local message = redis.call('HGET', KEYS[1], ARGV[1])
+-- KEYS: in flight, leases, list, wake
+-- ARGV: node, token, field, RPUSH (next) or LPUSH (last), message or '' for the recorded one, adopted
+-- Answers 0 when the message is not held any more.
+if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
+local message = redis.call('HGET', KEYS[1], ARGV[3])
 if not message then return 0 end
-if ARGV[3] ~= '' then message = ARGV[3] end
-redis.call(ARGV[2], KEYS[2], marked(message, ARGV[4]))
-redis.call('HDEL', KEYS[1], ARGV[1])
-wake(KEYS[3])
+if ARGV[5] ~= '' then message = ARGV[5] end
+redis.call(ARGV[4], KEYS[3], marked(message, ARGV[6]))
+redis.call('HDEL', KEYS[1], ARGV[3])
+wake(KEYS[4])
 return 1
 """
 )
 
 DELAY = (
     _MARK
+    + _FENCE
     + """
--- KEYS: in flight, delayed; ARGV: field, due time, priority, adopted
-local message = redis.call('HGET', KEYS[1], ARGV[1])
+-- KEYS: in flight, leases, delayed; ARGV: node, token, field, due time, priority, adopted
+-- Answers 0 when the message is not held any more.
+if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
+local message = redis.call('HGET', KEYS[1], ARGV[3])
 if not message then return 0 end
-redis.call('ZADD', KEYS[2], ARGV[2], ARGV[3] .. marked(message, ARGV[4]))
-redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('ZADD', KEYS[3], ARGV[4], ARGV[5] .. marked(message, ARGV[6]))
+redis.call('HDEL', KEYS[1], ARGV[3])
 return 1
 """
 )
 
-BURY = """
--- KEYS: in flight, dead, facts, bytes
--- ARGV: field, id, facts, facts of a message that was counted, time, oldest time to keep, most to keep
-local message = redis.call('HGET', KEYS[1], ARGV[1])
+BURY = (
+    _FENCE
+    + """
+-- KEYS: in flight, leases, dead, facts, bytes
+-- ARGV: node, token, field, id, facts, facts of a message that was counted, time, oldest time to keep, most to keep
+-- Answers 0 when the message is not held any more.
+if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
+local message = redis.call('HGET', KEYS[1], ARGV[3])
 if not message then return 0 end
 local is_counted = string.find(message, '"nexus_publication"', 1, true)
-redis.call('HSET', KEYS[4], ARGV[2], message)
-redis.call('HSET', KEYS[3], ARGV[2], is_counted and ARGV[4] or ARGV[3])
-redis.call('ZADD', KEYS[2], ARGV[5], ARGV[2])
-redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('HSET', KEYS[5], ARGV[4], message)
+redis.call('HSET', KEYS[4], ARGV[4], is_counted and ARGV[6] or ARGV[5])
+redis.call('ZADD', KEYS[3], ARGV[7], ARGV[4])
+redis.call('HDEL', KEYS[1], ARGV[3])
 local function drop(ids)
   for _, id in ipairs(ids) do
-    redis.call('ZREM', KEYS[2], id)
-    redis.call('HDEL', KEYS[3], id)
-    redis.call('HDEL', KEYS[4], id)
+    if type(redis.pcall('ZREM', KEYS[3], id)) ~= 'number' then return end
+    redis.pcall('HDEL', KEYS[4], id)
+    redis.pcall('HDEL', KEYS[5], id)
   end
 end
-drop(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[6], 'LIMIT', 0, 100))
-local extra = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[7])
-if extra > 0 then drop(redis.call('ZRANGE', KEYS[2], 0, math.min(extra, 100) - 1)) end
+drop(redis.pcall('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[8], 'LIMIT', 0, 100))
+local letters = redis.pcall('ZCARD', KEYS[3])
+local extra = type(letters) == 'number' and letters - tonumber(ARGV[9]) or 0
+if extra > 0 then drop(redis.pcall('ZRANGE', KEYS[3], 0, math.min(extra, 100) - 1)) end
 return 1
 """
+)
 
 TAKE_LETTER = (
     _PUSH
@@ -171,18 +228,23 @@ TAKE_LETTER = (
 -- A letter that is dropped or retried goes to the trash, whence it can be taken back. Answers 0 when it is gone.
 local bytes = redis.call('HGET', KEYS[3], ARGV[1])
 if not bytes then return 0 end
-local at, facts = redis.call('ZSCORE', KEYS[1], ARGV[1]), redis.call('HGET', KEYS[2], ARGV[1])
-if KEYS[5] then
-  redis.call('LPUSH', KEYS[5], ARGV[3])
-  wake(KEYS[6])
-end
-redis.call('ZREM', KEYS[1], ARGV[1])
-redis.call('HDEL', KEYS[2], ARGV[1])
-redis.call('HDEL', KEYS[3], ARGV[1])
+local at = redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0
+local facts = redis.call('HGET', KEYS[2], ARGV[1]) or '{}'
 if tonumber(ARGV[2]) > 0 then
   redis.call('RPUSH', KEYS[4], cmsgpack.pack({ARGV[1], at, facts, bytes, KEYS[5] or '', ARGV[3] or ''}))
-  redis.call('EXPIRE', KEYS[4], ARGV[2])
+  redis.pcall('EXPIRE', KEYS[4], ARGV[2])
 end
+if KEYS[5] then
+  local pushed = redis.pcall('LPUSH', KEYS[5], ARGV[3])
+  if type(pushed) == 'table' then
+    if tonumber(ARGV[2]) > 0 then redis.pcall('RPOP', KEYS[4]) end
+    return pushed
+  end
+  wake(KEYS[6])
+end
+redis.call('HDEL', KEYS[3], ARGV[1])
+redis.pcall('HDEL', KEYS[2], ARGV[1])
+redis.pcall('ZREM', KEYS[1], ARGV[1])
 return 1
 """
 )
@@ -190,17 +252,32 @@ return 1
 RETURN_LETTERS = """
 -- KEYS: dead, facts, bytes, trash; ARGV: how many at most
 -- Answers: letters that are back, letters whose run was taken by a worker meanwhile
+local function lay(id, at, facts, bytes)
+  redis.call('HSET', KEYS[3], id, bytes)
+  redis.call('HSET', KEYS[2], id, facts)
+  redis.call('ZADD', KEYS[1], at, id)
+end
+local function lift(id)
+  redis.pcall('ZREM', KEYS[1], id)
+  redis.pcall('HDEL', KEYS[2], id)
+  redis.pcall('HDEL', KEYS[3], id)
+end
 local back, taken = 0, 0
 for _ = 1, tonumber(ARGV[1]) do
   local packed = redis.call('RPOP', KEYS[4])
   if not packed then break end
   local id, at, facts, bytes, list, message = unpack(cmsgpack.unpack(packed))
-  if list ~= '' and redis.call('LREM', list, 1, message) == 0 then
+  local is_laid, problem = pcall(lay, id, at, facts, bytes)
+  local removed = list == '' and 1 or is_laid and redis.pcall('LREM', list, 1, message)
+  if not is_laid or type(removed) == 'table' then
+    lift(id)
+    redis.call('RPUSH', KEYS[4], packed)
+    return is_laid and removed or problem
+  end
+  if removed == 0 then
+    lift(id)
     taken = taken + 1
   else
-    redis.call('ZADD', KEYS[1], at, id)
-    redis.call('HSET', KEYS[2], id, facts)
-    redis.call('HSET', KEYS[3], id, bytes)
     back = back + 1
   end
 end
@@ -219,15 +296,19 @@ return {#part, unmarked}
 """
 
 TAKE_LEASE = """
--- KEYS: leases; ARGV: node, the record that was seen ('' for none), the new record without its time
+-- KEYS: leases; ARGV: node, the record that was seen ('' for none), the new record
 local seen = redis.call('HGET', KEYS[1], ARGV[1]) or ''
 if seen ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 """
 
-DROP_LEASE = """
--- KEYS: leases; ARGV: node, the record that was seen
-if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+DROP_LEASE = (
+    _FENCE
+    + """
+-- KEYS: leases, started; ARGV: node, token
+if ARGV[2] == '' or not holds(KEYS[1], ARGV[1], ARGV[2]) then return 0 end
+redis.pcall('DEL', KEYS[2])
 return redis.call('HDEL', KEYS[1], ARGV[1])
 """
+)

@@ -39,6 +39,9 @@ MIN_WAIT_S = 0.005
 REFUSED_WAIT_S = 1.0
 """Pause after the broker refused a fetch (out of memory, read-only, loading)."""
 
+FENCED_WAIT_S = 0.2
+"""Pause after a fetch that found the lease gone; it is taken anew meanwhile."""
+
 EARLY_S = 1.0
 """A message that is due so soon is delivered; Celery's own timer waits for the rest."""
 
@@ -83,6 +86,11 @@ class FetchMixin(ControlMixin, RoutingMixin):
         if self._in_flight is None:
             self._in_flight = self.in_flight_of(self.nexus_node)
         return self._in_flight
+
+    @in_flight.setter
+    def in_flight(self, held: InFlight) -> None:
+        """Share what the worker holds over all its connections, with the lease that protects it."""
+        self._in_flight = held
 
     def in_flight_of(self, node: str) -> InFlight:
         """What a worker of this broker holds; has connections of its own."""
@@ -147,14 +155,15 @@ class FetchMixin(ControlMixin, RoutingMixin):
     def _fetch_command(self, queues: list[str]) -> tuple[Any, ...]:
         prefix = self.global_keyprefix
         names = [
-            self.in_flight.key,
+            *self.in_flight.fence_keys,
             *(prefix + keys.delayed(queue) for queue in queues),
             *(prefix + self._q_for_pri(queue, step) for step in self.priority_steps for queue in queues),
         ]
         self._fetch_id = running.next_fetch_id()
         command = ("EVAL", scripts.FETCH) if self._send_script else ("EVALSHA", scripts.FETCH_SHA)
         digits = "".join(str(step) for step in self.priority_steps)
-        return (*command, len(names), *names, self._fetch_id, len(queues), digits, guard.MAX_MESSAGE_BYTES)
+        limits = (len(queues), digits, guard.MAX_MESSAGE_BYTES)
+        return (*command, len(names), *names, *self.in_flight.fence, self._fetch_id, *limits)
 
     def _brpop_read(self, **options: Any) -> bool:
         if not self._is_fetching:
@@ -203,12 +212,18 @@ class FetchMixin(ControlMixin, RoutingMixin):
         self._unanswered = ""  # not so when the connection broke: what the fetch took is put back then
         if refusal is None:
             return answer
+        self._deal_with(refusal)
+        raise Empty
+
+    def _deal_with(self, refusal: ResponseError) -> None:
         if isinstance(refusal, NoScriptError):
             self._send_script = True
+        elif str(refusal).startswith(scripts.FENCED) and self.in_flight.on_fenced is not None:
+            self._refused_until = monotonic() + FENCED_WAIT_S
+            self.in_flight.on_fenced()
         else:
             self._refused_until = monotonic() + REFUSED_WAIT_S
             logger.warning("the broker refuses to hand out messages: %s", refusal)
-        raise Empty
 
     def _read_answer(self, command: str, **options: Any) -> Any:
         try:

@@ -8,6 +8,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import orjson
@@ -104,6 +105,13 @@ class StreamWriter:
                     self._retry_at = time.monotonic() + self._pause_s
                 else:
                     self._pause_s = 0.0
+
+    def note(self, command: _Command) -> None:
+        """Send one command that matters little, unless the broker is away; never raises."""
+        with self._lock:
+            if self._url is not None and time.monotonic() >= self._retry_at:
+                with suppress(redis.RedisError, OSError):
+                    self._send([command])
 
     def _write(self) -> None:
         while self._events or self._heartbeats:

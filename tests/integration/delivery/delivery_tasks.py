@@ -8,21 +8,28 @@ import time
 from types import SimpleNamespace
 
 import redis
+from celery.exceptions import Reject
 from celery.utils.log import get_task_logger
 
 from config.celery_config import celery_app
 from config.settings import settings
-from workers.delivery import running
+from workers import process_identity
+from workers.delivery import lease, running
+from workers.progress import RunProgress
 from workers.upgrade import FormerListsStep
 
 app = celery_app
 if soft := os.environ.get("NEXUS_TEST_SOFT_SHUTDOWN_S"):
     app.conf.worker_soft_shutdown_timeout = float(soft)
 if behind_s := float(os.environ.get("NEXUS_TEST_CLOCK_BEHIND_S", "0")):
-    running.time = SimpleNamespace(time=lambda: time.time() - behind_s)
+    running.time = SimpleNamespace(time=lambda: time.time() - behind_s, monotonic=time.monotonic)
 if separator := os.environ.get("NEXUS_TEST_FORMER_SEPARATOR"):  # a worker of an earlier version
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, "sep": separator}
     app.steps["consumer"].discard(FormerListsStep)
+if namespace := os.environ.get("NEXUS_TEST_NAMESPACE"):  # as if in another container
+    process_identity.this_namespace = lambda: namespace
+if lease_s := os.environ.get("NEXUS_TEST_LEASE_S"):
+    lease.LEASE_S = float(lease_s)
 if prefix := os.environ.get("NEXUS_TEST_PREFIX"):
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, "global_keyprefix": prefix}
 
@@ -65,6 +72,41 @@ def poison(name: str, how: str = "kill") -> None:
         os._exit(9)
     os.kill(os.getppid() if how == "worker" else os.getpid(), signal.SIGKILL)
     time.sleep(5)
+
+
+@celery_app.task(name="t.fragile", shared=False, queue="default_queue", max_retries=0, ignore_result=True)
+def fragile(name: str, how: str = "child") -> None:
+    """Kill the child or the worker, of a run without retries whose result nobody wants."""
+    client().incr(f"started:{name}")
+    os.kill(os.getppid() if how == "worker" else os.getpid(), signal.SIGKILL)
+    time.sleep(5)
+
+
+@celery_app.task(
+    name="t.item", shared=False, queue="default_queue", Request="workers.batch_request:BatchItemRequest", max_retries=0
+)
+def item(name: str) -> None:
+    """Kill the child of a batch's run."""
+    client().incr(f"started:{name}")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@celery_app.task(name="t.mailing", shared=False, queue="default_queue", max_retries=0)
+def mailing(name: str, steps: int) -> int:
+    """Do one step more at each start, and kill the child after it."""
+    done = client().incr(f"started:{name}")
+    RunProgress()(done, steps)
+    if done < steps:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return done
+
+
+@celery_app.task(name="t.reject", shared=False, queue="default_queue", bind=True)
+def reject(self, name: str, times: int) -> bool:
+    """Put the message back some times; return whether it was marked as redelivered."""
+    if client().incr(f"started:{name}") <= times:
+        raise Reject("not yet", requeue=True)
+    return bool(self.request.delivery_info["redelivered"]) and bool(self.request.redelivered)
 
 
 @celery_app.task(name="t.again", shared=False, queue="default_queue", bind=True, max_retries=2)

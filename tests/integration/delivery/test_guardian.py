@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -17,7 +19,12 @@ from nexus_tui.sources.errors import NotFound
 from workers.delivery import keys
 from workers.delivery.guardian import COOL_DOWN_S, FatalPrograms, Guardian
 from workers.delivery.in_flight import InFlight
-from workers.delivery.lease import LEASE_S, Leases, NameTaken, Owner, this_place
+from workers.delivery.lease import LEASE_S, Leases, NameTaken, Owner
+
+
+def elsewhere(leases: Leases) -> Owner:
+    """Make the owner of a name that runs on another machine."""
+    return Owner("there", "another-boot pid:[1]", "example.org", 1, 7, 0, leases.now())
 
 
 def test_the_guardian_gives_what_a_lost_worker_held_to_others(stack: Any) -> None:
@@ -32,48 +39,85 @@ def test_the_guardian_gives_what_a_lost_worker_held_to_others(stack: Any) -> Non
     assert list(Leases(stack.client).owners()) == ["other@test"]
 
 
-def test_a_lease_elsewhere_is_free_after_its_time_and_not_before(stack: Any) -> None:
+def test_a_lease_elsewhere_is_free_once_it_has_stood_still_for_its_time(stack: Any) -> None:
+    now = [0.0]
+    leases = Leases(stack.client, clock=lambda: now[0])
+    stack.client.hset(keys.LEASES, "w@x", _record(elsewhere(leases)))
+    for at in (0.0, 5.0, 10.0, LEASE_S - 0.1):
+        now[0] = at
+        with pytest.raises(NameTaken, match=r"w@x already runs on example.org with pid 1") as told:
+            leases.take("w@x")
+        assert told.value.lives is False
+    now[0] = LEASE_S
+    assert leases.take("w@x").pid == os.getpid()
+
+
+def test_a_lease_elsewhere_that_is_renewed_is_never_free(stack: Any) -> None:
+    now = [0.0]
+    leases = Leases(stack.client, clock=lambda: now[0])
+    for renewals in range(10):
+        now[0] = renewals * 4.0
+        stack.client.hset(keys.LEASES, "w@x", _record(replace(elsewhere(leases), renewals=renewals)))
+        with pytest.raises(NameTaken) as told:
+            leases.take("w@x")
+        assert told.value.lives is (renewals > 0)
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, -1.0, 1.0, 3600.0])
+def test_the_clocks_of_broker_and_owner_say_nothing_of_its_life(stack: Any, step_s: float) -> None:
+    guardian = Guardian(InFlight(stack.client, "guardian"), clock=lambda: 0.0)
     leases = Leases(stack.client)
-    now = leases.now()
-    elsewhere = Owner("another machine", "example.org", 1, 0.0, now - 29)
-    stack.client.hset(keys.LEASES, "w@x", json.dumps(_record(elsewhere)))
-    with pytest.raises(NameTaken, match=r"w@x already runs on example.org with pid 1"):
-        leases.take("w@x")
-    stack.client.hset(keys.LEASES, "w@x", json.dumps(_record(elsewhere) | {"renewed_at": now - 31}))
-    assert leases.take("w@x").place == this_place()
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [{"pid": -5}, {"pid": "x"}, {"renewed_at": "soon"}, {"born_at": None}, {"place": 1}, {"renewed_at": float("nan")}],
-)
-def test_a_lease_that_nobody_can_have_written_keeps_no_name(stack: Any, odd: dict[str, Any]) -> None:
-    leases = Leases(stack.client)
-    record = _record(leases.take("w@x")) | {"pid": 1} | odd
-    stack.client.hset(keys.LEASES, "w@x", json.dumps(record))
-    assert leases.owners() == {}
-    assert leases.take("w@x").place == this_place()
-
-
-def test_a_lease_from_the_future_is_ended_by_the_guardian_after_the_time_of_a_lease(stack: Any) -> None:
-    leases = Leases(stack.client)
-    ahead = Owner("another machine", "example.org", 1, 0.0, leases.now() + 3600)
-    stack.client.hset(keys.LEASES, "w@x", json.dumps(_record(ahead)))
-    with pytest.raises(NameTaken):
-        leases.take("w@x")
-    guardian = Guardian(InFlight(stack.client, "guardian"))
+    there = elsewhere(leases)
+    stack.client.hset(keys.LEASES, "w@x", _record(replace(there, renewed_at=there.renewed_at + step_s)))
     guardian.look()
-    assert leases.owners() == {"w@x": ahead}
-    guardian.watched["w@x"].gone_since -= LEASE_S
+    guardian.look()
+    assert list(leases.owners()) == ["w@x"]
+
+
+def test_the_guardian_rescues_what_stood_still_and_starts_anew_after_a_pause_of_its_own(stack: Any) -> None:
+    now = [0.0]
+    guardian = Guardian(InFlight(stack.client, "guardian"), clock=lambda: now[0])
+    leases = Leases(stack.client)
+    stack.client.hset(keys.LEASES, "w@x", _record(elsewhere(leases)))
+    for at in (0.0, 4.0, 8.0, 12.0, 3600.0, 3604.0, 3608.0, 3612.0):
+        now[0] = at
+        guardian.look()
+        assert list(leases.owners()) == ["w@x"]
+    now[0] = 3600.0 + LEASE_S
     guardian.look()
     assert leases.owners() == {}
 
 
 def test_a_pid_that_is_used_again_does_not_keep_a_name(stack: Any) -> None:
+    mine = Leases(stack.client).take("w@x")
+    stack.client.hset(keys.LEASES, "w@x", _record(replace(mine, start=mine.start - 100)))
+    assert Leases(stack.client).take("w@x").start == mine.start
+
+
+def test_a_record_that_nobody_can_have_written_keeps_no_name(stack: Any) -> None:
+    leases = Leases(stack.client)
+    stack.client.hset(keys.LEASES, "w@x", json.dumps({"pid": -5}))
+    assert leases.owners() == {}
+    assert leases.take("w@x").pid == os.getpid()
+
+
+def test_a_renewal_keeps_the_token_and_a_lease_that_is_gone_gets_another(stack: Any) -> None:
+    leases = Leases(stack.client)
+    first = leases.take("w@x")
+    assert [leases.take("w@x").renewals, leases.take("w@x").renewals] == [1, 2]
+    assert leases.owners()["w@x"].token == first.token
+    stack.client.flushall()
+    assert leases.take("w@x").token != first.token
+
+
+def test_a_name_is_dropped_by_its_owner_alone(stack: Any) -> None:
     leases = Leases(stack.client)
     mine = leases.take("w@x")
-    stack.client.hset(keys.LEASES, "w@x", json.dumps(_record(mine) | {"born_at": mine.born_at - 100}))
-    assert leases.take("w@x").born_at == mine.born_at
+    stack.client.hset(keys.started("w@x"), "1 default_queue", 1)
+    assert not leases.drop("w@x", replace(mine, token="another"))
+    assert stack.client.exists(keys.started("w@x"))
+    assert leases.drop("w@x", mine)
+    assert stack.client.keys("nexus:*") == []
 
 
 def test_dead_letters_are_listed_shown_retried_and_dropped(stack: Any) -> None:
@@ -116,8 +160,8 @@ def test_the_oldest_dead_letters_give_way_to_new_ones(stack: Any, monkeypatch: p
     assert stack.client.hlen(keys.DEAD_FACTS) == 3
 
 
-def _record(owner: Owner) -> dict[str, Any]:
-    return {name: getattr(owner, name) for name in Owner.__slots__}
+def _record(owner: Owner) -> str:
+    return json.dumps(asdict(owner))
 
 
 def test_a_program_that_supervisor_gave_up_is_started_again_with_a_pause_that_doubles(stack: Any) -> None:

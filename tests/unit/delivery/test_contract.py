@@ -11,6 +11,7 @@ from celery.apps import worker as celery_worker
 from celery.concurrency import thread
 from celery.concurrency.asynpool import AsynPool
 from celery.worker import WorkController, loops, state
+from celery.worker import request as celery_request
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from kombu.asynchronous import Hub
@@ -106,3 +107,13 @@ def test_a_lost_child_is_rejected_for_requeueing() -> None:
     source = inspect.getsource(Request.on_failure)
     assert "reject_on_worker_lost" in source
     assert "self.reject(requeue=requeue)" in source
+
+
+def test_a_run_is_handed_over_by_the_method_before_which_we_ask() -> None:
+    module: Any = celery_request
+    controller: Any = WorkController
+    source = inspect.getsource(module.create_request_cls)
+    assert "class Request(base):" in source
+    assert "def execute_using_pool(self, pool, **kwargs):" in source
+    assert "raise TaskRevokedError(task_id)" in source
+    assert "except TaskRevokedError:" in inspect.getsource(controller._process_task)
