@@ -115,10 +115,9 @@ def pdf_ours(path: Path) -> int:
     """Characters of a PDF's text, through the reader that the task uses."""
     import pypdfium2
 
-    from workers.services.documents import pdf
+    from workers.services.documents import pdf_text
 
-    document = pypdfium2.PdfDocument(path)
-    return sum(len("".join((pdf.page_text(document, index) or "").split())) for index in range(len(document)))
+    return sum(len("".join(text.split())) for text in pdf_text.read_pages(pypdfium2.PdfDocument(path)).texts)
 
 
 def pdf_peer(path: Path) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 import pypdfium2
@@ -14,6 +15,7 @@ from workers.errors import Corrupt, Encrypted, TimedOut, TooLarge
 from workers.services.documents import formats
 from workers.services.documents.job import Job, clean, time_box
 from workers.services.documents.ooxml import etree
+from workers.services.documents.pdf_text import read_pages
 from workers.services.progress import Progress
 
 MAX_PAGES = 20_000
@@ -24,8 +26,9 @@ _PAGE_BREAK = "\n\f\n"
 _METADATA_S = 8.0
 _TAIL_BYTES = 2048
 _IMAGE_DEPTH = 3
-_HYPHENS = {0x02: "-", 0xFFFE: "-"}
-"""How pdfium marks a hyphen at the end of a line."""
+_FORMS = {
+    pdfium.FORMTYPE_ACRO_FORM: "AcroForm", pdfium.FORMTYPE_XFA_FULL: "XFA", pdfium.FORMTYPE_XFA_FOREGROUND: "XFA",
+}  # fmt: skip
 _MIN_IMAGE_SIDE = 8
 """Smaller pictures are lines and fills, of which scans have thousands."""
 
@@ -50,7 +53,7 @@ def _open(job: Job) -> pypdfium2.PdfDocument:
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY):
             raise Encrypted("the PDF has a password; remove it and submit again") from None
-        raise Corrupt(f"pdfium can't open the PDF ({error})") from None
+        raise Corrupt("the PDF is damaged or cut short") from None
     if pages == 0:
         raise Corrupt("the PDF has no pages")
     if pages > MAX_PAGES:
@@ -69,14 +72,20 @@ def _read(document: pypdfium2.PdfDocument, job: Job) -> None:
 
 
 def _keep_text(document: pypdfium2.PdfDocument, job: Job) -> None:
-    texts: list[str] = []
-    unreadable = 0
-    for index in range(len(document)):
-        text = page_text(document, index)
-        unreadable += text is None
-        texts.append(clean(text or ""))
-        job.progress(index + 1, len(document), f"page {index + 1}")
-    _judge(job, texts, unreadable)
+    read = read_pages(document, job.progress)
+    texts = [clean(text) for text in read.texts]
+    _judge(job, texts, read.unreadable)
+    for code, words in read.gaps.items():
+        job.warn(code, words)
+    if read.only_pictures and any(map(str.strip, texts)):
+        job.warn(
+            "pages_without_text", f"{_listed(read.only_pictures)}: pictures without text, as in scans; OCR is needed"
+        )
+    _warn_of_attachments(document, job)
+    if read.fields:
+        job.extra["form"] = {
+            clean(name)[:300]: clean(value)[:1000] for name, value in islice(read.fields.items(), 2000)
+        }
     job.keep_text(_PAGE_BREAK.join(texts))
     whole = "\n".join(texts)
     job.stats |= {
@@ -85,6 +94,21 @@ def _keep_text(document: pypdfium2.PdfDocument, job: Job) -> None:
         "pages_with_text": sum(bool(text.strip()) for text in texts),
         "characters_by_page": [len(text) for text in texts],
     }
+
+
+def _warn_of_attachments(document: pypdfium2.PdfDocument, job: Job) -> None:
+    try:
+        names = _attachments(document)
+    except (pypdfium2.PdfiumError, ValueError):
+        return
+    if names:
+        listed = ", ".join(f"{name[:100]!a}" for name in names[:5])
+        job.warn("attachments", f"{len(names)} attached files are not read: {listed}")
+
+
+def _listed(pages: list[int]) -> str:
+    shown = ", ".join(map(str, pages[:20]))
+    return f"page{'s' if len(pages) > 1 else ''} {shown}{' …' if len(pages) > 20 else ''}"
 
 
 def _judge(job: Job, texts: list[str], unreadable: int) -> None:
@@ -109,30 +133,13 @@ def _has_end(job: Job) -> bool:
     return b"%%EOF" in tail or b"startxref" in tail
 
 
-def page_text(document: pypdfium2.PdfDocument, index: int) -> str | None:
-    """Return a page's text in reading order, or None when the page can't be read."""
-    try:
-        page = document.get_page(index)
-    except pypdfium2.PdfiumError:
-        return None
-    try:
-        text = page.get_textpage()
-        try:
-            return text.get_text_range().translate(_HYPHENS)
-        finally:
-            text.close()
-    except pypdfium2.PdfiumError:
-        return None
-    finally:
-        page.close()
-
-
 def _metadata(document: pypdfium2.PdfDocument, job: Job) -> dict[str, Any]:
     found: dict[str, Any] = {
         "pages": len(document),
         "version": document.get_version(),
         "page_size_pt": _page_size(document),
         "tagged": bool(document.is_tagged()),
+        "form": _FORMS.get(document.get_formtype(), "none"),
         "info": {key: clean(str(value))[:1000] for key, value in document.get_metadata_dict(skip_empty=True).items()},
     }
     left_s = min(_METADATA_S, job.time_left_s())
@@ -143,16 +150,16 @@ def _metadata(document: pypdfium2.PdfDocument, job: Job) -> dict[str, Any]:
             found |= _pypdf_metadata(job)
     except TimedOut:
         job.warn("metadata_incomplete", f"encryption and XMP could not be read within {left_s:g} s")
-    except Exception as error:  # noqa: BLE001  (pypdf raises ten kinds on damaged files; pdfium has read the rest)
-        job.warn("metadata_incomplete", f"encryption and XMP can't be read ({type(error).__name__})")
+    except Exception:  # noqa: BLE001  (pypdf raises ten kinds on damaged files; pdfium has read the rest)
+        job.warn("metadata_incomplete", "encryption and XMP can't be read: that part of the PDF is damaged")
     return found
 
 
 def _add(found: dict[str, Any], job: Job, name: str, read: Callable[[], Any]) -> None:
     try:
         found[name] = read()
-    except (pypdfium2.PdfiumError, ValueError, RecursionError) as error:
-        job.warn("metadata_incomplete", f"{name} can't be read ({type(error).__name__})")
+    except (pypdfium2.PdfiumError, ValueError, RecursionError):
+        job.warn("metadata_incomplete", f"the {name} can't be read: that part of the PDF is damaged")
 
 
 def _page_size(document: pypdfium2.PdfDocument) -> list[float] | None:
@@ -252,8 +259,8 @@ def _keep_page_images(page: Any, job: Job, seen: set[int]) -> bool:
     for item in items:
         try:
             data = _image(item)
-        except (pypdfium2.PdfiumError, ValueError, OSError, NotImplementedError, KeyError, AssertionError) as error:
-            job.warn("images_skipped", f"a picture can't be decoded ({type(error).__name__})")
+        except (pypdfium2.PdfiumError, ValueError, OSError, NotImplementedError, KeyError, AssertionError):
+            job.warn("images_skipped", "a picture can't be decoded: it is damaged, or of a rare kind")
             continue
         if data is None or hash(data) in seen:
             continue
