@@ -12,13 +12,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from workers.argument_errors import explain
+from workers.argument_types import describe_type, models_in
 from workers.errors import InvalidArgument
 
 TaskFunction = Callable[..., Any]
@@ -36,6 +37,7 @@ class Parameter:
         default: The default value (None when required).
         choices: Allowed values of ``choice`` and ``choices``.
         help: Its line of the docstring.
+        fields: Of an object, or of each object of a list: what it is made of.
     """
 
     name: str
@@ -45,11 +47,7 @@ class Parameter:
     default: Any
     choices: tuple[str, ...]
     help: str
-
-
-@dataclass(frozen=True)
-class PathMarker:
-    """Marks a string parameter as a path below the upload root, so that forms offer completion."""
+    fields: tuple[Parameter, ...] = ()
 
 
 def parameters(function: TaskFunction) -> tuple[Parameter, ...]:
@@ -57,11 +55,20 @@ def parameters(function: TaskFunction) -> tuple[Parameter, ...]:
     helps = argument_help(inspect.getdoc(function) or "")
     rows: list[Parameter] = []
     for name, (annotation, default) in _signature(function).items():
-        kind, label, choices = _describe(annotation)
         required = default is inspect.Parameter.empty
         shown = None if required else _plain_default(default)
-        rows.append(Parameter(name, kind, label, required, shown, choices, helps.get(name, "")))
+        rows.append(_parameter(name, annotation, required, shown, helps.get(name, "")))
     return tuple(rows)
+
+
+def _parameter(name: str, annotation: Any, required: bool, default: Any, help_text: str) -> Parameter:
+    kind, label, choices = describe_type(annotation)
+    fields = tuple(
+        _parameter(field, info.annotation, info.is_required(), _plain_default(info), info.description or "")
+        for model in models_in(annotation)
+        for field, info in model.model_fields.items()
+    )
+    return Parameter(name, kind, label, required, default, choices, help_text, fields)
 
 
 def validate(function: TaskFunction, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +83,8 @@ def validate(function: TaskFunction, args: Sequence[Any], kwargs: Mapping[str, A
     try:
         checked = model.model_validate(given)
     except ValidationError as error:
-        raise InvalidArgument(_explain(function, error)) from None
+        fields = {name: annotation for name, (annotation, _) in _signature(function).items()}
+        raise InvalidArgument(explain(fields, error.errors(include_url=False, include_context=False))) from None
     return {name: getattr(checked, name) for name in model.model_fields}
 
 
@@ -146,56 +154,7 @@ def _by_name(function: TaskFunction, args: Sequence[Any], kwargs: Mapping[str, A
     return given
 
 
-def _explain(function: TaskFunction, error: ValidationError) -> str:
-    item = error.errors(include_url=False)[0]
-    names = ", ".join(_signature(function))
-    place = ".".join(str(part) for part in item["loc"]) or "arguments"
-    if item["type"] == "extra_forbidden":
-        return f"{place}: no such argument; possible: {names or 'none'}"
-    top = str(item["loc"][0]) if item["loc"] else ""
-    rows = {row.name: row for row in parameters(function)}
-    expected = f"; expected {rows[top].type_label}" if top in rows else ""
-    if item["type"] == "missing":
-        return f"{place}: missing{expected}"
-    message = item["msg"].removeprefix("Value error, ")
-    return f"{place}: {message[:1].lower() + message[1:]}{expected}"
-
-
 def _plain_default(default: Any) -> Any:
     if isinstance(default, FieldInfo):
         return None if default.default is PydanticUndefined else default.default
     return list(cast("tuple[Any, ...]", default)) if isinstance(default, tuple) else default
-
-
-_SCALARS: dict[Any, tuple[str, str]] = {
-    str: ("text", "text"),
-    bool: ("boolean", "yes or no"),
-    int: ("integer", "whole number"),
-    float: ("number", "number"),
-}
-
-
-def _describe(annotation: Any) -> tuple[str, str, tuple[str, ...]]:
-    """Kind, label and choices of an annotation."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        if any(isinstance(extra, PathMarker) for extra in arguments[1:]):
-            return "path", "path below the upload root", ()
-        return _describe(arguments[0])
-    if origin in (Union, UnionType):
-        options = [item for item in arguments if item is not NoneType]
-        if len(options) == 1:
-            return _describe(options[0])
-        return "json", " or ".join(_describe(item)[1] for item in options), ()
-    if origin is Literal:
-        choices = tuple(str(item) for item in arguments)
-        return "choice", " | ".join(choices), choices
-    if origin in (list, tuple, Sequence):
-        kind, label, choices = _describe(arguments[0]) if arguments else ("json", "JSON", ())
-        if kind == "choice":
-            return "choices", f"list of {label}", choices
-        return "json", f"list of {label}", ()
-    if origin in (dict, Mapping) or annotation is dict:
-        return "json", "JSON object", ()
-    kind, label = _SCALARS.get(annotation, ("json", "JSON"))
-    return kind, label, ()

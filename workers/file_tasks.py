@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from config.celery_config import celery_app
 from config.queues import BY_FAMILY
 from config.settings import settings
-from workers.arguments import PathMarker
+from workers.argument_types import PathMarker
 from workers.errors import TaskError
 from workers.progress import RunProgress
 from workers.upload_path import UploadPath

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ValidationInfo
 
 from config.settings import settings
-from workers.arguments import PathMarker
+from workers.argument_types import PathMarker
 from workers.errors import FileMissing, PathNotAllowed
 from workers.services import storage
 

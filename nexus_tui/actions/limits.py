@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 from nexus_tui.actions.orders import WorkerOrder
 from nexus_tui.models.workers import Worker
+from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import Invalid
 from nexus_tui.sources.mailbox import Command
+from nexus_tui.sources.task_names import resolve_task
 
 _RATE = re.compile(r"\d+(\.\d+)?(/[smh])?")
 
@@ -21,10 +23,16 @@ class TaskLimit(WorkerOrder):
     """A limit of one task's runs, on some workers or on all.
 
     Attributes:
-        task: Its full name.
+        task: Its full name, or the unique end of it.
     """
 
     task: str
+
+    def settle(self, sources: Sources, workers: Sequence[Worker]) -> Self:
+        """Find the task among those that the workers know."""
+        told = sources.control.registered([worker.name for worker in workers])
+        known = {name for tasks in told.values() for name in tasks}
+        return replace(self, task=resolve_task(self.task, known)) if known else self
 
     @property
     def command(self) -> str:
@@ -50,7 +58,11 @@ class RateLimit(TaskLimit):
     @property
     def consequence(self) -> str:
         """Say the limit."""
-        return f"{self.task} starts at most {self.rate} on each." if self.rate else f"{self.task} has no rate limit."
+        return (
+            f"{self.task} starts at most {self.rate} on each worker."
+            if self.rate
+            else f"{self.task} has no rate limit."
+        )
 
     @property
     def words(self) -> tuple[str, ...]:

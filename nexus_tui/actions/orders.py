@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.models.actions import Outcome, TargetOutcome
@@ -67,13 +67,20 @@ class WorkerOrder(Action):
         """Find the workers."""
         self.check()
         found = resolve(sources, self.workers)
-        rows = tuple(TargetOutcome(worker.name, True, f"→ {self.consequence}") for worker in found)
-        return Plan(replace(self, workers=tuple(worker.name for worker in found)), lambda: rows, len(rows))
+        order = self.settle(sources, found)
+        rows = tuple(TargetOutcome(worker.name, True, f"→ {order.consequence}") for worker in found)
+        return Plan(replace(order, workers=tuple(worker.name for worker in found)), lambda: rows, len(rows))
 
     def run(self, sources: Sources) -> Outcome:
         """Order each worker, and collect the answers."""
         self.check()
-        return Outcome(tuple(self.obeyed(sources, resolve(sources, self.workers))))
+        found = resolve(sources, self.workers)
+        return Outcome(tuple(self.settle(sources, found).obeyed(sources, found)))
+
+    def settle(self, sources: Sources, workers: Sequence[Worker]) -> Self:
+        """Look up what the order names and only these workers know."""
+        del sources, workers
+        return self
 
     def check(self) -> None:
         """Refuse what makes no sense, before anything is sent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ import click
 from config.queues import DEFAULT_PRIORITY
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import How, Target, carry_out, changing, common
-from nexus_tui.models.catalog import TaskType
+from nexus_tui.models.catalog import TaskParameter, TaskType
 from nexus_tui.models.text import command_line, safe_text
 from nexus_tui.sources.errors import Invalid
 
@@ -55,6 +56,7 @@ def submit(
     if list_tasks or task is None:
         _list(sources.catalog.task_types() if task is None else [sources.catalog.task_type(task)], as_json=as_json)
         return
+    task = sources.catalog.full_name(task)
     kwargs, args = _parsed(kwargs_text, "--kwargs", dict), _parsed(args_text, "--args", list)
     action = Submit(task, args, kwargs, priority, countdown, _time(eta), queue)
     run_id = perform(action, sources).targets[0].target
@@ -97,15 +99,21 @@ def _list(types: Any, *, as_json: bool) -> None:
         click.echo(f"{rows[0].name} → {rows[0].queue}\n{safe_text(rows[0].summary)}\n")
         print_table(
             ("argument", "type", "default", "help"),
-            [
-                (p.name, p.type_label, "required" if p.required else json.dumps(p.default), p.help)
-                for p in rows[0].parameters
-            ],
+            list(_argument_rows(rows[0].parameters)),
             empty="It has no arguments.",
         )
     else:
         table = [(row.name, row.queue, row.summary) for row in rows]
         print_table(("task", "queue", "what it does"), table, empty="This application's tasks are not known here.")
+
+
+def _argument_rows(parameters: Iterable[TaskParameter], before: str = "") -> Iterator[tuple[str, ...]]:
+    """List arguments, below each that holds objects the fields of those: ``messages[].subject``."""
+    for row in parameters:
+        name = f"{before}{row.name}"
+        default = "required" if row.required else json.dumps(row.default)
+        yield name, row.type_label.partition(" with ")[0] if row.fields else row.type_label, default, row.help
+        yield from _argument_rows(row.fields, f"{name}[]." if row.type_label.startswith("list") else f"{name}.")
 
 
 def _parsed(text: str, option: str, kind: type[Any]) -> Any:

@@ -76,7 +76,9 @@ def stats(
     for start, end in _windows(since, until, every):
         found = history.stats(start, by in ("queue", "both"), end, by in ("task", "both"))
         window = {"from": _iso(start), "to": _iso(end)} if every else {}
-        rows += [window | _stats_json(row) for row in found if task is None or row.task == task]
+        rows += [window | _stats_json(row) for row in found]
+    if task is not None:
+        rows = _of_task(rows, task)
     recorded.warn(history)
     if as_json:
         print_json(rows)
@@ -194,6 +196,16 @@ def record(target: Target, as_json: bool) -> None:
         print_json({"path": str(origin.path), "runs": sources.history.count()})
     if code:
         raise click.exceptions.Exit(1)
+
+
+def _of_task(rows: list[dict[str, Any]], task: str) -> list[dict[str, Any]]:
+    from nexus_tui.sources.task_names import resolve_task
+
+    try:
+        full = resolve_task(task, [row["task"] for row in rows if row["task"]])
+    except NotFound:  # nothing of it ended in this time
+        return []
+    return [row for row in rows if row["task"] == full]
 
 
 def _windows(since: str, until: str | None, every: str | None) -> list[tuple[float, float]]:

@@ -18,6 +18,7 @@ class TaskParameter:
     choices: tuple[str, ...] = ()
     help: str = ""
     is_secret: bool = False
+    fields: tuple[TaskParameter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

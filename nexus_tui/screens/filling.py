@@ -82,7 +82,7 @@ def limits(worker: Worker) -> list[Choice]:
     """Offer to limit how often a worker starts runs of a task, and how long they may take."""
     name = (worker.name,)
     task = next((child.task for child in worker.children if child.task), "")
-    which = Blank("task, its full name", task)
+    which = Blank("task, its full name or the end of it", task)
 
     def rate(typed: Sequence[str]) -> Action:
         order = actions.limits.RateLimit(name, _named(typed[0]), "" if typed[1] == "none" else typed[1])

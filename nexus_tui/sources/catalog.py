@@ -12,9 +12,12 @@ from config.broker_url import BrokerUrl
 from config.queues import DEFAULT_PRIORITY, PRIORITIES, spec_of_task
 from nexus_tui.models.catalog import Submitted, TaskParameter, TaskType
 from nexus_tui.sources.errors import Invalid, NotFound, SourceError, Unreachable
+from nexus_tui.sources.task_names import resolve_task
 
 if TYPE_CHECKING:
     from celery import Celery
+
+    from workers.arguments import Parameter
 
 MAX_MESSAGE_BYTES = 1024 * 1024
 """A larger message is refused: give tasks a path, not the content."""
@@ -49,9 +52,7 @@ class CatalogSource:
         """List the task types that can be submitted, by name; empty for a foreign application."""
         if self._foreign is not None:
             return ()
-        names = sorted(
-            name for name, task in self._tasks.items() if not name.startswith("celery.") and not task.internal
-        )
+        names = sorted(name for name, task in self._tasks.items() if not _is_hidden(name, task))
         return tuple(self.task_type(name) for name in names)
 
     def task_type(self, name: str) -> TaskType:
@@ -61,7 +62,6 @@ class CatalogSource:
             NotFound: No task has that name.
         """
         from workers import arguments
-        from workers.secret_names import is_secret_name
 
         task = self._task(name)
         if task is None:
@@ -71,20 +71,19 @@ class CatalogSource:
             queue=self.queue_of(name),
             summary=arguments.summary(task.run),
             help=task.run.__doc__ or "",
-            parameters=tuple(
-                TaskParameter(
-                    row.name,
-                    row.kind,
-                    row.type_label,
-                    row.required,
-                    row.default,
-                    row.choices,
-                    row.help,
-                    is_secret_name(row.name),
-                )
-                for row in arguments.parameters(task.run)
-            ),
+            parameters=tuple(_parameter(row) for row in arguments.parameters(task.run)),
         )
+
+    def full_name(self, name: str) -> str:
+        """Return the full name of the task that a name means: its own, or the unique end of one.
+
+        Raises:
+            NotFound: No task is called so; names one that is near.
+            Invalid: Several are; lists them.
+        """
+        if self._foreign is not None or name in self._tasks:
+            return name
+        return resolve_task(name, [known for known, task in self._tasks.items() if not _is_hidden(known, task)])
 
     def check(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Check arguments as the worker will.
@@ -183,11 +182,7 @@ class CatalogSource:
     def _task(self, name: str) -> Any | None:
         if self._foreign is not None:
             return None
-        if name not in self._tasks:
-            near = [known for known in self._tasks if known.rpartition(".")[2] == name.rpartition(".")[2]]
-            hint = f"; did you mean {near[0]}?" if near else "; see them with: nexus-tui submit --list"
-            raise NotFound(f"no task {name!r}{hint}")
-        return self._tasks[name]
+        return self._tasks[self.full_name(name)]
 
     def _check_options(
         self, priority: int | None, countdown_s: float | None, eta: datetime | None, queue: str | None
@@ -217,6 +212,20 @@ class CatalogSource:
 
             place = (self._foreign or settings().broker).masked
             raise Unreachable(f"{consequence}: the broker at {place} did not accept it ({error})") from None
+
+
+def _is_hidden(name: str, task: Any) -> bool:
+    return name.startswith("celery.") or bool(getattr(task, "internal", False))
+
+
+def _parameter(row: Parameter) -> TaskParameter:
+    from workers.secret_names import is_secret_name
+
+    fields = tuple(map(_parameter, row.fields))
+    return TaskParameter(
+        row.name, row.kind, row.type_label, row.required, row.default, row.choices, row.help,
+        is_secret_name(row.name), fields,
+    )  # fmt: skip
 
 
 def _check_size(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

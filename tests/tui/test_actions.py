@@ -251,7 +251,7 @@ async def test_a_run_is_run_again_with_other_arguments():
         await shows(pilot, "▲ model is no JSON (a text needs quotes)")
         fields[2].value, fields[3].value, fields[4].value = '"y"', '"t"', '{"size": 1}'
         await pilot.press("enter")
-        await shows(pilot, """--kwargs '{"model": "y", "token": "t",""", """--args '["a", 3]'""")
+        await shows(pilot, """--kwargs '{"model": "y", "token": "***",""", """--args '["a", 3]'""")
         await pilot.press("enter")
         await shows(pilot, "runs again as")
     [given] = stack.catalog.given

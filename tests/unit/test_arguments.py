@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
+from pydantic import BaseModel, ConfigDict
 
 from workers.arguments import Parameter, parameters, summary, takes_anything, validate
 from workers.errors import InvalidArgument
@@ -77,3 +78,59 @@ def test_a_signature_that_takes_anything_is_known_as_such() -> None:
     assert takes_anything(lambda *args: args)
     assert takes_anything(lambda **options: options)
     assert not takes_anything(resize)
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    role: Literal["user", "system"] = "user"
+    text: str
+
+
+class Letter(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    to_email: str | list[str]
+    subject: str
+    turns: list[Inner] | None = None
+
+
+def send(letters: list[Letter], name: str = "", one: Letter | None = None) -> None:
+    """Send."""
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"leters": []}, "leters: no such argument, did you mean letters?; possible: letters, name, one"),
+        (
+            {"letters": [{"to_email": "a", "subjct": "x"}]},
+            "letters.0.subjct: no such field, did you mean subject?; possible: to_email, subject, turns",
+        ),
+        ({"letters": [{"to_email": "a"}]}, "letters.0.subject: missing; expected text"),
+        (
+            {"letters": [{"to_email": "a", "subject": "s", "turns": [{"role": "x", "text": "t"}]}]},
+            "letters.0.turns.0.role: input should be 'user' or 'system'; expected user | system",
+        ),
+        ({"letters": [], "one": {"subject": "s", "to_email": 5}}, "one.to_email: input should be a valid string; "
+         "expected text or list of text"),
+        (
+            {"letters": "x"},
+            "letters: input should be a valid list; expected list of object with to_email, subject, turns",
+        ),
+    ],
+)  # fmt: skip
+def test_a_wrong_name_comes_before_a_missing_one_and_nested_objects_say_their_own_fields(
+    kwargs: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        validate(send, [], kwargs)
+    assert str(caught.value) == f"invalid_argument: {message}"
+
+
+def test_the_fields_of_nested_objects_are_listed() -> None:
+    letters = parameters(send)[0]
+    assert [(row.name, row.type_label, row.required) for row in letters.fields] == [
+        ("to_email", "text or list of text", True),
+        ("subject", "text", True),
+        ("turns", "list of object with role, text", False),
+    ]
+    assert [row.name for row in letters.fields[2].fields] == ["role", "text"]
