@@ -63,7 +63,8 @@ class QueueSpec:
         retry: Policy for errors that can pass by themselves.
         time_limit_s: A run is killed after this many seconds.
         soft_time_limit_s: A run is told to end after this many seconds.
-        rate_limit: Celery's spelling (``10/m``), or None.
+        rate_limit: Celery's spelling (``10/m``), or None. It holds on each worker for itself, for each task of the
+            queue: two workers start twice as many.
         colour: A colour name of the dashboard's theme.
         alert: Thresholds of ``monitor_queue_sizes`` and of the dashboard's verdicts.
     """

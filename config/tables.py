@@ -17,7 +17,7 @@ def queue_table() -> str:
     lines = ["| queue | worker | children | what for | retries | limit |", "|---|---|---|---|---|---|"]
     lines += [
         f"| `{spec.name}` | `{spec.program}` | {spec.concurrency} | {spec.purpose} | {_retries(spec.retry)} |"
-        f" {spec.time_limit_s // 60} min{f', {spec.rate_limit}' if spec.rate_limit else ''} |"
+        f" {spec.time_limit_s // 60} min{f', {spec.rate_limit} of each task on each worker' if spec.rate_limit else ''} |"
         for spec in QUEUES
     ]
     return "\n".join(lines) + "\n"

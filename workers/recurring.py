@@ -31,6 +31,9 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, None: 1}
 _RESERVED = "__type__"
 """RedBeat reads objects with this key as its own types."""
 
+BOTH_DAYS = "runs only on days that match both day and weekday, as Celery's crontab; cron of Unix takes either"
+"""Said of a report whose cron has both."""
+
 Schedule = crontab | schedule
 
 
@@ -154,7 +157,8 @@ def _crontab(text: str) -> crontab:
     except (ValueError, ParseException, RuntimeError) as error:
         reason = f" ({error})" if len(fields) == 5 else ""
         raise InvalidArgument(
-            f"cron: expected minute, hour, day, month and weekday like '30 6 * * mon-fri'{reason}"
+            f"cron: expected minute, hour, day, month and weekday, in UTC, like '30 6 * * mon-fri';"
+            f" day and weekday must both match{reason}"
         ) from None
     return found
 
@@ -175,8 +179,17 @@ def _period_s(when: Any) -> float:
     return (_next_after(when, first) - first).total_seconds()
 
 
+def next_run(when: Any, last_run_at: datetime, now: datetime) -> datetime:
+    """Find when beat starts a report again: its next slot after the last run, or now when that has passed.
+
+    RedBeat's own ``due_at`` adds what is left from *now* to the *last run*: too early by the time between them.
+    """
+    slot = _next_after(when, last_run_at) if isinstance(when, crontab) else last_run_at + when.run_every
+    return max(slot, now)
+
+
 def _next_after(when: crontab, moment: datetime) -> datetime:
-    last, delta, _ = when.remaining_delta(moment)
+    last, delta, _ = when.remaining_delta(moment.astimezone(UTC))
     return last + delta
 
 
@@ -203,7 +216,7 @@ def _names() -> list[str]:
 
 
 def _row(entry: Any) -> dict[str, Any]:
-    when, due = entry.schedule, entry.due_at
+    when, now = entry.schedule, datetime.now(UTC)
     is_cron = isinstance(when, crontab)
     return {
         "name": str(entry.name).removeprefix(PREFIX),
@@ -213,13 +226,18 @@ def _row(entry: Any) -> dict[str, Any]:
         "every_s": None if is_cron else when.run_every.total_seconds(),
         "enabled": bool(entry.enabled),
         "last_run_at": _second(entry.last_run_at) if entry.last_run_at and entry.total_run_count else None,
-        "next_run_at": _second(due) if due and entry.enabled else None,
+        "next_run_at": _second(next_run(when, entry.last_run_at or now, now)) if entry.enabled else None,
         "runs": int(entry.total_run_count or 0),
+        "note": BOTH_DAYS if is_cron and _has_both_days(when) else None,
     }
 
 
+def _has_both_days(when: Any) -> bool:
+    return "*" not in (str(when._orig_day_of_month), str(when._orig_day_of_week))
+
+
 def _second(moment: datetime) -> str:
-    """Spell a time to the nearest second: estimates of the next run are a few milliseconds early."""
+    """Spell a time to the nearest second."""
     return (moment + timedelta(milliseconds=500)).isoformat(timespec="seconds")
 
 

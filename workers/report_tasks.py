@@ -237,13 +237,14 @@ def schedule_recurring_report(
         name: Name of the recurring report: letters, digits, dots, dashes and underscores.
         report: Which report: analytics, summary, performance or export.
         arguments: Arguments of that report, checked at once; a `source` file is read anew each time.
-        cron: When, in UTC: minute, hour, day, month, weekday, like 30 6 * * mon-fri.
+        cron: When, in UTC: minute, hour, day, month, weekday, like 30 6 * * mon-fri. Day and weekday must both match.
         every: Or how often: seconds, or a time like 15m, 2h or 1d.
         enabled: no pauses it, yes lets it go on.
 
     Returns:
         ``reports``: the one created or changed, or all of them by name, each with ``name``, ``report``,
-        ``arguments``, ``cron``, ``every_s``, ``enabled``, ``last_run_at``, ``next_run_at`` and ``runs``.
+        ``arguments``, ``cron``, ``every_s``, ``enabled``, ``last_run_at``, ``next_run_at`` (UTC; now when it is
+        overdue), ``runs`` and ``note`` (what is easily misread in its cron, or None).
     """
     from workers import recurring
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from config.queues import BY_NAME
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.runs import arguments, moment
@@ -87,6 +88,8 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: 
         print_json({**_queue_json(found), "messages": [_message_json(row) for row in messages], "held": held})
         return
     _print_queues([found])
+    if found.declared and (spec := BY_NAME.get(queue)) and spec.rate_limit:
+        click.echo(f"each worker starts at most {spec.rate_limit} of each task; two workers twice that")
     click.echo("")
     if held:
         print_table(

@@ -101,7 +101,7 @@ def autoscale(target: Target, worker: str, most: int, least: int, how: How) -> N
 @_remember
 @changing
 def rate_limit(target: Target, task: str, rate: str, workers: tuple[str, ...], remember: bool, how: How) -> None:
-    """Start runs of TASK at most at RATE on each worker: 10/m, 2/s, 100/h, or none."""
+    """Start runs of TASK at most at RATE on each worker (two workers: twice that): 10/m, 2/s, 100/h, or none."""
     from nexus_tui.actions.limits import RateLimit
 
     _order(target, RateLimit(workers, task, "" if rate == "none" else rate, remember=remember), how)

@@ -102,7 +102,7 @@ def limits(worker: Worker) -> list[Choice]:
             "l",
             "rate limit",
             actions.limits.RateLimit(name, shown, "10/m"),
-            (which, Blank("starts at most", "", "10/m, 2/s, 100/h, or none")),
+            (which, Blank("starts at most", "", "on each worker: 10/m, 2/s, 100/h, or none")),
             rate,
         ),
         Choice(
