@@ -17,7 +17,7 @@ def queue_table() -> str:
     lines = ["| queue | worker | children | what for | retries | limit |", "|---|---|---|---|---|---|"]
     lines += [
         f"| `{spec.name}` | `{spec.program}` | {spec.concurrency} | {spec.purpose} | {_retries(spec.retry)} |"
-        f" {spec.time_limit_s // 60} min{f', {spec.rate_limit} of each task on each worker' if spec.rate_limit else ''} |"
+        f" {spec.time_limit_s // 60} min{_rate(spec.rate_limit)} |"
         for spec in QUEUES
     ]
     return "\n".join(lines) + "\n"
@@ -28,6 +28,10 @@ def updated(text: str) -> str:
     before, _, rest = text.partition(_BEGIN)
     _, _, after = rest.partition(_END)
     return f"{before}{_BEGIN}{queue_table()}{_END}{after}"
+
+
+def _rate(limit: str | None) -> str:
+    return f", {limit} of each task on each worker" if limit else ""
 
 
 def _retries(policy: RetryPolicy) -> str:

@@ -186,13 +186,15 @@ def _announce(smtp: smtplib.SMTP, envelope: Envelope) -> tuple[tuple[str, ...], 
     options, problem = _mail_options(smtp, envelope)
     if problem:
         return (), _for_all(envelope.recipients, 554, problem)
-    code, words = _answer(smtp.mail(envelope.sender, options))
+    # smtplib's own commands read an address again, and write some that they read as another
+    smtp.command_encoding = "utf-8" if envelope.needs_smtputf8 else "ascii"
+    code, words = _answer(smtp.docmd("MAIL", " ".join([f"FROM:<{envelope.sender}>", *options])))
     if not _is_yes(code):
         return (), _for_all(envelope.recipients, code, f"sender {envelope.sender}: {words}")
     taken: list[str] = []
     refused: list[Refusal] = []
     for recipient in envelope.recipients:
-        code, words = _answer(smtp.rcpt(recipient))
+        code, words = _answer(smtp.docmd("RCPT", f"TO:<{recipient}>"))
         if _is_yes(code):
             taken.append(recipient)
         else:
@@ -208,7 +210,10 @@ def _mail_options(smtp: smtplib.SMTP, envelope: Envelope) -> tuple[list[str], st
     options = [f"SIZE={size}"] if smtp.has_extn("size") else []
     if envelope.needs_smtputf8:
         if not smtp.has_extn("smtputf8"):
-            return [], "the server takes only ASCII before the @ of an address (it offers no SMTPUTF8)"
+            odd = ", ".join(name for name in (envelope.sender, *envelope.recipients) if not name.isascii())
+            return [], (
+                f"the server takes only ASCII before the @ of an address (it offers no SMTPUTF8): {odd or 'reply_to'}"
+            )
         options += ["SMTPUTF8", "BODY=8BITMIME"]
     return options, ""
 

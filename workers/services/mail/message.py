@@ -222,8 +222,8 @@ def _add_headers(message: EmailMessage, mail: Mail, message_id: str, now: dateti
     rows = (("From", (mail.sender,)), ("To", mail.to), ("Cc", mail.cc), ("Reply-To", mail.reply_to))
     for name, people in rows:
         if people:
-            *others, last = (address.header().replace("\n", " ") for address in people)
-            message[name] = _header(name, *(f"{other}," for other in others), last)
+            lines = ",\n".join(address.header() for address in people).split("\n")
+            message[name] = _header(name, *map(str.strip, lines))
     if not mail.to and not mail.cc:
         message["To"] = _header("To", "undisclosed-recipients:;")
     message["Subject"] = _header("Subject", *_subject_lines(mail.subject))
