@@ -9,6 +9,7 @@
     ├── ProviderRefused           provider_refused     an AI provider says no: key, model, quota or request
     ├── BadAnswer                 bad_answer           an AI provider's answer can't be used; says which way
     ├── MailRefused               mail_refused         a server's final no, with its code and words
+    ├── MessageTooLarge           message_too_large    no worker would take it (workers.delivery.publication)
     ├── OutcomeUnknown            outcome_unknown      it may have happened or not; not repeated by itself
     ├── DocumentError             a file that can't be processed
     │   ├── FileMissing           not_found

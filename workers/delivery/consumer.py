@@ -53,7 +53,23 @@ class Consumer(_Consumer):
 
     def _obey(self) -> None:
         while self._orders:
-            self._orders.popleft()()
+            order = self._orders.popleft()
+            try:
+                order()
+            except (redis.ConnectionError, redis.TimeoutError, OSError):
+                raise
+            except Exception:  # outermost guard: no order must ever end a worker
+                logger.exception("can't obey %r", order)
+
+    def add_task_queue(self, queue: Any, *args: Any, **options: Any) -> None:
+        """Consume from one more queue; one that can't be consumed from is not tried again at the next connection."""
+        try:
+            super().add_task_queue(queue, *args, **options)
+        except (redis.ConnectionError, redis.TimeoutError, OSError):
+            raise
+        except Exception:
+            self.app.amqp.queues.deselect([queue])
+            raise
 
     def create_task_handler(self, promise: Any = vine_promise) -> Callable[[Any], Any]:
         """Make the callback for messages."""

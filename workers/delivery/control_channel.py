@@ -11,7 +11,7 @@ from typing import Any
 import redis
 from kombu.transport import redis as kombu_redis
 
-from workers.delivery import guard, keys
+from workers.delivery import control_arguments, guard, keys
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,9 @@ class ControlMixin(_Channel):
     def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
         """Deliver what came over the control channel; what is malformed is counted and dropped."""
         try:
-            guard.check_control(message, is_command=exchange.endswith(".pidbox"))
+            command = guard.check_control(message, is_command=exchange.endswith(".pidbox"))
+            if command:
+                control_arguments.check(command["method"], command.get("arguments") or {})
             return super()._deliver_fanout_message(message, exchange)
         except (redis.ConnectionError, redis.TimeoutError, OSError):
             raise

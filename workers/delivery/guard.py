@@ -79,10 +79,13 @@ def check_payload(payload: Any, headers: Mapping[str, Any]) -> None:
     _check_embed({} if embed is None else embed)
 
 
-def check_control(message: Any, *, is_command: bool) -> None:
+def check_control(message: Any, *, is_command: bool) -> Json:
     """Check what came over a fanout exchange: its envelope, and for remote control the command in it.
 
     Celery takes its mailbox down and up again after a bad command, and is deaf meanwhile.
+
+    Returns:
+        The command: ``method``, ``arguments``, …; empty when it is none.
 
     Raises:
         Malformed: It is no such message.
@@ -95,11 +98,21 @@ def check_control(message: Any, *, is_command: bool) -> None:
     _require(_is_object(headers), "headers is no object")
     clock: Any = cast("Json", headers or {}).get("clock")
     _require(clock is None or (isinstance(clock, int) and 0 <= clock <= MAX_CLOCK), "clock is no count")
-    if is_command:
-        _check_command(fields, cast("Json", properties))
+    return _check_command(fields, cast("Json", properties)) if is_command else {}
 
 
-def _check_command(message: Json, properties: Json) -> None:
+def check_body_size(message: Json) -> None:
+    """Check how large a compressed body would be again; costs its decompression when it may be too large.
+
+    Raises:
+        Malformed: It is too large, or compressed in a way that workers don't know.
+    """
+    compression = cast("Json", message.get("headers") or {}).get("compression")
+    if compression:
+        _check_compressed(message["body"], message["properties"].get("body_encoding"), compression)
+
+
+def _check_command(message: Json, properties: Json) -> Json:
     _require(message.get("content-type") == "application/json", "not JSON")
     body: Any = message.get("body")
     _require(isinstance(body, str), "the body is no text")
@@ -108,7 +121,9 @@ def _check_command(message: Json, properties: Json) -> None:
     except (ValueError, RecursionError) as error:
         raise Malformed(f"the body is not JSON: {error}") from None
     _require(isinstance(command, dict), "the body is no object")
-    _check("command", {"method": None, **cast("Json", command)}, _COMMAND)
+    checked: Json = {"method": None, **cast("Json", command)}
+    _check("command", checked, _COMMAND)
+    return checked
 
 
 def due_at(headers: Any) -> float | None:

@@ -14,7 +14,7 @@ from celery.utils.log import get_task_logger
 from config.celery_config import celery_app
 from config.settings import settings
 from workers import process_identity
-from workers.delivery import lease, running
+from workers.delivery import guard, lease, running
 from workers.progress import RunProgress
 from workers.upgrade import FormerListsStep
 
@@ -30,6 +30,8 @@ if namespace := os.environ.get("NEXUS_TEST_NAMESPACE"):  # as if in another cont
     process_identity.this_namespace = lambda: namespace
 if lease_s := os.environ.get("NEXUS_TEST_LEASE_S"):
     lease.LEASE_S = float(lease_s)
+if most := os.environ.get("NEXUS_TEST_MAX_MESSAGE_BYTES"):
+    guard.MAX_MESSAGE_BYTES = int(most)
 if prefix := os.environ.get("NEXUS_TEST_PREFIX"):
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, "global_keyprefix": prefix}
 
@@ -122,6 +124,18 @@ def again(self, name: str) -> int:
 def memory() -> None:
     """Need more than there is."""
     raise MemoryError
+
+
+@celery_app.task(name="t.text", shared=False, queue="default_queue")
+def text(characters: int) -> str:
+    """Return a text that can hardly be compressed."""
+    return os.urandom(characters // 2).hex()
+
+
+@celery_app.task(name="t.length", shared=False, queue="default_queue")
+def length(texts: str | list[str]) -> int:
+    """Count characters."""
+    return len(texts) if isinstance(texts, str) else sum(map(len, texts))
 
 
 @celery_app.task(name="t.add", shared=False, queue="default_queue")
