@@ -9,6 +9,12 @@ EVENT_STREAM = "nexus:events"
 RECORDER_TROUBLE = "nexus:recorder:trouble"
 """Why the recorder can't record now, one line; gone within a minute of its end."""
 
+RECORDER_BEAT = "nexus:recorder:beat"
+"""How far our own stack's recorder has read the stream: the id of an entry. Its time to live says since when."""
+
+RECORDER_BEAT_FOR_S = 30 * 24 * 3600
+"""Time to live of each beat."""
+
 WORKER_HASH = "nexus:workers"
 """Hash of a node's name to its last heartbeat as JSON (``timestamp``, ``pid``, ``active``, ``processed`` …)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,13 +22,18 @@ from nexus_tui.sources.errors import SourceError
 ASK_AGAIN_S = 10.0
 """Programs that left no traces are asked for after so long."""
 
+_OF_PROGRAM = frozenset({"stopped", "crash-looping"})
+"""Verdicts that Supervisor's word alone proves."""
+
 _SETTLED = frozenset({"RUNNING", "STOPPED", "EXITED", "FATAL"})
 """States of a program that don't pass by themselves."""
 
-TROUBLE_EVERY_S = 5.0
-"""While the history stands still, its recorder is asked why so often."""
+TROUBLE_EVERY_S = 2.0
+"""So often it is asked whether the recorder is at work: a history that stands still looks the same when all is calm."""
 
-LATEST, RUNNING, FAILURES = 200, 50, 50
+LATEST, RUNNING, FAILURES = 1, 50, 50
+BUDGET_S = 0.2
+HOUR_S = 3600.0
 
 NOTHING_RECENT = Recent(version=-1)
 UNKNOWN_PLACE = "…"
@@ -48,7 +54,7 @@ class Feeds:
         self.place = UNKNOWN_PLACE
         self._sources = sources
         self._tell = changed
-        self._joined: tuple[object, object, Reading[tuple[Worker, ...]]] = (None, None, Reading())
+        self._joined: tuple[object, object, object, Reading[tuple[Worker, ...]]] = (None, None, None, Reading())
         self.queues = Feed(
             "broker", self._read_queues, self._changed, interval_s=0.5, calm_s=0.8, essence=essence_of_queues
         )
@@ -112,44 +118,54 @@ class Feeds:
 
     def _joined_workers(self) -> Reading[tuple[Worker, ...]]:
         workers, programs = self.workers.reading, self.programs.reading
-        if self._joined[0] is not workers or self._joined[1] is not programs:
+        now = moment.now()
+        lacks = (bool(self.workers.trouble(now)), bool(self.programs.trouble(now)))
+        if self._joined[0] is not workers or self._joined[1] is not programs or self._joined[2] != lacks:
             from nexus_tui.sources import fleet
 
             known = workers.value is not None or programs.value is not None
-            joined = fleet.join(workers.value or (), programs.value or (), moment.now()) if known else None
+            joined = fleet.join(workers.value or (), programs.value or (), now) if known else None
+            if joined is not None:
+                joined = tuple(as_far_as_known(worker, *lacks) for worker in joined)
             taken = workers if workers.value is not None else programs
-            self._joined = (workers, programs, Reading(joined, taken.taken_at, workers.problem))
-        return self._joined[2]
+            self._joined = (workers, programs, lacks, Reading(joined, taken.taken_at, workers.problem))
+        return self._joined[3]
 
 
 def recent_reader(sources: Sources) -> Callable[[], Recent]:
-    """Make a reader of the newest runs that asks for rows only when the history's version has changed."""
-    last: list[Recent] = []
-    asked_at = time.monotonic()
+    """Make a reader of the newest runs that asks for rows only when the history's version or the minute has changed."""
+    last: list[tuple[tuple[int, int], Recent]] = []
+    asked_at = -math.inf
 
     def read() -> Recent:
         nonlocal asked_at
-        history = sources.history
-        version = history.version()
-        if last and last[0].version == version:
-            if time.monotonic() - asked_at >= TROUBLE_EVERY_S:
-                trouble = sources.broker.recorder_trouble()
-                if trouble:
-                    raise SourceError(f"nothing is recorded: {trouble}")
-                asked_at = time.monotonic()
-            return last[0]
-        last[:] = [
-            Recent(
-                version=version,
-                latest=tuple(history.runs("", LATEST, 0)),
-                running=tuple(history.runs("state:started", RUNNING, 0)),
-                failures=tuple(history.runs("state:failure", FAILURES, 0)),
-                lag_s=history.lag_s(),
-            )
-        ]
-        return last[0]
+        key = (sources.history.version(), int(time.time() // 60))
+        if sources.recording is None and time.monotonic() - asked_at >= TROUBLE_EVERY_S:
+            trouble = sources.broker.recorder_trouble()
+            if trouble:
+                raise SourceError(f"nothing is recorded: {trouble}")
+            asked_at = time.monotonic()
+        if not last or last[0][0] != key:
+            last[:] = [(key, _newest(sources, key[0]))]
+        return last[0][1]
 
     return read
+
+
+def _newest(sources: Sources, version: int) -> Recent:
+    history = sources.history
+    running = history.page("state:started", RUNNING, 0, BUDGET_S)
+    failures = history.page("state:failure", FAILURES, 0, BUDGET_S)
+    hour = history.stats(moment.now().timestamp() - HOUR_S, by_task=False)
+    return Recent(
+        version=version,
+        latest=tuple(history.runs("", LATEST, 0)),
+        running=running.runs,
+        failures=failures.runs,
+        running_total=running.total_words,
+        failures_total=failures.total_words,
+        hour=hour[0] if hour else None,
+    )
 
 
 def program_reader(sources: Sources) -> Callable[[], tuple[Program, ...]]:
@@ -170,6 +186,14 @@ def program_reader(sources: Sources) -> Callable[[], tuple[Program, ...]]:
         return programs
 
     return read
+
+
+def as_far_as_known(worker: Worker, workers_lack: bool, programs_lack: bool) -> Worker:
+    """Take back what was concluded from a source that is silent now: the verdict is then unknown."""
+    is_of_program = worker.verdict in _OF_PROGRAM
+    if programs_lack if is_of_program else workers_lack:
+        return replace(worker, verdict="unknown", reason=f"was {worker.verdict} when last seen")
+    return worker
 
 
 def essence_of_queues(queues: tuple[QueueStats, ...]) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nexus_tui.models.runs import Run
+from workers.history.rows import TaskStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +17,15 @@ class Recent:
         latest: The newest runs of any state.
         running: Runs that have started and not ended.
         failures: The newest failed runs.
-        lag_s: How far the history is behind the event stream; None when unknown.
+        running_total: How many run, in words: ``2,000``, ``≥ 2,000``.
+        failures_total: How many failed of all that are kept, in words.
+        hour: What became of the runs of the last hour; None when nothing did.
     """
 
     version: int
     latest: tuple[Run, ...] = ()
     running: tuple[Run, ...] = ()
     failures: tuple[Run, ...] = ()
-    lag_s: float | None = None
+    running_total: str = ""
+    failures_total: str = ""
+    hour: TaskStats | None = None

@@ -100,8 +100,15 @@ class RunPage:
         runs: The page.
         total: How many match; at least so many where ``looked_to`` is set.
         looked_to: Time ran out: only runs since then were looked at. None: all were.
+        is_at_least: Time ran out when they were counted: there are at least ``total``.
     """
 
     runs: tuple[Run, ...]
     total: int
     looked_to: datetime | None = None
+    is_at_least: bool = False
+
+    @property
+    def total_words(self) -> str:
+        """The number that match: ``1,204``, ``≥ 1,204``."""
+        return f"{'≥ ' if self.is_at_least or self.looked_to else ''}{self.total:,}"

@@ -150,6 +150,16 @@ def clock(moment: datetime | None, now: datetime | None = None) -> str:
     return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")
 
 
+def short_clock(moment: datetime | None, now: datetime) -> str:
+    """Write a time in eleven characters: ``10:42:07``, ``03-13 10:42`` for another day, the date for another year."""
+    if moment is None:
+        return UNKNOWN
+    local, today = moment.astimezone(), now.astimezone()
+    if local.date() == today.date():
+        return local.strftime("%H:%M:%S")
+    return local.strftime("%m-%d %H:%M" if local.year == today.year else "%Y-%m-%d")
+
+
 def short_id(run_id: str) -> str:
     """Shorten a run id for a table; it is still a prefix that finds the run."""
     return safe_text(run_id[:8])

@@ -11,12 +11,12 @@ from nexus_tui.models.runs import Run
 from nexus_tui.models.text import (
     UNKNOWN,
     age,
-    clock,
     compact,
     duration,
     number,
     rate,
     safe_text,
+    short_clock,
     short_id,
 )
 from nexus_tui.widgets.glyphs import priority_bars, progress_bar, spark
@@ -65,6 +65,10 @@ QUEUE_COLUMNS = (
     Column("CONSUMERS", 9, right=True),
     Column("5 MIN", _SPARK),
 )
+
+
+RATES_NOTE = "rates of 15 s"
+"""Over which time a queue's rates are taken."""
 
 
 def queue_colour(name: str | None) -> str:
@@ -141,7 +145,7 @@ RUN_COLUMNS = (
     Column("STATE", 10),
     Column("TASK", 24, flex=2),
     Column("ID", 8),
-    Column("SENT", 8, right=True),
+    Column("SENT", 11, right=True),
     Column("RAN", 9, right=True),
     Column("WAITED", 9, right=True),
     Column("QUEUE", 21),
@@ -173,7 +177,7 @@ def run_cells(run: Run) -> Cells:
         state_cell(run.state),
         known(short_task(run.task), queue_colour(run.queue)),
         ((short_id(run.id), "plain"),),
-        ((clock(run.sent_at or run.received_at, now)[-8:], "dim"),),
+        ((short_clock(run.sent_at or run.received_at, now), "dim"),),
         ((ran(run, now), "plain"),),
         ((duration(run.waited_s) if run.waited_s is not None else "–", "dim"),),
         known(run.queue, queue_colour(run.queue)),

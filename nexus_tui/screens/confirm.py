@@ -93,7 +93,8 @@ class ConfirmScreen(Dialog[Choice]):
             self.app.notify("copied the command", markup=False)
 
     def _confirm(self, at: float) -> None:
-        if self.choice is not None and at >= self.readable_at:
+        # A form changes nothing yet: it may be opened blindly.
+        if self.choice is not None and (self.choice.blanks or at >= self.readable_at):
             self.dismiss(self.choice)
 
     def _draw(self) -> None:

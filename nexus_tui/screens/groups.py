@@ -14,11 +14,16 @@ from nexus_tui.widgets.table import Column
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """Failed runs of one task with one type of exception; ``newest`` is the last of them."""
+    """Failed runs of one task with one type of exception; ``newest`` is the last of them.
+
+    Attributes:
+        is_at_least: Whether only the newest failures were looked at, so that there may be more.
+    """
 
     kind: str
     count: int
     newest: Run
+    is_at_least: bool = False
 
     @property
     def id(self) -> str:
@@ -35,14 +40,17 @@ FAILURE_COLUMNS = (
 )
 
 
-def failure_groups(failures: Iterable[Run]) -> tuple[FailureGroup, ...]:
+def failure_groups(failures: Iterable[Run], *, are_all: bool = True) -> tuple[FailureGroup, ...]:
     """Group failed runs (newest first) by exception type and task; the group that failed last comes first."""
     groups: dict[tuple[str, str | None], FailureGroup] = {}
     for run in failures:
         kind = (run.error or "unknown error").partition(":")[0]
         known_group = groups.get((kind, run.task))
         groups[kind, run.task] = FailureGroup(
-            kind, known_group.count + 1 if known_group else 1, known_group.newest if known_group else run
+            kind,
+            known_group.count + 1 if known_group else 1,
+            known_group.newest if known_group else run,
+            is_at_least=not are_all,
         )
     return tuple(groups.values())
 
@@ -55,7 +63,7 @@ def failure_cells(group: FailureGroup) -> Cells:
     return (
         (("✗ ", "bad"), *text(group.kind, "bad")),
         known(short_task(run.task), queue_colour(run.queue)),
-        ((number(group.count), "strong"),),
+        (("≥ " if group.is_at_least else "", "dim"), (number(group.count), "strong")),
         ((f"{age(since)} ago", "dim"),),
         text((run.error or "").partition(": ")[2], "dim"),
     )

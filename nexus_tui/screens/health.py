@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
-from nexus_tui.models.runs import Run
 from nexus_tui.models.text import UNKNOWN, duration, rate, safe_text
 from nexus_tui.screens.host import Host
 from nexus_tui.widgets.lines import Line, Span
@@ -16,8 +14,8 @@ ALIVE = frozenset({"healthy", "busy"})
 def line(host: Host, now: datetime) -> tuple[Line, Line]:
     """Make the left and right end: where, workers, throughput, failures, wait, time."""
     left: list[Span] = [(" NEXUS ", "strong"), ("▸ ", "accent"), (safe_text(host.place, 60), "plain")]
-    for part in (_workers(host), _throughput(host), _failures(host.recent.latest), _wait(host.recent.latest)):
-        left += [("   ", "plain"), *part]
+    for part in (_workers(host), _throughput(host), _of_the_hour(host)):
+        left += [("  ", "plain"), *part]
     badge: Line = (("READ-ONLY ", "warn"),) if host.read_only else ()
     return tuple(left), (*badge, (f" {now.astimezone():%H:%M} ", "dim"))
 
@@ -37,40 +35,28 @@ def status(host: Host) -> Line:
     return ((f"every source fresh · {mode} ", "dim"),)
 
 
-def failure_share(runs: Sequence[Run]) -> float | None:
-    """Percentage of the ended runs that failed; None when none has ended."""
-    ended = [run for run in runs if run.is_final]
-    return 100 * sum(run.state == "FAILURE" for run in ended) / len(ended) if ended else None
-
-
-def wait_p95(runs: Sequence[Run]) -> float | None:
-    """95th percentile in seconds of how long the started ones had waited; None when none has started."""
-    waits = sorted(run.waited_s for run in runs if run.waited_s is not None and run.started_at is not None)
-    return waits[min(len(waits) * 95 // 100, len(waits) - 1)] if waits else None
-
-
 def _workers(host: Host) -> Line:
     workers = host.snapshot.workers.value
     if workers is None:
         return ((f"○ {UNKNOWN} workers", "dim"),)
     if not workers:
         return (("○ no workers", "warn"),)
+    if host.troubles.workers:
+        return ((f"▲ {UNKNOWN}/{len(workers)} workers", "warn"),)
     alive = sum(worker.verdict in ALIVE for worker in workers)
     good = alive == len(workers)
     return ((f"{'●' if good else '▲'} {alive}/{len(workers)} workers", "good" if good else "warn"),)
 
 
 def _throughput(host: Host) -> Line:
-    queues = host.snapshot.queues.value
-    rates = [queue.out_per_s for queue in queues or () if queue.out_per_s is not None]
-    return ((f"↑ {rate(sum(rates) if rates else None)}/s", "plain"),)
+    queues = () if host.troubles.broker else host.snapshot.queues.value or ()
+    rates = [queue.out_per_s for queue in queues if queue.out_per_s is not None]
+    return ((f"↑ {rate(sum(rates) if rates else None)}/s", "plain"), (" 15 s", "dim"))
 
 
-def _failures(latest: Sequence[Run]) -> Line:
-    share = failure_share(latest)
-    words = UNKNOWN if share is None else f"{share:.1f} %"
-    return ((f"✗ {words}", "bad" if share else "plain"),)
-
-
-def _wait(latest: Sequence[Run]) -> Line:
-    return ((f"wait p95 {duration(wait_p95(latest))}", "plain"),)
+def _of_the_hour(host: Host) -> Line:
+    hour = None if host.troubles.history else host.recent.hour
+    share = None if hour is None or hour.failure_rate is None else 100 * hour.failure_rate
+    failed = UNKNOWN if share is None else f"{share:.1f} %"
+    wait = duration(hour.waited_s[1] if hour and hour.waited_s else None)
+    return ((f"✗ {failed}", "bad" if share else "plain"), (f"  wait p95 {wait}", "plain"), (" 1 h", "dim"))

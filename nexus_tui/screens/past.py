@@ -75,7 +75,7 @@ class PastScreen(NexusScreen):
         if figures is not None and figures.span == self.span:
             table.empty = self.no_runs(self.nothing.format(span=self.span))
             table.show(figures.rows)
-        table.say(stale=self._feed.trouble(now))
+        table.say(stale=self._feed.trouble(now) or self.host.troubles.history)
 
     def selected(self) -> Any:
         """Return the row under the cursor."""

@@ -77,12 +77,14 @@ class PulseScreen(NexusScreen):
     def draw(self, now: datetime) -> None:
         """Show the snapshot in every panel."""
         snapshot, recent, troubles = self.host.snapshot, self.host.recent, self.host.troubles
-        self._fill("#queues", snapshot.queues.value, troubles.broker)
+        self._fill("#queues", snapshot.queues.value, troubles.broker, cells.RATES_NOTE)
         self._fill("#workers", snapshot.workers.value, troubles.workers or troubles.programs)
         known = recent.version >= 0
         self.query_one("#running", Table).empty = self.no_runs(NOTHING_RUNS)
-        self._fill("#running", recent.running if known else None, troubles.history)
-        self._fill("#failures", failure_groups(recent.failures) if known else None, troubles.history)
+        self._fill("#running", recent.running if known else None, troubles.history, whole=recent.running_total)
+        groups = failure_groups(recent.failures, are_all=recent.failures_total in ("", f"{len(recent.failures):,}"))
+        newest = f"newest {len(recent.failures):,} of {recent.failures_total}" if recent.failures else ""
+        self._fill("#failures", groups if known else None, troubles.history, newest)
 
     def selected(self) -> Any:
         """Return the item under the cursor of the panel in focus."""
@@ -100,8 +102,8 @@ class PulseScreen(NexusScreen):
         elif isinstance(item, Run):
             self.host.open_run(item.id)
 
-    def _fill(self, selector: str, rows: Any, stale: str) -> None:
+    def _fill(self, selector: str, rows: Any, stale: str, note: str = "", whole: str = "") -> None:
         table = self.query_one(selector, Table)
         if rows is not None:
             table.show(rows)
-        table.say(stale=stale)
+        table.say(stale=stale, note=note, whole=whole)

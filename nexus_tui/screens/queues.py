@@ -54,7 +54,9 @@ class QueuesScreen(QueueOperations):
         queues = self.host.snapshot.queues.value
         if queues is not None:
             table.show(self._sorting.apply(queues))
-        table.say(stale=self.host.troubles.broker, note=self._sorting.words)
+        table.say(
+            stale=self.host.troubles.broker, note=" · ".join(filter(None, (self._sorting.words, cells.RATES_NOTE)))
+        )
 
     def selected(self) -> Any:
         """Return the queue under the cursor."""
@@ -110,7 +112,10 @@ class QueueScreen(RunOperations):
     def path(self) -> str:
         """Name the queue and what waits in it."""
         stats = self._stats()
-        return safe_text(self.queue, 60) + ("" if stats is None else f" · {number(stats.waiting)} waiting")
+        if stats is None:
+            return safe_text(self.queue, 60)
+        paused = " · ∥ paused" if stats.paused else ""
+        return f"{safe_text(self.queue, 60)} · {number(stats.waiting)} waiting{paused}"
 
     def on_mount(self) -> None:
         """Begin to read the messages."""
@@ -132,7 +137,9 @@ class QueueScreen(RunOperations):
             stats = self._stats()
             full = len(messages) >= table.page
             table.show(messages, offset=offset, total=stats.waiting if stats and full else offset + len(messages))
-        table.say(stale=self._feed.trouble(now))
+        stats = self._stats()
+        note = "∥ paused: nothing of it starts before P resumes it" if stats and stats.paused else ""
+        table.say(stale=self._feed.trouble(now), note=note)
 
     def selected(self) -> Any:
         """Return the message under the cursor."""

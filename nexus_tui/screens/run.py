@@ -90,7 +90,7 @@ class RunScreen(RunOperations):
             lines = [((f" The history knows no run {safe_text(self.run_id, 80)} yet.", "warn"),)]
         else:
             lines = page(life.run, life.steps, now)
-        reader.show(lines, stale=self._feed.trouble(now))
+        reader.show(lines, stale=self._feed.trouble(now) or self.host.troubles.history)
 
     @on(Changed)
     def _changed(self) -> None:

@@ -15,6 +15,7 @@ WORKER_LOOKS = {
     "silent": ("▲", "warn"),
     "stopped": ("○", "dim"),
     "crash-looping": ("✗", "bad"),
+    "unknown": ("?", "warn"),
 }
 
 NO_CPU = 2

@@ -106,7 +106,7 @@ class HistorySource:
         now = time.time()
         total = max(counted.count, offset + len(found.runs))
         looked_to = None if found.is_complete else _time(found.looked_to)
-        return RunPage(tuple(_run(run, now) for run in found.runs), total, looked_to)
+        return RunPage(tuple(_run(run, now) for run in found.runs), total, looked_to, not counted.is_complete)
 
     def run(self, id_or_prefix: str) -> Run:
         """Return the run of this id, or the only one whose id begins so.
@@ -155,6 +155,11 @@ class HistorySource:
         """
         if problem := self.recorder_problem():
             raise Unreachable(problem)
+        if not self.is_foreign and not self.exists:
+            raise Unreachable(
+                f"there is no history at {self.path}: its recorder has not written it yet, or it was moved or deleted; "
+                "nexus-tui restart recorder begins a new one"
+            )
         with _translated():
             return self._history.version()
 

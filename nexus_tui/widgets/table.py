@@ -104,12 +104,19 @@ class Table(CursorRows, can_focus=True):
         self.empty = empty
         self.note = ""
         self.stale = ""
+        self.whole = ""
         self._cells = cells
 
-    def say(self, *, stale: str = "", note: str = "") -> None:
-        """Set what the title says beside its words: a trouble (amber), or a note."""
-        if (stale, note) != (self.stale, self.note):
-            self.stale, self.note = stale, note
+    def say(self, *, stale: str = "", note: str = "", whole: str = "") -> None:
+        """Set what the title says beside its words.
+
+        Args:
+            stale: A trouble, in amber: the rows are then drawn as old.
+            note: A note.
+            whole: How many there are in all, where the rows are the newest of them or nobody counted to the end.
+        """
+        if (stale, note, whole) != (self.stale, self.note, self.whole):
+            self.stale, self.note, self.whole = stale, note, whole
             self.redraw()
 
     def action_open(self) -> None:
@@ -169,6 +176,8 @@ class Table(CursorRows, can_focus=True):
             line += fit(cells[position], room, right=column.right)
             line.append((" ", "plain"))
         drawn = fit(tuple(line), width)
+        if self.stale:
+            drawn = tuple((text, "dim") for text, _ in drawn)
         if not at_cursor:
             return drawn
         return with_look(drawn, "cursor" if self.has_focus else "unfocused")
@@ -198,7 +207,9 @@ class Table(CursorRows, can_focus=True):
         words = self.title
         room = height - HEAD_LINES
         if self.total and self.total > room:
-            words += f" {self._top + 1:,}–{min(self._top + room, self.total):,} of {self.total:,}"
+            words += f" {self._top + 1:,}–{min(self._top + room, self.total):,} of {self.whole or f'{self.total:,}'}"
+        elif self.total and self.whole not in ("", f"{self.total:,}"):
+            words += f" {self.total:,} of {self.whole}"
         words += marked_words(self.marks)
         if self.new_rows:
             words += f" · +{self.new_rows:,} new"

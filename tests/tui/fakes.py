@@ -27,6 +27,10 @@ RAW = b'{"headers": {}, "properties": {"priority": 5}}'
 """What a message without bytes of its own is changed as."""
 
 
+HOUR = TaskStats("", "", 57, 60, 55, 1, 1, 3, 1 / 56, (3.1, 61.0, 410.0), (0.4, 1.2, 4.0))
+"""What became of the last hour's runs."""
+
+
 def run_id(number: int) -> str:
     """Make a run id."""
     return f"{number:08x}-0000-4000-8000-{number:012x}"
@@ -235,6 +239,8 @@ class FakeHistory:
     looked_to: datetime | None = None
     groups: list[ErrorGroup] = field(default_factory=list)
     figures: list[TaskStats] = field(default_factory=list)
+    hour: TaskStats | None = None
+    problem: str = ""
 
     def runs(self, filter_text: str = "", limit: int = 200, offset: int = 0) -> list[Run]:
         self.asked.append((filter_text, limit, offset))
@@ -256,6 +262,8 @@ class FakeHistory:
         return []
 
     def version(self) -> int:
+        if self.problem:
+            raise SourceError(self.problem)
         return self.number
 
     def lag_s(self) -> float:
@@ -264,8 +272,8 @@ class FakeHistory:
     def failures(self, since: float, filter_text: str = "", limit: int = 100) -> list[ErrorGroup]:
         return [group for group in self.groups if group.last_at >= since]
 
-    def stats(self, since: float) -> list[TaskStats]:
-        return self.figures
+    def stats(self, since: float, by_task: bool = True) -> list[TaskStats]:
+        return self.figures if by_task else [self.hour] if self.hour else []
 
     def add(self, run: Run) -> None:
         self.rows.insert(0, run)
@@ -355,7 +363,7 @@ def busy() -> Fakes:
     return Fakes(
         FakeBroker(_queues(), {"email_queue": [a_message(n, "email_queue", n % 3) for n in range(12)]}),
         FakeControl(_workers()),
-        FakeHistory(_runs(), groups=_groups(), figures=_figures()),
+        FakeHistory(_runs(), groups=_groups(), figures=_figures(), hour=HOUR),
         FakeSupervisor(_programs(), log="[10:41:59] ready\n[10:42:01] Task process_pdf received\n"),
         FakeCatalog(_types()),
     )

@@ -479,5 +479,7 @@ async def test_a_refused_change_says_why(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(programs.StopProgram, "run", run)
     stack = fakes.busy()
     async with opened(stack) as pilot:
-        await pilot.press("5", "tab", "S", "x", "enter")
+        await pilot.press("5", "tab", "S", "x")
+        await shows(pilot, "$ nexus-tui stop")
+        await pilot.press("enter")
         await shows(pilot, "start it: nexus-tui up")

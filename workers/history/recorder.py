@@ -35,7 +35,7 @@ from workers.history.reconcile import Reconciler
 from workers.history.retention import Retention
 from workers.history.schema import lock_path, set_aside
 from workers.history.store import Store
-from workers.history.trouble import tell_trouble
+from workers.history.trouble import BEAT_EVERY_S, beat, tell_trouble
 from workers.history.writer import FIELD
 from workers.program_log import begin_log
 
@@ -81,6 +81,7 @@ class Recorder:
         self._count = BATCH // 10
         self._is_in_trouble = True  # what was told before it began is over with its first step
         self._reconciled_at = 0.0
+        self._beat_at = -BEAT_EVERY_S
 
     def stop(self) -> None:
         """End after the batch at hand."""
@@ -146,7 +147,14 @@ class Recorder:
         if entries:
             self._write(store, entries)
             self._look_after(store)
+        self._beat(store)
         return len(entries)
+
+    def _beat(self, store: Store) -> None:
+        """Let who looks at the history know that it is written, and how far."""
+        if time.monotonic() - self._beat_at >= BEAT_EVERY_S:
+            beat(self._client, str(store.meta("cursor", START)))
+            self._beat_at = time.monotonic()
 
     def _look_after(self, store: Store) -> None:
         """Prune, and look at open runs, a little at a time, so that neither waits for an idle moment."""

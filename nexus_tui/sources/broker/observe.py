@@ -250,7 +250,8 @@ class Observer:
         if now - memory.sampled_at >= SPARK_EVERY_S:
             memory.sampled_at = now
             memory.spark.append(waiting)
-        in_per_s, out_per_s = rates(memory, now, waiting, took)
+        # Who asks without saying who consumes learns no rates, and must not end those of who does.
+        in_per_s, out_per_s = (None, None) if consumers is None else rates(memory, now, waiting, took)
         return QueueStats(
             name=name,
             waiting=waiting,
