@@ -21,6 +21,9 @@ _OUR_NAMES = frozenset({"broker", "history", "log", "outbox", "outputs", "run", 
 MAX_SOCKET_PATH = 107
 """Longest unix socket path in bytes (``sun_path`` of Linux is 108 with its final NUL)."""
 
+TROUBLE = ".trouble"
+"""Beside the embedded broker's socket, a file with this suffix says why it does not start."""
+
 _LONGEST_SOCKET_NAME = "supervisor.sock.1234567"
 """Supervisor binds ``supervisor.sock.PID`` first and links it afterwards."""
 
@@ -62,6 +65,16 @@ class Paths:
     def broker_data(self) -> Path:
         """Append-only file of the embedded broker."""
         return self.home / "broker"
+
+    @property
+    def broker_start(self) -> Path:
+        """What is remembered of the embedded broker's last start."""
+        return self.run / "broker.start"
+
+    @property
+    def broker_trouble(self) -> Path:
+        """Why the embedded broker does not start, in one line; there is no such file when it does."""
+        return self.broker_socket.with_suffix(TROUBLE)
 
     @property
     def broker_password(self) -> Path:

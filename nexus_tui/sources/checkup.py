@@ -12,6 +12,7 @@ from typing import Any
 import redis
 
 from config.broker_url import BrokerUrl
+from config.paths import Paths
 from nexus_tui.models.broker import UnreadList
 from nexus_tui.models.checkup import Finding
 from nexus_tui.models.text import command_line
@@ -19,6 +20,7 @@ from nexus_tui.models.workers import Program
 from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.errors import SourceError
 from nexus_tui.sources.supervisor import SupervisorSource
+from workers.append_only.repair import LOG, read_repairs
 from workers.history.schema import lock_path
 from workers.history.trouble import trouble
 
@@ -71,6 +73,7 @@ class CheckupSource:
                     self._disk(),
                     *self._programs(),
                     self._recorder(client),
+                    *self._repairs(),
                 )
         finally:
             client.close()
@@ -139,6 +142,14 @@ class CheckupSource:
         says = f"its log says: {error}" if error else "its log is empty"
         command = command_line("restart", program.name)
         return Finding("programs", False, f"{program.summary}; {says}", f"mend that, then: {command}")
+
+    def _repairs(self) -> tuple[Finding, ...]:
+        """What was mended of the embedded broker's files; nothing when nothing was, or the broker is another."""
+        paths = Paths.of(self.home)
+        repairs = read_repairs(paths.broker_data, 1) if self.url.path == str(paths.broker_socket) else []
+        log = paths.broker_data / LOG
+        advice = f"see what is missing: nexus-tui doctor --balance; then delete {log}"
+        return tuple(Finding("broker files", False, f"mended {line}", advice) for line in repairs)
 
     def _recorder(self, client: redis.Redis) -> Finding:
         why = trouble(client)

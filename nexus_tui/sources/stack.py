@@ -24,6 +24,7 @@ from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.errors import SourceError, Unreachable
 from nexus_tui.sources.log_file import read_log_end
 from nexus_tui.sources.supervisor import SupervisorSource
+from workers.append_only.repair import read_repairs
 
 START_TIMEOUT_S = 180.0
 LOCK_TIMEOUT_S = 20.0
@@ -32,6 +33,7 @@ LOCK_TIMEOUT_S = 20.0
 _LOG_LINES = 12
 _POLL_S = 0.25
 _BROKER_STARTS = 3
+_STOPPED = ("STOPPED", "FATAL", "EXITED")
 _SETTLED_AFTER_S = 8.0
 """A program that still can't stay up after so long is reported instead of waited for."""
 
@@ -52,6 +54,7 @@ class Stack:
         self._paths = settings.paths
         self.supervisor = SupervisorSource(self._paths.supervisor_socket)
         self._broker_pids: set[int] = set()
+        self._old_repairs = read_repairs(self._paths.broker_data)
 
     @property
     def is_up(self) -> bool:
@@ -132,7 +135,7 @@ class Stack:
     def _start_stopped_essentials(self) -> None:
         # What an operator stopped stays stopped; but without a broker nothing can be looked at.
         for program in self.supervisor.programs():
-            if program.name == "broker" and program.state in ("STOPPED", "FATAL") and self._settings.embedded:
+            if program.name == "broker" and program.state in _STOPPED and self._settings.embedded:
                 self.supervisor.start(program.name)
 
     def _wait(self) -> Iterator[Step]:
@@ -150,6 +153,8 @@ class Stack:
             for name in ready:
                 answered.add(name)
                 yield Step(name, _words(programs.get(name)))
+                if name == "broker":
+                    yield from self._new_repairs()
             held = {name for name, program in programs.items() if program.state in ("STOPPED", "STOPPING")}
             for name in sorted(held - answered):
                 answered.add(name)
@@ -196,6 +201,8 @@ class Stack:
         # It may exit at once (stepping aside), so Supervisor counts no start as failed: count its processes.
         if program.pid is not None and self._settings.embedded:
             self._broker_pids.add(program.pid)
+        if program.state == "EXITED" and self._settings.embedded:
+            raise SourceError(self._failure("broker", "gave up: " + self._broker_trouble()))
         if len(self._broker_pids) > _BROKER_STARTS and not self._broker_answers():
             raise SourceError(self._failure("broker", f"does not stay up (started {len(self._broker_pids)} times)"))
 
@@ -215,6 +222,16 @@ class Stack:
         except Unreachable:
             return False
         return True
+
+    def _new_repairs(self) -> Iterator[Step]:
+        repairs = read_repairs(self._paths.broker_data)
+        return (Step("broker files", f"mended {line}") for line in repairs if line not in self._old_repairs)
+
+    def _broker_trouble(self) -> str:
+        try:
+            return self._paths.broker_trouble.read_text(errors="replace").strip()
+        except OSError:
+            return "it does not say why"
 
     def _pid(self) -> int | None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import redis
 from redis.backoff import NoBackoff
@@ -11,6 +12,7 @@ from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
 from config.broker_url import BrokerUrl
+from config.paths import TROUBLE
 from config.redis_client import open_redis
 from nexus_tui.sources.errors import Refused, SourceError, Unreachable
 
@@ -52,11 +54,22 @@ def reaching(url: BrokerUrl) -> Generator[None]:
     except redis.InvalidResponse as error:
         raise Unreachable(f"{url.masked} does not speak as Redis does: {_one_line(error)}") from None
     except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
-        raise Unreachable(f"broker {url.masked} does not answer: {_one_line(error)}") from None
+        why = _trouble(url) or _one_line(error)
+        raise Unreachable(f"broker {url.masked} does not answer: {why}") from None
     except redis.ResponseError as error:
         raise Refused(f"broker {url.masked} answers with an error: {_one_line(error)}") from None
     except redis.RedisError as error:
         raise SourceError(f"broker {url.masked}: {_one_line(error)}") from None
+
+
+def _trouble(url: BrokerUrl) -> str | None:
+    """Read why the embedded broker does not start; None for a server that is not ours."""
+    if url.path is None:
+        return None
+    try:
+        return " ".join(Path(url.path).with_suffix(TROUBLE).read_text(errors="replace").split()) or None
+    except OSError:
+        return None
 
 
 def _one_line(error: Exception) -> str:
