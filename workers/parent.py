@@ -19,6 +19,15 @@ def end_with_supervisor() -> None:
         _signal_at_parents_death(signal.SIGTERM, os.getppid())
 
 
+def end_with_parent(parent_pid: int) -> None:
+    """Ask for SIGTERM when the process that starts this one dies.
+
+    Args:
+        parent_pid: Of that process, which may have died since.
+    """
+    _signal_at_parents_death(signal.SIGTERM, parent_pid)
+
+
 def end_with_worker(worker_pid: int) -> None:
     """Ask for SIGKILL when the worker dies: its messages go to others, and a run must not go on beside them.
 

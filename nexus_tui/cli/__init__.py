@@ -11,7 +11,9 @@ import sys
 import click
 
 from config.errors import ConfigError
+from nexus_tui.cli.faults import report_fault
 from nexus_tui.cli.output import fail
+from nexus_tui.cli.pipes import outlive_readers
 from nexus_tui.cli.sections import SectionedGroup
 from nexus_tui.cli.shared import Target
 from nexus_tui.sources.errors import Invalid, NotFound, Refused, SourceError, Unreachable
@@ -47,7 +49,8 @@ def cli(context: click.Context, broker: str | None, read_only: bool, view: str, 
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    outlive_readers()
+    sys.excepthook = report_fault
     try:
         # click hands the code of an Exit back as a value when it doesn't end the process itself.
         code = cli.main(standalone_mode=False)

@@ -80,4 +80,4 @@ def _offer_to_start(target: Target) -> None:
     refuse_read_only(target, f"no stack is running in {home}, and none is started")
     click.confirm(f"No stack is running in {home}. Start it?", default=True, abort=True)
     for step in Stack(settings()).start():
-        click.echo(f"  ✓ {step.name.ljust(16)} {safe_text(step.what)}")
+        click.echo(safe_text(step.line))

@@ -9,6 +9,7 @@ import click
 
 from config.settings import settings
 from nexus_tui.cli.output import print_json
+from nexus_tui.cli.pipes import has_reader
 from nexus_tui.cli.shared import Target, common
 from nexus_tui.models.text import safe_text
 from nexus_tui.sources.errors import Invalid, Refused, Unreachable
@@ -39,6 +40,8 @@ def demo(target: Target, rate: float, duration: str | None, seed: int, as_json: 
             counts[re.split(r"[:,]| \d| to | for ", piece.what)[0]] += 1
             if not as_json:
                 click.echo(f"{piece.number:>5}  {safe_text(piece.what)}  {piece.id[:8]}")
+            if seconds is None and not has_reader():
+                break
     except KeyboardInterrupt:
         click.echo("", err=True)
     if as_json:

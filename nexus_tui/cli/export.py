@@ -18,6 +18,7 @@ import click
 from nexus_tui.cli import recorded
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json
+from nexus_tui.cli.pipes import dropping
 from nexus_tui.cli.shared import Target, common
 from nexus_tui.models.runs import Run
 from nexus_tui.models.text import safe_text
@@ -177,16 +178,16 @@ def _link(draft: Path, path: Path) -> None:
 
 
 def _to_stdout(writing: _Writing, runs: Iterator[Run]) -> None:
-    out = sys.stdout.buffer
-    if writing.format not in _BINARY:
-        writing.write(out, runs)
+    with dropping(sys.stdout):
+        out = sys.stdout.buffer
+        if writing.format not in _BINARY:
+            writing.write(out, runs)
+        else:
+            with tempfile.TemporaryFile() as file:  # these formats go back in what they wrote
+                writing.write(cast("BinaryIO", file), runs)
+                file.seek(0)
+                shutil.copyfileobj(file, out)
         out.flush()
-        return
-    with tempfile.TemporaryFile() as file:  # these formats go back in what they wrote
-        writing.write(cast("BinaryIO", file), runs)
-        file.seek(0)
-        shutil.copyfileobj(file, out)
-    out.flush()
 
 
 def _counted(runs: Iterator[Run]) -> Iterator[Run]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from nexus_tui.cli.output import as_json as to_json
+from nexus_tui.cli.pipes import has_reader
 from nexus_tui.models.runs import Run
 from nexus_tui.models.text import compact, duration, safe_text
 from nexus_tui.sources.errors import Invalid, SourceError
@@ -48,7 +49,7 @@ def _changed(history: HistorySource, filter_text: str, limit: int) -> Iterator[R
     first = history.runs(filter_text, limit=limit) if limit else []
     yield from (run for run in reversed(first) if _is_new(run, said))
     problem = ""
-    while not _is_closed(sys.stdout.fileno):
+    while has_reader() and not _is_closed(sys.stdout.fileno):
         try:
             found = history.changes(number, filter_text)
             problem = ""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +16,10 @@ from nexus_tui.cli import dashboard
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import Target, common, refuse_read_only
 from nexus_tui.models.text import safe_text
+from nexus_tui.sources.errors import Invalid
+
+if TYPE_CHECKING:
+    from nexus_tui.sources.stack import Step
 
 
 def own_command() -> str:
@@ -32,25 +39,45 @@ def own_command() -> str:
 
 @click.command()
 @click.option("--detach", is_flag=True, help="Start the stack and return, without the dashboard.")
+@click.option("--foreground", is_flag=True, help="Stay, without the dashboard, until SIGTERM stops the stack.")
 @common
-def up(target: Target, detach: bool, as_json: bool) -> None:
+def up(target: Target, detach: bool, foreground: bool, as_json: bool) -> None:
     """Start the stack, wait until every part answers, and open the dashboard."""
     from nexus_tui.sources.stack import Stack
 
     refuse_read_only(target, "the stack is not started")
-    steps: list[dict[str, str]] = []
-    for step in Stack(settings()).start():
-        steps.append({"name": step.name, "what": step.what})
-        if not as_json:
-            click.echo(f"  ✓ {step.name.ljust(16)} {safe_text(step.what)}")
+    if foreground:
+        if detach:
+            raise Invalid("--detach returns and --foreground stays: give one of them")
+        _stay(as_json=as_json)
+        return
+    _print_steps(Stack(settings()).start(), as_json=as_json)
     if as_json:
-        print_json(steps)
         return
     if detach or not dashboard.can_open():
         click.echo(f"The stack is up. Look at it: {own_command()}   Stop it: {own_command()} down")
         return
     dashboard.open_dashboard(target)
     click.echo(f"The stack goes on running. Stop it with: {own_command()} down")
+
+
+def _stay(*, as_json: bool) -> None:
+    from nexus_tui.sources.foreground import Foreground
+
+    for step in Foreground(settings()).run():
+        line = json.dumps({"name": step.name, "what": step.what}) if as_json else safe_text(step.line)
+        click.echo(line)
+        sys.stdout.flush()
+
+
+def _print_steps(steps: Iterator[Step], *, as_json: bool) -> None:
+    found: list[dict[str, str]] = []
+    for step in steps:
+        found.append({"name": step.name, "what": step.what})
+        if not as_json:
+            click.echo(safe_text(step.line))
+    if as_json:
+        print_json(found)
 
 
 @click.command()
@@ -69,14 +96,8 @@ def down(target: Target, yes: bool, as_json: bool) -> None:
         else:
             click.echo(f"No stack is running in {settings().paths.home}: nothing to stop.")
         return
-    steps: list[dict[str, str]] = []
-    for step in stack.stop():
-        steps.append({"name": step.name, "what": step.what})
-        if not as_json:
-            click.echo(f"  ✓ {step.name.ljust(16)} {safe_text(step.what)}")
-    if as_json:
-        print_json(steps)
-    else:
+    _print_steps(stack.stop(), as_json=as_json)
+    if not as_json:
         click.echo(f"The stack is down. Start it again with: {own_command()} up")
 
 

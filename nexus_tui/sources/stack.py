@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,9 @@ from config.settings import Settings
 from config.supervisor import STOP_WAIT_S, effective
 from nexus_tui.models.workers import Program
 from nexus_tui.sources.broker import BrokerSource
+from nexus_tui.sources.endings import Endings
 from nexus_tui.sources.errors import SourceError, Unreachable
+from nexus_tui.sources.exits import last_error
 from nexus_tui.sources.log_file import read_log_end
 from nexus_tui.sources.supervisor import SupervisorSource
 from workers.append_only.repair import read_repairs
@@ -32,28 +34,37 @@ LOCK_TIMEOUT_S = 20.0
 
 _LOG_LINES = 12
 _POLL_S = 0.25
-_BROKER_STARTS = 3
 _STOPPED = ("STOPPED", "FATAL", "EXITED")
-_SETTLED_AFTER_S = 8.0
-"""A program that still can't stay up after so long is reported instead of waited for."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that became true while the stack starts or stops: ``name`` did ``what``."""
+    """One thing that became true while the stack starts or stops: ``name`` did ``what``, which may be no good."""
 
     name: str
     what: str
+    is_well: bool = True
+
+    @property
+    def line(self) -> str:
+        """The step for people; outside text, to be shown with care."""
+        return f"  {'✓' if self.is_well else '✗'} {self.name.ljust(16)} {self.what}"
 
 
 class Stack:
-    """The stack of one ``NEXUS_HOME``."""
+    """The stack of one ``NEXUS_HOME``.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: Where it lives, and its broker.
+        launch: Starts supervisord with a configuration and an environment; None starts it in the background.
+    """
+
+    def __init__(self, settings: Settings, launch: Callable[[str, dict[str, str]], None] | None = None) -> None:
         self._settings = settings
         self._paths = settings.paths
         self.supervisor = SupervisorSource(self._paths.supervisor_socket)
-        self._broker_pids: set[int] = set()
+        self._start_supervisord = launch or _start_in_background
+        self._endings = Endings()
         self._old_repairs = read_repairs(self._paths.broker_data)
 
     @property
@@ -87,8 +98,11 @@ class Stack:
                 yield Step("supervisord", f"started, pid {self._pid() or '?'}")
         yield from self._wait()
 
-    def stop(self) -> Iterator[Step]:
+    def stop(self, reap: Callable[[], None] = lambda: None) -> Iterator[Step]:
         """Stop every program and supervisord, and yield each as it is gone.
+
+        Args:
+            reap: Collects child processes that ended, where supervisord is one.
 
         Raises:
             SourceError: Something was still there after every grace period had passed.
@@ -98,6 +112,7 @@ class Stack:
         self.supervisor.shutdown()
         deadline = time.monotonic() + STOP_WAIT_S * 2 + 30
         while time.monotonic() < deadline:
+            reap()
             try:
                 alive = {program.name for program in self.supervisor.programs() if program.pid}
             except SourceError:
@@ -113,18 +128,7 @@ class Stack:
 
     def _launch(self) -> None:
         conf = effective(self._paths)
-        program = subprocess.run(
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "NEXUS_HOME": str(self._paths.home)},
-        )
-        said = (program.stdout + program.stderr).strip()
-        if program.returncode:
-            raise SourceError(f"supervisord did not start: {said.splitlines()[-1] if said else 'it said nothing'}")
+        self._start_supervisord(str(conf), {**os.environ, "NEXUS_HOME": str(self._paths.home)})
         for _ in range(40):
             if self.is_up:
                 return
@@ -139,13 +143,12 @@ class Stack:
                 self.supervisor.start(program.name)
 
     def _wait(self) -> Iterator[Step]:
-        started = time.monotonic()
-        deadline = started + START_TIMEOUT_S
+        deadline = time.monotonic() + START_TIMEOUT_S
         expected = {f"{spec.family}@{socket.gethostname()}": spec.program for spec in QUEUES}
         answered: set[str] = set()
         while True:
             programs = {program.name: program for program in self.supervisor.programs()}
-            self._fail_early(programs.values(), patient=time.monotonic() - started < _SETTLED_AFTER_S)
+            yield from self._look_for_endings(programs.values())
             ready = [name for name in self._ready(programs, answered) if name not in answered]
             waiting_for = {node: name for node, name in expected.items() if name not in answered}
             if "broker" in answered and not ready:
@@ -159,12 +162,16 @@ class Stack:
             for name in sorted(held - answered):
                 answered.add(name)
                 yield Step(name, "stopped by an operator: left alone")
-            missing = set(programs) - answered
+            missing = set(programs) - answered | {name for name in answered if self._is_shaky(programs.get(name))}
             if not missing:
                 return
             if time.monotonic() > deadline:
                 self._give_up(sorted(missing))
             time.sleep(_POLL_S)
+
+    def _is_shaky(self, program: Program | None) -> bool:
+        # Supervisor calls RUNNING what lived for two seconds: one that ended before has to live longer
+        return program is not None and program.state != "STOPPED" and not self._endings.is_steady(program)
 
     def _ready(self, programs: dict[str, Program], answered: set[str]) -> list[str]:
         """Programs other than workers that do their work; none before the broker answers, which all of them need."""
@@ -190,28 +197,33 @@ class Stack:
             return []
         return [nodes[node] for node in sorted(answers) if node in nodes]
 
-    def _fail_early(self, programs: Iterable[Program], *, patient: bool) -> None:
-        for program in programs:
-            if program.name == "broker":
-                self._fail_when_broker_flaps(program)
-            elif program.state == "FATAL" or (program.state == "BACKOFF" and not patient):
-                raise SourceError(self._failure(program.name, f"does not stay up ({program.state})"))
+    def _look_for_endings(self, programs: Iterable[Program]) -> Iterator[Step]:
+        """Say which program ends instead of coming up, and its last words; give up when it does not get better.
 
-    def _fail_when_broker_flaps(self, program: Program) -> None:
-        # It may exit at once (stepping aside), so Supervisor counts no start as failed: count its processes.
-        if program.pid is not None and self._settings.embedded:
-            self._broker_pids.add(program.pid)
-        if program.state == "EXITED" and self._settings.embedded:
-            raise SourceError(self._failure("broker", "gave up: " + self._broker_trouble()))
-        if len(self._broker_pids) > _BROKER_STARTS and not self._broker_answers():
-            raise SourceError(self._failure("broker", f"does not stay up (started {len(self._broker_pids)} times)"))
+        Raises:
+            SourceError: A program does not stay up.
+        """
+        lasting = [program for program in programs if self._settings.embedded or program.name != "broker"]
+        for program in self._endings.note(lasting):
+            if program.name != "broker" or not self._broker_answers():
+                yield Step(
+                    program.name, f"ends while it starts: {last_error(_tail(self._log(program.name)))}", is_well=False
+                )
+        for program in lasting:
+            if program.name == "broker" and program.state == "EXITED":
+                raise SourceError(self._failure("broker", f"gave up: {self._broker_trouble()}"))
+            if self._endings.is_hopeless(program) and (program.name != "broker" or not self._broker_answers()):
+                raise SourceError(self._failure(program.name, "does not stay up"))
 
     def _give_up(self, names: list[str]) -> None:
         raise SourceError("\n".join(self._failure(name, f"gave no answer in {START_TIMEOUT_S:g} s") for name in names))
 
     def _failure(self, name: str, what: str) -> str:
-        path = self._paths.log / f"{name.rpartition(':')[2]}.log"
+        path = self._log(name)
         return f"{name} {what}; the end of {path}:\n{_tail(path)}"
+
+    def _log(self, name: str) -> Path:
+        return self._paths.log / f"{name.rpartition(':')[2]}.log"
 
     def _ping_broker(self) -> None:
         BrokerSource(self._settings.broker).ping()
@@ -280,6 +292,21 @@ def _holder(pid: str) -> str:
         return f" (pid {int(pid)}, {owner_name(Path(f'/proc/{int(pid)}').stat().st_uid)})"
     except (ValueError, OSError):
         return ""
+
+
+def _start_in_background(conf: str, environment: dict[str, str]) -> None:
+    program = subprocess.run(
+        [sys.executable, "-m", "supervisor.supervisord", "-c", conf],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=environment,
+    )
+    said = (program.stdout + program.stderr).strip()
+    if program.returncode:
+        raise SourceError(f"supervisord did not start: {said.splitlines()[-1] if said else 'it said nothing'}")
 
 
 def _words(program: Program | None) -> str:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 from pathlib import Path
 
-from tests.stack import RunningStack, run
+from tests.stack import BIN, RunningStack, run
 
 
 def test_a_second_up_attaches(stack: RunningStack) -> None:
     again = stack.nexus("up", "--detach", "--json")
     assert again.code == 0, again.err
     assert again.json[0] == {"name": "supervisord", "what": "runs already"}
+
+
+def test_a_command_goes_on_when_its_reader_is_gone(stack: RunningStack) -> None:
+    command = f"{BIN / 'nexus-tui'} up --detach | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], env=stack.environment, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == ["✓", "supervisord", "runs", "already"]
 
 
 def test_status_says_that_all_is_well(stack: RunningStack) -> None:

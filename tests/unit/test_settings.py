@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from supervisor.options import ServerOptions
 
 from config.errors import ConfigError
 from config.paths import MAX_SOCKET_PATH, Paths
 from config.settings import Settings, describe, embedded_password, settings
+from config.supervisor import render
 
 
 @pytest.fixture
@@ -73,3 +77,28 @@ def test_sockets_of_a_home_with_a_long_path_are_in_a_short_folder(tmp_path: Path
 def test_two_homes_with_long_paths_do_not_share_their_sockets(tmp_path: Path) -> None:
     first, second = (Paths.of(tmp_path / (letter * 120)) for letter in "ab")
     assert first.run != second.run
+
+
+def test_supervisor_reads_a_path_with_a_space_as_one_word(tmp_path: Path) -> None:
+    home, environment = tmp_path / "my home", tmp_path / "my env"
+    home.mkdir()
+    (home / "log").mkdir()
+    (home / "run").mkdir()
+    conf = home / "supervisor.conf"
+    conf.write_text(render(Paths(home, home / "run", home / "log"), environment))
+    options: Any = ServerOptions()
+    options.configfile = str(conf)
+    options.here = str(home)
+    options.searchpaths = [str(conf)]
+    options.process_config(do_usage=False)
+    programs = [program for group in options.process_group_configs for program in group.process_configs]
+    words = {program.name: shlex.split(program.command) for program in programs}
+    assert words["broker"] == [f"{environment}/bin/python", "-m", "workers.embedded_broker"]
+    assert words["ai"][:4] == [f"{environment}/bin/celery", "-A", "config.celery_config", "worker"]
+    assert {program.stdout_logfile for program in programs if program.name == "ai"} == {f"{home}/log/ai.log"}
+
+
+@pytest.mark.parametrize("name", ['say "so"', "100%", "a #b", "a ;b", "back\\slash", "new\nline"])
+def test_a_path_that_supervisor_has_no_spelling_for_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"can't be written into supervisor\.conf"):
+        render(Paths(tmp_path / name, tmp_path / "run", tmp_path / "log"))

@@ -37,6 +37,7 @@ from workers.history.schema import lock_path, set_aside
 from workers.history.store import Store
 from workers.history.trouble import BEAT_EVERY_S, beat, tell_trouble
 from workers.history.writer import FIELD
+from workers.parent import end_with_supervisor
 from workers.program_log import begin_log
 
 log = logging.getLogger("nexus.recorder")
@@ -275,6 +276,7 @@ def _begin(client: redis.Redis, path: Path) -> Recorder:
 def main() -> None:
     """Run the program."""
     begin_log()
+    end_with_supervisor()
     current = settings()
     client = open_redis(
         current.broker.redis_py,

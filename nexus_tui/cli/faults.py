@@ -1,0 +1,37 @@
+"""Errors that nobody foresaw: one line for people, the traceback in a file for whoever mends it."""
+
+from __future__ import annotations
+
+import traceback
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+from config.errors import ConfigError
+from config.settings import settings
+from nexus_tui.cli.output import fail
+
+LOG = "nexus-tui.errors.log"
+MAX_LOG_BYTES = 1_000_000
+
+
+def report_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Take the place of Python's own printing of an error that ends the process."""
+    from workers.masking import mask_text
+
+    text = mask_text("".join(traceback.format_exception(kind, error, trace)))
+    said = mask_text(" ".join(str(error).split()))
+    kept = _keep(f"{datetime.now().astimezone().isoformat()}\n{text}\n")
+    where = f"its traceback is in {kept}" if kept else text.rstrip()
+    fail(f"an error of its own, {kind.__name__}: {said}; {where}")
+
+
+def _keep(text: str) -> Path | None:
+    try:
+        path = settings().paths.log / LOG
+        is_large = path.exists() and path.stat().st_size > MAX_LOG_BYTES
+        with path.open("w" if is_large else "a") as file:
+            file.write(text)
+    except (ConfigError, OSError):
+        return None
+    return path

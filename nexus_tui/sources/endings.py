@@ -1,0 +1,47 @@
+"""Programs that end while the stack starts: noticed at once, and given up when they keep ending."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from nexus_tui.models.workers import Program
+
+MAX_ENDINGS = 3
+PATIENCE_S = 8.0
+"""A program may end and come up within so long: a worker does whose name its predecessor still has."""
+
+STEADY_S = 5.0
+"""One that ended is up for good when it lived for so long since."""
+
+_DOWN = ("BACKOFF", "EXITED", "FATAL")
+
+
+class Endings:
+    """What one start of the stack has seen of its programs."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, int] = {}
+        self._since: dict[str, float] = {}
+
+    def note(self, programs: Iterable[Program]) -> list[Program]:
+        """Note programs as they are now; returns those that were seen to end for the first time."""
+        ended: list[Program] = []
+        for program in programs:
+            before = self._before.setdefault(program.name, program.exits)
+            if (program.state in _DOWN or program.exits > before) and program.name not in self._since:
+                self._since[program.name] = time.monotonic()
+                ended.append(program)
+        return ended
+
+    def is_steady(self, program: Program) -> bool:
+        """Tell whether a program never ended, or has come up for good since."""
+        return program.name not in self._since or (program.uptime_s or 0.0) >= STEADY_S
+
+    def is_hopeless(self, program: Program) -> bool:
+        """Tell whether a program does not stay up: it ended three times, or is down for seconds."""
+        if program.name not in self._since:
+            return False
+        is_down = program.state in _DOWN and time.monotonic() - self._since[program.name] > PATIENCE_S
+        count = program.exits - self._before[program.name]
+        return is_down or program.state == "FATAL" or count >= MAX_ENDINGS
