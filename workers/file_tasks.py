@@ -171,14 +171,16 @@ def process_image(
 ) -> dict[str, Any]:
     """Look at an image, make it smaller, or convert it. Copies stand upright and carry no EXIF or position.
 
+    Copies keep all frames where their format has them, greys of 16 bits in PNG and TIFF, and the colour profile.
+
     Args:
-        file_path: A PNG, JPEG, GIF, WebP, TIFF or BMP below the upload root.
+        file_path: A PNG, JPEG, GIF, WebP, TIFF, BMP, JPEG 2000, AVIF, ICO, PNM, TGA or DDS below the upload root.
         operations: What to do; everything when left out.
         width: Width of the resized copy in pixels; follows from the height when left out.
         height: Height of the resized copy; follows from the width. With neither it fits into 1024 × 1024.
         keep_aspect: Fit into width and height; otherwise stretch to exactly them.
         thumbnail_size: Longest side of the thumbnail in pixels.
-        target_format: Format of the copies; the image's own when left out (convert: PNG, or JPEG for a PNG).
+        target_format: Format of the copies; the image's own when left out, or PNG (convert: PNG, or JPEG for a PNG).
         quality: JPEG and WebP quality, 1 to 100.
 
     Returns:

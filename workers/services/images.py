@@ -1,29 +1,42 @@
-"""Images (PNG, JPEG, GIF, WebP, TIFF, BMP): facts, smaller copies, other formats."""
+"""Images (PNG, JPEG, GIF, WebP, TIFF, BMP, JPEG 2000, AVIF, ICO, PNM, TGA, DDS): facts, copies, other formats."""
 
 from __future__ import annotations
 
 import warnings
 from typing import Any
 
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
-from workers.errors import Corrupt, TimedOut, TooLarge
+from workers.errors import Corrupt, TimedOut, TooLarge, UnsupportedFormat
+from workers.services import image_copies
 from workers.services.documents import formats
 from workers.services.documents.job import Job, clean, time_box
+from workers.services.image_copies import MAX_FRAMES, Change, Source
 from workers.services.progress import Progress
 
 MAX_PIXELS = 50_000_000
-MAX_FRAMES = 500
 DEFAULT_SIDE = 1024
 DEFAULT_THUMBNAIL = 256
-DEFAULT_QUALITY = 85
 
-_FORMATS: tuple[formats.Format, ...] = ("png", "jpeg", "gif", "webp", "tiff", "bmp")
+_LIBRARY_NAMES: dict[formats.Format, str] = {
+    "png": "PNG", "jpeg": "JPEG", "gif": "GIF", "webp": "WEBP", "tiff": "TIFF", "bmp": "BMP", "jpeg2000": "JPEG2000",
+    "avif": "AVIF", "ico": "ICO", "pnm": "PPM", "tga": "TGA", "dds": "DDS",
+}  # fmt: skip
+_WRITTEN = ("png", "jpeg", "gif", "webp", "tiff", "bmp")
+"""Formats of copies; other images are copied as PNG."""
+_NAMES = (
+    (b"8BPS", "Adobe Photoshop (PSD)"),
+    (b"/* XPM", "X11 Pixel Map (XPM)"),
+    (b"%!PS-Adobe", "Encapsulated PostScript (EPS)"),
+    (b"\xc5\xd0\xd3\xc6", "Encapsulated PostScript (EPS)"),
+    (b"\xd7\xcd\xc6\x9a", "Windows Metafile (WMF)"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+)
+"""Kinds of images that are told by their first bytes, also where the library can't read them."""
+_EXPECTED = "an image (PNG, JPEG, GIF, WebP, TIFF, BMP, JPEG 2000, AVIF, ICO, PNM, TGA or DDS)"
 _COUNTING_S = 5.0
-_MAX_ICC_BYTES = 1 << 20
 _MAX_TAGS = 200
-_WITHOUT_ALPHA = ("jpeg", "bmp")
-_SUFFIXES = {"jpeg": "jpg", "tiff": "tif"}
 _GPS_TAG = 0x8825
 _MAKER_NOTE = 0x927C
 _EXIF_IFD = 0x8769
@@ -34,18 +47,37 @@ def process(payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
     job = Job.of(payload, progress)
     with job.file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on damaged metadata; what matters raises
-        found = formats.require(job.file, *_FORMATS, expected="an image (PNG, JPEG, GIF, WebP, TIFF or BMP)")
-        with _open(job) as image:
+        try:
+            found = formats.require(job.file, *_LIBRARY_NAMES, expected=_EXPECTED)
+        except UnsupportedFormat as error:
+            raise _named_by_library(job) or error from None
+        with _open(job, found) as image:
             _read(image, found, job)
     return job.result(found)
 
 
-def _open(job: Job) -> Image.Image:
+def _named_by_library(job: Job) -> UnsupportedFormat | None:
+    """Name a kind of image that is not processed, by its header alone."""
+    job.file.seek(0)
+    head = job.file.read(64)
+    named = next((name for mark, name in _NAMES if head.startswith(mark)), None)
+    if named:
+        return UnsupportedFormat(f"the content is an image of the kind {named}, expected {_EXPECTED}")
+    job.file.seek(0)
+    try:
+        with Image.open(job.file) as image:
+            kind = f"{image.format_description or image.format} ({image.format})"
+    except (OSError, ValueError, SyntaxError, TypeError, EOFError, NotImplementedError):
+        return None
+    return UnsupportedFormat(f"the content is an image of the kind {kind}, expected {_EXPECTED}")
+
+
+def _open(job: Job, found: formats.Format) -> Image.Image:
     """Read the header, and nothing more when it claims too many pixels."""
     Image.MAX_IMAGE_PIXELS = None  # the limit is checked below, once, for all formats
     job.file.seek(0)
     try:
-        image = Image.open(job.file, formats=[name.upper() for name in _FORMATS])
+        image = Image.open(job.file, formats=[_LIBRARY_NAMES[found]])
     except UnidentifiedImageError:
         raise Corrupt("the image's header is damaged or cut short") from None
     width, height = image.size
@@ -58,27 +90,34 @@ def _open(job: Job) -> Image.Image:
 
 def _read(image: Image.Image, found: str, job: Job) -> None:
     steps = sorted(job.operations)
-    info = _info(image, found, job)
+    frames = _frames(image, job)
+    info = _info(image, found, frames, job)
     try:
         image.load()
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise Corrupt(f"the image can't be decoded, perhaps cut short ({clean(str(error))[:200]})") from None
-    upright = ImageOps.exif_transpose(image)
+    except (OSError, ValueError, SyntaxError, EOFError):
+        raise Corrupt("the image is damaged, or cut short") from None
+    source = Source(image, found, frames)
+    upright = source.upright()
     if "get_info" in job.operations:
         job.extra["info"] = {**info, "upright_width": upright.width, "upright_height": upright.height}
     job.stats = {"width": upright.width, "height": upright.height, "pixels": upright.width * upright.height}
-    target = job.options.get("target_format")
+    own = found if found in _WRITTEN else "png"
     for number, step in enumerate(steps, 1):
-        if step == "resize":
-            _save(_resized(upright, job.options), "resized", target or found, job)
-        elif step == "thumbnail":
-            _save(_thumbnail(upright, job.options), "thumbnail", target or found, job)
-        elif step == "convert":
-            _save(upright, "converted", target or ("jpeg" if found == "png" else "png"), job)
+        if step != "get_info":
+            _copy(source, step, job.options.get("target_format"), own, job)
         job.progress(number, len(steps), step)
 
 
-def _info(image: Image.Image, found: str, job: Job) -> dict[str, Any]:
+def _copy(source: Source, step: str, target: str | None, own: str, job: Job) -> None:
+    if step == "resize":
+        image_copies.save(source, _resized(job.options), "resized", target or own, job)
+    elif step == "thumbnail":
+        image_copies.save(source, _thumbnail(job.options), "thumbnail", target or own, job)
+    elif step == "convert":
+        image_copies.save(source, _unchanged, "converted", target or ("jpeg" if source.found == "png" else "png"), job)
+
+
+def _info(image: Image.Image, found: str, frames: int, job: Job) -> dict[str, Any]:
     info: dict[str, Any] = {
         "format": found,
         "width": image.width,
@@ -87,12 +126,13 @@ def _info(image: Image.Image, found: str, job: Job) -> dict[str, Any]:
         "has_alpha": image.has_transparency_data,
         "dpi": [round(float(value), 2) for value in image.info.get("dpi", ())] or None,
         "icc_profile": bool(image.info.get("icc_profile")),
+        "frames": frames,
     }
     if "get_info" in job.operations:
         try:
-            info |= {"exif": _exif(image), "frames": _frames(image, job)}
-        except (ValueError, TypeError, KeyError, SyntaxError, OSError, ZeroDivisionError, AttributeError) as error:
-            job.warn("metadata_incomplete", f"EXIF can't be read ({type(error).__name__})")
+            info["exif"] = _exif(image)
+        except (ValueError, TypeError, KeyError, SyntaxError, OSError, ZeroDivisionError, AttributeError):
+            job.warn("metadata_incomplete", "the EXIF data can't be read: it is damaged")
     return info
 
 
@@ -122,8 +162,8 @@ def _frames(image: Image.Image, job: Job) -> int:
             job.warn("frames_cut", f"only the first {MAX_FRAMES} frames were counted")
     except EOFError:
         pass
-    except (OSError, ValueError, SyntaxError) as error:
-        job.warn("damaged", f"frame {count + 1} can't be read ({clean(str(error))[:100]})")
+    except (OSError, ValueError, SyntaxError):
+        job.warn("damaged", f"frame {count + 1} is damaged; the frames from it on are not read")
     except TimedOut:
         job.warn("frames_cut", f"counting stopped at {count} frames")
     finally:
@@ -131,75 +171,36 @@ def _frames(image: Image.Image, job: Job) -> int:
     return count
 
 
-def _resized(image: Image.Image, options: dict[str, Any]) -> Image.Image:
+def _resized(options: dict[str, Any]) -> Change:
     """Fit into width and height, either of which may be missing; exactly so when the aspect may change."""
-    width, height = options.get("width"), options.get("height")
-    if width and height and not options.get("keep_aspect", True):
-        size = (width, height)
-    else:
-        if not width and not height:
-            width = height = min(DEFAULT_SIDE, max(image.size))
-        scale = min(bound / side for bound, side in ((width, image.width), (height, image.height)) if bound)
-        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    if size[0] * size[1] > MAX_PIXELS:
-        raise TooLarge(f"the result would have {size[0]} × {size[1]} pixels; at most {MAX_PIXELS // 1_000_000} million")
-    return _full_colour(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+    def resize(image: Image.Image) -> Image.Image:
+        width, height = options.get("width"), options.get("height")
+        if width and height and not options.get("keep_aspect", True):
+            size = (width, height)
+        else:
+            if not width and not height:
+                width = height = min(DEFAULT_SIDE, max(image.size))
+            scale = min(bound / side for bound, side in ((width, image.width), (height, image.height)) if bound)
+            size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        if size[0] * size[1] > MAX_PIXELS:
+            most = MAX_PIXELS // 1_000_000
+            raise TooLarge(f"the result would have {size[0]} × {size[1]} pixels; at most {most} million")
+        return image_copies.scaled(image, lambda ready: ready.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
+
+    return resize
 
 
-def _thumbnail(image: Image.Image, options: dict[str, Any]) -> Image.Image:
+def _thumbnail(options: dict[str, Any]) -> Change:
     side = options.get("thumbnail_size") or DEFAULT_THUMBNAIL
-    small = _full_colour(image).copy()
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return small
+
+    def shrink(image: Image.Image) -> Image.Image:
+        small = image.copy()
+        small.thumbnail((side, side), Image.Resampling.LANCZOS)
+        return small
+
+    return lambda image: image_copies.scaled(image, shrink)
 
 
-def _full_colour(image: Image.Image) -> Image.Image:
-    """Turn modes that can't be scaled smoothly into those that can."""
-    if image.has_transparency_data and image.mode != "LA":
-        return image.convert("RGBA")
-    if image.mode in ("1", "I", "F") or image.mode.startswith("I;"):
-        return _eight_bits(image)
-    return image.convert("RGB") if image.mode not in ("L", "LA", "RGB") else image
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale 16-bit and floating grey to the 256 levels that every format takes."""
-    if image.mode == "1":
-        return image.convert("L")
-    floating = image.convert("F")
-    low, high = floating.getextrema()
-    if not isinstance(low, float) or not isinstance(high, float) or high <= low:
-        return floating.convert("L")
-    scale = 255.0 / (high - low)
-    return floating.point(lambda value: value * scale - low * scale).convert("L")
-
-
-def _save(image: Image.Image, name: str, target: str, job: Job) -> None:
-    """Write without EXIF, position or comments: only pixels, and the colour profile."""
-    ready = _full_colour(image)
-    if target in _WITHOUT_ALPHA and "A" in ready.mode:
-        ground = Image.new("RGB", ready.size, "white")
-        ground.paste(ready.convert("RGBA"), mask=ready.getchannel("A"))
-        ready = ground
-    options: dict[str, Any] = {}
-    profile = image.info.get("icc_profile")
-    if (
-        profile
-        and len(profile) <= _MAX_ICC_BYTES
-        and ready.mode == image.mode
-        and target in ("png", "jpeg", "webp", "tiff")
-    ):
-        options["icc_profile"] = profile
-    if target in ("jpeg", "webp"):
-        options["quality"] = job.options.get("quality") or DEFAULT_QUALITY
-    if target == "tiff":
-        options["compression"] = "tiff_lzw"
-    clean_copy = ready.copy()
-    clean_copy.info = {}
-    file_name = f"{name}.{_SUFFIXES.get(target, target)}"
-    with job.out.writing(file_name) as file:
-        clean_copy.save(file, target.upper(), **options)
-    path = str(job.out.path / file_name)
-    job.outputs.setdefault("images", []).append(path)
-    job.outputs[f"{name}_file"] = path
-    job.stats[name] = {"width": ready.width, "height": ready.height, "format": target}
+def _unchanged(image: Image.Image) -> Image.Image:
+    return image

@@ -30,6 +30,7 @@ _READERS: dict[str, Reader] = {
 _KINDS: dict[formats.Format, str] = {
     "docx": "word", "xlsx": "excel", "xlsb": "excel", "xls": "excel", "ods": "excel", "pptx": "powerpoint",
     "pdf": "pdf", "png": "image", "jpeg": "image", "gif": "image", "webp": "image", "tiff": "image", "bmp": "image",
+    "jpeg2000": "image", "avif": "image", "ico": "image", "pnm": "image", "tga": "image", "dds": "image",
 }  # fmt: skip
 
 

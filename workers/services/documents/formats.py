@@ -15,7 +15,9 @@ from workers.services.documents.archive import check_directory_size
 
 Format = Literal[
     "docx", "xlsx", "pptx", "xlsb", "xls", "doc", "ppt", "ole", "odt", "ods", "odp", "epub", "zip", "pdf",
-    "png", "jpeg", "gif", "webp", "tiff", "bmp", "svg", "html", "xml", "rtf", "text", "archive", "binary", "empty",
+    "png", "jpeg", "gif", "webp", "tiff", "bmp",
+    "jpeg2000", "avif", "ico", "pnm", "tga", "dds", "heic", "svg",
+    "html", "xml", "rtf", "text", "archive", "binary", "empty",
 ]  # fmt: skip
 
 DESCRIPTIONS: dict[Format, str] = {
@@ -25,7 +27,9 @@ DESCRIPTIONS: dict[Format, str] = {
     "ole": "an OLE2 container", "odt": "an OpenDocument text", "ods": "an OpenDocument spreadsheet",
     "odp": "an OpenDocument presentation", "epub": "an e-book (EPUB)", "zip": "a ZIP archive", "pdf": "a PDF",
     "png": "a PNG image", "jpeg": "a JPEG image", "gif": "a GIF image", "webp": "a WebP image",
-    "tiff": "a TIFF image", "bmp": "a BMP image", "svg": "an SVG drawing", "html": "an HTML page", "xml": "XML",
+    "tiff": "a TIFF image", "bmp": "a BMP image", "jpeg2000": "a JPEG 2000 image", "avif": "an AVIF image",
+    "ico": "an icon (ICO)", "pnm": "a portable anymap (PNM)", "tga": "a Targa image (TGA)", "dds": "a DDS image",
+    "heic": "a HEIC image", "svg": "an SVG drawing", "html": "an HTML page", "xml": "XML",
     "rtf": "a Rich Text document (.rtf)", "text": "plain text", "archive": "a compressed archive",
     "binary": "unknown binary data", "empty": "an empty file",
 }  # fmt: skip
@@ -34,7 +38,8 @@ _READERS: dict[Format, str] = {
     "docx": "process_word_document", "xlsx": "process_excel_file", "xls": "process_excel_file",
     "xlsb": "process_excel_file", "ods": "process_excel_file", "pptx": "process_powerpoint", "pdf": "process_pdf",
     "png": "process_image", "jpeg": "process_image", "gif": "process_image", "webp": "process_image",
-    "tiff": "process_image", "bmp": "process_image",
+    "tiff": "process_image", "bmp": "process_image", "jpeg2000": "process_image", "avif": "process_image",
+    "ico": "process_image", "pnm": "process_image", "tga": "process_image", "dds": "process_image",
 }  # fmt: skip
 
 _HEAD_BYTES = 4096
@@ -62,6 +67,10 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"II+\0", "tiff"),
     (b"MM\0+", "tiff"),
     (b"BM", "bmp"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "jpeg2000"),
+    (b"\xff\x4f\xff\x51", "jpeg2000"),
+    (b"\0\0\1\0", "ico"),
+    (b"DDS ", "dds"),
     (b"{\\rtf", "rtf"),
     (b"\x1f\x8b", "archive"),
     (b"BZh", "archive"),
@@ -69,6 +78,7 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"Rar!", "archive"),
     (b"\xfd7zXZ\0", "archive"),
 )
+_PNM = re.compile(rb"P[1-6][\s#]|P7\n|P[Ff]\s")
 _OLE_STREAMS: tuple[tuple[str, Format], ...] = (
     ("worddocument", "doc"),
     ("workbook", "xls"),
@@ -110,7 +120,8 @@ def detect(file: BinaryIO) -> Format:
             return _detect_ole(file)
         if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
             return _detect_zip(file)
-        return detect_head(head)
+        found = detect_head(head)
+        return "tga" if found == "binary" and _is_targa(head) else found
     finally:
         file.seek(0)
 
@@ -124,9 +135,28 @@ def detect_head(head: bytes) -> Format:
             return name
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
+    if head[4:8] == b"ftyp":
+        return "avif" if head[8:12] in (b"avif", b"avis") or b"avif" in head[16:40] else "heic"
+    if _PNM.match(head):
+        return "pnm"
     if b"%PDF-" in head[:_PDF_HEADER_WITHIN]:
         return "pdf"
     return _detect_text(head[:_HEAD_BYTES])
+
+
+def _is_targa(head: bytes) -> bool:
+    """Tell a Targa image, which has no mark at its start, by a header that makes sense (Truevision TGA 2.0, C.1)."""
+    if len(head) < 18 or head[1] > 1 or head[2] not in (1, 2, 3, 9, 10, 11):
+        return False
+    has_palette, palette_bits = head[1] == 1, head[7]
+    is_indexed = head[2] in (1, 9)
+    width, height = head[12] | head[13] << 8, head[14] | head[15] << 8
+    return (
+        (is_indexed <= has_palette)
+        and palette_bits in ((15, 16, 24, 32) if has_palette else (0,))
+        and head[16] in (8, 15, 16, 24, 32)
+        and width > 0 < height
+    )
 
 
 def _detect_text(head: bytes) -> Format:
@@ -145,8 +175,8 @@ def _detect_ole(file: BinaryIO) -> Format:
         container = cast("Any", olefile.OleFileIO)(file)
         with container:
             names = {"/".join(entry).lower() for entry in container.listdir()}
-    except Exception as error:  # noqa: BLE001  (olefile raises whatever a damaged directory provokes)
-        raise Corrupt(f"a damaged OLE2 container ({type(error).__name__})") from None
+    except Exception:  # noqa: BLE001  (olefile raises whatever a damaged directory provokes)
+        raise Corrupt("the OLE2 container is damaged, or cut short") from None
     if "encryptedpackage" in names or "encryptioninfo" in names:
         raise Encrypted("the document has a password; remove it and submit again")
     for stream, kind in _OLE_STREAMS:
@@ -164,8 +194,8 @@ def _detect_zip(file: BinaryIO) -> Format:
             names = set(archive.namelist())
             mimetype = archive.read("mimetype")[:100] if _is_small(archive, "mimetype") else b""
             package = None if _of_mimetype(mimetype) else _of_package(archive)
-    except (BadZipFile, NotImplementedError, OSError, ValueError, RuntimeError, EOFError, zlib.error) as error:
-        raise Corrupt(f"a ZIP container that can't be read, perhaps cut short ({error})") from None
+    except (BadZipFile, NotImplementedError, OSError, ValueError, RuntimeError, EOFError, zlib.error):
+        raise Corrupt("the ZIP container is damaged, or cut short") from None
     return _of_mimetype(mimetype) or package or _of_names(names)
 
 
