@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import html
 import json
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +222,39 @@ def test_other_files_and_paths_outside_are_refused(tmp_path: Path) -> None:
         sources.from_file(tmp_path, "in.docx")
     with pytest.raises(PathNotAllowed):
         run(tmp_path, sources.from_file(tmp_path, "../x.csv"), "csv")
+
+
+@pytest.mark.parametrize(
+    ("values", "type_", "first"),
+    [
+        (["2026-03-01T12:00:00+02:00", "2026-03-02T00:00:00Z"], "timestamp[us, tz=UTC]",
+         datetime(2026, 3, 1, 10, tzinfo=UTC)),
+        (["2026-03-01 12:00", "2026-03-02 00:00:00.5"], "timestamp[us]", datetime(2026, 3, 1, 12)),
+        (["2026-03-01", None], "date32[day]", date(2026, 3, 1)),
+        (["2026-03-01", "soon"], "string", "2026-03-01"),
+        (["2026-03-01T12:00:00Z", "2026-03-01T12:00:00"], "string", "2026-03-01T12:00:00Z"),
+        (["2026-02-30", "2026-02-28"], "string", "2026-02-30"),
+    ],
+)  # fmt: skip
+def test_times_are_times_in_parquet(tmp_path: Path, values: list[Any], type_: str, first: Any) -> None:
+    path, _ = run(tmp_path, [{"at": value} for value in values], "parquet")
+    table = pq.read_table(path)
+    assert str(table.schema.field("at").type) == type_
+    assert table.column("at")[0].as_py() == first
+
+
+def test_times_of_a_text_table_are_times_too(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("at,n\n2026-03-01T12:00:00Z,1\n,2\n")
+    path, _ = run(tmp_path, sources.from_file(tmp_path, "in.csv"), "parquet")
+    assert pq.read_table(path).column("at").to_pylist() == [datetime(2026, 3, 1, 12, tzinfo=UTC), None]
+
+
+@pytest.mark.parametrize("format_", ["csv", "json", "xlsx", "html", "xml"])
+def test_times_stay_as_they_were_written_elsewhere(tmp_path: Path, format_: str) -> None:
+    path, _ = run(tmp_path, [{"at": "2026-03-01T12:00:00+02:00"}], format_)
+    data = path.read_bytes()
+    if format_ == "xlsx":
+        sheet: Any = openpyxl.load_workbook(path).active
+        assert sheet["A2"].value == "2026-03-01T12:00:00+02:00"
+    else:
+        assert b"2026-03-01T12:00:00+02:00" in data

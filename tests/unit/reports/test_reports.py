@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import zipfile
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,9 +15,9 @@ import pytest
 from lxml import html as lxml_html
 
 from workers.errors import InvalidArgument
-from workers.services.reports import trend
+from workers.services.reports import charts, trend
 from workers.services.reports.analytics import ReportType, Wishes, analyse
-from workers.services.reports.content import Grid, Limit, shown
+from workers.services.reports.content import Chart, Grid, Limit, shown
 from workers.services.reports.delivery import RENDERERS, ReportFormat, deliver
 from workers.services.reports.paper import slices
 from workers.services.reports.table import as_time, tabulate
@@ -263,3 +264,59 @@ def test_numbers_are_spelled_for_people(cell: Any, text: str) -> None:
 
 def test_every_format_has_a_renderer() -> None:
     assert list(RENDERERS) == ["html", "pdf", "xlsx", "docx", "csv", "json", "md"]
+
+
+def test_bars_begin_at_zero_in_pictures() -> None:
+    chart = Chart("c", "bar", ("a", "b"), (("n", (1000.0, 1010.0)),))
+    figure = charts._figure(chart)
+    assert figure.axes[0].get_ylim()[0] == 0
+    below = charts._figure(Chart("c", "bar", ("a",), (("n", (-5.0, -6.0)),)))
+    assert below.axes[0].get_ylim()[1] == 0
+
+
+def test_bars_begin_at_zero_in_workbooks_and_lines_need_not(tmp_path: Path) -> None:
+    records = [{"day": f"2026-03-{day:02d}", "kind": kind, "n": 1000 + day} for day in range(1, 9) for kind in "ab"]
+    for report_type, minimum in (("comparison", b'<c:min val="0"/>'), ("trend", b"<c:lineChart>")):
+        path, _ = make(tmp_path, records, report_type, "xlsx")
+        with zipfile.ZipFile(path) as archive:
+            assert minimum in archive.read("xl/charts/chart1.xml")
+
+
+def test_a_wide_table_scrolls_in_its_own_box(tmp_path: Path) -> None:
+    path, _ = make(tmp_path, [{f"column {n}": "word" for n in range(60)}], "detailed", "html")
+    page = path.read_text("utf-8")
+    root = lxml_html.fromstring(page.encode())
+    assert all("table" in (table.getparent().get("class") or "") for table in root.xpath("//table"))
+    assert ".table { overflow-x: auto; }" in page
+    assert "overflow-wrap: break-word; max-width" in page  # else columns shrink to a letter before anything scrolls
+
+
+def every_six_hours(first: str, last: str) -> list[dict[str, Any]]:
+    at, end = datetime.fromisoformat(first), datetime.fromisoformat(last)
+    count = int((end - at) / timedelta(hours=6)) + 1
+    return [{"at": (at + timedelta(hours=6 * n)).isoformat(), "n": 1} for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "partial", "warnings"),
+    [
+        ("2026-01-07T00:00", "2026-09-30T18:00", ["2026-01-05", "2026-09-28"],
+         ["the first and last week are not whole in the data, and are not compared"]),
+        ("2026-01-05T00:00", "2026-09-30T18:00", ["2026-09-28"],
+         ["the last week is not whole in the data, and is not compared"]),
+        ("2026-01-05T00:00", "2026-09-27T18:00", [], []),
+    ],
+)  # fmt: skip
+def test_partial_buckets_are_not_compared(
+    tmp_path: Path, first: str, last: str, partial: list[str], warnings: list[str]
+) -> None:
+    _, answer = make(tmp_path, every_six_hours(first, last), "trend", "json")
+    assert (answer["stats"]["partial"], answer["warnings"]) == (partial, warnings)
+    change = answer["stats"]["change"]["records"]
+    assert (change["first"], change["last"], change["change_percent"]) == (28, 28, 0)
+
+
+def test_whole_days_of_plain_dates_are_whole(tmp_path: Path) -> None:
+    records = [{"day": f"2026-03-{day:02d}"} for day in range(1, 11) for _ in range(50)]
+    _, answer = make(tmp_path, records, "trend", "json")
+    assert (answer["stats"]["partial"], answer["warnings"]) == ([], [])

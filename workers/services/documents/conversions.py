@@ -20,7 +20,8 @@ _PAGE = (
     '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
     "<title>{title}</title><style>body{{font-family:sans-serif}}table{{border-collapse:collapse}}"
-    "td{{border:1px solid #bbb;padding:2px 6px;vertical-align:top}}</style></head><body><h1>{title}</h1><table>\n"
+    ".table{{overflow-x:auto}}td{{border:1px solid #bbb;padding:2px 6px;vertical-align:top}}</style></head><body>"
+    "<h1>{title}</h1><div class=table><table>\n"
 )
 
 
@@ -66,7 +67,7 @@ def write_html(title: str, rows: list[Row], file: BinaryIO) -> None:
     for batch in _batches(_filled(rows)):
         lines = ["<td>".join(("<tr>", *(escape(as_text(value)) for value in values))) for _, values in batch]
         file.write(without_controls("\n".join(lines) + "\n").encode("utf-8", "replace"))
-    file.write(b"</table></body></html>\n")
+    file.write(b"</table></div></body></html>\n")
 
 
 WRITERS: dict[str, Callable[[str, list[Row], BinaryIO], None]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from workers.errors import InvalidArgument, TooLarge
@@ -14,7 +15,8 @@ from workers.services.progress import Progress
 from workers.services.storage import shown
 
 Reader = Callable[[Any, Changes], Any]
-Kind = Literal["integer", "number", "boolean", "text"]
+Kind = Literal["integer", "number", "boolean", "text", "date", "local_time", "time"]
+"""What all values of a column are; ISO dates, times without and times with a zone are text in formats without them."""
 
 MAX_COLUMNS = 16_384
 """Columns of a spreadsheet (Excel's specification); wider tables are refused in every format."""
@@ -23,6 +25,8 @@ STEP = 10_000
 """Rows between two signs of progress."""
 
 _CANONICAL = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?")
+_LONGEST_MOMENT = 32
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,14})")
 
 
@@ -73,7 +77,10 @@ def survey(records: Records, wanted: Sequence[str] | None, progress: Progress) -
     for record in records:
         rows += 1
         for key, value in record.items():
-            found, known = judge(value), kinds.get(key)
+            known = kinds.get(key)
+            if known == "text":
+                continue  # and stays so, whatever comes
+            found = judge(value)
             if found is known is not None:
                 continue
             if key not in kinds and len(kinds) >= MAX_COLUMNS:
@@ -96,7 +103,7 @@ def _kind(value: Any) -> Kind | None:
     if value is None:
         return None
     if type(value) is str:
-        return "text"
+        return _kind_of_text(value)
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int):
@@ -104,9 +111,31 @@ def _kind(value: Any) -> Kind | None:
     return "number" if isinstance(value, float) else "text"
 
 
+def as_moment(text: str) -> datetime | None:
+    """Read an ISO 8601 date or time; None for anything else."""
+    if text[4:5] != "-" or not _MOMENT.fullmatch(text):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
+        return None
+
+
+def _kind_of_text(value: str) -> Kind:
+    moment = as_moment(value) if 10 <= len(value) <= _LONGEST_MOMENT else None
+    if moment is None:
+        return "text"
+    if len(value) == 10:
+        return "date"
+    return "time" if moment.tzinfo else "local_time"
+
+
 def _text_kind(value: str) -> Kind | None:
     if not value:
         return None
+    if value[4:5] == "-":
+        return _kind_of_text(value)
     if _CANONICAL.fullmatch(value) is None or value == "-0":
         return "text"
     return "integer" if _WHOLE.fullmatch(value) else "number"

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from workers.services.exports import cells
 from workers.services.exports.cells import Changes, Scalar
-from workers.services.exports.shape import Shape
+from workers.services.exports.shape import Kind, Shape, as_moment
 
 Rows = Iterator[list[Any]]
 Writer = Callable[[BinaryIO, Shape, Rows, Changes], None]
@@ -28,7 +28,8 @@ PARQUET_CHARACTERS = 8_000_000
 _CSP = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = (
     ":root{color-scheme:light dark}body{font:14px system-ui,sans-serif;margin:2rem}"
-    "table{border-collapse:collapse}td,th{border:1px solid #8886;padding:.25rem .5rem;text-align:left;"
+    ".table{overflow-x:auto}table{border-collapse:collapse}"
+    "td,th{border:1px solid #8886;padding:.25rem .5rem;text-align:left;"
     "vertical-align:top}th{position:sticky;top:0;background:Canvas}td.n{text-align:right}"
 )
 
@@ -65,12 +66,12 @@ def write_html(file: BinaryIO, shape: Shape, rows: Rows, changes: Changes) -> No
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_CSP}">'
         f"<title>Export</title><style>{_STYLE}</style></head><body>\n<p>{shape.rows} records</p>\n"
-        f"<table><thead><tr>{names}</tr></thead><tbody>\n"
+        f"<div class=table><table><thead><tr>{names}</tr></thead><tbody>\n"
     )
     file.write(head.encode())
     for row in rows:
         file.write(f"<tr>{''.join(map(_html_cell, row))}</tr>\n".encode())
-    file.write(b"</tbody></table>\n</body></html>\n")
+    file.write(b"</tbody></table></div>\n</body></html>\n")
 
 
 def write_xml(file: BinaryIO, shape: Shape, rows: Rows, changes: Changes) -> None:
@@ -84,21 +85,21 @@ def write_xml(file: BinaryIO, shape: Shape, rows: Rows, changes: Changes) -> Non
 
 
 def write_parquet(file: BinaryIO, shape: Shape, rows: Rows, changes: Changes) -> None:
-    """Write typed columns, a group of rows at a time."""
+    """Write typed columns, a group of rows at a time; columns of ISO dates and times become dates and times."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     arrow: Any = pa
-    types = {"integer": arrow.int64(), "number": arrow.float64(), "boolean": arrow.bool_(), "text": arrow.string()}
+    types = {
+        "integer": arrow.int64(), "number": arrow.float64(), "boolean": arrow.bool_(), "text": arrow.string(),
+        "date": arrow.date32(), "local_time": arrow.timestamp("us"), "time": arrow.timestamp("us", tz="UTC"),
+    }  # fmt: skip
     schema = arrow.schema([arrow.field(column.name, types[column.kind]) for column in shape.columns])
-    texts = [column.kind == "text" for column in shape.columns]
+    kinds: list[Kind] = [column.kind for column in shape.columns]
     writer: Any = pq.ParquetWriter(file, schema, compression="zstd")
     with writer:
         for batch in _batches(rows):
-            columns = [
-                [cells.plain(cell) if text and cell is not None else cell for cell in values]
-                for text, values in zip(texts, zip(*batch, strict=True), strict=True)
-            ]
+            columns = [[_typed(cell, kind) for cell in values] for kind, values in _by_column(kinds, batch)]
             writer.write_table(
                 arrow.Table.from_arrays(
                     [arrow.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema
@@ -175,6 +176,20 @@ def _batches(rows: Rows) -> Iterator[list[list[Any]]]:
             batch, characters = [], 0
     if batch:
         yield batch
+
+
+def _by_column(kinds: list[Kind], batch: list[list[Any]]) -> Iterator[tuple[Kind, tuple[Any, ...]]]:
+    return zip(kinds, zip(*batch, strict=True), strict=True)
+
+
+def _typed(cell: Scalar, kind: Kind) -> Any:
+    """Give a cell as its column's type in Parquet takes it."""
+    if cell is None or kind in ("integer", "number", "boolean"):
+        return cell
+    if kind == "text":
+        return cells.plain(cell)
+    moment = as_moment(str(cell))
+    return moment.date() if moment and kind == "date" else moment
 
 
 def _html_cell(cell: Scalar) -> str:

@@ -88,6 +88,8 @@ def _figure(chart: Chart) -> Figure:
         else:
             width = 0.8 / len(chart.series)
             axes.bar([at + index * width for at in range(len(heights))], heights, width, color=colour, label=name)
+    if chart.kind == "bar":
+        _start_at_zero(axes, chart)
     step = max(1, -(-len(chart.labels) // MAX_TICKS))
     at = range(0, len(chart.labels), step)
     axes.set_xticks(list(at), [chart.labels[index] for index in at], rotation=30, ha="right")
@@ -96,3 +98,12 @@ def _figure(chart: Chart) -> Figure:
     if len(chart.series) > 1:
         axes.legend(frameon=False)
     return figure
+
+
+def _start_at_zero(axes: Any, chart: Chart) -> None:
+    """Let bars begin at zero, so that their lengths compare."""
+    values = [value for _, series in chart.series for value in series if value is not None]
+    if min(values, default=0) >= 0:
+        axes.set_ylim(bottom=0)
+    elif max(values) <= 0:
+        axes.set_ylim(top=0)

@@ -86,12 +86,22 @@ def _charts(book: Any, overview: Any, charts: list[Chart], row: int) -> None:
             place = [data.get_name(), 1, column + index, last, column + index]
             categories = [data.get_name(), 1, column, last, column]
             drawn.add_series({"name": [data.get_name(), 0, column + index], "categories": categories, "values": place})
+        if chart.kind == "bar":
+            drawn.set_y_axis(_axis_from_zero(chart))
         drawn.set_title({"name": chart.title.lstrip("="), "name_font": {"size": 11}})
         drawn.set_size({"width": 620, "height": 300})
         if len(chart.series) == 1:
             drawn.set_legend({"none": True})
         overview.insert_chart(row + (number // 2) * _ROWS_OF_A_CHART, 0 if number % 2 == 0 else 6, drawn)
         column += len(chart.series) + 2
+
+
+def _axis_from_zero(chart: Chart) -> dict[str, float]:
+    """Let bars begin at zero: programs choose another start when the values are close to each other."""
+    values = [value for _, series in chart.series for value in series if value is not None]
+    if min(values, default=0) >= 0:
+        return {"min": 0}
+    return {"max": 0} if max(values) <= 0 else {}
 
 
 def _cell(sheet: Any, row: int, column: int, value: Cell, changes: Changes, look: Any = None) -> None:
