@@ -89,8 +89,8 @@ def _resolve(root: Path, name: str) -> Path:
         raise PathNotAllowed(f"{shown(name)}: '..' is not allowed; give a path below {shown(root)}")
     try:
         path = Path(os.path.realpath(root / name))
-    except (OSError, ValueError) as error:
-        raise PathNotAllowed(f"{shown(name)}: no path of this system ({type(error).__name__})") from None
+    except (OSError, ValueError):
+        raise PathNotAllowed(f"{shown(name)}: no path of this system; give a path below {shown(root)}") from None
     _require_below(root, path, name)
     return path
 

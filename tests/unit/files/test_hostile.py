@@ -107,8 +107,13 @@ def test_an_office_document_with_a_password_is_encrypted(uploads: Path, read: Re
         ("word", b"%PDF-1.7\n", "a PDF, expected a Word document; process_pdf reads it"),
         ("excel", b"a;b\n1;2\n", "plain text"),
         ("pdf", b"\x89PNG\r\n\x1a\n", "a PNG image, expected a PDF; process_image reads it"),
-        ("image", b"%!PS-Adobe-3.0 EPSF-3.0\n", "plain text, expected an image"),
-        ("image", b"8BPS\0\x01", "unknown binary data"),
+        (
+            "image",
+            b"%!PS-Adobe-3.0 EPSF-3.0\n",
+            "an image of the kind Encapsulated PostScript (EPS), expected an image",
+        ),
+        ("image", b"8BPS\0\x01", "an image of the kind Adobe Photoshop (PSD)"),
+        ("image", b"words", "plain text, expected an image"),
         ("word", os.urandom(0) + bytes(range(256)) * 8, "unknown binary data"),
         ("word", hostile.workbook(), "an Excel workbook, expected a Word document; process_excel_file reads it"),
     ],
@@ -290,3 +295,42 @@ def test_odd_names_are_processed_and_shown_escaped(uploads: Path, read: Read, na
     assert result["content"] == "odd"
     assert result["file"].isprintable()
     assert Path(result["outputs"]["text_file"]).read_text() == "odd"
+
+
+def packed(data: bytes) -> float:
+    import zlib
+
+    return len(data) / len(zlib.compress(data, 6))
+
+
+def test_an_honest_sheet_that_packs_to_less_than_a_hundredth_is_read(uploads: Path, read: Read) -> None:
+    cells = '<c t="inlineStr"><is><t>the same words in every cell of this sheet</t></is></c>' * 10
+    rows = "".join(f'<row r="{number}">{cells}</row>' for number in range(1, 14_001))
+    sheet = f"<sheetData>{rows}</sheetData>"
+    assert (len(sheet) > 10 << 20, 100 < packed(sheet.encode()) < 400) == (True, True)
+    save(uploads, "x.xlsx", hostile.sheet_data(sheet))
+    assert read("excel", "x.xlsx", ["calculate"])["stats"]["cells"] == 140_000
+
+
+FOREIGN = ("Error", "Exception", "PDFium", "pdfium", "libxml", "zlib", "Errno", "Traceback", "panic")
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("pdf", b"%PDF-1.7\n" + bytes(5000)),
+        ("word", b"PK\x03\x04 cut short"),
+        ("word", hostile.document()[:-200]),
+        ("excel", hostile.ole2("Workbook")),
+        ("excel", hostile.workbook()[:-200]),
+        ("word", bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600)),
+        ("image", b"\x89PNG\r\n\x1a\n" + bytes(60)),
+        ("image", b"GIF89a" + bytes(40)),
+        ("powerpoint", hostile.with_part(hostile.document(), "word/document.xml", b"<broken")),
+    ],
+)
+def test_errors_are_in_words_that_a_person_understands(uploads: Path, read: Read, kind: str, content: bytes) -> None:
+    save(uploads, "x", content)
+    with pytest.raises(DocumentError) as caught:
+        read(kind, "x")
+    assert [word for word in FOREIGN if word in str(caught.value)] == []

@@ -50,12 +50,12 @@ def test_a_child_that_hangs_in_c_with_signals_blocked_is_ended_by_the_wall_clock
 
 
 def test_too_much_memory_is_too_complex() -> None:
-    with pytest.raises(TooComplex, match="MemoryError"):
+    with pytest.raises(TooComplex, match="needs more memory"):
         sandbox.run(jobs.swell, {})
 
 
 def test_endless_recursion_is_too_complex() -> None:
-    with pytest.raises(TooComplex, match="RecursionError"):
+    with pytest.raises(TooComplex, match="nested deeper"):
         sandbox.run(jobs.recurse, {})
 
 
@@ -75,14 +75,14 @@ def test_a_child_that_leaves_without_an_answer_has_crashed() -> None:
 
 
 def test_system_exit_of_a_library_is_no_way_out() -> None:
-    with pytest.raises(Corrupt, match="SystemExit"):
+    with pytest.raises(Corrupt, match="damaged in a way"):
         sandbox.run(jobs.exit_politely, {})
 
 
-def test_a_foreign_error_becomes_corrupt_without_its_control_characters() -> None:
+def test_a_foreign_error_becomes_corrupt_in_words_of_ours() -> None:
     with pytest.raises(Corrupt) as caught:
         sandbox.run(jobs.fail, {})
-    assert str(caught.value) == r"corrupt: can't be read (KeyError: 'missing \x1b[31m part')"
+    assert str(caught.value) == "corrupt: the document is damaged in a way that its reader does not know"
 
 
 def test_a_typed_error_keeps_its_type_and_words() -> None:
@@ -97,7 +97,7 @@ def test_an_answer_beyond_the_limit_is_too_large() -> None:
 
 def test_a_file_beyond_the_limit_is_not_written(tmp_path: Path) -> None:
     target = tmp_path / "big"
-    with pytest.raises(Corrupt, match="File too large"):
+    with pytest.raises(TooLarge, match="larger than a run may write"):
         sandbox.run(jobs.write_too_much, {"path": str(target)}, limits=Limits(file_bytes=1 << 20))
     assert target.stat().st_size == 1 << 20
 

@@ -6,6 +6,7 @@ and the zygote says on the socket how the child ended. It ends with its owner.
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from workers.errors import Corrupt, TaskError, TooComplex
+from workers.errors import Corrupt, StorageFull, TaskError, TooComplex, TooLarge
 from workers.services.sandbox.frames import Decoder, Frame, encode
 from workers.services.sandbox.limits import Limits, die_with_parent
 
@@ -34,9 +35,9 @@ PRELOADED = (
     "pypdf",
     "PIL.Image",
 )
+_DAMAGED = "the document is damaged in a way that its reader does not know"
 _CHUNK_BYTES = 65536
 _PROGRESS_INTERVAL_S = 0.2
-_MAX_WORDS = 300
 
 
 def main(descriptor: int, owner: int) -> None:
@@ -126,18 +127,20 @@ def _answer(frame: Frame, pipe: int) -> bytes:
         return encode({"result": _job(frame["job"])(frame["payload"], _Progress(pipe))})
     except TaskError as error:
         return _failure(error)
-    except (MemoryError, RecursionError) as error:
-        return _failure(TooComplex(f"needs more memory or depth than a document may have ({type(error).__name__})"))
-    except BaseException as error:  # noqa: BLE001  (the outermost guard: 27 kinds of foreign errors, Rust panics too)
-        return _failure(Corrupt(f"can't be read ({type(error).__name__}: {_words(error)})"))
+    except (MemoryError, RecursionError):
+        return _failure(TooComplex("needs more memory, or is nested deeper, than a document may"))
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            return _failure(TooLarge("a file that was written would be larger than a run may write"))
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _failure(StorageFull("no room for the output; make some and submit again"))
+        return _failure(Corrupt(_DAMAGED))
+    except BaseException:  # noqa: BLE001  (the outermost guard: 27 kinds of foreign errors, Rust panics too)
+        return _failure(Corrupt(_DAMAGED))
 
 
 def _failure(error: TaskError) -> bytes:
     return encode({"error": [error.code, str(error)]})
-
-
-def _words(error: BaseException) -> str:
-    return "".join(char if char.isprintable() else " " for char in str(error))[:_MAX_WORDS]
 
 
 def _job(name: str) -> Callable[[Any, Any], Any]:
