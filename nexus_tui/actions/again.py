@@ -40,6 +40,8 @@ class RunAgain(Action):
         filter_text: Every ended run that matches, instead of ids.
         canary: Whether 1, then 5, then 25 must succeed before the rest is run.
         rate_per_s: At most so many a second; None: no limit.
+        queue: Where the new runs go; None: where the old ones came from.
+        priority: Priority of the new runs; None: that of the old ones.
     """
 
     key: ClassVar[str] = "R"
@@ -51,15 +53,19 @@ class RunAgain(Action):
     canary: bool = False
     rate_per_s: float | None = None
     args: list[Any] | None = None
+    queue: str | None = None
+    priority: int | None = None
 
     @property
     def question(self) -> str:
         """Name the runs and their arguments."""
         is_same = self.kwargs is None and self.args is None
         how = "the same arguments" if is_same else f"other {', '.join(self.kwargs or ()) or 'arguments'}"
+        place = f" in {self.queue}" if self.queue else ""
+        place += "" if self.priority is None else f" at priority {self.priority}"
         what = named(self.run_ids) if self.run_ids else f"every ended run that matches {self.filter_text}"
         steps = " First 1, then 5, then 25 of them, and the rest only while none fails." if self.canary else ""
-        return f"Run {what} again with {how}? New runs are queued; the old ones stay in the history.{steps}"
+        return f"Run {what} again{place} with {how}? New runs are queued; the old ones stay in the history.{steps}"
 
     @property
     def command(self) -> str:
@@ -71,6 +77,8 @@ class RunAgain(Action):
             words += ["--args", json.dumps(mask(self.args), ensure_ascii=False)]
         words += ["--canary"] if self.canary else []
         words += ["--rate", f"{self.rate_per_s:g}"] if self.rate_per_s else []
+        words += ["--queue", self.queue] if self.queue else []
+        words += ["--priority", str(self.priority)] if self.priority is not None else []
         return shlex.join(words)
 
     @property
@@ -85,7 +93,7 @@ class RunAgain(Action):
         whole = self._frozen(sources)
         targets = resolve_all(sources, whole.run_ids)
         ids = tuple(target.id if target else text for text, target in targets)
-        rows = tuple(self._prospect(text, target) for text, target in targets)
+        rows = tuple(self._prospect(sources, text, target) for text, target in targets)
         return Plan(replace(whole, run_ids=ids), lambda: rows, len(rows))
 
     def run(self, sources: Sources) -> Outcome:
@@ -127,7 +135,7 @@ class RunAgain(Action):
     def _again(self, sources: Sources, text: str, target: Target | None) -> tuple[TargetOutcome, str | None]:
         if sources.leaving.is_set():
             return TargetOutcome(target.id if target else text, False, _LEFT), None
-        prospect = self._prospect(text, target)
+        prospect = self._prospect(sources, text, target)
         if not prospect.done or target is None or target.run is None:
             return prospect, None
         run = target.run
@@ -135,8 +143,8 @@ class RunAgain(Action):
             run.task or "",
             cast("list[Any]", run.args if self.args is None else self.args),
             self._kwargs(run),
-            priority=run.priority,
-            queue=run.queue,
+            priority=run.priority if self.priority is None else self.priority,
+            queue=self.queue or run.queue,
             lineage=(run.root_id or run.id, run.id),
         )
         return TargetOutcome(run.id, True, f"runs again as {submitted.id} in {submitted.queue}"), submitted.id
@@ -144,13 +152,25 @@ class RunAgain(Action):
     def _kwargs(self, run: Run) -> dict[str, Any]:
         return {**cast("dict[str, Any]", run.kwargs), **(self.kwargs or {})}
 
-    def _prospect(self, text: str, target: Target | None) -> TargetOutcome:
+    def _prospect(self, sources: Sources, text: str, target: Target | None) -> TargetOutcome:
         run = target.run if target else None
         if target is None or run is None:
             return missing(target.id if target else text)
         if obstacle := find_obstacle(run, self.args, self.kwargs):
             return TargetOutcome(run.id, False, obstacle)
-        return TargetOutcome(run.id, True, f"{run.state} → runs again in {run.queue or 'its queue'}")
+        if lacking := self._unknown_place(sources, run):
+            return TargetOutcome(run.id, False, lacking)
+        return TargetOutcome(run.id, True, f"{run.state} → runs again in {self.queue or run.queue or 'its queue'}")
+
+    def _unknown_place(self, sources: Sources, run: Run) -> str:
+        """Say what has to be given, since nobody knows where a run came from; empty when nothing has."""
+        if not run.queue and not self.queue:
+            known = sources.catalog.queue_of(run.task or "") if sources.recording is None else ""
+            return "" if known else "which queue it came from is not known: give --queue"
+        is_open = run.priority is None and self.priority is None
+        if is_open and sources.catalog.uses_priorities():
+            return "which priority it had is not known: give --priority"
+        return ""
 
     def _problem(self, sources: Sources, started: Sequence[str]) -> str:
         """Wait for the groups before; say why the next is not run, or nothing."""

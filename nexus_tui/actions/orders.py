@@ -13,7 +13,7 @@ from nexus_tui.actions.base import Action, Plan
 from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.workers import Worker
 from nexus_tui.sources import Sources, fleet
-from nexus_tui.sources.errors import NotFound, SourceError
+from nexus_tui.sources.errors import NotFound, Refused, SourceError
 from nexus_tui.sources.mailbox import Command
 
 NO_ANSWER = "no answer within 3 s: it may still obey"
@@ -66,6 +66,7 @@ class WorkerOrder(Action):
     def plan(self, sources: Sources) -> Plan:
         """Find the workers."""
         self.check()
+        self._check_memory(sources)
         found = resolve(sources, self.workers)
         order = self.settle(sources, found)
         rows = tuple(TargetOutcome(worker.name, True, f"→ {order.consequence}") for worker in found)
@@ -74,6 +75,7 @@ class WorkerOrder(Action):
     def run(self, sources: Sources) -> Outcome:
         """Order each worker, and collect the answers."""
         self.check()
+        self._check_memory(sources)
         found = resolve(sources, self.workers)
         return Outcome(tuple(self.settle(sources, found).obeyed(sources, found)))
 
@@ -84,6 +86,10 @@ class WorkerOrder(Action):
 
     def check(self) -> None:
         """Refuse what makes no sense, before anything is sent."""
+
+    def _check_memory(self, sources: Sources) -> None:
+        if self.remember and sources.recording is not None:
+            raise Refused("workers of another application remember nothing: the same without --remember holds for now")
 
     def order(self) -> Command:
         """What is sent to the workers."""

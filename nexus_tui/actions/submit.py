@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from nexus_tui.actions.base import Action
 from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.models.catalog import Submitted
 from nexus_tui.sources import Sources
 from workers.masking import mask
 
@@ -26,6 +28,7 @@ class Submit(Action):
         countdown_s: Not before so many seconds from now.
         eta: Not before this time (aware).
         queue: Another queue than the task's own.
+        heard: Called with the run that was published.
     """
 
     task: str
@@ -35,6 +38,7 @@ class Submit(Action):
     countdown_s: float | None = None
     eta: datetime | None = None
     queue: str | None = None
+    heard: Callable[[Submitted], object] | None = field(default=None, kw_only=True, compare=False, repr=False)
 
     key = "n"
     label = "Submit"
@@ -83,4 +87,6 @@ class Submit(Action):
             eta=self.eta,
             queue=self.queue,
         )
-        return Outcome((TargetOutcome(run.id, done=True, message=f"queued in {run.queue} at priority {run.priority}"),))
+        if self.heard is not None:
+            self.heard(run)
+        return Outcome((TargetOutcome(run.id, done=True, message=f"queued in {run.place}"),))

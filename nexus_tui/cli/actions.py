@@ -9,10 +9,9 @@ from typing import Any, cast
 
 import click
 
-from config.queues import DEFAULT_PRIORITY
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import How, Target, carry_out, changing, common
-from nexus_tui.models.catalog import TaskParameter, TaskType
+from nexus_tui.models.catalog import Submitted, TaskParameter, TaskType
 from nexus_tui.models.text import command_line, safe_text
 from nexus_tui.sources.errors import Invalid
 
@@ -23,7 +22,12 @@ _yes = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @click.argument("task", required=False)
 @click.option("--kwargs", "kwargs_text", default="{}", metavar="JSON", help="Keyword arguments, a JSON object.")
 @click.option("--args", "args_text", default="[]", metavar="JSON", help="Positional arguments, a JSON array.")
-@click.option("--priority", type=int, metavar="N", help="0 first … 9 last; 5 when left out.")
+@click.option(
+    "--priority",
+    type=int,
+    metavar="N",
+    help="0 first … 9 last; 5 when left out (another application: as its own clients).",
+)
 @click.option("--countdown", type=float, metavar="S", help="Not before so many seconds from now.")
 @click.option("--eta", metavar="T", help="Not before this time, ISO 8601 with zone.")
 @click.option("--queue", metavar="Q", help="Another queue than the task's own.")
@@ -58,16 +62,17 @@ def submit(
         return
     task = sources.catalog.full_name(task)
     kwargs, args = _parsed(kwargs_text, "--kwargs", dict), _parsed(args_text, "--args", list)
-    action = Submit(task, args, kwargs, priority, countdown, _time(eta), queue)
-    run_id = perform(action, sources).targets[0].target
-    level = DEFAULT_PRIORITY if priority is None else priority
-    place = queue or sources.catalog.queue_of(task)
-    answer: dict[str, Any] = {"id": run_id, "task": task, "queue": place, "priority": level}
+    published: list[Submitted] = []
+    perform(Submit(task, args, kwargs, priority, countdown, _time(eta), queue, heard=published.append), sources)
+    run = published[0]
+    run_id = run.id
+    answer: dict[str, Any] = {"id": run_id, "task": task, "queue": run.queue, "priority": run.priority}
     if not wait:
         if as_json:
             print_json(answer)
         else:
-            click.echo(f"{run_id} queued in {place} at priority {level}; follow it: {command_line('task', run_id)}")
+            follow = sources.addressed(command_line("task", run_id))
+            click.echo(f"{run_id} queued in {safe_text(run.place)}; follow it: {follow}")
         return
     state, value = sources.catalog.wait(run_id, timeout)
     answer |= {"state": state, "result" if state == "SUCCESS" else "error": value}

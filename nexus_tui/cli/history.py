@@ -182,7 +182,7 @@ def record(target: Target, as_json: bool) -> None:
     origin = sources.recording.origin
     if is_recorded(origin.path):
         raise Invalid(f"a recorder writes {origin.path} already")
-    child = start_recorder(origin)
+    child = start_recorder(origin, listening=sources.recording.listening())
     if not as_json:
         click.echo(f"recording into {safe_text(origin.path)}; Ctrl+C ends it", err=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)

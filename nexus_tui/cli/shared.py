@@ -29,11 +29,13 @@ class Target:
 
     Attributes:
         broker: URL of a broker other than the one in the settings, or None.
+        prefix: Which application there (its ``global_keyprefix``); None: all of them.
         read_only: Whether the command line asked to refuse every change.
     """
 
     broker: str | None = None
     read_only: bool = False
+    prefix: str | None = None
 
     def sources(self) -> Sources:
         """Make the sources; nothing is read yet.
@@ -43,7 +45,7 @@ class Target:
         """
         from nexus_tui.sources.connect import connect
 
-        return connect(self.broker, read_only=self.read_only or settings().read_only)
+        return connect(self.broker, prefix=self.prefix, read_only=self.read_only or settings().read_only)
 
 
 def refuse_read_only(target: Target, consequence: str) -> None:
@@ -61,12 +63,17 @@ def common(command: Command) -> Command:
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
     @click.option("--broker", metavar="URL", help="Another broker than the one in the settings.")
+    @click.option("--prefix", metavar="TEXT", help="With --broker: the application with this global_keyprefix alone.")
     @click.option("--read-only", is_flag=True, help="Refuse every change.")
     @click.pass_context
     @functools.wraps(command)
-    def wrapper(context: click.Context, /, broker: str | None, read_only: bool, **options: Any) -> Any:
+    def wrapper(
+        context: click.Context, /, broker: str | None, prefix: str | None, read_only: bool, **options: Any
+    ) -> Any:
         target: Target = context.obj
-        target = replace(target, broker=broker or target.broker, read_only=read_only or target.read_only)
+        prefix = target.prefix if prefix is None else prefix
+        is_read_only = read_only or target.read_only
+        target = replace(target, broker=broker or target.broker, prefix=prefix, read_only=is_read_only)
         return command(target, **options)
 
     return wrapper  # type: ignore[return-value]

@@ -101,6 +101,8 @@ def priority(
 @click.option("--args", "args_text", metavar="JSON", help="Positional arguments that replace all of them.")
 @click.option("--canary", is_flag=True, help="First 1, then 5, then 25; the rest only when none of them failed.")
 @click.option("--rate", type=float, metavar="N", help="At most N runs a second.")
+@click.option("--queue", metavar="Q", help="Where the new runs go, when it is not known where the old ones came from.")
+@click.option("--priority", "level", type=int, metavar="N", help="Their priority, when that is not known.")
 @changing
 def retry(
     target: Target,
@@ -110,6 +112,8 @@ def retry(
     args_text: str | None,
     canary: bool,
     rate: float | None,
+    queue: str | None,
+    level: int | None,
     how: How,
 ) -> None:
     """Run ended runs again, in their own queue."""
@@ -119,7 +123,7 @@ def retry(
         raise Invalid("give one or more ids, or --filter TEXT")
     kwargs = None if kwargs_text is None else cast("dict[str, Any]", _json("--kwargs", kwargs_text, dict))
     args = None if args_text is None else cast("list[Any]", _json("--args", args_text, list))
-    carry_out(target, RunAgain(run_ids, kwargs, filter_text, canary, rate, args), how)
+    carry_out(target, RunAgain(run_ids, kwargs, filter_text, canary, rate, args, queue, level), how)
 
 
 @click.command()

@@ -44,9 +44,14 @@ class TaskType:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A run that was published: its id, task, queue and priority."""
+    """A run that was published: its id, task, queue and priority, None in an application without priorities."""
 
     id: str
     task: str
     queue: str
-    priority: int
+    priority: int | None
+
+    @property
+    def place(self) -> str:
+        """Say where it waits: ``email_queue at priority 5``."""
+        return self.queue if self.priority is None else f"{self.queue} at priority {self.priority}"

@@ -30,6 +30,7 @@ class Sources:
         supervisor: Programs (supervisord's XML-RPC).
         catalog: What can be submitted, and submitting it (the Celery application).
         read_only: Whether every change is refused.
+        prefix: Which application of a foreign broker was chosen; None: whatever is there.
         recording: Recorder of a foreign application, to be started by who looks for long; None for our own stack.
         leaving: Set when who asked goes away: what takes long then ends after the step at hand.
     """
@@ -41,6 +42,7 @@ class Sources:
     catalog: CatalogSource
     read_only: bool = False
     recording: Recording | None = None
+    prefix: str | None = None
     leaving: threading.Event = field(default_factory=threading.Event)
 
     def addressed(self, command: str) -> str:
@@ -50,4 +52,5 @@ class Sources:
         """
         if self.recording is None or not command.startswith("nexus-tui "):
             return command
-        return f"{command} --broker {shlex.quote(self.broker.url.masked)}"
+        chosen = "" if self.prefix is None else f" --prefix {shlex.quote(self.prefix)}"
+        return f"{command} --broker {shlex.quote(self.broker.url.masked)}{chosen}"

@@ -62,6 +62,9 @@ def described(name: str, beat: Mapping[str, Any] | None, told: Mapping[str, Any]
             heartbeat_at=heartbeat,
             pid=_whole(beat.get("pid")),
         )
+    if "problem" in told:
+        reason = f"answers, but {told['problem']}"
+        return Worker(name=name, verdict="healthy", reason=reason, heartbeat_at=heartbeat)
     active, concurrency = _whole(told.get("active")), _whole(told.get("concurrency"))
     verdict, reason = _verdict(active, concurrency, told)
     started = told.get("started_at")
@@ -83,6 +86,21 @@ def described(name: str, beat: Mapping[str, Any] | None, told: Mapping[str, Any]
         children=tuple(_child(row) for row in _rows(told.get("children")) or ()),
         prefetch=_whole(told.get("prefetch")),
         scheduled=_whole(told.get("scheduled")),
+    )
+
+
+def heard_of(name: str, beat: Mapping[str, Any], now: float) -> Worker:
+    """Describe a worker that takes no remote control, by its last heartbeat as an event."""
+    stamp, active = beat.get("timestamp"), _whole(beat.get("active"))
+    at = datetime.fromtimestamp(stamp if isinstance(stamp, int | float) else now, UTC)
+    return Worker(
+        name=name,
+        verdict="busy" if active else "healthy",
+        reason="sends heartbeats, and takes no remote control",
+        active=active,
+        processed=_whole(beat.get("processed")),
+        heartbeat_at=at,
+        pid=_whole(beat.get("pid")),
     )
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from config.broker_url import BrokerUrl
 from config.queues import DEFAULT_PRIORITY, PRIORITIES, spec_of_task
 from nexus_tui.models.catalog import Submitted, TaskParameter, TaskType
 from nexus_tui.sources.errors import Invalid, NotFound, SourceError, Unreachable
@@ -24,34 +23,18 @@ MAX_MESSAGE_BYTES = 1024 * 1024
 
 
 class CatalogSource:
-    """The task types of one application.
-
-    Args:
-        foreign: Address of a broker whose application's code is not ours; None for our own application.
-    """
-
-    def __init__(self, foreign: BrokerUrl | None = None) -> None:
-        self._foreign = foreign
+    """The task types of our own application; see :class:`.foreign_catalog.ForeignCatalog` for others."""
 
     @cached_property
     def app(self) -> Celery:
         """The application, imported at first use (about half a second)."""
-        if self._foreign is not None:
-            from celery import Celery
-
-            foreign = Celery("foreign", broker=self._foreign.kombu, backend=self._foreign.kombu)
-            options = self._foreign.transport_options
-            foreign.conf.update(broker_transport_options=options, result_backend_transport_options=options)
-            return foreign
         from config.celery_config import celery_app
 
         celery_app.loader.import_default_modules()
         return celery_app
 
     def task_types(self) -> tuple[TaskType, ...]:
-        """List the task types that can be submitted, by name; empty for a foreign application."""
-        if self._foreign is not None:
-            return ()
+        """List the task types that can be submitted, by name."""
         names = sorted(name for name, task in self._tasks.items() if not _is_hidden(name, task))
         return tuple(self.task_type(name) for name in names)
 
@@ -64,8 +47,6 @@ class CatalogSource:
         from workers import arguments
 
         task = self._task(name)
-        if task is None:
-            return TaskType(name=name, queue="", is_known=False)
         return TaskType(
             name=name,
             queue=self.queue_of(name),
@@ -81,7 +62,7 @@ class CatalogSource:
             NotFound: No task is called so; names one that is near.
             Invalid: Several are; lists them.
         """
-        if self._foreign is not None or name in self._tasks:
+        if name in self._tasks:
             return name
         return resolve_task(name, [known for known, task in self._tasks.items() if not _is_hidden(known, task)])
 
@@ -95,8 +76,6 @@ class CatalogSource:
         from workers.errors import TaskError
 
         task = self._task(name)
-        if task is None:
-            return
         try:
             task.check(args, kwargs)
         except TaskError as error:
@@ -132,8 +111,9 @@ class CatalogSource:
             Unreachable: The broker can't be reached or refuses; nothing was queued.
         """
         self.check(name, args, kwargs)
-        self._check_options(priority, countdown_s, eta, queue)
-        _check_size(args, kwargs)
+        check_options(priority, countdown_s, eta)
+        check_size(args, kwargs)
+        self._check_queue(queue)
         task = self._task(name)
         level = DEFAULT_PRIORITY if priority is None else priority
         options: dict[str, Any] = {"priority": level, "countdown": countdown_s, "eta": eta, "retry": False}
@@ -142,16 +122,17 @@ class CatalogSource:
         if lineage is not None:
             options["root_id"], options["parent_id"] = lineage
         with self._broker_errors("nothing was queued"):
-            if task is None:
-                result = self.app.send_task(name, args=list(args), kwargs=dict(kwargs), **options)
-            else:
-                result = task.apply_async(list(args), dict(kwargs), **options)
+            result = task.apply_async(list(args), dict(kwargs), **options)
         return Submitted(id=str(result.id), task=name, queue=queue or self.queue_of(name), priority=level)
 
     def queue_of(self, name: str) -> str:
         """Name the queue to which runs of a task go by themselves."""
-        spec = spec_of_task(name) if self._foreign is None else None
+        spec = spec_of_task(name)
         return spec.name if spec else str(self.app.conf.task_default_queue)
+
+    def uses_priorities(self) -> bool:
+        """Tell whether a run without a priority has to be asked for one: ours get the default."""
+        return False
 
     def wait(self, run_id: str, timeout_s: float | None = None) -> tuple[str, Any]:
         """Wait for a run's end and return its state and its result, or its error as ``Type: message``.
@@ -179,25 +160,11 @@ class CatalogSource:
     def _tasks(self) -> Mapping[str, Any]:
         return cast("Mapping[str, Any]", self.app.tasks)
 
-    def _task(self, name: str) -> Any | None:
-        if self._foreign is not None:
-            return None
+    def _task(self, name: str) -> Any:
         return self._tasks[self.full_name(name)]
 
-    def _check_options(
-        self, priority: int | None, countdown_s: float | None, eta: datetime | None, queue: str | None
-    ) -> None:
-        if priority is not None and priority not in PRIORITIES:
-            raise Invalid(f"priority {priority} is outside 0 (first) … 9 (last)")
-        if countdown_s is not None and eta is not None:
-            raise Invalid("give a countdown or a time, not both")
-        if countdown_s is not None and not 0 <= countdown_s <= 10 * 365 * 86400:
-            raise Invalid(f"countdown {countdown_s:g} is not between 0 and ten years of seconds")
-        if eta is not None and eta.tzinfo is None:
-            raise Invalid(
-                f"time {eta.isoformat()} has no zone; write it like {datetime.now(UTC):%Y-%m-%dT%H:%M:%S}+00:00"
-            )
-        if queue is not None and self._foreign is None and queue not in self.app.amqp.queues:
+    def _check_queue(self, queue: str | None) -> None:
+        if queue is not None and queue not in self.app.amqp.queues:
             raise NotFound(f"no queue {queue!r}; there are {', '.join(sorted(self.app.amqp.queues))}")
 
     @contextmanager
@@ -210,8 +177,9 @@ class CatalogSource:
         except (OperationalError, RedisError, OSError) as error:
             from config.settings import settings
 
-            place = (self._foreign or settings().broker).masked
-            raise Unreachable(f"{consequence}: the broker at {place} did not accept it ({error})") from None
+            raise Unreachable(
+                f"{consequence}: the broker at {settings().broker.masked} did not accept it ({error})"
+            ) from None
 
 
 def _is_hidden(name: str, task: Any) -> bool:
@@ -228,7 +196,28 @@ def _parameter(row: Parameter) -> TaskParameter:
     )  # fmt: skip
 
 
-def _check_size(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+def check_options(priority: int | None, countdown_s: float | None, eta: datetime | None) -> None:
+    """Make sure that priority and time make sense.
+
+    Raises:
+        Invalid: They don't.
+    """
+    if priority is not None and priority not in PRIORITIES:
+        raise Invalid(f"priority {priority} is outside 0 (first) … 9 (last)")
+    if countdown_s is not None and eta is not None:
+        raise Invalid("give a countdown or a time, not both")
+    if countdown_s is not None and not 0 <= countdown_s <= 10 * 365 * 86400:
+        raise Invalid(f"countdown {countdown_s:g} is not between 0 and ten years of seconds")
+    if eta is not None and eta.tzinfo is None:
+        raise Invalid(f"time {eta.isoformat()} has no zone; write it like {datetime.now(UTC):%Y-%m-%dT%H:%M:%S}+00:00")
+
+
+def check_size(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Make sure that arguments are JSON and small enough for a message.
+
+    Raises:
+        Invalid: They are not.
+    """
     import orjson
 
     try:

@@ -3,43 +3,75 @@
 from __future__ import annotations
 
 from config.broker_url import BrokerUrl
-from config.settings import settings
+from config.settings import Settings, settings
 from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import Invalid
 
 
-def connect(broker: str | None = None, *, read_only: bool = False) -> Sources:
+def connect(broker: str | None = None, *, prefix: str | None = None, read_only: bool = False) -> Sources:
     """Make the sources; nothing is read yet, but the layout of another broker's keys.
+
+    Whose a broker is, is what we are told: ours is the one of the settings, any other is somebody else's.
 
     Args:
         broker: URL of another broker than the one in the settings: its programs and code are unknown to us.
+        prefix: Which of the applications there (its ``global_keyprefix``); None: all of them.
         read_only: Whether every change is refused.
 
     Raises:
         ConfigError: A setting, or the URL, can't be used.
+        Invalid: A prefix is given for our own stack.
         Unreachable: The other broker does not answer.
     """
+    current = settings()
+    url = current.broker if broker is None else BrokerUrl.parse(broker)
+    if url == current.broker:
+        if prefix:
+            raise Invalid("--prefix is for another application: give its --broker, too")
+        return _own(current, read_only=read_only)
+    return _foreign(url, prefix, read_only=read_only)
+
+
+def _own(current: Settings, *, read_only: bool) -> Sources:
     from nexus_tui.sources.broker import BrokerSource
     from nexus_tui.sources.catalog import CatalogSource
     from nexus_tui.sources.control import ControlSource
     from nexus_tui.sources.history import HistorySource
-    from nexus_tui.sources.recording import Origin, Recording, history_path
     from nexus_tui.sources.supervisor import SupervisorSource
 
-    current = settings()
-    paths = current.paths
-    url = current.broker if broker is None else BrokerUrl.parse(broker)
-    own = url == current.broker
-    source = BrokerSource(url) if own else BrokerSource.foreign(url)
-    catalog = CatalogSource(None if own else url)
-    origin = None if own else Origin(url, source.layout.prefix, history_path(url, source.layout.prefix))
-    history = HistorySource(origin.path if origin else paths.history, is_foreign=not own)
+    source, catalog = BrokerSource(current.broker), CatalogSource()
+    history = HistorySource(current.paths.history)
     source.ages.sent_at = history.sent_at
     return Sources(
         broker=source,
-        control=ControlSource(url, layout=source.layout, application=lambda: catalog.app),
+        control=ControlSource(current.broker, application=lambda: catalog.app),
         history=history,
-        supervisor=SupervisorSource(paths.supervisor_socket if own else None),
+        supervisor=SupervisorSource(current.paths.supervisor_socket),
         catalog=catalog,
         read_only=read_only,
-        recording=Recording(origin, history) if origin else None,
+    )
+
+
+def _foreign(url: BrokerUrl, prefix: str | None, *, read_only: bool) -> Sources:
+    from nexus_tui.sources.broker import BrokerSource
+    from nexus_tui.sources.control import ControlSource
+    from nexus_tui.sources.foreign_catalog import ForeignCatalog
+    from nexus_tui.sources.history import HistorySource
+    from nexus_tui.sources.recording import Recording, origin_of
+    from nexus_tui.sources.supervisor import SupervisorSource
+
+    source = BrokerSource.foreign(url, prefix)
+    origin = origin_of(url, prefix, source.layouts)
+    history = HistorySource(origin.path, is_foreign=True)
+    source.ages.sent_at = history.sent_at
+    control = ControlSource(url, foreign=source)
+    return Sources(
+        broker=source,
+        control=control,
+        history=history,
+        supervisor=SupervisorSource(None),
+        catalog=ForeignCatalog(source, control, history),
+        read_only=read_only,
+        recording=Recording(origin, history, lambda: control.listening(prefix)),
+        prefix=prefix,
     )

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from config.broker_url import BrokerUrl
-from config.keys import ORDERS_HASH, WORKER_HASH
+from config.keys import ORDERS_HASH
 from config.settings import settings
 from nexus_tui.models.workers import Worker
-from nexus_tui.sources.answers import an_object, as_ours, described, obeyed, task_and_rate
+from nexus_tui.sources.answers import an_object, obeyed, task_and_rate
 from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.broker.layout import Layout
-from nexus_tui.sources.errors import Invalid
-from nexus_tui.sources.mailbox import Command, Mailbox
+from nexus_tui.sources.channels import Listening
+from nexus_tui.sources.configuration import Configuration
+from nexus_tui.sources.errors import Invalid, Refused
+from nexus_tui.sources.foreign_results import ForeignResults
+from nexus_tui.sources.mailbox import Command
+from nexus_tui.sources.roster import Roster
 
-ANSWER_TIMEOUT_S = 0.5
+if TYPE_CHECKING:
+    from nexus_tui.sources.broker import BrokerSource
+
 PING_TIMEOUT_S = 1.0
 ORDER_TIMEOUT_S = 3.0
-PING_EVERY_S = 5.0
-PING_SELDOM_S = 30.0
-"""After a ping that had to wait for a worker that does not answer."""
-SILENT_AFTER_S = 10.0
-"""Heartbeats come every 2 s; so long without one is no accident."""
-
-FORGOTTEN_AFTER_S = 24 * 3600.0
-"""A worker that died without a word is listed for so long."""
-
-_STOCK = (Command("stats", {}), Command("active", {}), Command("reserved", {}), Command("active_queues", {}))
 _SIGNALS = frozenset({"SIGTERM", "SIGKILL", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGHUP"})
 
 
@@ -48,40 +43,57 @@ class ControlSource:
 
     Args:
         url: The broker.
-        layout: How the application names its keys.
+        layout: How our application names its keys.
+        foreign: The source of applications that are not ours: tells how each names its keys, and learns it.
         application: Gives the Celery application whose result backend keeps states; by default ours, when this is
             its broker. A foreign one's states are left to its workers.
     """
 
     def __init__(
-        self, url: BrokerUrl, *, layout: Layout | None = None, application: Callable[[], Any] | None = None
+        self,
+        url: BrokerUrl,
+        *,
+        layout: Layout | None = None,
+        application: Callable[[], Any] | None = None,
+        foreign: BrokerSource | None = None,
     ) -> None:
         self.url = url
-        self._layout = layout or Layout()
         self._client = connect(url)
-        self._mailbox = Mailbox(self._client, self._layout, url.database)
+        self._own = layout or Layout()
+        self._roster = Roster(self._client, url.database, self._own, foreign)
+        self._mailboxes = self._roster.mailboxes
+        self._results = foreign and ForeignResults(self._client, url, lambda: foreign.layouts, self.configuration)
         self._application = application or (lambda: _application_of(url))
-        self._lock = threading.Lock()
-        self._found: tuple[str, ...] = ()
-        self._ping_at: float | None = None
-        self._consumers: dict[str, tuple[str, ...]] | None = None
+        if foreign is not None:
+            foreign.ask_layout = self.learn_layout
+            self._roster.kind_of_results = lambda: self._results.kind() if self._results else None
 
     def workers(self) -> tuple[Worker, ...]:
         """Describe every known worker; one that does not answer is ``silent``, unknown figures are None."""
         with reaching(self.url):
-            beats = self._heartbeats()
-            now = time.time()
-            fresh = [name for name, beat in beats.items() if now - beat["timestamp"] <= SILENT_AFTER_S]
-            foreign = [name for name in self._discovered(bool(fresh)) if name not in beats]
-            answers = self._ask_ours(fresh) | self._ask_foreign(foreign)
-        rows = [described(name, beats.get(name), answers.get(name), now) for name in sorted({*beats, *foreign})]
-        self._learn(rows)
-        return tuple(rows)
+            return self._roster.read()
 
     def consumers(self) -> dict[str, tuple[str, ...]] | None:
-        """Name the workers of each queue, as of the last :meth:`workers`; None before the first."""
-        with self._lock:
-            return self._consumers
+        """Name the workers of each queue, as of the last :meth:`workers`; None before, or when not all say it."""
+        return self._roster.consumers
+
+    def configuration(self, layout: Layout) -> Configuration | None:
+        """Return what the workers of an application said of its configuration; None when none was asked or told."""
+        return self._roster.configuration(layout)
+
+    def learn_layout(self) -> None:
+        """Let workers of another application say how they lay out their keys, unless they did."""
+        with reaching(self.url):
+            self._roster.learn_layout()
+
+    def listening(self, prefix: str | None) -> Listening | None:
+        """Find where events of another application are heard; None for ours.
+
+        Args:
+            prefix: Of the application; None for all that are there or come.
+        """
+        channels, layouts = self._mailboxes.channels, self._roster.layouts()
+        return None if channels is None else channels.of_events(layouts, any_prefix=prefix is None)
 
     def whereabouts(self, run_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Find who holds runs: id → (``active``, ``reserved`` or ``scheduled``; worker). Only what is held is named."""
@@ -89,7 +101,7 @@ class ControlSource:
             return {}
         with reaching(self.url):
             command = Command("query_task", {"ids": list(run_ids)})
-            answers = self._mailbox.ask([command], None, PING_TIMEOUT_S)[0]
+            answers = self._mailboxes.ask([command], None, PING_TIMEOUT_S)[0]
         held: dict[str, tuple[str, str]] = {}
         for name, answer in answers.items():
             for run_id, told in an_object(answer).items():
@@ -119,7 +131,7 @@ class ControlSource:
         self.check_signal(signal)
         arguments = {"task_id": list(run_ids), "terminate": terminate, "signal": signal}
         with reaching(self.url):
-            told = self._mailbox.ask([Command("revoke", arguments)], None, PING_TIMEOUT_S)[0]
+            told = self._mailboxes.order_all([Command("revoke", arguments)], PING_TIMEOUT_S)[0]
         return {name: json.dumps(answer) for name, answer in told.items()}
 
     def registered(self, workers: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -128,7 +140,7 @@ class ControlSource:
             return {}
         command = Command("registered", {"taskinfoitems": ["rate_limit"], "builtins": True})
         with reaching(self.url):
-            told = self._mailbox.ask([command], list(workers), PING_TIMEOUT_S)[0]
+            told = self._mailboxes.ask([command], list(workers), PING_TIMEOUT_S)[0]
         return {
             name: dict(map(task_and_rate, cast("list[object]", answer)))
             for name, answer in told.items()
@@ -154,17 +166,23 @@ class ControlSource:
                 heard(name, *obeyed(answer))
 
         with reaching(self.url):
-            answers = self._mailbox.ask([command], list(workers), ORDER_TIMEOUT_S, told)[0]
+            answers = self._mailboxes.ask([command], list(workers), ORDER_TIMEOUT_S, told)[0]
         return {name: obeyed(answer) for name, answer in answers.items()}
 
     def tell(self, command: Command, workers: Sequence[str]) -> None:
         """Order known workers to do something that they can't answer any more: to shut down."""
         with reaching(self.url):
-            self._mailbox.cast(command, list(workers))
+            self._mailboxes.cast(command, list(workers))
 
     def remember(self, order: str, told: Mapping[str, Any] | None) -> None:
-        """Keep an order in Redis, where workers read it when they start; None forgets it."""
-        key = self._layout.named(ORDERS_HASH)
+        """Keep an order in Redis, where our workers read it when they start; None forgets it.
+
+        Raises:
+            Refused: Workers of another application would never read it.
+        """
+        if self._results is not None:
+            raise Refused("workers of another application remember nothing: the order holds until they restart")
+        key = self._own.named(ORDERS_HASH)
         with reaching(self.url):
             if told is None:
                 self._client.hdel(key, order)
@@ -172,9 +190,11 @@ class ControlSource:
                 self._client.hset(key, order, json.dumps({**told, "at": time.time()}))
 
     def remembered(self) -> dict[str, dict[str, Any]]:
-        """List the orders that workers obey again when they start."""
+        """List the orders that workers obey again when they start; those of another application obey none."""
+        if self._results is not None:
+            return {}
         with reaching(self.url):
-            raw = cast("dict[bytes, bytes]", self._client.hgetall(self._layout.named(ORDERS_HASH)))
+            raw = cast("dict[bytes, bytes]", self._client.hgetall(self._own.named(ORDERS_HASH)))
         found: dict[str, dict[str, Any]] = {}
         for name, text in sorted(raw.items()):
             try:
@@ -189,7 +209,7 @@ class ControlSource:
             return ()
         command = Command("add_consumer" if consume else "cancel_consumer", {"queue": queue})
         with reaching(self.url):
-            return tuple(sorted(self._mailbox.ask([command], list(workers), PING_TIMEOUT_S)[0]))
+            return tuple(sorted(self._mailboxes.ask([command], list(workers), PING_TIMEOUT_S)[0]))
 
     def set_events(self, workers: Sequence[str], *, send: bool) -> dict[str, bool]:
         """Tell workers, or all with an empty list, to begin or stop sending events of their runs.
@@ -199,11 +219,17 @@ class ControlSource:
         """
         command = Command("enable_events" if send else "disable_events", {})
         with reaching(self.url):
-            answers = self._mailbox.ask([command], list(workers) or None, PING_TIMEOUT_S)[0]
+            if workers:
+                answers = self._mailboxes.ask([command], list(workers), PING_TIMEOUT_S)[0]
+            else:
+                answers = self._mailboxes.order_all([command], PING_TIMEOUT_S)[0]
         return {name: "already" not in str(an_object(answer).get("ok", "already")) for name, answer in answers.items()}
 
     def result_state(self, run_id: str) -> str | None:
         """Read a run's state from the result backend; None when it has none or there is no backend to ask."""
+        if self._results is not None:
+            with reaching(self.url):
+                return self._results.state(run_id)
         application = self._application()
         if application is None:
             return None
@@ -212,66 +238,23 @@ class ControlSource:
         state = str(meta.get("status", "PENDING"))
         return None if state == "PENDING" else state
 
+    def result(self, run_id: str) -> tuple[str, Any]:
+        """Read the state of a run of another application, and its result or error, from the broker's own Redis."""
+        if self._results is None:
+            return "PENDING", None
+        with reaching(self.url):
+            return self._results.read(run_id)
+
     def store_revoked(self, run_ids: Sequence[str]) -> None:
         """Write REVOKED to the result backend, so that who waits for the result learns it."""
+        if self._results is not None:
+            self.learn_layout()
+            with reaching(self.url):
+                self._results.store_revoked(run_ids)
+            return
         application = self._application()
         if application is None:
             return
         with reaching(self.url):
             for run_id in run_ids:
                 application.backend.mark_as_revoked(run_id, "revoked by an operator", store_result=True)
-
-    def _heartbeats(self) -> dict[str, dict[str, Any]]:
-        raw = cast("dict[bytes, bytes]", self._client.hgetall(self._layout.named(WORKER_HASH)))
-        beats: dict[str, dict[str, Any]] = {}
-        for name, text in raw.items():
-            try:
-                beat = an_object(json.loads(text))
-            except (ValueError, RecursionError):
-                continue
-            stamp = beat.get("timestamp")
-            # A clock ahead of ours is believed up to the same bound.
-            if isinstance(stamp, int | float) and abs(time.time() - stamp) < FORGOTTEN_AFTER_S:
-                beats[name.decode("utf-8", "replace")] = beat
-        return beats
-
-    def _discovered(self, some_are_known: bool) -> tuple[str, ...]:
-        """Names that answered the last broadcast ping; when some workers are known anyway, the first is put off."""
-        now = time.monotonic()
-        with self._lock:
-            if self._ping_at is None and some_are_known:
-                self._ping_at = now
-                return self._found
-            if self._ping_at is not None and now < self._ping_at:
-                return self._found
-            self._ping_at = now + PING_EVERY_S
-        found = tuple(self._mailbox.ask([Command("ping", {})], None, PING_TIMEOUT_S)[0])
-        with self._lock:
-            self._found = found
-            if time.monotonic() - now >= PING_TIMEOUT_S:
-                self._ping_at = now + PING_SELDOM_S
-            return self._found
-
-    def _ask_ours(self, names: list[str]) -> dict[str, dict[str, Any]]:
-        if not names:
-            return {}
-        answers = self._mailbox.ask([Command("nexus_stats", {})], names, ANSWER_TIMEOUT_S)[0]
-        return {name: an_object(answer) for name, answer in answers.items() if "pid" in an_object(answer)}
-
-    def _ask_foreign(self, names: list[str]) -> dict[str, dict[str, Any]]:
-        if not names:
-            return {}
-        stats, active, reserved, queues = self._mailbox.ask(_STOCK, names, ANSWER_TIMEOUT_S)
-        return {
-            name: as_ours(an_object(told), active.get(name), reserved.get(name), queues.get(name))
-            for name, told in stats.items()
-        }
-
-    def _learn(self, rows: Sequence[Worker]) -> None:
-        consumers: dict[str, list[str]] = {}
-        for row in rows:
-            if row.verdict != "silent":
-                for queue in row.queues:
-                    consumers.setdefault(queue, []).append(row.name)
-        with self._lock:
-            self._consumers = {queue: tuple(names) for queue, names in consumers.items()}

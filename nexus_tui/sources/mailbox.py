@@ -3,7 +3,8 @@
 kombu's own mailbox retries for ever while the broker is away, waits its whole time once for each command, and
 mixes up threads that share it. The exchange is small enough to be spoken directly: the command is published on
 the fanout channel of ``celery.pidbox``; each worker pushes its answer into a list that is bound to
-``reply.celery.pidbox`` for the time of the question.
+``reply.celery.pidbox`` for the time of the question. Another application may call them otherwise, and speak another
+format than JSON.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from typing import Any, cast
 
 import redis
 
+from nexus_tui.sources import formats
+from nexus_tui.sources.broker.footprint import REPLY_MARK
 from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.channels import MAILBOX, Channel, Channels
 
 EXCHANGE = "celery.pidbox"
-REPLY_EXCHANGE = "reply.celery.pidbox"
 REPLY_KEPT_S = 30
 """An answer that comes when nobody waits any more is removed after so long."""
 
@@ -34,18 +37,55 @@ class Command:
     arguments: Mapping[str, Any]
 
 
-class Mailbox:
-    """Asks the workers of one application; may be shared by threads."""
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """What a worker answers in a format that is not read here."""
 
-    def __init__(self, client: redis.Redis, layout: Layout, database: int) -> None:
+    problem: str
+
+
+class Mailbox:
+    """Asks the workers of one application; may be shared by threads.
+
+    Args:
+        client: Redis.
+        layout: How the application names its keys.
+        database: Number of the database.
+        channels: Finds where workers of another application listen; None for ours, which listen where we know.
+        kind: Tells the content type that they accept; by default JSON.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        layout: Layout,
+        database: int,
+        *,
+        channels: Channels | None = None,
+        kind: Callable[[], str] = lambda: formats.JSON,
+    ) -> None:
+        self.layout = layout
         self._client = client
-        self._layout = layout
-        self._topic = layout.named(f"/{database}.{EXCHANGE}")
-        self._bindings = layout.bindings + REPLY_EXCHANGE
+        self._channels = channels
+        self._kind = kind
+        self._own = Channel(layout.named(f"/{database}.{EXCHANGE}"), "celery", is_shared=False, listening=0)
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Where the workers listen."""
+        return (self._own,) if self._channels is None else self._channels.of(self.layout)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether workers of other databases hear what is asked: then orders name whom they mean."""
+        return any(channel.is_shared for channel in self.channels)
 
     def cast(self, command: Command, destination: Sequence[str] | None = None) -> int:
         """Send a command and wait for no answer; return how many workers were listening."""
-        return self._client.publish(self._topic, self._message(command, destination, None, 0))
+        return sum(
+            self._client.publish(channel.topic, self._message(command, channel, destination, None, 0))
+            for channel in self.channels
+        )
 
     def ask(
         self,
@@ -59,19 +99,36 @@ class Mailbox:
         Ends when everybody has answered everything, or after ``timeout_s``. Everybody is who is named in
         ``destination``, or else as many as Redis says were listening.
         """
+        found: list[dict[str, Any]] = [{} for _ in commands]
+        for channel in self.channels:
+            for row, answers in zip(found, self._ask(channel, commands, destination, timeout_s, heard), strict=True):
+                row.update(answers)
+        return found
+
+    def _ask(
+        self,
+        channel: Channel,
+        commands: Sequence[Command],
+        destination: Sequence[str] | None,
+        timeout_s: float,
+        heard: Callable[[str, Any], None] | None,
+    ) -> list[dict[str, Any]]:
         questions = {str(uuid.uuid4()): command for command in commands}
-        queue = f"{uuid.uuid4()}.{REPLY_EXCHANGE}"
-        member = self._layout.separator.join((queue, "", queue))
+        replies = f"reply.{channel.exchange}{MAILBOX}"
+        queue = f"{REPLY_MARK}{uuid.uuid4()}.{replies}"
+        member = self.layout.separator.join((queue, "", queue))
+        bindings = self.layout.bindings + replies
         pipeline = self._client.pipeline(transaction=False)
-        pipeline.sadd(self._bindings, member)
+        pipeline.sadd(bindings, member)
         for ticket, command in questions.items():
-            pipeline.publish(self._topic, self._message(command, destination, (queue, ticket), timeout_s))
+            message = self._message(command, channel, destination, (queue, ticket), timeout_s)
+            pipeline.publish(channel.topic, message)
         try:
             listening: list[int] = pipeline.execute()[1:]
             expected = sum(listening) if destination is None else len(destination) * len(commands)
             answers = self._collect(queue, expected, timeout_s, heard) if any(listening) else []
         finally:
-            self._leave(queue, member)
+            self._leave(queue, bindings, member)
         found: dict[str, dict[str, Any]] = {ticket: {} for ticket in questions}
         for ticket, answer in answers:
             if ticket in found:
@@ -81,7 +138,7 @@ class Mailbox:
     def _collect(
         self, queue: str, expected: int, timeout_s: float, heard: Callable[[str, Any], None] | None
     ) -> list[tuple[str, dict[str, Any]]]:
-        key = self._layout.named(queue)
+        key = self.layout.named(queue)
         until = time.monotonic() + timeout_s
         answers: list[tuple[str, dict[str, Any]]] = []
         while len(answers) < expected:
@@ -98,14 +155,19 @@ class Mailbox:
                     heard(name, told)
         return answers
 
-    def _leave(self, queue: str, member: str) -> None:
+    def _leave(self, queue: str, bindings: str, member: str) -> None:
         pipeline = self._client.pipeline(transaction=False)
-        pipeline.srem(self._bindings, member)
-        pipeline.expire(self._layout.named(queue), REPLY_KEPT_S)
+        pipeline.srem(bindings, member)
+        pipeline.expire(self.layout.named(queue), REPLY_KEPT_S)
         pipeline.execute(raise_on_error=False)
 
     def _message(
-        self, command: Command, destination: Sequence[str] | None, reply: tuple[str, str] | None, timeout_s: float
+        self,
+        command: Command,
+        channel: Channel,
+        destination: Sequence[str] | None,
+        reply: tuple[str, str] | None,
+        timeout_s: float,
     ) -> str:
         told: dict[str, Any] = {
             "method": command.method,
@@ -116,16 +178,19 @@ class Mailbox:
         }
         if reply is not None:
             queue, ticket = reply
-            told |= {"ticket": ticket, "reply_to": {"exchange": REPLY_EXCHANGE, "routing_key": queue}}
+            exchange = f"reply.{channel.exchange}{MAILBOX}"
+            told |= {"ticket": ticket, "reply_to": {"exchange": exchange, "routing_key": queue}}
+        kind = self._kind()
+        body, encoding = formats.write(kind, told)
         return json.dumps(
             {
-                "body": base64.b64encode(json.dumps(told).encode()).decode(),
-                "content-encoding": "utf-8",
-                "content-type": "application/json",
+                "body": base64.b64encode(body).decode(),
+                "content-encoding": encoding,
+                "content-type": kind,
                 "headers": {"clock": 0, "expires": time.time() + timeout_s if timeout_s else 0},
                 "properties": {
                     "delivery_mode": 1,
-                    "delivery_info": {"exchange": EXCHANGE, "routing_key": ""},
+                    "delivery_info": {"exchange": f"{channel.exchange}{MAILBOX}", "routing_key": ""},
                     "priority": 0,
                     "body_encoding": "base64",
                     "delivery_tag": str(uuid.uuid4()),
@@ -138,10 +203,15 @@ def _answer(raw: bytes) -> list[tuple[str, dict[str, Any]]]:
     """Read one worker's answer; what is none is left out: anybody can write into a list."""
     try:
         envelope = json.loads(raw)
-        body = json.loads(base64.b64decode(envelope["body"]))
-        ticket = envelope["headers"]["ticket"]
+        data = base64.b64decode(envelope["body"])
+        ticket, kind = envelope["headers"]["ticket"], str(envelope["content-type"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return []
-    if not isinstance(ticket, str) or not isinstance(body, dict):
+    if not isinstance(ticket, str):
         return []
-    return [(ticket, cast("dict[str, Any]", body))]
+    try:
+        body = formats.plain(formats.read(kind, data))
+    except formats.Unread as error:
+        name = formats.first_key(kind, data)
+        return [(ticket, {name: Silent(str(error))})] if name else []
+    return [(ticket, cast("dict[str, Any]", body))] if isinstance(body, dict) else []

@@ -14,12 +14,15 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from config.broker_url import BrokerUrl
 from config.paths import ROOT
+from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.channels import Listening
 from nexus_tui.sources.errors import SourceError
 from nexus_tui.sources.history import HistorySource
 from workers.history.schema import lock_path
@@ -55,15 +58,37 @@ class Origin:
     path: Path
 
 
-def start_recorder(origin: Origin, log: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+def origin_of(url: BrokerUrl, prefix: str | None, layouts: Sequence[Layout]) -> Origin:
+    """Say what is recorded of a broker: one application, or without a chosen prefix all that are there or come.
+
+    The file's name must not follow from what is there at the moment: an application may start later.
+    """
+    seen = layouts[0].prefix if len(layouts) == 1 else ""
+    if prefix is not None:
+        return Origin(url, prefix, history_path(url, prefix))
+    before = history_path(url, seen)  # as earlier versions named it
+    return Origin(url, seen, before if before.exists() and not history_path(url).exists() else history_path(url))
+
+
+def start_recorder(
+    origin: Origin, log: IO[bytes] | None = None, listening: Listening | None = None
+) -> subprocess.Popen[bytes]:
     """Start a recorder as a child that ends when this process does.
+
+    Args:
+        origin: What is recorded.
+        log: Where it writes what happens.
+        listening: Where events are heard; None for the channels of a stock application.
 
     Raises:
         OSError: The history's folder can't be made.
     """
     origin.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     url = origin.url
-    told = {"url": url.redis_py, "place": url.masked, "database": url.database, "prefix": origin.prefix}
+    told: dict[str, Any] = {"url": url.redis_py, "place": url.masked, "database": url.database}
+    told["prefix"] = origin.prefix
+    if listening is not None:
+        told |= asdict(listening)
     child = subprocess.Popen(
         # -P: a folder "workers" where the operator stands is not ours.
         [sys.executable, "-P", "-m", "workers.history.pubsub"],
@@ -101,10 +126,15 @@ class Recording:
     Args:
         origin: What to record.
         history: The reader of the same file; it is told when nobody can write it.
+        listening: Tells where events are heard now: an application may come, or name its channels otherwise.
     """
 
-    def __init__(self, origin: Origin, history: HistorySource) -> None:
+    def __init__(
+        self, origin: Origin, history: HistorySource, listening: Callable[[], Listening | None] = lambda: None
+    ) -> None:
         self.origin = origin
+        self.listening = listening
+        self._heard: Listening | None = None
         self.problem = ""
         self.silent: tuple[str, ...] = ()
         self._history = history
@@ -134,6 +164,9 @@ class Recording:
             self._stopping.wait(LOOK_EVERY_S)
 
     def _look(self) -> None:
+        if self._child is not None and self._child.poll() is None and self.listening() != self._heard:
+            _end(self._child)
+            self._child = None
         if self._child is not None and self._child.poll() is not None:
             self.problem = "" if is_recorded(self.origin.path) else f"recorder: {self._last_words()}"
             self._child = None
@@ -151,7 +184,8 @@ class Recording:
         try:
             self.origin.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with os.fdopen(os.open(self._log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
-                self._child = start_recorder(self.origin, log)
+                self._heard = self.listening()
+                self._child = start_recorder(self.origin, log, self._heard)
         except OSError as error:
             self.problem = f"recorder: {error.filename or self.origin.path}: {error.strerror}"
             self._not_before = time.monotonic() + RETRY_S

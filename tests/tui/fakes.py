@@ -326,6 +326,9 @@ class FakeCatalog:
         if not isinstance(kwargs.get("pages", 1), int):
             raise Invalid("invalid_argument: pages: input should be a valid integer; expected whole number")
 
+    def uses_priorities(self) -> bool:
+        return False
+
     def submit(self, name: str, args: Any, kwargs: dict[str, Any], **options: Any) -> Submitted:
         given = {"args": args} if args else {}
         self.given.append(

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import os
 import re
 import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -25,7 +27,6 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from config.keys import EVENT_STREAM
 from config.redis_client import open_redis
 from workers.history.drain import BURST_S, Broken, Drain, Spool
 from workers.history.envelope import events_of
@@ -58,6 +59,7 @@ LINGER_S = 5.0
 """At its end it still records what it has received, for so long."""
 
 LOCK_ATTEMPTS = 5
+NODES_EVERY_S = 2.0
 UNREADABLE = "unreadable"
 
 
@@ -66,10 +68,39 @@ def channel_patterns(database: int, prefix: str = "") -> tuple[str, ...]:
 
     See ``Channel._get_publish_topic`` in ``kombu/transport/redis.py``: prefix, ``/database.``, exchange, ``/`` and
     the routing key, which is left out with ``fanout_patterns=False``. With ``fanout_prefix=False`` the database is
-    not named: events of all databases of the server are on the same channels.
+    not named: events of all databases of the server are on the same channels, see :class:`Nodes`.
     """
     beginning = re.sub(r"([\[\]*?^\\])", r"\\\1", prefix)
     return f"{beginning}/{database}.{EVENT_EXCHANGE}*", f"{beginning}{EVENT_EXCHANGE}*"
+
+
+class Nodes:
+    """The workers of one database, by the bindings of their mailboxes.
+
+    Args:
+        client: Redis.
+        keys: Sets whose members end with a worker's name and the exchange's (``reply.celery.pidbox`` is none of them).
+    """
+
+    def __init__(self, client: redis.Redis, keys: Sequence[str]) -> None:
+        self._client = client
+        self._keys = tuple(keys)
+        self._members: frozenset[str] = frozenset()
+        self._read_at = -math.inf
+
+    def has(self, worker: object) -> bool:
+        """Tell whether a worker listens in this database."""
+        if time.monotonic() - self._read_at >= NODES_EVERY_S:
+            self._read_at = time.monotonic()
+            self._members = self._read()
+        return isinstance(worker, str) and any(f"{worker}." in member for member in self._members)
+
+    def _read(self) -> frozenset[str]:
+        try:
+            found = [self._client.smembers(key) for key in self._keys]
+        except redis.RedisError:
+            return self._members
+        return frozenset(raw.decode("utf-8", "replace") for names in found for raw in cast("set[bytes]", names))
 
 
 @dataclass
@@ -128,17 +159,31 @@ class PubSubRecorder(Recorder):
         database: The application's database number.
         prefix: Its ``global_keyprefix``.
         retention: What is kept, and for how long.
+        patterns: Of its channels; None for those of a stock application.
+        shared: Channels without a database, on which those of all databases are heard.
+        nodes: Keys that name its workers; see :class:`Nodes`.
     """
 
     def __init__(
-        self, client: redis.Redis, path: Path, database: int = 0, prefix: str = "", retention: Retention | None = None
+        self,
+        client: redis.Redis,
+        path: Path,
+        database: int = 0,
+        prefix: str = "",
+        retention: Retention | None = None,
+        *,
+        patterns: Sequence[str] | None = None,
+        shared: Sequence[str] | None = None,
+        nodes: Sequence[str] | None = None,
     ) -> None:
         existed = path.exists()
         super().__init__(client, path, retention=retention)
         self.hearing = Hearing()
         self._reconciler = Reconciler(client, heartbeats=self.hearing.heartbeats, prefix=prefix)
         self._spool = Spool(path.parent)
-        self._drain = Drain(client, channel_patterns(database, prefix), self._spool)
+        self._drain = Drain(client, tuple(patterns or channel_patterns(database, prefix)), self._spool)
+        self._shared = tuple(name.encode() for name in shared or (f"{prefix}{EVENT_EXCHANGE}",))
+        self._nodes = Nodes(client, nodes or (f"{prefix}_kombu.binding.celery.pidbox",))
         self._reader = hiredis.Reader()
         self._pending: list[Event | None] = []
         self._unreadable = ""
@@ -205,15 +250,20 @@ class PubSubRecorder(Recorder):
         self._reader.feed(data)
         while (reply := self._reader.gets()) is not False:
             if isinstance(reply, list) and reply and reply[0] == b"pmessage":
-                self._take(cast("bytes", reply[3]))
+                self._take(cast("bytes", reply[3]), is_shared=self._is_shared(cast("bytes", reply[2])))
 
-    def _take(self, message: bytes) -> None:
+    def _is_shared(self, channel: bytes) -> bool:
+        return any(channel == name or channel.startswith(name + b"/") for name in self._shared)
+
+    def _take(self, message: bytes, *, is_shared: bool) -> None:
         try:
             events = events_of(message)
         except BadEvent as error:
             self._unreadable = str(error)
             self._pending.append(None)
             return
+        if is_shared:  # of whichever database: only what our workers say is known to be of this one
+            events = [event for event in events if event is not None and self._nodes.has(event.get("hostname"))]
         now = time.time()
         for event in events:
             if event is not None:
@@ -245,7 +295,7 @@ def main() -> None:
     told = orjson.loads(sys.stdin.buffer.readline())
     client = open_redis(str(told["url"]), socket_timeout=10, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0))
     path = Path(str(told["path"]))
-    recorder = _recorder(client, path, int(told["database"]), str(told["prefix"]))
+    recorder = _recorder(client, path, told)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: recorder.stop())
     threading.Thread(target=_end_with_parent, args=(recorder,), name="parent", daemon=True).start()
@@ -256,18 +306,15 @@ def main() -> None:
     log.info("stopped")
 
 
-def _recorder(client: redis.Redis, path: Path, database: int, prefix: str) -> Recorder:
-    """Take our own stream where there is one: it tells more, and forgets nothing."""
-    try:
-        has_stream = bool(client.exists(EVENT_STREAM)) and not prefix
-    except redis.RedisError:
-        has_stream = False
+def _recorder(client: redis.Redis, path: Path, told: dict[str, Any]) -> Recorder:
+    database, prefix = int(told["database"]), str(told["prefix"])
+    more = {name: told.get(name) for name in ("patterns", "shared", "nodes")}
     for _ in range(LOCK_ATTEMPTS - 1):
         try:
-            return Recorder(client, path) if has_stream else PubSubRecorder(client, path, database, prefix)
+            return PubSubRecorder(client, path, database, prefix, **more)
         except AlreadyRecording:
             time.sleep(0.1)  # perhaps somebody only looked whether it is locked
-    return Recorder(client, path) if has_stream else PubSubRecorder(client, path, database, prefix)
+    return PubSubRecorder(client, path, database, prefix, **more)
 
 
 def _end_with_parent(recorder: Recorder) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nexus_tui.models.selection import Frozen, Selection
     from nexus_tui.sources.broker.bulk import Progress, Taken
     from nexus_tui.sources.broker.edits import Edit
+    from nexus_tui.sources.broker.publishing import Publication
 
 
 class BrokerSource(BrokerReader):
@@ -75,6 +76,8 @@ class BrokerSource(BrokerReader):
     def _check(self, edit: Edit) -> None:
         from nexus_tui.sources.broker.edits import MoveTo, Reprioritise, check_priority
 
+        if not self.is_own:
+            self.ask_layout()
         if isinstance(edit, Reprioritise):
             check_priority(edit.priority)
         elif isinstance(edit, MoveTo):
@@ -105,6 +108,17 @@ class BrokerSource(BrokerReader):
         """Forget that a queue is paused and return who consumed it; None when it was not paused."""
         with reaching(self.url):
             return self._parts.surgeon.resume(queue)
+
+    def publish(self, publication: Publication) -> str:
+        """Put a message into a queue of another application, and return the new run's id.
+
+        Raises:
+            Invalid: There are several applications, or its arguments can't be written in this one's format.
+        """
+        from nexus_tui.sources.broker.publishing import publish
+
+        with reaching(self.url):
+            return publish(self._parts.writer, self._parts.layout, publication)
 
     def undoable(self, kind: str, label: str, queue: str = "") -> str:
         """Announce a change that can be taken back for a day, and return its token."""
@@ -137,16 +151,22 @@ class BrokerSource(BrokerReader):
             return self._parts.restorer.restore(change)
 
     def mark_revoked(self, run_ids: Sequence[str]) -> None:
-        """Remember that these runs must never start; workers read this when they start and every few seconds."""
+        """Remember that these runs must never start; our workers read this when they start and every few seconds."""
+        if not self.is_own:  # stock workers read nothing of ours: they are told by remote control
+            return
         with reaching(self.url):
             self._parts.herald.mark_revoked(run_ids)
 
     def announce_revoked(self, run_ids: Sequence[str]) -> None:
         """Tell the history that these runs were revoked before they started: no worker will."""
+        if not self.is_own:  # its history lies with us, and nothing of it on the broker
+            return
         with reaching(self.url):
             self._parts.herald.announce_revoked(run_ids)
 
     def announce_retried(self, run_ids: Sequence[str]) -> None:
         """Tell the history that these runs were given another chance after they had failed."""
+        if not self.is_own:
+            return
         with reaching(self.url):
             self._parts.herald.announce_retried(run_ids)

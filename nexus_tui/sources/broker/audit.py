@@ -28,10 +28,18 @@ TARGETS_TOLD = 100
 
 
 class AuditLog:
-    """Writes and reads the audit stream of one application. May be shared by threads."""
+    """Writes and reads the audit stream of one application. May be shared by threads.
 
-    def __init__(self, client: redis.Redis, layout: Layout, url: BrokerUrl) -> None:
+    Args:
+        client: Connection for changes.
+        layout: Names of the application's keys.
+        url: The broker.
+        lives_s: The stream is forgotten so long after its last entry; None: never.
+    """
+
+    def __init__(self, client: redis.Redis, layout: Layout, url: BrokerUrl, lives_s: int | None = None) -> None:
         self._client = client
+        self._lives_s = lives_s
         self._key = layout.named(AUDIT_STREAM)
         self._url = url
 
@@ -50,7 +58,11 @@ class AuditLog:
             "undo": outcome.undo,
         }
         with reaching(self._url):
-            self._client.xadd(self._key, {"d": json.dumps(told)}, maxlen=KEPT, approximate=True)
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.xadd(self._key, {"d": json.dumps(told)}, maxlen=KEPT, approximate=True)
+            if self._lives_s is not None:
+                pipeline.expire(self._key, self._lives_s)
+            pipeline.execute()
 
     def read(self, limit: int = 100) -> tuple[AuditEntry, ...]:
         """Read the latest entries, the newest first."""

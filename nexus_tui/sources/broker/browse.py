@@ -119,9 +119,11 @@ class Browser:
 
     def _is_held(self, key: str, quoted: str) -> bool:
         cursor = b"0"
+        texts = [f'"{name}":{blank}{quoted}' for name in ("id", "correlation_id") for blank in (" ", "")]
         while True:
-            # Stock delivery keeps messages as kombu parsed and wrote them, reliable delivery as they came.
-            cursor, found = self._is_unacked([key], [cursor, f'"id": {quoted}', f'"id":{quoted}'])
+            # Stock delivery keeps messages as kombu parsed and wrote them, reliable delivery as they came. Headers of
+            # task protocol 1 tell no id, but each message is correlated by its own.
+            cursor, found = self._is_unacked([key], [cursor, *texts])
             if found or cursor == b"0":
                 return bool(found)
 

@@ -1,4 +1,4 @@
-"""Read a message of Celery without trusting it: JSON only, sizes bounded, never an exception."""
+"""Read a message of Celery without trusting it: plain values only, sizes bounded, never an exception."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any, cast
 from config.keys import SENT_AT_HEADER
 from config.times import parse_time
 from nexus_tui.models.broker import Message
+from nexus_tui.sources import formats
 from workers.masking import mask
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -78,13 +79,23 @@ def _foreign(raw: bytes, queue: str, priority: int, position: int, depth: int | 
 
 def _body(envelope: dict[str, Any], headers: dict[str, Any]) -> Any:
     content_type = _text(envelope.get("content-type")) or "of an unknown kind"
-    if content_type not in JSON_TYPES:
+    kind = formats.JSON if content_type in JSON_TYPES else content_type
+    if kind not in formats.NAMES.values():
         raise _Unreadable(f"body is {content_type}: not opened")
     data = _unpacked(_bytes(envelope), headers.get("compression"))
+    if kind != formats.JSON:
+        return _of_other_format(kind, data)
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
         raise _Unreadable("body is not the JSON that it says it is") from None
+
+
+def _of_other_format(kind: str, data: bytes) -> Any:
+    try:
+        return formats.plain(formats.read(kind, data))
+    except formats.Unread as error:
+        raise _Unreadable(f"body is {kind}: {error}") from None
 
 
 def _bytes(envelope: dict[str, Any]) -> bytes:

@@ -12,6 +12,7 @@ import redis
 
 from nexus_tui.models.broker import Held, Message
 from nexus_tui.sources.broker.decode import decode
+from nexus_tui.sources.broker.flights import Routes
 from nexus_tui.sources.broker.layout import Layout
 
 VISIBILITY_S = 3600.0
@@ -27,10 +28,15 @@ class Holdings:
         self._client = client
         self._layout = layout
 
-    def all(self, limit: int = 1000) -> list[Held]:
-        """List what is held, of each way of delivery at most ``limit``, what was taken first at the top."""
+    def all(self, limit: int = 1000, routes: Routes | None = None) -> list[Held]:
+        """List what is held, of each way of delivery at most ``limit``, what was taken first at the top.
+
+        Args:
+            limit: At most so many.
+            routes: Tells which queue stock delivery took a message from.
+        """
         rows: list[Held] = []
-        for row in self._stock():
+        for row in self._stock(routes or Routes({})):
             rows.append(row)
             if len(rows) >= limit:
                 break
@@ -40,20 +46,23 @@ class Holdings:
             rows.append(row)
         return sorted(rows, key=lambda row: (row.since or datetime.max.replace(tzinfo=UTC), row.id))
 
-    def find(self, run_id: str) -> Held | None:
+    def find(self, run_id: str, routes: Routes | None = None) -> Held | None:
         """Find the message of a run."""
-        return next((row for rows in (self._stock(), self._reliable()) for row in rows if row.id == run_id), None)
+        return next(
+            (row for rows in (self._stock(routes or Routes({})), self._reliable()) for row in rows if row.id == run_id),
+            None,
+        )
 
-    def _stock(self) -> Iterator[Held]:
+    def _stock(self, routes: Routes) -> Iterator[Held]:
         cursor = 0
         while True:
             answer: Any = self._client.hscan(self._layout.unacked, cursor, count=PART)
             cursor, part = cast("tuple[int, dict[bytes, bytes]]", answer)
             tags = list(part)
-            index: Any = self._layout.named("unacked_index")
+            index: Any = self._layout.unacked_index
             scores: Any = self._client.zmscore(index, cast("list[Any]", tags)) if tags else []
             for tag, score in zip(tags, cast("list[float | None]", scores), strict=True):
-                yield _stock_row(part[tag], score)
+                yield _stock_row(part[tag], score, routes)
             if cursor == 0:
                 return
 
@@ -75,14 +84,15 @@ def _decoded(raw: bytes) -> Message:
     return decode(raw, queue="", priority=0, position=0, now=time.time())
 
 
-def _stock_row(raw: bytes, score: float | None) -> Held:
+def _stock_row(raw: bytes, score: float | None, routes: Routes) -> Held:
     try:
         message, exchange, routing_key = json.loads(raw)
     except (ValueError, TypeError, RecursionError):
         return Held("", "", "")
     since = None if score is None else datetime.fromtimestamp(score, UTC)
     back = None if since is None else since + timedelta(seconds=VISIBILITY_S)
-    return _row(_decoded(json.dumps(message).encode()), str(routing_key or exchange), since=since, back=back)
+    queue = routes.queues(str(exchange or ""), str(routing_key or ""))[0]
+    return _row(_decoded(json.dumps(message).encode()), queue, since=since, back=back)
 
 
 def _row(

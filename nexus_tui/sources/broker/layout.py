@@ -14,6 +14,16 @@ BINDING_SEPARATOR = PRIORITY_SEPARATOR
 """Between routing key, pattern and queue in a member of a binding; also kombu's default before a priority."""
 
 
+STOCK_STEPS = (0, 3, 6, 9)
+"""kombu's default ``priority_steps``."""
+
+UNACKED = "unacked"
+"""kombu's default ``unacked_key``."""
+
+BINDING = "_kombu.binding."
+"""An exchange's set of bindings is named so, and then as the exchange."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Names of the keys of one application.
@@ -22,11 +32,19 @@ class Layout:
         separator: Between a queue's name and its priority.
         steps: Priorities that have a list of their own, ascending, the first is 0.
         prefix: Put before every key (``global_keyprefix``).
+        unacked_name: Hash of what stock workers have taken (``unacked_key``), without the prefix.
+        control: Names of the application's control exchanges (``control_exchange``).
+        events: Names of its event exchanges (``event_exchange``).
+        is_reliable: Whether workers with reliable delivery may be there.
     """
 
     separator: str = PRIORITY_SEPARATOR
     steps: tuple[int, ...] = tuple(PRIORITIES)
     prefix: str = ""
+    unacked_name: str = UNACKED
+    control: tuple[str, ...] = ("celery",)
+    events: tuple[str, ...] = ("celeryev",)
+    is_reliable: bool = True
 
     def step(self, priority: int) -> int:
         """Return the step whose list holds messages of ``priority``, as kombu rounds it."""
@@ -63,7 +81,12 @@ class Layout:
     @property
     def unacked(self) -> str:
         """Hash of what workers have taken and not acknowledged."""
-        return self.named("unacked")
+        return self.named(self.unacked_name)
+
+    @property
+    def unacked_index(self) -> str:
+        """Sorted set of the same messages by when they were taken; kombu's default goes with its default hash."""
+        return self.named("unacked_index" if self.unacked_name == UNACKED else f"{self.unacked_name}_index")
 
     @property
     def leases(self) -> str:
@@ -84,8 +107,11 @@ class Layout:
         return self.named(keys.delayed(queue))
 
     def wake(self, queue: str) -> str:
-        """List on which a queue's idle workers with reliable delivery block."""
-        return self.named(keys.wake(queue))
+        """List on which a queue's idle workers with reliable delivery block.
+
+        Stock workers have none: the queue itself stands for it, and scripts push nothing there.
+        """
+        return self.named(keys.wake(queue)) if self.is_reliable else self.key(queue, 0)
 
     def trash(self, token: str, step: int | None = None) -> str:
         """Name the list of what a change took: of single messages, or of one list that was purged."""
@@ -95,7 +121,7 @@ class Layout:
     @property
     def bindings(self) -> str:
         """Prefix of the sets that bind queues to exchanges."""
-        return self.named("_kombu.binding.")
+        return self.named(BINDING)
 
     def ten(self, by_step: list[int]) -> tuple[int, ...]:
         """Spread counts by step over the ten priorities."""
@@ -103,3 +129,13 @@ class Layout:
         for step, count in zip(self.steps, by_step, strict=True):
             counts[step] += count
         return tuple(counts)
+
+
+def stock(prefix: str = "") -> Layout:
+    """Return the layout of an application that changes nothing of kombu's defaults."""
+    return Layout(BINDING_SEPARATOR, STOCK_STEPS, prefix, is_reliable=False)
+
+
+def escaped(text: str) -> str:
+    """Write a text as a pattern of Redis that means exactly it."""
+    return "".join(f"\\{letter}" if letter in "*?[]\\^-" else letter for letter in text)

@@ -17,10 +17,10 @@ from redis.exceptions import NoPermissionError, NoScriptError
 from config.keys import PAUSED_HASH, SENT_AT_HEADER, WORKER_HASH
 from nexus_tui.models.broker import QueueStats
 from nexus_tui.sources.broker.ages import Ages
-from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.flights import Flight, Routes, flights_of
+from nexus_tui.sources.broker.layout import Layout, escaped
 from nexus_tui.sources.broker.reliable import Reliable
 from nexus_tui.sources.broker.scripts import OBSERVE, Script
-from workers.json_spelling import unescape
 
 MOST_UNACKED = 2000
 MOST_UNACKED_BYTES = 32 * 1024 * 1024
@@ -36,8 +36,7 @@ SPARK_LENGTH = 60
 RATE_WINDOW_S = 15.0
 MIN_RATE_WINDOW_S = 2.0
 
-_INTERNAL_EXCHANGES = ("celeryev", "celery.pidbox", "reply.celery.pidbox")
-_INTERNAL_QUEUES = ("celeryev.", ".pidbox")
+_MAILBOX = ".pidbox"
 
 
 @dataclass
@@ -50,15 +49,6 @@ class Memory:
     readings: deque[tuple[float, int, int]] = field(default_factory=lambda: deque[tuple[float, int, int]]())
 
 
-@dataclass
-class Flight:
-    """What stock workers hold of a queue: what runs or waits for a child, and what waits for its time."""
-
-    running: int = 0
-    delayed: int = 0
-    next_due: float | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Taken:
     """Messages that a queue's workers took since they started."""
@@ -68,7 +58,12 @@ class Taken:
 
 
 class Observer:
-    """Reads all queues of one application. Not thread-safe: the source that owns it locks."""
+    """Reads all queues of one application. Not thread-safe: the source that owns it locks.
+
+    Attributes:
+        missing: What the broker does not let its user read, as far as was noticed.
+        is_flight_hidden: Whether what is in flight lies where it can't be seen, so that it is unknown.
+    """
 
     def __init__(self, client: redis.Redis, layout: Layout, queues: Sequence[str], declared: Sequence[str]) -> None:
         self._client = client
@@ -86,27 +81,40 @@ class Observer:
         self._reliable = Reliable(layout)
         self.ages = Ages()
         self.missing = ""
+        self.is_flight_hidden = False
         self._memory: dict[str, Memory] = {}
         self._lists: dict[str, tuple[str, ...]] = {}
+
+    def adopt(self, layout: Layout) -> None:
+        """Go on with what is now known of the layout; what was observed of queues is kept."""
+        self._layout = layout
+        self._lists.clear()
+        self._bindings.clear()
+        self._bound.clear()
+        self._cursor, self._scanned, self._looked_at = 0, False, -math.inf
+        self._reliable = Reliable(layout)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the known queues: the named ones in their order, then the discovered ones."""
         return self._named + tuple(sorted(set(self._bound) - set(self._named)))
 
+    @property
+    def routes(self) -> Routes:
+        """Where messages go by exchange and routing key, as far as bindings were seen."""
+        return Routes(self._bound)
+
     def read(self, consumers: Mapping[str, tuple[str, ...]] | None) -> tuple[QueueStats, ...]:
         """Read every queue, with what the workers in ``consumers`` are known to take."""
-        if not self._scanned:
-            self.discover()
+        self.discover_once()
         consumed = [name for name in consumers or () if name not in self.names]
         self._orphans = frozenset(consumed)
         names = (*self.names, *sorted(consumed))
         observed, heartbeats = self._round_trip(names)
-        lengths, times, held = observed
-        flight = None if held is None else self._in_flight(held)
+        lengths, times, held, old = observed
+        flight = None if held is None or self.is_flight_hidden else flights_of(held, old, self.routes)
         processed = _processed(heartbeats)
         now = time.time()
-        self.ages.begin(now)
         width = len(self._layout.steps)
         rows: list[QueueStats] = []
         for index, name in enumerate(names):
@@ -115,6 +123,11 @@ class Observer:
             took = taken(name, consumers, processed)
             rows.append(self._row(name, by_step, times[part], flight, consumers, took, now))
         return tuple(rows)
+
+    def discover_once(self) -> None:
+        """Look for bound queues, unless that was done."""
+        if not self._scanned:
+            self.discover()
 
     def discover(self) -> None:
         """Look for queues that are bound on the broker, for a bounded time; later readings go on where it stopped."""
@@ -181,10 +194,10 @@ class Observer:
         if refused and len(refused) == len(lists):
             return refused[0]
         known = [-1 if isinstance(length, Exception) else int(length) for length in lengths]
-        return [known, [[] if length <= 0 else [b""] for length in known], None]
+        return [known, [[] if length <= 0 else [b""] for length in known], None, []]
 
     def _add_scan(self, pipeline: Any) -> None:
-        pipeline.scan(self._cursor, match=_escaped(self._layout.bindings) + "*", count=SCAN_STEP)
+        pipeline.scan(self._cursor, match=escaped(self._layout.bindings) + "*", count=SCAN_STEP)
 
     def _take_scan(self, replies: list[Any]) -> None:
         if isinstance(replies[0], Exception):
@@ -195,7 +208,7 @@ class Observer:
         for raw in found:
             key = _name(raw)
             exchange = key.removeprefix(self._layout.bindings)
-            if exchange not in _INTERNAL_EXCHANGES and not exchange.endswith(".pidbox"):
+            if exchange not in self._layout.events and not exchange.endswith(_MAILBOX):
                 self._bindings.add(key)
 
     def _add_bindings(self, pipeline: Any) -> list[str]:
@@ -213,25 +226,8 @@ class Observer:
             exchange = key.removeprefix(self._layout.bindings)
             for member in members:
                 parts = _name(member).split(self._layout.separator)
-                if len(parts) >= 3 and parts[-1] and not _is_internal(parts[-1]):
+                if len(parts) >= 3 and parts[-1]:
                     self._bound.setdefault(parts[-1], set()).add((exchange, parts[0]))
-
-    def _in_flight(self, held: list[Any]) -> dict[str, Flight]:
-        routes: dict[tuple[str, str], list[str]] = {}
-        for name, bound in self._bound.items():
-            for route in bound:
-                routes.setdefault(route, []).append(name)
-        flights: dict[str, Flight] = {}
-        for exchange, key, count, waits, due in zip(*(held[place::5] for place in range(5)), strict=True):
-            exchange_name, routing_key = unescape(_name(exchange)), unescape(_name(key))
-            # The default exchange delivers to the queue that the routing key names.
-            targets = routes.get((exchange_name, routing_key), [routing_key])
-            flight = flights.setdefault(targets[0], Flight())
-            flight.delayed += int(waits)
-            flight.running += int(count) - int(waits)
-            if waits:
-                flight.next_due = min(float(due), flight.next_due or math.inf)
-        return flights
 
     def _row(
         self,
@@ -245,6 +241,7 @@ class Observer:
     ) -> QueueStats:
         waiting = sum(by_step)
         flight = None if flights is None else flights.get(name) or Flight()
+        is_blind = flight is None or flight.is_blind
         memory = self._memory.setdefault(name, Memory())
         oldest_age_s, is_at_least = self.ages.oldest(times)
         if now - memory.sampled_at >= SPARK_EVERY_S:
@@ -256,8 +253,8 @@ class Observer:
             name=name,
             waiting=waiting,
             by_priority=self._layout.ten(by_step),
-            in_flight=None if flight is None else flight.running + self._reliable.in_flight(name),
-            delayed=_sum(self._reliable.delayed(name), flight and flight.delayed),
+            in_flight=None if flight is None or is_blind else flight.running + self._reliable.in_flight(name),
+            delayed=_sum(self._reliable.delayed(name), flight.delayed if flight and not is_blind else None),
             oldest_age_s=oldest_age_s,
             oldest_is_at_least=is_at_least,
             in_per_s=in_per_s,
@@ -327,11 +324,3 @@ def _first_due(*times: float | None) -> datetime | None:
 
 def _name(raw: bytes | str) -> str:
     return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
-
-
-def _is_internal(queue: str) -> bool:
-    return queue.startswith(_INTERNAL_QUEUES[0]) or queue.endswith(_INTERNAL_QUEUES[1])
-
-
-def _escaped(text: str) -> str:
-    return "".join(f"\\{letter}" if letter in "*?[]\\^-" else letter for letter in text)

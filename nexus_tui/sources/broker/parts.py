@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import redis
+
 from config.broker_url import BrokerUrl
 from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.broker.layout import Layout
@@ -30,20 +32,35 @@ class Parts:
     Args:
         url: The broker.
         layout: Of the application's keys.
+        is_own: Whether it is our own stack; elsewhere what we write expires.
+        connections: Those of other parts of the same broker; None opens new ones.
     """
 
-    def __init__(self, url: BrokerUrl, layout: Layout) -> None:
+    def __init__(
+        self,
+        url: BrokerUrl,
+        layout: Layout,
+        *,
+        is_own: bool = True,
+        connections: tuple[redis.Redis, redis.Redis] | None = None,
+    ) -> None:
         self.url = url
         self.layout = layout
-        self.reader = connect(url, attempts=2)
-        self.writer = connect(url)  # a change is never repeated behind the operator's back
+        self.is_own = is_own
+        # A change is never repeated behind the operator's back
+        self.reader, self.writer = connections or (connect(url, attempts=2), connect(url))
+
+    def of(self, layout: Layout) -> Parts:
+        """Make the parts of another layout, on the same connections."""
+        return Parts(self.url, layout, is_own=self.is_own, connections=(self.reader, self.writer))
 
     @cached_property
     def audit(self) -> AuditLog:
         """The log of every change."""
         from nexus_tui.sources.broker.audit import AuditLog
+        from nexus_tui.sources.broker.footprint import AUDIT_FOR_S
 
-        return AuditLog(self.writer, self.layout, self.url)
+        return AuditLog(self.writer, self.layout, self.url, None if self.is_own else AUDIT_FOR_S)
 
     @cached_property
     def browser(self) -> Browser:
@@ -76,9 +93,10 @@ class Parts:
     @cached_property
     def surgeon(self) -> Surgeon:
         """Changes single messages and whole queues."""
+        from nexus_tui.sources.broker.footprint import PAUSE_FOR_S
         from nexus_tui.sources.broker.surgery import Surgeon
 
-        return Surgeon(self.writer, self.layout)
+        return Surgeon(self.writer, self.layout, None if self.is_own else PAUSE_FOR_S)
 
     @cached_property
     def unread(self) -> UnreadLists:

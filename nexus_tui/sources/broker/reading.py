@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from config.broker_url import BrokerUrl
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR, QUEUES
 from nexus_tui.models.broker import Held, Message, QueueStats, UnreadList
-from nexus_tui.sources.broker.connection import reaching
+from nexus_tui.sources.broker.ages import Ages
+from nexus_tui.sources.broker.applications import Application, Applications
+from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.broker.layout import Layout
-from nexus_tui.sources.broker.observe import Observer
 from nexus_tui.sources.broker.parts import Parts
+from nexus_tui.sources.broker.survey import FIRST_LOOK_S, Survey, Told
 from nexus_tui.sources.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from nexus_tui.sources.broker.audit import AuditLog
 
 _REGISTRY = tuple(spec.name for spec in QUEUES)
+HELD = 1000
 
 
 class BrokerReader:
-    """Reads the queues of one Celery application on Redis. May be shared by threads.
+    """Reads the queues of Celery applications on a Redis, ours or those of somebody else. May be shared by threads.
+
+    Somebody else's broker may hold several applications, each with a prefix of its own: all are read, their queues
+    named with the prefix, and none is changed until one is chosen.
 
     Args:
         url: The broker.
@@ -32,9 +39,12 @@ class BrokerReader:
         steps: Priorities that have a list of their own, ascending from 0.
         prefix: The application's ``global_keyprefix``.
         declared: Queues that the registry names.
+        survey: Finds the applications of somebody else's broker and how each lays out its keys; None on our own.
 
     Attributes:
         ages: How long messages wait that carry no time; ask it there when they were sent.
+        is_own: Whether it is our own stack; told by who makes the source, never read off the broker.
+        ask_layout: Lets workers say how they lay out their keys, before anything is put where nobody may read it.
     """
 
     def __init__(
@@ -46,13 +56,54 @@ class BrokerReader:
         steps: Sequence[int] = PRIORITIES,
         prefix: str = "",
         declared: Sequence[str] = _REGISTRY,
+        survey: Survey | None = None,
     ) -> None:
         self.url = url
-        self.layout = Layout(separator, tuple(steps), prefix)
-        self._parts = Parts(url, self.layout)
-        self._observer = Observer(self._parts.reader, self.layout, queues, declared)
-        self.ages = self._observer.ages
-        self._lock = threading.Lock()
+        self.is_own = survey is None
+        self.ages = Ages()
+        self.ask_layout: Callable[[], object] = lambda: None
+        self._lock = threading.RLock()
+        self._main = Parts(url, Layout(separator, tuple(steps), prefix), is_own=self.is_own)
+        self._applications = Applications(self._main, self.ages, survey, queues, declared)
+
+    @property
+    def layout(self) -> Layout:
+        """How the application names its keys, as far as it is known now; of several the first."""
+        return self._applications.rows[0].layout
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """How each application names its keys, as far as it is known now.
+
+        Raises:
+            Unreachable: The broker does not answer.
+        """
+        with self._lock, reaching(self.url):
+            self._applications.look()
+        return tuple(application.layout for application in self._applications.rows)
+
+    @property
+    def only_layout(self) -> Layout:
+        """How the one application that is changed names its keys.
+
+        Raises:
+            Invalid: There are several, and none was chosen.
+        """
+        return self._parts.layout
+
+    @property
+    def has_seen_priorities(self) -> bool:
+        """Whether a list of another priority than 0 was ever seen."""
+        return self._applications.has_seen_priorities
+
+    @property
+    def _parts(self) -> Parts:
+        """What changes the application.
+
+        Raises:
+            Invalid: There are several, and none was chosen.
+        """
+        return self._applications.only.parts
 
     @property
     def audit(self) -> AuditLog:
@@ -60,30 +111,47 @@ class BrokerReader:
         return self._parts.audit
 
     @classmethod
-    def foreign(cls, url: BrokerUrl) -> Self:
-        """Make the source of an application that we know nothing of; its layout is read off the broker.
+    def foreign(cls, url: BrokerUrl, prefix: str | None = None) -> Self:
+        """Make the source of applications that are not ours; their layouts are read off the broker.
+
+        Args:
+            url: The broker.
+            prefix: The only application to look at; None: all that are there.
 
         Raises:
             Unreachable: The broker does not answer.
         """
-        from nexus_tui.sources.broker.detect import detect
+        survey = Survey(connect(url, attempts=2), prefix)
+        with reaching(url):
+            survey.look(FIRST_LOOK_S)
+        return cls(url, queues=(), declared=(), survey=survey)
 
-        found = detect(url)
-        if found == Layout():  # one of ours under another address
-            return cls(url)
-        return cls(url, queues=(), declared=(), separator=found.separator, steps=found.steps, prefix=found.prefix)
+    def learn(self, prefix: str, told: Told) -> None:
+        """Take in what the workers of an application say of their layout."""
+        with self._lock, reaching(self.url):
+            self._applications.learn(prefix, told)
+
+    def content_types(self, prefix: str, queue: str | None = None) -> tuple[str, ...]:
+        """List the formats of an application's messages, the most frequent first, by the next one of each list.
+
+        Args:
+            prefix: Of the application.
+            queue: One queue of it; None for all.
+        """
+        with self._lock, reaching(self.url):
+            return self._applications.content_types(prefix, queue)
 
     def ping(self) -> float:
         """Return the seconds that one answer of the broker takes."""
         started = time.perf_counter()
         with reaching(self.url):
-            self._parts.reader.ping()
+            self._main.reader.ping()
         return time.perf_counter() - started
 
     def describe(self) -> str:
         """Say what the broker is: ``valkey 9.1.2 unix socket``."""
         with reaching(self.url):
-            info: dict[str, object] = self._parts.reader.info("server")  # pyright: ignore[reportAssignmentType]
+            info: dict[str, object] = self._main.reader.info("server")  # pyright: ignore[reportAssignmentType]
         kind = str(info.get("server_name") or "redis")
         version = info.get(f"{kind}_version") or info.get("redis_version", "?")
         place = "unix socket" if self.url.path else f"{self.url.host}:{self.url.port}"
@@ -94,7 +162,7 @@ class BrokerReader:
         from workers.history.trouble import trouble
 
         with reaching(self.url):
-            return trouble(self._parts.reader) or ""
+            return trouble(self._main.reader) or ""
 
     def queues(self, consumers: Mapping[str, tuple[str, ...]] | None = None) -> tuple[QueueStats, ...]:
         """Read every queue in one round trip.
@@ -102,13 +170,20 @@ class BrokerReader:
         Args:
             consumers: Workers by queue, as ``ControlSource.consumers`` tells them; None when nobody knows.
         """
+        rows: list[QueueStats] = []
         with self._lock, reaching(self.url):
-            return self._observer.read(consumers)
+            self._applications.look()
+            self.ages.begin(time.time())
+            for application in self._applications.rows:
+                mine = self._applications.consumers_of(application, consumers)
+                read = application.observer.read(mine)
+                rows += (replace(row, name=self._applications.shown(application, row.name)) for row in read)
+        return tuple(rows)
 
     @property
     def missing(self) -> str:
         """What the broker does not let its user read, as far as was noticed; empty when nothing is missing."""
-        return self._observer.missing
+        return next((row.observer.missing for row in self._applications.rows if row.observer.missing), "")
 
     def queue(self, name: str) -> QueueStats:
         """Read one queue.
@@ -130,7 +205,9 @@ class BrokerReader:
         if name in self._order(None):
             return
         with self._lock, reaching(self.url):
-            self._observer.discover()
+            self._applications.look()
+            for application in self._applications.rows:
+                application.observer.discover()
         if name not in self._order(None):
             raise self._no_queue(name)
 
@@ -149,13 +226,20 @@ class BrokerReader:
         """Read a page of a queue's messages in run order; position 0 is next."""
         if limit < 0 or offset < 0:
             raise Invalid("limit and offset can't be negative")
+        application, name = self._applications.of_queue(queue)
         with reaching(self.url):
-            return self._parts.browser.page(queue, limit, offset)
+            rows = application.parts.browser.page(name, limit, offset)
+        return [self._shown_message(application, row) for row in rows]
+
+    def _shown_message(self, application: Application, message: Message) -> Message:
+        queue = self._applications.shown(application, message.queue)
+        return message if queue == message.queue else replace(message, queue=queue)
 
     def count_by_task(self, queue: str) -> dict[str, int]:
         """Count a queue's messages by task name, most frequent first; empty name: no Celery message."""
+        application, name = self._applications.of_queue(queue)
         with reaching(self.url):
-            return self._parts.browser.count_by_task(queue)
+            return application.parts.browser.count_by_task(name)
 
     def find(self, run_id: str, *, queue: str | None = None, priority: int | None = None) -> Message | None:
         """Find the message of a run that waits, for its turn or for its time.
@@ -167,54 +251,75 @@ class BrokerReader:
         """
         with reaching(self.url):
             for name in self._order(queue):
-                lengths = self._parts.browser.lengths(name)
-                for step in self._steps_with(lengths, priority if name == queue else None):
-                    before = sum(lengths[: self.layout.steps.index(step)])
-                    found = self._parts.browser.find(name, step, run_id, before)
-                    if found is not None:
-                        return found
-                delayed = self._parts.browser.find_delayed(name, run_id)
-                if delayed is not None:
-                    return delayed
+                found = self._find_in(name, run_id, priority if name == queue else None)
+                if found is not None:
+                    return found
         return None
+
+    def _find_in(self, shown: str, run_id: str, priority: int | None) -> Message | None:
+        application, name = self._applications.of_queue(shown)
+        browser, layout = application.parts.browser, application.layout
+        lengths = browser.lengths(name)
+        for step in _steps_with(layout, lengths, priority):
+            found = browser.find(name, step, run_id, sum(lengths[: layout.steps.index(step)]))
+            if found is not None:
+                return self._shown_message(application, found)
+        delayed = browser.find_delayed(name, run_id)
+        return None if delayed is None else self._shown_message(application, delayed)
 
     def ids(self, prefix: str, limit: int = 10) -> list[str]:
         """List ids of messages that wait or are held by a worker, and begin with ``prefix``."""
         found: list[str] = []
         with reaching(self.url):
-            for name in self._order(None):
-                for step in self._steps_with(self._parts.browser.lengths(name), None):
-                    found += self._parts.browser.ids(name, step, prefix, limit)
+            for shown in self._order(None):
+                application, name = self._applications.of_queue(shown)
+                browser = application.parts.browser
+                for step in _steps_with(application.layout, browser.lengths(name), None):
+                    found += browser.ids(name, step, prefix, limit)
                     if len(found) >= limit:
                         return found[:limit]
-                found += self._parts.browser.delayed_ids(name, prefix)
-            held = (row.id for row in self._parts.holdings.all() if row.id.startswith(prefix))
+                found += browser.delayed_ids(name, prefix)
+            held = (row.id for row in self._held(HELD) if row.id.startswith(prefix))
         return list(dict.fromkeys((*found, *held)))[:limit]
 
     def unread_lists(self) -> list[UnreadList]:
         """Find lists that hold messages of a known queue, and that none of its workers reads; looks at every key."""
         with self._lock, reaching(self.url):
-            self._observer.discover()
+            for application in self._applications.rows:
+                application.observer.discover()
         with reaching(self.url):
             return self._parts.unread.find(self._order(None))
 
     def is_unacked(self, run_id: str) -> bool:
         """Tell whether a worker has taken a run's message and not acknowledged it: it runs, or comes back."""
         with reaching(self.url):
-            return self._parts.browser.is_unacked(run_id)
+            return any(row.parts.browser.is_unacked(run_id) for row in self._applications.rows)
 
-    def held(self, limit: int = 1000) -> list[Held]:
+    def held(self, limit: int = HELD) -> list[Held]:
         """List what workers hold, the longest held first."""
         with reaching(self.url):
-            return self._parts.holdings.all(limit)
+            return self._held(limit)
+
+    def _held(self, limit: int) -> list[Held]:
+        rows: list[Held] = []
+        for application in self._applications.rows:
+            found = application.parts.holdings.all(limit, application.observer.routes)
+            rows += (replace(row, queue=self._applications.shown(application, row.queue)) for row in found)
+        return rows
 
     def held_run(self, run_id: str) -> Held | None:
         """Find the message of a run among what workers hold."""
         with reaching(self.url):
-            return self._parts.holdings.find(run_id)
+            for application in self._applications.rows:
+                found = application.parts.holdings.find(run_id, application.observer.routes)
+                if found is not None:
+                    return replace(found, queue=self._applications.shown(application, found.queue))
+        return None
 
     def is_revoked(self, run_id: str) -> bool:
-        """Tell whether an operator revoked a run."""
+        """Tell whether an operator revoked a run; of a foreign application its own workers alone know that."""
+        if not self.is_own:
+            return False
         with reaching(self.url):
             return self._parts.herald.is_revoked(run_id)
 
@@ -223,10 +328,16 @@ class BrokerReader:
 
     def _order(self, first: str | None) -> list[str]:
         with self._lock:
-            names = list(self._observer.names)
+            for application in self._applications.rows:  # who asks by id has not looked at queues yet
+                application.observer.discover_once()
+            names = [
+                self._applications.shown(row, name) for row in self._applications.rows for name in row.observer.names
+            ]
         return ([first] if first else []) + [name for name in names if name != first]
 
-    def _steps_with(self, lengths: list[int], first: int | None) -> list[int]:
-        filled = [step for step, length in zip(self.layout.steps, lengths, strict=True) if length]
-        hinted = None if first is None else self.layout.step(first)
-        return sorted(filled, key=lambda step: (step != hinted, step))
+
+def _steps_with(layout: Layout, lengths: list[int], first: int | None) -> list[int]:
+    """Steps whose lists are not empty, the one of a priority in front."""
+    filled = [step for step, length in zip(layout.steps, lengths, strict=True) if length]
+    hinted = None if first is None else layout.step(first)
+    return sorted(filled, key=lambda step: (step != hinted, step))

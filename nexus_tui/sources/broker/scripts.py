@@ -16,14 +16,15 @@ OBSERVE = (
 -- KEYS[1] unacked hash, KEYS[2…] lists
 -- ARGV: header of the time, most entries and most bytes of unacked to look at, the time now in seconds
 -- Answers: lengths (-1: not a list), times of the next two messages of each list ('id …' of one that carries none),
---   [exchange, routing key, count, how many of them wait for their time, the first of these times …] | false
+--   [exchange, routing key, count, how many of them wait for their time, the first of these times …] | false,
+--   [exchange, routing key, body …] of messages whose body alone tells their time ('' for one that is too long)
 -- With stock delivery a message in flight does not say which list it came from, only its exchange and routing key.
 local header, most, budget = '"' .. ARGV[1] .. '"', tonumber(ARGV[2]), tonumber(ARGV[3])
 local function sent_at(message)
   local _, at = string.find(message, header, 1, true)
   local time = at and string.match(message, '^%s*:%s*([%d%.eE+]+)', at + 1)
   if time then return time end
-  local id = string_of(message, 'id')
+  local id = string_of(message, 'id') or string_of(message, 'correlation_id')
   return id and 'id ' .. id or ''
 end
 local lengths, times = {}, {}
@@ -38,11 +39,11 @@ for index = 2, #KEYS do
   times[index - 1] = ages
 end
 local held = redis.pcall('HLEN', KEYS[1])
-if type(held) == 'table' or held > most then return {lengths, times, false} end
-local counts, waits, flat = {}, {}, {}
+if type(held) == 'table' or held > most then return {lengths, times, false, {}} end
+local counts, waits, flat, old = {}, {}, {}, {}
 for _, tag in ipairs(redis.call('HKEYS', KEYS[1])) do
   budget = budget - redis.call('HSTRLEN', KEYS[1], tag)
-  if budget < 0 then return {lengths, times, false} end
+  if budget < 0 then return {lengths, times, false, {}} end
   local message = redis.call('HGET', KEYS[1], tag) or ''
   local tail = string.sub(message, -4096)
   local stop = string.match(tail, '()"%s*%]%s*$')
@@ -52,6 +53,12 @@ for _, tag in ipairs(redis.call('HKEYS', KEYS[1])) do
   if exchange then
     local name = exchange .. '\\0' .. key
     counts[name] = (counts[name] or 0) + 1
+    if not string.find(message, '"task": ?"') then  -- task protocol 1 has nothing in its headers
+      local body = string.match(message, '"body": ?"([^"]*)"') or ''
+      old[#old + 1] = exchange
+      old[#old + 1] = key
+      old[#old + 1] = #body <= 8192 and #old < 600 and body or ''
+    end
     local eta = seconds_of(string_of(message, 'eta'))
     if eta and eta > tonumber(ARGV[4]) then
       local known = waits[name]
@@ -67,7 +74,7 @@ for name, count in pairs(counts) do
   flat[#flat + 1] = waits[name] and waits[name][1] or 0
   flat[#flat + 1] = waits[name] and string.format('%.6f', waits[name][2]) or ''
 end
-return {lengths, times, flat}
+return {lengths, times, flat, old}
 """
 )
 
@@ -96,6 +103,17 @@ end
 return found
 """
 
+WAKE = """
+-- Idle workers with reliable delivery block on this list; nobody else looks at it. Where there are none, another key
+-- is named in its place.
+local function wake(key)
+  if string.find(key, 'nexus:wake:', 1, true) and redis.call('LLEN', key) == 0 then
+    redis.call('LPUSH', key, 1)
+    redis.call('EXPIRE', key, 60)
+  end
+end
+"""
+
 DELETED = """
 -- The balance sheet has a line for what operators deleted; only of messages that were counted as submitted.
 local function count_deleted(counters, message, by)
@@ -104,7 +122,8 @@ end
 """
 
 TAKE_DELAYED = (
-    DELETED
+    WAKE
+    + DELETED
     + """
 -- KEYS[1] sorted set, KEYS[2] trash, KEYS[3] wake list, KEYS[4] counters
 -- ARGV: member, new member or '', seconds that the trash lives (0: no trash), new due time or '' for the same
@@ -114,10 +133,7 @@ if not due then return 0 end
 redis.call('ZREM', KEYS[1], ARGV[1])
 if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], ARGV[4] ~= '' and ARGV[4] or due, ARGV[2]) end
 -- Whoever sleeps until the old time must look again.
-if ARGV[4] ~= '' and redis.call('LLEN', KEYS[3]) == 0 then
-  redis.call('LPUSH', KEYS[3], 1)
-  redis.call('EXPIRE', KEYS[3], 60)
-end
+if ARGV[4] ~= '' then wake(KEYS[3]) end
 if tonumber(ARGV[3]) > 0 then
   redis.call('RPUSH', KEYS[2], cmsgpack.pack({KEYS[1], ARGV[1], 'delayed', ARGV[2], due}))
   redis.call('EXPIRE', KEYS[2], ARGV[3])
@@ -145,24 +161,16 @@ return {#part, flat}
 )
 
 IS_UNACKED = """
--- KEYS[1] unacked hash; ARGV: cursor, two spellings of a text
+-- KEYS[1] unacked hash; ARGV: cursor, spellings of a text
 -- Answers: next cursor, 1 when one of them is in a message of this part
 local part = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', 200)
 for index = 2, #part[2], 2 do
   local message = part[2][index]
-  if string.find(message, ARGV[2], 1, true) or string.find(message, ARGV[3], 1, true) then return {part[1], 1} end
-end
-return {part[1], 0}
-"""
-
-WAKE = """
--- Idle workers with reliable delivery block on this list; nobody else looks at it.
-local function wake(key)
-  if redis.call('LLEN', key) == 0 then
-    redis.call('LPUSH', key, 1)
-    redis.call('EXPIRE', key, 60)
+  for text = 2, #ARGV do
+    if string.find(message, ARGV[text], 1, true) then return {part[1], 1} end
   end
 end
+return {part[1], 0}
 """
 
 TAKE = (

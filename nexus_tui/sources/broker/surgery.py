@@ -27,10 +27,17 @@ _GONE = "had already started"
 
 
 class Surgeon:
-    """Changes the queues of one application. May be shared by threads."""
+    """Changes the queues of one application. May be shared by threads.
 
-    def __init__(self, client: redis.Redis, layout: Layout) -> None:
+    Args:
+        client: Connection that never repeats a command by itself.
+        layout: Names of the application's keys.
+        pause_lives_s: Which queues are paused is forgotten so long after the last pause; None: never.
+    """
+
+    def __init__(self, client: redis.Redis, layout: Layout, pause_lives_s: int | None = None) -> None:
         self.trash = Trash(client, layout)
+        self._pause_lives_s = pause_lives_s
         self._client = client
         self._layout = layout
         self._taker = Taker(client, layout)
@@ -78,7 +85,11 @@ class Surgeon:
     def pause(self, queue: str, workers: Sequence[str]) -> bool:
         """Remember that a queue is paused and who consumed it; False when it was paused already."""
         told = json.dumps({"at": time.time(), "workers": list(workers)})
-        return bool(self._client.hsetnx(self._layout.named(PAUSED_HASH), queue, told))
+        key = self._layout.named(PAUSED_HASH)
+        is_new = bool(self._client.hsetnx(key, queue, told))
+        if self._pause_lives_s is not None:
+            self._client.expire(key, self._pause_lives_s)
+        return is_new
 
     def resume(self, queue: str) -> tuple[str, ...] | None:
         """Forget that a queue is paused and return who consumed it; None when it was not paused."""

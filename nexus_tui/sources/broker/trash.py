@@ -40,7 +40,10 @@ class Trash:
         """Announce a change that can be taken back, and return its token."""
         token = secrets.token_hex(4)
         told = {"at": time.time(), "kind": kind, "label": label, "queue": queue, STEPS: self._layout.steps}
-        self._client.hset(self._key, token, json.dumps(told))
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.hset(self._key, token, json.dumps(told))
+        pipeline.expire(self._key, TRASH_FOR_S)  # no older change can be taken back any more
+        pipeline.execute()
         return token
 
     def discard(self, token: str) -> None:

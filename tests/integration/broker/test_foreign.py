@@ -15,16 +15,26 @@ import pytest
 
 from nexus_tui.models.audit import Restored
 from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.broker.detect import detect
 from nexus_tui.sources.broker.edits import Reprioritise
 from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.survey import FIRST_LOOK_S, Survey
 from nexus_tui.sources.control import ControlSource
 from tests.integration.broker.conftest import ROOT, Stack, wait_until
 
 # Celery's result backend calls what this redis-py has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
 
-THEIRS = Layout("\x06\x16", (0, 3, 6, 9), "their:")
+THEIRS = Layout("\x06\x16", (0, 3, 6, 9), "their:", is_reliable=False)
+
+
+def detect(stack: Stack) -> Layout:
+    """Look once, as at a start."""
+    [layout] = Survey(stack.redis).look(FIRST_LOOK_S)
+    return layout
+
+
+def layout_of(separator: str, steps: tuple[int, ...], prefix: str = "") -> Layout:
+    return Layout(separator, steps, prefix, is_reliable=False)
 
 
 @pytest.fixture
@@ -62,30 +72,32 @@ def theirs(stack: Stack) -> BrokerSource:
 
 def test_the_layout_is_read_off_the_broker(stack: Stack, foreign: Any) -> None:
     foreign.tasks["tests.integration.broker.foreign.nap"].apply_async((0,), priority=6)
-    assert detect(stack.url) == THEIRS
+    assert detect(stack) == THEIRS
 
 
 def test_an_empty_broker_is_taken_for_a_stock_one(stack: Stack) -> None:
-    assert detect(stack.url) == Layout("\x06\x16", (0, 3, 6, 9), "")
+    assert detect(stack) == layout_of("\x06\x16", (0, 3, 6, 9))
 
 
-def test_a_broker_of_ours_is_known_by_its_keys(stack: Stack) -> None:
+def test_keys_like_ours_make_nobody_ours(stack: Stack) -> None:
     stack.beat("w@test")
-    assert BrokerSource.foreign(stack.url).layout == Layout()
-    assert BrokerSource.foreign(stack.url).queue("email_queue").declared
+    stack.redis.xadd("nexus:events", {"d": "{}"})
+    source = BrokerSource.foreign(stack.url)
+    assert source.layout == layout_of("\x06\x16", (0, 3, 6, 9))
+    assert source.queues() == ()
 
 
 def test_a_separator_of_ones_own_is_detected_from_bindings_and_lists(stack: Stack) -> None:
     stack.redis.lpush("default_queue:5", "{}")
     stack.redis.sadd("_kombu.binding.default_queue", "default_queue::default_queue")
-    assert detect(stack.url) == Layout(":", (0, 5), "")
+    assert detect(stack) == layout_of(":", (0, 5))
 
 
 def test_lists_of_steps_of_ones_own_are_known_while_they_are_purged_and_all_come_back(stack: Stack) -> None:
     for step in ("", "|2", "|4", "|8"):
         stack.redis.lpush(f"shop:orders{step}", f"one {step}", f"two {step}")
     stack.redis.sadd("shop:_kombu.binding.orders", "orders||orders")
-    layout = Layout("|", (0, 2, 4, 8), "shop:")
+    layout = layout_of("|", (0, 2, 4, 8), "shop:")
     source = theirs(stack)
     assert source.layout == layout
     assert source.purge("orders", undo=source.undoable("purge", "purge orders", "orders")) == 8
@@ -99,12 +111,13 @@ def test_lists_of_steps_of_ones_own_are_known_while_they_are_purged_and_all_come
 def test_nothing_is_put_into_a_list_that_was_never_seen_when_the_separator_is_ones_own(stack: Stack) -> None:
     stack.redis.lpush("orders", "{}")
     stack.redis.sadd("_kombu.binding.orders", "orders||orders")
-    assert detect(stack.url) == Layout("|", (0,), "")
+    assert detect(stack) == layout_of("|", (0,))
 
 
 def test_queues_messages_and_workers_of_a_foreign_application(stack: Stack, foreign: Any, worker: Any) -> None:
-    control = ControlSource(stack.url, layout=THEIRS, application=lambda: None)
-    [found] = wait_until(control.workers, 40)
+    source = theirs(stack)
+    control = ControlSource(stack.url, foreign=source)
+    [found] = wait_until(lambda: [row for row in control.workers() if row.queues], 40)
     assert (found.name, found.verdict, found.queues) == ("f@test", "healthy", ("celery",))
     assert (found.pid, found.pool, found.concurrency) == (worker.pid, "prefork", 1)
     assert (found.heartbeat_at, found.rss_bytes, found.cpu_percent) == (None, None, None)
@@ -112,7 +125,6 @@ def test_queues_messages_and_workers_of_a_foreign_application(stack: Stack, fore
     running = nap.apply_async((60,), priority=3).id
     wait_until(lambda: control.whereabouts([running]) == {running: ("active", "f@test")})
     waiting = [nap.apply_async((0,), priority=6).id for _ in range(8)]
-    source = theirs(stack)
     row = wait_until(lambda: next((row for row in source.queues() if row.waiting == 4), None))
     assert (row.name, row.by_priority) == ("celery", (0, 0, 0, 0, 0, 0, 4, 0, 0, 0))
     assert (row.in_flight, row.declared) == (4, None)

@@ -1,0 +1,215 @@
+"""Who works: by heartbeats, by answers to a ping, or at least by what is heard on the channels of events."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import redis
+
+from config.keys import WORKER_HASH
+from nexus_tui.models.workers import Worker
+from nexus_tui.sources import formats
+from nexus_tui.sources.answers import an_object, as_ours, described, heard_of
+from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.configuration import Configuration
+from nexus_tui.sources.mailbox import Command, Silent
+from nexus_tui.sources.mailboxes import Mailboxes
+
+if TYPE_CHECKING:
+    from nexus_tui.sources.broker import BrokerSource
+
+ANSWER_TIMEOUT_S = 0.5
+PING_TIMEOUT_S = 1.0
+PING_EVERY_S = 5.0
+PING_SELDOM_S = 30.0
+"""After a ping that had to wait for a worker that does not answer."""
+SILENT_AFTER_S = 10.0
+"""Heartbeats come every 2 s; so long without one is no accident."""
+
+FORGOTTEN_AFTER_S = 24 * 3600.0
+"""A worker that died without a word is listed for so long."""
+
+_STOCK = (Command("stats", {}), Command("active", {}), Command("reserved", {}), Command("active_queues", {}))
+_CONFIGURATION = Command("conf", {"with_defaults": False})
+
+
+class Roster:
+    """Lists the workers of all applications of a broker. May be shared by threads.
+
+    Args:
+        client: Redis.
+        database: Its number.
+        own: How our application names its keys.
+        foreign: The source of applications that are not ours; None on our own broker.
+
+    Attributes:
+        layouts: Tells how each application that is there names its keys.
+        mailboxes: Where workers are asked.
+        consumers: Workers by queue as of the last reading; None before, or when not all say on what they work.
+        kind_of_results: Guesses in which format an application writes its results; None when there are none.
+    """
+
+    def __init__(self, client: redis.Redis, database: int, own: Layout, foreign: BrokerSource | None) -> None:
+        self._client = client
+        self._foreign = foreign
+        self.layouts: Callable[[], Sequence[Layout]] = lambda: foreign.layouts if foreign else (own,)
+        self.mailboxes = Mailboxes(client, database, self.layouts, is_own=foreign is None, kind=self._kind)
+        self.kind_of_results: Callable[[], str | None] = lambda: None
+        self.consumers: dict[str, tuple[str, ...]] | None = None
+        self._configurations: dict[str, Configuration] = {}
+        self._kinds: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._found: tuple[str, ...] = ()
+        self._ping_at: float | None = None
+
+    def read(self) -> tuple[Worker, ...]:
+        """Describe every known worker; one that does not answer is ``silent``, unknown figures are None."""
+        beats = self._heartbeats()
+        now = time.time()
+        fresh = [name for name, beat in beats.items() if now - beat["timestamp"] <= SILENT_AFTER_S]
+        stock = [name for name in self._discovered(bool(fresh)) if name not in beats]
+        answers = self._ask_ours(fresh) | self._ask_stock(stock)
+        unheard = self._unheard(now) if self._foreign and not answers else ()
+        rows = [described(name, beats.get(name), answers.get(name), now) for name in sorted({*beats, *stock})]
+        rows += unheard
+        self._learn(rows)
+        return tuple(rows)
+
+    def _unheard(self, now: float) -> tuple[Worker, ...]:
+        """Describe workers that are there and answer nothing: remote control is switched off, or they are busy."""
+        channels = self.mailboxes.channels
+        if channels is None:
+            return ()
+        names = self.mailboxes.listening()
+        if names:
+            reason = "listens, and does not answer: it may be busy (solo pool), or accept no JSON"
+            return tuple(Worker(name=name, verdict="silent", reason=reason) for name in names)
+        consumers = channels.consumers()
+        if not consumers:
+            return ()
+        heard = {
+            self.mailboxes.shown(layout, name): beat
+            for layout in self.layouts()
+            for name, beat in channels.hear(layout).items()
+        }
+        if heard:
+            return tuple(heard_of(name, beat, now) for name, beat in sorted(heard.items()))
+        if any(mailbox.channels for mailbox in self.mailboxes.all):  # they were starting
+            return ()
+        reason = f"{consumers} connections take messages, but no worker answers or sends heartbeats"
+        return (Worker(name="?", verdict="silent", reason=f"{reason}: is remote control switched off?"),)
+
+    def _kind(self, layout: Layout) -> str:
+        """Choose a format that an application's workers accept: that of its messages, else of its results."""
+        if self._foreign is None:
+            return formats.JSON
+        known = self._kinds.get(layout.prefix)
+        if known is None:
+            seen = self._foreign.content_types(layout.prefix)
+            found = (
+                formats.JSON if formats.JSON in seen else next((kind for kind in seen if formats.is_known(kind)), None)
+            )
+            found = found or self.kind_of_results()
+            known = found or formats.JSON
+            if found:
+                self._kinds[layout.prefix] = found
+        return known
+
+    def configuration(self, layout: Layout) -> Configuration | None:
+        """Return what the workers of an application said of its configuration; None when none was asked or told."""
+        return self._configurations.get(layout.prefix)
+
+    def learn_layout(self) -> None:
+        """Let workers say how they lay out their keys, unless they did."""
+        if self._foreign is None or all(self.configuration(layout) for layout in self.layouts()):
+            return
+        names = self.mailboxes.ask([Command("ping", {})], None, PING_TIMEOUT_S)[0]
+        if names:
+            self._learn_from(self.mailboxes.ask([_CONFIGURATION], list(names), PING_TIMEOUT_S)[0])
+
+    def _learn_from(self, answers: Mapping[str, Any]) -> None:
+        for name, answer in answers.items():
+            layout = self.mailboxes.home(name)
+            if self._foreign is not None and layout.prefix not in self._configurations and isinstance(answer, dict):
+                configuration = Configuration(cast("dict[str, Any]", answer))
+                self._configurations[layout.prefix] = configuration
+                self._foreign.learn(layout.prefix, configuration.layout)
+
+    def _heartbeats(self) -> dict[str, dict[str, Any]]:
+        beats: dict[str, dict[str, Any]] = {}
+        for layout in self.layouts():
+            raw = cast("dict[bytes, bytes]", self._client.hgetall(layout.named(WORKER_HASH)))
+            for name, text in raw.items():
+                try:
+                    beat = an_object(json.loads(text))
+                except (ValueError, RecursionError):
+                    continue
+                stamp = beat.get("timestamp")
+                # A clock ahead of ours is believed up to the same bound.
+                if isinstance(stamp, int | float) and abs(time.time() - stamp) < FORGOTTEN_AFTER_S:
+                    beats[self.mailboxes.shown(layout, name.decode("utf-8", "replace"))] = beat
+        return beats
+
+    def _discovered(self, some_are_known: bool) -> tuple[str, ...]:
+        """Names that answered the last broadcast ping; when some workers are known anyway, the first is put off."""
+        now = time.monotonic()
+        with self._lock:
+            if self._ping_at is None and some_are_known:
+                self._ping_at = now
+                return self._found
+            if self._ping_at is not None and now < self._ping_at:
+                return self._found
+            self._ping_at = now + PING_EVERY_S
+        found = tuple(self.mailboxes.ask([Command("ping", {})], None, PING_TIMEOUT_S)[0])
+        with self._lock:
+            self._found = found
+            if time.monotonic() - now >= PING_TIMEOUT_S:
+                self._ping_at = now + PING_SELDOM_S
+            return self._found
+
+    def _ask_ours(self, names: list[str]) -> dict[str, dict[str, Any]]:
+        if not names:
+            return {}
+        answers = self.mailboxes.ask([Command("nexus_stats", {})], names, ANSWER_TIMEOUT_S)[0]
+        return {name: an_object(answer) for name, answer in answers.items() if "pid" in an_object(answer)}
+
+    def _ask_stock(self, names: list[str]) -> dict[str, dict[str, Any]]:
+        if not names:
+            return {}
+        is_new = self._foreign is not None and not all(map(self.configuration, self.layouts()))
+        commands = (*_STOCK, _CONFIGURATION) if is_new else _STOCK
+        stats, active, reserved, queues, *conf = self.mailboxes.ask(commands, names, ANSWER_TIMEOUT_S)
+        for answers in conf:
+            self._learn_from(answers)
+        return {
+            name: {"problem": told.problem}
+            if isinstance(told, Silent)
+            else as_ours(an_object(told), active.get(name), reserved.get(name), self._shown_queues(name, queues))
+            for name, told in stats.items()
+        }
+
+    def _shown_queues(self, name: str, answers: Mapping[str, Any]) -> Any:
+        rows, layout = answers.get(name), self.mailboxes.home(name)
+        if not isinstance(rows, list):
+            return rows
+        named = (an_object(row) for row in cast("list[Any]", rows))
+        return [{**row, "name": self.mailboxes.shown(layout, str(row.get("name")))} for row in named]
+
+    def _learn(self, rows: Sequence[Worker]) -> None:
+        consumers: dict[str, list[str]] = {}
+        if any(row.verdict != "silent" and row.pool is None and not row.queues for row in rows) or any(
+            row.name == "?" for row in rows
+        ):
+            with self._lock:  # somebody works who does not say on what
+                self.consumers = None
+            return
+        for row in rows:
+            if row.verdict != "silent":
+                for queue in row.queues:
+                    consumers.setdefault(queue, []).append(row.name)
+        with self._lock:
+            self.consumers = {queue: tuple(names) for queue, names in consumers.items()}
