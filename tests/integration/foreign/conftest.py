@@ -1,0 +1,201 @@
+"""Strangers' applications on one real Redis, each in a database of its own, with stock workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import redis
+from celery.signals import before_task_publish
+
+from config.settings import settings
+from nexus_tui.sources import Sources
+from nexus_tui.sources.connect import connect
+from tests.integration.foreign import shop
+
+ROOT = Path(__file__).resolve().parents[3]
+BAD = ("ERROR", "CRITICAL", "Traceback")
+
+
+def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 40.0) -> Any:
+    """Wait for something to be true and return it."""
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"{what}: not within {timeout_s} s")
+
+
+@dataclass
+class Shop:
+    """One application in a database of its own.
+
+    Attributes:
+        conf: Its settings, as :func:`shop.make` takes them.
+        options: Words of its worker's command.
+        user: Name of the ACL user with which operators come, and its rules.
+    """
+
+    socket: str
+    database: int
+    folder: Path
+    conf: dict[str, Any]
+    options: tuple[str, ...] = ()
+    node: str = "w"
+    process: subprocess.Popen[bytes] | None = None
+    user: str = ""
+    redis: Any = field(init=False)
+    app: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.redis = redis.Redis(unix_socket_path=self.socket, db=self.database)
+        self.app = shop.make(self.kombu, self.conf)
+
+    @property
+    def kombu(self) -> str:
+        return f"redis+socket://{self.socket}?virtual_host={self.database}"
+
+    @property
+    def url(self) -> str:
+        login = f"{self.user}:secret@" if self.user else ""
+        return f"unix://{login}{self.socket}?db={self.database}"
+
+    @property
+    def prefix(self) -> str:
+        return str(self.conf.get("broker_transport_options", {}).get("global_keyprefix", ""))
+
+    @property
+    def separator(self) -> str:
+        return str(self.conf.get("broker_transport_options", {}).get("sep", "\x06\x16"))
+
+    @property
+    def name(self) -> str:
+        return f"{self.node}{self.database}@test"
+
+    def start(self) -> None:
+        """Start its worker; it is there when :attr:`is_ready`."""
+        told = json.dumps({"broker": self.kombu, "conf": self.conf})
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("NEXUS_")}
+        environment |= {"SHOP": told, "SHOP_LOG": str(self.ran), "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "celery", "-A", "tests.integration.foreign.shop", "worker", "-n", self.name]
+        command += ["-P", "threads", "-c", "2", "-l", "INFO", *self.options]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"worker-{self.database}.log"
+
+    @property
+    def ran(self) -> Path:
+        return self.folder / f"ran-{self.database}"
+
+    @property
+    def is_ready(self) -> bool:
+        return self.log.exists() and " ready." in self.log.read_text(errors="replace")
+
+    def runs(self) -> list[str]:
+        """What its workers executed, in order."""
+        return self.ran.read_text().splitlines() if self.ran.exists() else []
+
+    def complaints(self) -> list[str]:
+        """What its worker logged as an error."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return [line for line in text.splitlines() if any(word in line for word in BAD)]
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self.process is not None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.process = None
+
+    def sources(self, **options: Any) -> Sources:
+        """Look at it as an operator does who starts Nexus now."""
+        return connect(self.url, **options)
+
+    def send(self, task: str = "shop.add", args: Any = (1, 2), **options: Any) -> str:
+        return str(self.app.tasks[task].apply_async(args, **options).id)
+
+    def census(self) -> set[str]:
+        return {key.decode() for key in self.redis.keys("*")}
+
+    def count(self, queue: str, priority: int = 0) -> int:
+        """Count a list as Redis has it."""
+        step = f"{self.separator}{priority}" if priority else ""
+        return int(self.redis.llen(f"{self.prefix}{queue}{step}"))
+
+
+@pytest.fixture(autouse=True)
+def strangers_clients() -> Iterator[None]:
+    """Let clients in this process be stock: what our application adds to messages is not theirs."""
+    signal_ = cast("Any", before_task_publish)
+    receivers, signal_.receivers = signal_.receivers, []
+    signal_.sender_receivers_cache.clear()
+    yield
+    signal_.receivers = receivers
+    signal_.sender_receivers_cache.clear()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Path]:
+    """A real Redis, and a home of ours beside it."""
+    program = shutil.which("redis-server")
+    if program is None:
+        if "CI" in os.environ:
+            pytest.fail("no redis-server here")
+        pytest.skip("no redis-server here")
+    with tempfile.TemporaryDirectory(prefix="nx") as name, pytest.MonkeyPatch.context() as patch:
+        folder = Path(name)
+        patch.setenv("NEXUS_HOME", str(folder / "home"))
+        patch.setenv("XDG_DATA_HOME", str(folder / "data"))
+        patch.delenv("NEXUS_REDIS_URL", raising=False)
+        settings.cache_clear()
+        options = ["--port", "0", "--unixsocket", str(folder / "redis.sock"), "--save", "", "--databases", "64"]
+        process = subprocess.Popen([program, *options, "--dir", name], stdout=subprocess.DEVNULL)
+        client = redis.Redis(unix_socket_path=str(folder / "redis.sock"))
+        try:
+            wait_until(lambda: _answers(client), "Redis listens", 10)
+            yield folder
+        finally:
+            client.close()
+            process.terminate()
+            process.wait(10)
+            settings.cache_clear()
+
+
+def _answers(client: Any) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def open_shop(server: Path) -> Iterator[Callable[..., Shop]]:
+    """Make an application in the next free database."""
+    shops: list[Shop] = []
+
+    def make(conf: dict[str, Any] | None = None, *options: str, **more: Any) -> Shop:
+        made = Shop(str(server / "redis.sock"), len(shops) + 1, server, conf or {}, options, **more)
+        shops.append(made)
+        return made
+
+    yield make
+    for made in shops:
+        made.stop(signal.SIGKILL)

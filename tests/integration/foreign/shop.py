@@ -1,0 +1,59 @@
+"""A stranger's Celery application, laid out as its environment says: it knows nothing of Nexus.
+
+``SHOP`` is JSON: ``broker`` and ``conf``. Each execution adds a line to the file ``SHOP_LOG``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from kombu import Exchange, Queue
+
+
+def make(broker: str, conf: dict[str, Any]) -> Celery:
+    """Make the application."""
+    made = Celery("shop", set_as_current=False)
+    known = dict(conf)
+    if "queues" in known:
+        known["task_queues"] = [
+            Queue(name, Exchange(exchange, kind), routing_key=key) for name, exchange, kind, key in known.pop("queues")
+        ]
+    made.conf.update({"broker_url": broker, "broker_connection_retry_on_startup": True, **known})
+    made.task(name="shop.add")(add)
+    made.task(name="shop.nap")(nap)
+    made.task(name="shop.fail")(fail)
+    return made
+
+
+def add(one: int, other: int) -> int:
+    """Add two numbers."""
+    _log(f"add {one} {other}")
+    return one + other
+
+
+def nap(seconds: float) -> float:
+    """Take some time."""
+    _log(f"nap {seconds:g}")
+    time.sleep(seconds)
+    return seconds
+
+
+def fail(number: int) -> None:
+    """Fail."""
+    _log(f"fail {number}")
+    raise ValueError(str(number))
+
+
+def _log(text: str) -> None:
+    with Path(os.environ["SHOP_LOG"]).open("a", encoding="utf-8") as file:
+        file.write(f"{text}\n")
+
+
+if "SHOP" in os.environ:
+    _told = json.loads(os.environ["SHOP"])
+    app = make(_told["broker"], _told["conf"])
