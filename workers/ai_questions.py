@@ -12,7 +12,7 @@ from workers.ai_arguments import AiRequest, ChatTurn
 from workers.errors import TaskError
 from workers.progress import RunProgress
 from workers.services.llm.batch import Item
-from workers.services.llm.choices import ProviderChoice
+from workers.services.llm.choices import AfterKill, ProviderChoice
 from workers.services.llm.kept import Kept, KeptHere, KeptInRedis
 from workers.services.llm.models import Defaults, Voice, turn
 from workers.services.llm.questions import Turn
@@ -38,12 +38,13 @@ def complete(
     max_tokens: int | None,
     temperature: float | None,
     timeout_s: float,
+    after_kill: AfterKill,
 ) -> dict[str, Any]:
     """Ask one question; the answer's public form."""
     from workers.services.llm.several import ask_once
 
     chosen = voice(provider, model, max_tokens, temperature, timeout_s)
-    return ask_once(chosen.conversation(turns, system), kept(), RunProgress()).as_dict()
+    return ask_once(chosen.conversation(turns, system), kept(after_kill), RunProgress()).as_dict()
 
 
 def turns_of(messages: Sequence[ChatTurn]) -> list[Turn]:
@@ -62,12 +63,12 @@ def items_of(requests: Sequence[AiRequest], common: AiRequest, timeout_s: float)
     return [_item(index, request, common, timeout_s) for index, request in enumerate(requests)]
 
 
-def kept() -> Kept:
+def kept(after_kill: AfterKill = "report") -> Kept:
     """Answers that this task id has already got; in this process only when no worker runs it."""
     request = current_task.request if current_task else None
     if request is None or not request.id or request.called_directly:
         return KeptHere()
-    return KeptInRedis(settings().broker.redis_py, request.id)
+    return KeptInRedis(settings().broker.redis_py, request.id, after_kill)
 
 
 def _item(index: int, request: AiRequest, common: AiRequest, timeout_s: float) -> Item:

@@ -7,7 +7,6 @@ result record. Keys come from the worker's environment alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -28,7 +27,8 @@ from workers.ai_arguments import (
     Timeout,
 )
 from workers.ai_questions import complete, items_of, kept, turns_of, voice
-from workers.errors import InvalidArgument, TransientError
+from workers.document_task import DocumentTask
+from workers.errors import TransientError
 from workers.progress import RunProgress
 from workers.services.llm.choices import (
     AfterKill,
@@ -56,21 +56,6 @@ def _options(*private_arguments: str, **further: Any) -> dict[str, Any]:
     return SPEC.task_options | private | further
 
 
-class DocumentTask(NexusTask):
-    """A task that reads either a text or a file."""
-
-    abstract = True
-
-    def check(self, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Check arguments also against each other."""
-        checked = super().check(args, kwargs)
-        if (checked["text"] is None) == (checked["file_path"] is None):
-            raise InvalidArgument("text: give either text or file_path")
-        if (checked["analysis_type"] == "answer") != (checked["question"] is not None):
-            raise InvalidArgument("question: belongs to analysis_type answer, which needs it")
-        return checked
-
-
 @celery_app.task(bind=False, **_options("prompt", "system"))
 def claude_completion(
     prompt: Text,
@@ -79,6 +64,7 @@ def claude_completion(
     temperature: Temperature | None = None,
     system: str | None = None,
     timeout_s: Timeout = 120,
+    after_kill: AfterKill = "report",
 ) -> dict[str, Any]:
     """Ask Claude one question.
 
@@ -89,11 +75,12 @@ def claude_completion(
         temperature: From 0 (steady) up; the model's own when left out.
         system: Who Claude is to be, and its rules.
         timeout_s: Seconds until the call is given up.
+        after_kill: Of a call under way when its worker was killed: report it as unknown, or ask again and pay twice.
 
     Returns: ``content``, ``provider``, ``model``, ``stop_reason``, ``usage`` (input, output and total tokens),
     ``latency_s`` and ``warnings`` (``cut_off``, ``refused``).
     """
-    return complete("claude", [turn("user", prompt)], system, model, max_tokens, temperature, timeout_s)
+    return complete("claude", [turn("user", prompt)], system, model, max_tokens, temperature, timeout_s, after_kill)
 
 
 @celery_app.task(bind=False, **_options("prompt", "system"))
@@ -104,6 +91,7 @@ def openai_completion(
     temperature: Temperature | None = None,
     system: str | None = None,
     timeout_s: Timeout = 120,
+    after_kill: AfterKill = "report",
 ) -> dict[str, Any]:
     """Ask OpenAI's GPT one question.
 
@@ -114,10 +102,11 @@ def openai_completion(
         temperature: From 0 (steady) to 2 (wild); the model's own when left out.
         system: Who the model is to be, and its rules.
         timeout_s: Seconds until the call is given up.
+        after_kill: Of a call under way when its worker was killed: report it as unknown, or ask again and pay twice.
 
     Returns: As ``claude_completion``.
     """
-    return complete("openai", [turn("user", prompt)], system, model, max_tokens, temperature, timeout_s)
+    return complete("openai", [turn("user", prompt)], system, model, max_tokens, temperature, timeout_s, after_kill)
 
 
 @celery_app.task(bind=False, **_options("messages", "system"))
@@ -129,6 +118,7 @@ def chat_completion(
     max_tokens: MaxTokens | None = None,
     temperature: Temperature | None = None,
     timeout_s: Timeout = 120,
+    after_kill: AfterKill = "report",
 ) -> dict[str, Any]:
     """Go on with a conversation.
 
@@ -140,11 +130,12 @@ def chat_completion(
         max_tokens: Longest answer, in tokens.
         temperature: From 0 (steady) to 2 (wild); the model's own when left out.
         timeout_s: Seconds until the call is given up.
+        after_kill: Of a call under way when its worker was killed: report it as unknown, or ask again and pay twice.
 
     Returns: As ``claude_completion``, with ``messages``: how many the conversation has with the answer.
     """
     turns = turns_of(messages)
-    answer = complete(provider, turns, system, model, max_tokens, temperature, timeout_s)
+    answer = complete(provider, turns, system, model, max_tokens, temperature, timeout_s, after_kill)
     return answer | {"messages": len(turns) + 1}
 
 
@@ -159,6 +150,7 @@ def analyze_document(
     model: ModelName | None = None,
     max_tokens: MaxTokens | None = None,
     timeout_s: Timeout = 120,
+    after_kill: AfterKill = "report",
 ) -> dict[str, Any]:
     """Analyse a text or a document: summary, sentiment, entities, keywords, questions and more.
 
@@ -174,6 +166,7 @@ def analyze_document(
         model: Which model; the worker's default of that provider when left out.
         max_tokens: Longest answer to each part, in tokens.
         timeout_s: Seconds until one call is given up.
+        after_kill: Of a call under way when its worker was killed: report it as unknown, or ask again and pay twice.
 
     Returns: ``analysis`` (the findings), ``content`` (the same for people), ``outcome`` (``parsed``,
     ``partly_parsed``, ``unparsed``, ``refused``), ``parts``, and what ``claude_completion`` returns, summed up.
@@ -189,7 +182,7 @@ def analyze_document(
         text or "",
         analysis_type,
         chosen,
-        kept(),
+        kept(after_kill),
         RunProgress(),
         question=question,
         language=language,
@@ -213,6 +206,7 @@ def generate_content(
     max_tokens: MaxTokens | None = None,
     temperature: Temperature | None = None,
     timeout_s: Timeout = 120,
+    after_kill: AfterKill = "report",
 ) -> dict[str, Any]:
     """Write a text: blog post, e-mail, product description, social post and more.
 
@@ -231,13 +225,14 @@ def generate_content(
         max_tokens: Longest answer, in tokens.
         temperature: From 0 (steady) to 2 (wild); the model's own when left out.
         timeout_s: Seconds until the call is given up.
+        after_kill: Of a call under way when its worker was killed: report it as unknown, or ask again and pay twice.
 
     Returns: As ``claude_completion``, with ``content_type`` and ``words``.
     """
     from workers.services.llm.content import Brief, generate
 
     brief = Brief(topic, content_type, tone, length, text_format, audience, language, keywords, instructions)
-    return generate(brief, voice(provider, model, max_tokens, temperature, timeout_s), kept(), RunProgress())
+    return generate(brief, voice(provider, model, max_tokens, temperature, timeout_s), kept(after_kill), RunProgress())
 
 
 @celery_app.task(bind=False, **_options("text", "glossary"))
@@ -250,6 +245,7 @@ def translate_text(
     provider: ProviderChoice = "auto",
     model: ModelName | None = None,
     timeout_s: Timeout = 120,
+    after_kill: AfterKill = "report",
 ) -> dict[str, Any]:
     """Translate a text and keep its formatting; long texts go part by part.
 
@@ -262,6 +258,7 @@ def translate_text(
         provider: Whom to ask; auto takes Claude when it has a key, else OpenAI.
         model: Which model; the worker's default of that provider when left out.
         timeout_s: Seconds until one call is given up.
+        after_kill: Of a call under way when its worker was killed: report it as unknown, or ask again and pay twice.
 
     Returns: As ``claude_completion``, summed up, with ``target_language``, ``parts`` and ``incomplete_parts``.
     """
@@ -271,7 +268,7 @@ def translate_text(
         text,
         target_language,
         voice(provider, model, None, None, timeout_s),
-        kept(),
+        kept(after_kill),
         RunProgress(),
         source_language=source_language,
         formality=formality,

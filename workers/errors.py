@@ -165,9 +165,13 @@ class TransientError(TaskError):
     Args:
         message: What failed.
         retry_after_s: Seconds that the other side asked to wait, or None for the family's policy.
+
+    Attributes:
+        may_be_done: Whether what was asked for was sent, so that it may have been done, and paid, all the same.
     """
 
     code = "transient"
+    may_be_done = False
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)

@@ -41,6 +41,8 @@ class Mood:
         reset: Break the connection instead of answering.
         plain: Answer a request for a stream with one JSON body.
         fail_after: Pieces after which the stream goes on with an error of ``kind``.
+        reset_after: Pieces after which the connection breaks.
+        content_type: Of a body, or of an error.
     """
 
     status: int = 200
@@ -57,6 +59,8 @@ class Mood:
     reset: bool = False
     plain: bool = False
     fail_after: int | None = None
+    reset_after: int | None = None
+    content_type: str = "application/json"
 
 
 GOOD = Mood()
@@ -142,10 +146,9 @@ class _Handler(BaseHTTPRequestHandler):
         if mood.wait_s:
             self.double.released.wait(mood.wait_s)
         if mood.reset:
-            # A linger of zero seconds makes close() send RST.
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
-            self.close_connection = True
+            self._break_off()
+        elif mood.status != 200 and mood.body is not None:
+            self._send_json(mood.status, mood.body, mood)
         elif mood.status != 200:
             error = {"type": mood.kind, "code": mood.kind, "message": mood.message}
             self._send_json(mood.status, json.dumps({"type": "error", "error": error}).encode(), mood)
@@ -154,11 +157,17 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send_message(body, mood)
 
+    def _break_off(self) -> None:
+        # A linger of zero seconds makes close() send RST.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+
     def _send_json(self, status: int, payload: bytes, mood: Mood) -> None:
         self.send_response(status)
         for name, value in mood.headers:
             self.send_header(name, value)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", mood.content_type)
         self.send_header("content-length", str(len(payload)))
         self.end_headers()
         self.wfile.write(payload)
@@ -179,7 +188,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if mood.fail_after is not None:
             events[mood.fail_after :] = [_error_event(mood, is_claude)]
-        for event in events[: mood.cut_after]:
+        for number, event in enumerate(events[: mood.cut_after]):
+            if number == mood.reset_after:
+                time.sleep(0.2)  # what was sent has arrived: a reset would throw it away
+                self._break_off()
+                self.double.charge(body)
+                return
             self.wfile.write(event)
             self.wfile.flush()
             if mood.drip_s:

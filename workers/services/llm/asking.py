@@ -71,14 +71,16 @@ async def _converse(converse: Converse, question: Question, reply: Reply, progre
         return error
     except failures.SDK_ERRORS as error:
         # TimeoutError is an OSError: ours when the clock ran out, else the network's.
-        return _out_of_time(question, reply) if clock.expired() else failures.read_failure(error, question)
+        return _out_of_time(question, reply) if clock.expired() else failures.read_failure(error, question, reply)
     return None
 
 
 def _out_of_time(question: Question, reply: Reply) -> TaskError:
     title, limit = TITLES[question.provider], f"{question.timeout_s:g} s"
-    if not reply.text:
-        return TransientError(f"{title} did not answer within {limit}")
+    if not reply.has_begun:
+        lost = TransientError(f"{title} did not answer within {limit}")
+        lost.may_be_done = True
+        return lost
     # What has begun to come is being paid for, and would take as long again.
     written = f"{len(reply.text):,} characters"
     return TimedOut(f"{title}'s answer was not done after {limit} ({written}); raise timeout_s or lower max_tokens")

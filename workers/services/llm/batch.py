@@ -19,11 +19,11 @@ from workers.services.llm.asking import ask_async
 from workers.services.llm.choices import AfterKill
 from workers.services.llm.kept import Kept
 from workers.services.llm.questions import Question, Usage
-from workers.services.llm.several import in_time
+from workers.services.llm.several import MOST_PAID, in_time
 from workers.services.progress import Progress, no_progress
 
 MAX_TRIES = 4
-"""So often a request is sent whose failure can pass by itself."""
+"""So often a request is sent whose failure can pass by itself, and costs nothing."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def run_batch(
     """Ask what earlier runs of the same task left open.
 
     A failure that can pass by itself ends the run (the other requests would meet it too) and leaves its request for
-    the next one, at most four times; any other failure is that request's outcome.
+    the next one, at most four times, or twice when it may have been paid; any other failure is that request's outcome.
 
     Args:
         items: All requests, in order.
@@ -148,7 +148,7 @@ class _Run:
             )
         except TransientError as error:
             self._setback = error
-            if tries < MAX_TRIES:
+            if tries < (MOST_PAID if error.may_be_done else MAX_TRIES):
                 self._kept.put(item.name, {"tries": tries})
                 self._kept.release(item.name)
             else:

@@ -11,7 +11,7 @@ from anthropic import AsyncAPIResponse, types
 
 from workers.services.llm.keys import TITLES, claude_credentials
 from workers.services.llm.questions import Question, Reply
-from workers.services.llm.wire import calling, is_stream, json_object, reading
+from workers.services.llm.wire import begin, calling, json_object, options, read_whole, reading, refuse_size
 
 DEFAULT_MAX_TOKENS = 4096
 """Anthropic's API asks for a limit; this one suits every model."""
@@ -24,14 +24,15 @@ async def converse(question: Question, reply: Reply, hear: Callable[[str], None]
         NotConfigured: There is no key.
         Exception: What the SDK and the network raise; :mod:`workers.services.llm.failures` reads it.
     """
+    http = anthropic.DefaultAsyncHttpxClient(**options(question.timeout_s))
     settings: dict[str, Any] = {"max_retries": 0, "timeout": calling(question.timeout_s), "open_telemetry": False}
     async with (
-        anthropic.AsyncAnthropic(**claude_credentials(), **settings) as client,
+        anthropic.AsyncAnthropic(**claude_credentials(), **settings, http_client=http) as client,
         _streaming(client, question) as response,
     ):
         with reading(TITLES["claude"]):
-            if not is_stream(response.headers):
-                _read_message(types.Message.construct(**json_object(await response.read())), reply)
+            if not await begin(response, question, reply):
+                _read_message(types.Message.construct(**json_object(await read_whole(response))), reply)
                 hear(reply.text)
                 return
             async for event in await response.parse():
@@ -92,6 +93,7 @@ def _read_message(message: types.Message, reply: Reply) -> None:
 def _add(text: str, reply: Reply, hear: Callable[[str], None]) -> None:
     if text:
         reply.text += text
+        refuse_size(len(reply.text), TITLES["claude"])
         hear(text)
 
 

@@ -8,8 +8,11 @@ and never chained to what is raised instead.
 429 for a used-up quota                     ``ProviderRefused``
 400 for a prompt too long, 413              ``TooLarge``
 401, 403                                    ``ProviderRefused``, naming the variable to check
-other 4xx, redirects                        ``ProviderRefused``
+other 4xx                                   ``ProviderRefused``
+redirects                                   ``ProviderRefused``, naming both hosts
 200 with no message, cut JSON, odd shapes   ``BadAnswer``
+200 with a page, more than 16 MB            ``BadAnswer``, naming the host and what came
+connection lost in the middle of an answer  ``BadAnswer``: it may have been paid
 ==========================================  =========================================================
 """
 
@@ -31,7 +34,8 @@ import openai
 
 from workers.errors import BadAnswer, NotConfigured, ProviderRefused, TaskError, TooLarge, TransientError
 from workers.services.llm.keys import ADDRESS_VARIABLES, KEY_VARIABLES, TITLES
-from workers.services.llm.questions import Question
+from workers.services.llm.questions import Question, Reply
+from workers.services.llm.wire import describe_page
 
 MAX_RETRY_AFTER_S = 15 * 60
 MAX_QUOTED = 200
@@ -59,23 +63,88 @@ SDK_ERRORS = (
 )
 
 
-def read_failure(error: Exception, question: Question) -> TaskError:
-    """Turn what a call raised into the error that a run ends with."""
+def read_failure(error: Exception, question: Question, reply: Reply) -> TaskError:
+    """Turn what a call raised into the error that a run ends with.
+
+    Args:
+        error: What the SDK or the network raised.
+        question: What was asked.
+        reply: How far the answer came: one that has begun is being paid for, and is not asked for again.
+    """
     title = TITLES[question.provider]
+    if reply.has_begun and not _is_said_by_provider(error):
+        written = f"after {len(reply.text):,} characters ({type(error.__cause__ or error).__name__})"
+        return BadAnswer(
+            f"truncated: the connection to {title} was lost in the middle of its answer, {written}; "
+            "it may have been paid, so it is not asked again by itself"
+        )
     if isinstance(error, anthropic.APIStatusError | openai.APIStatusError):
-        return _read_status(error.status_code, error.response.headers, error.body, question)
+        return _read_response(error.response, error.body, question)
     if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol) or isinstance(
         error.__cause__, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError
     ):
         return NotConfigured(f"{title} has no usable address or key; check {ADDRESS_VARIABLES[question.provider]}")
     if isinstance(error, anthropic.APITimeoutError | openai.APITimeoutError | httpx2.TimeoutException):
-        return TransientError(f"{title} did not answer in time")
+        return _sent(TransientError(f"{title} did not answer in time"), error)
     if isinstance(error, anthropic.APIResponseValidationError | openai.APIResponseValidationError):
         return BadAnswer(f"malformed: {title} sent an answer of another form")
     if isinstance(error, openai.APIError) and error.body is not None:
         return _read_status(200, {}, error.body, question)
     cause = type(error.__cause__ or error).__name__
-    return TransientError(f"no connection to {title} ({cause}); check {ADDRESS_VARIABLES[question.provider]}")
+    lost = TransientError(f"no connection to {title} ({cause}); check {ADDRESS_VARIABLES[question.provider]}")
+    return _sent(lost, error)
+
+
+def _sent(lost: TransientError, error: Exception) -> TransientError:
+    """Note whether a request had left when its connection was lost, so that the provider may have worked on it."""
+    lost.may_be_done = not isinstance(
+        error.__cause__ or error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout
+    )
+    return lost
+
+
+def _read_response(response: httpx2.Response, body: object, question: Question) -> TaskError:
+    """Read an error's response; what is no JSON comes from something between here and the provider."""
+    title, status, host = TITLES[question.provider], response.status_code, response.url.host
+    if 300 <= status < BAD_REQUEST:
+        target = _host_of(response.headers.get("location", ""))
+        return ProviderRefused(
+            f"{host} redirects to {target} ({status}) instead of answering for {title}; a request with a key follows "
+            f"no redirect: set {ADDRESS_VARIABLES[question.provider]} to the right address"
+        )
+    read = _read_status(status, response.headers, body, question)
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if isinstance(body, Mapping) or not kind or kind.endswith("json"):
+        return read
+    page = body if isinstance(body, str) else ""
+    told = f"{str(read).removeprefix(f'{read.code}: ')}; {describe_page(_word_of(kind), page, host)}"
+    if isinstance(read, TransientError):
+        return TransientError(told, read.retry_after_s)
+    return type(read)(told)
+
+
+def _word_of(kind: str) -> str:
+    return kind if re.fullmatch(r"[\w.+/-]{1,60}", kind, re.ASCII) else "a page"
+
+
+def _host_of(location: str) -> str:
+    try:
+        return httpx2.URL(location).host or "another path"
+    except (httpx2.InvalidURL, TypeError):
+        return "an address that is none"
+
+
+def _is_said_by_provider(error: Exception) -> bool:
+    """Tell an error that the provider put into its stream from one of the network."""
+    if isinstance(error, openai.APIError) and error.body is not None:
+        return True
+    return isinstance(
+        error,
+        anthropic.APIStatusError
+        | openai.APIStatusError
+        | anthropic.APIResponseValidationError
+        | openai.APIResponseValidationError,
+    )
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

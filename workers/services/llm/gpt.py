@@ -14,7 +14,7 @@ from openai.types.completion_usage import CompletionUsage
 
 from workers.services.llm.keys import TITLES, openai_credentials
 from workers.services.llm.questions import Question, Reply
-from workers.services.llm.wire import calling, is_stream, json_object, reading
+from workers.services.llm.wire import begin, calling, json_object, options, read_whole, reading, refuse_size
 
 END = "[DONE]"
 
@@ -38,13 +38,14 @@ async def converse(question: Question, reply: Reply, hear: Callable[[str], None]
         Exception: What the SDK and the network raise; :mod:`workers.services.llm.failures` reads it.
     """
     timeout = calling(question.timeout_s)
+    http = openai.DefaultAsyncHttpxClient(**options(question.timeout_s))
     async with (
-        openai.AsyncOpenAI(**openai_credentials(), max_retries=0, timeout=timeout) as client,
+        openai.AsyncOpenAI(**openai_credentials(), max_retries=0, timeout=timeout, http_client=http) as client,
         _streaming(client, question) as response,
     ):
         with reading(TITLES["openai"]):
-            if not is_stream(response.headers):
-                _read_completion(ChatCompletion.construct(**json_object(await response.read())), reply)
+            if not await begin(response, question, reply):
+                _read_completion(ChatCompletion.construct(**json_object(await read_whole(response))), reply)
                 hear(reply.text)
                 return
             chunks = await response.parse(to=_Chunks)
@@ -87,6 +88,7 @@ def _read_chunk(chunk: ChatCompletionChunk, reply: Reply, hear: Callable[[str], 
             reply.refused = True
         if said:
             reply.text += said
+            refuse_size(len(reply.text), TITLES["openai"])
             hear(said)
         _stop(choice.finish_reason, reply)
 

@@ -1,4 +1,7 @@
-"""Paid answers, kept by task id, so that the same task run again doesn't pay for them again."""
+"""Paid answers, kept by task id, so that the same task run again doesn't pay for them again.
+
+A question is claimed before it is asked, so that a run after a kill knows which of them may have been paid already.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from redis.retry import Retry
 
 from config.redis_client import open_redis
 from workers.errors import TransientError
+from workers.services.llm.choices import AfterKill
 
 KEEP_S = 72 * 3600
 """How long answers are kept after the last one came: longer than any message waits to be delivered again."""
@@ -22,6 +26,16 @@ KEY_PREFIX = "nexus:ai:answers:"
 
 class Kept(Protocol):
     """Answers of one task id, by field."""
+
+    @property
+    def task_id(self) -> str:
+        """Whose they are; empty for a call outside a worker."""
+        ...
+
+    @property
+    def after_kill(self) -> AfterKill:
+        """What becomes of a question that was under way when the worker was killed."""
+        ...
 
     def get(self, name: str) -> dict[str, Any] | None:
         """Return what is kept under a name, or None."""
@@ -46,6 +60,8 @@ class KeptHere:
 
     answers: dict[str, dict[str, Any]] = field(default_factory=lambda: {})
     claims: set[str] = field(default_factory=lambda: set())
+    task_id: str = ""
+    after_kill: AfterKill = "report"
 
     def get(self, name: str) -> dict[str, Any] | None:
         """Return what is kept under a name, or None."""
@@ -72,9 +88,12 @@ class KeptInRedis:
     Args:
         url: redis-py's spelling of the broker's address.
         task_id: Whose answers.
+        after_kill: What becomes of a question that was under way when the worker was killed.
     """
 
-    def __init__(self, url: str, task_id: str) -> None:
+    def __init__(self, url: str, task_id: str, after_kill: AfterKill = "report") -> None:
+        self.task_id = task_id
+        self.after_kill: AfterKill = after_kill
         self._client = _client(url)
         self._key = KEY_PREFIX + task_id
 

@@ -70,6 +70,7 @@ class Reply:
         input_tokens: Tokens read, those from a cache included; None where the provider didn't say.
         output_tokens: Tokens written.
         refused: The provider marked the answer as a refusal.
+        has_begun: The provider answered with success: what comes is being paid for.
         is_message: Something like a message came at all.
         is_complete: The provider marked its end.
     """
@@ -80,6 +81,7 @@ class Reply:
     input_tokens: int | None = None
     output_tokens: int | None = None
     refused: bool = False
+    has_begun: bool = False
     is_message: bool = False
     is_complete: bool = False
 

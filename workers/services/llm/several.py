@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from workers.errors import TaskError, TransientError
-from workers.services.llm.asking import ask, ask_async
+from workers.errors import BadAnswer, OutcomeUnknown, TaskError, TimedOut, TransientError
+from workers.services.llm.asking import ask_async
 from workers.services.llm.kept import Kept
 from workers.services.llm.questions import Answer, Question
 from workers.services.progress import Progress, no_progress
@@ -16,18 +16,28 @@ from workers.services.progress import Progress, no_progress
 PARALLEL = 4
 """Questions under way at once."""
 
+MOST_PAID = 2
+"""So often a question is asked whose connection is lost after it was sent: each time it may be paid."""
+
 LAST_CALL_S = 30
 """What a call that is begun at the last moment may still take."""
 
 
 def ask_once(question: Question, kept: Kept, progress: Progress = no_progress) -> Answer:
-    """Ask, unless an earlier run of the same task has the answer; see :func:`~workers.services.llm.asking.ask`."""
-    known = kept.get(question.digest)
-    if known is not None:
-        return Answer.from_dict(known)
-    answer = ask(question, progress)
-    kept.put(question.digest, answer.as_dict())
-    return answer
+    """Ask, unless an earlier run of the same task has the answer.
+
+    A run that was killed while it asked leaves a claim: whether the provider was paid is unknown then.
+
+    Args:
+        question: What to ask.
+        kept: Answers and claims of earlier runs of the same task.
+        progress: Counts the characters of the answer.
+
+    Raises:
+        OutcomeUnknown: It was asked before and may have been paid; it is not asked again by itself.
+        TaskError: As :func:`~workers.services.llm.asking.ask`.
+    """
+    return asyncio.run(_ask_once(question, kept, progress))
 
 
 def ask_all(
@@ -44,6 +54,7 @@ def ask_all(
         ends_at: Monotonic time after which nothing new is begun; what is under way gets ``LAST_CALL_S`` more.
 
     Raises:
+        OutcomeUnknown: As :func:`ask_once`.
         TransientError: The time was not enough (a retry goes on with what is left), or as ``ask``.
         TaskError: As ``ask``.
     """
@@ -58,14 +69,15 @@ def in_time(question: Question, ends_at: float) -> Question:
 
 async def _ask_all(questions: Sequence[Question], kept: Kept, progress: Progress, ends_at: float) -> list[Answer]:
     places, failures = asyncio.Semaphore(PARALLEL), list[TaskError]()
+    same = {question.digest: asyncio.Lock() for question in questions}  # the same part twice is asked once
     answers: dict[int, Answer] = {}
 
     async def one(index: int, question: Question) -> None:
-        async with places:
+        async with same[question.digest], places:
             if failures:
                 return
             try:
-                answers[index] = await _ask_once(question, kept, ends_at)
+                answers[index] = await _ask_once(question, kept, no_progress, ends_at)
             except TaskError as error:
                 failures.append(error)
                 return
@@ -77,12 +89,47 @@ async def _ask_all(questions: Sequence[Question], kept: Kept, progress: Progress
     return [answers[index] for index in range(len(questions))]
 
 
-async def _ask_once(question: Question, kept: Kept, ends_at: float) -> Answer:
+async def _ask_once(question: Question, kept: Kept, progress: Progress, ends_at: float | None = None) -> Answer:
     known = kept.get(question.digest)
     if known is not None:
         return Answer.from_dict(known)
-    if time.monotonic() > ends_at:
+    if ends_at is not None and time.monotonic() > ends_at:
         raise TransientError("the time of one run is used up; the next run goes on with what is left", 1)
-    answer = await ask_async(in_time(question, ends_at))
+    if not kept.claim(question.digest) and kept.after_kill == "report":
+        raise OutcomeUnknown(
+            "the worker was killed while the model was asked; perhaps it was paid; it is not asked again by itself "
+            "(after_kill says so)"
+        )
+    clocked = question if ends_at is None else in_time(question, ends_at)
+    answer = await _paid_once(replace(clocked, idempotency_key=_key(question, kept)), kept, progress)
     kept.put(question.digest, answer.as_dict())
     return answer
+
+
+async def _paid_once(question: Question, kept: Kept, progress: Progress) -> Answer:
+    """Ask; a failure that costs nothing takes the claim back, and one that may have been paid is asked once more."""
+    try:
+        return await ask_async(question, progress)
+    except TransientError as error:
+        if error.may_be_done:
+            _refuse_third(question, kept, error)
+        kept.release(question.digest)
+        raise
+    except (BadAnswer, TimedOut):
+        raise
+    except TaskError:
+        kept.release(question.digest)
+        raise
+
+
+def _refuse_third(question: Question, kept: Kept, error: TransientError) -> None:
+    name = f"lost:{question.digest}"
+    times = (kept.get(name) or {}).get("times", 0) + 1
+    kept.put(name, {"times": times})
+    if times >= MOST_PAID:
+        told = str(error).removeprefix(f"{error.code}: ")
+        raise OutcomeUnknown(f"{told}; asked {times} times, each may have been paid; it is not asked again by itself")
+
+
+def _key(question: Question, kept: Kept) -> str | None:
+    return f"{kept.task_id}-{question.digest[:12]}" if kept.task_id else question.idempotency_key
