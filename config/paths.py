@@ -129,7 +129,9 @@ class Paths:
             PermissionError: A folder belongs to somebody else.
         """
         self.secure()
-        for folder in (self.log, self.temporary):
+        if self.run_is_elsewhere:
+            make_private_below(self.run.parent, self.run.name)
+        for folder in (self.run, self.log, self.temporary):
             make_private(folder)
         for folder in (self.home, self.run, self.log):
             if not os.access(folder, os.W_OK | os.X_OK):
@@ -144,7 +146,10 @@ class Paths:
         return any(place.is_relative_to(self.home) for place in (ROOT, Path.home(), Path(tempfile.gettempdir())))
 
     def secure(self) -> None:
-        """Make sure that home and run folder are ours before anything is said to a socket there; creates them.
+        """Make sure that home and run folder are ours before anything is said to a socket there.
+
+        The home is made where it is missing, and so is a folder of ours in a shared one: nobody else can then make the
+        run folder in it.
 
         Raises:
             OSError: One can't be created.
@@ -152,9 +157,9 @@ class Paths:
         """
         make_private(self.home, narrowed=not self._holds_more)
         if self.run_is_elsewhere:
-            make_private_below(self.run.parent.parent, self.run.parent.name, self.run.name)
-        else:
-            make_private(self.run)
+            make_private_below(self.run.parent.parent, self.run.parent.name)
+            if self.run.exists():
+                make_private_below(self.run.parent, self.run.name)
 
 
 def _short_run_folder(home: Path) -> Path:

@@ -12,7 +12,6 @@ import click
 
 from nexus_tui.models.actions import Outcome
 from nexus_tui.models.text import safe_text
-from workers.masking import mask_text
 
 
 def as_json(value: Any) -> Any:
@@ -77,6 +76,8 @@ def print_outcome(outcome: Outcome) -> None:
 
 def fail(message: str) -> None:
     """Print an error on stderr; further lines (the end of a log) follow indented."""
+    from workers.masking import mask_text
+
     first, *rest = mask_text(message).split("\n")
     click.echo(f"nexus-tui: {safe_text(first)}", err=True)
     for line in rest:

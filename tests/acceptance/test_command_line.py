@@ -97,7 +97,8 @@ def test_submit_wait_of_a_failing_run_exits_1_with_its_error(stack: RunningStack
     ("arguments", "code", "words"),
     [
         (["submit", "no.such.task"], 4, "no task 'no.such.task'"),
-        (["submit", "process_pdf"], 4, "did you mean workers.file_tasks.process_pdf?"),
+        (["submit", "proces_pdf"], 4, "did you mean workers.file_tasks.process_pdf?"),
+        (["submit", "process_pdf"], 2, "file_path: missing"),
         (["submit", WORD], 2, "file_path: missing"),
         (["submit", WORD, "--kwargs", '{"file_path": 3}'], 2, "file_path"),
         (["submit", HEALTH, "--kwargs", '{"mode": 1}'], 2, "mode: no such argument"),
