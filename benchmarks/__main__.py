@@ -7,7 +7,18 @@ import sys
 from pathlib import Path
 
 _NOT_BENCHMARKS = frozenset(
-    {"__init__", "__main__", "broker", "events", "event_cost_app", "delivery_tasks", "report", "stack"}
+    {
+        "__init__",
+        "__main__",
+        "broker",
+        "events",
+        "event_cost_app",
+        "delivery_tasks",
+        "document_readers",
+        "document_samples",
+        "report",
+        "stack",
+    }
 )
 
 

@@ -1,4 +1,4 @@
-"""Documents beside the usual libraries: PDF, XLSX and DOCX reading, bombs, and what the sandbox costs.
+"""Documents beside the usual libraries: reading of each kind, words of PDFs, bombs, the sandbox, a mixed batch.
 
 ``python -m benchmarks.documents [--json]``. Both sides of a ratio run in turn, in fresh processes, on the same
 files, which are made first.
@@ -7,28 +7,36 @@ files, which are made first.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import zipfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.document_readers import SIDES, pdf_ours
+from benchmarks.document_samples import (
+    DOCX_PAGES,
+    PDF_PAGES,
+    PPTX_SLIDES,
+    SHEET_ROWS,
+    make_bombs,
+    make_book,
+    make_docx,
+    make_pdf,
+    make_png,
+    make_pptx,
+    make_xlsx,
+)  # fmt: skip
+
 RUNS = 3
-PDF_PAGES = 100
-SHEET_ROWS = 100_000
-SHEET_COLUMNS = 10
-DOCX_PAGES = 500
-PARAGRAPHS_A_PAGE = 12
+MIXED_ROWS = 10_000
 SANDBOX_FILES = 40
-SENTENCE = "The quick brown fox jumps over the lazy dog while numbers such as 1,234.56 pass by. "
 
 
 @dataclass(frozen=True)
@@ -44,168 +52,25 @@ class Figure:
     runs: int
 
 
-def make_pdf(path: Path) -> None:
-    """Write a PDF of plain pages."""
-    from reportlab.pdfgen import canvas
-
-    page = canvas.Canvas(str(path))
-    for number in range(PDF_PAGES):
-        for line in range(50):
-            page.drawString(40, 800 - 15 * line, f"{number}.{line} {SENTENCE}")
-        page.showPage()
-    page.save()
-
-
-def make_xlsx(path: Path) -> None:
-    """Write a workbook of numbers, texts and truths."""
-    import xlsxwriter
-
-    with xlsxwriter.Workbook(str(path)) as book:
-        sheet = book.add_worksheet()
-        sheet.write_row(0, 0, [f"column {index}" for index in range(SHEET_COLUMNS)])
-        for row in range(1, SHEET_ROWS + 1):
-            values = [row, row * 1.5, f"name {row % 1000}", row % 7, "x", row / 3, row % 2 == 0, "abc", -row, row**2]
-            sheet.write_row(row, 0, values)
-
-
-def make_docx(path: Path) -> None:
-    """Write a document of paragraphs with a few runs each, and a table now and then."""
-    import docx
-
-    document = docx.Document()
-    for number in range(DOCX_PAGES):
-        for _ in range(PARAGRAPHS_A_PAGE):
-            paragraph = document.add_paragraph(SENTENCE)
-            paragraph.add_run(f"bold {number} ").bold = True
-            paragraph.add_run(SENTENCE * 2)
-        if number % 25 == 0:
-            table = document.add_table(5, 4)
-            for cell in table._cells:  # pyright: ignore[reportPrivateUsage]
-                cell.text = "cell"
-    document.save(str(path))
-
-
-def make_bombs(folder: Path) -> list[Path]:
-    """Write small files that would unpack to a gigabyte, or to a billion pixels."""
-    import zlib
-
-    import docx
-    import openpyxl
-    from PIL import Image
-
-    docx.Document().save(str(folder / "bomb.docx"))
-    openpyxl.Workbook().save(folder / "bomb.xlsx")
-    for name, part in (("bomb.docx", "word/big.xml"), ("bomb.xlsx", "xl/worksheets/sheet2.xml")):
-        with (
-            zipfile.ZipFile(folder / name, "a", zipfile.ZIP_DEFLATED) as archive,
-            archive.open(part, "w", force_zip64=True) as member,
-        ):
-            for _ in range(1024):
-                member.write(bytes(1 << 20))
-    target = io.BytesIO()
-    Image.new("RGB", (1, 1)).save(target, "PNG")
-    data = bytearray(target.getvalue())
-    data[16:24] = (40_000).to_bytes(4, "big") * 2
-    data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
-    (folder / "bomb.png").write_bytes(bytes(data))
-    return [folder / "bomb.docx", folder / "bomb.xlsx", folder / "bomb.png"]
-
-
-def pdf_ours(path: Path) -> int:
-    """Characters of a PDF's text, through the reader that the task uses."""
-    import pypdfium2
-
-    from workers.services.documents import pdf_text
-
-    return sum(len("".join(text.split())) for text in pdf_text.read_pages(pypdfium2.PdfDocument(path)).texts)
-
-
-def pdf_peer(path: Path) -> int:
-    """Characters of a PDF's text, through pypdf."""
-    import pypdf
-
-    return sum(len("".join(page.extract_text().split())) for page in pypdf.PdfReader(path).pages)
-
-
-def xlsx_ours(path: Path) -> int:
-    """Cells of an analysed workbook, through the code that the task runs."""
-    import gc
-
-    from workers.services.documents import figures, workbook
-
-    gc.disable()  # as in the sandbox's children
-    cells = 0
-    with path.open("rb") as file:
-        for sheet in workbook.sheets(file, "xlsx"):
-            found = sheet.table() or figures.Grid(list(sheet.rows()))
-            cells += found.extent["cells"]
-            list(found.descriptions())
-    return cells
-
-
-def xlsx_peer(path: Path) -> int:
-    """Cells of the same analysis, on openpyxl's read-only mode."""
-    import openpyxl
-
-    from workers.services.documents import figures
-
-    cells = 0
-    for sheet in openpyxl.load_workbook(path, read_only=True, data_only=True).worksheets:
-        header, *body = sheet.iter_rows(values_only=True)
-        for index, column in enumerate(zip(*body, strict=True)):
-            filled: list[Any] = [value for value in column if value is not None]
-            cells += len(filled) + 1
-            figures.describe(index, str(header[index]), filled, len(body))
-    return cells
-
-
-def docx_ours(path: Path) -> int:
-    """Characters of a Word document's text, through the reader that the task uses."""
-    from workers.services.documents import word
-    from workers.services.documents.archive import Archive
-
-    with path.open("rb") as file, Archive(file) as archive:
-        archive.refuse_doctypes()
-        return sum(len("".join(story.text.split())) for _, story in word.read_stories(archive, word.MAIN_PART))
-
-
-def docx_peer(path: Path) -> int:
-    """Characters of the same text, through python-docx."""
-    import docx
-
-    document = docx.Document(str(path))
-    found = sum(len("".join(paragraph.text.split())) for paragraph in document.paragraphs)
-    for table in document.tables:
-        for row in table.rows:
-            found += sum(len("".join(cell.text.split())) for cell in row.cells)
-    return found
-
-
-SIDES: dict[str, Callable[[Path], int]] = {
-    "pdf_ours": pdf_ours,
-    "pdf_peer": pdf_peer,
-    "xlsx_ours": xlsx_ours,
-    "xlsx_peer": xlsx_peer,
-    "docx_ours": docx_ours,
-    "docx_peer": docx_peer,
-}
-
-
 _LIBRARIES = {
     "pdf": "pypdf pypdfium2",
     "xlsx": "openpyxl python_calamine fastexcel polars",
     "docx": "docx lxml.etree",
+    "pptx": "pptx lxml.etree",
+    "png": "PIL.Image PIL.PngImagePlugin workers.services.images",
 }
 
 
 def measure_here(side: str, path: Path) -> None:
     """Run one side once and print its CPU seconds and what it found; imports are not counted."""
     family = side.partition("_")[0]
-    for module in (*_LIBRARIES[family].split(), "workers.services.documents.excel", "workers.services.documents.pdf"):
+    ours = [f"workers.services.documents.{name}" for name in ("excel", "pdf", "word", "powerpoint")]
+    for module in (*_LIBRARIES[family].split(), *ours):
         __import__(module)
     start = time.process_time()
     found = SIDES[side](path)
-    print(json.dumps([time.process_time() - start, found]))
+    seconds = time.process_time() - start
+    print(json.dumps([seconds, len("".join(found.split())) if isinstance(found, str) else found]))
 
 
 def _measure(side: str, path: Path) -> tuple[float, int]:
@@ -280,6 +145,47 @@ def sandbox_cost(folder: Path) -> Figure:
     return Figure(round(value, 1), "< 60", value < 60, "same reader, no sandbox", "ms", _spread(costs), SANDBOX_FILES)
 
 
+def words_of_pdf(folder: Path) -> Figure | None:
+    """Share of pdftotext's words that our text of a hyphenated book has; None without poppler."""
+    import re
+    from collections import Counter
+
+    if not shutil.which("pdftotext"):
+        return None
+    path = folder / "book.pdf"
+    make_book(path)
+    theirs = subprocess.run(["pdftotext", str(path), "-"], check=True, capture_output=True, text=True).stdout
+    wanted, found = (Counter(re.findall(r"[^\W\d_]{2,}", text)) for text in (theirs, pdf_ours(path)))
+    share = 100 * (1 - (wanted - found).total() / wanted.total())
+    return Figure(round(share, 3), ">= 99.5", share >= 99.5, "pdftotext, a hyphenated book", "%", (share, share), 1)
+
+
+def mixed_batch(folder: Path) -> Figure:
+    """Documents a minute that two cores process: everything of a mix of all kinds, by the processor time it takes."""
+    from workers.services import sandbox
+    from workers.services.documents import Roots, dispatch, process
+
+    roots = Roots(folder, folder / "out")
+    _warm(roots, folder)
+    sandbox.close()
+    make_xlsx(folder / "small.xlsx", MIXED_ROWS)
+    names = ("sample.docx", "small.xlsx", "sample.pptx", "sample.pdf", "sample.png")
+    rates: list[float] = []
+    for _ in range(RUNS):
+        before = _used_s()
+        for name in names:
+            process(dispatch.process, name, [], roots)
+        sandbox.close()  # only what ended is counted
+        rates.append(60 * 2 * len(names) / (_used_s() - before))
+    value = statistics.median(rates)
+    return Figure(round(value), ">= 150", value >= 150, "", "documents/min", _spread(rates), RUNS)
+
+
+def _used_s() -> float:
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
 def _warm(roots: Any, folder: Path) -> None:
     """Start the zygote; a worker does so with its first file."""
     import docx
@@ -301,13 +207,19 @@ def measure() -> dict[str, Figure]:
         figures = bombs(folder)
         figures["sandbox_ms"] = sandbox_cost(folder)
         for kind, make, goal, peer in (
-            ("pdf", make_pdf, 3, f"pypdf, text of {PDF_PAGES} pages"),
-            ("xlsx", make_xlsx, 5, f"openpyxl read-only, {SHEET_ROWS} rows analysed"),
-            ("docx", make_docx, 2, f"python-docx, text of {DOCX_PAGES} pages"),
+            ("pdf", make_pdf, 4, f"pypdf, text of {PDF_PAGES} pages"),
+            ("xlsx", make_xlsx, 6, f"openpyxl read-only, {SHEET_ROWS} rows analysed"),
+            ("docx", make_docx, 4, f"python-docx, text of {DOCX_PAGES} pages"),
+            ("pptx", make_pptx, 1, f"python-pptx, text of {PPTX_SLIDES} slides"),
+            ("png", make_png, 0.5, "Pillow alone, a thumbnail"),
         ):
             path = folder / f"sample.{kind}"
             make(path)
             figures[f"{kind}_speed"] = ratio(kind, path, goal, peer)
+        words = words_of_pdf(folder)
+        if words:
+            figures["pdf_words"] = words
+        figures["mixed_batch"] = mixed_batch(folder)
     return figures
 
 

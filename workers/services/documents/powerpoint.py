@@ -122,6 +122,12 @@ def _slide_parts(archive: Archive, main: str, presentation: ooxml.Element) -> It
                 yield by_id[value]
 
 
+def read_slides(archive: Archive, main: str) -> list[Slide]:
+    """Read every slide in the order of the show."""
+    parts = _slide_parts(archive, main, ooxml.parse(archive, main))
+    return [read_slide(archive, number, part) for number, part in enumerate(parts, 1)]
+
+
 def read_slide(archive: Archive, number: int, part: str, warn: Warn = graphics.no_warning) -> Slide:
     """Read one slide with its notes, layout, comments, charts and diagrams."""
     root = ooxml.parse(archive, part)
