@@ -20,15 +20,16 @@ local function now()
 end
 local function count(key, counter)
   redis.pcall('HINCRBY', key, counter, 1)
-  redis.pcall('HSETNX', key, 'since', string.format('%.6f', now()))
+  local is_known, at = pcall(now)
+  if is_known then redis.pcall('HSETNX', key, 'since', string.format('%.6f', at)) end
 end
 """
 
 _FENCE = """
 local function holds(leases, node, token)
   if token == '' then return true end
-  local record = redis.pcall('HGET', leases, node)
-  return type(record) == 'string' and string.find(record, token, 1, true) ~= nil
+  local record = redis.call('HGET', leases, node)
+  return record and string.find(record, token, 1, true) ~= nil
 end
 """
 
@@ -93,6 +94,9 @@ FETCH = (
 -- Answers {list, message} ({list, false, its size} of a larger one), or the seconds until the next delayed message as
 -- text, or false. A key that is no list or no sorted set is passed over.
 if not holds(KEYS[2], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED the lease is not ours any more') end
+local function is_refused(answer)
+  return type(answer) == 'table' and answer.err and not string.find(answer.err, 'WRONGTYPE', 1, true)
+end
 local queues = tonumber(ARGV[4])
 local lists = 2 + queues
 local time = redis.call('TIME')
@@ -101,16 +105,19 @@ local soonest = false
 for q = 1, queues do
   local delayed = KEYS[2 + q]
   local first = redis.pcall('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  if is_refused(first) then return first end
   if first[1] then
     if tonumber(first[2]) > now then
       local left = tonumber(first[2]) - now
       if not soonest or left < soonest then soonest = left end
     else
-      local due = redis.pcall('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, 100)
+      local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, 100)
       for _, member in ipairs(due) do
         local place = string.find(ARGV[5], string.sub(member, 1, 1), 1, true) or 1
         local list = KEYS[lists + (place - 1) * queues + q]
-        if type(redis.pcall('LPUSH', list, string.sub(member, 2))) == 'number' then
+        local pushed = redis.pcall('LPUSH', list, string.sub(member, 2))
+        if is_refused(pushed) then return pushed end
+        if type(pushed) == 'number' then
           local removed = redis.pcall('ZREM', delayed, member)
           if type(removed) == 'table' then  -- else it would be pushed again by each fetch
             redis.pcall('LPOP', list)
@@ -134,7 +141,7 @@ for i = lists + 1, #KEYS do
     end
     if #message > tonumber(ARGV[6]) then return {KEYS[i], false, #message} end
     return {KEYS[i], message}
-  elseif message and not string.find(message.err, 'WRONGTYPE', 1, true) then
+  elseif is_refused(message) then
     return message
   end
 end
@@ -272,7 +279,8 @@ for _ = 1, tonumber(ARGV[1]) do
   if not is_laid or type(removed) == 'table' then
     lift(id)
     redis.call('RPUSH', KEYS[4], packed)
-    return is_laid and removed or problem
+    if is_laid then return removed end
+    return type(problem) == 'table' and problem or redis.error_reply(tostring(problem))
   end
   if removed == 0 then
     lift(id)

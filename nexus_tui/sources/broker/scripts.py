@@ -1,4 +1,8 @@
-"""What runs inside Redis: each script is one atomic step, short enough to hold up nobody."""
+"""What runs inside Redis: each script is one atomic step, short enough to hold up nobody.
+
+A script that fails in its middle is not rolled back. A message that is taken is in the trash before it leaves its
+place, or goes back when its new place refuses it; counters, wake lists and times to live come last, and fail nothing.
+"""
 
 from __future__ import annotations
 
@@ -107,9 +111,9 @@ WAKE = """
 -- Idle workers with reliable delivery block on this list; nobody else looks at it. Where there are none, another key
 -- is named in its place.
 local function wake(key)
-  if string.find(key, 'nexus:wake:', 1, true) and redis.call('LLEN', key) == 0 then
-    redis.call('LPUSH', key, 1)
-    redis.call('EXPIRE', key, 60)
+  if string.find(key, 'nexus:wake:', 1, true) and redis.pcall('LLEN', key) == 0 then
+    redis.pcall('LPUSH', key, 1)
+    redis.pcall('EXPIRE', key, 60)
   end
 end
 """
@@ -117,7 +121,7 @@ end
 DELETED = """
 -- The balance sheet has a line for what operators deleted; only of messages that were counted as submitted.
 local function count_deleted(counters, message, by)
-  if string.find(message, '"nexus_publication"', 1, true) then redis.call('HINCRBY', counters, 'deleted', by) end
+  if string.find(message, '"nexus_publication"', 1, true) then redis.pcall('HINCRBY', counters, 'deleted', by) end
 end
 """
 
@@ -130,14 +134,25 @@ TAKE_DELAYED = (
 -- Answers 1 when the member was still there
 local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not due then return 0 end
-redis.call('ZREM', KEYS[1], ARGV[1])
-if ARGV[2] ~= '' then redis.call('ZADD', KEYS[1], ARGV[4] ~= '' and ARGV[4] or due, ARGV[2]) end
+local changed, lives = ARGV[2], tonumber(ARGV[3])
+if lives > 0 then redis.call('RPUSH', KEYS[2], cmsgpack.pack({KEYS[1], ARGV[1], 'delayed', changed, due})) end
+local function give_up(problem)
+  if lives > 0 then redis.pcall('RPOP', KEYS[2]) end
+  return problem
+end
+if changed ~= '' then
+  local added = redis.pcall('ZADD', KEYS[1], ARGV[4] ~= '' and ARGV[4] or due, changed)
+  if type(added) == 'table' then return give_up(added) end
+end
+if changed ~= ARGV[1] then
+  local removed = redis.pcall('ZREM', KEYS[1], ARGV[1])
+  if type(removed) == 'table' then return give_up(removed) end
+end
 -- Whoever sleeps until the old time must look again.
 if ARGV[4] ~= '' then wake(KEYS[3]) end
-if tonumber(ARGV[3]) > 0 then
-  redis.call('RPUSH', KEYS[2], cmsgpack.pack({KEYS[1], ARGV[1], 'delayed', ARGV[2], due}))
-  redis.call('EXPIRE', KEYS[2], ARGV[3])
-  if ARGV[2] == '' then count_deleted(KEYS[4], ARGV[1], 1) end
+if lives > 0 then
+  redis.pcall('EXPIRE', KEYS[2], lives)
+  if changed == '' then count_deleted(KEYS[4], ARGV[1], 1) end
 end
 return 1
 """
@@ -192,15 +207,25 @@ if lives > 0 and depth > 0 then
     if near[1] == message and near[2] then pivot = near[2] break end
   end
 end
-local removed = redis.call('LREM', source, direction, message)
-if removed == 0 then return 0 end
+if lives > 0 then
+  redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or '', KEYS[4], ARGV[6] == '1'}))
+end
+local function give_up(answer)
+  if lives > 0 then redis.pcall('RPOP', trash) end
+  return answer
+end
+local removed = redis.pcall('LREM', source, direction, message)
+if removed ~= 1 then return give_up(removed) end
 if changed ~= '' then
-  redis.call(ARGV[4] == 'front' and 'RPUSH' or 'LPUSH', target, changed)
+  local pushed = redis.pcall(ARGV[4] == 'front' and 'RPUSH' or 'LPUSH', target, changed)
+  if type(pushed) == 'table' then
+    if type(redis.pcall('RPUSH', source, message)) == 'table' then redis.call('LPUSH', source, message) end
+    return give_up(pushed)
+  end
   wake(KEYS[5])
 end
 if lives > 0 then
-  redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or '', KEYS[4], ARGV[6] == '1'}))
-  redis.call('EXPIRE', trash, lives)
+  redis.pcall('EXPIRE', trash, lives)
   if changed == '' then count_deleted(KEYS[6], message, 1) end
 end
 return 1
@@ -215,7 +240,7 @@ for index = 1, #KEYS, 2 do
   local length = redis.call('LLEN', KEYS[index])
   if length > 0 then
     redis.call('RENAME', KEYS[index], KEYS[index + 1])
-    redis.call('EXPIRE', KEYS[index + 1], ARGV[1])
+    redis.pcall('EXPIRE', KEYS[index + 1], ARGV[1])
     gone = gone + length
   end
 end
@@ -231,8 +256,8 @@ wake(KEYS[3])
 if redis.call('EXISTS', KEYS[2]) == 0 then
   local length = redis.call('LLEN', KEYS[1])
   if length > 0 then
+    redis.call('PERSIST', KEYS[1])  -- what is back in its queue must not end with the trash
     redis.call('RENAME', KEYS[1], KEYS[2])
-    redis.call('PERSIST', KEYS[2])
   end
   return length
 end
