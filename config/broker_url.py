@@ -19,6 +19,15 @@ _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _CERTIFICATES = ("required", "optional", "none")
 _TLS_OPTIONS = frozenset({"ssl", "sentinel_ssl", "ssl_cert_reqs", "ssl_check_hostname", *_TLS_FILES})
+_TLS_FLAGS = frozenset({"ssl", "sentinel_ssl", "ssl_check_hostname"})
+_SENTINEL_ONLY = frozenset({"ssl", "sentinel_ssl"})
+_IGNORED = frozenset(
+    {"socket_timeout", "socket_connect_timeout", "socket_keepalive", "health_check_interval", "retry_on_timeout"}
+    | {"max_connections", "client_name", "protocol"}
+)
+"""Options of redis-py that are accepted and left out: Nexus has time limits and connections of its own."""
+
+MAX_DIGITS = 6
 _SENTINEL_OPTIONS = frozenset({"master_name", "sentinel_username", "sentinel_password"}) | _TLS_OPTIONS
 SENTINEL_PORT = 26379
 SENTINEL_TIMEOUT_S = 2.0
@@ -65,12 +74,17 @@ class BrokerUrl:
         """
         if text.strip().startswith(_SENTINEL):
             return cls._parse_sentinels(text.strip())
+        return cls._parse_server(text.strip(), _TLS_OPTIONS - _SENTINEL_ONLY | _IGNORED)
+
+    @classmethod
+    def _parse_server(cls, text: str, known: frozenset[str]) -> BrokerUrl:
+        _refuse_bare_marks(text)
         try:
-            parts = urlsplit(text.strip())
+            parts = urlsplit(text)
             port = parts.port
-        except ValueError as error:
-            raise BrokerUrlError(f"not a Redis URL ({error}); expected {_EXAMPLES}") from None
-        query = dict(parse_qsl(parts.query))
+        except ValueError:  # its words may hold a part of a password
+            raise BrokerUrlError(f"host or port of the URL can't be read; expected {_EXAMPLES}") from None
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
         if parts.scheme in _SOCKET_SCHEMES:
             path = unquote(parts.path)
             if parts.hostname or not path.strip("/"):
@@ -83,10 +97,11 @@ class BrokerUrl:
             database = parts.path.strip("/") or next((query[key] for key in _DATABASE_KEYS if key in query), "0")
             scheme, host, port, path = parts.scheme, parts.hostname, port or 6379, None
         else:
-            raise BrokerUrlError(f"scheme {parts.scheme or 'missing'!r} is not Redis; expected {_EXAMPLES}")
-        if not database.isdecimal():
-            raise BrokerUrlError(f"database {database!r} is not a number; expected {_EXAMPLES}")
-        options = tuple((key, value) for key, value in query.items() if key not in _DATABASE_KEYS)
+            scheme = repr(parts.scheme) if "://" in text else "'missing'"
+            raise BrokerUrlError(f"scheme {scheme} is not Redis; expected {_EXAMPLES}")
+        if not (database.isascii() and database.isdecimal() and len(database) < MAX_DIGITS):
+            raise BrokerUrlError(f"the database in the URL is not a number; expected {_EXAMPLES}")
+        options = _check_options(query, known, has_tls=scheme not in ("redis", "unix") or "ssl" in known)
         username = unquote(parts.username) if parts.username else None
         password = unquote(parts.password) if parts.password else None
         return cls(scheme, host, port, path, int(database), username, password, options)
@@ -98,13 +113,6 @@ class BrokerUrl:
         options = dict(last.options)
         if not options.get("master_name"):
             raise BrokerUrlError(f"no ?master_name= in the Sentinel URL; expected {_EXAMPLES}")
-        if unknown := sorted(set(options) - _SENTINEL_OPTIONS):
-            raise BrokerUrlError(f"a Sentinel URL has no option {', '.join(unknown)}; expected {_EXAMPLES}")
-        for name in ("ssl", "sentinel_ssl", "ssl_check_hostname"):
-            if options.get(name, "true").lower() not in _FLAGS:
-                raise BrokerUrlError(f"{name} in a Sentinel URL is true or false; expected {_EXAMPLES}")
-        if options.get("ssl_cert_reqs", "required") not in _CERTIFICATES:
-            raise BrokerUrlError(f"ssl_cert_reqs is one of {', '.join(_CERTIFICATES)}; expected {_EXAMPLES}")
         places = tuple((str(url.host), int(url.port or 0)) for url in urls)
         secrets = (named.username, named.password)
         return cls("sentinel", *places[0], None, last.database, *secrets, last.options, places)
@@ -112,7 +120,7 @@ class BrokerUrl:
     @classmethod
     def _parse_sentinel(cls, part: str) -> BrokerUrl:
         text = "redis://" + part.strip().removeprefix(_SENTINEL)
-        url = cls.parse(text)
+        url = cls._parse_server(text, _SENTINEL_OPTIONS)
         return url if urlsplit(text).port else replace(url, port=SENTINEL_PORT)
 
     @property
@@ -135,12 +143,14 @@ class BrokerUrl:
 
     @property
     def tls(self) -> dict[str, Any]:
-        """What connections to servers behind Sentinels need for TLS, in redis-py's words; empty for none.
+        """What connections to the server need for TLS, in redis-py's words; empty for none.
 
-        ``ssl=true`` in the URL, or any other option that begins with ``ssl_``, asks for it, of the Sentinels as well
-        unless ``sentinel_ssl=false``.
+        ``rediss://`` asks for it; of servers behind Sentinels ``ssl=true`` or any option that begins with ``ssl_``, and
+        then of the Sentinels as well unless ``sentinel_ssl=false``.
         """
-        known = dict(self.options) if self.sentinels else {}
+        known = dict(self.options)
+        if not self.sentinels:
+            return self._tls_of(known) if self.scheme == "rediss" else {}
         is_wanted = _flag(known.get("ssl"), any(name.startswith("ssl_") for name in known))
         return self._tls_of(known) if is_wanted else {}
 
@@ -173,6 +183,9 @@ class BrokerUrl:
             query.insert(0, ("virtual_host" if for_kombu else "db", str(self.database)))
             scheme, place = ("redis+socket" if for_kombu else "unix"), quote(self.path or "")
         else:
+            if for_kombu and self.scheme == "rediss":  # Celery's result backend insists on it, in its own spelling
+                query = [(key, value) for key, value in query if key != "ssl_cert_reqs"]
+                query.append(("ssl_cert_reqs", f"CERT_{self.tls['ssl_cert_reqs'].upper()}"))
             host = f"[{self.host}]" if ":" in (self.host or "") else self.host
             scheme, place = self.scheme, f"{host}:{self.port}/{self.database}"
         return f"{scheme}://{userinfo}{place}" + (f"?{urlencode(query, safe='*')}" if query else "")
@@ -204,6 +217,47 @@ class BrokerUrl:
     def for_socket(cls, path: Path, password: str) -> BrokerUrl:
         """Address of a server that listens on the unix socket ``path``."""
         return cls("unix", None, None, str(path), 0, None, password)
+
+
+def _refuse_bare_marks(text: str) -> None:
+    """Refuse an address whose password has a character that ends it.
+
+    Raises:
+        BrokerUrlError: There is one; the message holds nothing of the address.
+    """
+    _, has_scheme, rest = text.partition("://")
+    login = re.split("[/?#]", rest, maxsplit=1)[0]
+    behind = re.sub(r"[?&][a-z_]+=[^&#]*", "", rest[len(login) :])
+    if has_scheme and "@" in behind and "@" not in login and login:
+        raise BrokerUrlError(
+            "the URL's user or password has a bare / ? or #: write %2F, %3F or %23 instead (and %40 for @, %25 for %)"
+        )
+    if "#" in behind:
+        raise BrokerUrlError(f"a Redis URL has no part behind #: write %23 in a password; expected {_EXAMPLES}")
+
+
+def _check_options(query: dict[str, str], known: frozenset[str], *, has_tls: bool) -> tuple[tuple[str, str], ...]:
+    """Return the options that count, each in one spelling.
+
+    Raises:
+        BrokerUrlError: There is no such option, or it has another kind of value.
+    """
+    given = {name: value for name, value in query.items() if name not in _DATABASE_KEYS}
+    if unknown := sorted(name if name.isidentifier() else "that begins oddly" for name in set(given) - known):
+        allowed = ", ".join(sorted(known - _IGNORED))
+        raise BrokerUrlError(
+            f"a Redis URL has no option {', '.join(unknown)} (there are {allowed}); expected {_EXAMPLES}"
+        )
+    if not has_tls and (tls := sorted(set(given) & _TLS_OPTIONS)):
+        raise BrokerUrlError(f"{', '.join(tls)} needs a URL that begins with rediss://; expected {_EXAMPLES}")
+    for name in sorted(_TLS_FLAGS & set(given)):
+        if given[name].lower() not in _FLAGS:
+            raise BrokerUrlError(f"{name} in the URL is true or false; expected {_EXAMPLES}")
+    if "ssl_cert_reqs" in given:
+        given["ssl_cert_reqs"] = given["ssl_cert_reqs"].lower().removeprefix("ssl.").removeprefix("cert_")
+        if given["ssl_cert_reqs"] not in _CERTIFICATES:
+            raise BrokerUrlError(f"ssl_cert_reqs is one of {', '.join(_CERTIFICATES)}; expected {_EXAMPLES}")
+    return tuple((name, value) for name, value in given.items() if name not in _IGNORED)
 
 
 def _flag(text: str | None, default: bool) -> bool:

@@ -21,6 +21,7 @@ from config.settings import Settings
 from config.supervisor import STOP_WAIT_S, effective
 from nexus_tui.models.workers import Program
 from nexus_tui.sources.broker import BrokerSource
+from nexus_tui.sources.broker.connection import refuse_unfit
 from nexus_tui.sources.endings import Endings
 from nexus_tui.sources.errors import SourceError, Unreachable
 from nexus_tui.sources.exits import last_error
@@ -81,6 +82,8 @@ class Stack:
         """
         if not self._settings.embedded:
             self._ping_broker()
+            if self._settings.delivery == "reliable":
+                refuse_unfit(self._settings.broker)
         try:
             self._settings.make_folders()
         except OSError as error:

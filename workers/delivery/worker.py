@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import Any
 
@@ -10,8 +11,13 @@ from celery import bootsteps
 from celery.signals import before_task_publish, celeryd_init
 from celery.worker import state as _state
 from celery.worker.consumer.tasks import Tasks
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+from config.broker_fitness import find_unfitness
 from config.celery_config import celery_app
+from config.redis_client import open_redis
+from config.settings import settings
 from workers.delivery import children, running
 from workers.delivery.inline_stopping import InlineStop
 from workers.delivery.keys import ADOPTED_HEADER, DELIVERIES_HEADER, UNCOUNTED_HEADER
@@ -23,12 +29,30 @@ from workers.upgrade import FormerListsStep
 MAX_TRIES = 1_000_000
 """Of a publication by a child, one a second: its run's time limit comes first. Celery takes no "for ever" here."""
 
+PROBE_S = 2.0
+
 state: Any = _state  # the stubs know an older Celery
 
 
 @celeryd_init.connect
 def _name_transport(sender: str = "", conf: Any = None, **_: Any) -> None:
     conf.broker_transport_options["nexus_node"] = sender
+
+
+@celeryd_init.connect
+def _refuse_an_unfit_broker(**_: Any) -> None:
+    broker = settings().broker
+    client = open_redis(
+        broker.redis_py, socket_timeout=PROBE_S, socket_connect_timeout=PROBE_S, retry=Retry(NoBackoff(), 0)
+    )
+    try:
+        problem = find_unfitness(client, broker.username)
+    except (redis.RedisError, OSError):
+        return  # it is waited for later
+    finally:
+        client.close()
+    if problem:
+        sys.exit(f"worker: broker {broker.masked}: {problem}")
 
 
 @before_task_publish.connect

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import NoPermissionError
+from redis.exceptions import AskError, ClusterCrossSlotError, ClusterDownError, NoPermissionError
 from redis.retry import Retry
 
+from config.broker_fitness import IS_CLUSTER, find_unfitness
 from config.broker_url import BrokerUrl
 from config.paths import TROUBLE
 from config.redis_client import open_redis
@@ -39,6 +40,23 @@ def connect(url: BrokerUrl, *, attempts: int = 1) -> redis.Redis:
     return client
 
 
+def refuse_unfit(url: BrokerUrl) -> None:
+    """Make sure that a server can be the broker of our workers.
+
+    Raises:
+        Refused: It can't; the message says why.
+        Unreachable: It does not answer.
+    """
+    client = connect(url)
+    try:
+        with reaching(url):
+            problem = find_unfitness(client, url.username)
+    finally:
+        client.close()
+    if problem:
+        raise Refused(f"broker {url.masked}: {problem}")
+
+
 @contextmanager
 def reaching(url: BrokerUrl) -> Generator[None]:
     """Raise Redis' errors as ours, without secrets.
@@ -56,6 +74,8 @@ def reaching(url: BrokerUrl) -> Generator[None]:
     except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
         why = _trouble(url) or _one_line(error)
         raise Unreachable(f"broker {url.masked} does not answer: {why}") from None
+    except (ClusterDownError, ClusterCrossSlotError, AskError) as error:
+        raise Refused(f"broker {url.masked}: {IS_CLUSTER} ({_one_line(error)})") from None
     except redis.ResponseError as error:
         raise Refused(f"broker {url.masked} answers with an error: {_one_line(error)}") from None
     except redis.RedisError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import ssl
 import subprocess
@@ -11,6 +12,7 @@ import time
 from typing import Any
 
 import psutil
+import pytest
 import redis
 from celery import Celery
 from celery.states import READY_STATES
@@ -19,9 +21,12 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from benchmarks.faults.malformed import message
 from benchmarks.faults.proxy import Proxy
+from config.broker_url import BrokerUrl
 from config.paths import Paths
 from config.queues import priority_key
 from config.settings import embedded_password
+from nexus_tui.sources.broker.connection import refuse_unfit
+from nexus_tui.sources.errors import Refused
 from tests.certificates import make_certificate
 from workers.delivery import keys
 
@@ -143,7 +148,7 @@ def test_tls_with_a_certificate_of_our_own(stack: Any) -> None:
     context.load_cert_chain(certificate)
     proxy = Proxy(Paths.of(stack.home).broker_socket, context)
     password = embedded_password(Paths.of(stack.home))
-    options = f"ssl_cert_reqs=required&ssl_ca_certs={certificate}"
+    options = f"ssl_ca_certs={certificate}"  # and nothing else: Celery's result backend would insist on more
     stack.environment["NEXUS_REDIS_URL"] = f"rediss://:{password}@127.0.0.1:{proxy.port}/0?{options}"
     try:
         worker = stack.worker()
@@ -180,3 +185,22 @@ def test_sentinel_names_the_broker_and_the_fetch_is_ours(stack: Any) -> None:
             taken[0].ack()
             assert broker.hlen(keys.in_flight("w@test")) == 0
     app.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "user", "words"),
+    [
+        (("cluster-enabled yes",), "", "this is a Redis Cluster, which Celery can't use as a broker"),
+        (("user bob on >pw ~* &* +@all -eval -evalsha",), "bob:pw@", "needs: ACL SETUSER bob +eval +evalsha, or set"),
+    ],
+)
+def test_a_server_that_can_not_be_the_broker_is_refused_at_once_in_one_sentence(
+    stack: Any, options: tuple[str, ...], user: str, words: str
+) -> None:
+    url = f"redis://{user}127.0.0.1:{stack.server(*options)}/0"
+    stack.environment["NEXUS_REDIS_URL"] = url
+    worker = stack.worker("unfit", wait=False)
+    assert worker.wait(30) == 1
+    assert [words in line for line in stack.log("unfit").splitlines()] == [True]
+    with pytest.raises(Refused, match=re.escape(words)):
+        refuse_unfit(BrokerUrl.parse(url))

@@ -1,0 +1,37 @@
+"""Whether a server can be the broker at all, told before anything fails for it."""
+
+from __future__ import annotations
+
+import redis
+from redis.exceptions import NoPermissionError
+
+IS_CLUSTER = (
+    "this is a Redis Cluster, which Celery can't use as a broker: one command reads lists of many slots; name a single "
+    "server, or Sentinels"
+)
+NO_SCRIPTS = (
+    "its user may not run scripts, which reliable delivery needs: ACL SETUSER {user} +eval +evalsha, or set "
+    "NEXUS_DELIVERY=stock"
+)
+
+
+def find_unfitness(client: redis.Redis, user: str | None) -> str | None:
+    """Say why a server can't be the broker; None when it can, or when its user may not ask.
+
+    Args:
+        client: Connection to it.
+        user: Who asks, by the name of the ACL; None for the default user.
+
+    Raises:
+        RedisError: It does not answer.
+    """
+    try:
+        if client.info("cluster").get("cluster_enabled"):
+            return IS_CLUSTER
+    except NoPermissionError:
+        pass
+    try:
+        client.eval("return 1", 0)
+    except NoPermissionError:
+        return NO_SCRIPTS.format(user=user or "default")
+    return None
