@@ -97,7 +97,7 @@ class BrokerUrl:
             database = parts.path.strip("/") or next((query[key] for key in _DATABASE_KEYS if key in query), "0")
             scheme, host, port, path = parts.scheme, parts.hostname, port or 6379, None
         else:
-            scheme = repr(parts.scheme) if "://" in text else "'missing'"
+            scheme = repr("missing" if "@" in text and "://" not in text else parts.scheme or "missing")
             raise BrokerUrlError(f"scheme {scheme} is not Redis; expected {_EXAMPLES}")
         if not (database.isascii() and database.isdecimal() and len(database) < MAX_DIGITS):
             raise BrokerUrlError(f"the database in the URL is not a number; expected {_EXAMPLES}")
