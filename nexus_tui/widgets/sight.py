@@ -19,6 +19,9 @@ from textual._time import get_time
 _MOST_KEPT = 16
 """At four repaints a second the pictures of four seconds: no key waits for longer."""
 
+_PAINTING_S = 0.05
+"""Between two lines of one picture less time passes than this."""
+
 _PRESSED_AT: ContextVar[float] = ContextVar("pressed_at", default=math.inf)
 
 
@@ -83,9 +86,12 @@ class Sight:
         self._drawn = picture
 
     def paint(self) -> None:
-        """Learn that what was drawn last is on the screen now."""
+        """Learn that what was drawn last is on the screen now; told with each line, the last of them counts."""
+        now = get_time()
         if not self._seen or self._seen[-1][1] is not self._drawn:
-            self._seen.append((get_time(), self._drawn))
+            self._seen.append((now, self._drawn))
+        elif now - self._seen[-1][0] < _PAINTING_S:
+            self._seen[-1] = (now, self._drawn)
 
     def aim(self, picture: Picture) -> None:
         """Learn that a key moved the cursor: what is pressed after it is about that row, painted or not."""
