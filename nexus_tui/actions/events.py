@@ -73,7 +73,8 @@ def _told(sources: Sources, workers: tuple[str, ...], *, send: bool) -> Outcome:
         raise NotFound("no worker answers")
     words = {True: "sends events now", False: "sent events already"}
     if not send:
-        words = {True: "sends no more events", False: "sent no events anyway"}
+        # A worker that was started with -E answers the same as one that sends none.
+        words = {True: "sends no more events", False: "sent none, or was started with -E: only a restart ends that"}
     silent = [name for name in workers if name not in answers]
     return Outcome(
         (

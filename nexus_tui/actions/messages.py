@@ -285,11 +285,3 @@ class ChangeTime(MessageAction):
     def edit(self) -> Edit:
         """Give it the time."""
         return Retime(self.due_at)
-
-    def absent(self, sources: Sources, target: Target) -> TargetOutcome:
-        """Say who holds it, when a stock worker does."""
-        held, worker = sources.control.whereabouts([target.id]).get(target.id, ("", ""))
-        if held != "scheduled":
-            return super().absent(sources, target)
-        told = f"{worker} holds it in its memory until its time (stock delivery): revoke it and submit it anew"
-        return TargetOutcome(target.id, False, told)

@@ -30,6 +30,7 @@ class WorkerOrder(Action):
     Attributes:
         workers: Node names, programs, or the part before the ``@``; empty for all.
         remember: Whether it is obeyed again after a restart.
+        is_stock: Whether one of them is Celery's own; :meth:`plan` finds out.
         heard: Called with each answer as it comes: worker, whether it obeys, its words.
     """
 
@@ -39,6 +40,7 @@ class WorkerOrder(Action):
 
     workers: tuple[str, ...]
     remember: bool = field(default=False, kw_only=True)
+    is_stock: bool = field(default=False, kw_only=True, compare=False)
     heard: Heard | None = field(default=None, kw_only=True, compare=False, repr=False)
 
     @property
@@ -67,22 +69,35 @@ class WorkerOrder(Action):
         """Find the workers."""
         self.check()
         self._check_memory(sources)
-        found = resolve(sources, self.workers)
-        order = self.settle(sources, found)
-        rows = tuple(TargetOutcome(worker.name, True, f"→ {order.consequence}") for worker in found)
-        return Plan(replace(order, workers=tuple(worker.name for worker in found)), lambda: rows, len(rows))
+        found = self._resolved(sources)
+        names, is_stock = tuple(worker.name for worker in found), any(worker.is_stock for worker in found)
+        order = replace(self.settle(sources, found), workers=names, is_stock=is_stock)
+        rows = tuple(
+            TargetOutcome(worker.name, True, f"→ {replace(order, is_stock=worker.is_stock).consequence}")
+            for worker in found
+        )
+        return Plan(order, lambda: rows, len(rows))
 
     def run(self, sources: Sources) -> Outcome:
         """Order each worker, and collect the answers."""
         self.check()
         self._check_memory(sources)
-        found = resolve(sources, self.workers)
+        found = self._resolved(sources)
         return Outcome(tuple(self.settle(sources, found).obeyed(sources, found)))
 
     def settle(self, sources: Sources, workers: Sequence[Worker]) -> Self:
         """Look up what the order names and only these workers know."""
         del sources, workers
         return self
+
+    def _resolved(self, sources: Sources) -> tuple[Worker, ...]:
+        """Find the workers; refuse to remember for those that read nothing of ours."""
+        found = resolve(sources, self.workers)
+        stock = [worker.name for worker in found if worker.is_stock]
+        if self.remember and (stock or sources.is_foreign):
+            whose = ", ".join(stock) or "the workers of this application"
+            raise Refused(f"{whose}: Celery's own workers forget orders when they restart; leave out --remember")
+        return found
 
     def check(self) -> None:
         """Refuse what makes no sense, before anything is sent."""

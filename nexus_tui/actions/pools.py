@@ -165,7 +165,10 @@ class Autoscale(WorkerOrder):
 
 @dataclass(frozen=True)
 class RestartPool(WorkerOrder):
-    """Replace the children of workers by new ones; what runs is ended and goes back to its queue."""
+    """Replace the children of workers by new ones; what runs is ended.
+
+    With us it goes back to its queue. With Celery's own workers it is lost where it was acknowledged when it began.
+    """
 
     label: ClassVar[str] = "Restart pool"
     verb: ClassVar[str] = "pool-restart"
@@ -174,6 +177,11 @@ class RestartPool(WorkerOrder):
     @property
     def consequence(self) -> str:
         """Say what happens to what runs."""
+        if self.is_stock:
+            return (
+                "Its children are replaced, if it was started with worker_pool_restarts; what they run is ended, and "
+                "lost where it was acknowledged when it began (Celery's default)."
+            )
         return "Its children are replaced; what they run is ended."
 
     def order(self) -> Command:

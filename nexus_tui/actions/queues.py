@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from nexus_tui.actions.base import Action, Plan
@@ -117,13 +117,19 @@ class _QueueGate(Action):
 
     Attributes:
         queue: Its name.
+        is_stock: Whether Celery's own workers may consume it; :meth:`plan` finds out.
     """
 
     key: ClassVar[str] = "P"
     verb: ClassVar[str]
-    consequence: ClassVar[str]
 
     queue: str
+    is_stock: bool = field(default=False, kw_only=True, compare=False)
+
+    @property
+    @abstractmethod
+    def consequence(self) -> str:
+        """What it changes, and for how long."""
 
     @property
     def question(self) -> str:
@@ -138,7 +144,8 @@ class _QueueGate(Action):
     def plan(self, sources: Sources) -> Plan:
         """Make sure that the queue exists."""
         sources.broker.check_queue(self.queue)
-        return Plan(self, lambda: (TargetOutcome(self.queue, True, self.consequence),))
+        planned = replace(self, is_stock=sources.is_foreign or bool(_stock_consumers(sources, self.queue)))
+        return Plan(planned, lambda: (TargetOutcome(self.queue, True, planned.consequence),))
 
     def run(self, sources: Sources) -> Outcome:
         """Remember it, then tell the workers."""
@@ -154,11 +161,20 @@ class _QueueGate(Action):
 
 @dataclass(frozen=True)
 class PauseQueue(_QueueGate):
-    """Stop all workers from taking anything more from a queue, also those that start later."""
+    """Stop all workers from taking anything more from a queue.
+
+    Ours keep to it also when they start later. Celery's own forget it when they restart.
+    """
 
     label: ClassVar[str] = "Pause"
     verb: ClassVar[str] = "pause"
-    consequence: ClassVar[str] = "What was taken runs on; nothing more is taken until it is resumed."
+
+    @property
+    def consequence(self) -> str:
+        """Say how long it holds."""
+        if self.is_stock:
+            return f"What was taken runs on; its workers are told to take nothing more. {_FORGETTING}."
+        return "What was taken runs on; nothing more is taken until it is resumed."
 
     @staticmethod
     def _turn(sources: Sources, queue: str) -> TargetOutcome:
@@ -171,7 +187,11 @@ class ResumeQueue(_QueueGate):
 
     label: ClassVar[str] = "Resume"
     verb: ClassVar[str] = "resume"
-    consequence: ClassVar[str] = "Its workers take from it again."
+
+    @property
+    def consequence(self) -> str:
+        """Say what it does."""
+        return "Its workers take from it again."
 
     @staticmethod
     def _turn(sources: Sources, queue: str) -> TargetOutcome:
@@ -246,15 +266,27 @@ def _restored(change: Undoable, restored: Restored) -> TargetOutcome:
 
 _PAUSED_ALREADY = "was paused already"
 _NOT_PAUSED = "was not paused"
+_FORGETTING = "Celery's own workers forget it when they restart, and one that starts later takes from it"
 
 
 def _pause(sources: Sources, queue: str) -> TargetOutcome:
     sources.broker.check_queue(queue)
     sources.control.workers()
     workers = (sources.control.consumers() or {}).get(queue, ())
-    if not sources.broker.pause(queue, workers):
+    is_new = sources.broker.pause(queue, workers)
+    if not is_new and not workers:
         return TargetOutcome(queue, True, _PAUSED_ALREADY)
-    return TargetOutcome(queue, True, f"paused; {_told(sources, queue, workers, consume=False)}")
+    # One that restarted, or started later, takes from a paused queue when it is Celery's own: it is told again
+    told = f"{'paused' if is_new else 'paused again'}; {_told(sources, queue, workers, consume=False)}"
+    is_forgotten = sources.is_foreign or bool(_stock_consumers(sources, queue))
+    return TargetOutcome(queue, True, f"{told}. {_FORGETTING}: pause it again then" if is_forgotten else told)
+
+
+def _stock_consumers(sources: Sources, queue: str) -> list[str]:
+    try:
+        return [row.name for row in sources.control.workers() if row.is_stock and queue in row.queues]
+    except SourceError:
+        return []
 
 
 def _resume(sources: Sources, queue: str) -> TargetOutcome:

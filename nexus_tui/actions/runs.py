@@ -16,6 +16,7 @@ from nexus_tui.sources.broker.edits import Delete, Edit
 
 DEFAULT_SIGNAL = "SIGTERM"
 _USE = "; use --terminate"
+_FORGETTING = "its worker throws it away when its turn comes; one that restarts before that forgets it, and runs it"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Revoke(MessageAction):
             return TargetOutcome(target.id, self.terminate, f"runs on {worker}{'' if self.terminate else _USE}")
         if not held and target.run is None and not sources.broker.is_unacked(target.id):
             return missing(target.id)
-        return TargetOutcome(target.id, True, f"held by {worker or 'a worker'} → never runs")
+        told = _FORGETTING if sources.is_foreign else "never runs"
+        return TargetOutcome(target.id, True, f"held by {worker or 'a worker'} → {told}")
 
     def run(self, sources: Sources) -> Outcome:
         """Revoke each run."""
@@ -120,7 +122,8 @@ class Revoke(MessageAction):
         if state is not None and state != "REVOKED":
             return TargetOutcome(target.id, False, was(state))
         _tell(sources, [target.id])
-        return TargetOutcome(target.id, True, "revoked before it started")
+        told = f"revoked: {_FORGETTING}" if sources.is_foreign else "revoked before it started"
+        return TargetOutcome(target.id, True, told)
 
     def _revoke_running(self, sources: Sources, target: Target, worker: str) -> TargetOutcome:
         if not self.terminate:

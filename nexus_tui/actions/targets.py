@@ -13,6 +13,9 @@ from nexus_tui.sources.errors import Invalid, NotFound, SourceError, Unanswered
 
 FULL_ID_LENGTH = 36
 _MOST_NAMED = 3
+_HELD = {"reserved": "has fetched it already", "scheduled": "holds it in its memory until its time (stock delivery)"}
+"""What Celery calls a run that a worker holds and has not begun."""
+
 _NOWHERE = "waits nowhere: it was deleted, or has just started"
 
 """What events have in place of a secret, of a private or foreign value, and of the rest of a long one."""
@@ -57,9 +60,22 @@ def _resolve_by_messages(sources: Sources, text: str) -> Target | None:
 def located(sources: Sources, target: Target) -> Message | None:
     """Find the waiting message of a run; None when nothing waits."""
     run = target.run
-    if run is None:
-        return sources.broker.find(target.id)
-    return sources.broker.find(target.id, queue=run.queue, priority=run.priority)
+    if run is not None:
+        return sources.broker.find(target.id, queue=run.queue, priority=run.priority)
+    found = sources.broker.find(target.id)
+    if found is None and sources.is_foreign and _learn_queues(sources):
+        found = sources.broker.find(target.id)
+    return found
+
+
+def _learn_queues(sources: Sources) -> bool:
+    """Let workers name their queues: one that is bound to nothing is known to them alone."""
+    try:
+        sources.control.workers()
+        sources.broker.queues(sources.control.consumers())
+    except SourceError:
+        return False
+    return True
 
 
 def ended(sources: Sources, target: Target) -> str | None:
@@ -83,7 +99,10 @@ def not_waiting(sources: Sources, target: Target) -> TargetOutcome:
     state = ended(sources, target)
     if state is not None:
         return TargetOutcome(target.id, False, was(state))
-    is_held = target.id in sources.control.whereabouts([target.id]) or sources.broker.is_unacked(target.id)
+    held, worker = sources.control.whereabouts([target.id]).get(target.id, ("", ""))
+    if held in _HELD:
+        return TargetOutcome(target.id, False, f"{worker} {_HELD[held]}: revoke it and submit it anew")
+    is_held = bool(held) or sources.broker.is_unacked(target.id)
     if not is_held and target.run is None:
         return missing(target.id)
     return TargetOutcome(target.id, False, "had already started" if is_held else _NOWHERE)

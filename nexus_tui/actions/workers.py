@@ -106,7 +106,10 @@ class Drain(WorkerOrder):
 
 @dataclass(frozen=True)
 class ShutdownWorker(WorkerOrder):
-    """End workers that were started by hand; short runs finish, a long one goes back to its queue."""
+    """End workers that were started by hand.
+
+    Ours let short runs finish, and a long one goes back to its queue. Celery's own wait for whatever runs.
+    """
 
     label: ClassVar[str] = "Shut down"
     verb: ClassVar[str] = "shutdown"
@@ -115,6 +118,11 @@ class ShutdownWorker(WorkerOrder):
     @property
     def consequence(self) -> str:
         """Say what happens to what it holds."""
+        if self.is_stock:
+            return (
+                "It ends when what it runs is finished, however long that takes; what it fetched and has not begun "
+                "goes back to its queue."
+            )
         return "It ends when its short runs are finished; a long one goes back to its queue."
 
     def obeyed(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:

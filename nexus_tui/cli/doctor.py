@@ -31,7 +31,8 @@ def _checkup(target: Target, *, as_json: bool) -> None:
     from nexus_tui.sources.dead_letters import DeadLetterSource
 
     sources, paths = target.sources(), settings().paths
-    found = CheckupSource(sources.broker.url, paths.home, paths.history, sources.supervisor).findings()
+    checkup = CheckupSource(sources.broker.url, paths.home, paths.history, sources.supervisor, sources.is_foreign)
+    found = checkup.findings()
     findings = (*found, unread_finding(sources.broker.unread_lists()))
     letters = DeadLetterSource(sources.broker).count()
     is_well = all(finding.is_well for finding in findings)
@@ -44,7 +45,8 @@ def _checkup(target: Target, *, as_json: bool) -> None:
                 click.echo(f"  {'':<12} {safe_text(finding.advice)}")
         if letters:
             click.echo(f"! {letters:,} dead letters wait for a person: nexus-tui dead-letters")
-        click.echo("does everything submitted add up? nexus-tui doctor --balance")
+        if not sources.is_foreign:
+            click.echo("does everything submitted add up? nexus-tui doctor --balance")
     if not is_well:
         raise click.exceptions.Exit(1)
 

@@ -1,4 +1,4 @@
-"""Commands that only look: status, queues, workers, programs."""
+"""Commands that only look: queues, workers, programs."""
 
 from __future__ import annotations
 
@@ -14,47 +14,10 @@ from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.runs import arguments, moment
 from nexus_tui.cli.shared import Target, common
 from nexus_tui.models.broker import Held, Message, QueueStats
-from nexus_tui.models.text import duration, safe_text
+from nexus_tui.models.text import duration
 from nexus_tui.models.workers import Program, Worker
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import Invalid, NotFound, SourceError
-
-
-@click.command()
-@common
-def status(target: Target, as_json: bool) -> None:
-    """Show health in one screen; exits 1 when something is in trouble."""
-    sources = target.sources()
-    queues = _queues(sources)
-    programs, supervisor = _programs(sources)
-    workers = _workers(sources, programs)
-    troubles = _program_troubles(sources, programs)
-    troubles += [f"{row.name}: {row.verdict}, {row.reason}" for row in workers if row.verdict not in _WELL]
-    if supervisor:
-        troubles.append(supervisor)
-    if recorder := sources.broker.recorder_trouble():
-        troubles.append(f"nothing is recorded: {recorder}")
-    if as_json:
-        print_json(
-            {
-                "healthy": not troubles,
-                "broker": sources.broker.describe(),
-                "troubles": troubles,
-                "queues": [_queue_json(row) for row in queues],
-                "workers": workers,
-                "programs": programs,
-            }
-        )
-    else:
-        click.echo(f"broker    {safe_text(sources.broker.describe())}")
-        click.echo(f"programs  {sum(row.state == 'RUNNING' for row in programs)} of {len(programs)} running")
-        click.echo(f"workers   {sum(row.verdict in _WELL for row in workers)} of {len(workers)} well")
-        click.echo("")
-        _print_queues(queues)
-        click.echo("")
-        click.echo("\n".join(f"✗ {safe_text(trouble)}" for trouble in troubles) or "✓ no trouble")
-    if troubles:
-        raise click.exceptions.Exit(1)
 
 
 @click.command()
@@ -68,13 +31,14 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: 
     if by_task and queue is None:
         raise Invalid("--by-task is about one QUEUE: name it")
     sources = target.sources()
-    rows = _queues(sources)
+    rows = read_queues(sources)
     _say_what_is_missing(sources)
     if queue is None:
         if as_json:
-            print_json([_queue_json(row) for row in rows])
+            print_json([queue_json(row) for row in rows])
         else:
-            _print_queues(rows)
+            print_queues(rows)
+            print_note(sources)
         return
     found = next((row for row in rows if row.name == queue), None)
     if found is None:
@@ -85,9 +49,10 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: 
     messages = sources.broker.messages(queue, limit=limit, offset=offset)
     held = _held(sources, queue)
     if as_json:
-        print_json({**_queue_json(found), "messages": [_message_json(row) for row in messages], "held": held})
+        print_json({**queue_json(found), "messages": [_message_json(row) for row in messages], "held": held})
         return
-    _print_queues([found])
+    print_queues([found])
+    print_note(sources)
     if found.declared and (spec := BY_NAME.get(queue)) and spec.rate_limit:
         click.echo(f"each worker starts at most {spec.rate_limit} of each task; two workers twice that")
     click.echo("")
@@ -124,7 +89,7 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: 
 def workers(target: Target, name: str | None, as_json: bool) -> None:
     """List workers with their verdicts, or show one by NAME."""
     sources = target.sources()
-    rows = _workers(sources, _programs(sources)[0])
+    rows = read_workers(sources, read_programs(sources)[0])
     if name is not None:
         rows = [row for row in rows if name in (row.name, row.name.partition("@")[0], row.program)]
         if not rows:
@@ -149,7 +114,7 @@ def workers(target: Target, name: str | None, as_json: bool) -> None:
             )
             for row in rows
         ],
-        empty="no worker answers; start them: nexus-tui up",
+        empty="no worker answers" if sources.is_foreign else "no worker answers; start them: nexus-tui up",
     )
 
 
@@ -157,21 +122,19 @@ def workers(target: Target, name: str | None, as_json: bool) -> None:
 @common
 def programs(target: Target, as_json: bool) -> None:
     """List Supervisor's programs."""
-    rows = target.sources().supervisor.programs()
+    sources = target.sources()
+    rows = sources.supervisor.programs()
     if as_json:
         print_json(rows)
         return
     print_table(
         ("program", "state", "pid", "uptime", "says"),
         [(row.name, row.state, row.pid, duration(row.uptime_s), row.description) for row in rows],
-        empty="no programs",
+        empty="another application: it has no programs of ours" if sources.is_foreign else "no programs",
     )
 
 
-_WELL = frozenset({"healthy", "busy", "starting", "stopped", "draining"})
-
-
-def _queues(sources: Sources) -> list[QueueStats]:
+def read_queues(sources: Sources) -> list[QueueStats]:
     """Read the queues twice, a moment apart, so that rates are known; workers are asked in between."""
     sources.broker.queues()
     try:
@@ -182,29 +145,30 @@ def _queues(sources: Sources) -> list[QueueStats]:
     return list(sources.broker.queues(consumers))
 
 
-def _programs(sources: Sources) -> tuple[list[Program], str]:
+def what_is_in_flight(sources: Sources) -> str:
+    """Say what ``in flight`` counts where that is another thing than one thinks; empty elsewhere."""
+    if not sources.is_foreign:
+        return ""
+    return (
+        "in flight: what workers hold and have not acknowledged. With early acknowledgement (Celery's default) a run "
+        "is acknowledged when it begins, and not among them: nexus-tui workers lists what runs"
+    )
+
+
+def read_programs(sources: Sources) -> tuple[list[Program], str]:
     try:
         return list(sources.supervisor.programs()), ""
     except SourceError as error:
         return [], str(error)
 
 
-def _program_troubles(sources: Sources, programs: list[Program]) -> list[str]:
-    troubles: list[str] = []
-    for row in programs:
-        if row.is_looping or row.state == "UNKNOWN":
-            error = sources.supervisor.last_error(row.name)
-            troubles.append(row.summary + (f"; its log says: {error}" if error else ""))
-    return troubles
-
-
-def _workers(sources: Sources, known: list[Program]) -> list[Worker]:
+def read_workers(sources: Sources, known: list[Program]) -> list[Worker]:
     from nexus_tui.sources import fleet
 
     return list(fleet.join(sources.control.workers(), tuple(known), datetime.now(UTC)))
 
 
-def _queue_json(row: QueueStats) -> dict[str, Any]:
+def queue_json(row: QueueStats) -> dict[str, Any]:
     fields = to_json(row)
     fields.pop("history")
     return {**fields, "drains_in_s": row.drains_in_s, "flag": row.flag}
@@ -232,7 +196,7 @@ def _say_what_is_missing(sources: Sources) -> None:
         click.echo(f"nexus-tui: not everything is known of this broker: {sources.broker.missing}", err=True)
 
 
-def _print_queues(rows: list[QueueStats]) -> None:
+def print_queues(rows: list[QueueStats]) -> None:
     print_table(
         (
             "queue",
@@ -257,12 +221,24 @@ def _print_queues(rows: list[QueueStats]) -> None:
                 None if row.in_per_s is None else f"{row.in_per_s:.1f}",
                 None if row.out_per_s is None else f"{row.out_per_s:.1f}",
                 None if row.consumers is None else len(row.consumers),
-                "paused" if row.paused else row.flag or "open",
+                _gate(row),
             )
             for row in rows
         ],
         empty="no queues",
     )
+
+
+def print_note(sources: Sources) -> None:
+    """Say below a table of queues what ``in flight`` counts."""
+    if note := what_is_in_flight(sources):
+        click.echo(note)
+
+
+def _gate(row: QueueStats) -> str:
+    if row.paused:
+        return f"paused, but {row.flag}" if row.flag else "paused"
+    return row.flag or "open"
 
 
 def _print_by_task(counts: dict[str, int], *, as_json: bool) -> None:
@@ -273,4 +249,4 @@ def _print_by_task(counts: dict[str, int], *, as_json: bool) -> None:
     print_table(("waiting", "task"), rows, empty="nothing waits here")
 
 
-COMMANDS = (status, queues, workers, programs)
+COMMANDS = (queues, workers, programs)

@@ -14,6 +14,8 @@ from nexus_tui.cli.shared import Target, common
 from nexus_tui.models.broker import Message
 from nexus_tui.models.runs import Run
 from nexus_tui.models.text import compact, duration
+from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import NotFound, Refused, Unreachable
 
 
 @click.command()
@@ -62,7 +64,7 @@ def tasks(target: Target, filter_text: tuple[str, ...], limit: int | None, follo
 @common
 def task(target: Target, run_id: str, as_json: bool) -> None:
     """Show one run: its times, arguments, result or error. A unique beginning of the ID is enough."""
-    run = target.sources().history.run(run_id)
+    run = _run_of(target.sources(), run_id)
     if as_json:
         print_json(to_json(run))
         return
@@ -86,6 +88,24 @@ def task(target: Target, run_id: str, as_json: bool) -> None:
             *_end_of(run),
         ]
     )
+
+
+def _run_of(sources: Sources, text: str) -> Run:
+    """Find a run in the history, or else among what waits and what workers hold."""
+    from nexus_tui.actions.targets import located, resolve
+    from nexus_tui.sources.unrecorded import find_unrecorded
+
+    try:
+        return sources.history.run(text)
+    except NotFound as unknown:
+        try:
+            target = resolve(sources, text)
+            found = target and find_unrecorded(sources, target.id, located(sources, target))
+        except (Unreachable, Refused):
+            found = None
+        if not found:
+            raise unknown from None
+        return found
 
 
 def _end_of(run: Run) -> list[tuple[str, Any]]:

@@ -20,7 +20,8 @@ SECTIONS = {
 
 MODULES = {
     "stack": "up down config",
-    "listings": "status queues workers programs",
+    "listings": "queues workers programs",
+    "status": "status",
     "runs": "tasks task",
     "actions": "submit start stop restart",
     "surgery": "revoke priority retry move delete delay purge reclaim pause resume undo audit",

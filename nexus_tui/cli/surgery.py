@@ -197,7 +197,7 @@ def reclaim(target: Target, queue: str, how: How) -> None:
 @_queue
 @changing
 def pause(target: Target, queue: str, how: How) -> None:
-    """Let no worker take anything more from QUEUE, also none that starts later."""
+    """Let no worker take anything more from QUEUE; Celery's own forget it when they restart."""
     from nexus_tui.actions.queues import PauseQueue
 
     carry_out(target, PauseQueue(queue), how)

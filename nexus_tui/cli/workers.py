@@ -20,7 +20,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _workers = click.argument("workers", metavar="WORKER…", nargs=-1, required=True)
 _some = click.option("--worker", "workers", multiple=True, metavar="NAME", help="Only this one; may be repeated.")
-_remember = click.option("--remember", is_flag=True, help="Obey it again after a restart; else it holds until then.")
+_remember = click.option(
+    "--remember", is_flag=True, help="Obey it again after a restart (Nexus' own workers); else it holds until then."
+)
 
 
 def _order(target: Target, order: WorkerOrder, how: How) -> None:

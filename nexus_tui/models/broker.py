@@ -48,7 +48,10 @@ class QueueStats:
     @property
     def flag(self) -> str:
         """What is wrong with it: ``no consumer`` for messages that nobody takes, ``orphan`` for workers that wait at a
-        queue to which nothing leads; empty when nothing is, or nobody knows."""
+        queue to which nothing leads, ``taken from`` for a paused one that workers take from nevertheless; empty when
+        nothing is, or nobody knows."""
+        if self.paused and self.consumers:
+            return "taken from"
         if self.waiting and self.consumers == () and not self.paused:
             return "no consumer"
         return "orphan" if self.consumers and self.is_orphan else ""

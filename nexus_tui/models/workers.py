@@ -41,6 +41,7 @@ class Worker:
         children: Its pool.
         prefetch: Messages it may hold at once.
         scheduled: Runs it holds until their time has come.
+        is_stock: Whether it is Celery's own and knows nothing of Nexus: it forgets orders when it restarts.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Worker:
     children: tuple[Child, ...] = ()
     prefetch: int | None = None
     scheduled: int | None = None
+    is_stock: bool = False
 
 
 LOOP_EXITS = 3

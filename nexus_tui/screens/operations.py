@@ -183,7 +183,8 @@ def gate_of(host: Host, name: str) -> None:
     if queue is not None and queue.paused:
         choice = Choice("r", "resume", actions.queues.ResumeQueue(name))
     else:
-        choice = Choice("p", "pause", actions.queues.PauseQueue(name))
+        is_stock = any(worker.is_stock for worker in host.snapshot.workers.value or ())
+        choice = Choice("p", "pause", actions.queues.PauseQueue(name, is_stock=is_stock))
     host.ask(f"Queue {safe_text(name, 60)}", [choice], about=about_queue(queue))
 
 
@@ -202,11 +203,11 @@ def worker_choices(worker: Worker, queues: Sequence[str]) -> list[Choice]:
         Choice("d", "drain", actions.workers.Drain(name)),
         Choice("+", "one child more", actions.pools.GrowPool(name, 1)),
         Choice("-", "one child less", actions.pools.ShrinkPool(name, 1)),
-        Choice("o", "new children", actions.pools.RestartPool(name)),
+        Choice("o", "new children", actions.pools.RestartPool(name, is_stock=worker.is_stock)),
     ]
     choices += limits(worker)
     if worker.program is None:
-        choices.append(Choice("h", "shut down", actions.workers.ShutdownWorker(name)))
+        choices.append(Choice("h", "shut down", actions.workers.ShutdownWorker(name, is_stock=worker.is_stock)))
     for key, queue in zip_longest("123456789"[: len(queues)], queues, fillvalue=""):
         shown = safe_text(queue, 30)
         if queue in worker.queues:

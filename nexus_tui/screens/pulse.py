@@ -50,7 +50,9 @@ class PulseScreen(NexusScreen):
                 worker_cells.pulse_worker_cells,
                 lambda worker: worker.name,
                 title="Workers",
-                empty="No workers: start them with nexus-tui up",
+                empty="No worker answers"
+                if self.host.sources.is_foreign
+                else "No workers: start them with nexus-tui up",
                 id="workers",
             )
             yield Table(

@@ -54,7 +54,7 @@ class WorkersScreen(NexusScreen):
             worker_cells.worker_cells,
             lambda worker: worker.name,
             title="Workers",
-            empty="No workers: start them with nexus-tui up",
+            empty="No worker answers" if self.host.sources.is_foreign else "No workers: start them with nexus-tui up",
             id="rows",
         )
         yield Table(
@@ -62,7 +62,7 @@ class WorkersScreen(NexusScreen):
             worker_cells.program_cells,
             lambda program: program.name,
             title="Programs",
-            empty="No programs: Supervisor does not run, start it with nexus-tui up",
+            empty=_no_programs(is_foreign=self.host.sources.is_foreign),
             id="programs",
         )
 
@@ -286,3 +286,9 @@ def _worker_facts(worker: Worker, now: datetime) -> list[Line]:
 
 def _rows(rows: list[tuple[str, Line]]) -> list[Line]:
     return [((f" {name:<9}", "dim"), *value) for name, value in rows]
+
+
+def _no_programs(*, is_foreign: bool) -> str:
+    if is_foreign:
+        return "No programs of ours: this is another application"
+    return "No programs: Supervisor does not run, start it with nexus-tui up"

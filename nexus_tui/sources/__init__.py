@@ -45,6 +45,11 @@ class Sources:
     prefix: str | None = None
     leaving: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the application is somebody else's: no programs of ours, workers that read nothing of ours."""
+        return self.recording is not None
+
     def addressed(self, command: str) -> str:
         """Complete a ``nexus-tui …`` line, so that it acts on this broker wherever it is typed.
 

@@ -29,6 +29,7 @@ def as_ours(stats: Mapping[str, Any], active: Any, reserved: Any, queues: Any) -
         "queues": [row.get("name") for row in _rows(queues) or ()],
         "processed": sum(count for count in totals if isinstance(count, int)),
         "children": [child for child in children if child["pid"]],
+        "is_stock": True,
     }
 
 
@@ -86,6 +87,7 @@ def described(name: str, beat: Mapping[str, Any] | None, told: Mapping[str, Any]
         children=tuple(_child(row) for row in _rows(told.get("children")) or ()),
         prefetch=_whole(told.get("prefetch")),
         scheduled=_whole(told.get("scheduled")),
+        is_stock=bool(told.get("is_stock")),
     )
 
 

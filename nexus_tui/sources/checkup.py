@@ -51,12 +51,14 @@ class CheckupSource:
         home: Folder of the run-time files.
         history: The recorder's file.
         supervisor: Its programs.
+        is_foreign: Whether the broker is another application's: then only it is looked at, not our disk and recorder.
     """
 
     url: BrokerUrl
     home: Path
     history: Path
     supervisor: SupervisorSource
+    is_foreign: bool = False
 
     def findings(self) -> tuple[Finding, ...]:
         """Look at everything.
@@ -67,9 +69,11 @@ class CheckupSource:
         client = connect(self.url, attempts=2)
         try:
             with reaching(self.url):
+                found = (*self._broker(client), self._clock(client))
+                if self.is_foreign:
+                    return found
                 return (
-                    *self._broker(client),
-                    self._clock(client),
+                    *found,
                     self._disk(),
                     *self._programs(),
                     self._recorder(client),

@@ -164,7 +164,11 @@ class Roster:
             if self._ping_at is not None and now < self._ping_at:
                 return self._found
             self._ping_at = now + PING_EVERY_S
-        found = tuple(self.mailboxes.ask([Command("ping", {})], None, PING_TIMEOUT_S)[0])
+        try:
+            found = tuple(self.mailboxes.ask([Command("ping", {})], None, PING_TIMEOUT_S)[0])
+        except redis.RedisError:
+            self._ping_at = None  # who asks next hears of it, too: what was refused is no calm
+            raise
         with self._lock:
             self._found = found
             if time.monotonic() - now >= PING_TIMEOUT_S:

@@ -74,6 +74,8 @@ class SupervisorSource:
             NotFound: None is called so.
             Unreachable: No supervisord answers.
         """
+        if self._path is None:
+            raise NotFound(f"no program {name!r}: another application has no programs of ours")
         names = [program.name for program in self.programs()]
         if name in names:
             return (name,)

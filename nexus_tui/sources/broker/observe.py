@@ -104,6 +104,11 @@ class Observer:
         """Where messages go by exchange and routing key, as far as bindings were seen."""
         return Routes(self._bound)
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Names of the known queues, and of those that workers named last."""
+        return (*self.names, *sorted(self._orphans.difference(self.names)))
+
     def read(self, consumers: Mapping[str, tuple[str, ...]] | None) -> tuple[QueueStats, ...]:
         """Read every queue, with what the workers in ``consumers`` are known to take."""
         self.discover_once()

@@ -331,7 +331,7 @@ class BrokerReader:
             for application in self._applications.rows:  # who asks by id has not looked at queues yet
                 application.observer.discover_once()
             names = [
-                self._applications.shown(row, name) for row in self._applications.rows for name in row.observer.names
+                self._applications.shown(row, name) for row in self._applications.rows for name in row.observer.known
             ]
         return ([first] if first else []) + [name for name in names if name != first]
 

@@ -83,10 +83,18 @@ class Surgeon:
         return int(self._purge(keys, [lives_s]))
 
     def pause(self, queue: str, workers: Sequence[str]) -> bool:
-        """Remember that a queue is paused and who consumed it; False when it was paused already."""
-        told = json.dumps({"at": time.time(), "workers": list(workers)})
+        """Remember that a queue is paused and who consumed it; False when it was paused already.
+
+        Whoever consumes it although it was paused is remembered, too: at its end they are told to go on.
+        """
         key = self._layout.named(PAUSED_HASH)
+        told = json.dumps({"at": time.time(), "workers": list(workers)})
         is_new = bool(self._client.hsetnx(key, queue, told))
+        if not is_new:
+            known = _workers_of(cast("bytes | None", self._client.hget(key, queue)))
+            if set(workers) - set(known):
+                everybody = list(dict.fromkeys((*known, *workers)))
+                self._client.hset(key, queue, json.dumps({"at": time.time(), "workers": everybody}))
         if self._pause_lives_s is not None:
             self._client.expire(key, self._pause_lives_s)
         return is_new
@@ -97,12 +105,7 @@ class Surgeon:
         raw = cast("bytes | None", self._client.hget(key, queue))
         if raw is None or not self._client.hdel(key, queue):
             return None
-        try:
-            told = json.loads(raw)
-        except (ValueError, RecursionError):
-            return ()
-        workers = cast("dict[str, Any]", told).get("workers") if isinstance(told, dict) else None
-        return tuple(str(name) for name in cast("list[Any]", workers)) if isinstance(workers, list) else ()
+        return _workers_of(raw)
 
     def _taken_delayed(self, message: Message, change: Change, edit: Edit, undo: str) -> TargetOutcome:
         keys = [self._layout.delayed(message.queue), self.trash.key(undo), self._layout.wake(message.queue)]
@@ -116,3 +119,13 @@ class Surgeon:
         return TargetOutcome(
             message.id, bool(removed), change.done if removed else "has become due meanwhile: try again"
         )
+
+
+def _workers_of(raw: bytes | None) -> tuple[str, ...]:
+    """Read who consumed a queue when it was paused."""
+    try:
+        told = json.loads(raw or b"")
+    except (ValueError, RecursionError):
+        return ()
+    workers = cast("dict[str, Any]", told).get("workers") if isinstance(told, dict) else None
+    return tuple(str(name) for name in cast("list[Any]", workers)) if isinstance(workers, list) else ()

@@ -13,6 +13,7 @@ from nexus_tui.models.broker import QueueStats
 from nexus_tui.models.text import command_line, duration
 from nexus_tui.models.why import Finding
 from nexus_tui.models.workers import Worker
+from nexus_tui.sources.broker.holding import VISIBILITY_S
 from nexus_tui.sources.why.situation import GONE, Situation
 
 MAX_COMMAND_CHARS = 1_000
@@ -83,12 +84,15 @@ def _unregistered(situation: Situation) -> Seen:
         return None
     names = ", ".join(worker.name for worker in asked)
     spec, queue = spec_of_task(task), situation.queue.name if situation.queue else ""
+    if situation.is_foreign:
+        spec = None
     if spec is not None and spec.name != queue and not situation.is_queue:
         command = command_line("move", situation.subject, spec.name)
     else:
         programs = [worker.program for worker in asked if worker.program]
         command = command_line("restart", programs[0]) if programs else ""
-    return f"{names} knows no task {task}: it would be set aside or thrown away", command
+    fate = "thrown away" if all(worker.is_stock for worker in asked) else "set aside or thrown away"
+    return f"{names} knows no task {task}: it would be {fate}", command
 
 
 def _revoked(situation: Situation) -> Seen:
@@ -109,6 +113,8 @@ def _paused(situation: Situation) -> Seen:
     queue = situation.queue
     if queue is None or not queue.paused or situation.message is None:
         return None
+    if any(worker.is_stock for worker in situation.consumers):  # it restarted, or started later, and forgot the pause
+        return None
     return f"{queue.name} is paused", command_line("resume", queue.name)
 
 
@@ -124,7 +130,7 @@ def _no_consumer(situation: Situation) -> Seen:
     queue = situation.queue
     if situation.message is None or queue is None or queue.paused or situation.consumers or situation.missing:
         return None
-    spec = BY_NAME.get(queue.name)
+    spec = situation.spec
     for worker in situation.workers:
         if spec and worker.verdict not in GONE and spec.program == worker.program:
             return f"no worker consumes {queue.name}", command_line("add-consumer", worker.name, queue.name)
@@ -153,7 +159,8 @@ def _redelivery(situation: Situation) -> Seen:
     left = (held.redelivered_at - situation.now).total_seconds()
     when = f"in {duration(left)}" if left > 0 else "at any moment"
     since = "" if held.since is None else f" since {held.since.isoformat(timespec='seconds')}"
-    return f"held by {holder}{since}; redelivered {when}", ""
+    default = f" ({duration(VISIBILITY_S)} after it was taken, unless the application sets another visibility_timeout)"
+    return f"held by {holder}{since}; redelivered {when}{default if situation.is_foreign else ''}", ""
 
 
 def _rate_limited(situation: Situation) -> Seen:

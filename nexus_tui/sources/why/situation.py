@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from config.queues import BY_NAME
+from config.queues import BY_NAME, QueueSpec
 from nexus_tui.models.broker import Held, Message, QueueStats
 from nexus_tui.models.dead_letters import DeadLetter
 from nexus_tui.models.runs import Run
@@ -35,6 +35,7 @@ class Situation:
         is_revoked: Whether an operator revoked it.
         letter: The dead letter that it became.
         is_queue: Whether the question is about the queue, and the message its next.
+        is_foreign: Whether the application is somebody else's: queues of the same name as ours are not ours.
     """
 
     subject: str
@@ -48,6 +49,7 @@ class Situation:
     is_revoked: bool = False
     letter: DeadLetter | None = None
     is_queue: bool = False
+    is_foreign: bool = False
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -68,10 +70,15 @@ class Situation:
         return tuple(row for row in self.workers if name in row.queues and row.verdict not in GONE)
 
     @property
+    def spec(self) -> QueueSpec | None:
+        """Registry entry of its queue; None for another application's."""
+        return BY_NAME.get(self.queue.name) if self.queue and not self.is_foreign else None
+
+    @property
     def missing(self) -> tuple[Worker, ...]:
         """Workers that would consume its queue and take nothing now."""
         name = self.queue.name if self.queue else ""
-        return tuple(row for row in self.workers if row.verdict in GONE and _serves(row, name))
+        return tuple(row for row in self.workers if row.verdict in GONE and _serves(row, name, self.spec))
 
     @property
     def rates(self) -> dict[str, str]:
@@ -87,7 +94,8 @@ class Situation:
 def of_message(sources: Sources, queue: QueueStats, first: Sequence[Message], workers: tuple[Worker, ...]) -> Situation:
     """Gather what is known of a queue and its next message."""
     message = first[0] if first else None
-    situation = Situation(queue.name, queue, message, workers=workers, is_queue=True)
+    foreign = sources.is_foreign
+    situation = Situation(queue.name, queue, message, workers=workers, is_queue=True, is_foreign=foreign)
     return Situation(
         queue.name,
         queue,
@@ -96,6 +104,7 @@ def of_message(sources: Sources, queue: QueueStats, first: Sequence[Message], wo
         tasks=_tasks(sources, situation),
         is_revoked=bool(message and message.id) and sources.broker.is_revoked(message.id if message else ""),
         is_queue=True,
+        is_foreign=foreign,
     )
 
 
@@ -128,6 +137,7 @@ def of_run(
         _tasks(sources, known),
         sources.broker.is_revoked(run_id),
         letter,
+        is_foreign=sources.is_foreign,
     )
 
 
@@ -147,9 +157,8 @@ def _letter(sources: Sources, run_id: str) -> DeadLetter | None:
         return None
 
 
-def _serves(worker: Worker, queue: str) -> bool:
+def _serves(worker: Worker, queue: str, spec: QueueSpec | None) -> bool:
     """A worker that does not answer tells no queues: the registry knows its program and its node name."""
-    spec = BY_NAME.get(queue)
     if queue in worker.queues:
         return True
     return spec is not None and (worker.program == spec.program or worker.name.partition("@")[0] == spec.family)

@@ -1,0 +1,84 @@
+"""``nexus-tui status``: health in one screen; what could not be looked at is no calm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+from nexus_tui.cli.listings import print_note, print_queues, queue_json, read_programs, read_queues, read_workers
+from nexus_tui.cli.output import print_json
+from nexus_tui.cli.shared import Target, common
+from nexus_tui.models.text import safe_text
+from nexus_tui.models.workers import Program, Worker
+from nexus_tui.sources import Sources
+from nexus_tui.sources.errors import Refused
+
+Seen = TypeVar("Seen")
+
+_WELL = frozenset({"healthy", "busy", "starting", "stopped", "draining"})
+
+
+@click.command()
+@common
+def status(target: Target, as_json: bool) -> None:
+    """Show health in one screen; exits 1 when something is in trouble, or may not be looked at."""
+    sources = target.sources()
+    unknown: list[str] = []
+
+    def allowed(read: Callable[[], Seen], nothing: Seen) -> Seen:
+        """Read what this user may read; note what the broker refuses, in its words: they name the command."""
+        try:
+            return read()
+        except Refused as refused:
+            unknown.append(str(refused))
+            return nothing
+
+    programs, supervisor = read_programs(sources)
+    queues = allowed(lambda: read_queues(sources), [])
+    workers = allowed(lambda: read_workers(sources, programs), [])
+    broker = allowed(sources.broker.describe, "?")
+    recorder = "" if sources.is_foreign else allowed(sources.broker.recorder_trouble, "")
+    if sources.broker.missing:
+        unknown.append(sources.broker.missing)
+    troubles = _troubles(sources, programs, workers)
+    troubles += [supervisor] if supervisor else []
+    troubles += [f"nothing is recorded: {recorder}"] if recorder else []
+    told = list(dict.fromkeys(f"could not look at everything: {problem}" for problem in unknown))
+    if as_json:
+        rows = [queue_json(row) for row in queues]
+        print_json(
+            {
+                "healthy": not troubles and not told,
+                "broker": broker,
+                "troubles": [*troubles, *told],
+                "queues": rows,
+                "workers": workers,
+                "programs": programs,
+            }
+        )
+    else:
+        click.echo(f"broker    {safe_text(broker)}")
+        if not sources.is_foreign:
+            click.echo(f"programs  {sum(row.state == 'RUNNING' for row in programs)} of {len(programs)} running")
+        click.echo(f"workers   {sum(row.verdict in _WELL for row in workers)} of {len(workers)} well")
+        click.echo("")
+        print_queues(queues)
+        print_note(sources)
+        click.echo("")
+        click.echo("\n".join(f"✗ {safe_text(trouble)}" for trouble in (*troubles, *told)) or "✓ no trouble")
+    if troubles or told:
+        raise click.exceptions.Exit(1)
+
+
+def _troubles(sources: Sources, programs: list[Program], workers: list[Worker]) -> list[str]:
+    troubles: list[str] = []
+    for row in programs:
+        if row.is_looping or row.state == "UNKNOWN":
+            error = sources.supervisor.last_error(row.name)
+            troubles.append(row.summary + (f"; its log says: {error}" if error else ""))
+    return troubles + [f"{row.name}: {row.verdict}, {row.reason}" for row in workers if row.verdict not in _WELL]
+
+
+COMMANDS = (status,)
