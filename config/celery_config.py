@@ -9,7 +9,7 @@ from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 from config.broker_url import BrokerUrl
-from config.celery_options import SOFT_SHUTDOWN_S
+from config.celery_options import CHORD_EXPIRES_S, RESULT_EXPIRES_S, SOFT_SHUTDOWN_S
 from config.queues import (
     DEFAULT_PRIORITY,
     DEFAULT_QUEUE,
@@ -23,8 +23,6 @@ from config.settings import export_env_file, settings
 
 VISIBILITY_TIMEOUT_S = 3600
 """Redelivery of what a lost worker held: twice the longest time limit of the registry."""
-
-RESULT_EXPIRES_S = 3600
 
 
 RELIABLE = settings().delivery == "reliable"
@@ -134,6 +132,7 @@ def _runs() -> dict[str, Any]:
         # Results
         "result_extended": True,
         "result_expires": RESULT_EXPIRES_S,
+        "result_chord_expires": CHORD_EXPIRES_S,
         # Events: our stream is always written, pub/sub only when somebody asks (workers/history)
         "task_send_sent_event": True,
         "worker_send_task_events": False,
@@ -177,6 +176,7 @@ celery_app = Celery(
     "nexus",
     task_cls="workers.task:NexusTask",
     events="workers.history.stream:StreamEvents",
+    amqp="workers.delivery.clock:BrokerTimedMessages" if RELIABLE else None,
     include=[
         *PROCESS_MODULES,
         *(["workers.delivery.worker", "workers.delivery.revoking"] if RELIABLE else []),

@@ -2,3 +2,9 @@
 
 SOFT_SHUTDOWN_S = 10
 """A stopping worker lets runs finish for so long; what still runs then goes back to its queue."""
+
+RESULT_EXPIRES_S = 3600
+"""A result is kept for so long."""
+
+CHORD_EXPIRES_S = 30 * 24 * 3600
+"""What a chord counts is kept for so long after its last part: a pause, a backlog or a stopped stack does no harm."""

@@ -21,6 +21,9 @@ WORKER_HASH = "nexus:workers"
 REVOKED_SET = "nexus:revoked"
 """Sorted set of the ids of revoked runs, by the time of the revoke: what must never start, whoever restarts."""
 
+REVOKED_STAMPS = "nexus:revoked:stamps"
+"""Sorted set of revoked stamps, each JSON ``[header, stamp]``, by the time of the revoke."""
+
 REVOKED_FOR_S = 30 * 24 * 3600
 """A revoked id is remembered for so long."""
 

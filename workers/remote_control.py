@@ -68,6 +68,7 @@ def nexus_stats(state: Any, **_: Any) -> dict[str, Any]:
     running = {request.worker_pid or main_pid: request for request in list(worker_state.active_requests)}
     known_cpu = [sample.cpu_percent for sample in samples.values() if sample.cpu_percent is not None]
     return {
+        "time": time.time(),
         "pid": main_pid,
         "started_at": samples[main_pid].started_at if main_pid in samples else None,
         "pool": type(consumer.pool).__module__.rpartition(".")[2] if consumer.pool else None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-import time
+from collections.abc import Iterator
 from typing import Any, cast
 
 import redis
@@ -20,17 +20,20 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config.celery_config import celery_app
-from config.keys import ORDERS_HASH, PAUSED_HASH, REVOKED_FOR_S, REVOKED_SET
+from config.keys import ORDERS_HASH, PAUSED_HASH, REVOKED_FOR_S, REVOKED_SET, REVOKED_STAMPS
 from config.redis_client import open_redis
 from config.settings import settings
+from workers.delivery.ending import carry_out_what_can_be
+from workers.delivery.remembering import broker_now, read_stamp
 
 REFRESH_S = 5.0
-RELOAD_S = 3600.0
-"""All revoked ids are read again this often: Celery forgets one 3 hours after it was last told."""
+ENDS_EVERY_S = 1.0
+"""Runs that will not run are ended within so long."""
 
 OVERLAP_S = 60.0
-"""Ids this much older than the last reading are read again: the clocks of two hosts differ."""
+"""What is this much older than the last reading is read again: an order may be written late."""
 
+READ_STEP = 10_000
 TIMEOUT_S = 2.0
 
 MAX_POOL = 256
@@ -41,27 +44,49 @@ logger = logging.getLogger(__name__)
 
 
 class RevokedRuns:
-    """Copies the remembered ids into the worker's own set."""
+    """Copies what must never start, ids and stamps, into the worker's own memory.
+
+    Celery keeps the newest 50,000 ids for three hours; here all are kept for as long as Redis remembers them.
+    """
 
     def __init__(self) -> None:
-        self._loaded_at: float | None = None
         self._read_until = 0.0
 
     def read(self, client: redis.Redis) -> None:
-        """Read what is new, and everything from time to time.
+        """Read what is new, some thousand at a time.
 
         Raises:
             RedisError: The broker does not answer.
         """
-        now, clock = time.time(), time.monotonic()
-        is_full = self._loaded_at is None or clock - self._loaded_at > RELOAD_S
-        since = now - REVOKED_FOR_S if is_full else self._read_until - OVERLAP_S
-        newest = client.zrevrangebyscore(REVOKED_SET, "+inf", since, start=0, num=worker_state.REVOKES_MAX)
-        ids = [raw.decode("utf-8", "replace") for raw in cast("list[bytes]", newest)]
-        worker_state.merge_revoked(reversed(ids))
+        now = broker_now(client)
+        since = max(now - REVOKED_FOR_S, self._read_until - OVERLAP_S)
+        ids = worker_state.revoked
+        ids.maxlen, ids.minlen, ids.expires = 0, 0, REVOKED_FOR_S
+        for members in _since(client, REVOKED_SET, since):
+            worker_state.merge_revoked([raw.decode("utf-8", "replace") for raw in members])
+        for members in _since(client, REVOKED_STAMPS, since):
+            for raw in members:
+                self._merge_stamp(raw)
         self._read_until = now
-        if is_full:
-            self._loaded_at = clock
+
+    @staticmethod
+    def _merge_stamp(raw: bytes) -> None:
+        stamp = read_stamp(raw)
+        if stamp is None:
+            return
+        known: Any = worker_state.revoked_stamps.setdefault(stamp[0], [])
+        if not isinstance(known, list):
+            known = worker_state.revoked_stamps[stamp[0]] = [known]
+        if stamp[1] not in known:
+            known.append(stamp[1])
+
+
+def _since(client: redis.Redis, key: str, since: float) -> Iterator[list[bytes]]:
+    """Read what was added to a sorted set by time, the oldest first."""
+    start = 0
+    while members := cast("list[bytes]", client.zrangebyscore(key, since, "+inf", start=start, num=READ_STEP)):
+        yield members
+        start += len(members)
 
 
 class PausedQueues:
@@ -148,7 +173,7 @@ class StandingOrders(bootsteps.StartStopStep):
 
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
-        self._timer: Any = None
+        self._timers: list[Any] = []
         self._client: redis.Redis | None = None
         self._revoked = RevokedRuns()
         self._paused: PausedQueues | None = None
@@ -165,13 +190,23 @@ class StandingOrders(bootsteps.StartStopStep):
         self._paused = self._paused or PausedQueues(parent)
         self._revoked.read(self._client)
         self._paused.apply(self._paused.read(self._client))
-        self._timer = parent.timer.call_repeatedly(REFRESH_S, self._refresh, (parent,))
+        self._end_runs(parent)
+        self._timers = [
+            parent.timer.call_repeatedly(REFRESH_S, self._refresh, (parent,)),
+            parent.timer.call_repeatedly(ENDS_EVERY_S, self._end_runs, (parent,)),
+        ]
 
     def stop(self, parent: Any) -> None:
         """Stop reading."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in self._timers:
+            timer.cancel()
+        self._timers = []
+
+    def _end_runs(self, parent: Any) -> None:
+        """End runs that will not run, which nobody could end when their messages were taken away."""
+        if self._client is not None:
+            prefix = parent.app.conf.broker_transport_options.get("global_keyprefix", "")
+            carry_out_what_can_be(parent.app, self._client, prefix)
 
     def _refresh(self, parent: Any) -> None:
         if self._client is None or self._paused is None:

@@ -77,7 +77,7 @@ class MessageAction(Action):
     def plan(self, sources: Sources) -> Plan:
         """Freeze what is meant, and say what would become of it."""
         if self.within is None:
-            targets = resolve_all(sources, self.run_ids)
+            targets = self.resolved(sources)
             whole = tuple(target.id if target else text for text, target in targets)
             return Plan(replace(self, run_ids=whole), lambda: self._prospects(sources, targets), len(targets))
         frozen = sources.broker.freeze(self.within)
@@ -97,10 +97,16 @@ class MessageAction(Action):
             sources, f"{self.verb} {self.what}", run_ids, lambda target, undo: self._change(sources, target, undo)
         )
 
+    def resolved(self, sources: Sources) -> list[tuple[str, Target | None]]:
+        """Find what each id means; None for one that nobody knows."""
+        return resolve_all(sources, self.run_ids)
+
     def run_on_all(self, sources: Sources, frozen: Frozen) -> Outcome:
         """Change everything that was frozen."""
         token = sources.broker.undoable("messages", f"{self.verb} {replace(self, frozen=frozen).what}")
-        progress = sources.broker.apply_all(frozen, self.edit, undo=token)
+        # Many runs are ended by workers or guardian, which have time for it
+        edit = replace(self.edit, told=False) if isinstance(self.edit, Delete) else self.edit
+        progress = sources.broker.apply_all(frozen, edit, undo=token)
         undo = kept(sources, token, bool(progress.changed))
         return Outcome((summary(frozen, progress, self.edit.past),), undo)
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from nexus_tui.actions.messages import MessageAction, summary
-from nexus_tui.actions.targets import Target, each, ended, located, missing, was
+from nexus_tui.actions.targets import Target, each, ended, located, was
 from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.broker import Message
 from nexus_tui.models.selection import Frozen
 from nexus_tui.sources import Sources
 from nexus_tui.sources.broker.edits import Delete, Edit
+from workers.delivery.ends import REVOKED
 
 DEFAULT_SIGNAL = "SIGTERM"
 _USE = "; use --terminate"
 _FORGETTING = "its worker throws it away when its turn comes; one that restarts before that forgets it, and runs it"
+_NOT_YET = "no run of this id is known yet; if it is published, it never runs"
+_BEGINNING = re.compile(r"[0-9a-f-]{1,35}")
+"""What may be the beginning of an id of Celery's own making, and so is no whole one."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Revoke(MessageAction):
     @property
     def edit(self) -> Edit:
         """Take the message out."""
-        return Delete()
+        return Delete(REVOKED)
 
     def would(self, message: Message) -> str:
         """Say that it never runs."""
@@ -64,7 +69,7 @@ class Revoke(MessageAction):
         if held == "active":
             return TargetOutcome(target.id, self.terminate, f"runs on {worker}{'' if self.terminate else _USE}")
         if not held and target.run is None and not sources.broker.is_unacked(target.id):
-            return missing(target.id)
+            return missing(target.id) if sources.is_foreign else TargetOutcome(target.id, True, _NOT_YET)
         told = _FORGETTING if sources.is_foreign else "never runs"
         return TargetOutcome(target.id, True, f"held by {worker or 'a worker'} → {told}")
 
@@ -73,15 +78,19 @@ class Revoke(MessageAction):
         sources.control.check_signal(self.signal)
         if self.within is not None:
             return self.run_on_all(sources, self.frozen or sources.broker.freeze(self.within))
-        return each(sources, self.run_ids, lambda target: self._revoke(sources, target))
+        return each(sources, self.run_ids, lambda target: self._revoke(sources, target), self.resolved(sources))
+
+    def resolved(self, sources: Sources) -> list[tuple[str, Target | None]]:
+        """Find what each id means; a whole id that nobody knows may be that of a later link of a chain."""
+        found = super().resolved(sources)
+        return [(text, target or (None if _BEGINNING.fullmatch(text) else Target(text))) for text, target in found]
 
     def run_on_all(self, sources: Sources, frozen: Frozen) -> Outcome:
         """Take the messages out, and tell that their runs are revoked as they go."""
 
         def taken(messages: Sequence[Message]) -> None:
-            ids = [message.id for message in messages if message.id]
-            sources.broker.mark_revoked(ids)
-            _tell(sources, ids)
+            sources.broker.mark_revoked([message.id for message in messages if message.id])
+            sources.broker.end(messages, REVOKED)
 
         progress = sources.broker.apply_all(frozen, self.edit, taken=taken)
         return Outcome((summary(frozen, progress, "revoked"),))
@@ -97,10 +106,9 @@ class Revoke(MessageAction):
     @staticmethod
     def _revoke_waiting(sources: Sources, target: Target, message: Message) -> TargetOutcome | None:
         """Remove the message, then mark the run; None when a worker took it meanwhile."""
-        if not sources.broker.delete(message).done:
+        if not sources.broker.delete(message, ends=REVOKED).done:
             return None
         sources.broker.mark_revoked([target.id])
-        _tell(sources, [target.id])
         return TargetOutcome(target.id, True, "revoked before it started")
 
     def _revoke_taken(self, sources: Sources, target: Target) -> TargetOutcome:
@@ -112,7 +120,7 @@ class Revoke(MessageAction):
         if held == "active":
             return self._revoke_running(sources, target, worker)
         if not held and target.run is None and not sources.broker.is_unacked(target.id):
-            return missing(target.id)
+            return self._revoke_unknown(sources, target)
         sources.broker.mark_revoked([target.id])
         sources.control.revoke([target.id])
         held, worker = sources.control.whereabouts([target.id]).get(target.id, ("", ""))
@@ -124,6 +132,15 @@ class Revoke(MessageAction):
         _tell(sources, [target.id])
         told = f"revoked: {_FORGETTING}" if sources.is_foreign else "revoked before it started"
         return TargetOutcome(target.id, True, told)
+
+    @staticmethod
+    def _revoke_unknown(sources: Sources, target: Target) -> TargetOutcome:
+        """Revoke a run that was not published yet, as Celery does: the next link of a chain, a chord's body."""
+        if sources.is_foreign:
+            return missing(target.id)
+        sources.broker.mark_revoked([target.id])
+        sources.control.revoke([target.id])
+        return TargetOutcome(target.id, True, _NOT_YET)
 
     def _revoke_running(self, sources: Sources, target: Target, worker: str) -> TargetOutcome:
         if not self.terminate:

@@ -28,12 +28,22 @@ def doctor(target: Target, balance: bool, wait_s: float, as_json: bool) -> None:
 
 def _checkup(target: Target, *, as_json: bool) -> None:
     from nexus_tui.sources.checkup import CheckupSource, unread_finding
+    from nexus_tui.sources.chords import ChordSource, finding_of
     from nexus_tui.sources.dead_letters import DeadLetterSource
 
     sources, paths = target.sources(), settings().paths
-    checkup = CheckupSource(sources.broker.url, paths.home, paths.history, sources.supervisor, sources.is_foreign)
+    checkup = CheckupSource(
+        sources.broker.url,
+        paths.home,
+        paths.history,
+        sources.supervisor,
+        is_foreign=sources.is_foreign,
+        clocks=sources.control.clocks,
+    )
     found = checkup.findings()
     findings = (*found, unread_finding(sources.broker.unread_lists()))
+    if not sources.is_foreign:
+        findings = (*findings, finding_of(ChordSource(sources.broker, sources.control).stuck()))
     letters = DeadLetterSource(sources.broker).count()
     is_well = all(finding.is_well for finding in findings)
     if as_json:

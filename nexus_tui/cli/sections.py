@@ -10,7 +10,7 @@ import click
 
 SECTIONS = {
     "The stack": "up down status programs start stop restart config demo",
-    "Look": "queues workers tasks task failures stats why doctor dead-letters audit",
+    "Look": "queues workers tasks task failures stats why doctor dead-letters chords audit",
     "Runs and messages": "submit retry revoke priority delay move delete undo",
     "Queues": "pause resume purge reclaim",
     "Workers": "scale drain grow shrink autoscale pool-restart shutdown add-consumer cancel-consumer rate-limit "
@@ -32,6 +32,7 @@ MODULES = {
     "why": "why",
     "events": "events",
     "dead_letters": "dead-letters",
+    "chords": "chords",
     "doctor": "doctor",
     "demo": "demo",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,21 @@ def unread_finding(rows: Sequence[UnreadList]) -> Finding:
     )
 
 
+def clock_findings(ahead_s: Mapping[str, float]) -> tuple[Finding, ...]:
+    """Say whose clock differs from the broker's, and by how much; nothing when no worker told."""
+    if not ahead_s:
+        return ()
+    wrong = [f"{name} is {_ahead(skew)} the broker" for name, skew in sorted(ahead_s.items()) if abs(skew) >= CLOCK_S]
+    return (
+        Finding(
+            "clocks",
+            not wrong,
+            "; ".join(wrong) or f"{len(ahead_s)} workers' within {CLOCK_S:.0f} s of the broker's",
+            "set the clocks of those hosts by NTP: the times in logs, events and history are theirs",
+        ),
+    )
+
+
 @dataclass
 class CheckupSource:
     """Looks at one stack.
@@ -52,6 +67,7 @@ class CheckupSource:
         history: The recorder's file.
         supervisor: Its programs.
         is_foreign: Whether the broker is another application's: then only it is looked at, not our disk and recorder.
+        clocks: Asks all workers how many seconds their clock is ahead of the broker's.
     """
 
     url: BrokerUrl
@@ -59,6 +75,7 @@ class CheckupSource:
     history: Path
     supervisor: SupervisorSource
     is_foreign: bool = False
+    clocks: Callable[[], Mapping[str, float]] = dict[str, float]
 
     def findings(self) -> tuple[Finding, ...]:
         """Look at everything.
@@ -74,6 +91,7 @@ class CheckupSource:
                     return found
                 return (
                     *found,
+                    *clock_findings(self.clocks()),
                     self._disk(),
                     *self._programs(),
                     self._recorder(client),
@@ -188,3 +206,7 @@ def judge_persistence(info: Mapping[str, Any]) -> Finding:
         "append-only file is off",
         "set appendonly yes: a restart of the broker would lose what waits",
     )
+
+
+def _ahead(skew_s: float) -> str:
+    return f"{abs(skew_s):,.1f} s {'ahead of' if skew_s > 0 else 'behind'}"

@@ -20,6 +20,7 @@ from nexus_tui.sources.errors import Invalid, Refused
 from nexus_tui.sources.foreign_results import ForeignResults
 from nexus_tui.sources.mailbox import Command
 from nexus_tui.sources.roster import Roster
+from workers.delivery.remembering import broker_now
 
 if TYPE_CHECKING:
     from nexus_tui.sources.broker import BrokerSource
@@ -72,6 +73,21 @@ class ControlSource:
         """Describe every known worker; one that does not answer is ``silent``, unknown figures are None."""
         with reaching(self.url):
             return self._roster.read()
+
+    def clocks(self) -> dict[str, float]:
+        """Tell how many seconds each worker's clock is ahead of the broker's; negative when it is behind.
+
+        A worker answers at some moment between question and answer: what may be due to that counts as none.
+        """
+        with reaching(self.url):
+            names = self._roster.names()
+            before = broker_now(self._client)
+            answers = self._mailboxes.ask([Command("nexus_stats", {})], names, PING_TIMEOUT_S)[0] if names else {}
+            after = broker_now(self._client)
+        told = {name: an_object(answer).get("time") for name, answer in answers.items()}
+        return {
+            name: at - min(max(at, before), after) for name, at in sorted(told.items()) if isinstance(at, int | float)
+        }
 
     def consumers(self) -> dict[str, tuple[str, ...]] | None:
         """Name the workers of each queue, as of the last :meth:`workers`; None before, or when not all say it."""

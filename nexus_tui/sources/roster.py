@@ -119,6 +119,10 @@ class Roster:
                 self._kinds[layout.prefix] = found
         return known
 
+    def names(self) -> list[str]:
+        """Name the workers that send heartbeats of ours."""
+        return list(self._heartbeats())
+
     def configuration(self, layout: Layout) -> Configuration | None:
         """Return what the workers of an application said of its configuration; None when none was asked or told."""
         return self._configurations.get(layout.prefix)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 import docx
 import pytest
 
@@ -135,7 +133,7 @@ def test_what_can_not_be_done_is_said_with_its_exit_code(
 
 
 def test_a_run_that_nobody_knows_can_not_be_revoked(stack: RunningStack) -> None:
-    unknown = str(uuid.uuid4())
+    unknown = "ffffffff"
     refused = stack.nexus("revoke", unknown, "--yes", "--json")
     assert refused.code == 4
     assert refused.json == [{"target": unknown, "done": False, "message": "no such run"}]

@@ -56,6 +56,7 @@ class Balance:
         again: Of the messages in Redis, those whose run the history has seen end: they are about to be
             acknowledged, or run again because their worker died before it could do so; and further messages of an
             id that was submitted several times.
+        deleted_ended: Deleted messages whose run is in the history as revoked: ``revoked`` is without them.
         uncounted: Dead letters of messages that were never counted (no run can be made of them): outside the sum.
         since: When counting began, in seconds since the epoch; None when nothing was ever counted.
         at: When Redis was read, by its clock.
@@ -75,6 +76,7 @@ class Balance:
     repeated: int = 0
     again: int = 0
     uncounted: int = 0
+    deleted_ended: int = 0
     since: float | None = None
     at: float = 0.0
 
@@ -134,7 +136,7 @@ def complete(held: Held, past: Ends, copies: Callable[[Sequence[str]], Mapping[s
         sheet,
         succeeded=ended["SUCCESS"],
         failed=ended["FAILURE"] - sum(states.get(run_id) == "FAILURE" for run_id in letters),
-        revoked=ended["REVOKED"],
+        revoked=ended["REVOKED"] - sheet.deleted_ended,
         repeated=sum(repeated.values()),
         again=again,
     )

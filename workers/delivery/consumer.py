@@ -17,7 +17,8 @@ from celery.worker.consumer import Consumer as CeleryConsumer
 from kombu.exceptions import ContentDisallowed, DecodeError
 from vine import promise as vine_promise
 
-from workers.delivery import guard, rescue
+from workers.delivery import guard
+from workers.delivery.ending import carry_out_what_can_be
 from workers.delivery.keys import FetchedTag
 
 logger = get_logger(__name__)
@@ -138,7 +139,7 @@ class Consumer(_Consumer):
         self.set_aside(message, "unknown task", NotRegistered(name))
 
     def set_aside(self, message: Any, reason: str, problem: Exception) -> None:
-        """Make a message a dead letter, and let its run end as FAILURE."""
+        """Make a message a dead letter, and let its run end as FAILURE: now, or as soon as that can be done."""
         tag = message.delivery_tag
         if not isinstance(tag, FetchedTag):
             logger.error("dropped a malformed message: %s", problem)
@@ -146,11 +147,7 @@ class Consumer(_Consumer):
         channel = message.channel
         detail = str(problem) if isinstance(problem, guard.Malformed) else f"{type(problem).__name__}: {problem}"
         raw = channel.in_flight.client.hget(channel.in_flight.key, tag)
-        known = guard.decode_loosely(raw or b"")
-        run_id, task = guard.run_of(known)
+        run_id, task = guard.run_of(guard.decode_loosely(raw or b""))
         channel.in_flight.bury(tag, reason, detail, id=run_id, task=task)
         channel.qos.forget(tag)
-        try:
-            rescue.fail(self.app, known, problem if reason == "unknown task" else ValueError(detail))
-        except (redis.RedisError, OSError) as error:
-            logger.warning("can't store that %s failed: %s", run_id, error)
+        carry_out_what_can_be(self.app, channel.in_flight.client, channel.in_flight.prefix)

@@ -13,9 +13,8 @@ from typing import Any, cast
 import redis
 
 from config.queues import PRIORITY_SEPARATOR, priority_key
-from workers.delivery import guard, keys, scripts
+from workers.delivery import ends, guard, keys, scripts
 from workers.delivery.keys import DELIVERIES_HEADER
-from workers.history.results import RESULT_KEY
 
 _STEP = 100
 
@@ -120,9 +119,9 @@ class DeadLetters:
         list_key = priority_key(letter.queue, letter.priority, self._separator)
         places = [self._prefix + list_key, self._prefix + keys.wake(letter.queue)]
         taken = self._take(keys=[*self._names, trash, *places], args=[letter.id, trash_s, json.dumps(message)])
-        if taken and letter.run_id:
+        if taken:
             # It has not failed any more: the recorder would take what the result backend says for its end
-            self._client.delete(f"{self._prefix}{RESULT_KEY}{letter.run_id}")
+            ends.revive(self._client, self._prefix, letter.raw)
         return letter.run_id or letter.id if taken else None
 
     def drop(self, letter_id: str, trash: str = "", trash_s: int = 0) -> bool:
@@ -134,7 +133,9 @@ class DeadLetters:
         """Undo drops and retries; returns how many letters are back, and how many runs a worker took meanwhile."""
         back = taken = 0
         while True:
-            more, gone = cast("tuple[int, int]", self._return(keys=[*self._names, trash], args=[_STEP]))
+            more, gone = cast(
+                "tuple[int, int]", self._return(keys=[*self._names, trash, self._prefix + keys.ENDS], args=[_STEP])
+            )
             back, taken = back + more, taken + gone
             if more + gone < _STEP:
                 return back, taken

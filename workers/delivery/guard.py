@@ -50,6 +50,16 @@ def decode(raw: bytes) -> Json:
     return cast("Json", message)
 
 
+def decode_end(raw: bytes) -> Json | None:
+    """Decode the headers at the end of a message that was cut for its size; None when they are not there."""
+    _, found, rest = raw.rpartition(b'"headers": ')
+    try:
+        headers, _ = json.JSONDecoder().raw_decode(rest.decode("utf-8", "replace")) if found else (None, 0)
+    except (ValueError, RecursionError):
+        return None
+    return {"headers": headers} if isinstance(headers, dict) else None
+
+
 def decode_loosely(raw: bytes) -> Json | None:
     """Decode a message as far as it is an object; None when it is not."""
     try:
@@ -142,6 +152,11 @@ def run_of(message: Mapping[str, Any] | None) -> tuple[str | None, str | None]:
     return (run_id if _is_name(run_id) else None), (task if _is_name(task) else None)
 
 
+def only_signatures(value: Any) -> list[Any]:
+    """Keep the signatures of a list of callbacks; nothing of what is no list."""
+    return [item for item in cast("list[Any]", value) if is_signature(item)] if isinstance(value, list) else []
+
+
 def _require(holds: bool, problem: str) -> None:
     if not holds:
         raise Malformed(problem)
@@ -165,7 +180,8 @@ def _is_list(value: Any) -> bool:
     return value is None or isinstance(value, list)
 
 
-def _is_signature(value: Any) -> bool:
+def is_signature(value: Any) -> bool:
+    """Tell whether a value can be a signature of Celery."""
     if not isinstance(value, dict) or not _is_name(cast("Json", value).get("task")):
         return False
     fields = cast("Json", value)
@@ -173,7 +189,7 @@ def _is_signature(value: Any) -> bool:
 
 
 def _is_signatures(value: Any) -> bool:
-    return value is None or (isinstance(value, list) and all(_is_signature(i) for i in cast("list[Any]", value)))
+    return value is None or (isinstance(value, list) and all(is_signature(i) for i in cast("list[Any]", value)))
 
 
 def _is_flag(value: Any) -> bool:
@@ -264,7 +280,7 @@ _EMBED: dict[str, Callable[[Any], bool]] = {
     "callbacks": _is_signatures,
     "errbacks": _is_signatures,
     "chain": _is_signatures,
-    "chord": lambda value: value is None or _is_signature(value),
+    "chord": lambda value: value is None or is_signature(value),
 }
 
 

@@ -1,4 +1,5 @@
-"""The program ``guardian``: rescues what workers that are gone for good held, and restarts programs that gave up.
+"""The program ``guardian``: rescues what workers that are gone for good held, ends runs that will not run, and
+restarts programs that gave up.
 
 A worker that supervisord starts again rescues its own messages within a second. The guardian waits a little, so
 that it does so, and deals with those whose name nobody takes again.
@@ -24,7 +25,10 @@ from supervisor import childutils
 
 from config.celery_config import RELIABLE, celery_app
 from config.queues import QUEUES
+from config.redis_client import open_redis
+from config.settings import settings
 from workers.delivery import rescue
+from workers.delivery.ending import carry_out_ends
 from workers.delivery.in_flight import InFlight
 from workers.delivery.lease import Leases, Owner
 from workers.parent import end_with_supervisor
@@ -35,6 +39,7 @@ LOOK_EVERY_S = 1.0
 GRACE_S = 1.0
 """A dead local worker is given so long to be dead for certain: its successor needs longer to start."""
 
+TIMEOUT_S = 5.0
 COOL_DOWN_S = 30.0
 MAX_COOL_DOWN_S = 600.0
 
@@ -120,12 +125,14 @@ def main() -> None:
     celery_app.loader.import_default_modules()
     guardian: Guardian | None = None
     fatal, former = FatalPrograms(), open_former_lists()
+    client = open_redis(settings().broker.redis_py, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
     while not stopping.wait(LOOK_EVERY_S):
         try:
             former.take_over(spec.name for spec in QUEUES)
             if RELIABLE:
                 guardian = guardian or Guardian(_in_flight())
                 guardian.look()
+            carry_out_ends(celery_app, client, most_s=LOOK_EVERY_S / 2)
             if "SUPERVISOR_SERVER_URL" in os.environ:
                 fatal.restart(childutils.getRPCInterface(os.environ))
         except (redis.RedisError, OperationalError, RpcError, HTTPException, OSError) as error:

@@ -197,7 +197,7 @@ class InFlight:
         return bool(self._delay(keys=places, args=[*self.fence, _raw(tag), due_at, priority, int(tag.is_adopted)]))
 
     def bury(self, tag: FetchedTag, reason: str, detail: str = "", **facts: Any) -> bool:
-        """Make a message a dead letter; False when it is not held any more.
+        """Make a message a dead letter, and note that its run ends; False when it is not held any more.
 
         Args:
             tag: Which.
@@ -215,10 +215,11 @@ class InFlight:
             **facts,
         }
         counted = json.dumps(record | {"counted": True})
-        names = [*self.fence_keys, *(self.prefix + name for name in (keys.DEAD, keys.DEAD_FACTS, keys.DEAD_BYTES))]
+        stores = (keys.DEAD, keys.DEAD_FACTS, keys.DEAD_BYTES, keys.ENDS)
+        names = [*self.fence_keys, *(self.prefix + name for name in stores)]
         letter_id = uuid.uuid4().hex[:12]
         others = counted if tag.is_adopted else json.dumps(record)
-        limits = [now, now - DEAD_LETTER_AGE_S, MAX_DEAD_LETTERS]
+        limits = [now, now - DEAD_LETTER_AGE_S, MAX_DEAD_LETTERS, guard.MAX_MESSAGE_BYTES]
         arguments = [*self.fence, _raw(tag), letter_id, others, counted, *limits]
         self._note_end(tag)
         buried = bool(self._bury(keys=names, args=arguments))

@@ -10,6 +10,15 @@ DEAD = "nexus:dead"
 DEAD_FACTS = "nexus:dead:facts"
 DEAD_BYTES = "nexus:dead:bytes"
 
+ENDS = "nexus:ends"
+"""List of the ends that are still to be carried out; see :mod:`workers.delivery.ends`."""
+
+ENDS_LOCK = "nexus:ends:lock"
+"""Held by who carries them out, or takes some of them back."""
+
+CHORDS = "nexus:chords"
+"""Sorted set of the group ids of chords whose body was not called yet, by the time of their start."""
+
 SUBMITTED = "submitted"
 """Counter of messages that start a run, raised in the same step as the message is pushed."""
 
@@ -18,6 +27,9 @@ ADOPTED = "adopted"
 
 DELETED = "deleted"
 """Counter of waiting messages that an operator deleted or purged."""
+
+DELETED_ENDED = "deleted_ended"
+"""Counter of those among them whose run has an end in the history: REVOKED."""
 
 SINCE = "since"
 """Beside the counters: when the first of them was raised, in seconds since the epoch."""

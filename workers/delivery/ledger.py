@@ -67,6 +67,7 @@ class Ledger:
             submitted=int(counts.get(keys.SUBMITTED, 0)),
             adopted=int(counts.get(keys.ADOPTED, 0)),
             deleted=int(counts.get(keys.DELETED, 0)),
+            deleted_ended=int(counts.get(keys.DELETED_ENDED, 0)),
             foreign=foreign + self._unmarked_in_flight(),
             dead=sum(letter.counted for letter in letters),
             uncounted=sum(not letter.counted for letter in letters),

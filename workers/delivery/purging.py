@@ -1,4 +1,4 @@
-"""Delete a whole list, and count what it held."""
+"""Take a whole list away, and count what it held."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import cast
 
 import redis
 
+from config.keys import TRASH_FOR_S
 from workers.delivery import keys, scripts
+from workers.delivery.ends import PURGED, Ends, Note
 
 STEP = 500
 """Messages that one script looks at."""
@@ -32,7 +34,7 @@ def unmarked(client: redis.Redis, key: str) -> tuple[int, int]:
 
 
 def purge(client: redis.Redis, key: str, prefix: str) -> int:
-    """Delete a list or sorted set of messages; returns how many it held.
+    """Take a list or sorted set of messages away, whose runs then end as revoked; returns how many it held.
 
     Raises:
         RedisError: The broker does not answer.
@@ -42,8 +44,12 @@ def purge(client: redis.Redis, key: str, prefix: str) -> int:
         client.rename(key, aside)
     except redis.ResponseError:  # there is none
         return 0
+    client.expire(aside, TRASH_FOR_S)
     seen, uncounted = unmarked(client, aside)
-    client.delete(aside)
-    if seen > uncounted:
-        client.hincrby(prefix + keys.COUNTERS, keys.DELETED, seen - uncounted)
+    try:
+        if seen > uncounted:
+            client.hincrby(prefix + keys.COUNTERS, keys.DELETED, seen - uncounted)
+        Ends(client, prefix).add(Note(PURGED, lists=(aside,)))
+    except redis.OutOfMemoryError:  # room is worth more than what waits for these runs
+        client.unlink(aside)
     return seen

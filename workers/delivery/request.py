@@ -13,7 +13,7 @@ from celery.exceptions import TaskRevokedError, WorkerLostError
 from celery.utils.log import get_logger
 from celery.worker import state as _state
 
-from workers.delivery import rescue
+from workers.delivery import rescue, running
 from workers.delivery.keys import FetchedTag
 from workers.private_records import PrivateRequest
 
@@ -78,6 +78,24 @@ class Request(_Request):
         self._message.channel.qos.forget(tag)
         state.task_ready(self)
         return False
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self._eta is not None and self._is_fetched:
+            self._eta = running.on_this_clock(self._eta)  # Celery's timer goes by this host's clock
+
+    @property
+    def _is_fetched(self) -> bool:
+        return isinstance(self._message.delivery_tag, FetchedTag)
+
+    def maybe_expire(self) -> bool | None:
+        """Tell whether the run has expired, by the broker's clock, and revoke it then."""
+        if not (self._is_fetched and self.expires):
+            return super().maybe_expire()
+        if running.now() <= self.expires.timestamp():
+            return None
+        state.revoked.add(self.id)
+        return True
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         """Deal with a failed run."""

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import zlib
-from typing import Any, cast
+from typing import Any
 
 from celery import Celery
-from celery.app.task import Context
-from kombu.compression import decompress
 
 from workers.delivery import guard, running
+from workers.delivery.ending import carry_out_what_can_be
 from workers.delivery.in_flight import InFlight, marked_redelivered, redelivered
 from workers.delivery.keys import DELIVERIES_HEADER, FetchedTag
 from workers.delivery.starts import MAX_STARTS, earlier_starts, is_exhausted, with_start
-
-
-class Poisoned(Exception):
-    """A run that was started again and again and got nowhere."""
 
 
 def rescue(app: Celery, in_flight: InFlight) -> tuple[int, int]:
@@ -67,48 +59,5 @@ def give_up(
     run_id, task = guard.run_of(message)
     ends = {"rejected": "it put its message back"}.get(starts[-1]["lost"], "its process died")
     detail = f"started {MAX_STARTS} times without progress, and each time {ends}"
-    if in_flight.bury(tag, "poisoned", detail, id=run_id, task=task, deliveries=starts):
-        fail(app, message, Poisoned(f"{task}: {detail}; see nexus-tui dead-letters"))
-
-
-def fail(app: Celery, message: guard.Json | None, error: Exception) -> None:
-    """Store FAILURE for a message that will not run, and tell the event stream; nothing for one without an id."""
-    run_id, task = guard.run_of(message)
-    if message is None or run_id is None or task is None:
-        return
-    context = _context(message)
-    try:
-        app.backend.mark_as_failure(run_id, error, request=context)  # pyright: ignore[reportAttributeAccessIssue]
-    except (ValueError, TypeError, KeyError, AttributeError):  # a malformed chord or callback: the state alone
-        app.backend.store_result(run_id, error, "FAILURE")  # pyright: ignore[reportAttributeAccessIssue]
-    dispatcher: Any = app.events.default_dispatcher()
-    with dispatcher as events:
-        events.send("task-failed", uuid=run_id, exception=_spelled(error), traceback="")
-
-
-def _spelled(error: Exception) -> str:
-    """Spell an error as Celery's events do; ``NotRegistered`` has a ``repr`` of its own."""
-    return f"{type(error).__name__}({error.args[0]!r})" if error.args else repr(error)
-
-
-def _context(message: guard.Json) -> Context:
-    """Make what the result backend wants to know: chord, callbacks and group of the run."""
-    args: Any = []
-    kwargs: Any = {}
-    embed: Any = {}
-    try:
-        body: Any = message["body"]
-        if message["properties"].get("body_encoding") == "base64":
-            body = base64.b64decode(body)
-        if message["headers"].get("compression"):
-            body = decompress(body, message["headers"]["compression"])
-        args, kwargs, embed = json.loads(body)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, zlib.error):
-        embed = {}
-    fields: dict[str, Any] = {
-        **message["headers"],
-        "args": args,
-        "kwargs": kwargs,
-        **(cast("guard.Json", embed) if isinstance(embed, dict) else {}),
-    }
-    return Context(fields)
+    in_flight.bury(tag, "poisoned", detail, id=run_id, task=task, deliveries=starts)
+    carry_out_what_can_be(app, in_flight.client, in_flight.prefix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
+from datetime import UTC, datetime, timedelta
 
 from billiard.process import current_process
 
@@ -49,3 +50,13 @@ def note_broker_clock(broker_now: float) -> None:
     """Note what time it is for the broker."""
     global _broker_clock  # noqa: PLW0603  one broker a worker
     _broker_clock = (broker_now, time.monotonic())
+
+
+def on_this_clock(due: datetime) -> datetime | None:
+    """Tell when a moment of the broker's clock is by this host's; None when it has come.
+
+    Args:
+        due: An aware time.
+    """
+    left_s = due.timestamp() - now()
+    return datetime.now(UTC) + timedelta(seconds=left_s) if left_s > 0 else None

@@ -202,8 +202,10 @@ return 1
 BURY = (
     _FENCE
     + """
--- KEYS: in flight, leases, dead, facts, bytes
--- ARGV: node, token, field, id, facts, facts of a message that was counted, time, oldest time to keep, most to keep
+-- KEYS: in flight, leases, dead, facts, bytes, ends
+-- ARGV: node, token, field, id, facts, facts of a message that was counted, time, oldest time to keep, most to keep,
+--   most bytes of a message that are noted
+-- Its run ends, too: the facts are the first line of a note of that, see workers/delivery/ends.py.
 -- Answers 0 when the message is not held any more.
 if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
 local message = redis.call('HGET', KEYS[1], ARGV[3])
@@ -213,6 +215,9 @@ redis.call('HSET', KEYS[5], ARGV[4], message)
 redis.call('HSET', KEYS[4], ARGV[4], is_counted and ARGV[6] or ARGV[5])
 redis.call('ZADD', KEYS[3], ARGV[7], ARGV[4])
 redis.call('HDEL', KEYS[1], ARGV[3])
+local noted = message
+if #message > tonumber(ARGV[10]) then noted = string.sub(message, -65536) end
+redis.pcall('RPUSH', KEYS[6], ARGV[5] .. '\\n' .. noted)
 local function drop(ids)
   for _, id in ipairs(ids) do
     if type(redis.pcall('ZREM', KEYS[3], id)) ~= 'number' then return end
@@ -257,7 +262,8 @@ return 1
 )
 
 RETURN_LETTERS = """
--- KEYS: dead, facts, bytes, trash; ARGV: how many at most
+-- KEYS: dead, facts, bytes, trash, ends; ARGV: how many at most
+-- A run that was to be tried again ends once more.
 -- Answers: letters that are back, letters whose run was taken by a worker meanwhile
 local function lay(id, at, facts, bytes)
   redis.call('HSET', KEYS[3], id, bytes)
@@ -286,6 +292,7 @@ for _ = 1, tonumber(ARGV[1]) do
     lift(id)
     taken = taken + 1
   else
+    if list ~= '' then redis.pcall('RPUSH', KEYS[5], facts .. '\\n' .. bytes) end
     back = back + 1
   end
 end
@@ -301,6 +308,29 @@ for _, message in ipairs(part) do
   if not string.find(message, '"nexus_publication"', 1, true) then unmarked = unmarked + 1 end
 end
 return {#part, unmarked}
+"""
+
+REVIVE = """
+-- KEYS: record of the result backend, then of its group: parts, who counted, claim; ARGV: id, place in its group
+-- Forgets that a run was revoked or failed, and its part of a chord that goes on; answers 0 when that has ended.
+local known = redis.pcall('GETRANGE', KEYS[1], 0, 100)
+for _, state in ipairs({'"status": "REVOKED"', '"status": "FAILURE"'}) do
+  if type(known) == 'string' and string.find(known, state, 1, true) then redis.call('DEL', KEYS[1]) end
+end
+if not KEYS[2] then return 1 end
+if redis.call('EXISTS', KEYS[4]) == 1 then return 0 end
+if redis.call('SREM', KEYS[3], ARGV[1] .. ':' .. ARGV[2]) == 0 then return 1 end
+local mine = '[1, "' .. ARGV[1] .. '"'
+for _, part in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[2], ARGV[2])) do
+  if string.sub(part, 1, #mine) == mine then redis.call('ZREM', KEYS[2], part) end
+end
+return 1
+"""
+
+RELEASE_LOCK = """
+-- KEYS: lock; ARGV: who holds it. Somebody else's is left alone.
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
 """
 
 TAKE_LEASE = """

@@ -245,6 +245,8 @@ class FetchMixin(ControlMixin, RoutingMixin):
             message = guard.decode(raw)
         except guard.Malformed as problem:
             run_id, task = guard.run_of(guard.decode_loosely(raw))
+            if run_id and keys.PUBLICATION_MARK not in raw:
+                tag = self.in_flight.adopt(tag)  # it ends as a run that failed: the balance sheet has to know it
             self.in_flight.bury(tag, "malformed", str(problem), id=run_id, task=task)
             return
         if keys.PUBLICATION_MARK not in raw:

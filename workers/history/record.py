@@ -200,6 +200,12 @@ def _requeued(run: RunRecord, event: Event, at: float) -> None:
         run.enter("PENDING", at)
 
 
+def _restored(run: RunRecord, event: Event, at: float) -> None:
+    """Its deletion was taken back."""
+    if run.enter("PENDING", at):
+        _moved(run, event, at)
+
+
 def _started(run: RunRecord, event: Event, at: float) -> None:
     runs_again = run.state == "SUCCESS" and at > run.state_at
     if not runs_again and (run.started_at is None or at >= run.started_at):
@@ -266,6 +272,8 @@ def _progress(run: RunRecord, event: Event, at: float) -> bool:
 def _revoked_detail(event: Event) -> str:
     if event.get("expired"):
         return "expired"
+    if event.get("why") in ("deleted", "purged"):
+        return str(event["why"])
     return f"terminated {event.get('signum') or ''}".strip()[:100] if event.get("terminated") else ""
 
 
@@ -291,6 +299,7 @@ _EVENTS: dict[str, tuple[Callable[[RunRecord, Event, float], Any], str, Callable
     "task-cancelled": (_cancelled, "cancelled", lambda event: "its worker lost the broker"),
     "task-moved": (_moved, "moved", _QUEUE),
     "task-requeued": (_requeued, "requeued", _QUEUE),
+    "task-restored": (_restored, "restored", _QUEUE),
     "task-progress": (_progress, "progress", None),
 }
 

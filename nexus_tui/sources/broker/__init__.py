@@ -35,13 +35,29 @@ class BrokerSource(BrokerReader):
         """
         self._check(edit)
         with reaching(self.url):
-            return self._parts.surgeon.apply(message, edit, undo)
+            edit = self._heard(edit)
+            outcome = self._parts.surgeon.apply(message, edit, undo)
+            if outcome.done:
+                self._end([message], edit)
+            return outcome
 
-    def delete(self, message: Message, *, undo: str = "") -> TargetOutcome:
-        """Remove a waiting message in one step."""
+    def delete(self, message: Message, *, undo: str = "", ends: str = "deleted") -> TargetOutcome:
+        """Remove a waiting message in one step; its run ends for the reason given."""
         from nexus_tui.sources.broker.edits import Delete
 
-        return self.apply(message, Delete(), undo=undo)
+        return self.apply(message, Delete(ends), undo=undo)
+
+    def _heard(self, edit: Edit) -> Edit:
+        """Leave no note of an end where nobody would carry it out: in a stranger's application."""
+        from nexus_tui.sources.broker.edits import Delete
+
+        return Delete("") if isinstance(edit, Delete) and not self.is_own else edit
+
+    def _end(self, messages: Sequence[Message], edit: Edit) -> None:
+        from nexus_tui.sources.broker.edits import Delete
+
+        if isinstance(edit, Delete) and edit.ends:
+            self._parts.herald.end(messages, edit.ends)
 
     def freeze(self, selection: Selection) -> Frozen:
         """Find all waiting messages that match now; a million take some seconds.
@@ -71,7 +87,14 @@ class BrokerSource(BrokerReader):
             Invalid: The priority is outside 0…9.
         """
         self._check(edit)
-        return self._parts.bulk.apply(frozen, edit, undo, taken)
+        return self._parts.bulk.apply(frozen, self._heard(edit), undo, taken)
+
+    def end(self, messages: Sequence[Message], reason: str) -> None:
+        """Tell result backend and history that the runs of messages that were taken out have ended, and why."""
+        if not self.is_own:
+            return
+        with reaching(self.url):
+            self._parts.herald.end(messages, reason)
 
     def _check(self, edit: Edit) -> None:
         from nexus_tui.sources.broker.edits import MoveTo, Reprioritise, check_priority
@@ -91,8 +114,10 @@ class BrokerSource(BrokerReader):
             undo: Token of :meth:`undoable` with the kind ``purge`` and this queue; empty to keep nothing.
         """
         with reaching(self.url):
-            surgeon = self._parts.surgeon
-            return surgeon.purge(queue, undo) if undo else surgeon.purge_for_good(queue)
+            surgeon, ends_runs = self._parts.surgeon, self.is_own
+            if undo:
+                return surgeon.purge(queue, undo, ends_runs=ends_runs)
+            return surgeon.purge_for_good(queue, ends_runs=ends_runs)
 
     def reclaim(self, rows: Sequence[UnreadList]) -> int:
         """Move what lies in lists that nobody reads where the queue's workers look; return how many messages."""
@@ -147,6 +172,7 @@ class BrokerSource(BrokerReader):
 
     def restore(self, change: Undoable) -> Restored:
         """Put the messages of a change back in their order and place, as far as they did not start meanwhile."""
+        self._parts.reviver.revive(change)
         with reaching(self.url):
             return self._parts.restorer.restore(change)
 

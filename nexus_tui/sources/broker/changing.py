@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 from nexus_tui.models.broker import Message
 from nexus_tui.sources.broker import laying
-from nexus_tui.sources.broker.edits import Change, Edit
+from nexus_tui.sources.broker.edits import Change, Delete, Edit
 from nexus_tui.sources.broker.laying import Laying, sha1
 from nexus_tui.sources.broker.lists import Lists, Step
+from nexus_tui.sources.broker.taking import note_of_end
 
 
 class Selected(Protocol):
@@ -109,4 +110,7 @@ class Changing(Laying):
 
     def _lay(self, *, back: bool, head: list[Any], edits: list[Any]) -> Step | None:
         one, keys = self._one, [self.key, self.neighbour, self._one.target]
-        return self.lists.lay(back, keys, head, edits, undo=one.undo, queues=one.queues, front=one.edit.front)
+        edit, note = one.edit, ""
+        if isinstance(edit, Delete):
+            note = note_of_end(edit.ends, one.undo, told=edit.told)
+        return self.lists.lay(back, keys, head, edits, undo=one.undo, queues=one.queues, front=edit.front, note=note)

@@ -10,6 +10,7 @@ from config.queues import PRIORITIES
 from nexus_tui.models.broker import Message
 from nexus_tui.sources.broker.payload import replaced
 from nexus_tui.sources.errors import Invalid
+from workers.delivery import ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Change:
         raw: Its new bytes; empty when it is taken out.
         front: Whether it runs next there, not last.
         done: What is said when it was done.
+        ends: Why its run ends with that, in a word of :mod:`workers.delivery.ends`; empty when nobody is told.
     """
 
     queue: str
@@ -29,6 +31,8 @@ class Change:
     raw: bytes
     front: bool
     done: str
+    ends: str = ""
+    told: bool = False
 
 
 class NothingToDo(Exception):
@@ -67,15 +71,22 @@ class Edit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Take a message out."""
+    """Take a message out.
+
+    Attributes:
+        ends: Why its run ends, in a word of :mod:`workers.delivery.ends`; empty when nobody is told.
+        told: Whether who makes the change tells result backend and history of that; else workers or guardian do.
+    """
 
     past: ClassVar[str] = "deleted"
+    ends: str = ends.DELETED
+    told: bool = True
     front: bool = False
     goes_back: bool = False
 
     def of(self, message: Message) -> Change:
         """Take it out."""
-        return Change(message.queue, message.priority, b"", False, self.past)
+        return Change(message.queue, message.priority, b"", False, self.past, self.ends, self.told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,19 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import redis
 
-from config.keys import EVENT_STREAM, REVOKED_FOR_S, REVOKED_SET
+from config.celery_options import RESULT_EXPIRES_S
+from config.keys import EVENT_STREAM, REVOKED_SET
+from nexus_tui.models.broker import Message
 from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.scripts import REVOKE_RESULT, Script
+from workers.delivery import ends
+from workers.delivery.remembering import remember_ids
+from workers.history.results import RESULT_KEY
 
 EVENT_STREAM_LENGTH = 200_000
 
@@ -22,21 +30,29 @@ class Herald:
     def __init__(self, client: redis.Redis, layout: Layout) -> None:
         self._client = client
         self._layout = layout
+        self._revoke_result = Script(client, REVOKE_RESULT)
 
     def mark_revoked(self, run_ids: Sequence[str]) -> None:
         """Remember that these runs must never start."""
-        if not run_ids:
-            return
-        now = time.time()
-        pipeline = self._client.pipeline(transaction=True)
-        key = self._layout.named(REVOKED_SET)
-        pipeline.zadd(key, dict.fromkeys(run_ids, now))
-        pipeline.zremrangebyscore(key, "-inf", now - REVOKED_FOR_S)
-        pipeline.execute()
+        if run_ids:
+            remember_ids(self._client, self._layout.named(REVOKED_SET), run_ids)
 
     def is_revoked(self, run_id: str) -> bool:
         """Tell whether a run must never start."""
         return self._client.zscore(self._layout.named(REVOKED_SET), run_id) is not None
+
+    def end(self, messages: Sequence[Message], reason: str) -> None:
+        """Tell result backend and history that the runs of messages that were taken out end as REVOKED.
+
+        What else hangs on them is left to workers and guardian, see :mod:`workers.delivery.ends`.
+        """
+        for message in messages:
+            if message.id and not message.headers.get("ignore_result"):
+                record = revoked_record(message.id, f"{reason} by an operator")
+                key = self._layout.named(RESULT_KEY + message.id)
+                self._revoke_result([key], [record, RESULT_EXPIRES_S])
+        notes = [ends.Note(reason, worker=self._name, raw=message.raw) for message in messages]
+        ends.tell(self._client, self._layout.prefix, notes)
 
     def announce_revoked(self, run_ids: Sequence[str]) -> None:
         """Tell that these runs were revoked before they started."""
@@ -46,12 +62,33 @@ class Herald:
         """Tell that these runs were given another chance after they had failed."""
         self._announce(run_ids, {"type": "task-retried", "exception": "", "traceback": ""})
 
+    def announce_restored(self, run_ids: Sequence[str], queue: str) -> None:
+        """Tell that these runs wait again, since their deletion was taken back."""
+        self._announce(run_ids, {"type": "task-restored", "queue": queue})
+
+    @property
+    def _name(self) -> str:
+        return f"nexus-tui@{socket.gethostname()}"
+
     def _announce(self, run_ids: Sequence[str], told: dict[str, object]) -> None:
-        sender = f"nexus-tui@{socket.gethostname()}"
-        event = {**told, "hostname": sender, "pid": os.getpid(), "clock": 0, "utcoffset": 0}
+        event = {**told, "hostname": self._name, "pid": os.getpid(), "clock": 0, "utcoffset": 0}
         stream = self._layout.named(EVENT_STREAM)
         pipeline = self._client.pipeline(transaction=False)
         for run_id in run_ids:
             text = json.dumps({**event, "uuid": run_id, "timestamp": time.time()})
             pipeline.xadd(stream, {"d": text}, maxlen=EVENT_STREAM_LENGTH, approximate=True)
         pipeline.execute()
+
+
+def revoked_record(run_id: str, reason: str) -> str:
+    """Write what Celery's Redis backend keeps of a revoked run (``celery/backends/base.py``, ``_get_result_meta``)."""
+    error = {"exc_type": "TaskRevokedError", "exc_message": [reason], "exc_module": "celery.exceptions"}
+    done_at = datetime.now(UTC).isoformat()
+    record: dict[str, Any] = {
+        "status": "REVOKED",
+        "result": error,
+        "traceback": None,
+        "children": [],
+        "date_done": done_at,
+    }
+    return json.dumps(record | {"task_id": run_id})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nexus_tui.sources.broker.scripts import DELETED, WAKE
+from nexus_tui.sources.broker.scripts import DELETED, NOTE_END, WAKE
 
 ASIDE = """
 -- KEYS begin with: list, the list that is consumed after it, empty list; the last is the hash of what the last step of
@@ -41,14 +41,16 @@ end
 _WALK = (
     WAKE
     + DELETED
+    + NOTE_END
     + ASIDE
     + """
--- KEYS[4…]: trash, target, wake lists of list and target, counters
--- ARGV[5…]: seconds that the trash lives, LPUSH | RPUSH, then for each message to be changed: its place from 0, its
---   SHA1, its new bytes or ''
+-- KEYS[4…]: trash, target, wake lists of list and target, counters, ends
+-- ARGV[5…]: seconds that the trash lives, LPUSH | RPUSH, note of the end of what is taken out, then for each message
+--   to be changed: its place from 0, its SHA1, its new bytes or ''
 local trash, target = KEYS[4], KEYS[5]
 local lives, push = tonumber(ARGV[5]), ARGV[6]
 local function edit(message, changed, pivot, from_left)
+  if changed == '' then note_end(KEYS[9], ARGV[7], message) end
   if changed ~= '' then
     redis.call(push, target, changed)
     wake(KEYS[7])
@@ -60,7 +62,7 @@ local function edit(message, changed, pivot, from_left)
   end
 end
 local function walk(from, side, to, stay)
-  local from_left, looked, changed, next_one = side == 'LEFT', 0, 0, 7
+  local from_left, looked, changed, next_one = side == 'LEFT', 0, 0, 8
   for place = 0, count - 1 do
     local message = redis.call('LINDEX', from, from_left and 0 or -1)
     if not message or redis.call('LLEN', from) <= stay then break end

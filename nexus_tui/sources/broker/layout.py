@@ -98,6 +98,11 @@ class Layout:
         """Hash of what was published, adopted and deleted."""
         return self.named(keys.COUNTERS)
 
+    @property
+    def ends(self) -> str:
+        """List of the notes of runs that will not run, for workers and guardian."""
+        return self.named(keys.ENDS)
+
     def in_flight(self, node: str) -> str:
         """Hash of what a worker with reliable delivery holds: ``ID LIST`` to message."""
         return self.named(keys.in_flight(node))

@@ -119,6 +119,7 @@ class Lists:
         undo: str = "",
         queues: tuple[str, str],
         front: bool = False,
+        note: str = "",
     ) -> Step | None:
         """Lay a few messages over, or back; None when the list is not as it was read.
 
@@ -130,10 +131,12 @@ class Lists:
             undo: Token of the change; empty when it can't be taken back.
             queues: The queue, and the one where messages go.
             front: Whether they run next there.
+            note: Of the end of runs whose messages are taken out; see :func:`.taking.note_of_end`.
         """
         trash, wakes = self._trash.key(undo), [self.layout.wake(queue) for queue in queues]
-        names = [*keys[:2], self.aside, trash, keys[2], *wakes, self.layout.counters, self.layout.named(LAID)]
-        more = [TRASH_FOR_S if undo else 0, "RPUSH" if front else "LPUSH", *edits]
+        own = [self.layout.counters, self.layout.ends, self.layout.named(LAID)]
+        names = [*keys[:2], self.aside, trash, keys[2], *wakes, *own]
+        more = [TRASH_FOR_S if undo else 0, "RPUSH" if front else "LPUSH", note, *edits]
         with self.reaching():
             answer = (self._back if back else self._over)(names, [*head, *more])
         return Step(*answer) if answer else None

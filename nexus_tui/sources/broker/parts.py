@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nexus_tui.sources.broker.holding import Holdings
     from nexus_tui.sources.broker.lists import Lists
     from nexus_tui.sources.broker.restoring import Restorer
+    from nexus_tui.sources.broker.reviving import Reviver
     from nexus_tui.sources.broker.select import Selector
     from nexus_tui.sources.broker.surgery import Surgeon
     from nexus_tui.sources.broker.unread import UnreadLists
@@ -75,6 +76,13 @@ class Parts:
         from nexus_tui.sources.broker.herald import Herald
 
         return Herald(self.writer, self.layout)
+
+    @cached_property
+    def reviver(self) -> Reviver:
+        """Lets runs wait again whose deletion is taken back."""
+        from nexus_tui.sources.broker.reviving import Reviver
+
+        return Reviver(self.writer, self.layout, self.herald, self._lists.insist, is_own=self.is_own)
 
     @cached_property
     def holdings(self) -> Holdings:

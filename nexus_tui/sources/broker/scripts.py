@@ -125,12 +125,20 @@ local function count_deleted(counters, message, by)
 end
 """
 
+NOTE_END = """
+-- A run whose message is taken out ends; see workers/delivery/ends.py. Without a note ('') nobody is told.
+local function note_end(ends, note, message)
+  if note ~= '' then redis.pcall('RPUSH', ends, note .. '\\n' .. message) end
+end
+"""
+
 TAKE_DELAYED = (
     WAKE
     + DELETED
+    + NOTE_END
     + """
--- KEYS[1] sorted set, KEYS[2] trash, KEYS[3] wake list, KEYS[4] counters
--- ARGV: member, new member or '', seconds that the trash lives (0: no trash), new due time or '' for the same
+-- KEYS[1] sorted set, KEYS[2] trash, KEYS[3] wake list, KEYS[4] counters, KEYS[5] ends
+-- ARGV: member, new member or '', seconds that the trash lives (0: no trash), new due time or '' for the same, note
 -- Answers 1 when the member was still there
 local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not due then return 0 end
@@ -148,6 +156,7 @@ if changed ~= ARGV[1] then
   local removed = redis.pcall('ZREM', KEYS[1], ARGV[1])
   if type(removed) == 'table' then return give_up(removed) end
 end
+if changed == '' then note_end(KEYS[5], ARGV[5], string.sub(ARGV[1], 2)) end
 -- Whoever sleeps until the old time must look again.
 if ARGV[4] ~= '' then wake(KEYS[3]) end
 if lives > 0 then
@@ -191,10 +200,12 @@ return {part[1], 0}
 TAKE = (
     WAKE
     + DELETED
+    + NOTE_END
     + """
--- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both, KEYS[6] counters
+-- KEYS[1] list, KEYS[2] list to put it in, KEYS[3] trash, KEYS[4] and KEYS[5] wake lists of both, KEYS[6] counters,
+--   KEYS[7] ends
 -- ARGV: message, its depth or -1, new message or '', 'front' | 'back', seconds that the trash lives (0: no trash), 1
---   when it is one of many of which those that run last are taken first
+--   when it is one of many of which those that run last are taken first, note of its end
 -- Answers 1 when the message was still there
 local source, target, trash = KEYS[1], KEYS[2], KEYS[3]
 local message, depth, changed, lives = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[5])
@@ -216,6 +227,7 @@ local function give_up(answer)
 end
 local removed = redis.pcall('LREM', source, direction, message)
 if removed ~= 1 then return give_up(removed) end
+if changed == '' then note_end(KEYS[7], ARGV[7], message) end
 if changed ~= '' then
   local pushed = redis.pcall(ARGV[4] == 'front' and 'RPUSH' or 'LPUSH', target, changed)
   if type(pushed) == 'table' then
@@ -233,10 +245,15 @@ return 1
 )
 
 PURGE = """
--- KEYS: list, trash, list, trash …; ARGV: seconds that the trash lives
--- Answers how many messages are gone; costs the same for one and for a million
-local gone = 0
-for index = 1, #KEYS, 2 do
+-- KEYS: list, trash, list, trash …, ends; ARGV: seconds that the trash lives, note of the end of all or ''
+-- Answers how many messages are gone, and 1 when their end was noted (a broker without memory left can't); costs the
+-- same for one and for a million
+local gone, noted = 0, 0
+if ARGV[2] ~= '' then
+  -- First of all: a script that has written something is not refused any more for want of memory.
+  noted = type(redis.pcall('RPUSH', KEYS[#KEYS], ARGV[2] .. '\\n')) == 'number' and 1 or 0
+end
+for index = 1, #KEYS - 1, 2 do
   local length = redis.call('LLEN', KEYS[index])
   if length > 0 then
     redis.call('RENAME', KEYS[index], KEYS[index + 1])
@@ -244,7 +261,8 @@ for index = 1, #KEYS, 2 do
     gone = gone + length
   end
 end
-return gone
+if gone == 0 and noted == 1 then redis.call('RPOP', KEYS[#KEYS]) end
+return {gone, noted}
 """
 
 UNPURGE = (
@@ -269,6 +287,29 @@ end
 return back
 """
 )
+
+
+REVOKE_RESULT = """
+-- KEYS: record of the result backend; ARGV: record that says REVOKED, seconds that it lives
+-- A success stays, as with Celery. Answers 1 when it was stored.
+local known = redis.pcall('GETRANGE', KEYS[1], 0, 100)
+if type(known) == 'string' and string.find(known, '"status": "SUCCESS"', 1, true) then return 0 end
+redis.call('SETEX', KEYS[1], ARGV[2], ARGV[1])
+redis.call('PUBLISH', KEYS[1], ARGV[1])
+return 1
+"""
+
+DELETED_IN = """
+-- KEYS: trash; ARGV: first and last place. Answers how many places were looked at, and the messages that were deleted
+local part, found = redis.call('LRANGE', KEYS[1], ARGV[1], ARGV[2]), {}
+for _, packed in ipairs(part) do
+  if packed ~= '' then
+    local entry = cmsgpack.unpack(packed)
+    if entry[4] == '' then found[#found + 1] = entry[3] == 'delayed' and string.sub(entry[2], 2) or entry[2] end
+  end
+end
+return {#part, found}
+"""
 
 
 class Script:

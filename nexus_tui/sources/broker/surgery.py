@@ -17,11 +17,9 @@ from nexus_tui.models.broker import Message
 from nexus_tui.sources.broker.edits import Change, Edit, NothingToDo, Retime
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.scripts import PURGE, TAKE_DELAYED, Script
-from nexus_tui.sources.broker.taking import Taker
+from nexus_tui.sources.broker.taking import Taker, note_of_end
 from nexus_tui.sources.broker.trash import Trash
-
-FOR_GOOD_S = 60
-"""What is removed for good lies aside for so long at most, while it is counted."""
+from workers.delivery.ends import PURGED, Note
 
 _GONE = "had already started"
 
@@ -61,26 +59,35 @@ class Surgeon:
         taken = self._taker.take(message, change, undo)
         return TargetOutcome(message.id, taken, change.done if taken else _GONE)
 
-    def purge(self, queue: str, token: str) -> int:
-        """Remove everything that waits in a queue into the trash; return how many messages."""
-        gone = self._put_away(queue, token, TRASH_FOR_S)
+    def purge(self, queue: str, token: str, *, ends_runs: bool) -> int:
+        """Remove everything that waits in a queue into the trash; return how many messages.
+
+        Args:
+            queue: Its name.
+            token: Of the change.
+            ends_runs: Whether there are workers or a guardian that end the runs.
+        """
+        gone, _ = self._put_away(queue, token, TRASH_FOR_S, keeps=True, ends_runs=ends_runs)
         self.trash.count_purged(token, 1, self._layout.steps)
         return gone
 
-    def purge_for_good(self, queue: str) -> int:
+    def purge_for_good(self, queue: str, *, ends_runs: bool) -> int:
         """Remove everything that waits in a queue, and keep nothing; a broker without memory left accepts it."""
         token = secrets.token_hex(4)
-        gone = self._put_away(queue, token, FOR_GOOD_S)
+        gone, is_noted = self._put_away(queue, token, TRASH_FOR_S, keeps=False, ends_runs=ends_runs)
         with contextlib.suppress(redis.ResponseError):  # counting needs memory
             self.trash.count_purged(token, 1, self._layout.steps)
-        self._client.unlink(*(self.trash.key(token, step) for step in self._layout.steps))
+        if not is_noted:  # else it goes as the runs end
+            self._client.unlink(*(self.trash.key(token, step) for step in self._layout.steps))
         return gone
 
-    def _put_away(self, queue: str, token: str, lives_s: int) -> int:
+    def _put_away(self, queue: str, token: str, lives_s: int, *, keeps: bool, ends_runs: bool) -> tuple[int, bool]:
         keys: list[str] = []
         for step in self._layout.steps:
             keys += [self._layout.key(queue, step), self.trash.key(token, step)]
-        return int(self._purge(keys, [lives_s]))
+        note = Note(PURGED, undo=token, lists=tuple(keys[1::2]), keeps=keeps).head() if ends_runs else ""
+        gone, noted = self._purge([*keys, self._layout.ends], [lives_s, note])
+        return int(gone), bool(noted)
 
     def pause(self, queue: str, workers: Sequence[str]) -> bool:
         """Remember that a queue is paused and who consumed it; False when it was paused already.
@@ -109,13 +116,14 @@ class Surgeon:
 
     def _taken_delayed(self, message: Message, change: Change, edit: Edit, undo: str) -> TargetOutcome:
         keys = [self._layout.delayed(message.queue), self.trash.key(undo), self._layout.wake(message.queue)]
-        keys.append(self._layout.counters)
+        keys += [self._layout.counters, self._layout.ends]
         member = b"%d" % message.priority + message.raw
         changed = b"%d" % change.priority + change.raw if change.raw else b""
         due = ""
         if isinstance(edit, Retime):
             due = str(edit.due_at.timestamp() if edit.due_at else time.time())
-        removed = self._take_delayed(keys, [member, changed, TRASH_FOR_S if undo else 0, due])
+        note = note_of_end(change.ends, undo, told=change.told)
+        removed = self._take_delayed(keys, [member, changed, TRASH_FOR_S if undo else 0, due, note])
         return TargetOutcome(
             message.id, bool(removed), change.done if removed else "has become due meanwhile: try again"
         )

@@ -12,6 +12,18 @@ from nexus_tui.sources.broker.edits import Change
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.scripts import TAKE, Script
 from nexus_tui.sources.errors import Unanswered
+from workers.delivery.ends import Note
+
+
+def note_of_end(reason: str, undo: str, *, told: bool) -> str:
+    """Write the note of the end of runs whose messages are taken out; empty for none.
+
+    Args:
+        reason: Why, in a word of :mod:`workers.delivery.ends`.
+        undo: Token of the change; empty when it can't be taken back.
+        told: Whether result backend and history are told by who takes them out: the note is for what hangs on them.
+    """
+    return Note(reason, undo=undo, told=told).head() if reason else ""
 
 
 class Taker:
@@ -40,8 +52,9 @@ class Taker:
         depth = -1 if message.depth is None else message.depth
         place, lives = "front" if change.front else "back", TRASH_FOR_S if undo else 0
         try:
-            args = [message.raw, depth, change.raw, place, lives, int(last_first)]
-            return bool(self._take([*keys, layout.counters], args))
+            note = note_of_end(change.ends, undo, told=change.told)
+            args = [message.raw, depth, change.raw, place, lives, int(last_first), note]
+            return bool(self._take([*keys, layout.counters, layout.ends], args))
         except redis.AuthenticationError:
             raise
         except (redis.ConnectionError, redis.TimeoutError) as error:

@@ -24,6 +24,9 @@ DEAD_LETTERS = "dead letters"
 STEPS = "steps"
 """Where a change says which priorities had a list of their own: an emptied broker does not tell any more."""
 
+MESSAGES = "messages"
+"""Kind of a change of single messages."""
+
 PURGE = "purge"
 """Kind of a change that took all of a queue."""
 

@@ -86,14 +86,15 @@ def test_a_fetched_run_is_discarded_when_its_turn_comes_also_after_a_kill(stack:
     assert stack.app.AsyncResult(fetched).state == "REVOKED"
 
 
-def test_an_ended_run_and_an_unknown_one_are_told_apart(stack: Stack, sources: Sources) -> None:
+def test_an_ended_run_an_unknown_one_and_one_that_may_still_come_are_told_apart(stack: Stack, sources: Sources) -> None:
     stack.worker()
     run_id = stack.send(7)
     stack.app.AsyncResult(run_id).get(timeout=20)
     unknown = "00000000-0000-0000-0000-000000000000"
-    outcome = Revoke((run_id, unknown)).run(sources)
+    outcome = Revoke((run_id, unknown, "ffffff")).run(sources)
     assert [(row.done, row.message, row.is_missing) for row in outcome.targets] == [
         (False, "had ended (SUCCESS)", False),
+        (True, "no run of this id is known yet; if it is published, it never runs", False),
         (False, "no such run", True),
     ]
 

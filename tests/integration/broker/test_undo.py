@@ -150,7 +150,7 @@ def test_a_deleted_message_is_not_said_to_have_started(stack: Stack, sources: So
     run_id = stack.send(1)
     known = replace(sources, history=Remembers(run_id))  # type: ignore[arg-type]
     DeleteMessages((run_id,)).run(known)
-    assert said(DeleteMessages((run_id,)).run(known)) == ["waits nowhere: it was deleted, or has just started"]
+    assert said(DeleteMessages((run_id,)).run(known)) == ["was revoked already"]
 
 
 def test_what_can_be_undone_expires(stack: Stack, sources: Sources) -> None:
@@ -223,7 +223,7 @@ def test_every_change_is_in_the_audit_log(stack: Stack, sources: Sources, monkey
     assert (first.user, first.origin, first.action) == ("ada", "192.0.2.7 (ssh)", "Delete")
     assert (first.command, first.done, first.undo) == (f"nexus-tui delete {run_id}", True, outcome.undo)
     assert [(row.target, row.done, row.message) for row in first.targets] == [(run_id, True, "deleted")]
-    assert (latest.done, latest.message, latest.undo) == (False, f"{run_id}: no such run", "")
+    assert (latest.done, latest.message, latest.undo) == (False, f"{run_id}: was revoked already", "")
 
 
 def test_read_only_refuses_and_changes_nothing(stack: Stack, sources: Sources) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from types import SimpleNamespace
 
 import redis
 from celery.exceptions import Reject
@@ -14,15 +13,13 @@ from celery.utils.log import get_task_logger
 from config.celery_config import celery_app
 from config.settings import settings
 from workers import process_identity
-from workers.delivery import guard, lease, running
+from workers.delivery import guard, lease
 from workers.progress import RunProgress
 from workers.upgrade import FormerListsStep
 
 app = celery_app
 if soft := os.environ.get("NEXUS_TEST_SOFT_SHUTDOWN_S"):
     app.conf.worker_soft_shutdown_timeout = float(soft)
-if behind_s := float(os.environ.get("NEXUS_TEST_CLOCK_BEHIND_S", "0")):
-    running.time = SimpleNamespace(time=lambda: time.time() - behind_s, monotonic=time.monotonic)
 if separator := os.environ.get("NEXUS_TEST_FORMER_SEPARATOR"):  # a worker of an earlier version
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, "sep": separator}
     app.steps["consumer"].discard(FormerListsStep)
@@ -46,7 +43,8 @@ def note(name: str, seconds: float = 0.0) -> str:
     """Count a start, wait, count an end, and append the name to the order of ends."""
     traces = client()
     traces.incr(f"started:{name}")
-    time.sleep(seconds)
+    if seconds:
+        time.sleep(seconds)
     traces.incr(f"done:{name}")
     traces.rpush("order", name)
     return name
@@ -155,3 +153,15 @@ def nap(seconds: float) -> int:
 def total(numbers: list[int]) -> int:
     """Sum."""
     return sum(numbers)
+
+
+@celery_app.task(name="t.errback_old", shared=False, queue="default_queue")
+def errback_old(run_id: str) -> None:
+    """Note what failed, called with one argument as a task."""
+    client().sadd("errback_old", run_id)
+
+
+@celery_app.task(name="t.errback_new", shared=False, queue="default_queue")
+def errback_new(request, exc, traceback) -> None:
+    """Note what failed, called at once by who ends the run."""
+    client().sadd("errback_new", request.id)

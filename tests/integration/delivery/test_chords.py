@@ -1,0 +1,92 @@
+"""Chords that can't end any more are found, and finished."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from celery import chord
+
+from config.queues import priority_key
+from workers.delivery.chord_records import GROUP_KEY
+from workers.history.results import RESULT_KEY
+
+LIST = priority_key("default_queue", 5)
+PUBLISH = """
+import delivery_tasks as t
+from celery import chord
+chord([t.add.s(n, n).set(task_id=f"{name}-{n}") for n in range(3)])(t.total.s().set(task_id=f"{name}-body"))
+"""
+"""A chord of our own application: who its members are is recorded."""
+
+
+def publish(stack: Any, name: str) -> None:
+    """Publish a chord ``NAME`` of three, whose sum is 6."""
+    code = f"name = {name!r}\n{PUBLISH}"
+    subprocess.run([sys.executable, "-c", code], env=stack.environment, check=True, timeout=60)
+
+
+def nexus(stack: Any, *arguments: str) -> Any:
+    """Run ``nexus-tui … --json``."""
+    command = [sys.executable, "-m", "nexus_tui", *arguments, "--json"]
+    return json.loads(
+        subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=False).stdout
+    )
+
+
+def state(stack: Any, run_id: str) -> str:
+    """Read a state from the result backend."""
+    raw = stack.client.get(RESULT_KEY + run_id)
+    return str(json.loads(raw)["status"]) if raw else "PENDING"
+
+
+def remove(stack: Any, run_id: str) -> None:
+    """Lose a waiting message, as a broker does that was restored from an old file."""
+    for raw in stack.client.lrange(LIST, 0, -1):
+        if json.loads(raw)["headers"]["id"] == run_id:
+            stack.client.lrem(LIST, 1, raw)
+
+
+def test_doctor_names_chords_that_can_not_end_and_the_command_finishes_them(stack: Any) -> None:
+    publish(stack, "lost")
+    remove(stack, "lost-1")
+    publish(stack, "uncalled")
+    group = json.loads(stack.client.lrange(LIST, 0, 0)[0])["headers"]["group"]
+    stack.client.set(f"{GROUP_KEY}{group}.c", "a worker that died", ex=8)
+    publish(stack, "alive")
+    stack.worker()
+    stack.until(lambda: state(stack, "alive-body") == "SUCCESS")
+    rows = stack.until(lambda: len(found := nexus(stack, "chords")) == 2 and found, 60)
+    assert sorted(row["reason"] for row in rows) == [
+        "1 of 3 parts were never counted (nowhere)",
+        "all its parts are counted, and nobody called its body",
+    ]
+    finding = next(row for row in nexus(stack, "doctor")["findings"] if row["name"] == "chords")
+    assert not finding["is_well"]
+    assert "nexus-tui chords finish" in finding["advice"]
+    done = nexus(stack, "chords", "finish", *(row["group"] for row in rows), "--yes")
+    assert [row["done"] for row in done] == [True, True]
+    stack.until(lambda: state(stack, "uncalled-body") == "SUCCESS")
+    assert (state(stack, "lost-body"), state(stack, "lost-1")) == ("FAILURE", "REVOKED")
+    assert nexus(stack, "chords") == []
+
+
+def test_what_a_chord_counts_outlives_the_results_by_far(stack: Any) -> None:
+    publish(stack, "paused")
+    [group] = stack.client.zrange("nexus:chords", 0, -1)
+    assert stack.client.ttl(f"{GROUP_KEY}{group.decode()}.s") > 29 * 24 * 3600
+    remove(stack, "paused-2")
+    stack.worker()
+    stack.until(lambda: state(stack, "paused-1") == "SUCCESS")
+    for kind in (".s", ".j", ".d", ".b"):
+        assert stack.client.ttl(f"{GROUP_KEY}{group.decode()}{kind}") > 29 * 24 * 3600
+
+
+def test_a_chord_in_a_chord_keeps_the_results_that_it_still_needs(stack: Any) -> None:
+    app = stack.app()
+    inner = chord([app.signature("t.add", (n, n), priority=5) for n in range(2)], app.signature("t.total", priority=5))
+    outer = chord([inner, app.signature("t.add", (1, 1), priority=5)], app=app)
+    stack.worker()
+    assert outer(app.signature("t.total", priority=5)).get(timeout=20) == 4
