@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nexus_tui.actions.messages import MessageAction, summary
-from nexus_tui.actions.targets import Target, each, ended, located, was
+from nexus_tui.actions.targets import Target, each, ended, located, missing, was
 from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.broker import Message
 from nexus_tui.models.selection import Frozen

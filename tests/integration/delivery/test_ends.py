@@ -128,7 +128,8 @@ def test_a_chain_ends_with_a_link_that_is_revoked_and_so_does_the_chord_that_it_
 def test_a_link_is_revoked_before_it_is_published(stack: Any) -> None:
     app = stack.app()
     links = [app.signature("t.add", (1, 1), task_id=str(uuid.UUID(int=n)), priority=5) for n in range(2)]
-    last = chain(links[0], app.signature("t.note", ("later",), task_id="later", immutable=True), app=app).apply_async()
+    final = app.signature("t.note", ("later",), task_id="later", immutable=True)
+    last: Any = chain(links[0], final, app=app).apply_async()
     assert "never runs" in nexus(stack, "revoke", "later", "--yes")
     stack.worker()
     stack.until(lambda: last.state == "REVOKED")
