@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check lint types arrows bench clean lock demo
+.PHONY: run test check lint types arrows bench faults suites clean lock demo
 
 run: $(VENV)/.run
 	@$(BIN)/nexus-tui up
@@ -35,6 +35,9 @@ bench: $(VENV)/.dev
 
 faults: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.faults --delivery both --record
+
+suites: $(VENV)/.dev
+	$(BIN)/python -m tests.suites
 
 clean:
 	@test ! -x $(BIN)/nexus-tui || $(BIN)/nexus-tui down --yes >/dev/null 2>&1 || true

@@ -32,7 +32,7 @@ _RELIABLE_TRANSPORTS = {
     "rediss": "workers.delivery.transport:Transport",
     "sentinel": "workers.delivery.transport:SentinelTransport",
 }
-_RELIABLE_SETTINGS = {
+RELIABLE_SETTINGS = {
     "worker_consumer": "workers.delivery.consumer:Consumer",
     # A lost child's message is put back, counted, and set aside after the third (workers/delivery/request.py)
     "task_reject_on_worker_lost": True,
@@ -185,7 +185,7 @@ celery_app = Celery(
 )
 celery_app.conf.update(_settings())
 if RELIABLE:
-    celery_app.conf.update(_RELIABLE_SETTINGS)
+    celery_app.conf.update(RELIABLE_SETTINGS)
     TRANSPORT_ALIASES.update(_RELIABLE_TRANSPORTS)  # every URL of kombu's Redis transport means ours
 # A result record holds its run's arguments: this backend leaves the private ones out.
 celery_app.loader.override_backends = {

@@ -1,0 +1,47 @@
+"""Pytest plugin that puts reliable delivery under somebody else's tests of Celery and kombu.
+
+Their tests make applications and workers of their own. Every Redis URL means our transport once the application of
+this project is imported; what else a worker of ours has is added to the worker that their fixtures start.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery.contrib.testing.worker import TestWorkController
+
+from config.celery_config import RELIABLE, RELIABLE_SETTINGS, celery_app
+from workers.delivery.inline_stopping import InlineStop
+from workers.delivery.request import Request
+from workers.delivery.stopping import SoftStop
+from workers.delivery.worker import LeaseStep
+
+assert RELIABLE, "run this with NEXUS_DELIVERY=reliable"
+
+# Their worker lives in a thread, which can have no signal handlers, and is stopped by its fixture.
+for stop in (SoftStop, InlineStop):
+    stop.install = lambda self: None  # type: ignore[method-assign]
+SoftStop.watch = lambda self, hub: None  # type: ignore[method-assign]
+
+_Controller: Any = TestWorkController
+_begin = _Controller.__init__
+
+
+def _begin_with_reliable_delivery(self: Any, *args: Any, **options: Any) -> None:
+    app, node = options["app"], options["hostname"]
+    if not str(app.conf.broker_url).startswith("redis"):
+        _begin(self, *args, **options)
+        return
+    own = {name: value for name, value in RELIABLE_SETTINGS.items() if name != "result_backend_transport_options"}
+    app.conf.update(own | {"task_acks_late": True})
+    # One connection pool an application is made before this: its options are the ones that count.
+    app.conf.broker_transport_options = {**app.conf.broker_transport_options, "nexus_node": node}
+    app.steps["consumer"].add(LeaseStep)
+    app.Task.Request = Request
+    for task in app.tasks.values():
+        task.Request = Request
+    _begin(self, *args, **options)
+
+
+_Controller.__init__ = _begin_with_reliable_delivery
+celery_app.set_default()
