@@ -98,6 +98,7 @@ def run(suite: Suite, delivery: str, tests: list[str], options: list[str]) -> di
         url = f"redis://127.0.0.1:{port}/0"
         environment = {
             **os.environ,
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))),
             "PYTHONPATH": os.pathsep.join((str(ROOT), str(FOLDER / "site"))),
             "NEXUS_REDIS_URL": url,
             "NEXUS_HOME": str(FOLDER / "home"),
