@@ -65,6 +65,9 @@ class Action(ABC):
     def command(self) -> str:
         """The exact ``nexus-tui …`` line that does the same, quoted for a shell."""
 
+    is_recorded: ClassVar[bool] = True
+    """Whether it is written to the audit log; not when it removes the log itself."""
+
     @property
     def recorded(self) -> str:
         """The command as the audit log keeps it."""
@@ -98,6 +101,8 @@ def perform(action: Action, sources: Sources) -> Outcome:
     if sources.read_only:
         raise Refused("read-only: nothing is changed; start without --read-only and NEXUS_READ_ONLY to change things")
     outcome = action.run(sources)
+    if not action.is_recorded:
+        return outcome
     try:
         sources.broker.audit.record(action.label, action.recorded, outcome)
     except SourceError as error:  # what was done is done: who asked for it must learn that

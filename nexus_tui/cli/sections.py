@@ -16,6 +16,7 @@ SECTIONS = {
     "Workers": "scale drain grow shrink autoscale pool-restart shutdown add-consumer cancel-consumer rate-limit "
     "time-limit orders forget events",
     "The past": "history export",
+    "Another application": "footprint",
 }
 
 MODULES = {
@@ -31,6 +32,7 @@ MODULES = {
     "pool-restart orders forget",
     "why": "why",
     "events": "events",
+    "footprint": "footprint",
     "dead_letters": "dead-letters",
     "chords": "chords",
     "doctor": "doctor",

@@ -91,14 +91,17 @@ def described(name: str, beat: Mapping[str, Any] | None, told: Mapping[str, Any]
     )
 
 
-def heard_of(name: str, beat: Mapping[str, Any], now: float) -> Worker:
-    """Describe a worker that takes no remote control, by its last heartbeat as an event."""
+TAKES_NO_CONTROL = "sends heartbeats, and takes no remote control"
+
+
+def heard_of(name: str, beat: Mapping[str, Any], now: float, reason: str = TAKES_NO_CONTROL) -> Worker:
+    """Describe a worker that does not answer by its last heartbeat."""
     stamp, active = beat.get("timestamp"), _whole(beat.get("active"))
     at = datetime.fromtimestamp(stamp if isinstance(stamp, int | float) else now, UTC)
     return Worker(
         name=name,
         verdict="busy" if active else "healthy",
-        reason="sends heartbeats, and takes no remote control",
+        reason=reason,
         active=active,
         processed=_whole(beat.get("processed")),
         heartbeat_at=at,

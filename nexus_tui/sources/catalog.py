@@ -148,7 +148,10 @@ class CatalogSource:
             try:
                 value: Any = cast("Any", result).get(timeout=timeout_s, propagate=False)
             except ResultTimeout:
-                raise SourceError(f"{run_id} had not ended after {timeout_s:g} s; it goes on") from None
+                place = f"celery-task-meta-{run_id} at {cast('Any', self.app).backend.as_uri()}"
+                raise SourceError(
+                    f"{run_id} had not ended after {timeout_s:g} s; it goes on. Its result is looked for in {place}"
+                ) from None
             state = str(result.state)
         if state == "SUCCESS":
             return state, value

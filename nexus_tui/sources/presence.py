@@ -22,9 +22,9 @@ class Presence:
         for name in asked:
             self._missed[name] = 0 if name in answers else self._missed.get(name, 0) + 1
 
-    def never_answered(self, names: Iterable[str]) -> list[str]:
-        """Name those of whom no answer is known at all."""
-        return [name for name in names if name not in self._last]
+    def waited_for(self) -> list[str]:
+        """Name those that answered once, and are not silent yet: they are asked on."""
+        return [name for name in self._last if self._missed.get(name, 0) < MOST_MISSED]
 
     def is_silent(self, name: str, *, is_beating: bool) -> bool:
         """Tell whether nothing is heard of a worker any more."""

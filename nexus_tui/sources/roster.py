@@ -18,6 +18,7 @@ from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.configuration import Configuration
 from nexus_tui.sources.mailbox import Command, Silent
 from nexus_tui.sources.mailboxes import Mailboxes
+from nexus_tui.sources.presence import Presence
 
 if TYPE_CHECKING:
     from nexus_tui.sources.broker import BrokerSource
@@ -63,6 +64,7 @@ class Roster:
         self._configurations: dict[str, Configuration] = {}
         self._kinds: dict[str, str] = {}
         self._lock = threading.Lock()
+        self._presence = Presence()
         self._found: tuple[str, ...] = ()
         self._ping_at: float | None = None
 
@@ -71,13 +73,35 @@ class Roster:
         beats = self._heartbeats()
         now = time.time()
         fresh = [name for name, beat in beats.items() if now - beat["timestamp"] <= SILENT_AFTER_S]
-        stock = [name for name in self._discovered(bool(fresh)) if name not in beats]
-        answers = self._ask_ours(fresh) | self._ask_stock(stock)
+        found = self._discovered(bool(fresh))
+        with self._lock:
+            waited_for = self._presence.waited_for()
+        ours = [*fresh, *(name for name in waited_for if name in beats and name not in fresh)]
+        stock = [name for name in dict.fromkeys((*found, *waited_for)) if name not in beats]
+        answers = self._ask_ours(ours) | self._ask_stock(stock)
+        with self._lock:
+            self._presence.note([*ours, *stock], answers)
         unheard = self._unheard(now) if self._foreign and not answers else ()
-        rows = [described(name, beats.get(name), answers.get(name), now) for name in sorted({*beats, *stock})]
+        rows = [
+            self._described(name, beats.get(name), answers.get(name), now, is_beating=name in fresh)
+            for name in sorted({*beats, *stock})
+        ]
         rows += unheard
         self._learn(rows)
         return tuple(rows)
+
+    def _described(
+        self, name: str, beat: dict[str, Any] | None, answer: Mapping[str, Any] | None, now: float, *, is_beating: bool
+    ) -> Worker:
+        """Describe a worker; one that missed an answer is as it was, and silent after two and without a heartbeat."""
+        with self._lock:
+            is_silent = self._presence.is_silent(name, is_beating=is_beating)
+            told = answer if answer is not None else self._presence.told(name)
+        if answer is None and is_silent:
+            return described(name, beat, None, now)
+        if told is None and beat is not None and is_beating:
+            return heard_of(name, beat, now, "sends heartbeats, and has not answered yet")
+        return described(name, beat, told, now)
 
     def _unheard(self, now: float) -> tuple[Worker, ...]:
         """Describe workers that are there and answer nothing: remote control is switched off, or they are busy."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nexus_tui.sources.broker.connection import reaching
 from nexus_tui.sources.broker.reading import BrokerReader
+from nexus_tui.sources.errors import Refused
 
 if TYPE_CHECKING:
     from nexus_tui.models.actions import TargetOutcome
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from nexus_tui.models.selection import Frozen, Selection
     from nexus_tui.sources.broker.bulk import Progress, Taken
     from nexus_tui.sources.broker.edits import Edit
+    from nexus_tui.sources.broker.footprint import Left
     from nexus_tui.sources.broker.publishing import Publication
 
 
@@ -144,6 +146,28 @@ class BrokerSource(BrokerReader):
 
         with reaching(self.url):
             return publish(self._parts.writer, self._parts.layout, publication)
+
+    def footprint(self) -> tuple[Left, ...]:
+        """List the keys that we left on another application's broker.
+
+        Raises:
+            Refused: It is our own stack, whose keys are at work.
+        """
+        from nexus_tui.sources.broker import footprint
+
+        if self.is_own:
+            raise Refused("this is the broker of our own stack, whose keys are at work: give --broker URL of another")
+        with reaching(self.url):
+            prefixes = {layout.prefix: layout for layout in (*self.layouts, self._main.layout)}
+            return tuple(left for layout in prefixes.values() for left in footprint.find(self._main.writer, layout))
+
+    def remove_footprint(self) -> int:
+        """Remove them; return how many are gone."""
+        from nexus_tui.sources.broker import footprint
+
+        left = self.footprint()
+        with reaching(self.url):
+            return footprint.remove(self._main.writer, left)
 
     def undoable(self, kind: str, label: str, queue: str = "") -> str:
         """Announce a change that can be taken back for a day, and return its token."""

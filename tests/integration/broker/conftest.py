@@ -86,9 +86,9 @@ class Stack:
         except redis.ConnectionError:  # a test cut the connections of Celery's pool, too: the next one is new
             return False
 
-    def beat(self, name: str, **more: Any) -> None:
-        """Write the heartbeat that a worker's event writer writes."""
-        self.redis.hset("nexus:workers", name, json.dumps({"timestamp": time.time(), **more}))
+    def beat(self, name: str, ago_s: float = 0.0, **more: Any) -> None:
+        """Write the heartbeat that a worker's event writer writes, or wrote some seconds ago."""
+        self.redis.hset("nexus:workers", name, json.dumps({"timestamp": time.time() - ago_s, **more}))
 
     def end(self, process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
         # Children that outlive a killed worker for a moment keep its connections, and so its claim to messages.

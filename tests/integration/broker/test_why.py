@@ -147,7 +147,7 @@ def test_the_task_is_rate_limited_or_unknown_to_the_worker(stack: Stack, sources
 
 def test_the_worker_is_frozen(stack: Stack, sources: Sources) -> None:
     process = stack.worker(name="default")
-    stack.beat("default@test", pid=process.pid)
+    stack.beat("default@test", 11.0, pid=process.pid)
     os.kill(process.pid, signal.SIGSTOP)
     try:
         stack.send(0)  # into the frozen worker's open request

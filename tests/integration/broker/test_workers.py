@@ -50,14 +50,18 @@ def test_a_killed_worker_is_silent_and_says_since_when(stack: Stack) -> None:
 def test_a_stopped_process_does_not_hold_up_the_others(stack: Stack) -> None:
     frozen = stack.worker("email_queue", 1, "frozen")
     stack.worker("default_queue", 1, "live")
-    stack.beat("frozen@test")
-    stack.beat("live@test")
+    control = stack.control()
+    seen: list[dict[str, str]] = []
     os.kill(frozen.pid, signal.SIGSTOP)
     try:
-        verdicts = {worker.name: worker.verdict for worker in stack.control().workers()}
+        for ago_s in (0.0, 0.0, 0.0, 11.0):
+            stack.beat("frozen@test", ago_s)
+            stack.beat("live@test")
+            seen.append({worker.name: worker.verdict for worker in control.workers()})
     finally:
         os.kill(frozen.pid, signal.SIGCONT)
-    assert verdicts == {"frozen@test": "silent", "live@test": "healthy"}
+    beating, silent = ({"frozen@test": verdict, "live@test": "healthy"} for verdict in ("healthy", "silent"))
+    assert seen == [beating, beating, beating, silent]
 
 
 @pytest.mark.parametrize("junk", ["", "[]", "{", '{"timestamp": "now"}', '{"timestamp": 1e999}', '{"timestamp": true}'])

@@ -9,9 +9,9 @@ import pytest
 
 from nexus_tui.actions import events, limits, messages, queues, runs, workers
 from nexus_tui.actions.base import Action, perform
+from nexus_tui.actions.footprint import RemoveFootprint
 from nexus_tui.actions.submit import Submit
 from nexus_tui.models.selection import Selection
-from nexus_tui.sources.broker import footprint
 from tests.integration.foreign.conftest import Shop, wait_until
 
 AUDIT, TRASH, PAUSED = "nexus:audit", "nexus:trash", "nexus:paused"
@@ -152,7 +152,9 @@ def test_a_change_leaves_what_was_asked_for_and_nothing_else(
     layouts, rows, names = view(her)
     assert (layouts, [row[0] for row in rows], names) == (seen[0], [row[0] for row in seen[1]], seen[2])
     assert her.complaints() == complaints
-    footprint.remove(her.redis, footprint.find(her.redis, layouts[0]))
+    listed = {row.key for row in her.sources().broker.footprint()}
+    assert listed == {key for key in her.census() if key.startswith("nexus")}
+    assert perform(RemoveFootprint(), her.sources()).done
     assert ours(her) == set()
 
 

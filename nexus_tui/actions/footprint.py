@@ -1,0 +1,33 @@
+"""Removing what we left on a broker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nexus_tui.actions.base import Action
+from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.sources import Sources
+
+
+@dataclass(frozen=True)
+class RemoveFootprint(Action):
+    """Remove every key that Nexus wrote on another application's broker; its own keys stay as they are."""
+
+    label: ClassVar[str] = "Remove footprint"
+    is_recorded: ClassVar[bool] = False
+
+    @property
+    def question(self) -> str:
+        """Name the consequence."""
+        return "Remove all that Nexus left on this broker? Nothing can be undone any more, and the audit log is gone."
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same."""
+        return "nexus-tui footprint --remove"
+
+    def run(self, sources: Sources) -> Outcome:
+        """Remove it."""
+        count = sources.broker.remove_footprint()
+        return Outcome((TargetOutcome(sources.broker.describe(), True, f"{count:,} keys of ours removed"),))

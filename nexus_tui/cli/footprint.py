@@ -1,0 +1,34 @@
+"""``nexus-tui footprint``: what Nexus left on another application's broker, and how it goes."""
+
+from __future__ import annotations
+
+import click
+
+from nexus_tui.cli.output import print_json, print_table
+from nexus_tui.cli.shared import Target, change, common
+from nexus_tui.models.text import age
+
+
+@click.command()
+@click.option("--remove", is_flag=True, help="Remove all of it: nothing can be undone any more.")
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@common
+def footprint(target: Target, remove: bool, yes: bool, as_json: bool) -> None:
+    """List what Nexus left on another application's broker (--broker URL), and when it expires."""
+    from nexus_tui.actions.footprint import RemoveFootprint
+
+    if remove:
+        change(target, RemoveFootprint(), as_json=as_json, yes=yes)
+        return
+    rows = target.sources().broker.footprint()
+    if as_json:
+        print_json([{"key": row.key, "what": row.trace.what, "expires_in_s": row.expires_in_s} for row in rows])
+        return
+    print_table(
+        ("key", "what for", "expires in"),
+        [(row.key, row.trace.what, "–" if row.expires_in_s is None else age(row.expires_in_s)) for row in rows],
+        empty="Nothing of ours is left there.",
+    )
+
+
+COMMANDS = (footprint,)
