@@ -68,7 +68,6 @@ class WorkerOrder(Action):
     def plan(self, sources: Sources) -> Plan:
         """Find the workers."""
         self.check()
-        self._check_memory(sources)
         found = self._resolved(sources)
         names, is_stock = tuple(worker.name for worker in found), any(worker.is_stock for worker in found)
         order = replace(self.settle(sources, found), workers=names, is_stock=is_stock)
@@ -81,7 +80,6 @@ class WorkerOrder(Action):
     def run(self, sources: Sources) -> Outcome:
         """Order each worker, and collect the answers."""
         self.check()
-        self._check_memory(sources)
         found = self._resolved(sources)
         return Outcome(tuple(self.settle(sources, found).obeyed(sources, found)))
 
@@ -101,10 +99,6 @@ class WorkerOrder(Action):
 
     def check(self) -> None:
         """Refuse what makes no sense, before anything is sent."""
-
-    def _check_memory(self, sources: Sources) -> None:
-        if self.remember and sources.recording is not None:
-            raise Refused("workers of another application remember nothing: the same without --remember holds for now")
 
     def order(self) -> Command:
         """What is sent to the workers."""

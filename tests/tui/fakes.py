@@ -167,7 +167,7 @@ class FakeBroker:
             self.changed.append(("priority", (message.id, edit.priority, edit.front)))
         return TargetOutcome(message.id, True, edit.of(replace(message, raw=RAW)).done)
 
-    def delete(self, message: Message) -> TargetOutcome:
+    def delete(self, message: Message, *, undo: str = "", ends: str = "deleted") -> TargetOutcome:
         self.changed.append(("delete", message.id))
         for messages in self.waiting.values():
             messages[:] = [other for other in messages if other.id != message.id]

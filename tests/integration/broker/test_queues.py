@@ -146,7 +146,10 @@ def envelope(body: bytes, content_type: str = "application/json", **headers: Any
         (b"[1, 2]", "not a Celery message: no JSON object"),
         (b"{}", "body is of an unknown kind: not opened"),
         (envelope(b"cos\nsystem\n", "application/x-python-serialize"), "body is application/x-python-serialize"),
-        (envelope(b"!!python/object", "application/x-yaml"), "body is application/x-yaml: not opened"),
+        (
+            envelope(b"!!python/object", "application/x-yaml"),
+            "body is application/x-yaml: yaml that can't be read here",
+        ),
         (envelope(b"{"), "body is not the JSON that it says it is"),
         (envelope(b"[1, 2, 3, 4]"), "body does not hold arguments as Celery writes them"),
         (envelope(zlib.compress(bytes(64 * 2**20)), compression="application/x-gzip"), "body unpacks to more than"),

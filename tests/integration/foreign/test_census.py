@@ -181,6 +181,6 @@ def test_her_own_clients_and_workers_go_on_after_all_of_it(her: Shop) -> None:
 def test_what_can_not_be_kept_by_her_workers_is_refused_before_it_is_sent(her: Shop) -> None:
     from nexus_tui.sources.errors import Refused
 
-    with pytest.raises(Refused, match="remember nothing"):
+    with pytest.raises(Refused, match="forget orders when they restart"):
         perform(limits.RateLimit((), "shop.nap", "10/m", remember=True), her.sources())
     assert ours(her) == set()
