@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import redis
 from celery import Celery
-from kombu import Exchange, Queue
+from kombu import Exchange, Queue, pools
 from kombu.transport import TRANSPORT_ALIASES
 
 from workers.embedded_broker import server_binary
@@ -65,7 +65,8 @@ class Stack:
     def start_broker(self) -> subprocess.Popen[bytes]:
         """Start the broker, and wait until it answers."""
         broker = self.run("-m", "workers.embedded_broker", log="broker.log")
-        until(lambda: _answers(self.client))
+        until(lambda: broker.poll() is not None or _answers(self.client), 60)
+        assert broker.poll() is None, (self.home / "broker.log").read_text()
         return broker
 
     def run(self, *arguments: str, log: str) -> subprocess.Popen[bytes]:
@@ -84,7 +85,7 @@ class Stack:
         arguments = ["--without-gossip", "--without-mingle", "--loglevel", "INFO", *arguments]
         process = self.run("-m", "celery", "-A", "delivery_tasks", "worker", *arguments, log=log)
         if wait:
-            until(lambda: self.log(node).count(" ready.") > before)
+            until(lambda: self.log(node).count(" ready.") > before, 60)
         return process
 
     def log(self, node: str) -> str:
@@ -94,9 +95,7 @@ class Stack:
 
     def server(self, *options: str) -> int:
         """Start another server on a port of its own; returns the port when it answers."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+        port = free_port()
         folder = self.home / f"server-{port}"
         folder.mkdir()
         configuration = folder / "server.conf"
@@ -153,12 +152,24 @@ class Stack:
         """End everything that was started."""
         for app in self.apps:
             app.close()
+        # Celery's pools belong to the process: a connection that this test cut must not be the next one's.
+        pools.reset()
         for process in reversed(self.processes):
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
                 process.wait(10)
         self.client.close()
+
+
+def free_port() -> int:
+    """Find a port for a server; a Redis Cluster needs the one 10000 above it as well, so it is a low one."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port < 55_536:
+            return port
 
 
 def wait_for(port: int) -> None:

@@ -57,6 +57,7 @@ def test_a_run_that_rejects_for_ever_is_set_aside(stack: Any) -> None:
 
 
 def test_what_a_stop_puts_back_is_marked_as_redelivered_and_no_start_is_counted(stack: Any) -> None:
+    stack.environment |= {"NEXUS_TEST_SOFT_SHUTDOWN_S": "0.5"}
     for _ in range(4):
         stack.client.set("started:long", 0)
         worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "2")
