@@ -116,14 +116,14 @@ def be_delayed(client: Any) -> None:
 def be_purged(client: Any) -> None:
     """Let the message's queue have been purged, for a minute."""
     wait(client)
-    client.eval(operators.PURGE, 2, "q", "trash", 60)
+    client.eval(operators.PURGE, 3, "q", "trash", "ends", 60, "")
 
 
 HELD = ["flight", "leases"]
 FENCE = ["w", "t"]
 CHANGED = MESSAGE + b" "
-TAKE_KEYS = ["q", "target", "trash", "wake", "wake of target", "counters"]
-DELAYED_KEYS = ["delayed", "trash", "wake", "counters"]
+TAKE_KEYS = ["q", "target", "trash", "wake", "wake of target", "counters", "ends"]
+DELAYED_KEYS = ["delayed", "trash", "wake", "counters", "ends"]
 LETTERS = ["dead", "facts", "bytes"]
 PUBLISH_KEYS = ["q", "wake", "counters", "delayed", "mark"]
 FETCH_ARGUMENTS = [*FENCE, "1", 1, "0", 1_000_000]
@@ -229,7 +229,7 @@ CASES: dict[str, Case] = {
     "an operator deletes": Case(
         operators.TAKE,
         TAKE_KEYS,
-        [MESSAGE, 0, "", "front", 60, 0],
+        [MESSAGE, 0, "", "front", 60, 0, "note"],
         wait,
         "trash",
         {"LLEN q", "RPUSH trash", "LREM q"},
@@ -237,7 +237,7 @@ CASES: dict[str, Case] = {
     "an operator moves": Case(
         operators.TAKE,
         TAKE_KEYS,
-        [MESSAGE, 0, CHANGED, "front", 60, 0],
+        [MESSAGE, 0, CHANGED, "front", 60, 0, ""],
         wait,
         "target",
         {"LLEN q", "RPUSH trash", "LREM q", "RPUSH target"},
@@ -245,7 +245,7 @@ CASES: dict[str, Case] = {
     "an operator deletes what is delayed": Case(
         operators.TAKE_DELAYED,
         DELAYED_KEYS,
-        [MESSAGE, "", 60, ""],
+        [MESSAGE, "", 60, "", "note"],
         be_delayed,
         "trash",
         {"ZSCORE delayed", "RPUSH trash", "ZREM delayed"},
@@ -253,7 +253,7 @@ CASES: dict[str, Case] = {
     "an operator changes what is delayed": Case(
         operators.TAKE_DELAYED,
         DELAYED_KEYS,
-        [MESSAGE, CHANGED, 60, 5],
+        [MESSAGE, CHANGED, 60, 5, ""],
         be_delayed,
         "delayed",
         {"ZSCORE delayed", "RPUSH trash", "ZADD delayed", "ZREM delayed"},
@@ -261,12 +261,14 @@ CASES: dict[str, Case] = {
     "an operator changes the time of what is delayed": Case(
         operators.TAKE_DELAYED,
         DELAYED_KEYS,
-        [MESSAGE, MESSAGE, 0, 5],
+        [MESSAGE, MESSAGE, 0, 5, ""],
         be_delayed,
         "delayed",
         {"ZSCORE delayed", "ZADD delayed"},
     ),
-    "an operator purges": Case(operators.PURGE, ["q", "trash"], [60], wait, "trash", {"LLEN q", "RENAME q"}),
+    "an operator purges": Case(
+        operators.PURGE, ["q", "trash", "ends"], [60, ""], wait, "trash", {"LLEN q", "RENAME q"}
+    ),
     "an operator takes a purge back": Case(
         operators.UNPURGE,
         ["trash", "q", "wake"],
