@@ -162,6 +162,12 @@ class Stack:
         self.client.close()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let sockets be collected that Celery's pools in this process lost when a test cut their connections."""
+    for item in items:
+        item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
+
+
 def free_port() -> int:
     """Find a port for a server; a Redis Cluster needs the one 10000 above it as well, so it is a low one."""
     while True:
