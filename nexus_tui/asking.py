@@ -88,15 +88,7 @@ class Asking(Keyboard, inherit_bindings=False):
         about: Sequence[Line] = (),
         default: bool = True,
     ) -> None:
-        """Ask the operator to confirm one of some actions, do it, and say what happened.
-
-        Args:
-            title: What it is about.
-            choices: What can be done.
-            done: Called with the outcome.
-            about: What is known of the targets.
-            default: Whether Enter does the first choice; without, one has to be chosen.
-        """
+        """Ask for a confirmation, do it, and say what happened; see :meth:`nexus_tui.screens.host.Host.ask`."""
         if self.read_only:
             return
         from nexus_tui.screens.confirm import ConfirmScreen

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
-from textual._time import get_time
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.events import Key
 
 from nexus_tui.models.text import safe_text
 from nexus_tui.screens.choosing import Chooser
 from nexus_tui.screens.host import Choice, Host
-from nexus_tui.screens.modal import Dialog
-from nexus_tui.widgets.lines import BLANK, Line, LineView, fit, wrap
+from nexus_tui.screens.modal import Question
+from nexus_tui.widgets.lines import BLANK, Line, fit, wrap
 from nexus_tui.widgets.sight import pressed_at
 
 _COMMAND_LINES = 5
 
 
-class ConfirmScreen(Dialog[Choice]):
+class ConfirmScreen(Question[Choice]):
     """Shows what each choice does and the command line that does the same; Enter does the highlighted one.
 
     A key that was pressed before the question could be read answers nothing.
@@ -53,12 +49,6 @@ class ConfirmScreen(Dialog[Choice]):
         self.question_title = title
         self.about = tuple(about)
         self.chooser = Chooser(choices, default=default)
-        self.readable_at = math.inf
-
-    def compose(self) -> ComposeResult:
-        """Make the box."""
-        with Vertical(classes="box"):
-            yield Question(self)
 
     @property
     def choice(self) -> Choice | None:
@@ -69,14 +59,14 @@ class ConfirmScreen(Dialog[Choice]):
         """Highlight the choice whose key was pressed, or filter; ``y`` does the highlighted one."""
         if self.chooser.take(event.key, event.character):
             event.stop()
-            self._draw()
+            self.write_anew()
         elif event.character == "y":
             self._confirm(event.time)
 
     def action_move(self, steps: int) -> None:
         """Highlight another choice."""
         self.chooser.move(steps)
-        self._draw()
+        self.write_anew()
 
     def action_confirm(self) -> None:
         """Do the highlighted one."""
@@ -97,51 +87,21 @@ class ConfirmScreen(Dialog[Choice]):
         if self.choice is not None and (self.choice.blanks or at >= self.readable_at):
             self.dismiss(self.choice)
 
-    def _draw(self) -> None:
-        question = self.query_one(Question)
-        question.refresh(layout=True)
-        question.redraw()
-
-
-class Question(LineView):
-    """The text of the dialog."""
-
-    DEFAULT_CSS = "Question { height: auto; }"
-
-    def __init__(self, screen: ConfirmScreen) -> None:
-        super().__init__()
-        self._screen = screen
-
-    def painted(self) -> None:
-        """Learn that the question can be read now."""
-        if self._lines:
-            self._screen.readable_at = min(self._screen.readable_at, get_time())
-
-    def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
-        """Count the lines that are needed."""
-        return len(self._write(width))
-
-    def build(self, width: int, height: int) -> Sequence[Line]:
+    def write(self, width: int) -> list[Line]:
         """Write title, choices, question, command, keys."""
-        lines = self._write(width)
-        if len(lines) <= height:
-            return lines
-        return [*lines[: height - 2], *lines[-2:]]
-
-    def _write(self, width: int) -> list[Line]:
-        screen, choice = self._screen, self._screen.choice
+        choice = self.choice
         width = max(width, 10)
-        lines: list[Line] = [((line, "strong"),) for line in wrap(safe_text(screen.question_title), width)]
-        lines += [fit(line, width) for line in screen.about]
+        lines: list[Line] = [((line, "strong"),) for line in wrap(safe_text(self.question_title), width)]
+        lines += [fit(line, width) for line in self.about]
         lines.append(BLANK)
-        if len(screen.chooser.choices) > 1:
-            lines += [*screen.chooser.lines(width), BLANK]
+        if len(self.chooser.choices) > 1:
+            lines += [*self.chooser.lines(width), BLANK]
         lines += [((part, "warn"),) for part in _words("" if choice is None else choice.action.question, width)]
         if choice is None:
-            lines += [((part, "warn"),) for part in _words(screen.chooser.hint, width)]
+            lines += [((part, "warn"),) for part in _words(self.chooser.hint, width)]
             return [*lines, BLANK, (("Esc", "accent"), (" don't", "plain"))]
         lines += [((part, "dim"),) for part in _words(choice.action.help(), width)]
-        command = _words("$ " + self._screen.line_of(choice), width)
+        command = _words("$ " + self.line_of(choice), width)
         lines += [BLANK, *(((part, "good"),) for part in command[:_COMMAND_LINES])]
         if len(command) > _COMMAND_LINES:
             lines.append((("… (c copies all of it)", "dim"),))
