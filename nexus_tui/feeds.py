@@ -140,7 +140,7 @@ def recent_reader(sources: Sources) -> Callable[[], Recent]:
     def read() -> Recent:
         nonlocal asked_at
         key = (sources.history.version(), int(time.time() // 60))
-        if sources.recording is None and time.monotonic() - asked_at >= TROUBLE_EVERY_S:
+        if not sources.is_foreign and time.monotonic() - asked_at >= TROUBLE_EVERY_S:
             trouble = sources.broker.recorder_trouble()
             if trouble:
                 raise SourceError(f"nothing is recorded: {trouble}")

@@ -165,7 +165,7 @@ class RunAgain(Action):
     def _unknown_place(self, sources: Sources, run: Run) -> str:
         """Say what has to be given, since nobody knows where a run came from; empty when nothing has."""
         if not run.queue and not self.queue:
-            known = sources.catalog.queue_of(run.task or "") if sources.recording is None else ""
+            known = sources.catalog.queue_of(run.task or "") if not sources.is_foreign else ""
             return "" if known else "which queue it came from is not known: give --queue"
         is_open = run.priority is None and self.priority is None
         if is_open and sources.catalog.uses_priorities():

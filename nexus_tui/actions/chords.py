@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import ClassVar
 
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.models.text import command_line
 from nexus_tui.sources import Sources
 
 
@@ -32,7 +32,7 @@ class FinishChords(Action):
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["nexus-tui", "chords", "finish", *self.groups])
+        return command_line("chords", "finish", *self.groups)
 
     def plan(self, sources: Sources) -> Plan:
         """Look which of them can't end."""

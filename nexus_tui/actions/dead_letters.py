@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.actions.targets import kept
 from nexus_tui.models.actions import MANY, Outcome, TargetOutcome
+from nexus_tui.models.text import command_line
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import SourceError
 
@@ -35,7 +35,7 @@ class DeadLetterAction(Action):
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["nexus-tui", "dead-letters", self.verb, *self.letter_ids])
+        return command_line("dead-letters", self.verb, *self.letter_ids)
 
     @property
     def recorded(self) -> str:

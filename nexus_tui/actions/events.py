@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import ClassVar
 
 from nexus_tui.actions.base import Action
 from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.models.text import command_line
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import NotFound
 
@@ -33,7 +33,7 @@ class EnableEvents(Action):
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["nexus-tui", "events", "enable", *self.workers])
+        return command_line("events", "enable", *self.workers)
 
     def run(self, sources: Sources) -> Outcome:
         """Tell them, and name those that answer."""
@@ -60,7 +60,7 @@ class DisableEvents(Action):
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["nexus-tui", "events", "disable", *self.workers])
+        return command_line("events", "disable", *self.workers)
 
     def run(self, sources: Sources) -> Outcome:
         """Tell them, and name those that answer."""

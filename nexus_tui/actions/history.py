@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from nexus_tui.actions.base import Action
 from nexus_tui.models.actions import Outcome, TargetOutcome
-from nexus_tui.models.text import number
+from nexus_tui.models.text import command_line, number
 from nexus_tui.sources import Sources
 from nexus_tui.sources.history_file import HistoryFile
 
@@ -57,7 +56,7 @@ class ImportRuns(Action):
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["nexus-tui", "history", "import", str(self.source) if self.source else "--results"])
+        return command_line("history", "import", str(self.source) if self.source else "--results")
 
     def run(self, sources: Sources) -> Outcome:
         """Import them."""

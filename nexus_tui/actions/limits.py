@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from nexus_tui.actions.orders import WorkerOrder
+from nexus_tui.models.text import command_line
 from nexus_tui.models.workers import Worker
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import Invalid
@@ -39,7 +39,7 @@ class TaskLimit(WorkerOrder):
         """The command line that does the same."""
         chosen = [word for name in self.workers for word in ("--worker", name)]
         remember = ["--remember"] if self.remember else []
-        return shlex.join(["nexus-tui", self.verb, self.task, *self.words, *chosen, *remember])
+        return command_line(self.verb, self.task, *self.words, *chosen, *remember)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from nexus_tui.actions.targets import Target, each, kept, located, named, not_wa
 from nexus_tui.models.actions import MANY, Outcome, TargetOutcome
 from nexus_tui.models.broker import Message
 from nexus_tui.models.selection import Frozen, Selection
+from nexus_tui.models.text import command_line
 from nexus_tui.sources import Sources
 from nexus_tui.sources.broker.bulk import Progress
 from nexus_tui.sources.broker.edits import Delete, Edit, MoveTo, NothingToDo, Reprioritise, Retime
@@ -58,14 +59,14 @@ class MessageAction(Action):
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["nexus-tui", self.verb, *self._targets(self.run_ids), *self.words])
+        return command_line(self.verb, *self._targets(self.run_ids), *self.words)
 
     @property
     def recorded(self) -> str:
         """The command, with the first ids only when there are many."""
         if len(self.run_ids) <= MANY:
             return self.command
-        shown = shlex.join(["nexus-tui", self.verb, *self.run_ids[:MANY]])
+        shown = command_line(self.verb, *self.run_ids[:MANY])
         return f"{shown} … {shlex.join(self.words)} ({len(self.run_ids):,} ids)"
 
     def _targets(self, run_ids: tuple[str, ...]) -> list[str]:

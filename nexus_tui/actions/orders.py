@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.models.text import command_line
 from nexus_tui.models.workers import Worker
 from nexus_tui.sources import Sources, fleet
 from nexus_tui.sources.errors import NotFound, Refused, SourceError
@@ -63,7 +63,7 @@ class WorkerOrder(Action):
     def command(self) -> str:
         """The command line that does the same."""
         remember = ["--remember"] if self.remember else []
-        return shlex.join(["nexus-tui", self.verb, *self.workers, *self.words, *remember])
+        return command_line(self.verb, *self.workers, *self.words, *remember)
 
     def plan(self, sources: Sources) -> Plan:
         """Find the workers."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from nexus_tui.actions.base import Action
 from nexus_tui.models.actions import Outcome, TargetOutcome
+from nexus_tui.models.text import command_line
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import NotFound
 from nexus_tui.sources.supervisor import SupervisorSource
@@ -33,7 +33,7 @@ class _ProgramAction(Action):
     @property
     def command(self) -> str:
         """The same as a command line."""
-        return shlex.join(["nexus-tui", self.verb, *self.names])
+        return command_line(self.verb, *self.names)
 
     def run(self, sources: Sources) -> Outcome:
         """Ask Supervisor, program by program, and wait for its answer."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -11,7 +10,7 @@ from nexus_tui.actions.base import Action, Plan
 from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.audit import Restored, Undoable
 from nexus_tui.models.broker import UnreadList
-from nexus_tui.models.text import size
+from nexus_tui.models.text import command_line, size
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import NotFound, Refused, SourceError
 
@@ -39,7 +38,7 @@ class PurgeQueue(Action):
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["nexus-tui", "purge", self.queue, *(["--for-good"] if self.for_good else [])])
+        return command_line("purge", self.queue, *(["--for-good"] if self.for_good else []))
 
     def plan(self, sources: Sources) -> Plan:
         """Count what waits."""
@@ -89,7 +88,7 @@ class ReclaimMessages(Action):
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["nexus-tui", "reclaim", self.queue])
+        return command_line("reclaim", self.queue)
 
     def plan(self, sources: Sources) -> Plan:
         """Count what lies there."""
@@ -139,7 +138,7 @@ class _QueueGate(Action):
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["nexus-tui", self.verb, self.queue])
+        return command_line(self.verb, self.queue)
 
     def plan(self, sources: Sources) -> Plan:
         """Make sure that the queue exists."""
@@ -219,7 +218,7 @@ class Undo(Action):
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["nexus-tui", "undo", *([self.token] if self.token else [])])
+        return command_line("undo", *([self.token] if self.token else []))
 
     def plan(self, sources: Sources) -> Plan:
         """Find the change."""

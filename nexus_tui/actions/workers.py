@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -158,7 +157,7 @@ class ForgetOrders(Action):
     @property
     def command(self) -> str:
         """The command line that does the same."""
-        return shlex.join(["nexus-tui", "forget", *self.names])
+        return command_line("forget", *self.names)
 
     def run(self, sources: Sources) -> Outcome:
         """Forget each."""

@@ -110,7 +110,7 @@ class NexusScreen(Screen[None]):
 
     def no_runs(self, words: str) -> str:
         """Say why there are no runs: of another application none is known before its workers tell of any."""
-        if self.host.sources.recording is None or self.host.recent.latest:
+        if not self.host.sources.is_foreign or self.host.recent.latest:
             return words
         if self.host.read_only:
             return "No run was heard of yet: do its workers send events (celery worker -E)?"
@@ -133,7 +133,7 @@ class NexusScreen(Screen[None]):
         """Leave out what changes the world in read-only mode, and while the prompt has the keys."""
         if self._prompt_is_open and (action in CHANGES or action in ("command", "filter")):
             return False
-        if action == "enable_events" and self.host.sources.recording is None:
+        if action == "enable_events" and not self.host.sources.is_foreign:
             return False
         return not (self.host.read_only and action in CHANGES)
 

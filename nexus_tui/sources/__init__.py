@@ -55,7 +55,7 @@ class Sources:
 
         A password stays ``***``: whoever types the line knows it.
         """
-        if self.recording is None or not command.startswith("nexus-tui "):
+        if not self.is_foreign or not command.startswith("nexus-tui "):
             return command
         chosen = "" if self.prefix is None else f" --prefix {shlex.quote(self.prefix)}"
         return f"{command} --broker {shlex.quote(self.broker.url.masked)}{chosen}"

@@ -78,10 +78,12 @@ class BalanceSource:
     def _nowhere(ledger: Ledger, past: Past, since: float, until: float) -> tuple[OpenRun, ...]:
         """List runs last heard of between two times that have not ended, and whose message is nowhere."""
         found = past.open_runs(since, until, MOST_OPEN)
+        if not found:  # each message of the broker would be looked at
+            return ()
         there = ledger.which_are_there([run.id for run in found])
         gone = [run for run in found if run.id not in there]
         balance.wait_for(ledger, lambda: past.cursor, RECORDED_WITHIN_S)  # one may have ended meanwhile
-        states = past.states([run.id for run in gone]) if gone else {}
+        states = past.states([run.id for run in gone])
         return tuple(OpenRun(run.id, run.task, run.state) for run in gone if states.get(run.id) not in FINAL)
 
 
