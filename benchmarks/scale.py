@@ -24,9 +24,8 @@ import redis
 
 from benchmarks.events import NAMES, server
 from benchmarks.report import Figure, at_least, at_most, run
-from config.keys import EVENT_STREAM
+from config.keys import EVENT_STREAM, EVENT_STREAM_LENGTH
 from workers.history.queries import History
-from workers.history.writer import MAX_STREAM
 
 SECONDS = float(os.environ.get("NEXUS_BENCH_SECONDS", "300"))
 RATE_PER_S, WORKERS, QUEUES = 5_000, 1_000, 200
@@ -82,7 +81,7 @@ def write(client: redis.Redis, seconds: float) -> int:
 
 def _add(pipeline: Any, event: dict[str, Any]) -> None:
     data = orjson.dumps(event | {"timestamp": time.time(), "pid": 1})
-    pipeline.execute_command("XADD", EVENT_STREAM, "MAXLEN", "~", MAX_STREAM, "*", "d", data)
+    pipeline.execute_command("XADD", EVENT_STREAM, "MAXLEN", "~", EVENT_STREAM_LENGTH, "*", "d", data)
 
 
 def measure() -> Sequence[Figure]:

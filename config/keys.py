@@ -6,6 +6,9 @@ SENT_AT_HEADER = "nexus_sent_at"
 EVENT_STREAM = "nexus:events"
 """Stream of every event; an entry has one field ``d``, the event as JSON."""
 
+EVENT_STREAM_LENGTH = 200_000
+"""About so many entries are kept, read or not."""
+
 RECORDER_TROUBLE = "nexus:recorder:trouble"
 """Why the recorder can't record now, one line; gone within a minute of its end."""
 

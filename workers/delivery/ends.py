@@ -23,7 +23,7 @@ from typing import Any, cast
 
 import redis
 
-from config.keys import EVENT_STREAM
+from config.keys import EVENT_STREAM, EVENT_STREAM_LENGTH
 from workers.delivery import guard, keys, scripts
 from workers.delivery.chord_records import GROUP_KEY
 from workers.delivery.content import parts_of
@@ -47,7 +47,6 @@ LOCK_S = 5
 """Who died in the middle is waited for no longer; what it did is done once more."""
 
 SLICE = 100
-MAX_STREAM = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +256,7 @@ def tell(client: redis.Redis, prefix: str, notes: Sequence[Note], exception: str
             continue
         teller = note.worker or f"nexus@{socket.gethostname()}"
         event = _event(note, exception) | {"uuid": run_id, "name": task, "hostname": teller}
-        pipeline.xadd(prefix + EVENT_STREAM, {"d": json.dumps(event)}, maxlen=MAX_STREAM, approximate=True)
+        pipeline.xadd(prefix + EVENT_STREAM, {"d": json.dumps(event)}, maxlen=EVENT_STREAM_LENGTH, approximate=True)
         counted += note.is_counted
     if counted:
         pipeline.hincrby(prefix + keys.COUNTERS, keys.DELETED_ENDED, counted)

@@ -19,6 +19,7 @@ from typing import Any, cast
 import redis
 
 from workers.delivery import keys, scripts
+from workers.delivery.remembering import broker_now
 from workers.process_identity import ProcessIdentity, start_of, this_boot
 
 LEASE_S = 15.0
@@ -139,8 +140,7 @@ class Leases:
 
     def now(self) -> float:
         """The broker's clock, in seconds since the epoch."""
-        seconds, microseconds = self._client.time()
-        return seconds + microseconds / 1_000_000
+        return broker_now(self._client)
 
     def owners(self) -> dict[str, Owner]:
         """List who owns which name; records that can't be read are left out."""

@@ -16,13 +16,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from config.keys import EVENT_STREAM, WORKER_HASH
+from config.keys import EVENT_STREAM, EVENT_STREAM_LENGTH, WORKER_HASH
 from config.redis_client import open_redis
 
 FIELD = b"d"
-
-MAX_STREAM = 200_000
-"""Entries kept in the stream, approximately: the oldest go first."""
 
 MAX_BUFFERED = 20_000
 MAX_BUFFERED_BYTES = 16_000_000
@@ -134,7 +131,7 @@ class StreamWriter:
             self.dropped -= dropped
 
     def _append(self, data: bytes) -> _Command:
-        return ("XADD", self._name, "MAXLEN", "~", MAX_STREAM, "*", FIELD, data)
+        return ("XADD", self._name, "MAXLEN", "~", EVENT_STREAM_LENGTH, "*", FIELD, data)
 
     def _send(self, commands: Sequence[_Command]) -> None:
         """Send commands together and read their replies; a redis-py pipeline would cost as much as all of them.

@@ -13,15 +13,13 @@ from typing import Any
 import redis
 
 from config.celery_options import RESULT_EXPIRES_S
-from config.keys import EVENT_STREAM, REVOKED_SET
+from config.keys import EVENT_STREAM, EVENT_STREAM_LENGTH, REVOKED_SET
 from nexus_tui.models.broker import Message
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.scripts import REVOKE_RESULT, Script
 from workers.delivery import ends
 from workers.delivery.remembering import remember_ids
 from workers.history.results import RESULT_KEY
-
-EVENT_STREAM_LENGTH = 200_000
 
 
 class Herald:

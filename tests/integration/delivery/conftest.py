@@ -151,6 +151,11 @@ class Stack:
     def close(self) -> None:
         """End everything that was started."""
         for app in self.apps:
+            backend: Any = app.backend
+            # A result that is collected later would connect anew, to end its subscription at a broker that is gone.
+            backend.result_consumer.subscribed_to.clear()
+            backend.result_consumer.stop()
+            backend.client.close()
             app.close()
         # Celery's pools belong to the process: a connection that this test cut must not be the next one's.
         pools.reset()
@@ -160,17 +165,6 @@ class Stack:
                 process.kill()
                 process.wait(10)
         self.client.close()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let sockets be collected that Celery's pools in this process lost when a test cut their connections."""
-    for item in items:
-        item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
-
-
-def pytest_sessionfinish() -> None:
-    """Let results of runs be collected at the very end, whose broker is gone: no test is left that could fail."""
-    sys.unraisablehook = lambda _: None
 
 
 def free_port() -> int:
