@@ -86,7 +86,7 @@ def test_a_worker_is_stopped_and_started(stack: RunningStack, screen: Screen) ->
         open_menu_of_ai(screen)
         screen.type("s", ENTER)
         screen.shows(r"ai@\S+ +● healthy", within_s=60)
-        assert program_state(stack, "workers:ai") == "RUNNING"
+        until(lambda: program_state(stack, "workers:ai") == "RUNNING")  # a second after its start
     finally:
         stack.nexus("start", "workers:ai", "--yes")
 

@@ -123,11 +123,9 @@ class LeaseHolder:
     def _note_loss(self) -> None:
         if not self._is_lost:
             self._is_lost = True
-            dropped = len(worker_state.reserved_requests) - len(worker_state.active_requests)
             logger.error(
-                "the lease of %s went to another process: of what it held, %d had not started and are dropped",
+                "the lease of %s went to another process: what it held and had not started is dropped, each is named",
                 self._node,
-                dropped,
             )
 
     def end(self) -> None:

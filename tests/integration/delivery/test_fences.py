@@ -54,7 +54,7 @@ def test_what_a_frozen_worker_had_only_fetched_runs_once(stack: Any, guardian_el
     stack.publish("t.note", "after")
     stack.until(lambda: stack.count("done:after"))  # by the one that was frozen
     assert [stack.count(f"started:{name}") for name in ("runs", "a", "b", "c")] == [2, 1, 1, 1]
-    assert "3 had not started and are dropped" in stack.log("w")
+    assert "what it held and had not started is dropped" in stack.log("w")
     assert "took the lease of w@test anew" in stack.log("w")
 
 
