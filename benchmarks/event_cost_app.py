@@ -11,7 +11,9 @@ from typing import Any
 from celery import Celery
 
 _OURS: dict[str, Any] = (
-    {"events": "workers.history.stream:StreamEvents"} if os.environ["NEXUS_BENCH_EVENTS"] == "stream" else {}
+    {"events": "workers.history.capture.dispatcher:StreamEvents"}
+    if os.environ["NEXUS_BENCH_EVENTS"] == "stream"
+    else {}
 )
 
 app = Celery("bench", broker=os.environ["NEXUS_BENCH_BROKER"], **_OURS)

@@ -25,9 +25,9 @@ import redis
 from benchmarks.events import fill_stream, publish, server
 from benchmarks.report import Figure, at_most, run
 from config.keys import EVENT_STREAM
-from workers.history.aggregates import Aggregates
-from workers.history.recorder import GC_THRESHOLD, Recorder
-from workers.history.store import Store
+from workers.history.recorder.recorder import GC_THRESHOLD, Recorder
+from workers.history.store.aggregates import Aggregates
+from workers.history.store.store import Store
 
 TASKS = 50_000
 RUNS = 3

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from benchmarks.report import Figure, at_most, run
 from benchmarks.stack import NEXUS, running_stack
 from tests.terminal import Screen
-from workers.history.writer import StreamWriter
+from workers.history.capture.stream_writer import StreamWriter
 
 RATE_PER_S = 2_000
 SECONDS = 20

@@ -175,7 +175,7 @@ export_env_file()
 celery_app = Celery(
     "nexus",
     task_cls="workers.task:NexusTask",
-    events="workers.history.stream:StreamEvents",
+    events="workers.history.capture.dispatcher:StreamEvents",
     amqp="workers.delivery.clock:BrokerTimedMessages" if RELIABLE else None,
     include=[
         *PROCESS_MODULES,

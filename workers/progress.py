@@ -10,7 +10,7 @@ from celery import current_task
 from workers.delivery.starts import place_of_note
 
 if TYPE_CHECKING:
-    from workers.history.stream import StreamEvents
+    from workers.history.capture.dispatcher import StreamEvents
 
 MIN_INTERVAL_S = 0.5
 """At most so often an event is sent, except for the last one."""

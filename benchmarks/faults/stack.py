@@ -31,7 +31,7 @@ from config.settings import embedded_password
 from workers.delivery import balance
 from workers.delivery.ledger import Ledger
 from workers.delivery.past import Past
-from workers.history.queries import History
+from workers.history.query.history import History
 
 RESPAWN_S = 0.2
 

@@ -15,10 +15,10 @@ from nexus_tui.sources.errors import Unreachable
 from workers.delivery import balance
 from workers.delivery.ledger import Ledger
 from workers.delivery.past import Past
+from workers.history.encoding import FINAL
 from workers.history.errors import HistoryError
-from workers.history.queries import History
-from workers.history.record import FINAL
-from workers.history.schema import lock_path
+from workers.history.query.history import History
+from workers.history.store.schema import lock_path
 
 SHOWN = 10
 REJECTED = "REJECTED"

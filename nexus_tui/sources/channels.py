@@ -17,9 +17,9 @@ import redis
 from redis.exceptions import ResponseError
 
 from nexus_tui.sources.broker.layout import Layout, escaped
-from workers.history.envelope import events_of
 from workers.history.errors import BadEvent
-from workers.history.fields import Event
+from workers.history.recorder.stock_events import events_of
+from workers.history.store.event_fields import Event
 
 MAILBOX = ".pidbox"
 KNOWN_FOR_S = 30.0

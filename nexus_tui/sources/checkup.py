@@ -21,8 +21,8 @@ from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.errors import SourceError
 from nexus_tui.sources.supervisor import SupervisorSource
 from workers.append_only.repair import LOG, read_repairs
-from workers.history.schema import lock_path
-from workers.history.trouble import trouble
+from workers.history.recorder.status import trouble
+from workers.history.store.schema import lock_path
 
 FREE_DISK_BYTES = 500_000_000
 CLOCK_S = 2.0

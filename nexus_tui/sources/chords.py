@@ -19,7 +19,7 @@ from nexus_tui.sources.control import ControlSource
 from workers.delivery.chord_records import ChordRecord, ChordRecords
 from workers.delivery.ends import CHORD, Ends, Note
 from workers.delivery.ledger import Ledger
-from workers.history.results import RESULT_KEY
+from workers.history.recorder.results import RESULT_KEY
 
 IDLE_S = 5.0
 """A chord in which so long ago a part was counted is looked at."""

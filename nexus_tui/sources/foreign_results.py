@@ -16,7 +16,7 @@ from nexus_tui.sources import formats
 from nexus_tui.sources.answers import an_object
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.configuration import Configuration
-from workers.history.results import RESULT_KEY
+from workers.history.recorder.results import RESULT_KEY
 
 DAY_S = 24 * 3600
 """Celery's default ``result_expires``."""

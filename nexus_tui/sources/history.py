@@ -12,13 +12,13 @@ from pathlib import Path
 
 from nexus_tui.models.runs import LifeEvent, Progress, Run, RunPage
 from nexus_tui.sources.errors import Invalid, NotFound, Unreachable
-from workers.history import changes, figures
 from workers.history.errors import FilterError, HistoryError
-from workers.history.filters import parse
-from workers.history.queries import SILENT_WORKERS, History
+from workers.history.filter.parser import parse
+from workers.history.query import figures, follow
+from workers.history.query.history import SILENT_WORKERS, History
+from workers.history.query.paging import oldest_at, walk
 from workers.history.rows import ErrorGroup, Gap, HistoryRun, Slice, TaskStats
-from workers.history.schema import lock_path, size_of
-from workers.history.walk import oldest_at, walk
+from workers.history.store.schema import lock_path, size_of
 
 MAX_CANDIDATES = 10
 _SHOWN_ID = 13
@@ -188,12 +188,12 @@ class HistorySource:
     def last_change(self) -> int:
         """Return the number of the last change of a run, for :meth:`changes`."""
         with _translated():
-            return changes.latest(self._history)
+            return follow.latest(self._history)
 
     def changes(self, after: int, filter_text: str = "") -> Changed:
         """Return the runs that changed after a number and match now; raises as :meth:`runs`."""
         with _translated():
-            found = changes.changes(self._history, after, filter_text)
+            found = follow.changes(self._history, after, filter_text)
         now = time.time()
         return Changed([_run(run, now) for run in found.runs], found.number, found.missed)
 

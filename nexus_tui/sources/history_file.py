@@ -15,11 +15,11 @@ import orjson
 from config.broker_url import BrokerUrl
 from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.errors import Invalid, NotFound, Refused, SourceError
-from workers.history import compact as compacting
 from workers.history.errors import AlreadyRecording, HistoryError
-from workers.history.imports import Imported, import_runs, rows_of_backend
-from workers.history.queries import History
-from workers.history.verify import Verdict, verify
+from workers.history.query.history import History
+from workers.history.query.verify import Verdict, verify
+from workers.history.recorder.imports import Imported, import_runs, rows_of_backend
+from workers.history.store import vacuum as compacting
 
 _JSON_COLUMNS = ("args", "kwargs", "result")
 _MAX_LINE = 16 * 1024 * 1024

@@ -25,7 +25,7 @@ from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.channels import Listening
 from nexus_tui.sources.errors import SourceError
 from nexus_tui.sources.history import HistorySource
-from workers.history.schema import lock_path
+from workers.history.store.schema import lock_path
 
 LOOK_EVERY_S = 1.0
 RETRY_S = 5.0
@@ -91,7 +91,7 @@ def start_recorder(
         told |= asdict(listening)
     child = subprocess.Popen(
         # -P: a folder "workers" where the operator stands is not ours.
-        [sys.executable, "-P", "-m", "workers.history.pubsub"],
+        [sys.executable, "-P", "-m", "workers.history.recorder.pubsub"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=log,

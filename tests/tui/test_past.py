@@ -3,7 +3,7 @@
 from nexus_tui.screens.failures import runs_of
 from tests.tui import fakes
 from tests.tui.conftest import opened, shows, the_app
-from workers.history.filters import parse
+from workers.history.filter.parser import parse
 from workers.history.rows import ErrorGroup
 
 

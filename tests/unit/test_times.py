@@ -12,7 +12,7 @@ from dateutil.parser import isoparse
 
 from config.times import parse_time
 from workers.delivery import guard
-from workers.history.fields import iso_time
+from workers.history.store.event_fields import iso_time
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 

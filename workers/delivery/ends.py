@@ -27,7 +27,7 @@ from config.keys import EVENT_STREAM, EVENT_STREAM_LENGTH
 from workers.delivery import guard, keys, scripts
 from workers.delivery.chord_records import GROUP_KEY
 from workers.delivery.content import parts_of
-from workers.history.results import RESULT_KEY
+from workers.history.recorder.results import RESULT_KEY
 
 DELETED, PURGED, REVOKED, POISONED, UNKNOWN_TASK, MALFORMED, CHORD = (
     "deleted",

@@ -6,11 +6,10 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from workers.history.queries import History
-from workers.history.record import FINAL, STATES
-from workers.history.retention import PRUNED
-from workers.history.schema import COUNTERS
-from workers.history.store import REPEAT
+from workers.history.encoding import COUNTERS, FINAL, STATES
+from workers.history.query.history import History
+from workers.history.store.retention import PRUNED
+from workers.history.store.store import REPEAT
 
 _FINAL = {STATES.index(state): state for state in sorted(FINAL)}
 _MARKS = ", ".join(str(number) for number in _FINAL)

@@ -19,7 +19,7 @@ from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.scripts import REVOKE_RESULT, Script
 from workers.delivery import ends
 from workers.delivery.remembering import remember_ids
-from workers.history.results import RESULT_KEY
+from workers.history.recorder.results import RESULT_KEY
 
 
 class Herald:

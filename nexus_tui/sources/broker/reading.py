@@ -159,7 +159,7 @@ class BrokerReader:
 
     def recorder_trouble(self) -> str:
         """Read what keeps the recorder from writing the history, in its own words; empty when nothing does."""
-        from workers.history.trouble import trouble
+        from workers.history.recorder.status import trouble
 
         with reaching(self.url):
             return trouble(self._main.reader) or ""

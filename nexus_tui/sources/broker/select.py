@@ -17,9 +17,9 @@ from nexus_tui.sources.broker.decode import decode
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.errors import Invalid
 from workers.delivery import guard
-from workers.history import filters
 from workers.history.errors import FilterError
-from workers.history.matching import Facts, holds
+from workers.history.filter import parser
+from workers.history.filter.matching import Facts, holds
 
 CHUNK = 500
 CHUNK_BYTES = 1024 * 1024
@@ -84,7 +84,7 @@ class Matcher:
         self._queue = selection.queue
         self._is_all = not selection.filter_text.strip()
         try:
-            self._tree = filters.parse(selection.filter_text)
+            self._tree = parser.parse(selection.filter_text)
         except FilterError as error:
             raise Invalid(f"{error} (at {error.position + 1})") from None
         self._needs_body = _asks_arguments(self._tree)
@@ -141,15 +141,15 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _asks_arguments(node: filters.Node) -> bool:
+def _asks_arguments(node: parser.Node) -> bool:
     match node:
-        case filters.All(parts) | filters.Any_(parts):
+        case parser.All(parts) | parser.Any_(parts):
             return any(map(_asks_arguments, parts))
-        case filters.Not(part):
+        case parser.Not(part):
             return _asks_arguments(part)
-        case filters.Argument():
+        case parser.Argument():
             return True
-        case filters.Text(field, _):
+        case parser.Text(field, _):
             return field == ""
         case _:
             return False

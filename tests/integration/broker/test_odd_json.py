@@ -12,7 +12,7 @@ import pytest
 from config.queues import priority_key
 from nexus_tui.models.selection import Selection
 from tests.integration.broker.conftest import Stack
-from workers.history.whereabouts import locate
+from workers.history.recorder.message_locations import locate
 
 QUEUE = "default_queue"
 NAMES = ["отчёты.собрать", "報告.作成", 'say "hi"', "back\\slash\\", "a/b", "😀.run", "plain.task"]

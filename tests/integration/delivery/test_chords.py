@@ -11,7 +11,7 @@ from celery import chord
 
 from config.queues import priority_key
 from workers.delivery.chord_records import GROUP_KEY
-from workers.history.results import RESULT_KEY
+from workers.history.recorder.results import RESULT_KEY
 
 LIST = priority_key("default_queue", 5)
 PUBLISH = """

@@ -19,7 +19,7 @@ from nexus_tui.sources.connect import connect
 from nexus_tui.sources.history import HistorySource
 from nexus_tui.sources.recording import Origin, Recording, history_path, is_recorded, start_recorder
 from tests.integration.history.conftest import Stack
-from workers.history.schema import lock_path
+from workers.history.store.schema import lock_path
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -10,10 +10,10 @@ import pytest
 
 from config.queues import priority_key
 from tests.integration.history.conftest import Stack
-from workers.history.queries import History
-from workers.history.reconcile import Reconciler
+from workers.history.query.history import History
+from workers.history.recorder.reconciliation import Reconciler
 from workers.history.rows import HistoryRun
-from workers.history.store import Store
+from workers.history.store.store import Store
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -12,12 +12,12 @@ import orjson
 import pytest
 
 from tests.integration.history.conftest import Stack
-from workers.history import figures
+from workers.history.capture.stream_writer import StreamWriter
 from workers.history.errors import HistoryError
-from workers.history.queries import History
-from workers.history.schema import lock_path
-from workers.history.trouble import trouble
-from workers.history.writer import StreamWriter
+from workers.history.query import figures
+from workers.history.query.history import History
+from workers.history.recorder.status import trouble
+from workers.history.store.schema import lock_path
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -158,7 +158,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
 signal.signal(signal.SIGUSR1, lambda *_: resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard)))
-from workers.history.recorder import main
+from workers.history.recorder.recorder import main
 main()
 """
 
@@ -208,7 +208,7 @@ def test_it_says_how_fresh_the_history_is(broker: Stack) -> None:
 
 
 def test_what_could_not_be_sent_is_counted_and_the_rest_follows(broker: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.history.writer.MAX_BUFFERED", 10)
+    monkeypatch.setattr("workers.history.capture.stream_writer.MAX_BUFFERED", 10)
     password = broker.paths.broker_password.read_text().strip()
     writer = StreamWriter(f"unix://:{password}@{broker.paths.broker_socket}")
     server = broker.processes[0]

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from workers.history.blocks import LARGE_BLOCK
-from workers.history.queries import History
-from workers.history.retention import Retention
-from workers.history.store import Store
+from workers.history.index.segments import LARGE_BLOCK
+from workers.history.query.history import History
+from workers.history.store.retention import Retention
+from workers.history.store.store import Store
 
 AT = 1_700_000_000.0
 
@@ -29,8 +29,8 @@ def store(path: Path) -> Iterator[Store]:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, size in {"BLOCK": 20, "TAIL": 10, "LARGE_BLOCK": 80, "KEPT_SMALL": 1}.items():
-        monkeypatch.setattr(f"workers.history.blocks.{name}", size)
-    monkeypatch.setattr("workers.history.making.CHUNK_ROWS", 7)
+        monkeypatch.setattr(f"workers.history.index.segments.{name}", size)
+    monkeypatch.setattr("workers.history.index.build.CHUNK_ROWS", 7)
 
 
 def ended(number: int) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ def test_a_large_block_whose_runs_change_is_made_anew_bit_by_bit(
 ) -> None:
     write(store, range(120))
     assert sizes(store)[0] == 80
-    monkeypatch.setattr("workers.history.blocks.MAX_STALE", 50)
+    monkeypatch.setattr("workers.history.index.segments.MAX_STALE", 50)
     store.judge({ended(number)[0]["uuid"]: "lost?: looked for" for number in range(10, 20)})
     while store.tidy(is_idle=True):
         pass
@@ -90,7 +90,7 @@ def test_a_large_block_whose_runs_change_is_made_anew_bit_by_bit(
 @pytest.mark.usefixtures("small_blocks")
 def test_old_runs_leave_a_large_block(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(store, range(230))
-    monkeypatch.setattr("workers.history.retention.STEP", 30)
+    monkeypatch.setattr("workers.history.store.retention.STEP", 30)
     assert Retention(max_age_s=1e9, max_runs=210).step(store) == 30
     assert sizes(store)[0] == 50
     assert store.run_count == 200

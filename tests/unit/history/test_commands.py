@@ -17,8 +17,8 @@ from config.settings import settings
 from nexus_tui.cli import cli
 from nexus_tui.cli.times import point, span_s
 from nexus_tui.sources.errors import Invalid, NotFound, Refused
-from workers.history.queries import History
-from workers.history.store import Store
+from workers.history.query.history import History
+from workers.history.store.store import Store
 
 NOW = time.time()
 HOSTILE = "=cmd|'/C calc'!A0"

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from workers.history.encoding import STATES
 from workers.history.errors import FilterError
-from workers.history.filters import All, Any_, Argument, Compare, Node, Not, State, Text, parse
-from workers.history.matching import Facts, _jsonable, holds, loads  # pyright: ignore[reportPrivateUsage]
-from workers.history.queries import History
-from workers.history.record import STATES
+from workers.history.filter.matching import Facts, _jsonable, holds, loads  # pyright: ignore[reportPrivateUsage]
+from workers.history.filter.parser import All, Any_, Argument, Compare, Node, Not, State, Text, parse
+from workers.history.query.history import History
 from workers.history.rows import HistoryRun
-from workers.history.store import Store
+from workers.history.store.store import Store
 
 NOW = time.time()
 
@@ -240,12 +240,12 @@ def small_blocks(block: int, tail: int, stale: int) -> Generator[None]:
             "OPEN_SHARE": 1,
         }
         for name, size in sizes.items():
-            patch.setattr(f"workers.history.blocks.{name}", size)
-        patch.setattr("workers.history.making.CHUNK_ROWS", 2)
-        patch.setattr("workers.history.ids.FEW_ROWS", 0)
-        patch.setattr("workers.history.block_search.FIRST_SPAN", 1)
-        patch.setattr("workers.history.block_search.MAX_SPAN", 2)
-        patch.setattr("workers.history.search.ROWS_AT_ONCE", 2)
+            patch.setattr(f"workers.history.index.segments.{name}", size)
+        patch.setattr("workers.history.index.build.CHUNK_ROWS", 2)
+        patch.setattr("workers.history.index.ids.FEW_ROWS", 0)
+        patch.setattr("workers.history.query.segment_search.FIRST_SPAN", 1)
+        patch.setattr("workers.history.query.segment_search.MAX_SPAN", 2)
+        patch.setattr("workers.history.query.search.ROWS_AT_ONCE", 2)
         yield
 
 

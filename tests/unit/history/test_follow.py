@@ -15,7 +15,7 @@ import pytest
 from config.paths import ROOT
 from nexus_tui.cli import follow
 from nexus_tui.sources.history import HistorySource
-from workers.history.store import Store
+from workers.history.store.store import Store
 
 AT = 1_750_000_000.0
 

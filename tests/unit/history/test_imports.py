@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from workers.history import figures
 from workers.history.errors import AlreadyRecording
-from workers.history.imports import Imported, events_of_run, import_runs
-from workers.history.queries import History
-from workers.history.schema import lock_path
-from workers.history.verify import verify
+from workers.history.query import figures
+from workers.history.query.history import History
+from workers.history.query.verify import verify
+from workers.history.recorder.imports import Imported, events_of_run, import_runs
+from workers.history.store.schema import lock_path
 
 RUN: dict[str, Any] = {
     "id": "a-run", "task": "mail", "state": "SUCCESS", "queue": "email", "priority": 3, "worker": "w@h",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from workers.history.errors import BadEvent
-from workers.history.record import RunRecord
+from workers.history.store.run_record import RunRecord
 
 T = 1_800_000_000.0
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from workers.history import figures, rollups
-from workers.history.queries import History
-from workers.history.retention import MINUTES_KEPT_S
-from workers.history.rollups import SPANS, Stretch
-from workers.history.store import Store
-from workers.history.verify import verify
+from workers.history.query import figures
+from workers.history.query.history import History
+from workers.history.query.verify import verify
+from workers.history.store import rollups
+from workers.history.store.retention import MINUTES_KEPT_S
+from workers.history.store.rollups import SPANS, Stretch
+from workers.history.store.store import Store
 
 DAY_S = 86_400
 NOW = time.time()

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workers.history import figures
-from workers.history.queries import History
-from workers.history.retention import Retention
-from workers.history.schema import connect
-from workers.history.sketch import Sketch
-from workers.history.store import Store
+from workers.history.query import figures
+from workers.history.query.history import History
+from workers.history.store.ddsketch import Sketch
+from workers.history.store.retention import Retention
+from workers.history.store.schema import connect
+from workers.history.store.store import Store
 
 NOW = time.time()
 

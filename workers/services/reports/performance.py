@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workers.history.figures import busiest_hours, chart, failures, slowest, stats
-from workers.history.queries import History
+from workers.history.query.figures import busiest_hours, chart, failures, slowest, stats
+from workers.history.query.history import History
 from workers.history.rows import ErrorGroup, HistoryRun, Slice, TaskStats
 from workers.services.exports.cells import clean
 from workers.services.reports.content import Cell, Chart, Grid, Report, Section

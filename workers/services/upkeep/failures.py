@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from workers.errors import TransientError
-from workers.history.record import STATES
-from workers.history.schema import COUNTERS, connect
+from workers.history.encoding import COUNTERS, STATES
+from workers.history.store.schema import connect
 from workers.services.progress import Progress
 
 STEP = 200

@@ -1,0 +1,1 @@
+"""The programs that read events and write them into the history."""
