@@ -11,7 +11,8 @@ from workers.services.documents import formats, graphics, imported_parts, ooxml
 from workers.services.documents.archive import Archive
 from workers.services.documents.graphics import Warn
 from workers.services.documents.job import Job
-from workers.services.documents.word_story import HEADING_LEVELS, HEADINGS, TAGS, Story, Surroundings, read_story
+from workers.services.documents.word_story import HEADING_LEVELS, HEADINGS, Story, Surroundings
+from workers.services.documents.word_stream import TAGS, read_story
 from workers.services.progress import Progress
 
 MAIN_PART = "word/document.xml"
@@ -129,18 +130,22 @@ def _heading_styles(archive: Archive, main: str) -> frozenset[str]:
     """List the ids of the styles that make a paragraph a heading; in translated documents only their names tell."""
     found: set[str] = set()
     for part in ooxml.linked(archive, main, "styles"):
-        style = ""
-        for event, element in ooxml.stream(archive, part, ("style", "name", "outlineLvl")):
-            name, value = ooxml.local(element), ooxml.attribute(element, "val") or ""
-            if event == "start" and name == "style":
-                style = ooxml.attribute(element, "styleId") or ""
-            elif event == "start" and (
-                value.lower().startswith(HEADINGS) if name == "name" else value in HEADING_LEVELS
-            ):
-                found.add(style)
-            elif event == "end" and name == "style":
-                element.clear(keep_tail=False)
+        for event, style in ooxml.stream(archive, part, ("style",)):
+            if event == "end":
+                if _is_heading_style(style):
+                    found.add(ooxml.attribute(style, "styleId") or "")
+                style.clear(keep_tail=False)
     return frozenset(found)
+
+
+def _is_heading_style(style: ooxml.Element) -> bool:
+    names = (ooxml.attribute(name, "val") or "" for name in style.iterchildren("{*}name"))
+    levels = (
+        level for properties in style.iterchildren("{*}pPr") for level in properties.iterchildren("{*}outlineLvl")
+    )
+    return any(name.lower().startswith(HEADINGS) for name in names) or any(
+        ooxml.attribute(level, "val") in HEADING_LEVELS for level in levels
+    )
 
 
 def _stats(archive: Archive, stories: list[tuple[str, Story]]) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""The text of one part of a Word document, streamed: as it reads when every tracked change is accepted.
+"""The text of paragraphs and table rows of a Word document: as it reads when every tracked change is accepted.
 
-Paragraphs and table rows of the outermost level are read one by one and freed, so that a long part is never held as a
-tree. Elements are told by their local names, as the strict and the transitional flavour name spaces differently.
+Elements are told by their local names, as the strict and the transitional flavour name spaces differently.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,16 +19,17 @@ HEADINGS = ("heading", "title")
 HEADING_LEVELS = frozenset("012345678")
 """Outline levels (ECMA-376, 17.3.1.20); 9 is plain text."""
 
-_UNITS = frozenset(("p", "tr", "AlternateContent", "altChunk", "subDoc"))
-_REMOVED = frozenset(("del", "moveFrom"))
-_TAGS = (*_UNITS, *_REMOVED, "tbl")
-_BREAKS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+REMOVED = frozenset(("del", "moveFrom"))
+"""Elements around what a tracked change took away."""
+
+BREAKS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _UNREAD = (
     "tblPr", "tblGrid", "tblPrEx", "sectPr", "sdtPr", "sdtEndPr", "instrText", "delText", "delInstrText", "del",
     "moveFrom", "oMathParaPr", "fldData",
 )  # fmt: skip
-_DATE_PARTS = ("dayLong", "dayShort", "monthLong", "monthShort", "yearLong", "yearShort")
-_PRIVATE_FIRST, _PRIVATE_LAST = "\uf020", "\uf0ff"
+DATE_PARTS = ("dayLong", "dayShort", "monthLong", "monthShort", "yearLong", "yearShort")
+_PRIVATE = re.compile("[\uf020-\uf0ff]")
+"""Codes that symbol fonts have pictures for."""
 
 
 @dataclass
@@ -58,39 +59,12 @@ class Surroundings:
     linked: Callable[[str], list[str]]
     warn: Warn
 
-
-def read_story(events: Iterator[tuple[str, ooxml.Element]], around: Surroundings) -> Story:
-    """Read one part from the events of its XML (:data:`TAGS`): a line a paragraph, a line with tabs a table row."""
-    reader = _StoryReader(around)
-    depth = removed = 0
-    for event, element in events:
-        name = ooxml.local(element)
-        if name in _REMOVED:
-            removed += 1 if event == "start" else -1
-            reader.story.counts["removals"] += event == "end"
-        elif event == "start":
-            depth += name in _UNITS
-        elif name in _UNITS:
-            depth -= 1
-            if not depth:
-                if not removed:
-                    reader.read(element)
-                _forget(element)
-        elif not depth:
-            reader.story.counts["tbl"] += 1
-            _forget(element)
-    return reader.finish()
-
-
-TAGS = _TAGS
-"""Elements whose events a story is read from."""
-
-
-def _forget(element: ooxml.Element) -> None:
-    """Free what was read: the element's content, and the siblings before it."""
-    element.clear(keep_tail=False)
-    while element.getprevious() is not None:
-        del element.getparent()[0]
+    def makes_heading(self, name: str, element: ooxml.Element) -> bool:
+        """Tell whether a paragraph's style (``pStyle``) or outline level makes it a heading."""
+        value = ooxml.attribute(element, "val") or ""
+        if name == "outlineLvl":
+            return value in HEADING_LEVELS
+        return value in self.headings or value.lower().startswith(HEADINGS)
 
 
 Handler = Callable[[ooxml.Element], None]
@@ -114,7 +88,7 @@ def _ignore(_element: ooxml.Element) -> None:
     """Leave an element out: properties, deleted text, comments."""
 
 
-class _StoryReader:
+class StoryReader:
     """Walks the trees of paragraphs and rows."""
 
     def __init__(self, around: Surroundings) -> None:
@@ -135,7 +109,7 @@ class _StoryReader:
                 "docPr": self._alt_text, "cNvPr": self._alt_text, "shape": self._old_shape, "rect": self._old_shape,
                 "textpath": lambda element: self._add(element.get("string") or ""), "chart": self._linked,
                 "relIds": self._linked, "altChunk": self._imported, "subDoc": self._imported,
-                **dict.fromkeys(_BREAKS, self._break), **dict.fromkeys(_DATE_PARTS, self._date_part),
+                **dict.fromkeys(BREAKS, self._break), **dict.fromkeys(DATE_PARTS, self._date_part),
                 **dict.fromkeys(_UNREAD, _ignore),
             },
             self._descend,
@@ -144,6 +118,14 @@ class _StoryReader:
     def read(self, element: ooxml.Element) -> None:
         """Read a paragraph, a row or what stands between them."""
         self._handlers[element.tag](element)
+
+    def read_plain(self, element: ooxml.Element, *, is_heading: bool) -> None:
+        """Read a paragraph that has only runs of text, quickly."""
+        text = "".join([part.text or "" for part in element.iter("{*}t")])
+        if self._fields.open or not (text.isascii() or _PRIVATE.search(text) is None):
+            self._paragraph(element)
+        else:
+            self._end_paragraph(text, is_heading=is_heading)
 
     def finish(self) -> Story:
         """Give the story, with what a last deleted paragraph end left over."""
@@ -173,7 +155,10 @@ class _StoryReader:
         self._pieces, self._is_heading, self._is_joined, self._font = outer
         if is_joined:
             self._carried += text
-            return
+        else:
+            self._end_paragraph(text, is_heading=is_heading)
+
+    def _end_paragraph(self, text: str, *, is_heading: bool) -> None:
         self.story.counts["paragraphs"] += 1
         self.story.counts["headings"] += is_heading
         self._blocks.append(self._carried + text)
@@ -182,13 +167,10 @@ class _StoryReader:
     def _paragraph_properties(self, properties: ooxml.Element) -> None:
         for item in properties:
             name = ooxml.local(item)
-            if name == "pStyle":
-                value = ooxml.attribute(item, "val") or ""
-                self._is_heading |= value in self._around.headings or value.lower().startswith(HEADINGS)
-            elif name == "outlineLvl":
-                self._is_heading |= ooxml.attribute(item, "val") in HEADING_LEVELS
+            if name in ("pStyle", "outlineLvl"):
+                self._is_heading |= self._around.makes_heading(name, item)
             elif name == "rPr":
-                self._is_joined = any(ooxml.local(mark) in _REMOVED for mark in item)
+                self._is_joined = any(ooxml.local(mark) in REMOVED for mark in item)
 
     def _run(self, element: ooxml.Element) -> None:
         handlers = self._handlers
@@ -198,21 +180,18 @@ class _StoryReader:
 
     def _run_properties(self, properties: ooxml.Element) -> None:
         for fonts in properties.iterchildren("{*}rFonts"):
-            font = ooxml.attribute(fonts, "ascii") or ooxml.attribute(fonts, "hAnsi") or ""
-            self._font = font if symbols.is_symbol_font(font) else ""
+            self._font = symbol_font(fonts)
 
     def _text(self, element: ooxml.Element) -> None:
         text = element.text
         if not text:
             return
-        if self._font or not (text.isascii() or max(text) < _PRIVATE_FIRST):
-            text = "".join(self._spelled(char) for char in text)
+        if self._font:
+            text = "".join(self._known_symbol(self._font, ord(char)) for char in text)
+        elif not text.isascii():
+            text = _PRIVATE.sub(lambda match: self._known_symbol("", ord(match[0])), text)
         if not self._fields.open or self._fields.shows_text():
             self._pieces.append(text)
-
-    def _spelled(self, char: str) -> str:
-        is_symbol = self._font or _PRIVATE_FIRST <= char <= _PRIVATE_LAST
-        return self._known_symbol(self._font, ord(char)) if is_symbol else char
 
     def _symbol(self, element: ooxml.Element) -> None:
         code = ooxml.attribute(element, "char") or ""
@@ -228,7 +207,7 @@ class _StoryReader:
         return found
 
     def _break(self, element: ooxml.Element) -> None:
-        self._add(_BREAKS[ooxml.local(element)])
+        self._add(BREAKS[ooxml.local(element)])
 
     def _date_part(self, element: ooxml.Element) -> None:
         words = "dates that Word writes anew whenever the document is opened are not in the text"
@@ -303,6 +282,12 @@ class _StoryReader:
 
     def _imported(self, element: ooxml.Element) -> None:
         self._blocks += self._around.linked(ooxml.attribute(element, "id") or "")
+
+
+def symbol_font(fonts: ooxml.Element) -> str:
+    """Return the name of the font (``rFonts``) of a run when it has symbols for letters."""
+    font = ooxml.attribute(fonts, "ascii") or ooxml.attribute(fonts, "hAnsi") or ""
+    return font if symbols.is_symbol_font(font) else ""
 
 
 def _cells(row: ooxml.Element) -> Iterator[ooxml.Element]:
