@@ -14,6 +14,8 @@ from workers.services.documents.pdf_words import HYPHEN, UNMAPPED, Words
 from workers.services.progress import Progress, no_progress
 
 _IMAGE_DEPTH = 3
+_HYPHEN_CODE = 2
+"""What pdfium gives for a hyphen at the end of a line when it is asked for one character."""
 _FIRST_NO_CHARACTER, _LAST_NO_CHARACTER = 0xFFFE, 0xFFFF
 
 
@@ -86,17 +88,21 @@ def _read_page(
 def _text_of(reader: Any) -> str:
     """Give a page's text with marks for what pdfium leaves out or takes for hyphens: glyphs without Unicode."""
     text: str = reader.get_text_range()
-    if reader.count_chars() != len(text):
-        return "".join(_character(reader, index) for index in range(reader.count_chars()))
-    if HYPHEN not in text:
-        return text
-    return "".join(_character(reader, index) if char == HYPHEN else char for index, char in enumerate(text))
+    count = reader.count_chars()
+    if count != len(text):
+        return "".join([_character(reader, index) for index in range(count)])
+    first, *others = text.split(HYPHEN)
+    pieces, at = [first], len(first)
+    for piece in others:
+        pieces += (_character(reader, at), piece)
+        at += 1 + len(piece)
+    return "".join(pieces)
 
 
 def _character(reader: Any, index: int) -> str:
-    if pdfium.FPDFText_IsHyphen(reader, index) == 1:
-        return HYPHEN
     code = int(pdfium.FPDFText_GetUnicode(reader, index))
+    if code == _HYPHEN_CODE and pdfium.FPDFText_IsHyphen(reader, index) == 1:
+        return HYPHEN
     return chr(code) if 0 < code < _FIRST_NO_CHARACTER or code > _LAST_NO_CHARACTER else UNMAPPED
 
 

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 HYPHEN = "\ufffe"
 """How pdfium marks a hyphen at the end of a line, the line end itself left out."""
@@ -19,7 +20,10 @@ UNMAPPED = "\x1a"
 
 UNKNOWN = "\ufffd"
 
-_BROKEN = re.compile(r"((?:[^\W_]|['’\-])*)\ufffe((?:[^\W_]|['’])*)")
+_LAST_WORD_BACKWARDS = re.compile(r"(?:[^\W_]|['’\-])*")
+_FIRST_WORD = re.compile(r"(?:[^\W_]|['’])*")
+_LONGEST_WORD = 64
+"""Characters before a hyphen that are looked at."""
 _WORD = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
 _SOFT_HYPHEN = "\u00ad"
 _FIRST = frozenset(
@@ -40,6 +44,7 @@ _SECOND = frozenset(
 
 _GLYPHS = r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)"
 """Codes that a font without Unicode leaves: pdfium gives them as they are."""
+_GLYPH_CODES = [chr(code) for code in (*range(1, 9), 11, 12, *range(14, 32), *range(0x7F, 0xA0))]
 _GLYPH = re.compile(_GLYPHS)
 _WORD_WITH_GLYPH = re.compile(rf"[^\W\d_]*(?:{_GLYPHS})(?:[^\W\d_]|{_GLYPHS})*")
 _VOWELS = frozenset("aeiouyäöüéèàAEIOUYÄÖÜ")
@@ -80,22 +85,28 @@ class Words:
         self.unknown = 0
         """Characters that stay without Unicode."""
         whole = "\n".join(pages)
-        if _GLYPH.search(whole):
+        if _has_glyph(whole):
             self._ligatures = _ligatures_of(whole)
         if HYPHEN in whole:
-            self._known = Counter(word.lower() for word in _WORD.findall(whole))
+            for piece, count in Counter(whole.lower().split()).items():
+                for word in _WORD.findall(piece):
+                    self._known[word] += count
 
     def mend(self, page: str) -> str:
         """Make a page's words whole."""
-        if self._known:
-            page = _BROKEN.sub(self._joined, page).replace(HYPHEN, "-")
+        if HYPHEN in page:
+            page = self._joined(page.split(HYPHEN))
         if _SOFT_HYPHEN in page:
             page = page.replace(f"{_SOFT_HYPHEN}\r\n", "").replace(_SOFT_HYPHEN, "")
         return _WORD_WITH_GLYPH.sub(self._with_ligatures, page) if self._ligatures else page
 
-    def _joined(self, match: re.Match[str]) -> str:
-        first, second = match[1], match[2]
-        return f"{first}-{second}" if self._has_hyphen(first.lower(), second.lower(), second) else first + second
+    def _joined(self, pieces: list[str]) -> str:
+        """Put a text together that was cut at its hyphens, each of them kept or dropped."""
+        whole = [pieces[0]]
+        for before, after in pairwise(pieces):
+            first, second = _last_word(before), _first_word(after)
+            whole += ("-" if self._has_hyphen(first.lower(), second.lower(), second) else "", after)
+        return "".join(whole)
 
     def _has_hyphen(self, first: str, second: str, written: str) -> bool:
         """Tell whether two parts of a word keep the hyphen between them."""
@@ -113,6 +124,21 @@ class Words:
             self.unknown += word.count(glyph) if letters == UNKNOWN else 0
             word = word.replace(glyph, letters)
         return word
+
+
+def _last_word(text: str) -> str:
+    match = _LAST_WORD_BACKWARDS.match(text[-1 : -_LONGEST_WORD - 1 : -1])
+    return match[0][::-1] if match else ""
+
+
+def _first_word(text: str) -> str:
+    match = _FIRST_WORD.match(text)
+    return match[0] if match else ""
+
+
+def _has_glyph(text: str) -> bool:
+    """Tell whether a text has codes of a font without Unicode; much quicker than by their pattern."""
+    return text.count("\r") != text.count("\r\n") or any(code in text for code in _GLYPH_CODES)
 
 
 def _ligatures_of(whole: str) -> dict[str, str]:
