@@ -13,7 +13,7 @@ from typing import Any, cast
 import redis
 
 from config.queues import PRIORITY_SEPARATOR, priority_key
-from workers.delivery import ends, guard, keys, scripts
+from workers.delivery import ends, guard, keys, letter_scripts
 from workers.delivery.keys import DELIVERIES_HEADER
 
 _STEP = 100
@@ -70,8 +70,8 @@ class DeadLetters:
         self._prefix = prefix
         self._separator = separator
         self._names = [prefix + name for name in (keys.DEAD, keys.DEAD_FACTS, keys.DEAD_BYTES)]
-        self._take = client.register_script(scripts.TAKE_LETTER)
-        self._return = client.register_script(scripts.RETURN_LETTERS)
+        self._take = client.register_script(letter_scripts.TAKE_LETTER)
+        self._return = client.register_script(letter_scripts.RETURN_LETTERS)
 
     def count(self) -> int:
         """Count them."""

@@ -15,7 +15,7 @@ from typing import Any, cast
 import redis
 
 from config.queues import PRIORITY_SEPARATOR
-from workers.delivery import guard, keys, running, scripts
+from workers.delivery import guard, keys, letter_scripts, running, scripts
 from workers.delivery.keys import FetchedTag
 from workers.delivery.starts import read_progress
 
@@ -60,7 +60,7 @@ class InFlight:
         self._restore = client.register_script(scripts.RESTORE)
         self._adopt = client.register_script(scripts.ADOPT)
         self._delay = client.register_script(scripts.DELAY)
-        self._bury = client.register_script(scripts.BURY)
+        self._bury = client.register_script(letter_scripts.BURY)
 
     @property
     def fence_keys(self) -> list[str]:

@@ -1,16 +1,16 @@
 """The steps that must not come apart, as Lua scripts; none of them decodes JSON.
 
 A script that fails in its middle is not rolled back. Each therefore writes a message to its new place before it
-removes it from the old one, and raises counters and marks last, without failing for their sake or for a key of
-somebody else's type. What a worker holds is touched by whoever has the token of its lease, and by nobody else; an
-empty token is that of a tool which holds no lease.
+removes it from the old one, takes it out of the new one when that is refused, so that it is not there twice, and raises
+counters and marks last, without failing for their sake or for a key of somebody else's type. What a worker holds is
+touched by whoever has the token of its lease, and by nobody else; an empty token is that of a tool without a lease.
 """
 
 from __future__ import annotations
 
 import hashlib
 
-_PUSH = """
+WAKE = """
 local function wake(key)
   if redis.pcall('LLEN', key) == 0 then redis.pcall('LPUSH', key, 1) end
 end
@@ -25,7 +25,7 @@ local function count(key, counter)
 end
 """
 
-_FENCE = """
+FENCE = """
 local function holds(leases, node, token)
   if token == '' then return true end
   local record = redis.call('HGET', leases, node)
@@ -33,7 +33,7 @@ local function holds(leases, node, token)
 end
 """
 
-_MARK = """
+MARK = """
 -- A message of somebody else that was counted says so in its text once it leaves the worker that counted it.
 local function marked(message, is_adopted)
   local brace = is_adopted == '1' and string.find(message, '{', 1, true)
@@ -43,7 +43,7 @@ end
 """
 
 PUBLISH = (
-    _PUSH
+    WAKE
     + """
 -- KEYS: list, wake, counters, delayed, the run's latest publication
 -- ARGV: message, counter, due time or '', member of the delayed set, publication, seconds to remember it
@@ -68,8 +68,8 @@ NOT_COUNTED = 2
 """What :data:`PUBLISH` answers when a run was published a moment ago, too."""
 
 ADOPT = (
-    _PUSH
-    + _FENCE
+    WAKE
+    + FENCE
     + """
 -- KEYS: in flight, leases, counters; ARGV: node, token, field, its new name, counter
 -- Answers 0 when the message is not held any more.
@@ -77,7 +77,11 @@ if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
 local message = redis.call('HGET', KEYS[1], ARGV[3])
 if not message then return 0 end
 redis.call('HSET', KEYS[1], ARGV[4], message)
-redis.call('HDEL', KEYS[1], ARGV[3])
+local removed = redis.pcall('HDEL', KEYS[1], ARGV[3])
+if type(removed) == 'table' then
+  redis.pcall('HDEL', KEYS[1], ARGV[4])
+  return removed
+end
 count(KEYS[3], ARGV[5])
 return 1
 """
@@ -87,7 +91,7 @@ FENCED = "FENCED"
 """How the error begins with which :data:`FETCH` answers a worker whose lease is another's by now."""
 
 FETCH = (
-    _FENCE
+    FENCE
     + """
 -- KEYS: in flight, leases, the queues' delayed sets, their lists by priority and queue
 -- ARGV: node, token, id, number of queues, priorities as digits, most bytes of a message
@@ -153,7 +157,7 @@ return false
 FETCH_SHA = hashlib.sha1(FETCH.encode()).hexdigest()  # noqa: S324  (Redis names scripts so)
 
 START = (
-    _FENCE
+    FENCE
     + """
 -- KEYS: in flight, leases, started; ARGV: node, token, field, fields of runs that have ended since
 -- Answers 0 when the run must not start: its message is not held any more.
@@ -166,9 +170,9 @@ return 1
 )
 
 RESTORE = (
-    _PUSH
-    + _MARK
-    + _FENCE
+    WAKE
+    + MARK
+    + FENCE
     + """
 -- KEYS: in flight, leases, list, wake
 -- ARGV: node, token, field, RPUSH (next) or LPUSH (last), message or '' for the recorded one, adopted
@@ -178,126 +182,35 @@ local message = redis.call('HGET', KEYS[1], ARGV[3])
 if not message then return 0 end
 if ARGV[5] ~= '' then message = ARGV[5] end
 redis.call(ARGV[4], KEYS[3], marked(message, ARGV[6]))
-redis.call('HDEL', KEYS[1], ARGV[3])
+local removed = redis.pcall('HDEL', KEYS[1], ARGV[3])
+if type(removed) == 'table' then  -- else it would be put back again
+  redis.pcall(ARGV[4] == 'RPUSH' and 'RPOP' or 'LPOP', KEYS[3])
+  return removed
+end
 wake(KEYS[4])
 return 1
 """
 )
 
 DELAY = (
-    _MARK
-    + _FENCE
+    MARK
+    + FENCE
     + """
 -- KEYS: in flight, leases, delayed; ARGV: node, token, field, due time, priority, adopted
 -- Answers 0 when the message is not held any more.
 if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
 local message = redis.call('HGET', KEYS[1], ARGV[3])
 if not message then return 0 end
-redis.call('ZADD', KEYS[3], ARGV[4], ARGV[5] .. marked(message, ARGV[6]))
-redis.call('HDEL', KEYS[1], ARGV[3])
+local member = ARGV[5] .. marked(message, ARGV[6])
+redis.call('ZADD', KEYS[3], ARGV[4], member)
+local removed = redis.pcall('HDEL', KEYS[1], ARGV[3])
+if type(removed) == 'table' then
+  redis.pcall('ZREM', KEYS[3], member)
+  return removed
+end
 return 1
 """
 )
-
-BURY = (
-    _FENCE
-    + """
--- KEYS: in flight, leases, dead, facts, bytes, ends
--- ARGV: node, token, field, id, facts, facts of a message that was counted, time, oldest time to keep, most to keep,
---   most bytes of a message that are noted
--- Its run ends, too: the facts are the first line of a note of that, see workers/delivery/ends.py.
--- Answers 0 when the message is not held any more.
-if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
-local message = redis.call('HGET', KEYS[1], ARGV[3])
-if not message then return 0 end
-local is_counted = string.find(message, '"nexus_publication"', 1, true)
-redis.call('HSET', KEYS[5], ARGV[4], message)
-redis.call('HSET', KEYS[4], ARGV[4], is_counted and ARGV[6] or ARGV[5])
-redis.call('ZADD', KEYS[3], ARGV[7], ARGV[4])
-redis.call('HDEL', KEYS[1], ARGV[3])
-local noted = message
-if #message > tonumber(ARGV[10]) then noted = string.sub(message, -65536) end
-redis.pcall('RPUSH', KEYS[6], ARGV[5] .. '\\n' .. noted)
-local function drop(ids)
-  for _, id in ipairs(ids) do
-    if type(redis.pcall('ZREM', KEYS[3], id)) ~= 'number' then return end
-    redis.pcall('HDEL', KEYS[4], id)
-    redis.pcall('HDEL', KEYS[5], id)
-  end
-end
-drop(redis.pcall('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[8], 'LIMIT', 0, 100))
-local letters = redis.pcall('ZCARD', KEYS[3])
-local extra = type(letters) == 'number' and letters - tonumber(ARGV[9]) or 0
-if extra > 0 then drop(redis.pcall('ZRANGE', KEYS[3], 0, math.min(extra, 100) - 1)) end
-return 1
-"""
-)
-
-TAKE_LETTER = (
-    _PUSH
-    + """
--- KEYS: dead, facts, bytes, trash, list and wake (of a retry); ARGV: id, seconds that the trash lives, message
--- A letter that is dropped or retried goes to the trash, whence it can be taken back. Answers 0 when it is gone.
-local bytes = redis.call('HGET', KEYS[3], ARGV[1])
-if not bytes then return 0 end
-local at = redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0
-local facts = redis.call('HGET', KEYS[2], ARGV[1]) or '{}'
-if tonumber(ARGV[2]) > 0 then
-  redis.call('RPUSH', KEYS[4], cmsgpack.pack({ARGV[1], at, facts, bytes, KEYS[5] or '', ARGV[3] or ''}))
-  redis.pcall('EXPIRE', KEYS[4], ARGV[2])
-end
-if KEYS[5] then
-  local pushed = redis.pcall('LPUSH', KEYS[5], ARGV[3])
-  if type(pushed) == 'table' then
-    if tonumber(ARGV[2]) > 0 then redis.pcall('RPOP', KEYS[4]) end
-    return pushed
-  end
-  wake(KEYS[6])
-end
-redis.call('HDEL', KEYS[3], ARGV[1])
-redis.pcall('HDEL', KEYS[2], ARGV[1])
-redis.pcall('ZREM', KEYS[1], ARGV[1])
-return 1
-"""
-)
-
-RETURN_LETTERS = """
--- KEYS: dead, facts, bytes, trash, ends; ARGV: how many at most
--- A run that was to be tried again ends once more.
--- Answers: letters that are back, letters whose run was taken by a worker meanwhile
-local function lay(id, at, facts, bytes)
-  redis.call('HSET', KEYS[3], id, bytes)
-  redis.call('HSET', KEYS[2], id, facts)
-  redis.call('ZADD', KEYS[1], at, id)
-end
-local function lift(id)
-  redis.pcall('ZREM', KEYS[1], id)
-  redis.pcall('HDEL', KEYS[2], id)
-  redis.pcall('HDEL', KEYS[3], id)
-end
-local back, taken = 0, 0
-for _ = 1, tonumber(ARGV[1]) do
-  local packed = redis.call('RPOP', KEYS[4])
-  if not packed then break end
-  local id, at, facts, bytes, list, message = unpack(cmsgpack.unpack(packed))
-  local is_laid, problem = pcall(lay, id, at, facts, bytes)
-  local removed = list == '' and 1 or is_laid and redis.pcall('LREM', list, 1, message)
-  if not is_laid or type(removed) == 'table' then
-    lift(id)
-    redis.call('RPUSH', KEYS[4], packed)
-    if is_laid then return removed end
-    return type(problem) == 'table' and problem or redis.error_reply(tostring(problem))
-  end
-  if removed == 0 then
-    lift(id)
-    taken = taken + 1
-  else
-    if list ~= '' then redis.pcall('RPUSH', KEYS[5], facts .. '\\n' .. bytes) end
-    back = back + 1
-  end
-end
-return {back, taken}
-"""
 
 UNMARKED = """
 -- KEYS[1] list or sorted set; ARGV: first and last index
@@ -319,11 +232,12 @@ for _, state in ipairs({'"status": "REVOKED"', '"status": "FAILURE"'}) do
 end
 if not KEYS[2] then return 1 end
 if redis.call('EXISTS', KEYS[4]) == 1 then return 0 end
-if redis.call('SREM', KEYS[3], ARGV[1] .. ':' .. ARGV[2]) == 0 then return 1 end
+if redis.call('SISMEMBER', KEYS[3], ARGV[1] .. ':' .. ARGV[2]) == 0 then return 1 end
 local mine = '[1, "' .. ARGV[1] .. '"'
 for _, part in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[2], ARGV[2])) do
   if string.sub(part, 1, #mine) == mine then redis.call('ZREM', KEYS[2], part) end
 end
+redis.call('SREM', KEYS[3], ARGV[1] .. ':' .. ARGV[2])  -- last: who tries again looks for it
 return 1
 """
 
@@ -342,7 +256,7 @@ return 1
 """
 
 DROP_LEASE = (
-    _FENCE
+    FENCE
     + """
 -- KEYS: leases, started; ARGV: node, token
 if ARGV[2] == '' or not holds(KEYS[1], ARGV[1], ARGV[2]) then return 0 end

@@ -19,8 +19,9 @@ from nexus_tui.sources.broker.edits import Change
 from nexus_tui.sources.broker.giving import Giving, Undoing
 from nexus_tui.sources.broker.lists import TRIES, TRY_AGAIN_S, Lists
 from nexus_tui.sources.broker.mending import mend
+from nexus_tui.sources.broker.purge_scripts import UNPURGE
 from nexus_tui.sources.broker.putting import STEP, Changed, Merging, Putting, put_rest
-from nexus_tui.sources.broker.scripts import UNPURGE, Script
+from nexus_tui.sources.broker.scripts import Script
 from nexus_tui.sources.broker.trash import DEAD_LETTERS, PURGE, Trash
 from nexus_tui.sources.errors import SourceError, Unreachable
 from workers.delivery.dead_letters import DeadLetters

@@ -1,7 +1,8 @@
 """What runs inside Redis: each script is one atomic step, short enough to hold up nobody.
 
-A script that fails in its middle is not rolled back. A message that is taken is in the trash before it leaves its
-place, or goes back when its new place refuses it; counters, wake lists and times to live come last, and fail nothing.
+A script that fails in its middle is not rolled back. A message that is taken is in the trash, and in its new place,
+before it leaves the old one, and leaves both again when that is refused; counters, wake lists and times to live come
+last, and fail nothing.
 """
 
 from __future__ import annotations
@@ -154,7 +155,10 @@ if changed ~= '' then
 end
 if changed ~= ARGV[1] then
   local removed = redis.pcall('ZREM', KEYS[1], ARGV[1])
-  if type(removed) == 'table' then return give_up(removed) end
+  if type(removed) == 'table' then
+    if changed ~= '' then redis.pcall('ZREM', KEYS[1], changed) end
+    return give_up(removed)
+  end
 end
 if changed == '' then note_end(KEYS[5], ARGV[5], string.sub(ARGV[1], 2)) end
 -- Whoever sleeps until the old time must look again.
@@ -221,21 +225,27 @@ end
 if lives > 0 then
   redis.call('RPUSH', trash, cmsgpack.pack({source, message, target, changed, pivot or '', KEYS[4], ARGV[6] == '1'}))
 end
+local push, pop = 'LPUSH', 'LPOP'
+if ARGV[4] == 'front' then push, pop = 'RPUSH', 'RPOP' end
 local function give_up(answer)
   if lives > 0 then redis.pcall('RPOP', trash) end
   return answer
 end
-local removed = redis.pcall('LREM', source, direction, message)
-if removed ~= 1 then return give_up(removed) end
-if changed == '' then note_end(KEYS[7], ARGV[7], message) end
 if changed ~= '' then
-  local pushed = redis.pcall(ARGV[4] == 'front' and 'RPUSH' or 'LPUSH', target, changed)
-  if type(pushed) == 'table' then
-    if type(redis.pcall('RPUSH', source, message)) == 'table' then redis.call('LPUSH', source, message) end
-    return give_up(pushed)
-  end
-  wake(KEYS[5])
+  local pushed = redis.pcall(push, target, changed)
+  if type(pushed) == 'table' then return give_up(pushed) end
 end
+-- What only changes its place in its list is there twice now: where the new one would be found first, both go.
+local is_both = changed == message and target == source and (direction == -1) == (push == 'RPUSH')
+local removed = redis.pcall('LREM', source, is_both and 2 * direction or direction, message)
+if removed ~= (is_both and 2 or 1) then
+  if changed ~= '' and not (is_both and removed == 1) then redis.pcall(pop, target) end
+  return give_up(is_both and removed == 1 and 0 or removed)
+end
+if is_both and type(redis.pcall(push, source, message)) == 'table' then
+  redis.call(pop == 'LPOP' and 'RPUSH' or 'LPUSH', source, message)
+end
+if changed == '' then note_end(KEYS[7], ARGV[7], message) else wake(KEYS[5]) end
 if lives > 0 then
   redis.pcall('EXPIRE', trash, lives)
   if changed == '' then count_deleted(KEYS[6], message, 1) end
@@ -244,58 +254,13 @@ return 1
 """
 )
 
-PURGE = """
--- KEYS: list, trash, list, trash …, ends; ARGV: seconds that the trash lives, note of the end of all or ''
--- Answers how many messages are gone, and 1 when their end was noted (a broker without memory left can't); costs the
--- same for one and for a million
-local gone, noted = 0, 0
-if ARGV[2] ~= '' then
-  -- First of all: a script that has written something is not refused any more for want of memory.
-  noted = type(redis.pcall('RPUSH', KEYS[#KEYS], ARGV[2] .. '\\n')) == 'number' and 1 or 0
-end
-for index = 1, #KEYS - 1, 2 do
-  local length = redis.call('LLEN', KEYS[index])
-  if length > 0 then
-    redis.call('RENAME', KEYS[index], KEYS[index + 1])
-    redis.pcall('EXPIRE', KEYS[index + 1], ARGV[1])
-    gone = gone + length
-  end
-end
-if gone == 0 and noted == 1 then redis.call('RPOP', KEYS[#KEYS]) end
-return {gone, noted}
-"""
-
-UNPURGE = (
-    WAKE
-    + """
--- KEYS[1] trash, KEYS[2] list, KEYS[3] wake list; ARGV: how many at most
--- Puts messages back where they run before everything that came later. Answers how many
-wake(KEYS[3])
-if redis.call('EXISTS', KEYS[2]) == 0 then
-  local length = redis.call('LLEN', KEYS[1])
-  if length > 0 then
-    redis.call('PERSIST', KEYS[1])  -- what is back in its queue must not end with the trash
-    redis.call('RENAME', KEYS[1], KEYS[2])
-  end
-  return length
-end
-local back = 0
-for _ = 1, tonumber(ARGV[1]) do
-  if not redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT') then break end
-  back = back + 1
-end
-return back
-"""
-)
-
-
 REVOKE_RESULT = """
 -- KEYS: record of the result backend; ARGV: record that says REVOKED, seconds that it lives
 -- A success stays, as with Celery. Answers 1 when it was stored.
 local known = redis.pcall('GETRANGE', KEYS[1], 0, 100)
 if type(known) == 'string' and string.find(known, '"status": "SUCCESS"', 1, true) then return 0 end
 redis.call('SETEX', KEYS[1], ARGV[2], ARGV[1])
-redis.call('PUBLISH', KEYS[1], ARGV[1])
+redis.pcall('PUBLISH', KEYS[1], ARGV[1])
 return 1
 """
 

@@ -16,7 +16,8 @@ from nexus_tui.models.actions import TargetOutcome
 from nexus_tui.models.broker import Message
 from nexus_tui.sources.broker.edits import Change, Edit, NothingToDo, Retime
 from nexus_tui.sources.broker.layout import Layout
-from nexus_tui.sources.broker.scripts import PURGE, TAKE_DELAYED, Script
+from nexus_tui.sources.broker.purge_scripts import PURGE
+from nexus_tui.sources.broker.scripts import TAKE_DELAYED, Script
 from nexus_tui.sources.broker.taking import Taker, note_of_end
 from nexus_tui.sources.broker.trash import Trash
 from workers.delivery.ends import PURGED, Note

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import redis
 
+from nexus_tui.sources.broker import purge_scripts
 from nexus_tui.sources.broker import scripts as operators
-from workers.delivery import scripts
+from workers.delivery import letter_scripts, scripts
 
 MESSAGE = b'{"headers": {"id": "a"}, "nexus_publication": "p"}'
 OTHER = b'{"headers": {}}'
@@ -99,13 +100,13 @@ def be_dead(client: Any) -> None:
 def be_in_trash(client: Any) -> None:
     """Let the dead letter have been dropped."""
     be_dead(client)
-    client.eval(scripts.TAKE_LETTER, 4, *LETTERS, "trash", "l", 60)
+    client.eval(letter_scripts.TAKE_LETTER, 4, *LETTERS, "trash", "l", 60)
 
 
 def be_retried(client: Any) -> None:
     """Let the dead letter have been retried."""
     be_dead(client)
-    client.eval(scripts.TAKE_LETTER, 6, *LETTERS, "trash", "q", "wake", "l", 60, MESSAGE)
+    client.eval(letter_scripts.TAKE_LETTER, 6, *LETTERS, "trash", "q", "wake", "l", 60, MESSAGE)
 
 
 def be_delayed(client: Any) -> None:
@@ -116,7 +117,7 @@ def be_delayed(client: Any) -> None:
 def be_purged(client: Any) -> None:
     """Let the message's queue have been purged, for a minute."""
     wait(client)
-    client.eval(operators.PURGE, 3, "q", "trash", "ends", 60, "")
+    client.eval(purge_scripts.PURGE, 3, "q", "trash", "ends", 60, "")
 
 
 HELD = ["flight", "leases"]
@@ -187,7 +188,7 @@ CASES: dict[str, Case] = {
         {"HGET leases", "HGET flight", "ZADD delayed", "HDEL flight"},
     ),
     "bury": Case(
-        scripts.BURY,
+        letter_scripts.BURY,
         [*HELD, *LETTERS],
         [*FENCE, FIELD, "l", "{}", "{}", 100, 2, 2],
         hold_beside_old_letters,
@@ -195,7 +196,7 @@ CASES: dict[str, Case] = {
         {"HGET leases", "HGET flight", "HSET bytes", "HSET facts", "ZADD dead", "HDEL flight"},
     ),
     "drop a dead letter": Case(
-        scripts.TAKE_LETTER,
+        letter_scripts.TAKE_LETTER,
         [*LETTERS, "trash"],
         ["l", 60],
         be_dead,
@@ -203,7 +204,7 @@ CASES: dict[str, Case] = {
         {"HGET bytes", "ZSCORE dead", "HGET facts", "RPUSH trash", "HDEL bytes"},
     ),
     "retry a dead letter": Case(
-        scripts.TAKE_LETTER,
+        letter_scripts.TAKE_LETTER,
         [*LETTERS, "trash", "q", "wake"],
         ["l", 60, MESSAGE],
         be_dead,
@@ -211,7 +212,7 @@ CASES: dict[str, Case] = {
         {"HGET bytes", "ZSCORE dead", "HGET facts", "RPUSH trash", "LPUSH q", "HDEL bytes"},
     ),
     "take a dropped letter back": Case(
-        scripts.RETURN_LETTERS,
+        letter_scripts.RETURN_LETTERS,
         [*LETTERS, "trash"],
         [1],
         be_in_trash,
@@ -219,7 +220,7 @@ CASES: dict[str, Case] = {
         {"RPOP trash", "HSET bytes", "HSET facts", "ZADD dead"},
     ),
     "take a retried letter back": Case(
-        scripts.RETURN_LETTERS,
+        letter_scripts.RETURN_LETTERS,
         [*LETTERS, "trash"],
         [1],
         be_retried,
@@ -267,10 +268,10 @@ CASES: dict[str, Case] = {
         {"ZSCORE delayed", "ZADD delayed"},
     ),
     "an operator purges": Case(
-        operators.PURGE, ["q", "trash", "ends"], [60, ""], wait, "trash", {"LLEN q", "RENAME q"}
+        purge_scripts.PURGE, ["q", "trash", "ends"], [60, ""], wait, "trash", {"LLEN q", "RENAME q"}
     ),
     "an operator takes a purge back": Case(
-        operators.UNPURGE,
+        purge_scripts.UNPURGE,
         ["trash", "q", "wake"],
         [10],
         be_purged,
@@ -329,7 +330,7 @@ def places(client: Any) -> set[str]:
 def test_what_is_taken_back_from_a_purge_outlives_the_trash(stack: Any) -> None:
     be_purged(stack.client)
     assert stack.client.ttl("trash") == 60
-    stack.client.eval(operators.UNPURGE, 3, "trash", "q", "wake", 10)
+    stack.client.eval(purge_scripts.UNPURGE, 3, "trash", "q", "wake", 10)
     assert (stack.client.ttl("q"), stack.client.lrange("q", 0, -1)) == (-1, [MESSAGE])
 
 
