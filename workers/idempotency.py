@@ -40,7 +40,7 @@ LEASE_S = 180
 
 _PREFIX = "nexus:once:"
 
-_START = """
+START = """
 local found = redis.call('GET', KEYS[1])
 if found then
   local mark = cjson.decode(found)
@@ -140,7 +140,7 @@ class Once:
             raise OutcomeUnknown("an earlier delivery ended in the middle; nobody knows whether it took effect")
         mark = self._mark("started", note, again=bool(found and found.abandoned))
         replaced = found.text if found and found.abandoned else ""
-        other = self._aged(_parsed(asked(lambda: self._client.eval(_START, 1, self._key, mark, TTL_S, replaced))))
+        other = self._aged(_parsed(asked(lambda: self._client.eval(START, 1, self._key, mark, TTL_S, replaced))))
         if other:
             raise InProgress("another delivery of this message is under way", retry_after_s=_wait_s(other))
 

@@ -137,7 +137,7 @@ class DeadLetters:
                 "tuple[int, int]", self._return(keys=[*self._names, trash, self._prefix + keys.ENDS], args=[_STEP])
             )
             back, taken = back + more, taken + gone
-            if more + gone < _STEP:
+            if not more + gone:  # a step that was refused in its middle answers how far it came
                 return back, taken
 
     def _letter(self, letter_id: str, text: bytes, raw: bytes = b"") -> DeadLetter:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from workers.delivery.scripts import FENCE, WAKE
+from workers.delivery.scripts import FENCE, STEPS, WAKE
 
 BURY = (
-    FENCE
+    STEPS
+    + FENCE
     + """
 -- KEYS: in flight, leases, dead, facts, bytes, ends
 -- ARGV: node, token, field, id, facts, facts of a message that was counted, time, oldest time to keep, most to keep,
@@ -16,20 +17,13 @@ if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
 local message = redis.call('HGET', KEYS[1], ARGV[3])
 if not message then return 0 end
 local is_counted = string.find(message, '"nexus_publication"', 1, true)
-for _, step in ipairs({
-  {'HSET', KEYS[5], ARGV[4], message},
-  {'HSET', KEYS[4], ARGV[4], is_counted and ARGV[6] or ARGV[5]},
-  {'ZADD', KEYS[3], ARGV[7], ARGV[4]},
-  {'HDEL', KEYS[1], ARGV[3]},
-}) do
-  local done = redis.pcall(unpack(step))
-  if type(done) == 'table' then
-    redis.pcall('HDEL', KEYS[5], ARGV[4])
-    redis.pcall('HDEL', KEYS[4], ARGV[4])
-    redis.pcall('ZREM', KEYS[3], ARGV[4])
-    return done
-  end
-end
+local buried = carry_out({
+  {{'HSET', KEYS[5], ARGV[4], message}, {'HDEL', KEYS[5], ARGV[4]}},
+  {{'HSET', KEYS[4], ARGV[4], is_counted and ARGV[6] or ARGV[5]}, {'HDEL', KEYS[4], ARGV[4]}},
+  {{'ZADD', KEYS[3], ARGV[7], ARGV[4]}, {'ZREM', KEYS[3], ARGV[4]}},
+  {{'HDEL', KEYS[1], ARGV[3]}},
+})
+if not buried then return problem end
 local noted = message
 if #message > tonumber(ARGV[10]) then noted = string.sub(message, -65536) end
 redis.pcall('RPUSH', KEYS[6], ARGV[5] .. '\\n' .. noted)
@@ -50,6 +44,7 @@ return 1
 
 TAKE_LETTER = (
     WAKE
+    + STEPS
     + """
 -- KEYS: dead, facts, bytes, trash, list and wake (of a retry); ARGV: id, seconds that the trash lives, message
 -- A letter that is dropped or retried goes to the trash, whence it can be taken back. Answers 0 when it is gone.
@@ -57,72 +52,52 @@ local bytes = redis.call('HGET', KEYS[3], ARGV[1])
 if not bytes then return 0 end
 local at = redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0
 local facts = redis.call('HGET', KEYS[2], ARGV[1]) or '{}'
-if tonumber(ARGV[2]) > 0 then
-  redis.call('RPUSH', KEYS[4], cmsgpack.pack({ARGV[1], at, facts, bytes, KEYS[5] or '', ARGV[3] or ''}))
-  redis.pcall('EXPIRE', KEYS[4], ARGV[2])
+local is_kept, steps = tonumber(ARGV[2]) > 0, {}
+if is_kept then
+  local kept = cmsgpack.pack({ARGV[1], at, facts, bytes, KEYS[5] or '', ARGV[3] or ''})
+  steps[1] = {{'RPUSH', KEYS[4], kept}, {'RPOP', KEYS[4]}}
 end
-local function give_up(problem)
-  if tonumber(ARGV[2]) > 0 then redis.pcall('RPOP', KEYS[4]) end
-  return problem
-end
-if KEYS[5] then
-  local pushed = redis.pcall('LPUSH', KEYS[5], ARGV[3])
-  if type(pushed) == 'table' then return give_up(pushed) end
-end
-local removed = redis.pcall('HDEL', KEYS[3], ARGV[1])
-if type(removed) == 'table' then
-  if KEYS[5] then redis.pcall('LPOP', KEYS[5]) end
-  return give_up(removed)
-end
+if KEYS[5] then steps[#steps + 1] = {{'LPUSH', KEYS[5], ARGV[3]}, {'LPOP', KEYS[5]}} end
+steps[#steps + 1] = {{'ZREM', KEYS[1], ARGV[1]}, {'ZADD', KEYS[1], at, ARGV[1]}}
+steps[#steps + 1] = {{'HDEL', KEYS[2], ARGV[1]}, {'HSET', KEYS[2], ARGV[1], facts}}
+steps[#steps + 1] = {{'HDEL', KEYS[3], ARGV[1]}}
+if not carry_out(steps) then return problem end
+if is_kept then redis.pcall('EXPIRE', KEYS[4], ARGV[2]) end
 if KEYS[5] then wake(KEYS[6]) end
-redis.pcall('HDEL', KEYS[2], ARGV[1])
-redis.pcall('ZREM', KEYS[1], ARGV[1])
 return 1
 """
 )
 
-RETURN_LETTERS = """
+RETURN_LETTERS = (
+    STEPS
+    + """
 -- KEYS: dead, facts, bytes, trash, ends; ARGV: how many at most
 -- A run that was to be tried again ends once more.
 -- Answers: letters that are back, letters whose run was taken by a worker meanwhile
-local function lift(id)
-  redis.pcall('ZREM', KEYS[1], id)
-  redis.pcall('HDEL', KEYS[2], id)
-  redis.pcall('HDEL', KEYS[3], id)
-end
-local function lay(id, at, facts, bytes)
-  for _, step in ipairs({{'HSET', KEYS[3], id, bytes}, {'HSET', KEYS[2], id, facts}, {'ZADD', KEYS[1], at, id}}) do
-    local done = redis.pcall(unpack(step))
-    if type(done) == 'table' then
-      lift(id)
-      return done
-    end
-  end
-end
 local back, taken = 0, 0
 for _ = 1, tonumber(ARGV[1]) do
-  local packed = redis.call('LINDEX', KEYS[4], -1)
+  local packed = try('LINDEX', KEYS[4], -1)
   if not packed then break end
   local id, at, facts, bytes, list, message = unpack(cmsgpack.unpack(packed))
-  local problem = lay(id, at, facts, bytes)
-  if problem then return problem end
-  local popped = redis.pcall('RPOP', KEYS[4])
-  if type(popped) == 'table' then
-    lift(id)
-    return popped
+  local is_retried = list ~= ''
+  local is_there = is_retried and try('LPOS', list, message)
+  if problem then break end
+  local steps = {{{'RPOP', KEYS[4]}, {'RPUSH', KEYS[4], packed}}}
+  if is_there or not is_retried then
+    table.insert(steps, 1, {{'HSET', KEYS[3], id, bytes}, {'HDEL', KEYS[3], id}})
+    table.insert(steps, 2, {{'HSET', KEYS[2], id, facts}, {'HDEL', KEYS[2], id}})
+    table.insert(steps, 3, {{'ZADD', KEYS[1], at, id}, {'ZREM', KEYS[1], id}})
   end
-  local removed = list == '' and 1 or redis.pcall('LREM', list, 1, message)
-  if type(removed) == 'table' then
-    if type(redis.pcall('RPUSH', KEYS[4], packed)) == 'number' then lift(id) end
-    return removed
-  end
-  if removed == 0 then
-    lift(id)
+  if is_there then steps[#steps + 1] = {{'LREM', list, 1, message}} end
+  if not carry_out(steps) then break end
+  if is_retried and not is_there then
     taken = taken + 1
   else
-    if list ~= '' then redis.pcall('RPUSH', KEYS[5], facts .. '\\n' .. bytes) end
+    if is_retried then redis.pcall('RPUSH', KEYS[5], facts .. '\\n' .. bytes) end
     back = back + 1
   end
 end
+if problem and back + taken == 0 then return problem end
 return {back, taken}
 """
+)

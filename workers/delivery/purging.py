@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from typing import cast
+from contextlib import suppress
+from typing import Any, cast
 
 import redis
 
 from config.keys import TRASH_FOR_S
 from workers.delivery import keys, scripts
-from workers.delivery.ends import PURGED, Ends, Note
+from workers.delivery.ends import PURGED, Note
 
 STEP = 500
 """Messages that one script looks at."""
@@ -39,17 +40,35 @@ def purge(client: redis.Redis, key: str, prefix: str) -> int:
     Raises:
         RedisError: The broker does not answer.
     """
-    aside = f"{prefix}nexus:purged:{uuid.uuid4().hex}"
-    try:
-        client.rename(key, aside)
-    except redis.ResponseError:  # there is none
+    if not client.exists(key):
         return 0
-    client.expire(aside, TRASH_FOR_S)
+    aside = f"{prefix}nexus:purged:{uuid.uuid4().hex}"
+    note = Note(PURGED, lists=(aside,))
+    has_room = _put_aside(client, key, aside, prefix, note)
     seen, uncounted = unmarked(client, aside)
-    try:
+    with suppress(redis.ResponseError):  # a count is no reason to fail
         if seen > uncounted:
             client.hincrby(prefix + keys.COUNTERS, keys.DELETED, seen - uncounted)
-        Ends(client, prefix).add(Note(PURGED, lists=(aside,)))
-    except redis.OutOfMemoryError:  # room is worth more than what waits for these runs
+    if not has_room:  # room is worth more than what waits for these runs
         client.unlink(aside)
     return seen
+
+
+def _put_aside(client: redis.Redis, key: str, aside: str, prefix: str, note: Note) -> bool:
+    """Move a key, and note in the same step that its runs end; False when that can't be noted, for want of memory.
+
+    Raises:
+        RedisError: The broker does not answer, or refuses.
+    """
+    pipeline: Any = client.pipeline(transaction=True)
+    pipeline.rename(key, aside)
+    pipeline.expire(aside, TRASH_FOR_S)
+    pipeline.rpush(prefix + keys.ENDS, note.encode())
+    try:
+        renamed, _, noted = pipeline.execute(raise_on_error=False)
+    except redis.OutOfMemoryError:
+        client.rename(key, aside)
+        return False
+    if isinstance(renamed, Exception):
+        raise renamed
+    return not isinstance(noted, Exception)

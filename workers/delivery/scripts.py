@@ -25,6 +25,36 @@ local function count(key, counter)
 end
 """
 
+STEPS = """
+-- The first command that was refused: a step ends before it, and answers what it did.
+local problem
+local function try(...)
+  local answer = redis.pcall(...)
+  if type(answer) ~= 'table' or not answer.err then return answer end
+  problem = problem or answer
+  return nil
+end
+-- Nothing refuses to end what it let begin; if something does all the same, it is tried once more.
+local function finish(...)
+  return try(...) or try(...)
+end
+-- Gives commands in their order, each with the one that takes it back: when one is refused, those before it are.
+local function carry_out(steps)
+  for number, step in ipairs(steps) do
+    local done = try(unpack(step[1]))
+    if done == -1 then problem = redis.error_reply('the message behind which others belong is gone') end  -- LINSERT
+    if not done or done == -1 then
+      for before = number - 1, 1, -1 do
+        if steps[before][2] then redis.pcall(unpack(steps[before][2])) end
+      end
+      return false
+    end
+  end
+  return true
+end
+"""
+"""How a script takes several steps of which none may be left out."""
+
 FENCE = """
 local function holds(leases, node, token)
   if token == '' then return true end
@@ -69,6 +99,7 @@ NOT_COUNTED = 2
 
 ADOPT = (
     WAKE
+    + STEPS
     + FENCE
     + """
 -- KEYS: in flight, leases, counters; ARGV: node, token, field, its new name, counter
@@ -76,12 +107,11 @@ ADOPT = (
 if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
 local message = redis.call('HGET', KEYS[1], ARGV[3])
 if not message then return 0 end
-redis.call('HSET', KEYS[1], ARGV[4], message)
-local removed = redis.pcall('HDEL', KEYS[1], ARGV[3])
-if type(removed) == 'table' then
-  redis.pcall('HDEL', KEYS[1], ARGV[4])
-  return removed
-end
+local renamed = carry_out({
+  {{'HSET', KEYS[1], ARGV[4], message}, {'HDEL', KEYS[1], ARGV[4]}},
+  {{'HDEL', KEYS[1], ARGV[3]}},
+})
+if not renamed then return problem end
 count(KEYS[3], ARGV[5])
 return 1
 """
@@ -171,6 +201,7 @@ return 1
 
 RESTORE = (
     WAKE
+    + STEPS
     + MARK
     + FENCE
     + """
@@ -181,19 +212,19 @@ if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
 local message = redis.call('HGET', KEYS[1], ARGV[3])
 if not message then return 0 end
 if ARGV[5] ~= '' then message = ARGV[5] end
-redis.call(ARGV[4], KEYS[3], marked(message, ARGV[6]))
-local removed = redis.pcall('HDEL', KEYS[1], ARGV[3])
-if type(removed) == 'table' then  -- else it would be put back again
-  redis.pcall(ARGV[4] == 'RPUSH' and 'RPOP' or 'LPOP', KEYS[3])
-  return removed
-end
+local restored = carry_out({
+  {{ARGV[4], KEYS[3], marked(message, ARGV[6])}, {ARGV[4] == 'RPUSH' and 'RPOP' or 'LPOP', KEYS[3]}},
+  {{'HDEL', KEYS[1], ARGV[3]}},
+})
+if not restored then return problem end
 wake(KEYS[4])
 return 1
 """
 )
 
 DELAY = (
-    MARK
+    STEPS
+    + MARK
     + FENCE
     + """
 -- KEYS: in flight, leases, delayed; ARGV: node, token, field, due time, priority, adopted
@@ -202,13 +233,11 @@ if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
 local message = redis.call('HGET', KEYS[1], ARGV[3])
 if not message then return 0 end
 local member = ARGV[5] .. marked(message, ARGV[6])
-redis.call('ZADD', KEYS[3], ARGV[4], member)
-local removed = redis.pcall('HDEL', KEYS[1], ARGV[3])
-if type(removed) == 'table' then
-  redis.pcall('ZREM', KEYS[3], member)
-  return removed
-end
-return 1
+local delayed = carry_out({
+  {{'ZADD', KEYS[3], ARGV[4], member}, {'ZREM', KEYS[3], member}},
+  {{'HDEL', KEYS[1], ARGV[3]}},
+})
+return delayed and 1 or problem
 """
 )
 

@@ -3,39 +3,10 @@
 from __future__ import annotations
 
 from nexus_tui.sources.broker.scripts import DELETED, NOTE_END, WAKE
-
-TRY = """
--- The first command that was refused: a step ends before it, and answers what it did.
-local problem
-local function try(...)
-  local answer = redis.pcall(...)
-  if type(answer) ~= 'table' or not answer.err then return answer end
-  problem = problem or answer
-  return nil
-end
--- Nothing refuses to end what it let begin; if something does all the same, it is tried once more.
-local function finish(...)
-  return try(...) or try(...)
-end
--- Gives commands in their order, each with the one that takes it back: when one is refused, those before it are.
-local function carry_out(steps)
-  for number, step in ipairs(steps) do
-    local done = try(unpack(step[1]))
-    if done == -1 then problem = redis.error_reply('the message behind which others belong is gone') end  -- LINSERT
-    if not done or done == -1 then
-      for before = number - 1, 1, -1 do
-        if steps[before][2] then redis.pcall(unpack(steps[before][2])) end
-      end
-      return false
-    end
-  end
-  return true
-end
-"""
-"""How a step gives a command: nil is the answer to one that was refused."""
+from workers.delivery.scripts import STEPS
 
 ASIDE = (
-    TRY
+    STEPS
     + """
 -- KEYS begin with: list, the list that is consumed after it, empty list; the last is the hash of what the last step of
 --   each list answered

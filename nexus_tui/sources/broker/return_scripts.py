@@ -6,8 +6,9 @@ trash is not as it was read, and the step ended there.
 
 from __future__ import annotations
 
-from nexus_tui.sources.broker.lay_scripts import ASIDE, TRY
+from nexus_tui.sources.broker.lay_scripts import ASIDE
 from nexus_tui.sources.broker.scripts import DELETED, WAKE
+from workers.delivery.scripts import STEPS
 
 READ = """
 -- KEYS[1] trash; ARGV: first and last place
@@ -143,7 +144,7 @@ return answer(new, looked, back, table.concat(fates))
 )
 
 PUT = (
-    TRY
+    STEPS
     + _GIVE
     + """
 -- KEYS: list, empty list, trash, list where what they became was gathered, counters, what was given back so far

@@ -25,6 +25,7 @@ from config.keys import SCHEDULED_MAIL_CLAIMED as CLAIMED
 from config.keys import SCHEDULED_MAIL_DUE as DUE
 from workers.errors import InvalidArgument, TransientError
 from workers.idempotency import TTL_S, asked
+from workers.services.mail import schedule_scripts as scripts
 from workers.services.storage import shown
 
 if TYPE_CHECKING:
@@ -37,58 +38,6 @@ SETTLED = "nexus:scheduled-mail:settled:"
 
 AT_ONCE = 200
 _CHANGE_TRIES = 10
-
-_ADD = """
-local settled = redis.call('GET', KEYS[4])
-if settled then return settled end
-if redis.call('HSETNX', KEYS[2], ARGV[1], ARGV[2]) == 0 then return 'waiting' end
-redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
-return 'waiting'
-"""
-_CLAIM = """
-local time = redis.call('TIME')
-local now = time[1] + time[2] / 1000000
-local ids = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now - ARGV[1], 'LIMIT', 0, ARGV[2])
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2] - #ids)) do
-  redis.call('ZREM', KEYS[1], id)
-  table.insert(ids, id)
-end
-local found = {}
-for _, id in ipairs(ids) do
-  local mail = redis.call('HGET', KEYS[2], id)
-  if mail then
-    redis.call('ZADD', KEYS[3], now, id)
-    table.insert(found, mail)
-  else
-    redis.call('ZREM', KEYS[3], id)
-  end
-end
-return found
-"""
-_SETTLE = """
-redis.call('HDEL', KEYS[2], ARGV[1])
-redis.call('ZREM', KEYS[3], ARGV[1])
-redis.call('SET', KEYS[4], 'sent', 'EX', ARGV[2])
-"""
-_CANCEL = """
-if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 then
-  redis.call('HDEL', KEYS[2], ARGV[1])
-  redis.call('SET', KEYS[4], 'cancelled', 'EX', ARGV[2])
-  return 'cancelled now'
-end
-if redis.call('ZSCORE', KEYS[3], ARGV[1]) then return 'sent' end
-return redis.call('GET', KEYS[4])
-"""
-_CHANGE = """
-if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
-  if redis.call('ZSCORE', KEYS[3], ARGV[1]) then return 'sent' end
-  return redis.call('GET', KEYS[4]) or 'unknown'
-end
-if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 'again' end
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
-redis.call('ZADD', KEYS[1], ARGV[4], ARGV[1])
-return 'changed'
-"""
 
 Publish = Callable[[str, Mapping[str, Any], int | None], None]
 """Queue a mail: task id, arguments of ``send_email``, priority."""
@@ -176,7 +125,7 @@ class Schedule:
         Returns:
             ``waiting``, or what became of it: ``sent``, ``cancelled``.
         """
-        return self._run(_ADD, mail.id, mail.to_text(), mail.send_at.timestamp())
+        return self._run(scripts.ADD, mail.id, mail.to_text(), mail.send_at.timestamp())
 
     def waiting(self, limit: int | None = None) -> list[ScheduledMail]:
         """List the mails that wait, the next one first."""
@@ -190,7 +139,7 @@ class Schedule:
         Raises:
             InvalidArgument: There is none of this id, or it was sent.
         """
-        state = self._run(_CANCEL, schedule_id, TTL_S)
+        state = self._run(scripts.CANCEL, schedule_id, TTL_S)
         if state not in ("cancelled now", "cancelled"):
             raise InvalidArgument(_too_late(schedule_id, state))
 
@@ -209,7 +158,7 @@ class Schedule:
             new = ScheduledMail(
                 schedule_id, send_at or old.send_at, {**old.mail, **changes}, old.created_at, old.priority
             )
-            state = self._run(_CHANGE, schedule_id, text, new.to_text(), new.send_at.timestamp())
+            state = self._run(scripts.CHANGE, schedule_id, text, new.to_text(), new.send_at.timestamp())
             if state == "changed":
                 return new
             if state != "again":
@@ -232,12 +181,12 @@ class Schedule:
         while mails := self._claimed():
             for mail in mails:
                 publish(mail.task_id, mail.mail, mail.priority)
-                self._eval(_SETTLE, mail.id, mail.id, TTL_S)
+                self._eval(scripts.SETTLE, mail.id, mail.id, TTL_S)
                 published.append(mail.id)
         return published
 
     def _claimed(self) -> list[ScheduledMail]:
-        return [ScheduledMail.from_text(text) for text in self._eval(_CLAIM, "", CLAIM_S, AT_ONCE)]
+        return [ScheduledMail.from_text(text) for text in self._eval(scripts.CLAIM, "", CLAIM_S, AT_ONCE)]
 
     def _run(self, script: str, schedule_id: str, *arguments: Any) -> str:
         return _text(self._eval(script, schedule_id, schedule_id, *arguments))

@@ -22,7 +22,7 @@ REPLIES = "*.reply.celery.pidbox"
 REPLIES_LIVE_S = 3600
 """A client that was killed in the middle of a question leaves its list of replies for ever; it gets this long."""
 
-_REMOVE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+REMOVE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 """Removes a record only as it was judged: a run may have started again in between."""
 
 
@@ -50,7 +50,7 @@ def remove_old(client: redis.Redis, max_age: timedelta, progress: Progress, *, d
     """
     before = datetime.now(UTC) - max_age
     found = Removed()
-    script = client.register_script(_REMOVE)
+    script = client.register_script(REMOVE)
     keys = cast("Iterator[str]", client.scan_iter(f"{PREFIX}*", count=500))
     while batch := list(islice(keys, BATCH)):
         for key, value in zip(batch, cast("list[Any]", client.mget(batch)), strict=True):
