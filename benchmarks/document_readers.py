@@ -134,4 +134,8 @@ SIDES: dict[str, Callable[[Path], int | str]] = {
     "pptx_peer": pptx_peer,
     "png_ours": image_ours,
     "png_peer": image_peer,
+    "jpeg_ours": image_ours,
+    "jpeg_peer": image_peer,
+    "book_ours": pdf_ours,
+    "book_peer": pdf_peer,
 }

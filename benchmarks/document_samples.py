@@ -108,6 +108,13 @@ def make_png(path: Path) -> None:
     Image.effect_noise((400, 300), 60).resize((4000, 3000)).convert("RGB").save(path, "PNG", compress_level=1)
 
 
+def make_jpeg(path: Path) -> None:
+    """Write a photo of twelve million pixels."""
+    from PIL import Image
+
+    Image.effect_noise((400, 300), 60).resize((4000, 3000)).convert("RGB").save(path, "JPEG", quality=90)
+
+
 def make_book(path: Path) -> None:
     """Write a book, its words broken with hyphens where a line ends: the language reference that Python carries."""
     from pydoc_data.topics import topics

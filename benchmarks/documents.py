@@ -28,6 +28,7 @@ from benchmarks.document_samples import (
     make_bombs,
     make_book,
     make_docx,
+    make_jpeg,
     make_pdf,
     make_png,
     make_pptx,
@@ -35,6 +36,9 @@ from benchmarks.document_samples import (
 )  # fmt: skip
 
 RUNS = 3
+RATIO_RUNS = 5
+COMPLETE = 0.998
+"""Share of a peer's characters that ours must find: hyphens at the ends of lines are not among ours."""
 MIXED_ROWS = 10_000
 SANDBOX_FILES = 40
 
@@ -58,6 +62,8 @@ _LIBRARIES = {
     "docx": "docx lxml.etree",
     "pptx": "pptx lxml.etree",
     "png": "PIL.Image PIL.PngImagePlugin workers.services.images",
+    "jpeg": "PIL.Image PIL.JpegImagePlugin PIL.PngImagePlugin workers.services.images",
+    "book": "pypdf pypdfium2",
 }
 
 
@@ -80,17 +86,23 @@ def _measure(side: str, path: Path) -> tuple[float, int]:
 
 
 def ratio(name: str, path: Path, goal: float, peer: str) -> Figure:
-    """Compare ours with a peer in turn; both must find the same amount, ours at least as much."""
-    ratios: list[float] = []
+    """Compare ours with a peer in turn, each at its best; both must find the same amount, ours at least as much.
+
+    What else the machine does makes a run only longer, so the shortest of each side says what the work takes.
+    """
+    ours: list[float] = []
+    theirs: list[float] = []
     is_complete = True
-    for _ in range(RUNS):
-        ours, found = _measure(f"{name}_ours", path)
-        theirs, expected = _measure(f"{name}_peer", path)
-        ratios.append(theirs / ours)
-        is_complete &= found >= expected
-    value = statistics.median(ratios)
+    for _ in range(RATIO_RUNS):
+        seconds, found = _measure(f"{name}_ours", path)
+        ours.append(seconds)
+        seconds, expected = _measure(f"{name}_peer", path)
+        theirs.append(seconds)
+        is_complete &= found >= COMPLETE * expected
+    value = min(theirs) / min(ours)
     holds = value >= goal and is_complete
-    return Figure(round(value, 2), f">= {goal:g}", holds, peer, "times", _spread(ratios), RUNS)
+    ratios = [one / other for one, other in zip(theirs, ours, strict=True)]
+    return Figure(round(value, 2), f">= {goal:g}", holds, peer, "times", _spread(ratios), RATIO_RUNS)
 
 
 def bombs(folder: Path) -> dict[str, Figure]:
@@ -208,10 +220,12 @@ def measure() -> dict[str, Figure]:
         figures["sandbox_ms"] = sandbox_cost(folder)
         for kind, make, goal, peer in (
             ("pdf", make_pdf, 4, f"pypdf, text of {PDF_PAGES} pages"),
+            ("book", make_book, 3, "pypdf, a book with hyphens, words made whole"),
             ("xlsx", make_xlsx, 6, f"openpyxl read-only, {SHEET_ROWS} rows analysed"),
             ("docx", make_docx, 4, f"python-docx, text of {DOCX_PAGES} pages"),
-            ("pptx", make_pptx, 1, f"python-pptx, text of {PPTX_SLIDES} slides"),
-            ("png", make_png, 0.5, "Pillow alone, a thumbnail"),
+            ("pptx", make_pptx, 2, f"python-pptx, text of {PPTX_SLIDES} slides"),
+            ("png", make_png, 0.8, "Pillow alone, a thumbnail of a picture"),
+            ("jpeg", make_jpeg, 0.8, "Pillow alone, a thumbnail of a photo"),
         ):
             path = folder / f"sample.{kind}"
             make(path)

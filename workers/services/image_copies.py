@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from workers.services.documents.job import Job
 
@@ -25,6 +25,7 @@ _DEEP = ("png", "tiff")
 _MAX_ICC_BYTES = 8 << 20
 _SPACES = {"RGB ": ("RGB", "RGBA"), "GRAY": ("L", "LA")}
 _SIXTEEN_BITS = 65535.0
+_TURNED = range(2, 9)
 
 _COLOURS = cast("Any", ImageCms)  # typed in part only
 
@@ -46,15 +47,21 @@ class Source:
     frames: int
 
     def upright(self, at: int = 0) -> Image.Image:
-        """Give a frame as it is meant to stand."""
+        """Give a frame as it is meant to stand; the image itself where that is how it lies."""
         if self.frames > 1:
             self.image.seek(at)
-        return ImageOps.exif_transpose(self.image)
+        return ImageOps.exif_transpose(self.image) if orientation(self.image) in _TURNED else self.image
 
     def frames_for(self, target: str) -> int:
         """Say how many frames a copy in a format holds: pages stay pages, and animations move or become pages."""
         holds = target == "tiff" if self.found == "tiff" else target in (*_ANIMATED, "tiff")
         return min(self.frames, MAX_FRAMES) if holds else 1
+
+
+def orientation(image: Image.Image) -> int:
+    """Tell how an image is turned (EXIF 2.3, tag 274): 1 not at all, from 5 on its width is its height."""
+    found: Any = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return found if isinstance(found, int) else 1
 
 
 def save(source: Source, change: Change, name: str, target: str, job: Job) -> None:
@@ -67,7 +74,8 @@ def save(source: Source, change: Change, name: str, target: str, job: Job) -> No
             "frames_lost", f"{source.frames - count} of {source.frames} frames are not in the copy {name!r} ({target})"
         )
     profile = _profile(source.image, first, target, job)
-    frames = _frames(source, change, count, target, profile, job)
+    changed = (first if at == 0 else change(source.upright(at)) for at in range(count))
+    frames = _frames(source, changed, target, profile, job)
     ready = next(frames)
     options = _options(ready, target, profile, job)
     if count > 1:
@@ -95,15 +103,16 @@ def _with_screen_colours(source: Source, change: Change, job: Job) -> Change:
 
 
 def _frames(
-    source: Source, change: Change, count: int, target: str, profile: bytes | None, job: Job
+    source: Source, changed: Iterator[Image.Image], target: str, profile: bytes | None, job: Job
 ) -> Iterator[Image.Image]:
-    for at in range(count):
-        ready = _fit(change(source.upright(at)), target, job)
+    for frame in changed:
+        ready = _fit(frame, target, job)
         if profile is None:
             ready = _in_screen_colours(source.image, ready, job)
-        copy = ready.copy()
-        copy.info = {}
-        yield copy
+        if ready is source.image:
+            ready = ready.copy()  # which has no metadata but these
+        ready.info = {}
+        yield ready
 
 
 def _timing(source: Source, target: str, count: int) -> dict[str, Any]:

@@ -40,6 +40,9 @@ _MAX_TAGS = 200
 _GPS_TAG = 0x8825
 _MAKER_NOTE = 0x927C
 _EXIF_IFD = 0x8769
+_ON_ITS_SIDE = range(5, 9)
+_DRAFT_SCALE = 2
+"""A photo is decoded at least so many times as large as its thumbnail."""
 
 
 def process(payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -93,19 +96,28 @@ def _read(image: Image.Image, found: str, job: Job) -> None:
     frames = _frames(image, job)
     info = _info(image, found, frames, job)
     try:
+        _draft(image, job)
         image.load()
     except (OSError, ValueError, SyntaxError, EOFError):
         raise Corrupt("the image is damaged, or cut short") from None
     source = Source(image, found, frames)
-    upright = source.upright()
+    is_on_its_side = image_copies.orientation(image) in _ON_ITS_SIDE
+    width, height = (info["height"], info["width"]) if is_on_its_side else (info["width"], info["height"])
     if "get_info" in job.operations:
-        job.extra["info"] = {**info, "upright_width": upright.width, "upright_height": upright.height}
-    job.stats = {"width": upright.width, "height": upright.height, "pixels": upright.width * upright.height}
+        job.extra["info"] = {**info, "upright_width": width, "upright_height": height}
+    job.stats = {"width": width, "height": height, "pixels": width * height}
     own = found if found in _WRITTEN else "png"
     for number, step in enumerate(steps, 1):
         if step != "get_info":
             _copy(source, step, job.options.get("target_format"), own, job)
         job.progress(number, len(steps), step)
+
+
+def _draft(image: Image.Image, job: Job) -> None:
+    """Have a photo decoded in the size that a thumbnail needs, where nothing else is asked for."""
+    if job.operations <= {"get_info", "thumbnail"} and "thumbnail" in job.operations:
+        side = _DRAFT_SCALE * _thumbnail_side(job.options)
+        image.draft(None, (side, side))  # pyright: ignore[reportArgumentType]  (keeps the mode; its type says otherwise)
 
 
 def _copy(source: Source, step: str, target: str | None, own: str, job: Job) -> None:
@@ -191,13 +203,19 @@ def _resized(options: dict[str, Any]) -> Change:
     return resize
 
 
+def _thumbnail_side(options: dict[str, Any]) -> int:
+    return options.get("thumbnail_size") or DEFAULT_THUMBNAIL
+
+
 def _thumbnail(options: dict[str, Any]) -> Change:
-    side = options.get("thumbnail_size") or DEFAULT_THUMBNAIL
+    side = _thumbnail_side(options)
 
     def shrink(image: Image.Image) -> Image.Image:
-        small = image.copy()
-        small.thumbnail((side, side), Image.Resampling.LANCZOS)
-        return small
+        scale = side / max(image.size)
+        if scale >= 1:
+            return image
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
 
     return lambda image: image_copies.scaled(image, shrink)
 

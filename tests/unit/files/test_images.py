@@ -92,3 +92,12 @@ def test_frames_are_counted_up_to_the_cap(uploads: Path, read: Read) -> None:
     frames[0].save(uploads / "x.gif", save_all=True, append_images=frames[1:])
     result = read("image", "x.gif", ["get_info"])
     assert (result["info"]["frames"], result["warnings"]) == (500, ["frames_cut"])
+
+
+def test_a_photo_read_small_for_its_thumbnail_keeps_its_own_size(uploads: Path, read: Read) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.new("RGB", (1600, 800), "red").save(uploads / "x.jpg", exif=exif)
+    result = read("image", "x.jpg", ["get_info", "thumbnail"])
+    assert (result["info"]["width"], result["info"]["upright_width"], result["stats"]["height"]) == (1600, 800, 1600)
+    assert result["stats"]["thumbnail"] == {"width": 128, "height": 256, "format": "jpeg"}

@@ -7,8 +7,9 @@ namespaces. Parts are found by relationships and content types (ECMA-376, part 2
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -44,7 +45,11 @@ class Relationship:
 
 def local(element: Element) -> str:
     """Return an element's name without its namespace (empty for comments and processing instructions)."""
-    tag = element.tag
+    return _local_name(element.tag)
+
+
+@lru_cache(maxsize=4096)
+def _local_name(tag: object) -> str:
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
@@ -120,11 +125,12 @@ def relationships(archive: Archive, part: str) -> list[Relationship]:
 
 def linked(archive: Archive, part: str, *kinds: str) -> list[str]:
     """List existing parts that a part links to, of these kinds, in order."""
-    return [
-        link.target
-        for link in relationships(archive, part)
-        if link.kind in kinds and not link.is_external and link.target in archive
-    ]
+    return targets(archive, relationships(archive, part), *kinds)
+
+
+def targets(archive: Archive, links: Iterable[Relationship], *kinds: str) -> list[str]:
+    """List the existing parts that links of these kinds lead to, in order."""
+    return [link.target for link in links if link.kind in kinds and not link.is_external and link.target in archive]
 
 
 def content_types(archive: Archive) -> Callable[[str], str]:

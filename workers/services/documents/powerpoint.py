@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from workers.services.documents import equations, formats, graphics, ooxml, symbols
@@ -26,6 +27,7 @@ _SHAPES = {
     "contentPart": "ink",
 }
 _FRAMES = {"tbl": "table", "chart": "chart", "relIds": "diagram", "oleObj": "object"}
+_SHOWN = tuple(f"{{*}}{name}" for name in ("p", "tr", "cNvPr", "chart", "relIds", "oleObj"))
 _BREAKS = {"br": "\n", "tab": "\t"}
 _TITLES = ("title", "ctrTitle")
 
@@ -94,8 +96,9 @@ def _read(archive: Archive, job: Job) -> None:
         job.warn("slides_skipped", f"only the first {MAX_SLIDES} of {len(parts)} slides were read")
         del parts[MAX_SLIDES:]
     slides: list[Slide] = []
+    reader = _Slides(archive, job.warn)
     for number, part in enumerate(parts, 1):
-        slides.append(read_slide(archive, number, part, job.warn))
+        slides.append(reader.read(number, part))
         job.progress(number, len(parts), f"slide {number}")
     if "extract_text" in job.operations:
         texts = [slide.text() for slide in slides]
@@ -125,38 +128,52 @@ def _slide_parts(archive: Archive, main: str, presentation: ooxml.Element) -> It
 def read_slides(archive: Archive, main: str) -> list[Slide]:
     """Read every slide in the order of the show."""
     parts = _slide_parts(archive, main, ooxml.parse(archive, main))
-    return [read_slide(archive, number, part) for number, part in enumerate(parts, 1)]
+    reader = _Slides(archive, graphics.no_warning)
+    return [reader.read(number, part) for number, part in enumerate(parts, 1)]
 
 
-def read_slide(archive: Archive, number: int, part: str, warn: Warn = graphics.no_warning) -> Slide:
-    """Read one slide with its notes, layout, comments, charts and diagrams."""
-    root = ooxml.parse(archive, part)
-    slide = Slide(number, part, is_hidden=root.get("show") in ("0", "false"))
-    tree = next(root.iter("{*}spTree"), root)
-    for element in list(tree.iter("{*}AlternateContent")):
-        if element.find("{*}Choice") is not None:
-            for fallback in list(element.iterchildren("{*}Fallback")):
-                element.remove(fallback)
-    links = {link.id: link for link in ooxml.relationships(archive, part)}
-    _read_shapes(tree, slide)
-    slide.blocks += _Shapes(archive, links, warn).lines(tree)
-    for linked in ooxml.linked(archive, part, "comments"):
-        slide.blocks += _comments(ooxml.parse(archive, linked))
-    for linked in ooxml.linked(archive, part, "notesSlide"):
-        slide.notes += _notes(ooxml.parse(archive, linked))
-    for linked in ooxml.linked(archive, part, "slideLayout"):
-        slide.layout = next((name.get("name") or "" for name in ooxml.parse(archive, linked).iter("{*}cSld")), "")
-        slide.layout_part = linked
-    return slide
+@dataclass(frozen=True)
+class _Slides:
+    """Reads slides with their notes, layouts, comments, charts and diagrams."""
+
+    archive: Archive
+    warn: Warn
+    layouts: dict[str, str] = field(default_factory=lambda: {})
+
+    def read(self, number: int, part: str) -> Slide:
+        """Read one slide."""
+        root = ooxml.parse(self.archive, part)
+        slide = Slide(number, part, is_hidden=root.get("show") in ("0", "false"))
+        tree = next(root.iter("{*}spTree"), root)
+        for element in list(tree.iter("{*}AlternateContent")):
+            if element.find("{*}Choice") is not None:
+                for fallback in list(element.iterchildren("{*}Fallback")):
+                    element.remove(fallback)
+        links = ooxml.relationships(self.archive, part)
+        _count_shapes(tree, slide)
+        slide.blocks += _Shapes(self.archive, {link.id: link for link in links}, self.warn).lines(tree)
+        for linked in ooxml.targets(self.archive, links, "comments"):
+            slide.blocks += _comments(ooxml.parse(self.archive, linked))
+        for linked in ooxml.targets(self.archive, links, "notesSlide"):
+            slide.notes += _notes(ooxml.parse(self.archive, linked))
+        for linked in ooxml.targets(self.archive, links, "slideLayout"):
+            slide.layout, slide.layout_part = self._layout_name(linked), linked
+        return slide
+
+    def _layout_name(self, part: str) -> str:
+        if part not in self.layouts:
+            names = (item.get("name") or "" for item in ooxml.parse(self.archive, part).iter("{*}cSld"))
+            self.layouts[part] = next(names, "")
+        return self.layouts[part]
 
 
-def _read_shapes(tree: ooxml.Element, slide: Slide) -> None:
-    for element in tree.iterdescendants():
+_COUNTED = tuple(f"{{*}}{name}" for name in (*_SHAPES, *_FRAMES) if name != "graphicFrame")
+
+
+def _count_shapes(tree: ooxml.Element, slide: Slide) -> None:
+    for element in tree.iter(*_COUNTED):
         name = ooxml.local(element)
-        if name in _SHAPES and name != "graphicFrame":
-            slide.shapes[_SHAPES[name]] += 1
-        elif name in _FRAMES:
-            slide.shapes[_FRAMES[name]] += 1
+        slide.shapes[_SHAPES.get(name) or _FRAMES[name]] += 1
         if name == "sp" and not slide.title and _placeholder(element) in _TITLES:
             slide.title = " ".join(_texts(element))
 
@@ -174,21 +191,27 @@ class _Shapes:
     links: dict[str, ooxml.Relationship]
     warn: Warn
 
-    def lines(self, element: ooxml.Element) -> list[str]:
-        """Read an element's paragraphs, table rows, alternative texts, charts and diagrams."""
-        name = ooxml.local(element)
-        if name == "p":
-            return _nonempty([_paragraph(element)])
-        if name == "tr":
-            return ["\t".join(" ".join(_texts(cell)) for cell in element.iterchildren("{*}tc"))]
-        if name == "cNvPr":
-            words = graphics.alt_text(element)
-            return [f"[{words}]"] if words else []
-        if name in ("chart", "relIds"):
-            return self._linked(ooxml.attribute(element, "dm") or ooxml.attribute(element, "id") or "")
-        if name == "oleObj":
-            self.warn("embedded_files", f"what is embedded is not read, only its picture: {element.get('progId')!a}")
-        return [line for child in element for line in self.lines(child)]
+    def lines(self, tree: ooxml.Element) -> list[str]:
+        """Read paragraphs, table rows, alternative texts, charts and diagrams."""
+        found: list[str] = []
+        elements: Iterator[ooxml.Element] = tree.iter(*_SHOWN)
+        for element in elements:
+            name = ooxml.local(element)
+            if name == "p":
+                found.append(_paragraph(element))
+            elif name == "tr":
+                found.append("\t".join([" ".join(_texts(cell)) for cell in element.iterchildren("{*}tc")]))
+                inside = sum(1 for _ in element.iter(*_SHOWN)) - 1
+                next(islice(elements, inside, inside), None)  # which the row has read
+            elif name == "cNvPr":
+                words = graphics.alt_text(element)
+                found.append(f"[{words}]" if words else "")
+            elif name == "oleObj":
+                object_ = element.get("progId")
+                self.warn("embedded_files", f"what is embedded is not read, only its picture: {object_!a}")
+            else:
+                found += self._linked(ooxml.attribute(element, "dm") or ooxml.attribute(element, "id") or "")
+        return _nonempty(found)
 
     def _linked(self, id_: str) -> list[str]:
         link = self.links.get(id_)
