@@ -94,7 +94,7 @@ def described(name: str, beat: Mapping[str, Any] | None, told: Mapping[str, Any]
 TAKES_NO_CONTROL = "sends heartbeats, and takes no remote control"
 
 
-def heard_of(name: str, beat: Mapping[str, Any], now: float, reason: str = TAKES_NO_CONTROL) -> Worker:
+def heard_of(name: str, beat: Mapping[str, Any], now: float, reason: str) -> Worker:
     """Describe a worker that does not answer by its last heartbeat."""
     stamp, active = beat.get("timestamp"), _whole(beat.get("active"))
     at = datetime.fromtimestamp(stamp if isinstance(stamp, int | float) else now, UTC)

@@ -147,7 +147,7 @@ class ControlSource:
         self.check_signal(signal)
         arguments = {"task_id": list(run_ids), "terminate": terminate, "signal": signal}
         with reaching(self.url):
-            told = self._mailboxes.order_all([Command("revoke", arguments)], PING_TIMEOUT_S)[0]
+            told = self._mailboxes.ask([Command("revoke", arguments)], None, PING_TIMEOUT_S)[0]
         return {name: json.dumps(answer) for name, answer in told.items()}
 
     def registered(self, workers: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -235,10 +235,7 @@ class ControlSource:
         """
         command = Command("enable_events" if send else "disable_events", {})
         with reaching(self.url):
-            if workers:
-                answers = self._mailboxes.ask([command], list(workers), PING_TIMEOUT_S)[0]
-            else:
-                answers = self._mailboxes.order_all([command], PING_TIMEOUT_S)[0]
+            answers = self._mailboxes.ask([command], list(workers) or None, PING_TIMEOUT_S)[0]
         return {name: "already" not in str(an_object(answer).get("ok", "already")) for name, answer in answers.items()}
 
     def result_state(self, run_id: str) -> str | None:

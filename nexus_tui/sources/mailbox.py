@@ -75,16 +75,19 @@ class Mailbox:
         """Where the workers listen."""
         return (self._own,) if self._channels is None else self._channels.of(self.layout)
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether workers of other databases hear what is asked: then orders name whom they mean."""
-        return any(channel.is_shared for channel in self.channels)
+    def listening(self) -> tuple[str, ...]:
+        """Name the workers that listen, when their bindings name as many as Redis counts."""
+        if self._channels is None:
+            return ()
+        bound = self._channels.nodes(self.layout)
+        found = ((bound.get(channel.exchange, ()), channel.listening) for channel in self.channels)
+        return tuple(name for names, count in found if len(names) == count for name in names)
 
-    def cast(self, command: Command, destination: Sequence[str] | None = None) -> int:
+    def cast(self, command: Command, destination: Sequence[str]) -> int:
         """Send a command and wait for no answer; return how many workers were listening."""
         return sum(
             self._client.publish(channel.topic, self._message(command, channel, destination, None, 0))
-            for channel in self.channels
+            for channel in (self.channels if destination else ())  # to workers, an empty list is everybody
         )
 
     def ask(
@@ -101,9 +104,18 @@ class Mailbox:
         """
         found: list[dict[str, Any]] = [{} for _ in commands]
         for channel in self.channels:
-            for row, answers in zip(found, self._ask(channel, commands, destination, timeout_s, heard), strict=True):
+            named = self._addressed(channel) if destination is None else destination
+            if named is not None and not named:  # to workers, an empty list is everybody
+                continue
+            for row, answers in zip(found, self._ask(channel, commands, named, timeout_s, heard), strict=True):
                 row.update(answers)
         return found
+
+    def _addressed(self, channel: Channel) -> Sequence[str] | None:
+        """Name everybody who is meant, where workers of other databases would hear it, too."""
+        if self._channels is None or not channel.is_shared:
+            return None
+        return self._channels.nodes(self.layout).get(channel.exchange, ())
 
     def _ask(
         self,
@@ -125,7 +137,7 @@ class Mailbox:
             pipeline.publish(channel.topic, message)
         try:
             listening: list[int] = pipeline.execute()[1:]
-            expected = sum(listening) if destination is None else len(destination) * len(commands)
+            expected = sum(listening) if destination is None else min(sum(listening), len(destination) * len(commands))
             answers = self._collect(queue, expected, timeout_s, heard) if any(listening) else []
         finally:
             self._leave(queue, bindings, member)

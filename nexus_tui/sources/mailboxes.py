@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import redis
 
 from nexus_tui.sources import formats
 from nexus_tui.sources.broker.layout import Layout
-from nexus_tui.sources.channels import MAILBOX, Channels
+from nexus_tui.sources.channels import Channels
 from nexus_tui.sources.mailbox import Command, Mailbox
 
 
@@ -88,29 +88,7 @@ class Mailboxes:
     def cast(self, command: Command, names: Sequence[str]) -> None:
         """Send a command to workers and wait for no answer."""
         for mailbox, destination in self._addressed(names):
-            mailbox.cast(command, destination)
-
-    def order_all(self, commands: Sequence[Command], timeout_s: float) -> list[dict[str, Any]]:
-        """Order every worker; where those of other databases would hear it, ours are named."""
-        if not any(mailbox.is_shared for mailbox in self.all):
-            return self.ask(commands, None, timeout_s)
-        names = list(self.ask([Command("ping", {})], None, timeout_s)[0])
-        return self.ask(commands, names, timeout_s) if names else [{} for _ in commands]
-
-    def listening(self) -> tuple[str, ...]:
-        """Name the workers that listen, when their bindings name as many as Redis counts."""
-        found: list[str] = []
-        for mailbox in self.all:
-            for channel in mailbox.channels:
-                names = self._bound(mailbox.layout, f"{channel.exchange}{MAILBOX}")
-                if len(names) == channel.listening:
-                    found += [self.shown(mailbox.layout, name) for name in names]
-        return tuple(found)
-
-    def _bound(self, layout: Layout, exchange: str) -> list[str]:
-        members = cast("set[bytes]", self._client.smembers(layout.bindings + exchange))
-        queues = (raw.decode("utf-8", "replace").rpartition(layout.separator)[2] for raw in members)
-        return sorted(queue.removesuffix(f".{exchange}") for queue in queues)
+            mailbox.cast(command, destination or ())
 
     def _addressed(self, names: Sequence[str] | None) -> list[tuple[Mailbox, list[str] | None]]:
         if names is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import redis
@@ -13,8 +13,9 @@ import redis
 from config.keys import WORKER_HASH
 from nexus_tui.models.workers import Worker
 from nexus_tui.sources import formats
-from nexus_tui.sources.answers import an_object, as_ours, described, heard_of
+from nexus_tui.sources.answers import TAKES_NO_CONTROL, an_object, as_ours, described, heard_of
 from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.channels import Beat, Channels
 from nexus_tui.sources.configuration import Configuration
 from nexus_tui.sources.mailbox import Command, Silent
 from nexus_tui.sources.mailboxes import Mailboxes
@@ -33,6 +34,12 @@ SILENT_AFTER_S = 10.0
 
 FORGOTTEN_AFTER_S = 24 * 3600.0
 """A worker that died without a word is listed for so long."""
+
+HEAR_EVERY_S = 10.0
+"""Workers that answer nothing are listened for so often: it takes longer than a heartbeat."""
+
+LISTENS = "listens, and does not answer: it may be busy (solo pool), or accept no JSON"
+CUT_OFF = "sends heartbeats; remote control would cut its connection under the fanout_prefix"
 
 _STOCK = (Command("stats", {}), Command("active", {}), Command("reserved", {}), Command("active_queues", {}))
 _CONFIGURATION = Command("conf", {"with_defaults": False})
@@ -67,6 +74,7 @@ class Roster:
         self._presence = Presence()
         self._found: tuple[str, ...] = ()
         self._ping_at: float | None = None
+        self._heard: dict[str, tuple[float, dict[str, Beat]]] = {}
 
     def read(self) -> tuple[Worker, ...]:
         """Describe every known worker; one that does not answer is ``silent``, unknown figures are None."""
@@ -81,12 +89,11 @@ class Roster:
         answers = self._ask_ours(ours) | self._ask_stock(stock)
         with self._lock:
             self._presence.note([*ours, *stock], answers)
-        unheard = self._unheard(now) if self._foreign and not answers else ()
         rows = [
             self._described(name, beats.get(name), answers.get(name), now, is_beating=name in fresh)
             for name in sorted({*beats, *stock})
         ]
-        rows += unheard
+        rows += self._unheard(answers, now)
         self._learn(rows)
         return tuple(rows)
 
@@ -103,29 +110,42 @@ class Roster:
             return heard_of(name, beat, now, "sends heartbeats, and has not answered yet")
         return described(name, beat, told, now)
 
-    def _unheard(self, now: float) -> tuple[Worker, ...]:
+    def _unheard(self, answered: Iterable[str], now: float) -> list[Worker]:
         """Describe workers that are there and answer nothing: remote control is switched off, or they are busy."""
         channels = self.mailboxes.channels
         if channels is None:
-            return ()
-        names = self.mailboxes.listening()
-        if names:
-            reason = "listens, and does not answer: it may be busy (solo pool), or accept no JSON"
-            return tuple(Worker(name=name, verdict="silent", reason=reason) for name in names)
-        consumers = channels.consumers()
-        if not consumers:
-            return ()
-        heard = {
-            self.mailboxes.shown(layout, name): beat
-            for layout in self.layouts()
-            for name, beat in channels.hear(layout).items()
-        }
-        if heard:
-            return tuple(heard_of(name, beat, now) for name, beat in sorted(heard.items()))
-        if any(mailbox.channels for mailbox in self.mailboxes.all):  # they were starting
-            return ()
+            return []
+        homes = {self.mailboxes.home(name).prefix for name in answered}
+        quiet = [mailbox for mailbox in self.mailboxes.all if mailbox.layout.prefix not in homes]
+        listening = [self.mailboxes.shown(box.layout, name) for box in quiet for name in box.listening()]
+        rows = [Worker(name=name, verdict="silent", reason=LISTENS) for name in listening]
+        consumers = channels.consumers() if quiet else 0
+        if consumers:
+            rows += [
+                row for box in quiet for row in self._beating(channels, box.layout, now) if row.name not in listening
+            ]
+        if rows or homes or not consumers or any(mailbox.channels for mailbox in quiet):  # they were starting
+            return rows
         reason = f"{consumers} connections take messages, but no worker answers or sends heartbeats"
-        return (Worker(name="?", verdict="silent", reason=f"{reason}: is remote control switched off?"),)
+        return [Worker(name="?", verdict="silent", reason=f"{reason}: is remote control switched off?")]
+
+    def _beating(self, channels: Channels, layout: Layout, now: float) -> list[Worker]:
+        """Describe an application's workers by their heartbeats alone."""
+        until, beats = self._heard.get(layout.prefix, (0.0, {}))
+        if now >= until:
+            beats = channels.hear(layout)
+            self._heard[layout.prefix] = time.time() + HEAR_EVERY_S, beats
+        return [
+            heard_of(
+                self.mailboxes.shown(layout, name),
+                beat.event,
+                now,
+                TAKES_NO_CONTROL
+                if beat.is_spoken
+                else f"{CUT_OFF} {beat.fanout!r}: begin it with / and end it with a dot",
+            )
+            for name, beat in sorted(beats.items())
+        ]
 
     def _kind(self, layout: Layout) -> str:
         """Choose a format that an application's workers accept: that of its messages, else of its results."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import math
 import os
 import re
 import signal
@@ -30,6 +29,7 @@ from redis.retry import Retry
 from config.redis_client import open_redis
 from workers.history.errors import AlreadyRecording, BadEvent, HistoryError
 from workers.history.query.history import SILENT_WORKERS
+from workers.history.recorder.nodes import Nodes
 from workers.history.recorder.reconciliation import Reconciler
 from workers.history.recorder.recorder import GC_THRESHOLD, Recorder
 from workers.history.recorder.stock_events import events_of
@@ -59,7 +59,6 @@ LINGER_S = 5.0
 """At its end it still records what it has received, for so long."""
 
 LOCK_ATTEMPTS = 5
-NODES_EVERY_S = 2.0
 UNREADABLE = "unreadable"
 
 
@@ -72,35 +71,6 @@ def channel_patterns(database: int, prefix: str = "") -> tuple[str, ...]:
     """
     beginning = re.sub(r"([\[\]*?^\\])", r"\\\1", prefix)
     return f"{beginning}/{database}.{EVENT_EXCHANGE}*", f"{beginning}{EVENT_EXCHANGE}*"
-
-
-class Nodes:
-    """The workers of one database, by the bindings of their mailboxes.
-
-    Args:
-        client: Redis.
-        keys: Sets whose members end with a worker's name and the exchange's (``reply.celery.pidbox`` is none of them).
-    """
-
-    def __init__(self, client: redis.Redis, keys: Sequence[str]) -> None:
-        self._client = client
-        self._keys = tuple(keys)
-        self._members: frozenset[str] = frozenset()
-        self._read_at = -math.inf
-
-    def has(self, worker: object) -> bool:
-        """Tell whether a worker listens in this database."""
-        if time.monotonic() - self._read_at >= NODES_EVERY_S:
-            self._read_at = time.monotonic()
-            self._members = self._read()
-        return isinstance(worker, str) and any(f"{worker}." in member for member in self._members)
-
-    def _read(self) -> frozenset[str]:
-        try:
-            found = [self._client.smembers(key) for key in self._keys]
-        except redis.RedisError:
-            return self._members
-        return frozenset(raw.decode("utf-8", "replace") for names in found for raw in cast("set[bytes]", names))
 
 
 @dataclass
@@ -183,7 +153,7 @@ class PubSubRecorder(Recorder):
         self._spool = Spool(path.parent)
         self._drain = Drain(client, tuple(patterns or channel_patterns(database, prefix)), self._spool)
         self._shared = tuple(name.encode() for name in shared or (f"{prefix}{EVENT_EXCHANGE}",))
-        self._nodes = Nodes(client, nodes or (f"{prefix}_kombu.binding.celery.pidbox",))
+        self._nodes = Nodes(client, database, nodes or (f"{prefix}_kombu.binding.celery.pidbox",))
         self._reader = hiredis.Reader()
         self._pending: list[Event | None] = []
         self._unreadable = ""
