@@ -33,7 +33,10 @@ for index = 1, #KEYS - 1, 2 do
     gone = gone + length
   end
 end
-if gone == 0 and noted == 1 then redis.pcall('RPOP', KEYS[#KEYS]) end
+if gone == 0 and noted == 1 then
+  redis.pcall('RPOP', KEYS[#KEYS])
+  noted = 0
+end
 return {gone, noted}
 """
 

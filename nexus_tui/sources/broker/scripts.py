@@ -215,6 +215,8 @@ local source, target, trash = KEYS[1], KEYS[2], KEYS[3]
 local message, depth, changed, lives = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[5])
 local direction, pivot = -1, false
 if depth > redis.call('LLEN', source) / 2 then direction = 1 end
+local stays = changed == message and target == source
+if stays and not redis.call('LPOS', source, message, 'RANK', direction) then return 0 end
 if lives > 0 and depth > 0 then
   -- The message that runs just before it: consumers may have brought both nearer to the end.
   for _, at in ipairs({depth, depth - 1, depth - 2, depth - 4, depth - 8}) do
@@ -236,11 +238,11 @@ if changed ~= '' then
   if type(pushed) == 'table' then return give_up(pushed) end
 end
 -- What only changes its place in its list is there twice now: where the new one would be found first, both go.
-local is_both = changed == message and target == source and (direction == -1) == (push == 'RPUSH')
+local is_both = stays and (direction == -1) == (push == 'RPUSH')
 local removed = redis.pcall('LREM', source, is_both and 2 * direction or direction, message)
-if removed ~= (is_both and 2 or 1) then
-  if changed ~= '' and not (is_both and removed == 1) then redis.pcall(pop, target) end
-  return give_up(is_both and removed == 1 and 0 or removed)
+if type(removed) == 'table' or removed == 0 then
+  if changed ~= '' then redis.pcall(pop, target) end
+  return give_up(removed)
 end
 if is_both and type(redis.pcall(push, source, message)) == 'table' then
   redis.call(pop == 'LPOP' and 'RPUSH' or 'LPUSH', source, message)

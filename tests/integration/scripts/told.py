@@ -44,7 +44,7 @@ TOLD: dict[str, str] = {
     "delete": "LLEN q, RPUSH trash, LREM q",
     "move": "LLEN q, RPUSH trash, RPUSH target, LREM q",
     "move to the back, and keep nothing": "LLEN q, LPUSH target, LREM q",
-    "bring to the front of its list": "LLEN q, LRANGE q, RPUSH trash, RPUSH q, LREM q",
+    "bring to the front of its list": "LLEN q, LPOS q, LRANGE q, RPUSH trash, RPUSH q, LREM q",
     "delete what is delayed": "ZSCORE delayed, RPUSH trash, ZREM delayed",
     "change what is delayed": "ZSCORE delayed, RPUSH trash, ZADD delayed, ZREM delayed",
     "change the time of what is delayed": "ZSCORE delayed, ZADD delayed",
