@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -100,3 +102,40 @@ def test_popplers_own_reading_has_no_more_words(paper: Path, uploads: Path, read
     command = [program("pdftotext", "poppler-utils"), uploads / "linear.pdf", "-"]
     theirs = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
     assert theirs.split() == read("pdf", "linear.pdf")["content"].split()
+
+
+MANUAL = r""".TH READER 1
+.SH DESCRIPTION
+valid \s-1CA\s0 certificate. This is useful when creating intermediate \s-1CA\s0 from
+a root \s-1CA.\s0  Extra params are passed to \fBopenssl\-ca\fR\|(1).
+.PP
+The text of this manual is
+.I always
+written over the lines, so that no word of it ever revokes another. If
+.I parameter
+values are given, pass them to
+.B openssl
+or
+.B troff
+and you can have likely newer values of them below. See
+.I replacement
+for what is new. It isn't always what you may want. The key is written to the file key.pem. Invokes it.
+"""
+
+
+def words(text: str) -> Counter[str]:
+    return Counter(re.findall(r"[^\W\d_]{2,}", text))
+
+
+@pytest.mark.parametrize("device", ["pdf", "ps"])
+def test_words_of_a_manual_made_by_groff_are_apart(uploads: Path, read: Read, device: str) -> None:
+    source, made = uploads / "manual.1", uploads / "manual.pdf"
+    source.write_text(MANUAL + MANUAL.partition("\n")[2] * 6)
+    command = [program("groff", "groff"), f"-T{device}", "-man", str(source)]
+    made.write_bytes(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)
+    if device == "ps":
+        made = made.rename(uploads / "manual.ps")
+        ghostscript("-sDEVICE=pdfwrite", f"-sOutputFile={uploads / 'manual.pdf'}", made)
+    command = [program("pdftotext", "poppler-utils"), str(uploads / "manual.pdf"), "-"]
+    theirs = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert words(read("pdf", "manual.pdf", ["extract_text"])["content"]) == words(theirs)

@@ -12,7 +12,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from workers.errors import Corrupt, Encrypted, TimedOut, TooLarge
-from workers.services.documents import formats
+from workers.services.documents import formats, pdf_repairs
 from workers.services.documents.job import Job, clean, time_box
 from workers.services.documents.ooxml import etree
 from workers.services.documents.pdf_text import read_pages
@@ -49,6 +49,10 @@ def process(payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
 def _open(job: Job) -> pypdfium2.PdfDocument:
     try:
         document = pypdfium2.PdfDocument(job.file)
+        if pdf_repairs.is_misread(document.get_metadata_value("Producer")):
+            document.close()
+            job.file.seek(0)
+            document = pypdfium2.PdfDocument(pdf_repairs.repaired(job.file.read()))
         pages = len(document)
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY):

@@ -10,6 +10,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from workers.services.documents.pdf_annotations import Annotations
+from workers.services.documents.pdf_spaces import Spacing
 from workers.services.documents.pdf_words import HYPHEN, UNMAPPED, Words
 from workers.services.progress import Progress, no_progress
 
@@ -40,19 +41,23 @@ class Pages:
 
 def read_pages(document: pypdfium2.PdfDocument, progress: Progress = no_progress) -> Pages:
     """Read every page in reading order."""
-    pages, annotations = Pages(), Annotations(document)
+    pages, annotations, spacing = Pages(), Annotations(document), Spacing(len(document))
     beside: list[list[str]] = []
     for index in range(len(document)):
-        text, lines = _read_page(document, index, annotations, pages)
+        text, lines = _read_page(document, index, annotations, pages, spacing)
         pages.texts.append(text)
         beside.append(lines)
         progress(index + 1, len(document), f"page {index + 1}")
+    if spacing.is_doubtful:
+        pages.texts = [_with_spaces(document, index, text, spacing) for index, text in enumerate(pages.texts)]
     words = Words(pages.texts)
     whole = (words.mend(text) for text in pages.texts)
     pages.texts = ["\n".join(filter(None, [text, *lines])) for text, lines in zip(whole, beside, strict=True)]
     if pages.texts and (data := annotations.xfa_lines()):
         pages.texts[-1] = "\n".join(filter(None, [pages.texts[-1], *data]))
     pages.fields, pages.gaps = annotations.fields, annotations.gaps
+    if spacing.is_cut:
+        pages.gaps["spaces"] = "words may run together: the document is too long to look at the place of each glyph"
     if words.unknown:
         pages.gaps["unmapped_glyphs"] = (
             f"{words.unknown} glyphs have no Unicode in their fonts (often ligatures); they are shown as U+FFFD"
@@ -61,7 +66,7 @@ def read_pages(document: pypdfium2.PdfDocument, progress: Progress = no_progress
 
 
 def _read_page(
-    document: pypdfium2.PdfDocument, index: int, annotations: Annotations, pages: Pages
+    document: pypdfium2.PdfDocument, index: int, annotations: Annotations, pages: Pages, spacing: Spacing
 ) -> tuple[str, list[str]]:
     try:
         page = document.get_page(index)
@@ -72,6 +77,7 @@ def _read_page(
         reader = page.get_textpage()
         try:
             text = _text_of(reader)
+            spacing.look(reader, text, index)
         finally:
             reader.close()
         lines = annotations.lines(page, index + 1)
@@ -81,6 +87,21 @@ def _read_page(
     except pypdfium2.PdfiumError:
         pages.unreadable += 1
         return "", []
+    finally:
+        page.close()
+
+
+def _with_spaces(document: pypdfium2.PdfDocument, index: int, text: str, spacing: Spacing) -> str:
+    """Read the places of a page's glyphs, to have its words apart."""
+    if not text.strip():
+        return text
+    page = document.get_page(index)
+    try:
+        reader = page.get_textpage()
+        try:
+            return spacing.mend(reader, text)
+        finally:
+            reader.close()
     finally:
         page.close()
 
