@@ -68,7 +68,8 @@ def described(name: str, beat: Mapping[str, Any] | None, told: Mapping[str, Any]
         return Worker(name=name, verdict="healthy", reason=reason, heartbeat_at=heartbeat)
     active, concurrency = _whole(told.get("active")), _whole(told.get("concurrency"))
     verdict, reason = _verdict(active, concurrency, told)
-    started = told.get("started_at")
+    started, at = told.get("started_at"), told.get("time")
+    at = at if isinstance(at, int | float) else now  # by its own clock, which may be another
     return Worker(
         name=name,
         verdict=verdict,
@@ -82,7 +83,7 @@ def described(name: str, beat: Mapping[str, Any] | None, told: Mapping[str, Any]
         cpu_percent=told.get("cpu_percent"),
         rss_bytes=_whole(told.get("rss_bytes")),
         heartbeat_at=heartbeat,
-        uptime_s=now - started if isinstance(started, int | float) else told.get("uptime_s"),
+        uptime_s=at - started if isinstance(started, int | float) else told.get("uptime_s"),
         pid=_whole(told.get("pid")),
         children=tuple(_child(row) for row in _rows(told.get("children")) or ()),
         prefetch=_whole(told.get("prefetch")),

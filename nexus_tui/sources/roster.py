@@ -20,6 +20,8 @@ from nexus_tui.sources.configuration import Configuration
 from nexus_tui.sources.mailbox import Command, Silent
 from nexus_tui.sources.mailboxes import Mailboxes
 from nexus_tui.sources.presence import Presence
+from workers.delivery.remembering import broker_now
+from workers.heartbeats import silent_s
 
 if TYPE_CHECKING:
     from nexus_tui.sources.broker import BrokerSource
@@ -189,6 +191,7 @@ class Roster:
 
     def _heartbeats(self) -> dict[str, dict[str, Any]]:
         beats: dict[str, dict[str, Any]] = {}
+        now, ahead_s = time.time(), self._ahead_s()
         for layout in self.layouts():
             raw = cast("dict[bytes, bytes]", self._client.hgetall(layout.named(WORKER_HASH)))
             for name, text in raw.items():
@@ -196,11 +199,19 @@ class Roster:
                     beat = an_object(json.loads(text))
                 except (ValueError, RecursionError):
                     continue
-                stamp = beat.get("timestamp")
+                age_s = silent_s(beat, now, ahead_s)
                 # A clock ahead of ours is believed up to the same bound.
-                if isinstance(stamp, int | float) and abs(time.time() - stamp) < FORGOTTEN_AFTER_S:
-                    beats[self.mailboxes.shown(layout, name.decode("utf-8", "replace"))] = beat
+                if age_s is not None and abs(age_s) < FORGOTTEN_AFTER_S:
+                    shown = self.mailboxes.shown(layout, name.decode("utf-8", "replace"))
+                    beats[shown] = beat | {"timestamp": now - age_s}
         return beats
+
+    def _ahead_s(self) -> float:
+        """Tell how far the broker's clock is ahead of ours; 0 when it does not tell."""
+        try:
+            return broker_now(self._client) - time.time()
+        except redis.ResponseError:
+            return 0.0
 
     def _discovered(self, some_are_known: bool) -> tuple[str, ...]:
         """Names that answered the last broadcast ping; when some workers are known anyway, the first is put off."""

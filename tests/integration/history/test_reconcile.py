@@ -174,3 +174,15 @@ def test_a_killed_worker_leaves_a_run_that_is_called_lost(broker: Stack) -> None
     assert source.run(id_).verdict == "lost? lives@test is not online"
     assert [run.id for run in source.runs("verdict:lost")] == [id_]
     source.close()
+
+
+@pytest.mark.parametrize(("beat_age_s", "is_lost"), [(5, False), (3600, True)])
+def test_a_workers_wrong_clock_makes_no_run_lost_and_hides_no_loss(
+    broker: Stack, store: Store, beat_age_s: float, is_lost: bool
+) -> None:
+    begin(store, "a")
+    wrong = time.time() + (-7200 if not is_lost else 7200)
+    heartbeat = {"timestamp": wrong, "beat_at": time.time() - beat_age_s, "started_at": NOW - 7200}
+    broker.redis.hset("nexus:workers", "w@h", json.dumps(heartbeat))
+    verdict = look(broker, store)["a"].verdict
+    assert (verdict is not None and verdict.startswith("lost? nothing was heard of w@h since ")) == is_lost

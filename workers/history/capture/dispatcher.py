@@ -23,7 +23,9 @@ from celery.signals import before_task_publish, task_received
 from config.broker_url import BrokerUrl
 from config.errors import BrokerUrlError
 from config.settings import settings
+from workers.delivery import running
 from workers.delivery.keys import ADOPTED_HEADER, UNCOUNTED_HEADER
+from workers.heartbeats import BEAT_AT
 from workers.history.capture.redaction import shown_arguments, shown_error, shown_traceback
 from workers.history.capture.stream_writer import StreamWriter
 from workers.masking import mask, mask_text
@@ -151,7 +153,7 @@ class StreamDispatcher(EventDispatcher):
 
     def _write_worker(self, writer: StreamWriter, type_: str, fields: dict[str, Any]) -> None:
         event = _event(type_, self.hostname, fields | {"started_at": _started_at})
-        writer.note_worker(self.hostname, None if type_ == "worker-offline" else event)
+        writer.note_worker(self.hostname, None if type_ == "worker-offline" else event | {BEAT_AT: running.now()})
         now = time.monotonic()
         if type_ != "worker-heartbeat" or now - self._heartbeat_written_at >= HEARTBEAT_INTERVAL_S:
             self._heartbeat_written_at = now

@@ -75,9 +75,10 @@ def channel_patterns(database: int, prefix: str = "") -> tuple[str, ...]:
 
 @dataclass
 class _Heard:
-    """What was heard of one worker: seconds of our clock."""
+    """What was heard of one worker: seconds of our clock, and of the one that nobody sets."""
 
     timestamp: float = 0.0
+    clock_s: float = 0.0
     started_at: float | None = None
     processed: int | None = None
     beats_since_work: int | None = None
@@ -98,7 +99,7 @@ class Hearing:
             self.workers.pop(name, None)
             return
         heard = self.workers.setdefault(name, _Heard())
-        heard.timestamp = now
+        heard.timestamp, heard.clock_s = now, time.monotonic()
         if kind.startswith("task-"):
             heard.beats_since_work = None
         elif kind == "worker-online":
@@ -113,7 +114,11 @@ class Hearing:
 
     def heartbeats(self) -> dict[str, dict[str, Any]]:
         """Give each worker's heartbeat in the form that the stack's workers write."""
-        return {name: {"timestamp": h.timestamp, "started_at": h.started_at} for name, h in self.workers.items()}
+        now = time.monotonic()
+        return {
+            name: {"timestamp": heard.timestamp, "started_at": heard.started_at, "silent_s": now - heard.clock_s}
+            for name, heard in self.workers.items()
+        }
 
     def silent(self) -> list[str]:
         """Name the workers that began runs and said nothing about them for two heartbeats: they send no task events."""

@@ -20,6 +20,8 @@ import redis
 from config.keys import WORKER_HASH
 from config.queues import BY_NAME
 from config.times import parse_time
+from workers.delivery.remembering import broker_now
+from workers.heartbeats import silent_s
 from workers.history.encoding import STATES
 from workers.history.recorder.message_locations import Whereabouts, locate
 from workers.history.recorder.results import RESULT_KEY
@@ -156,7 +158,9 @@ class Reconciler:
 
     def _heartbeats_of_ours(self) -> dict[str, dict[str, Any]]:
         heartbeats = cast("dict[bytes, bytes]", self._client.hgetall(WORKER_HASH))
-        return {name.decode("utf-8", "replace"): _decoded(data) for name, data in heartbeats.items()}
+        ahead_s = broker_now(self._client) - time.time()
+        found = {name.decode("utf-8", "replace"): _decoded(data) for name, data in heartbeats.items()}
+        return {name: beat | {"silent_s": silent_s(beat, time.time(), ahead_s)} for name, beat in found.items()}
 
 
 def _moves(runs: Sequence[_Open], workers: dict[str, dict[str, Any]], places: dict[str, Whereabouts]) -> list[Event]:
@@ -180,7 +184,7 @@ def _gone(run: _Open, workers: dict[str, dict[str, Any]]) -> str | None:
     if heartbeat is None:
         return f"{run.worker} is not online"
     at, started_at = heartbeat.get("timestamp"), heartbeat.get("started_at")
-    if _is_time(at) and time.time() - at > SILENT_FOR_S:
+    if _is_time(at) and (heartbeat.get("silent_s") or 0.0) > SILENT_FOR_S:
         return f"nothing was heard of {run.worker} since {datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
     if _is_time(started_at) and started_at > run.state_at:
         return f"{run.worker} was started anew at {datetime.fromtimestamp(started_at, UTC):%H:%M:%S} UTC"
