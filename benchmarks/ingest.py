@@ -65,7 +65,7 @@ def steps_of(socket: str, expected: int) -> dict[str, float]:
     timed("finding the run and applying the event", Store, "_merge")
     timed("writing rows", Store, "_write_runs")
     timed("writing aggregates", Aggregates, "write")
-    timed("making and joining blocks", Store, "tidy")
+    timed("making and joining segments", Store, "tidy")
     total = consume_ours(socket, expected)
     spent["decoding, cursor, commit, upkeep"] = total["cpu_s"] - sum(spent.values())
     return {step: seconds / total["events"] * 1e6 for step, seconds in spent.items()}

@@ -21,7 +21,7 @@ from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.errors import SourceError
 from nexus_tui.sources.supervisor import SupervisorSource
 from workers.append_only.repair import LOG, read_repairs
-from workers.history.recorder.status import trouble
+from workers.history.recorder.status import find_trouble
 from workers.history.store.schema import lock_path
 
 FREE_DISK_BYTES = 500_000_000
@@ -174,7 +174,7 @@ class CheckupSource:
         return tuple(Finding("broker files", False, f"mended {line}", advice) for line in repairs)
 
     def _recorder(self, client: redis.Redis) -> Finding:
-        why = trouble(client)
+        why = find_trouble(client)
         if why:
             return Finding("recorder", False, f"writes nothing: {why}", "it goes on by itself once that has passed")
         try:

@@ -159,10 +159,10 @@ class BrokerReader:
 
     def recorder_trouble(self) -> str:
         """Read what keeps the recorder from writing the history, in its own words; empty when nothing does."""
-        from workers.history.recorder.status import trouble
+        from workers.history.recorder.status import find_trouble
 
         with reaching(self.url):
-            return trouble(self._main.reader) or ""
+            return find_trouble(self._main.reader) or ""
 
     def queues(self, consumers: Mapping[str, tuple[str, ...]] | None = None) -> tuple[QueueStats, ...]:
         """Read every queue in one round trip.

@@ -53,9 +53,9 @@ def _body(envelope: Any, message: Message) -> Any:
 
 def _known(message: Message) -> Any:
     from config.celery_config import celery_app
-    from workers.history.capture.redaction import shown_arguments
+    from workers.history.capture.redaction import redact_arguments
 
-    return list(shown_arguments(celery_app, message.task, message.args or [], message.kwargs or {}))
+    return list(redact_arguments(celery_app, message.task, message.args or [], message.kwargs or {}))
 
 
 def _compared(value: Any, shown: Any) -> tuple[str, bool]:

@@ -16,7 +16,7 @@ from workers.history.capture.stream_writer import StreamWriter
 from workers.history.errors import HistoryError
 from workers.history.query import figures
 from workers.history.query.history import History
-from workers.history.recorder.status import trouble
+from workers.history.recorder.status import find_trouble
 from workers.history.store.schema import lock_path
 
 pytestmark = pytest.mark.timeout(120)
@@ -133,11 +133,11 @@ def test_a_damaged_file_is_a_gap_that_says_so(broker: Stack) -> None:
 def test_a_file_that_may_not_grow_is_trouble_that_passes(broker: Stack) -> None:
     add(broker, [data for number in range(3000) for data in life(number)])
     recorder = broker.start("-c", LIMITED)
-    said = broker.until(lambda: trouble(broker.redis), "it says what is wrong")
+    said = broker.until(lambda: find_trouble(broker.redis), "it says what is wrong")
     assert said.startswith("the history can't be written")
     recorder.send_signal(signal.SIGUSR1)
     broker.until(lambda: recorded_or_none(broker) == 3000, "it goes on", 60)
-    broker.until(lambda: trouble(broker.redis) is None, "the trouble is over")
+    broker.until(lambda: find_trouble(broker.redis) is None, "the trouble is over")
 
 
 def test_a_folder_that_can_not_be_written_is_waited_for(broker: Stack) -> None:
@@ -145,11 +145,11 @@ def test_a_folder_that_can_not_be_written_is_waited_for(broker: Stack) -> None:
     in_the_way.mkdir()
     add(broker, life(1))
     broker.start_recorder()
-    said = broker.until(lambda: trouble(broker.redis), "it says what is wrong")
+    said = broker.until(lambda: find_trouble(broker.redis), "it says what is wrong")
     assert said.startswith("the history can't be written")
     in_the_way.rmdir()
     broker.until(lambda: recorded_or_none(broker) == 1, "it records")
-    broker.until(lambda: trouble(broker.redis) is None, "the trouble is over")
+    broker.until(lambda: find_trouble(broker.redis) is None, "the trouble is over")
 
 
 LIMITED = """

@@ -228,29 +228,29 @@ FILTERS = st.recursive(
 
 
 @contextmanager
-def small_blocks(block: int, tail: int, stale: int) -> Generator[None]:
-    """Make blocks of few runs, so that few runs fill some."""
+def small_segments(rows: int, tail: int, tombstones: int) -> Generator[None]:
+    """Make segments of few runs, so that few runs fill some."""
     with pytest.MonkeyPatch.context() as patch:
         sizes = {
-            "BLOCK": block,
+            "SEGMENT_ROWS": rows,
             "TAIL": tail,
-            "MAX_STALE": stale,
-            "LARGE_BLOCK": 2 * block,
+            "MAX_TOMBSTONES": tombstones,
+            "LARGE_SEGMENT": 2 * rows,
             "KEPT_SMALL": 1,
             "OPEN_SHARE": 1,
         }
         for name, size in sizes.items():
-            patch.setattr(f"workers.history.index.segments.{name}", size)
-        patch.setattr("workers.history.index.build.CHUNK_ROWS", 2)
+            patch.setattr(f"workers.history.index.builder.{name}", size)
+        patch.setattr("workers.history.index.build.PAGE_ROWS", 2)
         patch.setattr("workers.history.index.ids.FEW_ROWS", 0)
-        patch.setattr("workers.history.query.segment_search.FIRST_SPAN", 1)
-        patch.setattr("workers.history.query.segment_search.MAX_SPAN", 2)
+        patch.setattr("workers.history.query.segment_search.FIRST_BATCH_ROWS", 1)
+        patch.setattr("workers.history.query.segment_search.MAX_BATCH_ROWS", 2)
         patch.setattr("workers.history.query.search.ROWS_AT_ONCE", 2)
         yield
 
 
 def write_in_batches(data: st.DataObject, store: Store, events: list[dict[str, Any]]) -> None:
-    """Write events out of order and in several transactions, so that blocks hold what has changed since."""
+    """Write events out of order and in several transactions, so that segments hold what has changed since."""
     chance = random.Random(data.draw(st.integers(0, 2**32)))
     chance.shuffle(events)
     size = data.draw(st.sampled_from((1, 3, 100)))
@@ -269,12 +269,12 @@ def write_in_batches(data: st.DataObject, store: Store, events: list[dict[str, A
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
-def test_sql_blocks_and_plain_evaluation_agree(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_sql_segments_and_plain_evaluation_agree(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("history") / "history.db"
     runs = [data.draw(run_events(number)) for number in range(data.draw(st.integers(1, 12)))]
     store = Store(path)
     sizes = [data.draw(st.sampled_from(some)) for some in ((2, 3, 2000), (0, 1), (0, 2, 20))]
-    with small_blocks(*sizes):
+    with small_segments(*sizes):
         write_in_batches(data, store, [event for events in runs for event in events])
         store.close()
         ask(data, path)

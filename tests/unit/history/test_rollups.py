@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.history.former_files import turn_back_to_3
 from workers.history.query import figures
 from workers.history.query.history import History
 from workers.history.query.verify import verify
@@ -124,7 +125,7 @@ def test_what_is_not_over_is_not_summed_up(store: Store) -> None:
 
 def test_a_file_of_the_version_before_is_read_and_brought_to_ours(store: Store) -> None:
     fill(store, 50)
-    store.connection.executescript("drop table rollup; drop table outdated; pragma user_version = 3")
+    turn_back_to_3(store.connection)
     with History(store.path) as history:
         before = figures.stats(history, NOW - DAYS * DAY_S, NOW)
         assert sum(row.count for row in before) == 50

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from workers.history.query import figures
 from workers.history.query.history import History
-from workers.history.store.ddsketch import Sketch
+from workers.history.store.ddsketch import DDSketch
 from workers.history.store.retention import Retention
 from workers.history.store.schema import connect
 from workers.history.store.store import Store
@@ -203,7 +203,7 @@ def test_blocks_of_removed_runs_go_with_them(store: Store, path: Path) -> None:
     retention = Retention()
     while retention.step(store):
         pass
-    tables = ("run", "block", "part", "stale")
+    tables = ("run", "segment", "page", "tombstone")
     assert [store.connection.execute(f"select count(*) from {table}").fetchone()[0] for table in tables] == [0] * 4
     store.write(life("new"))
     with History(path) as history:
@@ -213,7 +213,7 @@ def test_blocks_of_removed_runs_go_with_them(store: Store, path: Path) -> None:
 def test_a_file_of_the_first_version_is_brought_to_ours(path: Path) -> None:
     store = Store(path)
     store.write([item for number in range(10) for item in life(f"{number}", NOW + number)])
-    for name in ("block", "part", "stale", "rollup", "outdated"):
+    for name in ("segment", "page", "tombstone", "rollup", "outdated"):
         store.connection.execute(f"drop table {name}")
     for name in ("run_open", "run_failed"):
         store.connection.execute(f"drop index {name}")
@@ -261,10 +261,10 @@ def test_no_event_stops_the_recorder(store: Store, kind: str, fields: dict[str, 
 
 @given(st.lists(st.floats(1e-5, 1e5), min_size=1, max_size=200), st.integers(1, 5))
 def test_percentiles_of_merged_parts_are_within_two_per_cent(durations: list[float], parts: int) -> None:
-    sketches = [Sketch() for _ in range(parts)]
+    sketches = [DDSketch() for _ in range(parts)]
     for number, duration in enumerate(durations):
         sketches[number % parts].add(duration)
-    sketch = Sketch.load_all(one.dump() for one in sketches)
+    sketch = DDSketch.load_all(one.dump() for one in sketches)
     for q in (0.5, 0.95, 0.99):
         exact = sorted(durations)[int(q * (len(durations) - 1))]
         assert sketch.quantile(q) == pytest.approx(exact, rel=0.02)

@@ -50,13 +50,13 @@ def test_joined_values_compare_as_each_does(parts: list[list[Any]], term: Argume
 
 
 @given(values=LISTS, term=TERMS)
-def test_limits_say_nothing_that_is_not_so(values: list[Any], term: Argument) -> None:
-    limits = written(values, len(values)).limits()
+def test_zone_maps_say_nothing_that_is_not_so(values: list[Any], term: Argument) -> None:
+    zone_map = written(values, len(values)).zone_map()
     each = [compares(value, term.operator, term.value) for value in values]
-    assert may_match(limits, term, []) or not any(each)
-    assert all(each) or not all_match(limits, term)
+    assert may_match(zone_map, term, []) or not any(each)
+    assert all(each) or not all_match(zone_map, term)
     contain = [isinstance(value, str) and "page-1" in lower(value) for value in values]
-    assert all(contain) or not all_contain(limits, "page-1")
+    assert all(contain) or not all_contain(zone_map, "page-1")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from config.settings import settings
 from workers.delivery import running
 from workers.delivery.keys import ADOPTED_HEADER, UNCOUNTED_HEADER
 from workers.heartbeats import BEAT_AT
-from workers.history.capture.redaction import shown_arguments, shown_error, shown_traceback
+from workers.history.capture.redaction import redact_arguments, redact_error, redact_traceback
 from workers.history.capture.stream_writer import StreamWriter
 from workers.masking import mask, mask_text
 from workers.publishing import SENT_AT_HEADER
@@ -189,7 +189,7 @@ def _sent_event(app: Celery, hostname: str, fields: Mapping[str, Any]) -> dict[s
         event["group"] = headers.get("group")
         if headers.get(UNCOUNTED_HEADER):
             event["uncounted"] = True
-        event["args"], event["kwargs"] = shown_arguments(app, str(fields["name"]), body[0] or (), body[1] or {})
+        event["args"], event["kwargs"] = redact_arguments(app, str(fields["name"]), body[0] or (), body[1] or {})
     else:
         event["args"], event["kwargs"] = mask_text(str(fields.get("args"))), mask_text(str(fields.get("kwargs")))
     event.pop("exchange", None)
@@ -209,8 +209,8 @@ def _task_event(app: Celery, type_: str, hostname: str, fields: dict[str, Any]) 
         elif len(result) > _SMALL_RESULT:
             fields["result"] = mask_text(result)
     elif type_ in {"task-failed", "task-retried"}:
-        fields["exception"] = shown_error(str(fields.get("exception") or ""))
-        fields["traceback"] = shown_traceback(str(fields.get("traceback") or ""))
+        fields["exception"] = redact_error(str(fields.get("exception") or ""))
+        fields["traceback"] = redact_traceback(str(fields.get("traceback") or ""))
     elif not type_.startswith("task-") or type_ not in _PLAIN:
         fields = mask(fields)
     if type_ in _ENDS:
@@ -240,5 +240,5 @@ def _received_fields(app: Celery, fields: dict[str, Any]) -> dict[str, Any]:
     fields["sent_at"] = sent_at
     if sent_at is None:
         name = str(fields["name"])
-        fields["args"], fields["kwargs"] = shown_arguments(app, name, request.args or (), request.kwargs or {})
+        fields["args"], fields["kwargs"] = redact_arguments(app, name, request.args or (), request.kwargs or {})
     return fields

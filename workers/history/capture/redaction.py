@@ -24,7 +24,7 @@ MAX_TRACEBACK = 32 * 1024
 _TRACEBACK_HEAD = 8 * 1024
 
 
-def shown_arguments(
+def redact_arguments(
     app: Celery, task_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
     """Copy a run's arguments for an event, as others may see them."""
@@ -32,12 +32,12 @@ def shown_arguments(
     return _fitted_list(positional), _fitted(named)
 
 
-def shown_error(text: str) -> str:
+def redact_error(text: str) -> str:
     """Copy an exception's repr for an event."""
     return mask_text(text)
 
 
-def shown_traceback(text: str) -> str:
+def redact_traceback(text: str) -> str:
     """Copy a traceback for an event; of a long one the middle is left out."""
     if len(text) > MAX_TRACEBACK:
         tail = text[_TRACEBACK_HEAD - MAX_TRACEBACK :]

@@ -1,4 +1,4 @@
-"""One argument of a block's runs: numbers as numbers, texts in order, so that all are compared at once."""
+"""One argument of a segment's runs: numbers as numbers, texts in order, so that all are compared at once."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from workers.history.index.pages import (
     decode_rows,
     encode,
     encode_rows,
+    field_slices,
     kind_of,
     pack,
-    sections_of,
     unpack,
 )
-from workers.history.index.zone_map import Limits
+from workers.history.index.zone_map import ZoneMap
 
 _AT_ONCE = 2_000
 """Looking at one text takes as long as looking through so many bytes of all of them."""
 
 _KEPT = 1 << 16
-"""Of so many bytes of texts it is kept where they have a needle: neighbouring blocks often have the same few texts."""
+"""Of so many bytes of texts it is kept where they have a needle: neighbours often have the same few texts."""
 
 _SHARED = 4
 """Texts are shared when at least so many rows have the same, on average."""
@@ -55,7 +55,7 @@ class Values:
     """The values of one argument.
 
     Attributes:
-        count: Rows of the block.
+        count: Rows of the segment.
         integers: Rows, and the value of each.
         floats: The same.
         texts: Rows, and the place of each one's text.
@@ -77,15 +77,15 @@ class Values:
     unknown: Rows = field(default_factory=lambda: NONE)
 
     def encode(self) -> bytes:
-        """Write them as one part."""
-        sections: list[bytes] = []
+        """Write them as one page."""
+        fields: list[bytes] = []
         for rows, values in (self.integers, self.floats, self.texts, self.others):
-            sections += [encode_rows(rows, self.count), encode(values)] if len(rows) else [b"", b""]
+            fields += [encode_rows(rows, self.count), encode(values)] if len(rows) else [b"", b""]
         return pack(
-            [*sections, self.different, encode(np.diff(self.starts)), orjson.dumps(self.other), encode(self.unknown)]
+            [*fields, self.different, encode(np.diff(self.starts)), orjson.dumps(self.other), encode(self.unknown)]
         )
 
-    def limits(self) -> Limits:
+    def zone_map(self) -> ZoneMap:
         """Return between which values they are."""
         numbers = [values for _, values in (self.integers, self.floats) if len(values)]
         if not all(bool(np.isfinite(values).all()) for values in numbers):  # which JSON can't say
@@ -203,17 +203,17 @@ def _holds(text: str, rest: Sequence[str], node: Argument) -> bool:
 
 
 def decode_values(data: bytes, count: int) -> Values:
-    """Decode what :meth:`Values.encode` wrote of a block with ``count`` rows."""
-    sections = unpack(data)
+    """Decode what :meth:`Values.encode` wrote of a segment with ``count`` rows."""
+    fields = unpack(data)
     pairs: list[Pair] = []
     for at in range(0, 8, 2):
-        rows = decode_rows(sections[at], count) if sections[at + 1] else NONE
-        pairs.append((rows, decode(sections[at + 1], len(rows)) if len(rows) else NONE))
+        rows = decode_rows(fields[at], count) if fields[at + 1] else NONE
+        pairs.append((rows, decode(fields[at + 1], len(rows)) if len(rows) else NONE))
     integers, floats, texts, others = pairs
-    different = sections[8]
+    different = fields[8]
     return Values(
-        count, integers, floats, texts, different, _starts_of(sections[9], different), others,
-        orjson.loads(sections[10]), decode_rows(sections[11], count),
+        count, integers, floats, texts, different, _starts_of(fields[9], different), others,
+        orjson.loads(fields[10]), decode_rows(fields[11], count),
     )  # fmt: skip
 
 
@@ -257,10 +257,10 @@ def _longest_piece(pattern: str) -> tuple[bytes, bool]:
 
 
 def rows_of_values(blob: sqlite3.Blob, count: int) -> Mask:
-    """Return the rows of a block that have a number or a text in this part, reading no more than tells it."""
-    sections = sections_of(blob.read(HEAD))
+    """Return the rows of a segment that have a number or a text in this column, reading no more than tells it."""
+    fields = field_slices(blob.read(HEAD))
     found = np.zeros(count, np.bool_)
-    for rows, values in zip(sections[:6:2], sections[1:6:2], strict=True):
+    for rows, values in zip(fields[:6:2], fields[1:6:2], strict=True):
         if rows.start == rows.stop < values.stop:
             return ~found
         if values.start < values.stop:

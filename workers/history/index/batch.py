@@ -1,4 +1,4 @@
-"""Blocks as a question reads them: some neighbours at a time, each part when it is asked for."""
+"""Batches of neighbouring segments, as a search reads them: each page when it is asked for."""
 
 from __future__ import annotations
 
@@ -13,65 +13,65 @@ import orjson
 from numpy.typing import NDArray
 
 from workers.history.index.argument_values import Values, decode_values, rows_of_values
-from workers.history.index.bloom import asked_buckets
-from workers.history.index.build import slice_buckets
-from workers.history.index.compaction import Block
+from workers.history.index.bloom import needle_bits
+from workers.history.index.build import bits_per_page
 from workers.history.index.ids import Ids, length_of_uuids
-from workers.history.index.pages import Mask, Part, Rows, decode, decode_some, part_id, unpack_texts
+from workers.history.index.pages import Column, Mask, Rows, decode, decode_some, page_id, unpack_texts
+from workers.history.index.segments import Segment
 from workers.history.index.shared_texts import Texts, decode_texts
-from workers.history.index.zone_map import Limits
+from workers.history.index.zone_map import ZoneMap
 
 Keys = NDArray[np.int64]
 
-_PART = "select data from part where id = ?"
+_PAGE = "select data from page where id = ?"
 
 
-def load_stale(connection: sqlite3.Connection, low: int, before: int) -> Keys:
-    """Return the keys, in order, of rows that differ from their blocks or are in none."""
-    sql = "select key from stale where key >= ? and key < ? order by key"
+def load_tombstones(connection: sqlite3.Connection, low: int, before: int) -> Keys:
+    """Return the keys, in order, of rows that differ from their segments or are in none."""
+    sql = "select key from tombstone where key >= ? and key < ? order by key"
     return np.array([row[0] for row in connection.execute(sql, (low, before))], np.int64)
 
 
 class Named(NamedTuple):
-    """Which arguments have parts in a block.
+    """Which arguments have a column in a segment.
 
     Attributes:
         are_all: Whether there are no others.
         numbers: Of their names.
         shared: Those of which many rows have the same text.
-        limits: By number as text.
+        zone_maps: By number as text.
     """
 
     are_all: bool
     numbers: list[int]
     shared: list[int]
-    limits: dict[str, Limits]
+    zone_maps: dict[str, ZoneMap]
 
 
-class Span:
-    """Some neighbouring blocks.
+class Batch:
+    """Some neighbouring segments.
 
     Args:
         connection: In the snapshot of the question.
-        blocks: In the order of their keys.
-        stale: Keys whose rows differ from the blocks', in order.
+        segments: In the order of their keys.
+        tombstones: Keys whose rows differ from the segments', in order.
         low: Rows below this key don't count.
         before: Rows from this key on don't count.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, blocks: Sequence[Block], stale: Keys, low: int, before: int
+        self, connection: sqlite3.Connection, segments: Sequence[Segment], tombstones: Keys, low: int, before: int
     ) -> None:
         self._connection = connection
-        self.blocks = blocks
-        self.offsets: NDArray[np.int64] = np.cumsum([0, *(block.count for block in blocks)])
-        self._stale = stale
+        self.segments = segments
+        self.offsets: NDArray[np.int64] = np.cumsum([0, *(segment.count for segment in segments)])
+        self._tombstones = tombstones
         self._low, self.before = low, before
-        self._columns: dict[Part, NDArray[Any]] = {}
-        self._decoded_parts: dict[tuple[int, Part], NDArray[Any]] = {}
-        self._signatures: dict[tuple[int, int], bytes] = {}
+        self._columns: dict[Column, NDArray[Any]] = {}
+        self._decoded_columns: dict[tuple[int, Column], NDArray[Any]] = {}
+        self._bloom_pages: dict[tuple[int, int], bytes] = {}
         self._named: dict[int, Named | None] = {}
-        self._ids: dict[tuple[int, Part], Ids | None] = {}
+        self._ids: dict[tuple[int, Column], Ids | None] = {}
 
     @property
     def count(self) -> int:
@@ -81,182 +81,182 @@ class Span:
     @property
     def end(self) -> int:
         """The first key behind the last row."""
-        return self.blocks[-1].high + 1
+        return self.segments[-1].high + 1
 
-    def rows_by_block(self) -> Iterator[tuple[Block, slice]]:
-        """Return each block with its rows in the span."""
-        for place, block in enumerate(self.blocks):
-            yield block, slice(int(self.offsets[place]), int(self.offsets[place + 1]))
+    def rows_by_segment(self) -> Iterator[tuple[Segment, slice]]:
+        """Return each segment with its rows in the batch."""
+        for place, segment in enumerate(self.segments):
+            yield segment, slice(int(self.offsets[place]), int(self.offsets[place + 1]))
 
-    def column(self, part: Part) -> NDArray[Any]:
+    def column(self, column: Column) -> NDArray[Any]:
         """Return a column of all rows."""
-        found = self._columns.get(part)
+        found = self._columns.get(column)
         if found is None:
-            found = np.concatenate([self._decoded(block, part) for block in self.blocks])
-            self._columns[part] = found
+            found = np.concatenate([self._decoded(segment, column) for segment in self.segments])
+            self._columns[column] = found
         return found
 
-    def durations(self, part: Part, low: float, high: float) -> NDArray[Any]:
-        """Return a column of durations; NaN in blocks that have none between these."""
-        place = 0 if part == Part.WAITED else 2
+    def durations(self, column: Column, low: float, high: float) -> NDArray[Any]:
+        """Return a column of durations; NaN in segments that have none between these."""
+        place = 0 if column == Column.WAITED else 2
         return np.concatenate(
             [
-                self._decoded(block, part)
-                if block.limits[place] <= high and block.limits[place + 1] >= low
-                else np.full(block.count, np.nan)
-                for block in self.blocks
+                self._decoded(segment, column)
+                if segment.zone_map[place] <= high and segment.zone_map[place + 1] >= low
+                else np.full(segment.count, np.nan)
+                for segment in self.segments
             ]
         )
 
-    def lasting(self, part: Part) -> tuple[Rows, NDArray[np.float64]]:
+    def lasting(self, column: Column) -> tuple[Rows, NDArray[np.float64]]:
         """Return rows of runs that are not over, and since when they wait or run."""
         rows: list[Rows] = []
         since: list[NDArray[np.float64]] = []
-        for block, there in self.rows_by_block():
-            where, known = decode_some(self._read(part_id(block.number, part)))
+        for segment, there in self.rows_by_segment():
+            where, known = decode_some(self._read(page_id(segment.number, column)))
             rows.append(where + there.start)
             since.append(known)
         return np.concatenate(rows), np.concatenate(since)
 
-    def _decoded(self, block: Block, part: Part) -> NDArray[Any]:
-        found = self._decoded_parts.get((block.number, part))
+    def _decoded(self, segment: Segment, column: Column) -> NDArray[Any]:
+        found = self._decoded_columns.get((segment.number, column))
         if found is None:
-            found = decode(self._read_large(part_id(block.number, part)), block.count)
-            self._decoded_parts[block.number, part] = found
+            found = decode(self._read_large(page_id(segment.number, column)), segment.count)
+            self._decoded_columns[segment.number, column] = found
         return found
 
     def _read(self, id_: int) -> bytes:
-        row = self._connection.execute(_PART, (id_,)).fetchone()
+        row = self._connection.execute(_PAGE, (id_,)).fetchone()
         return row[0] if row else b""
 
     def _read_large(self, id_: int) -> bytes:
-        """Read a part that is there, in a third of the time when it is large."""
-        with self._connection.blobopen("part", "data", id_, readonly=True) as blob:
+        """Read a page that is there, in a third of the time when it is large."""
+        with self._connection.blobopen("page", "data", id_, readonly=True) as blob:
             return blob.read()
 
     @cached_property
     def alive(self) -> Mask:
-        """Rows that are as their block says, and within the question's bounds."""
+        """Rows that are as their segment says, and within the question's bounds."""
         alive = np.ones(self.count, np.bool_)
-        for block, rows in self.rows_by_block():
-            low = max(self._low, block.low)
-            if block.removed or block.low < low or block.high >= self.before:
-                keys = self.column(Part.KEY)[rows]
+        for segment, rows in self.rows_by_segment():
+            low = max(self._low, segment.low)
+            if segment.removed or segment.low < low or segment.high >= self.before:
+                keys = self.column(Column.KEY)[rows]
                 alive[rows] = (keys >= low) & (keys < self.before)
-        alive[self.rows_of(self._stale)] = False
+        alive[self.rows_of(self._tombstones)] = False
         return alive
 
-    def keys_of_block(self, block: Block) -> Keys:
-        """Return the keys of a block's rows."""
-        return self._decoded(block, Part.KEY)
+    def keys_of_segment(self, segment: Segment) -> Keys:
+        """Return the keys of a segment's rows."""
+        return self._decoded(segment, Column.KEY)
 
     def rows_of(self, keys: Keys) -> Rows:
-        """Return the rows of those keys that are in these blocks; the keys in order."""
-        first, last = np.searchsorted(keys, (self.blocks[0].low, self.blocks[-1].high + 1))
+        """Return the rows of those keys that are in these segments; the keys in order."""
+        first, last = np.searchsorted(keys, (self.segments[0].low, self.segments[-1].high + 1))
         keys = keys[first:last]
         found: list[Rows] = [np.empty(0, np.intp)]
-        places = np.searchsorted([block.high for block in self.blocks], keys)
+        places = np.searchsorted([segment.high for segment in self.segments], keys)
         for place in _different(places):
-            there = self._decoded(self.blocks[place], Part.KEY)
+            there = self._decoded(self.segments[place], Column.KEY)
             wanted = keys[places == place]
             rows = np.searchsorted(there, wanted)
-            rows = rows[there[np.minimum(rows, self.blocks[place].count - 1)] == wanted]
+            rows = rows[there[np.minimum(rows, self.segments[place].count - 1)] == wanted]
             found.append(rows + self.offsets[place])
         return np.concatenate(found)
 
     def keys_of(self, rows: Rows) -> list[int]:
         """Return the keys of rows, in the rows' order."""
-        if Part.KEY in self._columns or len(rows) > self.count // 8:
-            return self.column(Part.KEY)[rows].tolist()
+        if Column.KEY in self._columns or len(rows) > self.count // 8:
+            return self.column(Column.KEY)[rows].tolist()
         keys = np.empty(len(rows), np.int64)
         places = np.searchsorted(self.offsets, rows, side="right") - 1
         for place in _different(places):
             there = places == place
-            keys[there] = self._decoded(self.blocks[place], Part.KEY)[rows[there] - self.offsets[place]]
+            keys[there] = self._decoded(self.segments[place], Column.KEY)[rows[there] - self.offsets[place]]
         return keys.tolist()
 
-    def have_uuids(self, block: Block) -> bool:
-        """Whether the ids of all rows of a block are UUIDs."""
-        sql = "select length(data) from part where id = ?"
-        row = self._connection.execute(sql, (part_id(block.number, Part.ID),)).fetchone()
-        return row is not None and row[0] == length_of_uuids(block.count)
+    def have_uuids(self, segment: Segment) -> bool:
+        """Whether the ids of all rows of a segment are UUIDs."""
+        sql = "select length(data) from page where id = ?"
+        row = self._connection.execute(sql, (page_id(segment.number, Column.ID),)).fetchone()
+        return row is not None and row[0] == length_of_uuids(segment.count)
 
-    def ids(self, block: Block, part: Part) -> Ids | None:
-        """Return the ids of a block's rows, or of their roots, parents or groups; None when no row has one."""
-        if (block.number, part) not in self._ids:
-            data = self._read_ids(block, part)
-            self._ids[block.number, part] = Ids(data, block.count) if data else None
-        return self._ids[block.number, part]
+    def ids(self, segment: Segment, column: Column) -> Ids | None:
+        """Return the ids of a segment's rows, or of their roots, parents or groups; None when no row has one."""
+        if (segment.number, column) not in self._ids:
+            data = self._read_ids(segment, column)
+            self._ids[segment.number, column] = Ids(data, segment.count) if data else None
+        return self._ids[segment.number, column]
 
-    def _read_ids(self, block: Block, part: Part) -> bytes:
-        id_ = part_id(block.number, part)
-        return self._read_large(id_) if part == Part.ID else self._read(id_)
+    def _read_ids(self, segment: Segment, column: Column) -> bytes:
+        id_ = page_id(segment.number, column)
+        return self._read_large(id_) if column == Column.ID else self._read(id_)
 
-    def shared_texts(self, block: Block, part: Part) -> Texts:
-        """Return the errors of a block in lower case, or its results, where many runs share one."""
-        return decode_texts(self._read(part_id(block.number, part)), block.count)
+    def shared_texts(self, segment: Segment, column: Column) -> Texts:
+        """Return the errors of a segment in lower case, or its results, where many runs share one."""
+        return decode_texts(self._read(page_id(segment.number, column)), segment.count)
 
-    def named_values(self, block: Block) -> Named | None:
-        """Return what parts of arguments a block has; None when it has none at all."""
-        if block.number not in self._named:
-            data = self._read(part_id(block.number, Part.VALUES))
-            self._named[block.number] = Named(*orjson.loads(data)) if data else None
-        return self._named[block.number]
+    def named_values(self, segment: Segment) -> Named | None:
+        """Return which arguments have a column in a segment; None when it has none at all."""
+        if segment.number not in self._named:
+            data = self._read(page_id(segment.number, Column.VALUES))
+            self._named[segment.number] = Named(*orjson.loads(data)) if data else None
+        return self._named[segment.number]
 
-    def values(self, block: Block, number: int) -> Values:
+    def values(self, segment: Segment, number: int) -> Values:
         """Return the values of one of :meth:`named_values`."""
-        return decode_values(self._read_large(part_id(block.number, Part.VALUES, number)), block.count)
+        return decode_values(self._read_large(page_id(segment.number, Column.VALUES, number)), segment.count)
 
-    def rows_with(self, block: Block, number: int) -> Mask:
-        """Return which of a block's rows have a number or a text as one of :meth:`named_values`."""
-        id_ = part_id(block.number, Part.VALUES, number)
-        with self._connection.blobopen("part", "data", id_, readonly=True) as blob:
-            return rows_of_values(blob, block.count)
+    def rows_with(self, segment: Segment, number: int) -> Mask:
+        """Return which of a segment's rows have a number or a text as one of :meth:`named_values`."""
+        id_ = page_id(segment.number, Column.VALUES, number)
+        with self._connection.blobopen("page", "data", id_, readonly=True) as blob:
+            return rows_of_values(blob, segment.count)
 
     @cached_property
-    def chunks(self) -> list[tuple[int, int, int]]:
-        """Place of the block, first row and end of each chunk, in order."""
+    def pages(self) -> list[tuple[int, int, int]]:
+        """Place of the segment, first row and end of each page, in order."""
         return [
             (place, int(self.offsets[place]) + start, int(self.offsets[place]) + end)
-            for place, block in enumerate(self.blocks)
-            for start, end in pairwise([*block.starts.tolist(), block.count])
+            for place, segment in enumerate(self.segments)
+            for start, end in pairwise([*segment.starts.tolist(), segment.count])
         ]
 
-    def texts(self, chunk: int) -> tuple[NDArray[Any], bytes]:
-        """Return where the text of each row of a chunk starts and the last ends, and the texts in lower case."""
-        place = self.chunks[chunk][0]
-        block = self.blocks[place]
-        piece = int(np.searchsorted(block.starts, self.chunks[chunk][1] - int(self.offsets[place])))
-        return unpack_texts(self._read_large(part_id(block.number, Part.TEXT, piece)))
+    def texts(self, page: int) -> tuple[NDArray[Any], bytes]:
+        """Return where the text of each row of a page starts and the last ends, and the texts in lower case."""
+        place = self.pages[page][0]
+        segment = self.segments[place]
+        number = int(np.searchsorted(segment.starts, self.pages[page][1] - int(self.offsets[place])))
+        return unpack_texts(self._read_large(page_id(segment.number, Column.TEXT, number)))
 
     def may_contain(self, needles: Sequence[bytes], wanted: Mask) -> Mask:
-        """Tell of each row whether its chunk may have all of some texts, looking only where a row is wanted."""
-        asked = list(dict.fromkeys(bucket for needle in needles for bucket in asked_buckets(needle)))
+        """Tell of each row whether its page may have all of some texts, looking only where a row is wanted."""
+        asked = list(dict.fromkeys(bit for needle in needles for bit in needle_bits(needle)))
         found = np.zeros(self.count, np.bool_)
-        for block, rows in self.rows_by_block():
+        for segment, rows in self.rows_by_segment():
             if wanted[rows].any():
-                found[rows] = np.repeat(self._chunks_with(block, asked), np.diff([*block.starts, block.count]))
+                found[rows] = np.repeat(self._pages_with(segment, asked), np.diff([*segment.starts, segment.count]))
         return found
 
-    def _chunks_with(self, block: Block, buckets: list[int]) -> Mask:
-        """Tell of each chunk whether its signature has all buckets."""
-        count = len(block.starts)
-        size, in_slice = -(-count // 8), slice_buckets(count)
-        chunks = (1 << count) - 1
-        for bucket in buckets:
-            data = self._signature(block.number, bucket // in_slice)
-            at = bucket % in_slice * size
-            chunks &= int.from_bytes(data[at : at + size], "little")
-            if not chunks:
+    def _pages_with(self, segment: Segment, bits: list[int]) -> Mask:
+        """Tell of each page whether its Bloom filter has all bits."""
+        count = len(segment.starts)
+        size, per_page = -(-count // 8), bits_per_page(count)
+        pages = (1 << count) - 1
+        for bit in bits:
+            data = self._bloom(segment.number, bit // per_page)
+            at = bit % per_page * size
+            pages &= int.from_bytes(data[at : at + size], "little")
+            if not pages:
                 break
-        bits = np.frombuffer(chunks.to_bytes(size, "little"), np.uint8)
-        return np.unpackbits(bits, count=count, bitorder="little").astype(np.bool_)
+        packed = np.frombuffer(pages.to_bytes(size, "little"), np.uint8)
+        return np.unpackbits(packed, count=count, bitorder="little").astype(np.bool_)
 
-    def _signature(self, block: int, piece: int) -> bytes:
-        data = self._signatures.get((block, piece))
+    def _bloom(self, segment: int, number: int) -> bytes:
+        data = self._bloom_pages.get((segment, number))
         if data is None:
-            data = self._read(part_id(block, Part.SIGNATURE, piece))
-            self._signatures[block, piece] = data
+            data = self._read(page_id(segment, Column.BLOOM, number))
+            self._bloom_pages[segment, number] = data
         return data
 
 

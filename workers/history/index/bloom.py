@@ -1,7 +1,7 @@
-"""Signatures of texts: which short pieces occur in them, so that most texts need not be read to know what they lack.
+"""Bloom filters of the n-grams of texts, so that most texts need not be read to know what they lack.
 
-Pieces of one to four bytes are hashed to two of :data:`BUCKETS` each; a needle can only be in a text whose signature
-has the buckets of all the needle's pieces.
+N-grams of one to four bytes set two of :data:`BLOOM_BITS` each; a needle can only be in a text whose filter has the
+bits of all the needle's n-grams.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 BITS = 16
-BUCKETS = 1 << BITS
+BLOOM_BITS = 1 << BITS
 _SPREAD_OVER = 4
-"""Pieces of a needle that are looked at, beside its last three: more cost more than they tell."""
+"""N-grams of a needle that are looked at, beside its last three: more cost more than they tell."""
 
 _LONGEST = 4
 _AT_ONCE = 8_192
@@ -24,9 +24,9 @@ _MASK = 0xFFFFFFFF
 _SHIFT = 32 - BITS
 
 
-def signature_of(text: bytes) -> NDArray[np.bool_]:
-    """Tell which buckets a text's pieces have."""
-    signature = np.zeros(BUCKETS, np.bool_)
+def bloom_of(text: bytes) -> NDArray[np.bool_]:
+    """Make the Bloom filter of a text."""
+    bloom = np.zeros(BLOOM_BITS, np.bool_)
     raw = np.frombuffer(text, np.uint8)
     pairs = np.zeros(1 << 16, np.bool_)
     for start in range(0, len(raw), _AT_ONCE):
@@ -34,27 +34,27 @@ def signature_of(text: bytes) -> NDArray[np.bool_]:
         two = one[:-1] | one[1:] << np.uint32(8)
         three = two[:-1] | one[2:] << np.uint32(16)
         pairs[two] = True
-        _mark(signature, three ^ np.uint32(_SALTS[3]))
-        _mark(signature, three[:-1] | one[3:] << np.uint32(24))
-    _mark(signature, np.flatnonzero(pairs).astype(np.uint32) ^ np.uint32(_SALTS[2]))
-    _mark(signature, np.flatnonzero(np.bincount(raw)).astype(np.uint32) ^ np.uint32(_SALTS[1]))
-    return signature
+        _mark(bloom, three ^ np.uint32(_SALTS[3]))
+        _mark(bloom, three[:-1] | one[3:] << np.uint32(24))
+    _mark(bloom, np.flatnonzero(pairs).astype(np.uint32) ^ np.uint32(_SALTS[2]))
+    _mark(bloom, np.flatnonzero(np.bincount(raw)).astype(np.uint32) ^ np.uint32(_SALTS[1]))
+    return bloom
 
 
-def _mark(signature: NDArray[np.bool_], codes: NDArray[np.uint32]) -> None:
+def _mark(bloom: NDArray[np.bool_], codes: NDArray[np.uint32]) -> None:
     for spread in _SPREAD:
-        signature[codes * np.uint32(spread) >> np.uint32(_SHIFT)] = True
+        bloom[codes * np.uint32(spread) >> np.uint32(_SHIFT)] = True
 
 
-def asked_buckets(needle: bytes) -> list[int]:
-    """Return buckets that every text with this needle has: of its last pieces, and of others spread over it."""
+def needle_bits(needle: bytes) -> list[int]:
+    """Return bits that every text with this needle has: of its last n-grams, and of others spread over it."""
     length = min(len(needle), _LONGEST)
     last = len(needle) - length
     starts = {max(0, last - 1), max(0, last - 2), *(round(part * last / _SPREAD_OVER) for part in range(5))}
-    found = [bucket for start in sorted(starts, reverse=True) for bucket in _buckets(needle[start : start + length])]
+    found = [bit for start in sorted(starts, reverse=True) for bit in _gram_bits(needle[start : start + length])]
     return list(dict.fromkeys(found))
 
 
-def _buckets(piece: bytes) -> list[int]:
-    code = int.from_bytes(piece, "little") ^ _SALTS.get(len(piece), 0)
+def _gram_bits(gram: bytes) -> list[int]:
+    code = int.from_bytes(gram, "little") ^ _SALTS.get(len(gram), 0)
     return [(code * spread & _MASK) >> _SHIFT for spread in _SPREAD]

@@ -1,11 +1,10 @@
-"""Joins neighbouring blocks into one, part by part, without looking at their rows again."""
+"""Compaction: neighbouring segments joined into one, column by column, without looking at their rows again."""
 
 from __future__ import annotations
 
 import sqlite3
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,148 +12,101 @@ import orjson
 from numpy.typing import NDArray
 
 from workers.history.index.argument_values import Values, decode_values
-from workers.history.index.bloom import BUCKETS
-from workers.history.index.build import Parts, signatures, slice_buckets
+from workers.history.index.bloom import BLOOM_BITS
+from workers.history.index.build import Pages, bits_per_page, bloom_pages
 from workers.history.index.ids import merge_ids
-from workers.history.index.pages import NUMBERS, Part, decode, encode, merge_some, part_id
+from workers.history.index.pages import NUMBERS, Column, decode, encode, merge_some, page_id
+from workers.history.index.segments import Segment, delete_segment, insert_segment
 from workers.history.index.shared_texts import merge_texts
 from workers.history.index.value_encoding import merge_values
-from workers.history.index.zone_map import Limits
+from workers.history.index.zone_map import ZoneMap
 
-_PART = "select data from part where id = ?"
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block of the file.
-
-    Attributes:
-        low: Its rows with lower keys don't count any more.
-        high: Key of its last row.
-        count: How many rows it was made of.
-        removed: How many of these don't count any more.
-        starts: The first rows of its chunks.
-        limits: Between which values :data:`Part.WAITED` and :data:`Part.RAN` are.
-    """
-
-    number: int
-    low: int
-    high: int
-    count: int
-    removed: int
-    starts: NDArray[Any]
-    limits: tuple[float, ...]
+_PAGE = "select data from page where id = ?"
 
 
-def load_blocks(connection: sqlite3.Connection, before: int) -> list[Block]:
-    """Return the blocks that hold rows below a key, in the order of their keys."""
-    sql = "select number, low, high, count, removed, chunks, limits from block where low < ? order by high"
-    return [
-        Block(number, low, high, count, removed, np.frombuffer(starts, "<u2"), struct.unpack("<4d", limits))
-        for number, low, high, count, removed, starts, limits in connection.execute(sql, (before,))
-    ]
-
-
-def insert_block(
-    connection: sqlite3.Connection, low: int, high: int, count: int, starts: Sequence[int], limits: bytes, parts: Parts
-) -> None:
-    """Write a block with all of its parts that aren't empty."""
-    sql = "insert into block (low, high, count, chunks, limits) values (?, ?, ?, ?, ?)"
-    cursor = connection.execute(sql, (low, high, count, np.array(starts, "<u2").tobytes(), limits))
-    number = int(cursor.lastrowid or 0)
-    rows = ((part_id(number, part, piece), data) for part, piece, data in parts if data)
-    connection.executemany("insert into part values (?, ?)", rows)
-
-
-def delete_block(connection: sqlite3.Connection, number: int) -> None:
-    """Remove a block and all of its parts."""
-    connection.execute(
-        "delete from part where id >= ? and id < ?", (part_id(number, Part.KEY), part_id(number + 1, Part.KEY))
-    )
-    connection.execute("delete from block where number = ?", (number,))
-
-
-def is_settled(connection: sqlite3.Connection, block: Block, open_share: float) -> bool:
-    """Whether nearly all runs of a block are over, and its arguments have parts of their own."""
+def is_settled(connection: sqlite3.Connection, segment: Segment, open_share: float) -> bool:
+    """Whether nearly all runs of a segment are over, and its arguments have pages of their own."""
     read = _reader(connection)
-    states = decode(read(block.number, Part.STATE, 0), block.count)
-    return bool((states < 5).mean() <= open_share) and bool(read(block.number, Part.VALUES, 0))
+    states = decode(read(segment.number, Column.STATE, 0), segment.count)
+    return bool((states < 5).mean() <= open_share) and bool(read(segment.number, Column.VALUES, 0))
 
 
-def merge(connection: sqlite3.Connection, blocks: Sequence[Block]) -> None:
-    """Replace neighbouring blocks, none of them cut, by one."""
-    firsts = np.cumsum([0, *(block.count for block in blocks)])
+def merge_segments(connection: sqlite3.Connection, segments: Sequence[Segment]) -> None:
+    """Replace neighbouring segments, none of them cut, by one."""
+    firsts = np.cumsum([0, *(segment.count for segment in segments)])
     starts = [
-        int(first) + start for first, block in zip(firsts, blocks, strict=False) for start in block.starts.tolist()
+        int(first) + start
+        for first, segment in zip(firsts, segments, strict=False)
+        for start in segment.starts.tolist()
     ]
-    limits = (min(block.limits[0] for block in blocks), max(block.limits[1] for block in blocks),
-              min(block.limits[2] for block in blocks), max(block.limits[3] for block in blocks))  # fmt: skip
-    parts = _parts(_reader(connection), blocks)
-    insert_block(
-        connection, blocks[0].low, blocks[-1].high, int(firsts[-1]), starts, struct.pack("<4d", *limits), parts
+    bounds = zip(*(segment.zone_map for segment in segments), strict=True)
+    zone_map = [choose(values) for choose, values in zip((min, max, min, max), bounds, strict=True)]
+    pages = _merged_pages(_reader(connection), segments)
+    insert_segment(
+        connection, segments[0].low, segments[-1].high, int(firsts[-1]), starts, struct.pack("<4d", *zone_map), pages
     )
-    for block in blocks:
-        delete_block(connection, block.number)
+    for segment in segments:
+        delete_segment(connection, segment.number)
 
 
 _Read = Callable[[int, int, int], bytes]
 
 
 def _reader(connection: sqlite3.Connection) -> _Read:
-    def read(block: int, part: int, piece: int) -> bytes:
-        row = connection.execute(_PART, (part_id(block, part, piece),)).fetchone()
+    def read(segment: int, column: int, number: int) -> bytes:
+        row = connection.execute(_PAGE, (page_id(segment, column, number),)).fetchone()
         return row[0] if row else b""
 
     return read
 
 
-def _parts(read: _Read, blocks: Sequence[Block]) -> Parts:
-    for part in NUMBERS:
-        yield part, 0, encode(np.concatenate([decode(read(b.number, part, 0), b.count) for b in blocks]))
-    for part in (Part.SENT, Part.STARTED):
-        yield part, 0, merge_some([(read(b.number, part, 0), b.count) for b in blocks])
-    for part in (Part.ID, Part.ROOT, Part.PARENT, Part.GROUP):
-        yield part, 0, merge_ids([(read(b.number, part, 0), b.count) for b in blocks])
-    for part in (Part.ERROR, Part.RESULT):
-        yield part, 0, merge_texts([(read(b.number, part, 0), b.count) for b in blocks])
-    piece = 0
-    for block in blocks:
-        for old in range(len(block.starts)):
-            yield Part.TEXT, piece, read(block.number, Part.TEXT, old)
-            piece += 1
-    yield from signatures(_bits(read, blocks))
-    yield from _values(read, blocks)
+def _merged_pages(read: _Read, segments: Sequence[Segment]) -> Pages:
+    for column in NUMBERS:
+        yield column, 0, encode(np.concatenate([decode(read(b.number, column, 0), b.count) for b in segments]))
+    for column in (Column.SENT, Column.STARTED):
+        yield column, 0, merge_some([(read(b.number, column, 0), b.count) for b in segments])
+    for column in (Column.ID, Column.ROOT, Column.PARENT, Column.GROUP):
+        yield column, 0, merge_ids([(read(b.number, column, 0), b.count) for b in segments])
+    for column in (Column.ERROR, Column.RESULT):
+        yield column, 0, merge_texts([(read(b.number, column, 0), b.count) for b in segments])
+    number = 0
+    for segment in segments:
+        for old in range(len(segment.starts)):
+            yield Column.TEXT, number, read(segment.number, Column.TEXT, old)
+            number += 1
+    yield from bloom_pages(_bits(read, segments))
+    yield from _values(read, segments)
 
 
-def _bits(read: _Read, blocks: Sequence[Block]) -> NDArray[np.bool_]:
+def _bits(read: _Read, segments: Sequence[Segment]) -> NDArray[np.bool_]:
     found: list[NDArray[Any]] = []
-    for block in blocks:
-        chunks = len(block.starts)
-        pieces = range(-(-BUCKETS // slice_buckets(chunks)))
-        data = b"".join(read(block.number, Part.SIGNATURE, piece) for piece in pieces)
-        packed = np.frombuffer(data, np.uint8).reshape(BUCKETS, -1)
-        found.append(np.unpackbits(packed, axis=1, count=chunks, bitorder="little"))
+    for segment in segments:
+        pages = len(segment.starts)
+        numbers = range(-(-BLOOM_BITS // bits_per_page(pages)))
+        data = b"".join(read(segment.number, Column.BLOOM, number) for number in numbers)
+        packed = np.frombuffer(data, np.uint8).reshape(BLOOM_BITS, -1)
+        found.append(np.unpackbits(packed, axis=1, count=pages, bitorder="little"))
     return np.concatenate(found, axis=1)
 
 
-def _values(read: _Read, blocks: Sequence[Block]) -> Iterator[tuple[int, int, bytes]]:
-    """Join the arguments' parts; all blocks have them."""
-    named = [orjson.loads(read(block.number, Part.VALUES, 0)) for block in blocks]
-    # What has no part in one block may be there all the same, where that block doesn't have parts of all.
+def _values(read: _Read, segments: Sequence[Segment]) -> Iterator[tuple[int, int, bytes]]:
+    """Join the arguments' pages; all segments have them."""
+    named = [orjson.loads(read(segment.number, Column.VALUES, 0)) for segment in segments]
+    # What has no column in one segment may be there all the same, where that segment doesn't have pages of all.
     numbers = [
         number
         for number in dict.fromkeys(number for _, numbers, *_ in named for number in numbers)
         if all(are_all or number in numbers for are_all, numbers, *_ in named)
     ]
     shared: list[int] = []
-    limits: dict[str, Limits] = {}
+    zone_map: dict[str, ZoneMap] = {}
     for number in numbers:
-        parts: list[Values | int] = []
-        for block in blocks:
-            data = read(block.number, Part.VALUES, number)
-            parts.append(decode_values(data, block.count) if data else block.count)
-        values = merge_values(parts)
+        pages: list[Values | int] = []
+        for segment in segments:
+            data = read(segment.number, Column.VALUES, number)
+            pages.append(decode_values(data, segment.count) if data else segment.count)
+        values = merge_values(pages)
         shared += [number] * values.are_shared
-        limits[str(number)] = values.limits()
-        yield Part.VALUES, number, values.encode()
-    yield Part.VALUES, 0, orjson.dumps([all(are_all for are_all, *_ in named), numbers, shared, limits])
+        zone_map[str(number)] = values.zone_map()
+        yield Column.VALUES, number, values.encode()
+    yield Column.VALUES, 0, orjson.dumps([all(are_all for are_all, *_ in named), numbers, shared, zone_map])

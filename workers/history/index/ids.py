@@ -1,4 +1,4 @@
-"""Ids of a block's rows in one part: UUIDs in sixteen bytes each, others as they are."""
+"""Ids of a segment's rows in one column: UUIDs in sixteen bytes each, others as they are."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def _encoded(rows: list[int] | Rows, known: list[str], count: int) -> bytes:
     return pack([encode_rows(rows, count), b"", orjson.dumps(known)])
 
 
-def merge_ids(parts: Iterable[tuple[bytes, int]]) -> bytes:
-    """Join the parts of neighbouring blocks, each with its number of rows, none empty beside an other."""
+def merge_ids(pages: Iterable[tuple[bytes, int]]) -> bytes:
+    """Join the pages of neighbouring segments, each with its number of rows, none empty beside an other."""
     decoded: list[Ids] = []
     rows: list[Rows] = []
     first = 0
-    for data, count in parts:
+    for data, count in pages:
         if data:
             decoded.append(Ids(data, count))
             rows.append(decoded[-1].rows + first)
@@ -54,7 +54,7 @@ def merge_ids(parts: Iterable[tuple[bytes, int]]) -> bytes:
 
 
 def length_of_uuids(count: int) -> int:
-    """Return how long the part of a block is in which each row has a UUID."""
+    """Return how long the column of a segment is, in bytes, in which each row has a UUID."""
     return len(pack([b"", b"", b""])) + count * _BYTES
 
 
@@ -64,11 +64,11 @@ def may_be_of_uuid(value: str) -> bool:
 
 
 class Ids:
-    """The ids of one part.
+    """The ids of one column.
 
     Args:
-        data: The part, not empty.
-        count: Rows of its block.
+        data: The column, not empty.
+        count: Rows of its segment.
     """
 
     def __init__(self, data: bytes, count: int) -> None:
@@ -79,7 +79,7 @@ class Ids:
         self.rows = decode_rows(which, count)
 
     def of_row(self, row: int) -> str:
-        """Return the id of a row of the block, where all have one."""
+        """Return the id of a row of the segment, where all have one."""
         return self._text(row)
 
     def all(self) -> list[str]:

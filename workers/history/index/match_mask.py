@@ -1,4 +1,4 @@
-"""What is said of many rows at once."""
+"""Match masks: which of many rows match for certain, and which may."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from workers.history.index.pages import Mask
 
 
 @dataclass(slots=True)
-class Verdicts:
+class MatchMask:
     """Rows that hold for certain, among the rows that may hold."""
 
     may: Mask
     sure: Mask
 
 
-def exactly(found: Mask) -> Verdicts:
+def exactly(found: Mask) -> MatchMask:
     """Say that rows hold, and no others."""
-    return Verdicts(found, found)
+    return MatchMask(found, found)

@@ -15,7 +15,7 @@ from workers.history.index.pages import Mask
 
 _BITS = 16
 _TOGETHER = 1 << _BITS
-"""Integers whose spellings are compared together, and kept: blocks have the same ones again and again."""
+"""Integers whose spellings are compared together, and kept: segments have the same ones again and again."""
 
 _DENSE = 2
 """They are compared so where there are at most so many times as many as numbers."""

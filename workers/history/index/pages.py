@@ -1,4 +1,4 @@
-"""How a block's parts are written: numbered, each as small as its values allow."""
+"""Pages of a segment's columns: their numbers, and encodings as small as the values allow."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 Bytes = bytes | memoryview
 
-_PIECES = 1 << 16
+_PAGES_A_COLUMN = 1 << 16
 HEAD = 1 + 4 * 255
 """Bytes that name the lengths of what is packed together, at most."""
 
 _INTEGERS = ("u1", "u2", "u4", "i8")
 
 
-class Part(IntEnum):
-    """What a part of a block holds; up to :data:`RAN` a number of each row."""
+class Column(IntEnum):
+    """The columns of a segment; up to :data:`RAN` a number of each row."""
 
     KEY = 0
     STATE = 1
@@ -43,17 +43,17 @@ class Part(IntEnum):
     ERROR = 15
     RESULT = 16
     TEXT = 17
-    SIGNATURE = 18
+    BLOOM = 18
     VALUES = 19
 
 
-NUMBERS = tuple(part for part in Part if part <= Part.RAN)
-FIRST_FLOAT = Part.WAITED
+NUMBERS = tuple(column for column in Column if column <= Column.RAN)
+FIRST_FLOAT = Column.WAITED
 
 
-def part_id(block: int, part: int, piece: int = 0) -> int:
-    """Return the row of table ``part`` that holds this."""
-    return (block << 8 | part) * _PIECES + piece
+def page_id(segment: int, column: int, number: int = 0) -> int:
+    """Return the row of table ``page`` that holds this."""
+    return (segment << 8 | column) * _PAGES_A_COLUMN + number
 
 
 def encode(values: NDArray[Any]) -> bytes:
@@ -95,12 +95,12 @@ def decode_rows(data: Bytes, count: int) -> Rows:
     return np.frombuffer(data, kind_of(data), offset=4).astype(np.intp)
 
 
-def pack(sections: Sequence[Bytes]) -> bytes:
+def pack(fields: Sequence[Bytes]) -> bytes:
     """Join some byte strings so that :func:`unpack` finds them."""
-    return struct.pack(f"<B{len(sections)}I", len(sections), *map(len, sections)) + b"".join(sections)
+    return struct.pack(f"<B{len(fields)}I", len(fields), *map(len, fields)) + b"".join(fields)
 
 
-def sections_of(data: bytes) -> list[slice]:
+def field_slices(data: bytes) -> list[slice]:
     """Return where the byte strings are that :func:`pack` joined; its first :data:`HEAD` bytes are enough."""
     lengths = struct.unpack_from(f"<{data[0]}I", data, 1)
     ends = [1 + 4 * data[0], *lengths]
@@ -110,7 +110,7 @@ def sections_of(data: bytes) -> list[slice]:
 def unpack(data: bytes) -> list[memoryview]:
     """Return what :func:`pack` joined."""
     view = memoryview(data)
-    return [view[section] for section in sections_of(data)]
+    return [view[place] for place in field_slices(data)]
 
 
 def encode_some(values: Sequence[float | None]) -> bytes:
@@ -131,12 +131,12 @@ def decode_some(data: bytes) -> tuple[Rows, NDArray[np.float64]]:
     return decode_rows(rows, 0), np.frombuffer(values)
 
 
-def merge_some(parts: Iterable[tuple[bytes, int]]) -> bytes:
-    """Join the parts of neighbouring blocks, each with its number of rows."""
+def merge_some(pages: Iterable[tuple[bytes, int]]) -> bytes:
+    """Join the pages of neighbouring segments, each with its number of rows."""
     rows: list[Rows] = []
     values: list[NDArray[np.float64]] = []
     first = 0
-    for data, count in parts:
+    for data, count in pages:
         where, known = decode_some(data)
         rows.append(where + first)
         values.append(known)

@@ -28,7 +28,7 @@ class Texts:
     different: list[str]
 
     def where(self, holds: Callable[[str], bool], count: int) -> Mask:
-        """Return the rows of a block whose text is such a one."""
+        """Return the rows of a segment whose text is such a one."""
         found = np.zeros(count, np.bool_)
         table = np.fromiter(map(holds, self.different), np.bool_, len(self.different))
         if not table.any():
@@ -52,7 +52,7 @@ def _packed(rows: list[int] | Rows, codes: NDArray[Any], different: list[str], c
 
 
 def decode_texts(data: bytes, count: int) -> Texts:
-    """Decode what :func:`encode_texts` wrote of a block with ``count`` rows."""
+    """Decode what :func:`encode_texts` wrote of a segment with ``count`` rows."""
     if not data:
         return Texts(np.empty(0, np.intp), np.empty(0, np.intp), [])
     rows, codes, different = unpack(data)
@@ -60,13 +60,13 @@ def decode_texts(data: bytes, count: int) -> Texts:
     return Texts(where, decode(codes, len(where)), orjson.loads(different))
 
 
-def merge_texts(parts: Iterable[tuple[bytes, int]]) -> bytes:
-    """Join the parts of neighbouring blocks, each with its number of rows."""
+def merge_texts(pages: Iterable[tuple[bytes, int]]) -> bytes:
+    """Join the pages of neighbouring segments, each with its number of rows."""
     places: dict[str, int] = {}
     rows: list[NDArray[Any]] = []
     codes: list[NDArray[Any]] = []
     first = 0
-    for data, count in parts:
+    for data, count in pages:
         texts = decode_texts(data, count)
         if texts.different:
             table = np.array([places.setdefault(text, len(places)) for text in texts.different], np.int64)

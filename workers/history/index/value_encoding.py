@@ -1,4 +1,4 @@
-"""Sorts the values of one argument: those of a new block, and those of blocks that are joined."""
+"""Encoding of one argument's values: those of a new segment, and those of segments that are joined."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXACT = 1 << 53
 
 
 def values_of(rows: list[int], values: list[Any], count: int) -> Values:
-    """Sort the values of some rows of a block."""
+    """Sort the values of some rows of a segment."""
     kinds = set(map(type, values))
     if kinds == {int} and min(values) >= -_EXACT and max(values) <= _EXACT:
         return Values(count, integers=(np.array(rows), np.array(values, np.int64)))
@@ -91,33 +91,33 @@ def _in_order(different: list[bytes]) -> tuple[bytes, NDArray[Any]]:
     return b"\0" + b"\0".join(different) + b"\0", starts_of(np.array([len(text) + 1 for text in different]))
 
 
-def merge_values(parts: Iterable[Values | int]) -> Values:
-    """Join the values of neighbouring blocks; of a block without any, its number of rows."""
+def merge_values(pages: Iterable[Values | int]) -> Values:
+    """Join the values of neighbouring segments; of a segment without any, its number of rows."""
     first = 0
     shifted: list[tuple[int, Values]] = []
-    for part in parts:
-        if isinstance(part, Values):
-            shifted.append((first, part))
-        first += part if isinstance(part, int) else part.count
+    for page in pages:
+        if isinstance(page, Values):
+            shifted.append((first, page))
+        first += page if isinstance(page, int) else page.count
     different = sorted(
-        {text for _, part in shifted for text in bytes(part.different[1:-1]).split(b"\0") if part.different}
+        {text for _, page in shifted for text in bytes(page.different[1:-1]).split(b"\0") if page.different}
     )
     places = {text: place for place, text in enumerate(different)}
     other = {
-        text: place for place, text in enumerate(dict.fromkeys(text for _, part in shifted for text in part.other))
+        text: place for place, text in enumerate(dict.fromkeys(text for _, page in shifted for text in page.other))
     }
     return Values(
         first,
-        _joined([(at, part.integers) for at, part in shifted]),
-        _joined([(at, part.floats) for at, part in shifted]),
+        _joined([(at, page.integers) for at, page in shifted]),
+        _joined([(at, page.floats) for at, page in shifted]),
         _joined([
-            (at, (part.texts[0], _renumbered(part.texts[1], bytes(part.different[1:-1]).split(b"\0"), places)))
-            for at, part in shifted if part.different
+            (at, (page.texts[0], _renumbered(page.texts[1], bytes(page.different[1:-1]).split(b"\0"), places)))
+            for at, page in shifted if page.different
         ]),
         *_in_order(different),
-        _joined([(at, (part.others[0], _renumbered(part.others[1], part.other, other))) for at, part in shifted]),
+        _joined([(at, (page.others[0], _renumbered(page.others[1], page.other, other))) for at, page in shifted]),
         list(other),
-        np.concatenate([NONE, *(part.unknown + at for at, part in shifted)]),
+        np.concatenate([NONE, *(page.unknown + at for at, page in shifted)]),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Between which values those of an argument are in a block: what this tells of all of them before one is read."""
+"""Zone maps: the smallest and largest value of an argument in a segment; a search skips segments by them."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from typing import Any
 from workers.history.filter.matching import OPERATORS, is_wild, lower, number_of
 from workers.history.filter.parser import Argument
 
-Limits = tuple[float | None, float | None, str | None, str | None, bool]
+ZoneMap = tuple[float | None, float | None, str | None, str | None, bool]
 """Smallest and largest number and text, and whether there are other values."""
 
 _WILD = re.compile(r"[*?]")
 
 
-def may_match(limits: Limits, node: Argument, rest: Sequence[str]) -> bool:
-    """Tell whether a value between such limits may match a term; its path goes on from the argument with ``rest``."""
-    smallest, largest, first, last, are_others = limits
+def may_match(zone_map: ZoneMap, node: Argument, rest: Sequence[str]) -> bool:
+    """Tell whether a value within a zone map may match a term; its path goes on from the argument with ``rest``."""
+    smallest, largest, first, last, are_others = zone_map
     if are_others or rest or node.operator == "!=":
         return are_others or not rest
     if node.operator == "=" and is_wild(node.value):
-        return smallest is not None or _may_be_like(_beginning(limits), node.value)
+        return smallest is not None or _may_be_like(_beginning(zone_map), node.value)
     number = number_of(node.value)
     return _between(smallest, largest, node.operator, number) or _between(first, last, node.operator, node.value)
 
 
-def all_match(limits: Limits, node: Argument) -> bool:
-    """Tell whether each value between such limits matches a term for certain; False where that can't be told."""
-    smallest, largest, first, last, are_others = limits
+def all_match(zone_map: ZoneMap, node: Argument) -> bool:
+    """Tell whether each value within a zone map matches a term for certain; False where that can't be told."""
+    smallest, largest, first, last, are_others = zone_map
     if are_others:
         return False
     if node.operator == "=":
         pattern = lower(node.value)
         is_beginning = pattern.endswith("*") and not is_wild(pattern[:-1])
-        return is_beginning and smallest is None and _beginning(limits).startswith(pattern[:-1])
+        return is_beginning and smallest is None and _beginning(zone_map).startswith(pattern[:-1])
     if node.operator == "!=":
         return False
     return _both(smallest, largest, node.operator, number_of(node.value)) and _both(
@@ -43,15 +43,15 @@ def all_match(limits: Limits, node: Argument) -> bool:
     )
 
 
-def all_contain(limits: Limits, needle: str) -> bool:
+def all_contain(zone_map: ZoneMap, needle: str) -> bool:
     """Tell whether all values are texts with a text in lower case, because they begin alike."""
-    smallest, _, _, _, are_others = limits
-    return not are_others and smallest is None and needle in _beginning(limits)
+    smallest, _, _, _, are_others = zone_map
+    return not are_others and smallest is None and needle in _beginning(zone_map)
 
 
-def _beginning(limits: Limits) -> str:
+def _beginning(zone_map: ZoneMap) -> str:
     """Return with what all texts begin, in lower case: the first and the last of what is in order, and all between."""
-    _, _, first, last, _ = limits
+    _, _, first, last, _ = zone_map
     alike = takewhile(lambda pair: pair[0] == pair[1], zip(first or "", last or "", strict=False))
     return lower("".join(character for character, _ in alike))
 

@@ -19,7 +19,7 @@ from workers.history.query.history import History, load_runs
 from workers.history.rows import ErrorGroup, HistoryRun, Slice, TaskStats
 from workers.history.store import rollups
 from workers.history.store.aggregates import COUNTED_STATES
-from workers.history.store.ddsketch import Sketch
+from workers.history.store.ddsketch import DDSketch
 
 DAY_S = 86400.0
 _FAILURE = STATES.index("FAILURE")
@@ -138,7 +138,7 @@ def _task_stats(task: str, queue: str, rows: Sequence[tuple[Any, ...]]) -> TaskS
     counts: Counter[int] = Counter()
     for state, count, *_ in rows:
         counts[state] += count
-    waited, ran = (Sketch.load_all(row[place] for row in rows) for place in (2, 3))
+    waited, ran = (DDSketch.load_all(row[place] for row in rows) for place in (2, 3))
     ended = counts[_SUCCESS] + counts[_FAILED]
     return TaskStats(
         task=task,
@@ -155,7 +155,7 @@ def _task_stats(task: str, queue: str, rows: Sequence[tuple[Any, ...]]) -> TaskS
     )
 
 
-def _percentiles(sketch: Sketch) -> tuple[float, float, float] | None:
+def _percentiles(sketch: DDSketch) -> tuple[float, float, float] | None:
     if not sketch.count:
         return None
     return (sketch.quantile(0.5) or 0.0, sketch.quantile(0.95) or 0.0, sketch.quantile(0.99) or 0.0)

@@ -1,4 +1,4 @@
-"""Finds the runs that a filter holds for, newest first: among the newest row by row, among the others by blocks."""
+"""Search for the runs that match a filter, newest first: the newest row by row, the others by segments."""
 
 from __future__ import annotations
 
@@ -91,16 +91,16 @@ class Search:
             before = found.reached
             yield found
         if sealed_to and before <= sealed_to + 1:
-            from workers.history.query.segment_search import BlockSearch  # numpy, which most questions do without
+            from workers.history.query.segment_search import SegmentSearch  # numpy, which most questions do without
 
-            yield from BlockSearch(self).steps(min(before, sealed_to + 1))
+            yield from SegmentSearch(self).steps(min(before, sealed_to + 1))
         if not self._is_cut:
             yield Found(0, [], 0)
 
     def _by_index(self) -> Found | None:
         """Answer what is asked most, with the indexes of runs that are not over and of those that failed."""
         node = self.node
-        if self.wanted is None or not isinstance(node, State) or len(node.states) != 1 or not self._has_blocks():
+        if self.wanted is None or not isinstance(node, State) or len(node.states) != 1 or not self._has_segments():
             return None
         state = node.states[0]
         if state in FINAL - {"FAILURE"}:
@@ -113,12 +113,12 @@ class Search:
         keys = [row[0] for row in self.connection.execute(sql, (self._before, self.wanted))]
         return Found(len(keys), keys, keys[-1] if len(keys) >= self.wanted and keys else 0)
 
-    def _has_blocks(self) -> bool:
+    def _has_segments(self) -> bool:
         # A file of an older version has none, or others, until its recorder runs.
         return self.connection.execute("pragma user_version").fetchone()[0] == VERSION
 
     def _sealed_to(self) -> int:
-        if not self._has_blocks():
+        if not self._has_segments():
             return 0
         row = self.connection.execute("select value from meta where name = 'sealed_to'").fetchone()
         return int(row[0]) if row else 0

@@ -1,4 +1,4 @@
-"""Finds runs by blocks: whole columns at once, then the texts of those chunks that may have what is looked for."""
+"""Search by segments: whole columns at once, then the texts of those pages that may have what is looked for."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workers.history.index.batch import Keys, Span, load_stale
-from workers.history.index.compaction import load_blocks
-from workers.history.index.evaluation import Evaluation, Judge
-from workers.history.index.match_mask import Verdicts
+from workers.history.index.batch import Batch, Keys, load_tombstones
+from workers.history.index.evaluation import Evaluation, Matcher
+from workers.history.index.match_mask import MatchMask
 from workers.history.index.pages import Mask, Rows
+from workers.history.index.segments import load_segments
 from workers.history.query.search import Found, Search
 
-FIRST_SPAN = 4 * 2_048
-MAX_SPAN = 64 * 2_048
+FIRST_BATCH_ROWS = 4 * 2_048
+MAX_BATCH_ROWS = 64 * 2_048
 """Rows that are looked at together: few while the newest may be enough, then more."""
 
 
-class BlockSearch:
-    """The part of a question that blocks answer.
+class SegmentSearch:
+    """The part of a question that segments answer.
 
     Args:
         search: The question; it looks at single rows, too.
@@ -30,42 +30,46 @@ class BlockSearch:
         self._evaluation = Evaluation(search.connection, search.node, search.names, search.now)
 
     def steps(self, before: int) -> Iterator[Found]:
-        """Look through the blocks from a key back."""
-        blocks = [block for block in load_blocks(self._search.connection, before) if block.high >= self._search.low]
-        stale = load_stale(self._search.connection, self._search.low, before)
-        after = blocks[-1].high + 1 if blocks else 0
-        if len(stale) and stale[-1] >= after:
-            yield Found(*self._late(stale, after, before), max(after, self._search.low))
-        size, end = FIRST_SPAN, len(blocks)
+        """Look through the segments from a key back."""
+        segments = [
+            segment for segment in load_segments(self._search.connection, before) if segment.high >= self._search.low
+        ]
+        tombstones = load_tombstones(self._search.connection, self._search.low, before)
+        after = segments[-1].high + 1 if segments else 0
+        if len(tombstones) and tombstones[-1] >= after:
+            yield Found(*self._late(tombstones, after, before), max(after, self._search.low))
+        size, end = FIRST_BATCH_ROWS, len(segments)
         while end:
             if self._search.is_late:
                 return
             start = end - 1
-            rows = blocks[start].count
-            while start and rows + blocks[start - 1].count <= size:
+            rows = segments[start].count
+            while start and rows + segments[start - 1].count <= size:
                 start -= 1
-                rows += blocks[start].count
-            # What came late, before a block's first row, belongs to the block.
-            first = blocks[start - 1].high + 1 if start else 0
-            yield self._in_span(
-                Span(self._search.connection, blocks[start:end], stale, self._search.low, before), stale, first
+                rows += segments[start].count
+            # What came late, before a segment's first row, belongs to the segment.
+            first = segments[start - 1].high + 1 if start else 0
+            yield self._in_batch(
+                Batch(self._search.connection, segments[start:end], tombstones, self._search.low, before),
+                tombstones,
+                first,
             )
-            end, size = start, min(size * 4, MAX_SPAN)
+            end, size = start, min(size * 4, MAX_BATCH_ROWS)
 
-    def _late(self, stale: Keys, first: int, before: int) -> tuple[int, list[int]]:
-        low, high = np.searchsorted(stale, (first, before))
-        keys = self._search.by_keys(stale[low:high].tolist())
+    def _late(self, tombstones: Keys, first: int, before: int) -> tuple[int, list[int]]:
+        low, high = np.searchsorted(tombstones, (first, before))
+        keys = self._search.by_keys(tombstones[low:high].tolist())
         return len(keys), keys
 
-    def _in_span(self, span: Span, stale: Keys, first: int) -> Found:
-        judge = Judge(self._evaluation, span)
-        verdicts = judge.of_span()
-        _, late = self._late(stale, first, min(span.end, span.before))
-        unsure = verdicts.may & ~verdicts.sure
+    def _in_batch(self, batch: Batch, tombstones: Keys, first: int) -> Found:
+        matcher = Matcher(self._evaluation, batch)
+        mask = matcher.of_batch()
+        _, late = self._late(tombstones, first, min(batch.end, batch.before))
+        unsure = mask.may & ~mask.sure
         if unsure.any():
-            count, keys, reached = self._by_chunks(judge, span, verdicts, unsure, first)
+            count, keys, reached = self._by_pages(matcher, batch, mask, unsure, first)
         else:
-            (count, keys), reached = self._sure(span, np.flatnonzero(verdicts.sure)), first
+            (count, keys), reached = self._sure(batch, np.flatnonzero(mask.sure)), first
         late = [key for key in late if key >= reached]
         if self._search.wanted is None:
             return Found(count + len(late), [], reached)
@@ -75,29 +79,29 @@ class BlockSearch:
             reached = keys[-1]
         return Found(len(keys), keys, reached)
 
-    def _sure(self, span: Span, rows: Rows) -> tuple[int, list[int]]:
+    def _sure(self, batch: Batch, rows: Rows) -> tuple[int, list[int]]:
         if self._search.wanted is None:
             return len(rows), []
         rows = rows[::-1][: self._search.wanted]
-        return len(rows), span.keys_of(rows)
+        return len(rows), batch.keys_of(rows)
 
-    def _by_chunks(
-        self, judge: Judge, span: Span, verdicts: Verdicts, unsure: Mask, first: int
+    def _by_pages(
+        self, matcher: Matcher, batch: Batch, mask: MatchMask, unsure: Mask, first: int
     ) -> tuple[int, list[int], int]:
         """Read the texts where they matter, from the newest on, until there are enough."""
         count, found = 0, list[int]()
-        starts = [chunk[1] for chunk in span.chunks]
-        matters = np.flatnonzero(np.logical_or.reduceat(verdicts.may, starts))
+        starts = [page[1] for page in batch.pages]
+        matters = np.flatnonzero(np.logical_or.reduceat(mask.may, starts))
         is_unsure = np.logical_or.reduceat(unsure, starts)
-        chunks: list[int] = matters[::-1].tolist()
-        for chunk in chunks:
-            _, start, end = span.chunks[chunk]
+        pages: list[int] = matters[::-1].tolist()
+        for page in pages:
+            _, start, end = batch.pages[page]
             if self._search.is_late:
-                return count, found, span.keys_of(np.array([end]))[0] if end < span.count else span.end
+                return count, found, batch.keys_of(np.array([end]))[0] if end < batch.count else batch.end
             more, keys = (
-                self._in_chunk(judge, span, chunk)
-                if is_unsure[chunk]
-                else self._sure(span, np.flatnonzero(verdicts.sure[start:end]) + start)
+                self._in_page(matcher, batch, page)
+                if is_unsure[page]
+                else self._sure(batch, np.flatnonzero(mask.sure[start:end]) + start)
             )
             count += more
             found += keys
@@ -105,12 +109,12 @@ class BlockSearch:
                 return count, found, found[-1]
         return count, found, first
 
-    def _in_chunk(self, judge: Judge, span: Span, chunk: int) -> tuple[int, list[int]]:
-        start = span.chunks[chunk][1]
-        verdicts = judge.of_chunk(chunk)
-        rows = np.flatnonzero(verdicts.sure) + start
-        unsure = np.flatnonzero(verdicts.may & ~verdicts.sure) + start
+    def _in_page(self, matcher: Matcher, batch: Batch, page: int) -> tuple[int, list[int]]:
+        start = batch.pages[page][1]
+        mask = matcher.of_page(page)
+        rows = np.flatnonzero(mask.sure) + start
+        unsure = np.flatnonzero(mask.may & ~mask.sure) + start
         if not len(unsure):
-            return self._sure(span, rows)
-        keys = sorted(span.keys_of(rows) + self._search.by_keys(span.keys_of(unsure)), reverse=True)
+            return self._sure(batch, rows)
+        keys = sorted(batch.keys_of(rows) + self._search.by_keys(batch.keys_of(unsure)), reverse=True)
         return len(keys), keys

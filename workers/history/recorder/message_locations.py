@@ -23,7 +23,7 @@ _ID = re.compile(rb'"id"\s*:\s*"([^"\\]{1,255})"')
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
+class MessageLocation:
     """Where a message is: ``waiting`` in a list of a queue, with its priority, or not."""
 
     is_waiting: bool
@@ -31,7 +31,7 @@ class Whereabouts:
     priority: int | None = None
 
 
-def locate(client: redis.Redis, queues: Iterable[str]) -> dict[str, Whereabouts] | None:
+def locate(client: redis.Redis, queues: Iterable[str]) -> dict[str, MessageLocation] | None:
     """Find all messages of some queues, and those that workers hold, by the ids of their runs.
 
     Returns:
@@ -54,11 +54,11 @@ def locate(client: redis.Redis, queues: Iterable[str]) -> dict[str, Whereabouts]
     for key in delayed:
         pipeline.zrange(key, 0, -1)
     replies: list[Any] = pipeline.execute(raise_on_error=False)
-    found: dict[str, Whereabouts] = {}
+    found: dict[str, MessageLocation] = {}
     for reply in replies[len(lists) :]:
-        found |= dict.fromkeys(_ids(reply), Whereabouts(is_waiting=False))
+        found |= dict.fromkeys(_ids(reply), MessageLocation(is_waiting=False))
     for (queue, priority, _), reply in zip(lists, replies, strict=False):
-        found |= dict.fromkeys(_ids(reply), Whereabouts(True, queue, priority))
+        found |= dict.fromkeys(_ids(reply), MessageLocation(True, queue, priority))
     return found
 
 

@@ -23,7 +23,7 @@ from config.times import parse_time
 from workers.delivery.remembering import broker_now
 from workers.heartbeats import silent_s
 from workers.history.encoding import STATES
-from workers.history.recorder.message_locations import Whereabouts, locate
+from workers.history.recorder.message_locations import MessageLocation, locate
 from workers.history.recorder.results import RESULT_KEY
 from workers.history.store.event_fields import Event
 from workers.history.store.store import Store
@@ -139,7 +139,7 @@ class Reconciler:
         return [event for event in ends if event is not None]
 
     def _verdict(
-        self, run: _Open, workers: dict[str, dict[str, Any]], places: dict[str, Whereabouts] | None
+        self, run: _Open, workers: dict[str, dict[str, Any]], places: dict[str, MessageLocation] | None
     ) -> str | None:
         reason = _gone(run, workers) if run.state in {_STARTED, _RECEIVED} and run.worker is not None else None
         if reason is not None:
@@ -163,7 +163,9 @@ class Reconciler:
         return {name: beat | {"silent_s": silent_s(beat, time.time(), ahead_s)} for name, beat in found.items()}
 
 
-def _moves(runs: Sequence[_Open], workers: dict[str, dict[str, Any]], places: dict[str, Whereabouts]) -> list[Event]:
+def _moves(
+    runs: Sequence[_Open], workers: dict[str, dict[str, Any]], places: dict[str, MessageLocation]
+) -> list[Event]:
     """Make the events of messages that wait elsewhere than was told, or wait again since their worker is gone."""
     events: list[Event] = []
     for run in runs:
@@ -191,7 +193,7 @@ def _gone(run: _Open, workers: dict[str, dict[str, Any]]) -> str | None:
     return None
 
 
-def _left(run: _Open, workers: dict[str, dict[str, Any]], places: dict[str, Whereabouts] | None) -> str | None:
+def _left(run: _Open, workers: dict[str, dict[str, Any]], places: dict[str, MessageLocation] | None) -> str | None:
     """Tell why a run goes nowhere although its worker, if it has one, lives."""
     if run.state == _STARTED:
         is_idle = workers.get(run.worker or "", {}).get("active") == 0

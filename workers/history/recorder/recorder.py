@@ -30,7 +30,7 @@ from workers.history.capture.stream_writer import FIELD
 from workers.history.errors import AlreadyRecording
 from workers.history.recorder import results
 from workers.history.recorder.reconciliation import Reconciler
-from workers.history.recorder.status import BEAT_EVERY_S, beat, tell_trouble
+from workers.history.recorder.status import BEAT_EVERY_S, report_alive, report_trouble
 from workers.history.store import damage
 from workers.history.store.event_fields import Event
 from workers.history.store.retention import Retention
@@ -119,7 +119,7 @@ class Recorder:
 
     def _wait(self, what: str, error: Exception) -> None:
         log.warning("%s: %s; trying again", what, error)
-        tell_trouble(self._client, f"{what}: {error}")
+        report_trouble(self._client, f"{what}: {error}")
         self._is_in_trouble = True
         self._stopping.wait(RETRY_S)
 
@@ -153,7 +153,7 @@ class Recorder:
     def _beat(self, store: Store) -> None:
         """Let who looks at the history know that it is written, and how far."""
         if time.monotonic() - self._beat_at >= BEAT_EVERY_S:
-            beat(self._client, str(store.meta("cursor", START)))
+            report_alive(self._client, str(store.meta("cursor", START)))
             self._beat_at = time.monotonic()
 
     def _look_after(self, store: Store) -> None:
@@ -268,7 +268,7 @@ def _begin(client: redis.Redis, path: Path) -> Recorder:
             return Recorder(client, path)
         except OSError as error:
             log.warning("the history can't be written: %s; trying again", error)
-            tell_trouble(client, f"the history can't be written: {error}")
+            report_trouble(client, f"the history can't be written: {error}")
             time.sleep(RETRY_S)
 
 

@@ -1,4 +1,4 @@
-"""Why nothing is recorded now: said by the recorder, read by whoever looks at the history."""
+"""Health of the recorder: its signs of life and troubles in Redis, for whoever reads the history."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ BEHIND_AFTER_S = 10.0
 """Events that wait for so long are more than the moment in which a batch is written."""
 
 
-def tell_trouble(client: redis.Redis, what: str) -> None:
+def report_trouble(client: redis.Redis, what: str) -> None:
     """Say in Redis why nothing is recorded now, for those who look at the history."""
     with contextlib.suppress(redis.RedisError, OSError):
         client.set(RECORDER_TROUBLE, what[:500], ex=TROUBLE_FOR_S)
 
 
-def beat(client: redis.Redis, cursor: str) -> None:
+def report_alive(client: redis.Redis, cursor: str) -> None:
     """Give a sign of life: how far the stream was read, as of now by the broker's clock."""
     client.set(RECORDER_BEAT, cursor, ex=RECORDER_BEAT_FOR_S)
 
 
-def trouble(client: redis.Redis) -> str | None:
+def find_trouble(client: redis.Redis) -> str | None:
     """Return why nothing is recorded now, in one line; None when all is well.
 
     What a recorder says of itself comes first; one that is stopped or hangs says nothing, and is judged by its last

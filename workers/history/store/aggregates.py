@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from workers.history.store import rollups
-from workers.history.store.ddsketch import Sketch
+from workers.history.store.ddsketch import DDSketch
 
 MAX_CACHED = 5_000
 NO_NAME = 0
@@ -27,8 +27,8 @@ class Totals:
     """What happened in one cell: how often, and how long runs waited and ran before."""
 
     count: int = 0
-    waited: Sketch = field(default_factory=Sketch)
-    ran: Sketch = field(default_factory=Sketch)
+    waited: DDSketch = field(default_factory=DDSketch)
+    ran: DDSketch = field(default_factory=DDSketch)
 
 
 class Aggregates:
@@ -57,7 +57,7 @@ class Aggregates:
             row = self._connection.execute(
                 "select count, waited, ran from minute where minute = ? and task = ? and queue = ? and state = ?", cell
             ).fetchone()
-            totals = Totals(row[0], Sketch.load(row[1]), Sketch.load(row[2])) if row else Totals()
+            totals = Totals(row[0], DDSketch.load(row[1]), DDSketch.load(row[2])) if row else Totals()
             self._cells[cell] = totals
         return totals
 

@@ -18,7 +18,7 @@ _PAIR = struct.Struct("<hI")
 _PAIRS = [("index", "<i2"), ("count", "<u4")]
 
 
-class Sketch:
+class DDSketch:
     """Counts of durations in buckets whose bounds grow by two per cent.
 
     Durations below a microsecond count as one.
@@ -54,12 +54,12 @@ class Sketch:
         return b"".join(_PAIR.pack(index, count) for index, count in sorted(self.buckets.items())) or None
 
     @classmethod
-    def load(cls, data: bytes | None) -> Sketch:
+    def load(cls, data: bytes | None) -> DDSketch:
         """Decode what :meth:`dump` wrote."""
         return cls(Counter(dict(_PAIR.iter_unpack(data or b""))))
 
     @classmethod
-    def load_all(cls, dumps: Iterable[bytes | None]) -> Sketch:
+    def load_all(cls, dumps: Iterable[bytes | None]) -> DDSketch:
         """Decode many dumps and add them up, all at once: a month's are tens of thousands."""
         import numpy as np  # a dashboard asks for figures later than it starts
 

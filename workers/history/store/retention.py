@@ -8,8 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from workers.history.encoding import COUNTERS
-from workers.history.index.compaction import delete_block, load_blocks
-from workers.history.index.segments import cut_block
+from workers.history.index.segments import cut_segment, delete_segment, load_segments
 from workers.history.store import rollups
 from workers.history.store.store import REPEAT, Store
 
@@ -80,7 +79,7 @@ def _remove(connection: sqlite3.Connection, which: str) -> int:
         for table in ("arguments", "ending", "life", "run"):
             connection.executemany(f"delete from {table} where key = ?", rows)  # noqa: S608
         if rows:
-            _remove_blocks(connection, int(rows[-1][0]))
+            _remove_segments(connection, int(rows[-1][0]))
             connection.execute("pragma incremental_vacuum(200)")
         connection.execute("commit")
     except BaseException:
@@ -89,11 +88,11 @@ def _remove(connection: sqlite3.Connection, which: str) -> int:
     return len(rows)
 
 
-def _remove_blocks(connection: sqlite3.Connection, to: int) -> None:
-    """Remove the blocks of runs that are gone, all up to a key, and cut the one that has others, too."""
-    for block in load_blocks(connection, to + 1):
-        if block.high <= to:
-            delete_block(connection, block.number)
+def _remove_segments(connection: sqlite3.Connection, to: int) -> None:
+    """Remove the segments of runs that are gone, all up to a key, and cut the one that has others, too."""
+    for segment in load_segments(connection, to + 1):
+        if segment.high <= to:
+            delete_segment(connection, segment.number)
         else:
-            cut_block(connection, block, to)
-    connection.execute("delete from stale where key <= ?", (to,))
+            cut_segment(connection, segment, to)
+    connection.execute("delete from tombstone where key <= ?", (to,))

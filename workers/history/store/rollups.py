@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workers.history.store.ddsketch import Sketch
+from workers.history.store.ddsketch import DDSketch
 
 SPANS = (10, 60, 1440)
 """Lengths of periods in minutes; each is a multiple of the one before, and begins at multiples of itself."""
@@ -192,7 +192,7 @@ def _sum_up(connection: sqlite3.Connection, span: int, start: int) -> None:
 
 def _sum(rows: list[tuple[int, bytes | None, bytes | None]]) -> tuple[int, bytes | None, bytes | None]:
     counts, waited, ran = zip(*rows, strict=True)
-    return sum(counts), Sketch.load_all(waited).dump(), Sketch.load_all(ran).dump()
+    return sum(counts), DDSketch.load_all(waited).dump(), DDSketch.load_all(ran).dump()
 
 
 def forget_before(connection: sqlite3.Connection, minute: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from workers.history.errors import HistoryError
 from workers.history.store import rollups
 
-VERSION = 4
+VERSION = 5
 BUSY_TIMEOUT_S = 5.0
 
 CHECKPOINT_PAGES = 4_000
@@ -76,7 +76,29 @@ create table gap (at real not null, after text not null, before text not null, m
 create table meta (name text primary key, value) without rowid;
 """
 
-_BLOCK = """
+_SEGMENTS = """
+-- Copies of what filters ask, many runs in a segment, and the rows that differ from their copies; see
+-- workers/history/index/builder.py.
+create table segment (
+  number integer primary key autoincrement,
+  low integer not null,
+  high integer not null,
+  count integer not null,
+  pages blob not null,
+  zone_map blob not null,
+  removed integer not null default 0
+);
+create table page (id integer primary key, data blob not null);
+create table tombstone (key integer primary key);
+create trigger run_removed after delete on run begin insert or ignore into tombstone values (old.key); end;
+"""
+_INDEXES = """
+-- What is not over, and what failed: few of many. All other questions are answered by segments.
+create index run_open on run (state) where state < 5;
+create index run_failed on run (state) where state = 6;
+"""
+_INDEXES_OF_1 = ("state", "queue", "task", "worker", "retries", "priority", "ran", "waited", "error")
+_BLOCKS_OF_3 = """
 create table block (
   number integer primary key autoincrement,
   low integer not null,
@@ -86,28 +108,26 @@ create table block (
   limits blob not null,
   removed integer not null default 0
 );
-"""
-_AROUND_BLOCKS = """
--- What is not over, and what failed: few of many. All other questions are answered by blocks.
-create index run_open on run (state) where state < 5;
-create index run_failed on run (state) where state = 6;
--- Copies of what filters ask, many runs in a block, and the rows that differ from their copies; see
--- workers/history/index/segments.py.
-create table part (id integer primary key, data blob not null);
-create table stale (key integer primary key);
-create trigger run_removed after delete on run begin insert or ignore into stale values (old.key); end;
-"""
-_INDEXES_OF_1 = ("state", "queue", "task", "worker", "retries", "priority", "ran", "waited", "error")
-_OLD_BLOCKS = """
-drop table block;
+create table if not exists part (id integer primary key, data blob not null);
+create table if not exists stale (key integer primary key);
 delete from part;
 delete from stale;
 delete from meta where name = 'sealed_to';
 """
+_RENAME_BLOCKS = """
+drop trigger if exists run_removed;
+alter table block rename to segment;
+alter table segment rename column chunks to pages;
+alter table segment rename column limits to zone_map;
+alter table part rename to page;
+alter table stale rename to tombstone;
+create trigger run_removed after delete on run begin insert or ignore into tombstone values (old.key); end;
+"""
 _MIGRATIONS = {
-    1: "".join(f"drop index if exists run_{name};" for name in _INDEXES_OF_1) + _BLOCK + _AROUND_BLOCKS,
-    2: _OLD_BLOCKS + _BLOCK,
+    1: "".join(f"drop index if exists run_{name};" for name in _INDEXES_OF_1) + _BLOCKS_OF_3 + _INDEXES,
+    2: "drop table block;" + _BLOCKS_OF_3,
     3: rollups.TABLES + rollups.OUTDATE_ALL,
+    4: _RENAME_BLOCKS,
 }
 """From a version to the next."""
 
@@ -153,14 +173,14 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("pragma journal_size_limit = 67108864")
     connection.execute("pragma temp_store = memory")
     if not version:
-        tables = _TABLES + rollups.TABLES + _BLOCK + _AROUND_BLOCKS
+        tables = _TABLES + rollups.TABLES + _SEGMENTS + _INDEXES
         connection.executescript(f"begin;{tables}pragma user_version = {VERSION};commit;")
     elif version < VERSION:
         _migrate(connection)
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    """Bring the tables of an older version to ours, all or nothing; blocks are made later, while events come."""
+    """Bring the tables of an older version to ours, all or nothing; segments are made later, while events come."""
     connection.execute("begin immediate")
     try:
         version = connection.execute("pragma user_version").fetchone()[0]  # another writer may have been faster

@@ -15,7 +15,7 @@ import orjson
 
 from workers.history.encoding import COUNTERS, STATES
 from workers.history.errors import BadEvent
-from workers.history.index.segments import Blocks
+from workers.history.index.builder import SegmentBuilder
 from workers.history.store import rollups
 from workers.history.store.aggregates import NO_NAME, Aggregates
 from workers.history.store.change_log import ChangeLog
@@ -73,7 +73,7 @@ class Store:
         self.path = path
         self._connection = connect(path)
         self._aggregates = Aggregates(self._connection)
-        self._blocks = Blocks(self._connection)
+        self._segments = SegmentBuilder(self._connection)
         self._changes = ChangeLog(self._connection)
         self._runs: OrderedDict[str, RunRecord] = OrderedDict()
         self._names: dict[tuple[str, str], int] = {}
@@ -145,15 +145,15 @@ class Store:
     @property
     def run_count(self) -> int:
         """About how many runs the file has; counting them one by one would take long."""
-        return self._blocks.run_count
+        return self._segments.run_count
 
     def tidy(self, *, is_idle: bool = False) -> bool:
-        """Make blocks of runs that are due; True when there may be more to do.
+        """Make segments of runs that are due; True when there may be more to do.
 
         What filters ask stays right without them, only slower: a disk that is full then is not the events' failure.
         """
         try:
-            return self._blocks.step(is_idle=is_idle)
+            return self._segments.step(is_idle=is_idle)
         except sqlite3.OperationalError:
             return False
 
@@ -170,7 +170,7 @@ class Store:
             rows = [(verdict, id_) for id_, verdict in verdicts.items()]
             self._connection.executemany("update run set verdict = ? where id = ?", rows)
             keys = [row[0] for id_ in verdicts for row in self._connection.execute(_KEY, (id_,))]
-            self._blocks.note(keys, 0)
+            self._segments.note(keys, 0)
             self._changes.note(keys)
             self._count("version", 1)
         for id_, verdict in verdicts.items():
@@ -183,7 +183,7 @@ class Store:
         self._names.clear()
         self._texts.clear()
         self._aggregates.forget()
-        self._blocks.recall()
+        self._segments.recall()
 
     def _remember(self, values: dict[str, Any]) -> None:
         self._connection.executemany("insert or replace into meta values (?, ?)", values.items())
@@ -285,7 +285,7 @@ class Store:
         connection.executemany("insert or replace into arguments values (?, ?, ?)", arguments)
         connection.executemany("insert or replace into ending values (?, ?, ?, ?, ?)", endings)
         connection.executemany("insert or replace into meta values (?, ?)", repeats)
-        self._blocks.note((run.key for run in changed.values()), len(new))
+        self._segments.note((run.key for run in changed.values()), len(new))
 
     def _number(self, kind: str, text: str | None) -> int | None:
         if text is None:
