@@ -17,6 +17,9 @@ from nexus_tui.models.text import compact, duration
 from nexus_tui.sources import Sources
 from nexus_tui.sources.errors import NotFound, Refused, Unreachable
 
+MAX_VALUE_CHARACTERS = 600
+"""Of arguments: about eight lines of a terminal."""
+
 
 @click.command()
 @click.argument("filter_text", metavar="[FILTER]", nargs=-1)
@@ -83,11 +86,18 @@ def task(target: Target, run_id: str, as_json: bool) -> None:
             ("waited", duration(run.waited_s)),
             ("ran", duration(run.ran_s)),
             ("retries", run.retries),
-            ("args", compact(run.args)),
-            ("kwargs", compact(run.kwargs)),
+            ("args", _begin(run.args)),
+            ("kwargs", _begin(run.kwargs)),
             *_end_of(run),
         ]
     )
+
+
+def _begin(value: Any) -> str:
+    """Write a JSON value in a few lines; where it is longer, how much, and how to see all of it."""
+    text = compact(value)
+    left = len(text) - MAX_VALUE_CHARACTERS
+    return text if left <= 0 else f"{text[:MAX_VALUE_CHARACTERS]}… {left:,} more characters: --json shows them"
 
 
 def _run_of(sources: Sources, text: str) -> Run:

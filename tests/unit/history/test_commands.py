@@ -215,3 +215,15 @@ def test_spans_of_time(text: str, seconds: float) -> None:
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(Invalid):
         point(text, "--since")
+
+
+def test_a_run_with_many_arguments_fits_on_a_screen(home: Path) -> None:
+    home.mkdir()
+    store = Store(home / "history.db")
+    store.write([life(1)[0] | {"kwargs": {"to": ["reader"] * 200}}, *life(1)[1:]])
+    store.close()
+    lines = nexus("task", "run-001").output.splitlines()
+    assert max(map(len, lines)) < 700
+    kwargs = next(line for line in lines if line.startswith("kwargs"))
+    assert kwargs.endswith("… 1,408 more characters: --json shows them")
+    assert json.loads(nexus("task", "run-001", "--json").output)["kwargs"] == {"to": ["reader"] * 200}
