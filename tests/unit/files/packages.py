@@ -11,6 +11,7 @@ REL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 MAIN_TYPES = {
     "word": "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml",
     "xl": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml",
+    "xlsb": "application/vnd.ms-excel.sheet.binary.macroEnabled.main",
     "ppt": "application/vnd.openxmlformats-officedocument.presentationml.presentation.main+xml",
 }
 NAMESPACES = " ".join(
@@ -38,16 +39,23 @@ def relationships(links: dict[str, tuple[str, str]]) -> str:
 
 
 def package(main: str, kind: str, parts: dict[str, str | bytes], defaults: dict[str, str] | None = None) -> bytes:
-    """A package whose main part has this name; ``kind`` is ``word``, ``xl`` or ``ppt``."""
+    """A package whose main part has this name; ``kind`` is ``word``, ``xl``, ``xlsb`` or ``ppt``."""
     endings = {"rels": "application/vnd.openxmlformats-package.relationships+xml", "xml": "application/xml"}
     types = "".join(f'<Default Extension="{ending}" ContentType="{type_}"/>'
                     for ending, type_ in (endings | (defaults or {})).items())  # fmt: skip
     override = f'<Override PartName="/{main}" ContentType="{MAIN_TYPES[kind]}"/>'
+    about: dict[str, str | bytes] = {
+        "[Content_Types].xml": f'<Types xmlns="{TYPES}">{types}{override}</Types>',
+        "_rels/.rels": relationships({"main": ("officeDocument", main)}),
+    }
+    return zipped(about | parts)
+
+
+def zipped(members: dict[str, str | bytes]) -> bytes:
+    """A ZIP of these members, in order."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("[Content_Types].xml", f'<Types xmlns="{TYPES}">{types}{override}</Types>')
-        archive.writestr("_rels/.rels", relationships({"main": ("officeDocument", main)}))
-        for name, content in parts.items():
+        for name, content in members.items():
             archive.writestr(name, content)
     return target.getvalue()
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import struct
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
-from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 from openpyxl.comments import Comment
 
 from tests.reading import Read
 from tests.unit.files import packages
 from tests.unit.files.hostile import save
-from workers.services.documents import error_cells, workbook
+from workers.services.documents import odd_cells, workbook
 from workers.services.documents.archive import Archive
 from workers.services.documents.cells import ErrorCell, as_text
 from workers.services.documents.sparse_sheet import SparseSheet
@@ -94,7 +91,7 @@ def test_errors_are_found_however_they_are_written(uploads: Path, read: Read, ro
 def test_an_error_in_a_row_of_its_own_stands_in_its_place() -> None:
     odd: Any = {2: {1: ErrorCell("#N/A")}, 5: {0: ErrorCell("#REF!")}}
     rows: Any = iter([(1, ["a"]), (3, ["c"])])
-    assert list(error_cells.overlay(rows, odd)) == [
+    assert list(odd_cells.overlay(rows, odd)) == [
         (1, ["a"]), (2, ["", "#N/A"]), (3, ["c"]), (5, ["#REF!"]),
     ]  # fmt: skip
 
@@ -204,39 +201,3 @@ def test_comments_text_boxes_and_charts_of_a_sheet_are_read(uploads: Path, read:
     save(uploads, "y.xlsx", book('<row r="1"><c r="A1"><v>1</v></c></row>', more=more))
     lines = read("excel", "y.xlsx", ["analyze"])["content"].splitlines()
     assert lines == ["Sheet S", "1", "in a box", *packages.CHART_LINES]
-
-
-def test_errors_of_a_binary_workbook_are_found(tmp_path: Path) -> None:
-    def record(kind: int, body: bytes) -> bytes:
-        head = bytes([kind]) if kind < 128 else bytes([kind & 0x7F | 0x80, kind >> 7])
-        return head + bytes([len(body)]) + body
-
-    def text(words: str) -> bytes:
-        return struct.pack("<I", len(words)) + words.encode("utf-16-le")
-
-    cell = struct.pack("<II", 1, 0)
-    rows = record(0, struct.pack("<I", 4) + bytes(8)) + record(3, cell + b"\x2a")
-    rows += record(11, struct.pack("<II", 2, 0) + b"\x07" + bytes(4))
-    parts: dict[str, str | bytes] = {
-        "xl/workbook.bin": record(156, bytes(8) + text("s") + text("S")),
-        "xl/_rels/workbook.bin.rels": packages.relationships({"s": ("worksheet", "one.bin")}),
-        "xl/one.bin": rows,
-    }
-    path = tmp_path / "x.xlsb"
-    path.write_bytes(packages.package("xl/workbook.bin", "xl", parts))
-    with path.open("rb") as file, Archive(file) as archive:
-        assert error_cells.in_xlsb(archive, "xl/workbook.bin") == {"S": {5: {1: "#N/A", 2: "#DIV/0!"}}}
-
-
-def test_repeated_errors_of_an_open_document_are_each_counted() -> None:
-    spaces = 'xmlns:table="urn:t" xmlns:text="urn:x" xmlns:calcext="urn:c"'
-    kind = 'table:number-columns-repeated="2" table:formula="x" calcext:value-type="error"'
-    cells = f"<table:table-cell/><table:table-cell {kind}><text:p>#REF!</text:p></table:table-cell>"
-    row = f'<table:table-row table:number-rows-repeated="2">{cells}</table:table-row>'
-    root = etree.fromstring(f'<table:table {spaces} table:name="S">{row}</table:table>')
-    errors = error_cells.OpenDocumentErrors()
-    errors.start_table(root)
-    for cell in root.iter("{urn:t}table-cell"):
-        errors.end_cell(cell)
-    errors.end_row(root[0])
-    assert json.dumps(errors.by_sheet["S"]) == json.dumps({1: {1: "#REF!", 2: "#REF!"}, 2: {1: "#REF!", 2: "#REF!"}})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from workers.services.documents import ooxml
@@ -19,7 +20,7 @@ _EPOCH_1904 = dt.datetime(1904, 1, 1)
 _NO_LEAP_DAY = 60
 _DAY_MS = 86_400_000
 _DATE_FORMATS = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
-_SPAN_FORMAT = "46"
+_SPAN_FORMAT = 46
 _SPANS = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
 _NOT_IN_DATES = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
 
@@ -63,19 +64,35 @@ def read(archive: Archive, main: str) -> SerialDates:
     """Read how a workbook counts days, and which styles show them."""
     properties = next(ooxml.parse(archive, main).iter("{*}workbookPr"), None)
     is_1904 = properties is not None and properties.get("date1904") in ("1", "true")
-    dates: set[int] = set()
-    spans: set[int] = set()
+    formats: list[int] = []
+    codes: dict[int, str] = {}
     for part in ooxml.linked(archive, main, "styles"):
         root = ooxml.parse(archive, part)
-        codes = {item.get("numFmtId"): item.get("formatCode") or "" for item in root.iter("{*}numFmt")}
-        custom = {number: _NOT_IN_DATES.sub("", code).lower() for number, code in codes.items()}
-        for formats in root.iter("{*}cellXfs"):
-            for index, item in enumerate(formats.iterchildren("{*}xf")):
-                number = item.get("numFmtId") or "0"
-                is_span = number == _SPAN_FORMAT or bool(_SPANS.search(codes.get(number, "")))
-                is_date = number.isdecimal() and int(number) in _DATE_FORMATS
-                if is_span or is_date or any(letter in custom.get(number, "") for letter in "ymdhs"):
-                    dates.add(index)
-                if is_span:
-                    spans.add(index)
-    return SerialDates(frozenset(dates), frozenset(spans), is_1904)
+        codes |= {_number(item): item.get("formatCode") or "" for item in root.iter("{*}numFmt")}
+        for styles in root.iter("{*}cellXfs"):
+            formats += map(_number, styles.iterchildren("{*}xf"))
+    return of_formats(formats, codes, is_1904=is_1904)
+
+
+def of_formats(formats: Iterable[int], codes: dict[int, str], *, is_1904: bool) -> SerialDates:
+    """Tell which styles show dates, times or spans.
+
+    Args:
+        formats: The number format of each cell style, in order.
+        codes: The workbook's own formats: number → code, as ``[h]:mm``.
+        is_1904: Whether days are counted from 1904.
+    """
+    plain = {number: _NOT_IN_DATES.sub("", code).lower() for number, code in codes.items()}
+    dates: set[int] = set()
+    spans: set[int] = set()
+    for style, number in enumerate(formats):
+        if number == _SPAN_FORMAT or _SPANS.search(codes.get(number, "")):
+            spans.add(style)
+        elif number in _DATE_FORMATS or any(letter in plain.get(number, "") for letter in "ymdhs"):
+            dates.add(style)
+    return SerialDates(frozenset(dates | spans), frozenset(spans), is_1904)
+
+
+def _number(item: ooxml.Element) -> int:
+    number = item.get("numFmtId") or "0"
+    return int(number) if number.isdecimal() and len(number) < 9 else 0

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from workers.services.documents import graphics, ooxml
 from workers.services.documents.archive import Archive
 from workers.services.documents.graphics import Warn
 
+ReadComments = Callable[[str], list[str]]
+
 MAX_LINES = 2000
 """Lines of one worksheet that are given."""
 
 
-def read(archive: Archive, part: str, warn: Warn) -> list[str]:
-    """Read what a worksheet's part links to, as lines; a comment's begins with its cell."""
+def read(archive: Archive, part: str, warn: Warn, read_binary: ReadComments | None = None) -> list[str]:
+    """Read what a worksheet's part links to, as lines; a comment's begins with its cell.
+
+    Args:
+        archive: The package.
+        part: The worksheet's part.
+        warn: Takes a warning's code and words.
+        read_binary: Reads a part of comments that is no XML.
+    """
     lines: list[str] = []
     threaded = ooxml.linked(archive, part, "threadedComment")
     for linked in threaded or ooxml.linked(archive, part, "comments"):
-        lines += _comments(ooxml.parse(archive, linked))
+        if read_binary and linked.endswith(".bin"):
+            lines += read_binary(linked)
+        else:
+            lines += _comments(ooxml.parse(archive, linked))
     for linked in ooxml.linked(archive, part, "drawing"):
         lines += _drawing(archive, linked, warn)
     if len(lines) > MAX_LINES:

@@ -8,23 +8,30 @@ large the box around them is. A sparse box is read from the XML, and only its ro
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
-import olefile
 import python_calamine
 
 from workers.errors import Corrupt, Encrypted, TooLarge, UnsupportedFormat
-from workers.services.documents import error_cells, ooxml, serial_dates, sheet_annotations
+from workers.services.documents import (
+    binary_workbook,
+    odd_cells,
+    old_workbook,
+    ooxml,
+    open_sheets,
+    serial_dates,
+    sheet_annotations,
+)
 from workers.services.documents.archive import Archive
 from workers.services.documents.cells import Cell, OddCells, Row
 from workers.services.documents.extent import MAX_CELLS, MAX_PLACES, MAX_ROWS, Extent, measure
 from workers.services.documents.formats import Format
 from workers.services.documents.graphics import Warn, no_warning
+from workers.services.documents.odd_cells import SheetFindings
 from workers.services.documents.serial_dates import SerialDates
 from workers.services.documents.sparse_sheet import MAIN_PART, SparseSheet
 
@@ -36,10 +43,6 @@ ReadRows = Callable[[], Iterator[Row]]
 _FOREIGN = (OverflowError, ValueError)
 """What the quick reader raises on numbers that Python's dates and spans can't hold."""
 _NO_SHEETS = "the workbook has no worksheets, only charts or macros"
-_ANNOTATIONS = ("annotation", "frame", "custom-shape")
-_TABLE_TAGS = ("table", "table-row", "table-cell", "covered-table-cell", *_ANNOTATIONS)
-_FILE_PASS = 0x2F
-_BIFF_START_BYTES = 4096
 _PASSWORD = "the workbook has a password; remove it and submit again"  # noqa: S105
 MAX_SHEETS = 500
 COLUMNAR_CELLS = 50_000
@@ -88,17 +91,17 @@ class _Book:
 
     Attributes:
         parts: Worksheets of an Office package by name.
-        errors: Error cells by the sheet's name; of old workbooks by its place.
+        findings: What a walk through found, by the sheet's name; of old workbooks by its place.
+        binary: Worksheets of a binary workbook.
         is_usual: Whether the quick reader finds all parts, which it looks for in the usual folders only.
         skipped: Names of tabs that are no worksheets.
-        has_annotations: Whether it has comments or drawings that are not read.
     """
 
     parts: dict[str, _Part] = field(default_factory=lambda: {})
-    errors: dict[str | int, OddCells] = field(default_factory=lambda: {})
+    findings: dict[str | int, SheetFindings] = field(default_factory=lambda: {})
+    binary: list[binary_workbook.BinarySheet] = field(default_factory=lambda: [])
     is_usual: bool = True
     skipped: list[str] = field(default_factory=lambda: [])
-    has_annotations: bool = False
 
 
 def sheets(file: BinaryIO, found: Format, warn: Warn = no_warning) -> list[Sheet]:
@@ -118,17 +121,15 @@ def sheets(file: BinaryIO, found: Format, warn: Warn = no_warning) -> list[Sheet
             if found == "xlsx":
                 book = _measured(archive, worksheets, warn)
             elif found == "xlsb":
-                book.errors |= error_cells.in_xlsb(archive, ooxml.main_part(archive, "xl/workbook.bin"))
+                _look_through_binary(archive, book, warn)
             archive.refuse_doctypes()
             if found == "ods":
-                _look_through_open_document(archive, book)
+                book.findings |= open_sheets.read(archive, warn)
     elif found == "xls":
-        book.errors |= enumerate(error_cells.in_xls(file))
+        book.findings |= enumerate(old_workbook.read(file))
     listed = _own_sheets(file, book) if not book.is_usual else _quick_sheets(file, found, book)
     for skipped in book.skipped:
         warn("sheets_skipped", f"{skipped!a} is no worksheet but a chart, macro or dialogue; it is not read")
-    if book.has_annotations:
-        warn("annotations", "comments and drawings of this format are not read; save the workbook as .xlsx for them")
     if len(listed) > MAX_SHEETS:
         warn("sheets_skipped", f"only the first {MAX_SHEETS} of {len(listed)} sheets are read")
     return listed[:MAX_SHEETS]
@@ -136,9 +137,13 @@ def sheets(file: BinaryIO, found: Format, warn: Warn = no_warning) -> list[Sheet
 
 def _own_sheets(file: BinaryIO, book: _Book) -> list[Sheet]:
     """Read a package by our own reader, which forgives more and finds parts wherever they lie."""
-    if not book.parts:
+    if not book.parts and not book.binary:
         raise UnsupportedFormat(_NO_SHEETS)
-    return [
+    binary = [
+        Sheet(item.name, item.is_hidden, partial(binary_workbook.rows, file, item.part), annotations=found.annotations)
+        for item, found in ((item, book.findings[item.name]) for item in book.binary)
+    ]
+    return binary or [
         Sheet(name, part.is_hidden, _sparse_reader(file, part.name), annotations=part.annotations)
         for name, part in book.parts.items()
     ]
@@ -152,9 +157,9 @@ def _quick_sheets(file: BinaryIO, found: Format, book: _Book) -> list[Sheet]:
     except python_calamine.PasswordError:
         raise Encrypted(_PASSWORD) from None
     except (python_calamine.CalamineError, *_FOREIGN):
-        if book.parts:
+        if book.parts or book.binary:
             return _own_sheets(file, book)
-        if found == "xls" and _has_password(file):
+        if found == "xls" and old_workbook.has_password(file):
             raise Encrypted(_PASSWORD) from None
         raise Corrupt("the workbook is damaged or cut short") from None
     kinds = python_calamine.SheetTypeEnum
@@ -169,8 +174,9 @@ def _quick_sheets(file: BinaryIO, found: Format, book: _Book) -> list[Sheet]:
         if part:
             sheets.append(_packaged(file, data, item.name, quick, part))
         else:
-            odd = book.errors.get(item.name) or book.errors.get(place) or {}
-            sheets.append(Sheet(item.name, is_hidden, _overlaid(quick, odd)))
+            found_ = book.findings.get(item.name) or book.findings.get(place) or SheetFindings()
+            rows = _overlaid(quick, found_.odd)
+            sheets.append(Sheet(item.name, is_hidden, rows, annotations=found_.annotations))
     return sheets
 
 
@@ -186,7 +192,7 @@ def _packaged(file: BinaryIO, data: bytes, name: str, quick: ReadRows, part: _Pa
 
 
 def _overlaid(rows: ReadRows, odd: OddCells) -> ReadRows:
-    return (lambda: error_cells.overlay(rows(), odd)) if odd else rows
+    return (lambda: odd_cells.overlay(rows(), odd)) if odd else rows
 
 
 def _table(data: bytes, name: str, rows: ReadRows, cells: int) -> Table | None:
@@ -210,21 +216,6 @@ def _either(quick: ReadRows, forgiving: ReadRows) -> ReadRows:
             return forgiving()
 
     return rows
-
-
-def _has_password(file: BinaryIO) -> bool:
-    """Look for the record FilePass at the start of an old workbook ([MS-XLS] 2.4.117)."""
-    file.seek(0)
-    with cast("Any", olefile.OleFileIO)(file) as container:
-        name = next((name for name in ("Workbook", "Book") if container.exists(name)), None)
-        stream = container.openstream(name).read(_BIFF_START_BYTES) if name else b""
-    at = 0
-    while at + 4 <= len(stream):
-        record, length = struct.unpack_from("<HH", stream, at)
-        if record == _FILE_PASS:
-            return True
-        at += 4 + length
-    return False
 
 
 def _quick_reader(book: python_calamine.CalamineWorkbook, name: str) -> ReadRows:
@@ -260,6 +251,19 @@ def _sparse_reader(file: BinaryIO, part: str) -> ReadRows:
             yield from SparseSheet(archive).rows(part)
 
     return rows
+
+
+def _look_through_binary(archive: Archive, book: _Book, warn: Warn) -> None:
+    """Look through each worksheet of a binary workbook."""
+    binary = binary_workbook.BinaryWorkbook.of(archive)
+    dates = binary.dates()
+    worksheets = [sheet for sheet in binary.sheets if sheet.kind == "worksheet"]
+    book.skipped += [sheet.name for sheet in binary.sheets if sheet.kind != "worksheet"]
+    for sheet in worksheets:
+        found = book.findings[sheet.name] = binary.findings(sheet, dates)
+        found.annotations += sheet_annotations.read(archive, sheet.part, warn, binary.comments)
+    book.binary += worksheets
+    book.is_usual = binary.has_usual_parts
 
 
 def _worksheet_parts(archive: Archive) -> dict[str, str]:
@@ -301,29 +305,3 @@ def _has_usual_parts(archive: Archive, main: str) -> bool:
 
 def _relationship_id(entry: ooxml.Element) -> str:
     return next((value for key, value in entry.attrib.items() if key.endswith("}id")), "")
-
-
-def _look_through_open_document(archive: Archive, book: _Book) -> None:
-    """Find an OpenDocument's error cells; refuse a password, or filled cells repeated beyond the limit."""
-    if "META-INF/manifest.xml" in archive and b"encryption-data" in archive.read("META-INF/manifest.xml"):
-        raise Encrypted(_PASSWORD)
-    errors = error_cells.OpenDocumentErrors()
-    repeated = 0
-    for event, element in ooxml.stream(archive, "content.xml", _TABLE_TAGS):
-        name = ooxml.local(element)
-        if event == "start":
-            if name == "table":
-                errors.start_table(element)
-            book.has_annotations |= name in _ANNOTATIONS
-        elif name == "table-row":
-            errors.end_row(element)
-            element.clear()
-        elif name not in ("table", *_ANNOTATIONS):
-            errors.end_cell(element)
-            if ooxml.attribute(element, "value-type"):
-                times = error_cells.times(element, "number-columns-repeated")
-                repeated += times * error_cells.times(element.getparent(), "number-rows-repeated")
-            if repeated > MAX_CELLS:
-                raise TooLarge(f"more than {MAX_CELLS} cells, most of them repeated")
-            element.clear(keep_tail=False)
-    book.errors |= errors.by_sheet
