@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from benchmarks.faults import table
+from benchmarks.faults import long_kills, table
 from benchmarks.faults.faults import FAULTS
 from benchmarks.faults.seen import LONG, SHORT, Seen
 
@@ -18,7 +18,12 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="a small scale, and only the faults that fit in a minute")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--record", action="store_true", help="keep the figures in docs/reliability.json and its table")
+    long_kills.add_options(parser)
     options = parser.parse_args()
+    if options.long:
+        if options.faults != ["kills"]:
+            parser.error("only kills has a long form: kills --long")
+        raise SystemExit(long_kills.main(options))
     unknown = [name for name in options.faults if name not in FAULTS]
     if unknown:
         parser.error(f"no fault {', '.join(unknown)}; there are {', '.join(FAULTS)}")

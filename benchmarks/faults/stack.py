@@ -58,6 +58,8 @@ class Stack:
         concurrency: Children of each.
         prefetch: Messages a child may hold.
         broker_url: Address that workers use instead of the broker's own (a proxy's).
+        pool: Celery's name of the workers' pool.
+        home: Folder that is kept; None for one that goes with the stack.
         **environment: Further variables of the workers.
     """
 
@@ -69,9 +71,12 @@ class Stack:
         concurrency: int = 2,
         prefetch: int = 4,
         broker_url: Callable[[Path], str] | None = None,
+        pool: str = "prefork",
+        home: Path | None = None,
         **environment: str,
     ) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="nexus-f-"))
+        self.home = home or Path(tempfile.mkdtemp(prefix="nexus-f-"))
+        self._is_kept = home is not None
         self.delivery = delivery
         self._stopping = threading.Event()
         self._broker_home, self._evidence_home = self.home / "b", self.home / "e"
@@ -89,7 +94,7 @@ class Stack:
             "REMAP_SIGTERM": "SIGQUIT" if delivery == "reliable" else "",
             **environment,
         }
-        self._options = ["-c", str(concurrency), "--prefetch-multiplier", str(prefetch)]
+        self._options = ["-P", pool, "-c", str(concurrency), "--prefetch-multiplier", str(prefetch)]
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self.exits: list[int] = []
         self.victims: list[tuple[int, float, float]] = []
@@ -98,8 +103,7 @@ class Stack:
         for number in range(workers):
             self.start_worker(f"w{number}")
         self.recorder = self.start_recorder() if delivery == "reliable" else None
-        if delivery == "reliable":
-            self._programs.append(self.program("workers.delivery.guardian", log="guardian"))
+        self.guardian = self.start_guardian() if delivery == "reliable" else None
         self.producer = self._producer()
         threading.Thread(target=self._respawn, daemon=True).start()
 
@@ -128,11 +132,15 @@ class Stack:
         self._programs.append(self.recorder)
         return self.recorder
 
+    def start_guardian(self) -> subprocess.Popen[bytes]:
+        """Start the guardian."""
+        self.guardian = self.program("workers.delivery.guardian", log="guardian")
+        self._programs.append(self.guardian)
+        return self.guardian
+
     def program(self, module: str, *arguments: str, log: str) -> subprocess.Popen[bytes]:
         """Start a Python module of the stack."""
-        with (self.home / f"{log}.log").open("ab") as file:
-            command = [sys.executable, "-m", module, *arguments]
-            return subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=file, stderr=file)
+        return self._spawn([sys.executable, "-m", module, *arguments], self.environment, log)
 
     def wait_ready(self) -> None:
         """Wait until every worker consumes."""
@@ -157,13 +165,13 @@ class Stack:
             for name, process in self.workers.items()
             if process.poll() is None and self.log(name).count(" ready.") >= self.begun[name]
         ]
-        processes = sorted({*alive, *(child for pid in alive for child in _children(pid))})
+        processes = sorted({*alive, *(child for pid in alive for child in children_of(pid))})
         if processes:
             self.kill(chance.choice(processes))
 
     def kill(self, pid: int) -> None:
         """Kill a process, and note it and its children as victims."""
-        gone, before = [pid, *_children(pid)], time.time()
+        gone, before = [pid, *children_of(pid)], time.time()
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             self.victims += [(victim, before, time.time()) for victim in gone]
@@ -216,7 +224,7 @@ class Stack:
         """End everything."""
         self._stopping.set()
         processes = [*self.workers.values(), *self._programs, self.broker, self._evidence_broker]
-        children = [child for process in processes for child in _children(process.pid)]
+        children = [child for process in processes for child in children_of(process.pid)]
         for process in processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
@@ -228,24 +236,31 @@ class Stack:
         self.producer.close()
         self.client.close()
         self.evidence.close()
-        shutil.rmtree(self.home, ignore_errors=True)
+        if not self._is_kept:
+            shutil.rmtree(self.home, ignore_errors=True)
 
     def _respawn(self) -> None:
         while not self._stopping.wait(RESPAWN_S):
-            for name, process in tuple(self.workers.items()):
-                if process.poll() is not None and not self._stopping.is_set():
-                    self.exits.append(process.returncode)
-                    self.start_worker(name)
+            self.respawn_workers()
+
+    def respawn_workers(self) -> None:
+        """Start the workers again that have ended, as supervisord would."""
+        for name, process in tuple(self.workers.items()):
+            if process.poll() is not None and not self._stopping.is_set():
+                self.exits.append(process.returncode)
+                self.start_worker(name)
 
     def _start_broker(self, home: Path) -> subprocess.Popen[bytes]:
         home.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "workers.embedded_broker"]
-        with (self.home / "broker.log").open("ab") as log:
-            process = subprocess.Popen(command, env=_environment(home), cwd=ROOT, stdout=log, stderr=log)
+        process = self._spawn([sys.executable, "-m", "workers.embedded_broker"], _environment(home), "broker")
         client = redis.Redis.from_url(_url(home).redis_py)
         wait_until(client.ping, 30)
         client.close()
         return process
+
+    def _spawn(self, command: list[str], environment: dict[str, str], log: str) -> subprocess.Popen[bytes]:
+        with (self.home / f"{log}.log").open("ab") as file:
+            return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=file, stderr=file)
 
     def _producer(self) -> Celery:
         if self.delivery == "stock":
@@ -261,7 +276,8 @@ class Stack:
         return app
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
+    """List the processes below one; none when it has ended."""
     try:
         return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     except psutil.Error:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from functools import cache
 from typing import Any
 
 import redis
 from celery import Celery
 from kombu import Exchange, Queue
+
+from benchmarks.faults.tally import Tally
 
 QUEUE = "default_queue"
 OTHER_QUEUE = "email_queue"
@@ -63,6 +66,11 @@ def evidence() -> redis.Redis:
     return _evidence
 
 
+@cache
+def _tally() -> Tally:
+    return Tally(evidence())
+
+
 def _begin(name: str) -> None:
     pipeline = evidence().pipeline()
     pipeline.hincrby("started", name, 1)
@@ -76,6 +84,15 @@ def work(name: str, seconds: float = 0.0) -> None:
     _begin(name)
     time.sleep(seconds)
     evidence().hincrby("done", name, 1)
+
+
+@app.task(name="faults.tally", shared=False)
+def tally(run: int, seconds: float = 0.0) -> None:
+    """Leave a trace in the slot of the run, at the start and at the end."""
+    traces = _tally()
+    traces.begin(run)
+    time.sleep(seconds)
+    traces.end(run)
 
 
 @app.task(name="faults.poison", shared=False, max_retries=5)
