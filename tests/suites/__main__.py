@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +26,8 @@ from benchmarks.events import server
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".suites"
 LIMIT_S = 3600
+TEST_LIMIT_S = 400
+"""Of one test, unless it has its own; the longest takes two minutes on stock, on an idle machine."""
 NEEDED = (
     "pytest-rerunfailures==16.3",  # reruns that Celery's tests ask for
     "pytest-subtests==0.14.2",
@@ -111,7 +113,8 @@ def run(suite: Suite, delivery: str, tests: list[str], options: list[str]) -> di
         }
         plugins = ["-p", "celery.contrib.pytest", *(["-p", "tests.suites.plugin"] if delivery == "reliable" else [])]
         command = [sys.executable, "-m", "pytest", *plugins, "-q", "-p", "no:cacheprovider", f"--junit-xml={report}"]
-        with (FOLDER / f"{suite.name}-{delivery}.log").open("w") as log:
+        command.append(f"--timeout={TEST_LIMIT_S}")
+        with (FOLDER / f"{suite.name}-{delivery}.log").open("w") as log, suppress(subprocess.TimeoutExpired):
             subprocess.run(
                 [*command, *tests, *options],
                 cwd=suite.folder,

@@ -14,6 +14,7 @@ from config.celery_config import RELIABLE, RELIABLE_SETTINGS, celery_app
 from workers.delivery.inline_stopping import InlineStop
 from workers.delivery.request import Request
 from workers.delivery.stopping import SoftStop
+from workers.delivery.transport import SentinelChannel
 from workers.delivery.worker import LeaseStep
 
 assert RELIABLE, "run this with NEXUS_DELIVERY=reliable"
@@ -22,6 +23,10 @@ assert RELIABLE, "run this with NEXUS_DELIVERY=reliable"
 for stop in (SoftStop, InlineStop):
     stop.install = lambda self: None  # type: ignore[method-assign]
 SoftStop.watch = lambda self, hub: None  # type: ignore[method-assign]
+
+# They replace the connections of kombu's class by ones that ask no Sentinel; ours are to be replaced, too.
+for name in ("connection_class", "connection_class_ssl"):
+    delattr(SentinelChannel, name)
 
 _Controller: Any = TestWorkController
 _begin = _Controller.__init__
