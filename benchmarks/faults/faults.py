@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.faults import brokers, messages, processes, recording
+from benchmarks.faults import brokers, clocks, hosts, messages, processes, recording
 from benchmarks.faults.seen import Scale, Seen
 
 
@@ -98,6 +98,18 @@ _ALL = (
         "a worker frozen (SIGSTOP) while it holds runs",
         "0 lost, 0 run twice",
         processes.frozen_worker,
+    ),
+    Fault(
+        "host-frozen",
+        "a worker's host frozen past its lease; its runs and its name are others' when it thaws",
+        "0 lost; run twice only what ran when it froze",
+        hosts.frozen_host,
+    ),
+    Fault(
+        "clock-steps",
+        "the wall clocks of a worker, the guardian, the broker set by ±1 s and ±1 h",
+        "0 lost, 0 run twice",
+        clocks.clock_steps,
     ),
     Fault(
         "surgery",

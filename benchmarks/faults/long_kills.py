@@ -88,6 +88,7 @@ class LongKills:
         try:
             self._kill_until_done(runs, kills)
             if self.stopping.is_set():
+                print(f"so far: {self.verdict()}", flush=True)
                 return None
             wait_until(lambda: self._stack.held() == 0, 60)
             return self.verdict(is_over=True)
@@ -177,7 +178,7 @@ class LongKills:
         for run in runs:
             seconds = LONG_S if run % LONG_EVERY == 0 else 0.0
             send: Any = self._stack.producer.send_task
-            send("faults.tally", (run, seconds), priority=5, retry=True, retry_policy=PATIENT)
+            send("faults.tally", (run, seconds), priority=5, ignore_result=True, retry=True, retry_policy=PATIENT)
 
     def _close_gap(self) -> None:
         """Publish what the interrupted wave had not published: what has not begun when nothing is left."""

@@ -17,6 +17,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from benchmarks.faults.tally import Tally
+from workers import process_identity
 
 QUEUE = "default_queue"
 OTHER_QUEUE = "email_queue"
@@ -50,6 +51,8 @@ if visibility := os.environ.get("FAULTS_VISIBILITY_S"):
     options = dict(app.conf.broker_transport_options)
     options |= {"visibility_timeout": float(visibility), "unacked_restore_interval": 1, "unacked_restore_throttle": 1}
     app.conf.broker_transport_options = options
+if namespace := os.environ.get("FAULTS_NAMESPACE"):  # as if on another host
+    process_identity.this_namespace = lambda: namespace
 if os.environ.get("FAULTS_HOLD"):
     from benchmarks.faults import hold
 

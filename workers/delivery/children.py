@@ -1,14 +1,20 @@
-"""Notices at once that a child process died.
+"""What Celery's pool of child processes forgets: a child's death, and runs that it was given.
 
 Celery 5.7 looks once when the kernel announces a child's end, which it does a moment before the child can be
 collected: on a busy machine that look comes too early, and the next one is due after 5 s. Until then the child's run
 is nobody's.
+
+After a lost connection it empties the pool of what no child has accepted yet, as the broker would deliver that again.
+With our delivery the broker does not, while this worker lives: what is dropped has to be put back, and what a child
+has got already has to be kept, as it runs all the same.
 """
 
 # Celery's pools have no complete stubs: what their methods return is unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 LOOK_AGAIN_S = 0.02
@@ -42,3 +48,30 @@ def watch(pool: Any) -> None:
             hub.call_later(LOOK_AGAIN_S, look, hub, process, LOOKS)
 
     processes._event_process_exit = on_exit
+
+
+@contextmanager
+def keep_written(pool: Any) -> Generator[None]:
+    """Keep the runs that were written to a child, while Celery empties the pool.
+
+    Args:
+        pool: A ``TaskPool`` with child processes.
+    """
+    written = [job for job in tuple(pool._pool._cache.values()) if not job._accepted and _is_written(job)]
+    for job in written:
+        job._accepted = True
+    try:
+        yield
+    finally:
+        for job in written:
+            job._accepted = job._worker_pid is not None  # as its child said, or will say
+
+
+def holds(pool: Any, request: Any) -> bool:
+    """Tell whether a pool with child processes still has a run that it was given."""
+    job = request._apply_result and request._apply_result()
+    return job is not None and pool._pool._cache.get(job._job) is job
+
+
+def _is_written(job: Any) -> bool:
+    return job._write_to is not None and job._write_to._is_alive()

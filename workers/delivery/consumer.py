@@ -13,15 +13,18 @@ from typing import Any
 import redis
 from celery.exceptions import NotRegistered
 from celery.utils.log import get_logger
+from celery.worker import state as _state
 from celery.worker.consumer import Consumer as CeleryConsumer
 from kombu.exceptions import ContentDisallowed, DecodeError
 from vine import promise as vine_promise
 
-from workers.delivery import guard
+from workers.delivery import children, guard
 from workers.delivery.ending import carry_out_what_can_be
 from workers.delivery.keys import FetchedTag
+from workers.delivery.request import Request
 
 logger = get_logger(__name__)
+state: Any = _state  # the stubs know an older Celery
 
 MAX_RECONNECT_PAUSE_S = 2
 REFUSED_PAUSE_S = 1.0
@@ -120,6 +123,21 @@ class Consumer(_Consumer):
         if isinstance(exc, redis.ResponseError):  # Celery would be back, and refused again, within milliseconds
             logger.warning("the broker refuses: %s", exc)
             time.sleep(REFUSED_PAUSE_S)
+
+    def on_close(self) -> None:
+        """Forget what can't go on without the connection that was lost: what no child has got is put back."""
+        if not children.has_processes(self.pool):
+            super().on_close()
+            return
+        ours = [request for request in tuple(state.reserved_requests) if isinstance(request, Request)]
+        handed_over = [request for request in ours if request.is_handed_over]
+        with children.keep_written(self.pool):
+            super().on_close()
+        for request in handed_over:
+            if children.holds(self.pool, request):
+                state.task_reserved(request)
+            else:
+                request.forget_start()
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Set aside what can't be decoded; control messages are dropped."""

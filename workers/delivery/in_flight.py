@@ -103,6 +103,10 @@ class InFlight:
         """Messages whose runs this process has handed to a child, and that have not ended."""
         return frozenset(self._started)
 
+    def forget_start(self, tag: FetchedTag) -> None:
+        """Note that a run was not started after all; the broker learns of it at the next start."""
+        self._note_end(tag)
+
     def forget_starts(self) -> None:
         """Remove the notes of starts: nothing is held any more."""
         self.client.delete(self.started_key)

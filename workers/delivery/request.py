@@ -79,6 +79,15 @@ class Request(_Request):
         state.task_ready(self)
         return False
 
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether the pool was given the run, and it has not ended."""
+        return self._is_fetched and self._message.delivery_tag in self._message.channel.in_flight.handed_over
+
+    def forget_start(self) -> None:
+        """Note that the pool dropped the run: it did not start."""
+        self._message.channel.in_flight.forget_start(self._message.delivery_tag)
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         if self._eta is not None and self._is_fetched:

@@ -11,42 +11,9 @@ from typing import Any
 
 import pytest
 
-FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-CLOCK = Path(__file__).parent / "clock"
-STEPS_S = (1, -1, 3600, -3600, 0)
+from benchmarks.faults.clocks import FAKETIME, STEPS_S, Clocks
 
 pytestmark = pytest.mark.skipif(not FAKETIME and not os.environ.get("CI"), reason="needs Debian's libfaketime")
-
-
-class Clocks:
-    """Clocks of programs, each of which reads its own from a file; monotonic clocks stay as they are."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def of_server(self) -> dict[str, str]:
-        """Let the broker have a clock of its own."""
-        self.set("broker", 0)
-        return {
-            "LD_PRELOAD": str(FAKETIME[0]),
-            "FAKETIME_TIMESTAMP_FILE": str(self._folder / "broker"),
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_CACHE_DURATION": "1",
-        }
-
-    def of_program(self, name: str, environment: dict[str, str]) -> dict[str, str]:
-        """Let a Python program have a clock of its own."""
-        self.set(name, 0)
-        return environment | {
-            "NEXUS_TEST_CLOCK": str(self._folder / name),
-            "PYTHONPATH": f"{CLOCK}:{environment['PYTHONPATH']}",
-        }
-
-    def set(self, name: str, offset_s: float) -> None:
-        """Step a clock."""
-        new = self._folder / f"{name}.new"
-        new.write_text(f"{offset_s:+d}s" if name == "broker" else str(offset_s))
-        new.replace(self._folder / name)
 
 
 @pytest.fixture

@@ -160,6 +160,24 @@ def test_a_run_goes_on_and_is_acknowledged_when_connections_are_cut(stack: Any) 
     assert stack.count("started:long") == 1
 
 
+def test_what_waits_in_the_pool_is_put_back_when_the_connection_is_lost(stack: Any) -> None:
+    stack.worker("w", "-c", "1", "--prefetch-multiplier", "8", "--max-tasks-per-child", "1")
+    held, started = keys.in_flight("w@test"), keys.started("w@test")
+    for number in range(
+        12
+    ):  # for each child that it replaces, Celery's pool is given one run more than it has children
+        stack.publish("t.note", f"before {number}")
+    names = ["long", "a", "b", "c", "d"]
+    for name in names:
+        stack.publish("t.note", name, 1.5 if name == "long" else 0)
+    stack.until(lambda: stack.count("started:long"))
+    assert len(set(stack.client.hkeys(started)) & set(stack.client.hkeys(held))) > 2
+    stack.client.client_kill_filter(_type="normal", skipme=True)
+    stack.until(lambda: all(stack.count(f"done:{name}") for name in names))
+    stack.until(lambda: not stack.client.hlen(held))
+    assert [stack.count(f"started:{name}") for name in names] == [1] * len(names)
+
+
 def test_a_run_without_enough_memory_fails_and_does_not_stay_in_flight(stack: Any) -> None:
     worker = stack.worker()
     result = stack.producer.send_task("t.memory", priority=5)

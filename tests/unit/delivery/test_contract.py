@@ -66,6 +66,7 @@ def test_our_separator_is_kombus_own_so_that_a_client_without_options_finds_our_
         (WorkController, "wait_for_soft_shutdown", ["self"]),
         (virtual.Transport, "drain_events", ["self", "connection", "timeout"]),
         (AsynPool, "_event_process_exit", ["self", "hub", "proc"]),
+        (Consumer, "on_close", ["self"]),
         (AsynPool, "_track_child_process", ["self", "proc", "hub"]),
         (Request, "on_failure", ["self", "exc_info", "send_failed_event", "return_ok"]),
         (Request, "reject", ["self", "requeue"]),
@@ -93,6 +94,15 @@ def test_a_cold_stop_waits_where_we_let_it_pass() -> None:
     assert "should_terminate" in inspect.getsource(module._shutdown_handler)
     assert "copy(self.on_tick)" in inspect.getsource(Hub.create_loop)
     assert "self._apply_result = maybe(ref, result)" in inspect.getsource(Request.execute_using_pool)
+
+
+def test_a_pool_forgets_after_a_lost_connection_what_no_child_accepted() -> None:
+    source = inspect.getsource(AsynPool.flush)
+    assert "if not job._accepted:" in source
+    assert "job.discard()" in source
+    assert "self.outbound_buffer.clear()" in source
+    assert "job._write_to = proc" in inspect.getsource(AsynPool._create_write_handlers)
+    assert "self.pool.flush()" in inspect.getsource(Consumer.on_close)
 
 
 def test_a_worker_without_an_event_loop_looks_for_its_end_between_two_waits_for_messages() -> None:

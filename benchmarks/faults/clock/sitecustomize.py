@@ -1,15 +1,16 @@
-"""A wall clock that a test sets: Python imports this first when the folder is on its path.
+"""A wall clock that a program sets: Python imports this first when the folder is on its path.
 
 A kernel whose clock is set tells another time of its boot as well, so that psutil's start times move.
 """
 
+# pyright: reportPrivateUsage=false
 import os
 import time
 from pathlib import Path
 
 import psutil
 
-_FILE = Path(os.environ["NEXUS_TEST_CLOCK"])
+_FILE = Path(os.environ["FAULTS_CLOCK"])
 _time, _boot_time = time.time, psutil.boot_time
 
 
