@@ -27,7 +27,7 @@ def doctor(target: Target, balance: bool, wait_s: float, as_json: bool) -> None:
 
 
 def _checkup(target: Target, *, as_json: bool) -> None:
-    from nexus_tui.sources.checkup import CheckupSource, unread_finding
+    from nexus_tui.sources.checkup import CheckupSource, asked, unread_finding
     from nexus_tui.sources.chords import ChordSource, finding_of
     from nexus_tui.sources.dead_letters import DeadLetterSource
 
@@ -41,9 +41,10 @@ def _checkup(target: Target, *, as_json: bool) -> None:
         clocks=sources.control.clocks,
     )
     found = checkup.findings()
-    findings = (*found, unread_finding(sources.broker.unread_lists()))
+    findings = (*found, *asked("lists", lambda: (unread_finding(sources.broker.unread_lists()),)))
     if not sources.is_foreign:
-        findings = (*findings, finding_of(ChordSource(sources.broker, sources.control).stuck()))
+        chords = ChordSource(sources.broker, sources.control)
+        findings = (*findings, *asked("chords", lambda: (finding_of(chords.stuck()),)))
     letters = DeadLetterSource(sources.broker).count()
     is_well = all(finding.is_well for finding in findings)
     if as_json:

@@ -39,10 +39,11 @@ def status(target: Target, as_json: bool) -> None:
     queues = allowed(lambda: read_queues(sources), [])
     workers = allowed(lambda: read_workers(sources, programs), [])
     broker = allowed(sources.broker.describe, "?")
-    recorder = "" if sources.is_foreign else allowed(sources.broker.recorder_trouble, "")
+    refuses = allowed(sources.broker.write_trouble, "")
+    recorder = "" if sources.is_foreign or refuses else allowed(sources.broker.recorder_trouble, "")
     if sources.broker.missing:
         unknown.append(sources.broker.missing)
-    troubles = _troubles(sources, programs, workers)
+    troubles = [*([refuses] if refuses else []), *_troubles(sources, programs, workers)]
     troubles += [supervisor] if supervisor else []
     troubles += [f"nothing is recorded: {recorder}"] if recorder else []
     told = list(dict.fromkeys(f"could not look at everything: {problem}" for problem in unknown))

@@ -18,7 +18,7 @@ from nexus_tui.models.checkup import Finding
 from nexus_tui.models.text import command_line
 from nexus_tui.models.workers import Program
 from nexus_tui.sources.broker.connection import connect, reaching
-from nexus_tui.sources.errors import SourceError
+from nexus_tui.sources.errors import Refused, SourceError
 from nexus_tui.sources.supervisor import SupervisorSource
 from workers.append_only.repair import LOG, read_repairs
 from workers.history.recorder.status import find_trouble
@@ -57,6 +57,16 @@ def clock_findings(ahead_s: Mapping[str, float]) -> tuple[Finding, ...]:
     )
 
 
+def asked(name: str, look: Callable[[], tuple[Finding, ...]]) -> tuple[Finding, ...]:
+    """Look at something; when the broker refuses what that needs, the finding says so, and the rest is looked at."""
+    try:
+        return look()
+    except Refused as problem:
+        return (
+            Finding(name, False, f"could not be looked at: {problem}", "mend what is found above, then look again"),
+        )
+
+
 @dataclass
 class CheckupSource:
     """Looks at one stack.
@@ -91,7 +101,7 @@ class CheckupSource:
                     return found
                 return (
                     *found,
-                    *clock_findings(self.clocks()),
+                    *asked("clocks", lambda: clock_findings(self.clocks())),
                     self._disk(),
                     *self._programs(),
                     self._recorder(client),

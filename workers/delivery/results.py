@@ -16,34 +16,32 @@ from celery import states
 from celery.backends.redis import RedisBackend
 from celery.exceptions import TaskRevokedError
 
-from workers.delivery import running
+from workers.delivery import refusals, running
 from workers.delivery.chord_records import ChordRecords
 
 _Base: Any = RedisBackend if TYPE_CHECKING else object
 
 AGAIN_S = 1.0
-_REFUSALS = ("MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")
-"""How a server begins that will take writes later: its disk is full, its replicas are away."""
 
 logger = logging.getLogger(__name__)
 
 
 class PatientResults(_Base):
-    """Waits for the broker in a child process: it has a run's result, which is nowhere else.
+    """Waits for the broker where a run runs: its child, thread or greenlet has the result, and nobody else.
 
     Celery 5.7 reads a run's record before it writes it, and lets the run fail when that reading does: a run whose
-    work is done, and whose chain does not go on. Here the child tries again until the broker is back, or the run's
+    work is done, and whose chain does not go on. Here it is tried again until the broker is back, or the run's
     time limit ends it; its message stays in flight meanwhile. Everybody else gives up as Celery does.
     """
 
     def ensure(self, fun: Any, args: Any, **policy: Any) -> Any:
-        """Try until the broker does it; outside a child as often as the settings say."""
-        return _patiently(lambda: fun(*args)) if running.is_child() else super().ensure(fun, args, **policy)
+        """Try until the broker does it; elsewhere as often as the settings say."""
+        return _patiently(lambda: fun(*args)) if running.may_wait() else super().ensure(fun, args, **policy)
 
     def get(self, key: str) -> Any:
         """Read a record."""
         read: Any = super().get
-        return _patiently(lambda: read(key)) if running.is_child() else read(key)
+        return _patiently(lambda: read(key)) if running.may_wait() else read(key)
 
     def mark_as_revoked(
         self,
@@ -88,7 +86,7 @@ class PatientResults(_Base):
                 self.chord_records.forget_if_over(request.group)
             return outcome
 
-        return _patiently(step) if running.is_child() else step()
+        return _patiently(step) if running.may_wait() else step()
 
     def _keep(self, request: Any) -> None:
         """Keep what the chord still needs: its body, and in a chord of groups the results of its members."""
@@ -129,10 +127,8 @@ def _patiently(step: Callable[[], Any]) -> Any:
     while True:
         try:
             return step()
-        except (redis.ConnectionError, redis.TimeoutError, redis.OutOfMemoryError, redis.ReadOnlyError) as error:
-            problem = error
-        except redis.ResponseError as error:
-            if not str(error).startswith(_REFUSALS):
+        except redis.RedisError as error:
+            if not refusals.is_for_now(error):
                 raise
             problem = error
         if attempt % 60 == 0:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 from billiard.process import current_process
+from celery._state import get_current_worker_task
 
 _incarnation = f"{int(time.time() * 1000):012x}{secrets.token_hex(3)}"
 _fetches = itertools.count(1)
@@ -22,9 +24,11 @@ def next_fetch_id() -> str:
     return f"{_incarnation}-{next(_fetches):010d}"
 
 
-def is_child() -> bool:
-    """Tell whether this is a process of a worker's pool, which does nothing but the run that it has."""
-    return bool(current_process().daemon)
+def may_wait() -> bool:
+    """Tell whether this process, thread or greenlet of a worker's pool does nothing but the run that it has."""
+    if current_process().daemon:
+        return True
+    return get_current_worker_task() is not None and threading.current_thread() is not threading.main_thread()
 
 
 def begin_to_leave() -> None:

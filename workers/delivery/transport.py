@@ -23,7 +23,7 @@ from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
 from config import silence
-from workers.delivery import guard, keys, running, scripts
+from workers.delivery import guard, keys, refusals, running, scripts
 from workers.delivery.control_channel import ControlMixin
 from workers.delivery.in_flight import InFlight
 from workers.delivery.keys import FetchedTag
@@ -303,7 +303,8 @@ class FetchMixin(ControlMixin, RoutingMixin):
             plain = redis.Redis(connection_pool=client.connection_pool)  # without the prefixing of kombu's client
             if self._publish_script is None:
                 self._publish_script = plain.register_script(scripts.PUBLISH)
-            answer = self._publish_script(keys=names, args=arguments, client=plain)
+            with refusals.told_apart():
+                answer = self._publish_script(keys=names, args=arguments, client=plain)
         if answer == scripts.NOT_COUNTED:
             message["headers"][keys.UNCOUNTED_HEADER] = True
 

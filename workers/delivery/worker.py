@@ -23,6 +23,7 @@ from workers.delivery.inline_stopping import InlineStop
 from workers.delivery.keys import ADOPTED_HEADER, DELIVERIES_HEADER, UNCOUNTED_HEADER
 from workers.delivery.lease import RENEW_S
 from workers.delivery.lease_holder import LeaseHolder
+from workers.delivery.refusals import WritesRefused
 from workers.delivery.stopping import SoftStop
 from workers.upgrade import FormerListsStep
 
@@ -65,10 +66,10 @@ def _forget_deliveries(headers: dict[str, Any] | None = None, **_: Any) -> None:
 
 @before_task_publish.connect
 def _wait_for_the_broker(retry_policy: dict[str, Any] | None = None, **_: Any) -> None:
-    # A child has done its work: the next of a chain, a chord's body and a retry wait until the broker takes them.
-    if retry_policy is not None and running.is_child():
+    # A run has done its work: the next of a chain, a chord's body and a retry wait until the broker takes them.
+    if retry_policy is not None and running.may_wait():
         retry_policy["max_retries"] = MAX_TRIES
-        retry_policy["retry_errors"] = (redis.OutOfMemoryError, redis.ReadOnlyError)
+        retry_policy["retry_errors"] = (redis.OutOfMemoryError, redis.ReadOnlyError, WritesRefused)
 
 
 class LeaseStep(bootsteps.StartStopStep):

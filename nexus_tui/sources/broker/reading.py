@@ -17,6 +17,7 @@ from nexus_tui.sources.broker.connection import connect, reaching
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.parts import Parts
 from nexus_tui.sources.broker.survey import FIRST_LOOK_S, Survey, Told
+from nexus_tui.sources.broker.writes import write_trouble
 from nexus_tui.sources.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -156,6 +157,11 @@ class BrokerReader:
         version = info.get(f"{kind}_version") or info.get("redis_version", "?")
         place = "unix socket" if self.url.path else f"{self.url.host}:{self.url.port}"
         return f"{kind} {version} {place}"
+
+    def write_trouble(self) -> str:
+        """Say why the broker takes no changes now; empty when it does."""
+        with reaching(self.url):
+            return write_trouble(self._main.reader)
 
     def recorder_trouble(self) -> str:
         """Read what keeps the recorder from writing the history, in its own words; empty when nothing does."""
