@@ -14,7 +14,7 @@ IN_PIPELINE = "Command # 1 (SETEX celery-task-meta-1 3600 {...) of pipeline caus
 @pytest.mark.parametrize("words", [FULL, IN_PIPELINE + FULL, "NOREPLICAS Not enough good replicas to write."])
 def test_a_full_disk_and_missing_replicas_are_for_now_alone_and_in_a_pipeline(words: str) -> None:
     assert is_for_now(redis.ResponseError(words))
-    with pytest.raises(WritesRefused, match="Errors writing|good replicas"), told_apart():
+    with pytest.raises(WritesRefused, match=r"Errors writing|good replicas"), told_apart():
         raise redis.ResponseError(words)
 
 
