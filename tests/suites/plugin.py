@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from celery.app.backends import BACKEND_ALIASES
 from celery.contrib.testing.worker import TestWorkController
 
 from config.celery_config import RELIABLE, RELIABLE_SETTINGS, celery_app
@@ -27,6 +28,8 @@ SoftStop.watch = lambda self, hub: None  # type: ignore[method-assign]
 # They replace the connections of kombu's class by ones that ask no Sentinel; ours are to be replaced, too.
 for name in ("connection_class", "connection_class_ssl"):
     delattr(SentinelChannel, name)
+
+BACKEND_ALIASES["redis"] = celery_app.loader.override_backends["redis"]
 
 _Controller: Any = TestWorkController
 _begin = _Controller.__init__

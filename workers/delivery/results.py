@@ -68,8 +68,13 @@ class PatientResults(_Base):
         return ChordRecords(self.client, prefix, int(self.chord_expires or 0))
 
     def apply_chord(self, header_result_args: Any, body: Any, **options: Any) -> Any:
-        """Begin a chord, with a record of its body and members."""
+        """Begin a chord, with a record of its body and members.
+
+        A chord that was frozen can be begun again under its id. Celery 5.7 forgets that it was over only when the last
+        member is published: parts of those before, which may be done by then, would not count.
+        """
         group, members = header_result_args[0], header_result_args[1]
+        self.ensure(self.client.delete, (self.get_key_for_group(str(group), ".c"),))
         listed = [tuple(_ids(member)) for member in _leaves(members)] if isinstance(members, list | tuple) else []
         self.chord_records.write(str(group), dict(body), listed)
         return super().apply_chord(header_result_args, body, **options)
