@@ -90,3 +90,30 @@ def test_a_chord_in_a_chord_keeps_the_results_that_it_still_needs(stack: Any) ->
     outer = chord([inner, app.signature("t.add", (1, 1), priority=5)], app=app)
     stack.worker()
     assert outer(app.signature("t.total", priority=5)).get(timeout=20) == 4
+
+
+TWICE = """
+import time
+import delivery_tasks as t
+from celery import chord
+work = chord([t.add.s(n, n) for n in range(3)], t.note.si("body"))
+work.freeze()
+backend = t.celery_app.backend
+size_it = backend.set_chord_size
+
+def size_late(*arguments):
+    time.sleep(1)  # as Celery does so before the last member: those before are done by now
+    size_it(*arguments)
+
+backend.set_chord_size = size_late
+for turn in (1, 2):
+    work.apply_async()
+    while int(t.client().get("done:body") or 0) < turn:
+        time.sleep(0.05)
+"""
+
+
+def test_a_frozen_chord_can_be_begun_again(stack: Any) -> None:
+    stack.worker()
+    subprocess.run([sys.executable, "-c", TWICE], env=stack.environment, check=True, timeout=40)
+    assert stack.count("done:body") == 2
