@@ -201,3 +201,12 @@ def test_comments_text_boxes_and_charts_of_a_sheet_are_read(uploads: Path, read:
     save(uploads, "y.xlsx", book('<row r="1"><c r="A1"><v>1</v></c></row>', more=more))
     lines = read("excel", "y.xlsx", ["analyze"])["content"].splitlines()
     assert lines == ["Sheet S", "1", "in a box", *packages.CHART_LINES]
+
+
+def test_formulas_without_a_stored_result_are_said(uploads: Path, read: Read) -> None:
+    cells = (
+        '<c r="A1"><f>1+1</f><v>2</v></c><c r="B1"><f>1+1</f><v></v></c><c r="C1"><f>A1</f><v/></c>'
+        '<c r="D1" t="str"><f>""</f><v></v></c><c r="E1"><f t="shared" si="0"/></c>'
+    )
+    save(uploads, "x.xlsx", book(f'<row r="1">{cells}</row>'))
+    assert read("excel", "x.xlsx", ["analyze"])["notes"]["formulas"].startswith("3 formulas have no result")

@@ -30,6 +30,10 @@ _CELL = rb'<c r="([A-Z]{1,3})([0-9]{1,7})"[^>]*?'
 _VALUE = rb"[^>]*>(?:<f[^>]*(?:/>|>[^<]*</f>))?<v>([^<]*)</v>"
 _NEGATIVE = rb"[^>]*>(?:<f[^>]*(?:/>|>[^<]*</f>))?<v>(-[^<]*)</v>"
 _ERROR_MARKS = (b' t="e"', b" t='e'")
+_UNSOLVED = re.compile(
+    rb'<c(?![^>]* t="str")[^>]*><f(?:\s[^>]*)?(?:/>|>[^<]*</f>)(?:<v\s*/>|<v></v>)?</c>'  # a text may be empty
+)
+"""Formulas whose result is not stored."""
 _ERRORS = re.compile(_CELL + rb' t="e"' + _VALUE)
 
 
@@ -43,6 +47,7 @@ class Extent:
         columns: Last column, or a bound of it.
         odd: Errors, and times before zero: cells that the quick reader gives as something else.
         is_regular: Whether all odd cells were found where they stand.
+        unsolved: Number of formulas without a stored result.
     """
 
     cells: int
@@ -50,6 +55,7 @@ class Extent:
     columns: int
     odd: OddCells = field(default_factory=lambda: {})
     is_regular: bool = True
+    unsolved: int = 0
 
     @property
     def is_dense(self) -> bool:
@@ -77,7 +83,7 @@ def measure(chunks: Callable[[], Iterator[bytes]], dates: SerialDates) -> Extent
         while letters < len(_WIDTHS) and _LONGER[letters].search(window):
             letters += 1
     width = max(min(_WIDTHS[letters - 1], cells), 1)
-    rough = Extent(cells, max(claimed, rows), width, odd.found, odd.is_regular)
+    rough = Extent(cells, max(claimed, rows), width, odd.found, odd.is_regular, odd.unsolved)
     if rough.is_dense:
         return rough
     found: set[bytes] = set()
@@ -94,6 +100,7 @@ class _OddCells:
     def __init__(self, dates: SerialDates) -> None:
         self.found: OddCells = {}
         self.is_regular = True
+        self.unsolved = 0
         self._dates = dates
         styles = b"|".join(b"%d" % style for style in sorted(dates.dates - dates.spans))
         self._negative = re.compile(_CELL + rb' s="(' + styles + rb')"' + _NEGATIVE) if styles else None
@@ -107,6 +114,8 @@ class _OddCells:
             self.is_regular &= len(errors) == marks
             for column, row, text in errors:
                 self._put(column, row, ErrorCell(unescape(text.decode("utf-8", "replace"))))
+        if b"<f" in window:
+            self.unsolved += len(_UNSOLVED.findall(window))
         if self._negative and b"v>-" in window:
             self.is_regular &= is_plain
             for column, row, style, text in self._negative.findall(window):

@@ -1,4 +1,4 @@
-"""Old binary workbooks (``.xls``), walked record by record ([MS-XLS] 2.1.4): odd cells, comments, text boxes."""
+"""Old binary workbooks (``.xls``), walked record by record ([MS-XLS] 2.1.4): odd cells, comments, drawings."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from workers.services.documents.cells import column_letters
 from workers.services.documents.odd_cells import SheetFindings, packed_number
 from workers.services.documents.serial_dates import SerialDates
 
-_SHEET, _END, _FORMAT, _STYLE, _DATE_MODE, _START = 0x85, 0x0A, 0x41E, 0xE0, 0x22, 0x809
+_SHEET, _END, _FORMAT, _STYLE, _DATE_MODE = 0x85, 0x0A, 0x41E, 0xE0, 0x22
 _ERROR, _NUMBER, _PACKED, _MANY_PACKED = 0x205, 0x203, 0x27E, 0xBD
 _FORMULAS = (0x06, 0x206, 0x406)
-_NOTE, _OBJECT, _TEXT, _CONTINUED, _FILE_PASS = 0x1C, 0x5D, 0x1B6, 0x3C, 0x2F
+_STARTS = (0x809, 0x409, 0x209, 0x09)
+_NOTE, _OBJECT, _TEXT, _CONTINUED, _FILE_PASS, _CHART_TEXT = 0x1C, 0x5D, 0x1B6, 0x3C, 0x2F, 0x100D
 _START_BYTES = 4096
 _BIFF8 = 0x600
 
@@ -33,7 +34,7 @@ def read(file: BinaryIO) -> list[SheetFindings]:
     codes: dict[int, str] = {}
     is_1904 = is_biff8 = False
     for kind, body in _records(data, 0):
-        if kind == _START:
+        if kind in _STARTS:
             is_biff8 = body[:2] == _BIFF8.to_bytes(2, "little")
         elif kind == _SHEET:
             places.append(int.from_bytes(body[:4], "little"))
@@ -62,10 +63,12 @@ def _stream(file: BinaryIO, size: int = -1) -> bytes:
 
 
 def _records(data: bytes, at: int) -> Iterator[Record]:
-    """Give the records of one substream, up to its end."""
+    """Give the records of one substream up to its end, those of the charts in it included."""
+    depth = 0
     while at + 4 <= len(data):
         kind, length = struct.unpack_from("<HH", data, at)
-        if kind == _END:
+        depth += (kind in _STARTS) - (kind == _END)
+        if kind == _END and depth <= 0:
             return
         yield kind, data[at + 4 : at + 4 + length]
         at += 4 + length
@@ -85,6 +88,7 @@ class _Walk:
     _object: int = 0
     _left: int = 0  # characters of the open text that are still to come
     _texts: dict[int, str] = field(default_factory=lambda: {})  # by the number of their object
+    _of_charts: list[str] = field(default_factory=lambda: [])
     _notes: list[tuple[int, str]] = field(default_factory=lambda: [])
 
     def read(self, records: Iterator[Record]) -> SheetFindings:
@@ -94,9 +98,12 @@ class _Walk:
                     self._cell(kind, body)
             elif kind in (_NOTE, _OBJECT, _TEXT, _CONTINUED):
                 self._drawn(kind, body)
+            elif kind == _CHART_TEXT:
+                self._of_charts.append(" ".join(_text(body[3:]).split()))
         for number, cell in self._notes:
             words = " ".join(self._texts.pop(number, "").split())
             self.found.annotations += [f"{cell}: {words}"] if words else []
+        self.found.annotations += filter(None, dict.fromkeys(self._of_charts))
         self.found.annotations += (" ".join(text.split()) for text in self._texts.values() if text.strip())
         return self.found
 

@@ -281,12 +281,13 @@ def _measured(archive: Archive, worksheets: dict[str, str], warn: Warn) -> _Book
     main = ooxml.main_part(archive, MAIN_PART)
     dates = serial_dates.read(archive, main)
     book = _Book(is_usual=main == MAIN_PART and _has_usual_parts(archive, main))
-    cells = 0
+    cells = unsolved = 0
     for entry in ooxml.parse(archive, main).iter("{*}sheet"):
         part = worksheets.get(_relationship_id(entry))
         if part is not None:
             extent = measure(lambda part=part: archive.checked_chunks(part), dates)
             cells += extent.cells
+            unsolved += extent.unsolved
             if cells > MAX_CELLS:
                 raise TooLarge(f"more than {MAX_CELLS} cells; split the workbook")
             is_hidden = entry.get("state") in ("hidden", "veryHidden")
@@ -294,6 +295,9 @@ def _measured(archive: Archive, worksheets: dict[str, str], warn: Warn) -> _Book
             book.parts[entry.get("name") or ""] = _Part(part, is_hidden, extent, dates, beside)
         else:
             book.skipped.append(entry.get("name") or "")
+    if unsolved:
+        words = "formulas have no result in the file and are read as empty; open and save it in a spreadsheet program"
+        warn("formulas", f"{unsolved} {words}")
     return book
 
 
