@@ -15,6 +15,18 @@ NO_SCRIPTS = (
 )
 
 
+def is_cluster(client: redis.Redis) -> bool:
+    """Tell whether a server is a node of a Redis Cluster; False when its user may not ask.
+
+    Raises:
+        RedisError: It does not answer.
+    """
+    try:
+        return bool(client.info("cluster").get("cluster_enabled"))
+    except NoPermissionError:
+        return False
+
+
 def find_unfitness(client: redis.Redis, user: str | None) -> str | None:
     """Say why a server can't be the broker; None when it can, or when its user may not ask.
 
@@ -25,11 +37,8 @@ def find_unfitness(client: redis.Redis, user: str | None) -> str | None:
     Raises:
         RedisError: It does not answer.
     """
-    try:
-        if client.info("cluster").get("cluster_enabled"):
-            return IS_CLUSTER
-    except NoPermissionError:
-        pass
+    if is_cluster(client):
+        return IS_CLUSTER
     try:
         client.eval("return 1", 0)
     except NoPermissionError:

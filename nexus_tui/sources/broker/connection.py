@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,10 @@ CONNECT_TIMEOUT_S = 3
 ANSWER_TIMEOUT_S = 5
 CHECK_IDLE_AFTER_S = 1
 """A connection idle for longer is checked before it is used, so that a change is not lost on a dead one."""
+
+
+_COMMAND = re.compile(r"^Command # \d+ \(.*\) of pipeline caused error: ")
+"""What redis-py puts before an error in a pipeline: the whole command, with what is nobody's business."""
 
 
 def connect(url: BrokerUrl, *, attempts: int = 1) -> redis.Redis:
@@ -93,4 +98,4 @@ def _trouble(url: BrokerUrl) -> str | None:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return _COMMAND.sub("", " ".join(str(error).split())) or type(error).__name__

@@ -206,6 +206,8 @@ class Observer:
 
     def _take_scan(self, replies: list[Any]) -> None:
         if isinstance(replies[0], Exception):
+            if not isinstance(replies[0], NoPermissionError):
+                raise replies[0]
             self._cursor = 0
             self.missing = self.missing or "its user may not SCAN: only the queues of the registry are known"
             return

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
+from config.broker_fitness import IS_CLUSTER, is_cluster
 from config.broker_url import BrokerUrl
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR, QUEUES
 from nexus_tui.models.broker import Held, Message, QueueStats, UnreadList
@@ -18,7 +19,7 @@ from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.parts import Parts
 from nexus_tui.sources.broker.survey import FIRST_LOOK_S, Survey, Told
 from nexus_tui.sources.broker.writes import write_trouble
-from nexus_tui.sources.errors import Invalid, NotFound
+from nexus_tui.sources.errors import Invalid, NotFound, Refused
 
 if TYPE_CHECKING:
     from nexus_tui.sources.broker.audit import AuditLog
@@ -214,8 +215,12 @@ class BrokerReader:
             self._applications.look()
             for application in self._applications.rows:
                 application.observer.discover()
-        if name not in self._order(None):
-            raise self._no_queue(name)
+        if name in self._order(None):
+            return
+        with reaching(self.url):
+            if is_cluster(self._main.reader):
+                raise Refused(f"broker {self.url.masked}: {IS_CLUSTER}")
+        raise self._no_queue(name)
 
     @staticmethod
     def check_priority(priority: int) -> None:
@@ -330,10 +335,11 @@ class BrokerReader:
             return self._parts.herald.is_revoked(run_id)
 
     def _no_queue(self, name: str) -> NotFound:
-        return NotFound(f"no queue {name!r}; there are {', '.join(self._order(None))}")
+        unknown = f" ({self.missing})" if self.missing else ""
+        return NotFound(f"no queue {name!r}; there are {', '.join(self._order(None)) or 'none'}{unknown}")
 
     def _order(self, first: str | None) -> list[str]:
-        with self._lock:
+        with self._lock, reaching(self.url):
             for application in self._applications.rows:  # who asks by id has not looked at queues yet
                 application.observer.discover_once()
             names = [
