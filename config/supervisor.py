@@ -28,6 +28,9 @@ _ALWAYS = 1_000_000
 EXIT_GIVEN_UP = 78
 """Exit code of a broker whose files can't be mended: it is not started again until somebody has seen to them."""
 
+UMASK = "077"
+"""What programs make is for their user alone."""
+
 UNWRITABLE = ('"', "\\", "%", " ;", " #")
 """What supervisor.conf has no spelling for: its values have no quotes of their own, a percent sign is expanded once in
 some and twice in others (Supervisor 4.3), and the last two begin a comment."""
@@ -85,7 +88,7 @@ def _supervisor(places: _Places) -> Iterator[str]:
         pidfile=f"{places.run}/supervisord.pid",
         childlogdir=places.log,
         directory=places.here,
-        umask="077",
+        umask=UMASK,
         strip_ansi="true",
         **({} if places.home is None else {"environment": f'NEXUS_HOME="{places.home}"'}),
     )
@@ -179,6 +182,7 @@ def _program(name: str, command: str, places: _Places, **options: str) -> str:
     common = {
         "command": f'"{places.binaries}/{binary}" {arguments}',
         "directory": places.here,
+        "umask": UMASK,  # that of the section above holds for a supervisord in the background only
         "autostart": "true",
         "autorestart": "true",
         "startsecs": "2",

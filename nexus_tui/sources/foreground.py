@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from config.settings import Settings
+from config.supervisor import UMASK
 from nexus_tui.sources.errors import Refused, SourceError
 from nexus_tui.sources.stack import Stack, Step
 from workers.parent import end_with_parent
@@ -71,6 +72,7 @@ class Foreground:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
+            umask=int(UMASK, 8),
             preexec_fn=lambda: end_with_parent(here),  # noqa: PLW1509  no other thread runs yet
         )
 

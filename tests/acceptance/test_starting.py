@@ -37,11 +37,14 @@ def test_the_foreground_lasts_until_sigterm_which_stops_everything(home: Path) -
     log = home / "foreground.log"
     with log.open("wb") as file:
         command = [str(BIN / "nexus-tui"), "up", "--foreground"]
-        process = subprocess.Popen(command, env=environment(home), cwd=home, stdin=subprocess.DEVNULL, stdout=file)
+        process = subprocess.Popen(
+            command, env=environment(home), cwd=home, stdin=subprocess.DEVNULL, stdout=file, umask=0o022
+        )
     until(lambda: "✓ foreground" in log.read_text() or process.poll() is not None, 150)
     programs = RunningStack(home).nexus("programs", "--json").json
     assert {row["state"] for row in programs} == {"RUNNING"}
     assert RunningStack(home).nexus("up", "--foreground").code == 5
+    assert [path for path in home.rglob("*") if path != log and path.lstat().st_mode & 0o077] == []
 
     process.send_signal(signal.SIGTERM)
 
