@@ -164,13 +164,17 @@ class RunAgain(Action):
 
     def _unknown_place(self, sources: Sources, run: Run) -> str:
         """Say what has to be given, since nobody knows where a run came from; empty when nothing has."""
-        if not run.queue and not self.queue:
-            known = sources.catalog.queue_of(run.task or "") if not sources.is_foreign else ""
-            return "" if known else "which queue it came from is not known: give --queue"
-        is_open = run.priority is None and self.priority is None
-        if is_open and sources.catalog.uses_priorities():
-            return "which priority it had is not known: give --priority"
-        return ""
+        known = run.queue or self.queue or ("" if sources.is_foreign else sources.catalog.queue_of(run.task or ""))
+        is_open = run.priority is None and self.priority is None and sources.catalog.uses_priorities()
+        match (not known, is_open):
+            case (True, True):
+                return "which queue and priority it had is not known: give --queue and --priority"
+            case (True, False):
+                return "which queue it came from is not known: give --queue"
+            case (False, True):
+                return "which priority it had is not known: give --priority"
+            case _:
+                return ""
 
     def _problem(self, sources: Sources, started: Sequence[str]) -> str:
         """Wait for the groups before; say why the next is not run, or nothing."""

@@ -19,6 +19,10 @@ from workers.delivery.ends import REVOKED
 DEFAULT_SIGNAL = "SIGTERM"
 _USE = "; use --terminate"
 _FORGETTING = "its worker throws it away when its turn comes; one that restarts before that forgets it, and runs it"
+_UNHEARD = (
+    "not revoked: a worker holds it, and none answered the order; "
+    "one that takes no remote control runs it, one that is busy (solo pool) may obey later"
+)
 _NOT_YET = "no run of this id is known yet; if it is published, it never runs"
 _BEGINNING = re.compile(r"[0-9a-f-]{1,35}")
 """What may be the beginning of an id of Celery's own making, and so is no whole one."""
@@ -122,7 +126,8 @@ class Revoke(MessageAction):
         if not held and target.run is None and not sources.broker.is_unacked(target.id):
             return self._revoke_unknown(sources, target)
         sources.broker.mark_revoked([target.id])
-        sources.control.revoke([target.id])
+        if not sources.control.revoke([target.id]) and sources.is_foreign:
+            return TargetOutcome(target.id, False, _UNHEARD)
         held, worker = sources.control.whereabouts([target.id]).get(target.id, ("", ""))
         if held == "active":  # it started between the question and the order
             return self._revoke_running(sources, target, worker)

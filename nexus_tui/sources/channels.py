@@ -17,6 +17,7 @@ from typing import Any, cast
 import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
+from nexus_tui.sources import formats
 from nexus_tui.sources.broker.layout import Layout, escaped
 from workers.history.errors import BadEvent
 from workers.history.recorder.nodes import bound_nodes, works_elsewhere
@@ -241,11 +242,7 @@ class Ear:
         fanout = self._fanout(channel)
         if fanout is None:
             return
-        try:
-            events = events_of(data)
-        except BadEvent:
-            return
-        for event in events:
+        for event in _events(data):
             worker = event.get("hostname") if event else None
             if event and isinstance(worker, str) and event["type"] == "worker-heartbeat" and self._has(worker, fanout):
                 self.heard[worker] = Beat(event, fanout)
@@ -265,3 +262,11 @@ class Ear:
             return True
         # Without mailboxes: when there is nobody else on this server, by what kombu puts before a channel.
         return self._is_alone and not self._nodes and _SPOKEN.fullmatch(fanout) is not None
+
+
+def _events(message: bytes) -> list[Event | None]:
+    """Read the events of a message in whichever format they are written; none of what makes no sense."""
+    try:
+        return events_of(formats.as_json(message))
+    except (BadEvent, formats.Unread):
+        return []

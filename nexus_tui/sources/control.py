@@ -148,7 +148,7 @@ class ControlSource:
         arguments = {"task_id": list(run_ids), "terminate": terminate, "signal": signal}
         with reaching(self.url):
             told = self._mailboxes.ask([Command("revoke", arguments)], None, PING_TIMEOUT_S)[0]
-        return {name: json.dumps(answer) for name, answer in told.items()}
+        return {name: json.dumps(answer, default=str) for name, answer in told.items()}
 
     def registered(self, workers: Sequence[str]) -> dict[str, dict[str, str]]:
         """Name the tasks that workers know, each with its rate limit there ('' for none)."""

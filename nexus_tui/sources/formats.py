@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import pickle
 import re
@@ -60,6 +61,24 @@ def read(kind: str, data: bytes) -> Any:
     except (ValueError, RecursionError):
         raise Unread(f"{_word(kind)} that can't be read here") from None
     raise Unread(f"{_word(kind)} is not read here")
+
+
+def as_json(message: bytes) -> bytes:
+    """Write a message of kombu whose body has another format again, as JSON; one of JSON stays as it is.
+
+    Raises:
+        Unread: It is no such message, or can't be read here.
+    """
+    try:
+        told = json.loads(message)
+        kind = told["content-type"]
+        if kind == JSON:
+            return message
+        body = plain(read(str(kind), base64.b64decode(told["body"])))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise Unread("no message that can be read here") from None
+    parts: dict[str, Any] = {"headers": told.get("headers"), "properties": {}, "content-type": JSON}
+    return json.dumps({**parts, "body": json.dumps(body)}).encode()
 
 
 def first_key(kind: str, data: bytes) -> str | None:

@@ -43,6 +43,10 @@ class Silent:
 
     problem: str
 
+    def __str__(self) -> str:
+        """Say so."""
+        return f"answered with {self.problem}"
+
 
 class Mailbox:
     """Asks the workers of one application; may be shared by threads.
@@ -52,7 +56,7 @@ class Mailbox:
         layout: How the application names its keys.
         database: Number of the database.
         channels: Finds where workers of another application listen; None for ours, which listen where we know.
-        kind: Tells the content type that they accept; by default JSON.
+        kind: Tells the content type that they accept; empty when none is known that they do.
     """
 
     def __init__(
@@ -87,7 +91,9 @@ class Mailbox:
         """Send a command and wait for no answer; return how many workers were listening."""
         return sum(
             self._client.publish(channel.topic, self._message(command, channel, destination, None, 0))
-            for channel in (self.channels if destination else ())  # to workers, an empty list is everybody
+            for channel in (
+                self.channels if destination and self._kind() else ()
+            )  # to workers, an empty list is everybody
         )
 
     def ask(
@@ -103,7 +109,7 @@ class Mailbox:
         ``destination``, or else as many as Redis says were listening.
         """
         found: list[dict[str, Any]] = [{} for _ in commands]
-        for channel in self.channels:
+        for channel in self.channels if self._kind() else ():
             named = self._addressed(channel) if destination is None else destination
             if named is not None and not named:  # to workers, an empty list is everybody
                 continue

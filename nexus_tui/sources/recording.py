@@ -164,7 +164,11 @@ class Recording:
             self._stopping.wait(LOOK_EVERY_S)
 
     def _look(self) -> None:
-        if self._child is not None and self._child.poll() is None and self.listening() != self._heard:
+        try:
+            listening = self.listening()
+        except SourceError:  # the broker is away: whoever reads it says so, and the recorder waits for it
+            listening = self._heard
+        if self._child is not None and self._child.poll() is None and listening != self._heard:
             _end(self._child)
             self._child = None
         if self._child is not None and self._child.poll() is not None:
@@ -172,7 +176,7 @@ class Recording:
             self._child = None
             self._not_before = time.monotonic() + RETRY_S
         if self._child is None and time.monotonic() >= self._not_before and not is_recorded(self.origin.path):
-            self._start()
+            self._start(listening)
         elif self._child is not None or is_recorded(self.origin.path):
             self.problem = ""
         try:
@@ -180,12 +184,12 @@ class Recording:
         except SourceError:  # whoever reads runs says so
             self.silent = ()
 
-    def _start(self) -> None:
+    def _start(self, listening: Listening | None) -> None:
         try:
             self.origin.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with os.fdopen(os.open(self._log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
-                self._heard = self.listening()
-                self._child = start_recorder(self.origin, log, self._heard)
+                self._heard = listening
+                self._child = start_recorder(self.origin, log, listening)
         except OSError as error:
             self.problem = f"recorder: {error.filename or self.origin.path}: {error.strerror}"
             self._not_before = time.monotonic() + RETRY_S

@@ -72,6 +72,7 @@ class Roster:
         self.consumers: dict[str, tuple[str, ...]] | None = None
         self._configurations: dict[str, Configuration] = {}
         self._kinds: dict[str, str] = {}
+        self._refusing: set[str] = set()
         self._lock = threading.Lock()
         self._presence = Presence()
         self._found: tuple[str, ...] = ()
@@ -95,7 +96,8 @@ class Roster:
             self._described(name, beats.get(name), answers.get(name), now, is_beating=name in fresh)
             for name in sorted({*beats, *stock})
         ]
-        rows += self._unheard(answers, now)
+        known = {row.name for row in rows}
+        rows += [row for row in self._unheard(answers, now) if row.name not in known]
         self._learn(rows)
         return tuple(rows)
 
@@ -150,7 +152,10 @@ class Roster:
         ]
 
     def _kind(self, layout: Layout) -> str:
-        """Choose a format that an application's workers accept: that of its messages, else of its results."""
+        """Choose a format that an application's workers accept: that of its messages, else of its results, else JSON.
+
+        Empty when nothing tells it, and its workers did not take JSON: each question more is an error in their logs.
+        """
         if self._foreign is None:
             return formats.JSON
         known = self._kinds.get(layout.prefix)
@@ -160,10 +165,21 @@ class Roster:
                 formats.JSON if formats.JSON in seen else next((kind for kind in seen if formats.is_known(kind)), None)
             )
             found = found or self.kind_of_results()
-            known = found or formats.JSON
+            known = found or ("" if layout.prefix in self._refusing else formats.JSON)
             if found:
                 self._kinds[layout.prefix] = found
         return known
+
+    def _note_refusals(self, answered: Iterable[str]) -> None:
+        """Remember who lives and does not answer in a format that was only guessed."""
+        channels = self.mailboxes.channels
+        homes = {self.mailboxes.home(name).prefix for name in answered}
+        for mailbox in self.mailboxes.all if channels else ():
+            prefix = mailbox.layout.prefix
+            if prefix in homes or prefix in self._kinds or prefix in self._refusing or not mailbox.channels:
+                continue
+            if channels and channels.hear(mailbox.layout):
+                self._refusing.add(prefix)
 
     def names(self) -> list[str]:
         """Name the workers that send heartbeats of ours."""
@@ -178,8 +194,9 @@ class Roster:
         if self._foreign is None or all(self.configuration(layout) for layout in self.layouts()):
             return
         names = self.mailboxes.ask([Command("ping", {})], None, PING_TIMEOUT_S)[0]
-        if names:
-            self._learn_from(self.mailboxes.ask([_CONFIGURATION], list(names), PING_TIMEOUT_S)[0])
+        readable = [name for name, told in names.items() if not isinstance(told, Silent)]
+        if readable:
+            self._learn_from(self.mailboxes.ask([_CONFIGURATION], readable, PING_TIMEOUT_S)[0])
 
     def _learn_from(self, answers: Mapping[str, Any]) -> None:
         for name, answer in answers.items():
@@ -228,6 +245,7 @@ class Roster:
         except redis.RedisError:
             self._ping_at = None  # who asks next hears of it, too: what was refused is no calm
             raise
+        self._note_refusals(found)
         with self._lock:
             self._found = found
             if time.monotonic() - now >= PING_TIMEOUT_S:
@@ -241,6 +259,13 @@ class Roster:
         return {name: an_object(answer) for name, answer in answers.items() if "pid" in an_object(answer)}
 
     def _ask_stock(self, names: list[str]) -> dict[str, dict[str, Any]]:
+        # Of YAML no answer is read, and workers can't write their ``stats`` as YAML: they would log an error.
+        unread = [name for name in names if self._kind(self.mailboxes.home(name)) == formats.YAML]
+        told = self.mailboxes.ask([Command("ping", {})], unread, ANSWER_TIMEOUT_S)[0] if unread else {}
+        found = {name: {"problem": answer.problem} for name, answer in told.items() if isinstance(answer, Silent)}
+        return found | self._ask_readable([name for name in names if name not in unread])
+
+    def _ask_readable(self, names: list[str]) -> dict[str, dict[str, Any]]:
         if not names:
             return {}
         is_new = self._foreign is not None and not all(map(self.configuration, self.layouts()))

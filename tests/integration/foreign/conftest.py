@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import pytest
 import redis
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[3]
 BAD = ("ERROR", "CRITICAL", "Traceback")
 
 
-def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 40.0) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 90.0) -> Any:
     """Wait for something to be true and return it."""
     until = time.monotonic() + timeout_s
     while time.monotonic() < until:
@@ -38,12 +38,46 @@ def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 40.0)
     raise AssertionError(f"{what}: not within {timeout_s} s")
 
 
+class Nursery:
+    """Starts workers; see :mod:`tests.integration.foreign.nursery`."""
+
+    def __init__(self) -> None:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("NEXUS_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.foreign.nursery"],
+            cwd=ROOT,
+            env=environment | {"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def start(self, told: dict[str, Any]) -> int:
+        """Start a worker and return its pid."""
+        stdin, stdout = cast("IO[str]", self.process.stdin), cast("IO[str]", self.process.stdout)
+        stdin.write(f"{json.dumps(told)}\n")
+        stdin.flush()
+        return int(stdout.readline())
+
+    def stop(self) -> None:
+        """End; workers go on."""
+        self.process.communicate()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 @dataclass
 class Shop:
     """One application in a database of its own.
 
     Attributes:
-        conf: Its settings, as :func:`shop.make` takes them.
+        conf: Its settings, as :func:`shop.make` takes them; ``her own`` is this Redis as ``result_backend``.
         options: Words of its worker's command.
         user: Name of the ACL user with which operators come, and its rules.
     """
@@ -51,15 +85,18 @@ class Shop:
     socket: str
     database: int
     folder: Path
+    nursery: Nursery
     conf: dict[str, Any]
     options: tuple[str, ...] = ()
     node: str = "w"
-    process: subprocess.Popen[bytes] | None = None
+    pid: int = 0
     user: str = ""
     redis: Any = field(init=False)
     app: Any = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.conf.get("result_backend") == "her own":
+            self.conf = {**self.conf, "result_backend": self.kombu}
         self.redis = redis.Redis(unix_socket_path=self.socket, db=self.database)
         self.app = shop.make(self.kombu, self.conf)
 
@@ -84,23 +121,28 @@ class Shop:
     def name(self) -> str:
         return f"{self.node}{self.database}@test"
 
+    @property
+    def unacked(self) -> str:
+        """Key of what its workers took and have not acknowledged."""
+        return self.prefix + str(self.conf.get("broker_transport_options", {}).get("unacked_key", "unacked"))
+
+    @property
+    def steps(self) -> list[int]:
+        return list(self.conf.get("broker_transport_options", {}).get("priority_steps", [0, 3, 6, 9]))
+
     def start(self) -> None:
         """Start its worker; it is there when :attr:`is_ready`."""
-        told = json.dumps({"broker": self.kombu, "conf": self.conf})
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("NEXUS_")}
-        environment |= {"SHOP": told, "SHOP_LOG": str(self.ran), "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-m", "celery", "-A", "tests.integration.foreign.shop", "worker", "-n", self.name]
-        command += ["-P", "threads", "-c", "2", "-l", "INFO", *self.options]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        arguments = ["worker", "-n", self.name, "-P", "threads", "-c", "2", "-l", "INFO", *self.options]
+        told = {"broker": self.kombu, "conf": self.conf, "log": str(self.log), "ran": str(self.ran)}
+        self.pid = self.nursery.start({**told, "arguments": arguments})
 
     @property
     def log(self) -> Path:
-        return self.folder / f"worker-{self.database}.log"
+        return self.folder / f"worker-{self.node}{self.database}.log"
 
     @property
     def ran(self) -> Path:
-        return self.folder / f"ran-{self.database}"
+        return self.folder / f"ran-{self.node}{self.database}"
 
     @property
     def is_ready(self) -> bool:
@@ -116,14 +158,10 @@ class Shop:
         return [line for line in text.splitlines() if any(word in line for word in BAD)]
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        if self.process is not None:
-            self.process.send_signal(how)
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-            self.process = None
+        if self.pid:
+            os.kill(self.pid, how)
+            wait_until(lambda: not _lives(self.pid), f"the worker of database {self.database} ended")
+            self.pid = 0
 
     def sources(self, **options: Any) -> Sources:
         """Look at it as an operator does who starts Nexus now."""
@@ -188,14 +226,17 @@ def _answers(client: Any) -> bool:
 
 @pytest.fixture(scope="session")
 def open_shop(server: Path) -> Iterator[Callable[..., Shop]]:
-    """Make an application in the next free database."""
+    """Make an application in the next free database, or in one with another."""
     shops: list[Shop] = []
+    nursery = Nursery()
 
-    def make(conf: dict[str, Any] | None = None, *options: str, **more: Any) -> Shop:
-        made = Shop(str(server / "redis.sock"), len(shops) + 1, server, conf or {}, options, **more)
+    def make(conf: dict[str, Any] | None = None, *options: str, database: int | None = None, **more: Any) -> Shop:
+        free = max((made.database for made in shops), default=0) + 1
+        made = Shop(str(server / "redis.sock"), database or free, server, nursery, conf or {}, options, **more)
         shops.append(made)
         return made
 
     yield make
     for made in shops:
         made.stop(signal.SIGKILL)
+    nursery.stop()

@@ -1,11 +1,10 @@
-"""A stranger's Celery application, laid out as its environment says: it knows nothing of Nexus.
+"""A stranger's Celery application, laid out as it is told: it knows nothing of Nexus.
 
-``SHOP`` is JSON: ``broker`` and ``conf``. Each execution adds a line to the file ``SHOP_LOG``.
+Each execution adds a line to the file ``SHOP_LOG``.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
@@ -52,8 +51,3 @@ def fail(number: int) -> None:
 def _log(text: str) -> None:
     with Path(os.environ["SHOP_LOG"]).open("a", encoding="utf-8") as file:
         file.write(f"{text}\n")
-
-
-if "SHOP" in os.environ:
-    _told = json.loads(os.environ["SHOP"])
-    app = make(_told["broker"], _told["conf"])

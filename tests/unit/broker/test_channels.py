@@ -5,14 +5,17 @@ from base64 import b64encode
 
 import pytest
 
+from nexus_tui.sources import formats
 from nexus_tui.sources.broker.layout import stock
 from nexus_tui.sources.channels import Ear
 
 
-def heartbeat(worker: str) -> bytes:
-    body = b64encode(json.dumps({"type": "worker-heartbeat", "hostname": worker, "timestamp": 1.0}).encode()).decode()
+def heartbeat(worker: str, format_: str = "json") -> bytes:
+    beat = {"type": "worker-heartbeat", "hostname": worker, "timestamp": 1.0}
+    data, encoding = formats.write(formats.NAMES[format_], beat)
+    body = b64encode(data).decode()
     properties = {"body_encoding": "base64", "delivery_info": {"routing_key": "worker.heartbeat"}}
-    kind = {"content-type": "application/json", "content-encoding": "utf-8"}
+    kind = {"content-type": formats.NAMES[format_], "content-encoding": encoding}
     return json.dumps({"body": body, "headers": {}, "properties": properties, **kind}).encode()
 
 
@@ -65,3 +68,17 @@ def test_no_remote_control_is_used_where_it_would_cut_the_connection(fanout: str
     ear = Ear(stock(), "/3.", {"celery": ("w@h",)}, works_elsewhere=False)
     ear.take(f"{fanout}celeryev", heartbeat("w@h"))
     assert not ear.heard["w@h"].is_spoken
+
+
+@pytest.mark.parametrize("format_", ["json", "msgpack", "pickle"])
+def test_heartbeats_are_heard_in_each_format_that_is_read(format_: str) -> None:
+    ear = Ear(stock(), "/3.", {"celery": ("w@h",)}, works_elsewhere=True)
+    ear.take("/shop.celeryev/worker.heartbeat", heartbeat("w@h", format_))
+    assert ear.heard["w@h"].fanout == "/shop."
+
+
+@pytest.mark.parametrize("junk", [b"", b"junk", b"[]", b'{"content-type": "application/x-msgpack", "body": "3w=="}'])
+def test_what_is_no_event_is_passed_over(junk: bytes) -> None:
+    ear = Ear(stock(), "/3.", {"celery": ("w@h",)}, works_elsewhere=True)
+    ear.take("/3.celeryev/worker.heartbeat", junk)
+    assert ear.heard == {}
