@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AskError, ClusterCrossSlotError, ClusterDownError, NoPermissionError
 from redis.retry import Retry
 
-from config.broker_fitness import IS_CLUSTER, find_unfitness
+from config.broker_fitness import IS_CLUSTER, find_unfitness, is_cluster
 from config.broker_url import BrokerUrl
 from config.paths import TROUBLE
 from config.redis_client import open_redis
@@ -60,6 +60,18 @@ def refuse_unfit(url: BrokerUrl) -> None:
         client.close()
     if problem:
         raise Refused(f"broker {url.masked}: {problem}")
+
+
+def refuse_cluster(client: redis.Redis, url: BrokerUrl) -> None:
+    """Make sure that a server is no node of a Redis Cluster.
+
+    Raises:
+        Refused: It is one.
+        Unreachable: It does not answer.
+    """
+    with reaching(url):
+        if is_cluster(client):
+            raise Refused(f"broker {url.masked}: {IS_CLUSTER}")
 
 
 @contextmanager

@@ -8,18 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from config.broker_fitness import IS_CLUSTER, is_cluster
 from config.broker_url import BrokerUrl
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR, QUEUES
 from nexus_tui.models.broker import Held, Message, QueueStats, UnreadList
 from nexus_tui.sources.broker.ages import Ages
 from nexus_tui.sources.broker.applications import Application, Applications
-from nexus_tui.sources.broker.connection import connect, reaching
+from nexus_tui.sources.broker.connection import connect, reaching, refuse_cluster
 from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.parts import Parts
 from nexus_tui.sources.broker.survey import FIRST_LOOK_S, Survey, Told
 from nexus_tui.sources.broker.writes import write_trouble
-from nexus_tui.sources.errors import Invalid, NotFound, Refused
+from nexus_tui.sources.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from nexus_tui.sources.broker.audit import AuditLog
@@ -217,9 +216,7 @@ class BrokerReader:
                 application.observer.discover()
         if name in self._order(None):
             return
-        with reaching(self.url):
-            if is_cluster(self._main.reader):
-                raise Refused(f"broker {self.url.masked}: {IS_CLUSTER}")
+        refuse_cluster(self._main.reader, self.url)
         raise self._no_queue(name)
 
     @staticmethod

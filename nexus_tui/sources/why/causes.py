@@ -10,6 +10,7 @@ from config.queues import BY_NAME, spec_of_task
 from config.times import parse_time
 from nexus_tui.models.arguments import find_obstacle, is_whole
 from nexus_tui.models.broker import QueueStats
+from nexus_tui.models.runs import Run
 from nexus_tui.models.text import command_line, duration
 from nexus_tui.models.why import Finding
 from nexus_tui.models.workers import Worker
@@ -18,6 +19,13 @@ from nexus_tui.sources.why.situation import GONE, Situation
 
 MAX_COMMAND_CHARS = 1_000
 """A command with longer arguments is nothing to type."""
+
+_ENDS = {
+    "deleted": "an operator deleted its message",
+    "purged": "its queue was purged",
+    "expired": "it expired before a worker took it",
+}
+"""What the history's words for the end of a revoked run mean."""
 
 Seen = tuple[str, str] | None
 """Fact and command, or None when this is not what holds it."""
@@ -65,9 +73,22 @@ def _ended(situation: Situation) -> tuple[Finding, ...]:
         return (Finding("dead letter", *_dead_letter(situation)),)  # type: ignore[misc]
     if run is not None and run.state in ("FAILURE", "REVOKED"):
         obstacle = find_obstacle(run)
-        fact = f"it ended as {run.state}" + (f"; to run it again: {obstacle}" if obstacle else "")
+        fact = f"it ended as {run.state}: {_end(situation, run)}"
+        fact += f"; to run it again: {obstacle}" if obstacle else ""
         return (Finding("ended", fact, "" if obstacle else command_line("retry", run.id)),)
     return ()
+
+
+def _end(situation: Situation, run: Run) -> str:
+    """Say what ended a run that did not succeed."""
+    if run.state == "FAILURE":
+        return run.error or "its error was not told"
+    if situation.end in _ENDS:
+        return _ENDS[situation.end]
+    if situation.end.startswith("terminated"):
+        signal = situation.end.removeprefix("terminated").strip()
+        return f"an operator revoked it while it ran ({signal or 'terminated'})"
+    return "an operator revoked it" if situation.is_revoked else "it was revoked; nobody told why"
 
 
 def _dead_letter(situation: Situation) -> Seen:

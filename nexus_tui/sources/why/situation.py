@@ -35,6 +35,8 @@ class Situation:
         is_revoked: Whether an operator revoked it.
         letter: The dead letter that it became.
         is_queue: Whether the question is about the queue, and the message its next.
+        end: How it was revoked, in the history's words: ``deleted``, ``purged``, ``expired``, ``terminated SIGNAL``, or
+            empty.
         is_foreign: Whether the application is somebody else's: queues of the same name as ours are not ours.
     """
 
@@ -49,6 +51,7 @@ class Situation:
     is_revoked: bool = False
     letter: DeadLetter | None = None
     is_queue: bool = False
+    end: str = ""
     is_foreign: bool = False
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -137,8 +140,15 @@ def of_run(
         _tasks(sources, known),
         sources.broker.is_revoked(run_id),
         letter,
+        end=_end(sources, run),
         is_foreign=sources.is_foreign,
     )
+
+
+def _end(sources: Sources, run: Run | None) -> str:
+    """Read how a run was revoked; empty when it was not, or nobody told."""
+    life = sources.history.life(run.id) if run is not None and run.state == "REVOKED" else []
+    return next((event.detail for event in reversed(life) if event.event == "revoked"), "")
 
 
 def _whole_id(sources: Sources, text: str) -> str:

@@ -51,6 +51,30 @@ def test_a_run_that_would_be_refused_is_not_told_to_run_again(run: Run, obstacle
         assert obstacle in finding.fact
 
 
+@pytest.mark.parametrize(
+    ("end", "is_revoked", "words"),
+    [
+        ("deleted", False, "an operator deleted its message"),
+        ("purged", False, "its queue was purged"),
+        ("expired", False, "it expired before a worker took it"),
+        ("terminated SIGKILL", True, "an operator revoked it while it ran (SIGKILL)"),
+        ("terminated", True, "an operator revoked it while it ran (terminated)"),
+        ("", True, "an operator revoked it"),
+        ("", False, "it was revoked; nobody told why"),
+    ],
+)
+def test_a_revoked_run_says_what_ended_it(end: str, is_revoked: bool, words: str) -> None:
+    run = replace(ENDED, state="REVOKED")
+    [finding] = causes.of(Situation(run.id, run=run, end=end, is_revoked=is_revoked, now=NOW))
+    assert (finding.cause, finding.fact) == ("ended", f"it ended as REVOKED: {words}")
+
+
+@pytest.mark.parametrize("error", ["ChordError: Dependency x raised TaskRevokedError()", None])
+def test_a_failed_run_says_its_error(error: str | None) -> None:
+    [finding] = causes.of(Situation(ENDED.id, run=replace(ENDED, error=error), now=NOW))
+    assert finding.fact == f"it ended as FAILURE: {error or 'its error was not told'}"
+
+
 def test_a_revoked_message_is_submitted_anew_with_its_arguments() -> None:
     [(cause, command), *_] = of(subject="1", message=MESSAGE, is_revoked=True)
     words = ["nexus-tui", "submit", "t.add", "--queue", NASTY]
