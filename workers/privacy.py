@@ -91,6 +91,15 @@ def shown_arguments(
     return [next(iter(mask({name: value}).values())) for name, value in named], dict(mask(kwargs or {}))
 
 
+def mask_positions(task: TaskLike, args: Sequence[Any]) -> list[Any]:
+    """Copy positional arguments masked: those too whose secrets only the names in the task's signature tell."""
+    shown = list(mask(args))
+    for at, (name, value) in enumerate(zip(_positional_names(task.run), args[: len(shown)], strict=False)):
+        if is_secret_name(name):
+            shown[at] = mask({name: value})[name]
+    return shown
+
+
 def shown_reprs(task: TaskLike, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> tuple[str, str]:
     """Print a run's arguments for Celery's events and logs, as :func:`shown_arguments` would show them."""
     shown_args, shown_kwargs = shown_arguments(task, args, kwargs)

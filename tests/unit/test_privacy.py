@@ -9,7 +9,7 @@ import pytest
 from workers.ai_tasks import batch_ai_requests
 from workers.ai_tasks import claude_completion as declared
 from workers.errors import InvalidArgument
-from workers.privacy import private_text, shown_reprs, without_private
+from workers.privacy import mask_positions, private_text, shown_reprs, without_private
 
 claude_completion = cast("Any", declared)
 
@@ -43,3 +43,11 @@ def test_a_run_copied_from_a_record_without_its_private_arguments_is_refused(arg
 
 def test_a_prompt_may_speak_of_private_characters():
     assert claude_completion.check(("What means ‹private, 12 characters›?",), {})["max_tokens"] is None
+
+
+def test_a_position_is_secret_when_the_signature_calls_it_so():
+    class Login:
+        def run(self, user: str, password: str, token: str = "") -> None: ...
+
+    assert mask_positions(cast("Any", Login()), ["ada", "hunter2"]) == ["ada", "***"]
+    assert mask_positions(cast("Any", Login()), ["ada", "x", "y", "z"]) == ["ada", "***", "***", "z"]

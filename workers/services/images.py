@@ -83,6 +83,8 @@ def _open(job: Job, found: formats.Format) -> Image.Image:
         image = Image.open(job.file, formats=[_LIBRARY_NAMES[found]])
     except UnidentifiedImageError:
         raise Corrupt("the image's header is damaged or cut short") from None
+    except (OSError, ValueError, SyntaxError, EOFError):
+        raise Corrupt("the image's header is damaged, or of a kind that nobody writes") from None
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise TooLarge(f"{width} × {height} pixels; at most {MAX_PIXELS // 1_000_000} million can be processed")

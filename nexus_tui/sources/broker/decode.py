@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from config.keys import SENT_AT_HEADER
+from config.queues import spec_of_task
 from config.times import parse_time
 from nexus_tui.models.broker import Message
 from nexus_tui.sources import formats
@@ -68,9 +69,19 @@ def decode(raw: bytes, *, queue: str, priority: int, position: int, now: float, 
 
 def masked(message: Message) -> Message:
     """Copy a message as it may be shown: the secrets of its arguments and headers masked, its bytes as they are."""
-    args = None if message.args is None else mask(message.args)
+    args = None if message.args is None else _masked_args(message.task, message.args)
     kwargs = None if message.kwargs is None else mask(message.kwargs)
     return replace(message, args=args, kwargs=kwargs, headers=mask(message.headers))
+
+
+def _masked_args(task: str, args: list[Any]) -> list[Any]:
+    """Mask positional arguments: the signature of one of our own tasks tells which of them is a password."""
+    if not args or spec_of_task(task) is None:
+        return mask(args)
+    from config.celery_config import celery_app
+    from workers.history.capture.redaction import mask_positional
+
+    return mask_positional(celery_app, task, args)
 
 
 def _foreign(raw: bytes, queue: str, priority: int, position: int, depth: int | None, problem: str) -> Message:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.documents import office_suite
+from tests.integration.documents.office_suite import Suite
 from tests.reading import Read, reading
 from workers.services import sandbox
 
@@ -26,3 +28,11 @@ def read(uploads: Path, outputs: Path) -> Iterator[Read]:
     """Read an upload by a reader's name: everything, or the operations given."""
     yield reading(uploads, outputs)
     sandbox.close()
+
+
+@pytest.fixture(scope="session")
+def suite(uploads: Path) -> Suite:
+    """LibreOffice, which takes long to start, and its documents in the folder of uploads."""
+    suite = Suite(uploads)
+    suite.make(office_suite.CONVERSIONS)
+    return suite

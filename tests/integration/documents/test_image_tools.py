@@ -98,3 +98,40 @@ def test_other_kinds_are_refused_by_their_names(convert: Path, read: Read, name:
     made = draw(convert / name, "-size", "30x30", "xc:red")
     with pytest.raises(UnsupportedFormat, match=found):
         read("image", made)
+
+
+@pytest.mark.parametrize("kind", ["jp2", "ico", "ppm", "pgm", "tga", "dds", "bmp", "tiff", "gif", "png", "webp"])
+def test_size_and_colour_are_those_that_imagemagick_sees(convert: Path, read: Read, kind: str) -> None:
+    name = draw(convert / f"seen.{kind}", "-size", "48x32", "xc:#20c040")
+    result = read("image", name, ["get_info", "convert"], target_format="png")
+    theirs = _pixel(convert / name)
+    assert (result["info"]["width"], result["info"]["height"]) == (48, 32)
+    ours = _pixel(Path(result["outputs"]["converted_file"]))
+    assert max(abs(one - other) for one, other in zip(ours, theirs, strict=True)) <= 8
+
+
+@pytest.mark.parametrize("grey", [0, 10_000, 40_000, 65_535])
+@pytest.mark.parametrize("kind", ["png", "tiff", "pgm"])
+def test_an_even_grey_of_sixteen_bits_is_the_grey_that_imagemagick_sees(
+    convert: Path, read: Read, kind: str, grey: int
+) -> None:
+    depth = ["-size", "16x16", f"xc:gray({100 * grey / 65535}%)", "-colorspace", "Gray", "-depth", "16"]
+    name = draw(convert / f"grey.{kind}", *depth)
+    result = read("image", name, ["convert"], target_format="jpeg")
+    assert abs(_pixel(Path(result["outputs"]["converted_file"]))[0] - _pixel(convert / name)[0]) <= 2
+
+
+def _pixel(path: Path) -> tuple[int, ...]:
+    """The colour of a pixel in the middle, in 256 levels, by ImageMagick."""
+    asked = "%[fx:round(255*u.p{8,8}.r)] %[fx:round(255*u.p{8,8}.g)] %[fx:round(255*u.p{8,8}.b)]"
+    command = [
+        program("convert-im6.q16", "imagemagick"),
+        f"{path}[0]",
+        "-colorspace",
+        "sRGB",
+        "-format",
+        asked,
+        "info:",
+    ]
+    found = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    return tuple(int(float(number)) for number in found.split())

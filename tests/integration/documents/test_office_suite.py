@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.integration.documents import office_suite
 from tests.integration.documents.office_sources import SENTENCE
 from tests.integration.documents.office_suite import Conversion, Suite
 from tests.reading import Read
@@ -35,14 +34,6 @@ REPORTS: dict[ReportFormat, str] = {
     "xlsx": "calc_pdf_Export",
     "html": "writer_web_pdf_Export",
 }
-
-
-@pytest.fixture(scope="module")
-def suite(uploads: Path) -> Suite:
-    """LibreOffice, and its documents in the folder of uploads."""
-    suite = Suite(uploads)
-    suite.make(office_suite.CONVERSIONS)
-    return suite
 
 
 @pytest.mark.parametrize("ending", ["docx", "dotx", "docm"])

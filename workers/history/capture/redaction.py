@@ -10,7 +10,8 @@ import orjson
 from celery import Celery
 
 from config.queues import spec_of_task
-from workers.masking import mask_text
+from workers.masking import mask, mask_text
+from workers.privacy import mask_positions
 from workers.privacy import shown_arguments as arguments_of
 
 MAX_ARGUMENTS_BYTES = 64 * 1024
@@ -30,6 +31,12 @@ def redact_arguments(
     """Copy a run's arguments for an event, as others may see them."""
     positional, named = arguments_of(_task(app, task_name), args, kwargs)
     return _fitted_list(positional), _fitted(named)
+
+
+def mask_positional(app: Celery, task_name: str, args: Sequence[Any]) -> list[Any]:
+    """Copy positional arguments with their secrets masked; of a known task by its signature too."""
+    task = _task(app, task_name)
+    return list(mask(args)) if task is None else mask_positions(task, args)
 
 
 def redact_error(text: str) -> str:

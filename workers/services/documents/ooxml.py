@@ -99,7 +99,7 @@ def stream(archive: Archive, name: str, tags: tuple[str, ...]) -> Iterator[tuple
 
 def xml_error(name: str, error: Exception) -> Corrupt | TooComplex:
     """Turn the parser's complaint into ours."""
-    words = str(error)[:200]
+    words = str(getattr(error, "msg", error))[:200]  # without the parser's name for the file
     if any(word in words.lower() for word in _TOO_DEEP):
         return TooComplex(f"{name!a}: {words}")
     return Corrupt(f"{name!a} is no well-formed XML ({words})")
