@@ -122,7 +122,7 @@ class Verdict:
         rescue_p99_s: 99 % of them.
         rescue_max_s: All of them.
         interruptions: How often the harness itself was stopped, and went on.
-        unbalanced: What the balance sheet misses at the end.
+        unbalanced: What the balance sheet misses at the end; None before that.
     """
 
     pool: str
@@ -140,7 +140,7 @@ class Verdict:
     rescue_p99_s: float
     rescue_max_s: float
     interruptions: int
-    unbalanced: int
+    unbalanced: int | None
 
     @property
     def holds(self) -> bool:
@@ -156,12 +156,12 @@ class Verdict:
         """One line for people."""
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.kills.items()))
         slowest = ", ".join(f"{kind} {seconds:.1f} s" for kind, seconds in sorted(self.rescue_p99_by_kind.items()))
-        sheet = f"; sheet off by {self.unbalanced}" if self.unbalanced else "; sheet adds up"
+        missing = f"; sheet off by {self.unbalanced}" if self.unbalanced else "; sheet adds up"
         return (
             f"kills, long form ({self.pool}, seed {self.seed}): {'holds' if self.holds else 'BROKEN'}: "
             f"{self.published:,} runs, {sum(self.kills.values())} kills ({kinds}): {self.lost} lost, {self.stuck} "
             f"stuck, {self.twice} starts again of what was in flight at a kill, {self.forgotten} of what a killed "
             f"broker forgot, {self.unexplained} unexplained; rescue p50 {self.rescue_p50_s:.1f} s, p99 "
             f"{self.rescue_p99_s:.1f} s ({slowest}), longest {self.rescue_max_s:.1f} s; interrupted "
-            f"{self.interruptions} times{sheet}"
+            f"{self.interruptions} times{'' if self.unbalanced is None else missing}"
         )

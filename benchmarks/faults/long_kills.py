@@ -126,7 +126,7 @@ class LongKills:
             rescue_p50_s=round(account.rescue(0.5), 2),
             rescue_p99_s=round(account.rescue(0.99), 2),
             rescue_max_s=round(account.rescue(1), 2),
-            unbalanced=0 if sheet is None else sheet.missing,
+            unbalanced=None if sheet is None else sheet.missing,
         )
 
     def _kill_until_done(self, runs: int, kills: int) -> None:
