@@ -34,6 +34,8 @@ class LongStack(Stack):
         pool: Celery's name of the workers' pool.
     """
 
+    loading_s = 600.0
+
     def __init__(self, folder: Path, pool: str) -> None:
         self._programs_file = folder / "programs.jsonl"
         self._incarnations: dict[str, int] = {}

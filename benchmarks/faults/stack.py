@@ -63,6 +63,9 @@ class Stack:
         **environment: Further variables of the workers.
     """
 
+    loading_s = 30.0
+    """A broker is waited for so long; it loads its file first."""
+
     def __init__(
         self,
         delivery: str,
@@ -254,7 +257,7 @@ class Stack:
         home.mkdir(exist_ok=True)
         process = self._spawn([sys.executable, "-m", "workers.embedded_broker"], _environment(home), "broker")
         client = redis.Redis.from_url(_url(home).redis_py)
-        wait_until(client.ping, 30)
+        wait_until(client.ping, self.loading_s)
         client.close()
         return process
 

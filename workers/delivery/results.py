@@ -15,10 +15,12 @@ import redis
 from celery import states
 from celery.backends.redis import RedisBackend
 from celery.exceptions import TaskRevokedError
+from celery.utils import functional
 
 from workers.delivery import refusals, running
 from workers.delivery.chord_records import ChordRecords
 
+_generated: Any = getattr(functional, "_regen")  # noqa: B009  the stubs don't know it
 _Base: Any = RedisBackend if TYPE_CHECKING else object
 
 AGAIN_S = 1.0
@@ -71,11 +73,13 @@ class PatientResults(_Base):
         """Begin a chord, with a record of its body and members.
 
         A chord that was frozen can be begun again under its id. Celery 5.7 forgets that it was over only when the last
-        member is published: parts of those before, which may be done by then, would not count.
+        member is published: parts of those before, which may be done by then, would not count. The members of a header
+        that is a generator are made one by one as they are published, and are not listed.
         """
         group, members = header_result_args[0], header_result_args[1]
         self.ensure(self.client.delete, (self.get_key_for_group(str(group), ".c"),))
-        listed = [tuple(_ids(member)) for member in _leaves(members)] if isinstance(members, list | tuple) else []
+        is_known = isinstance(members, list | tuple) and not isinstance(members, _generated)
+        listed = [tuple(_ids(member)) for member in _leaves(members)] if is_known else []
         self.chord_records.write(str(group), dict(body), listed)
         return super().apply_chord(header_result_args, body, **options)
 

@@ -117,3 +117,25 @@ def test_a_frozen_chord_can_be_begun_again(stack: Any) -> None:
     stack.worker()
     subprocess.run([sys.executable, "-c", TWICE], env=stack.environment, check=True, timeout=40)
     assert stack.count("done:body") == 2
+
+
+LAZY = """
+import time
+import delivery_tasks as t
+from celery import chord
+
+def members():
+    yield t.note.si("first")
+    yield t.note.si("second")  # Celery publishes one when it has the next
+    while not t.client().get("done:first"):
+        time.sleep(0.05)
+    yield t.note.si("last")
+
+chord(members())(t.note.si("body"))
+"""
+
+
+def test_the_members_of_a_generator_run_while_it_makes_more(stack: Any) -> None:
+    stack.worker()
+    subprocess.run([sys.executable, "-c", LAZY], env=stack.environment, check=True, timeout=40)
+    stack.until(lambda: stack.count("done:body"))
