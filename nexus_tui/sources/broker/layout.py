@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from dataclasses import dataclass
+from typing import Any, cast
 
 from config.keys import TRASH_HASH
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR
@@ -16,6 +17,9 @@ BINDING_SEPARATOR = PRIORITY_SEPARATOR
 
 STOCK_STEPS = (0, 3, 6, 9)
 """kombu's default ``priority_steps``."""
+
+NOTED_STEPS = "steps"
+"""Where a change in the trash says which priorities had lists of their own: an emptied broker does not tell."""
 
 UNACKED = "unacked"
 """kombu's default ``unacked_key``."""
@@ -144,3 +148,15 @@ def stock(prefix: str = "") -> Layout:
 def escaped(text: str) -> str:
     """Write a text as a pattern of Redis that means exactly it."""
     return "".join(f"\\{letter}" if letter in "*?[]\\^-" else letter for letter in text)
+
+
+def read_steps(told: dict[str, Any]) -> tuple[int, ...]:
+    """Read which priorities had a list of their own when a change was made.
+
+    Raises:
+        ValueError: It is not ours.
+    """
+    steps = told.get(NOTED_STEPS, list(PRIORITIES))
+    if not isinstance(steps, list) or not all(step in PRIORITIES for step in cast("list[Any]", steps)):
+        raise ValueError(NOTED_STEPS)
+    return tuple(cast("list[int]", steps))

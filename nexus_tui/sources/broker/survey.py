@@ -17,9 +17,17 @@ import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
 from config.keys import TRASH_HASH
-from nexus_tui.sources.broker.layout import BINDING, BINDING_SEPARATOR, STOCK_STEPS, UNACKED, Layout, escaped, stock
+from nexus_tui.sources.broker.layout import (
+    BINDING,
+    BINDING_SEPARATOR,
+    STOCK_STEPS,
+    UNACKED,
+    Layout,
+    escaped,
+    read_steps,
+    stock,
+)
 from nexus_tui.sources.broker.separators import MAILBOX, separator_of
-from nexus_tui.sources.broker.trash import steps_of
 from workers.delivery import keys
 
 FIRST_LOOK_S = 1.0
@@ -257,7 +265,7 @@ def _remembered(client: redis.Redis, prefix: str) -> set[int]:
     for token, raw in cast("dict[bytes, bytes]", client.hgetall(prefix + TRASH_HASH)).items():
         purged = f"{prefix}{TRASH_HASH}:{token.decode('utf-8', 'replace')}"
         try:
-            steps = steps_of(json.loads(raw))
+            steps = read_steps(json.loads(raw))
         except (ValueError, AttributeError, RecursionError):
             continue
         found.update(step for step in steps if client.exists(f"{purged}:{step}"))

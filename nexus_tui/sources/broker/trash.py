@@ -12,17 +12,13 @@ from typing import Any, cast
 import redis
 
 from config.keys import TRASH_FOR_S, TRASH_HASH
-from config.queues import PRIORITIES
 from nexus_tui.models.audit import Kept, Undoable
-from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.layout import NOTED_STEPS, Layout, read_steps
 from workers.delivery.keys import DELETED
 from workers.delivery.purging import unmarked
 
 DEAD_LETTERS = "dead letters"
 """Kind of a change that dropped or retried dead letters."""
-
-STEPS = "steps"
-"""Where a change says which priorities had a list of their own: an emptied broker does not tell any more."""
 
 MESSAGES = "messages"
 """Kind of a change of single messages."""
@@ -42,7 +38,7 @@ class Trash:
     def open(self, kind: str, label: str, queue: str = "") -> str:
         """Announce a change that can be taken back, and return its token."""
         token = secrets.token_hex(4)
-        told = {"at": time.time(), "kind": kind, "label": label, "queue": queue, STEPS: self._layout.steps}
+        told = {"at": time.time(), "kind": kind, "label": label, "queue": queue, NOTED_STEPS: self._layout.steps}
         pipeline = self._client.pipeline(transaction=False)
         pipeline.hset(self._key, token, json.dumps(told))
         pipeline.expire(self._key, TRASH_FOR_S)  # no older change can be taken back any more
@@ -97,18 +93,6 @@ class Trash:
             self._client.hincrby(self._layout.counters, DELETED, sign * counted)
 
 
-def steps_of(told: dict[str, Any]) -> tuple[int, ...]:
-    """Read which priorities had a list of their own when a change was made.
-
-    Raises:
-        ValueError: It is not ours.
-    """
-    steps = told.get(STEPS, list(PRIORITIES))
-    if not isinstance(steps, list) or not all(step in PRIORITIES for step in cast("list[Any]", steps)):
-        raise ValueError(STEPS)
-    return tuple(cast("list[int]", steps))
-
-
 def _undoable(token: str, raw: bytes) -> Undoable | None:
     try:
         told = cast("dict[str, Any]", json.loads(raw))
@@ -120,7 +104,7 @@ def _undoable(token: str, raw: bytes) -> Undoable | None:
             label=str(told["label"]),
             queue=str(told["queue"]),
             expires_at=datetime.fromtimestamp(at + TRASH_FOR_S, UTC),
-            steps=steps_of(told),
+            steps=read_steps(told),
         )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
