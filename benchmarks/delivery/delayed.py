@@ -50,5 +50,3 @@ def _run(side: Side) -> tuple[float, float]:
     until(are_through, AHEAD_S + LIMIT_S)
     last = max(float(value) for value in side.client.lrange("latencies", 0, -1))  # pyright: ignore[reportGeneralTypeIssues]
     return last, highest - before
-
-

@@ -58,6 +58,8 @@ def measure_idle() -> Sequence[Figure]:
             }
         words = f"{count} queue{'s' if count > 1 else ''}"
         beside = f", {NAMES[PEER]}, {used[PEER]:.2f} %" if PEER in used else ""
-        peer = f"{NAMES[STOCK]}, {used[STOCK]:.2f} % of a core{beside}; ours {split[OURS][0]:.2f} + {split[OURS][1]:.2f} %"
+        peer = (
+            f"{NAMES[STOCK]}, {used[STOCK]:.2f} % of a core{beside}; ours {split[OURS][0]:.2f} + {split[OURS][1]:.2f} %"
+        )
         figures.append(at_most(f"idle with {words}", [used[OURS] / max(used[STOCK], 0.01)], 2.0, peer=peer))
     return figures

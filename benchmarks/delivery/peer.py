@@ -54,7 +54,11 @@ def _make(interpreter: Path) -> None:
     if base is None:
         raise NoPeer(f"{NAME} is left out: it needs Python {PYTHON}, and there is none here")
     make = [uv, "venv", "-q", "--python", base] if uv else [base, "-m", "venv"]
-    install = [uv, "pip", "install", "-q", "--python", str(interpreter)] if uv else [str(interpreter), "-m", "pip", "install", "-q"]
+    install = (
+        [uv, "pip", "install", "-q", "--python", str(interpreter)]
+        if uv
+        else [str(interpreter), "-m", "pip", "install", "-q"]
+    )
     for command in ([*make, str(FOLDER)], [*install, *PACKAGES]):
         done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
         if done.returncode:

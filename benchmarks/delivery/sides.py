@@ -213,5 +213,3 @@ def sides(deliveries: Sequence[str], **options: Any) -> Generator[list[Side]]:
 def deliveries() -> list[str]:
     """List what can be measured here, ours first."""
     return [OURS, STOCK, *([PEER] if peer.has_peer() else [])]
-
-

@@ -6,6 +6,10 @@ from config.queues import BY_NAME, FORMER_SEPARATOR, PRIORITY_SEPARATOR, priorit
 
 LEASES = "nexus:leases"
 COUNTERS = "nexus:counters"
+
+WAITING = "nexus:waiting"
+"""Hash of queue to where its messages are; see :mod:`workers.delivery.fetch_script`."""
+
 DEAD = "nexus:dead"
 DEAD_FACTS = "nexus:dead:facts"
 DEAD_BYTES = "nexus:dead:bytes"

@@ -8,10 +8,19 @@ touched by whoever has the token of its lease, and by nobody else; an empty toke
 
 from __future__ import annotations
 
-import hashlib
+CHANGE = """
+-- What is known of a queue is not true any more, see workers/delivery/fetch_script.py; its name ends that of the key.
+local function note_change(key, before)
+  local at = string.find(key, before, 1, true)
+  if at then redis.pcall('HSET', string.sub(key, 1, at - 1) .. 'nexus:waiting', string.sub(key, at + #before), '?') end
+end
+"""
 
-WAKE = """
+WAKE = (
+    CHANGE
+    + """
 local function wake(key)
+  note_change(key, 'nexus:wake:')
   if redis.pcall('LLEN', key) == 0 then redis.pcall('LPUSH', key, 1) end
 end
 local function now()
@@ -19,11 +28,12 @@ local function now()
   return tonumber(time[1]) + tonumber(time[2]) / 1000000
 end
 local function count(key, counter)
-  redis.pcall('HINCRBY', key, counter, 1)
+  if redis.pcall('HINCRBY', key, counter, 1) ~= 1 then return end
   local is_known, at = pcall(now)
   if is_known then redis.pcall('HSETNX', key, 'since', string.format('%.6f', at)) end
 end
 """
+)
 
 STEPS = """
 -- The first command that was refused: a step ends before it, and answers what it did.
@@ -83,6 +93,7 @@ local latest = redis.pcall('GET', KEYS[5])
 if latest == ARGV[5] then return 0 end
 if ARGV[3] ~= '' and tonumber(ARGV[3]) > now() then
   redis.call('ZADD', KEYS[4], ARGV[3], ARGV[4])
+  note_change(KEYS[2], 'nexus:wake:')
 else
   redis.call('LPUSH', KEYS[1], ARGV[1])
   wake(KEYS[2])
@@ -118,73 +129,7 @@ return 1
 )
 
 FENCED = "FENCED"
-"""How the error begins with which :data:`FETCH` answers a worker whose lease is another's by now."""
-
-FETCH = (
-    FENCE
-    + """
--- KEYS: in flight, leases, the queues' delayed sets, their lists by priority and queue
--- ARGV: node, token, id, number of queues, priorities as digits, most bytes of a message
--- Answers {list, message} ({list, false, its size} of a larger one), or the seconds until the next delayed message as
--- text, or false. A key that is no list or no sorted set is passed over.
-if not holds(KEYS[2], ARGV[1], ARGV[2]) then return redis.error_reply('FENCED the lease is not ours any more') end
-local function is_refused(answer)
-  return type(answer) == 'table' and answer.err and not string.find(answer.err, 'WRONGTYPE', 1, true)
-end
-local queues = tonumber(ARGV[4])
-local lists = 2 + queues
-local time = redis.call('TIME')
-local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-local soonest = false
-for q = 1, queues do
-  local delayed = KEYS[2 + q]
-  local first = redis.pcall('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-  if is_refused(first) then return first end
-  if first[1] then
-    if tonumber(first[2]) > now then
-      local left = tonumber(first[2]) - now
-      if not soonest or left < soonest then soonest = left end
-    else
-      local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, 100)
-      for _, member in ipairs(due) do
-        local place = string.find(ARGV[5], string.sub(member, 1, 1), 1, true) or 1
-        local list = KEYS[lists + (place - 1) * queues + q]
-        local pushed = redis.pcall('LPUSH', list, string.sub(member, 2))
-        if is_refused(pushed) then return pushed end
-        if type(pushed) == 'number' then
-          local removed = redis.pcall('ZREM', delayed, member)
-          if type(removed) == 'table' then  -- else it would be pushed again by each fetch
-            redis.pcall('LPOP', list)
-            return removed
-          end
-        end
-      end
-    end
-  end
-end
-for i = lists + 1, #KEYS do
-  local message = redis.pcall('LINDEX', KEYS[i], -1)
-  if type(message) == 'string' then
-    local field = ARGV[3] .. ' ' .. KEYS[i]
-    local noted = redis.pcall('HSET', KEYS[1], field, message)
-    if type(noted) == 'table' then return noted end
-    local taken = redis.pcall('RPOP', KEYS[i])
-    if type(taken) == 'table' then  -- else each fetch would note it once more
-      redis.pcall('HDEL', KEYS[1], field)
-      return taken
-    end
-    if #message > tonumber(ARGV[6]) then return {KEYS[i], false, #message} end
-    return {KEYS[i], message}
-  elseif is_refused(message) then
-    return message
-  end
-end
-if soonest then return string.format('%.6f', soonest) end
-return false
-"""
-)
-
-FETCH_SHA = hashlib.sha1(FETCH.encode()).hexdigest()  # noqa: S324  (Redis names scripts so)
+"""How the error begins with which a fetch answers a worker whose lease is another's by now."""
 
 START = (
     FENCE
@@ -223,7 +168,8 @@ return 1
 )
 
 DELAY = (
-    STEPS
+    CHANGE
+    + STEPS
     + MARK
     + FENCE
     + """
@@ -237,7 +183,9 @@ local delayed = carry_out({
   {{'ZADD', KEYS[3], ARGV[4], member}, {'ZREM', KEYS[3], member}},
   {{'HDEL', KEYS[1], ARGV[3]}},
 })
-return delayed and 1 or problem
+if not delayed then return problem end
+note_change(KEYS[3], 'nexus:delayed:')
+return 1
 """
 )
 

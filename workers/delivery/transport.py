@@ -25,6 +25,7 @@ from redis.sentinel import SentinelConnectionPool
 from config import silence
 from workers.delivery import guard, keys, refusals, running, scripts
 from workers.delivery.control_channel import ControlMixin
+from workers.delivery.fetch_script import FETCH, FETCH_SHA
 from workers.delivery.in_flight import InFlight
 from workers.delivery.keys import FetchedTag
 from workers.delivery.publication import is_run, publication
@@ -33,7 +34,16 @@ from workers.delivery.qos import QoS
 from workers.delivery.routing import RoutingMixin
 
 IDLE_WAIT_S = 0.25
-"""A message of a producer that wakes nobody is noticed after so long."""
+"""A message of a producer that wakes nobody is noticed after so long by a worker of few queues."""
+
+IDLE_WAIT_S_PER_QUEUE = 0.001
+"""By one of many queues it is noticed later: looking through ten lists of each takes the server some microseconds."""
+
+FEW_QUEUES = 10
+"""So many are looked through whenever the worker was idle."""
+
+MOST_MESSAGES = 8
+"""A fetch takes no more; not more than 10, since their numbers have one digit."""
 
 MIN_WAIT_S = 0.005
 REFUSED_WAIT_S = 1.0
@@ -69,11 +79,12 @@ class FetchMixin(ControlMixin, RoutingMixin):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._acknowledged_queues: set[str] = set()
-        self._fetched: FetchedTag | None = None
         self._fetch_id = ""
         self._unanswered = ""
         self._is_waiting = False
         self._wait_s = IDLE_WAIT_S
+        self._look_at = 0.0
+        self._queue_count = 0
         self._send_script = True
         self._refused_until = 0.0
         self._in_flight: InFlight | None = None
@@ -132,7 +143,10 @@ class FetchMixin(ControlMixin, RoutingMixin):
             return  # connected anew: the event loop has to learn of it first
         self._in_poll = connection
         self._brpop_sent_at = monotonic()
-        commands = [self._fetch_command(queues)]
+        self._queue_count = len(queues)
+        looks = self._is_to_look()
+        self._is_waiting = self._is_waiting and not (looks and self._queue_count > FEW_QUEUES)
+        commands = [self._fetch_command(queues, looks)]
         if self._is_waiting:  # the server fetches as soon as it is woken: one way there and back
             names = [self.global_keyprefix + keys.wake(queue) for queue in queues]
             commands.insert(0, ("BRPOP", *names, self._wait_s))
@@ -142,7 +156,7 @@ class FetchMixin(ControlMixin, RoutingMixin):
     def _has_given_back(self) -> bool:
         """Put back what a fetch took whose answer was lost with its connection; False when that has to wait."""
         if self._unanswered:
-            lost = f"{self._unanswered} "
+            lost = f"{self._unanswered}."
             try:
                 for tag in [tag for tag in self.in_flight.entries() if tag.startswith(lost)]:
                     self.in_flight.restore(tag)
@@ -152,18 +166,24 @@ class FetchMixin(ControlMixin, RoutingMixin):
             self._unanswered = ""
         return True
 
-    def _fetch_command(self, queues: list[str]) -> tuple[Any, ...]:
-        prefix = self.global_keyprefix
-        names = [
-            *self.in_flight.fence_keys,
-            *(prefix + keys.delayed(queue) for queue in queues),
-            *(prefix + self._q_for_pri(queue, step) for step in self.priority_steps for queue in queues),
-        ]
+    def _fetch_command(self, queues: list[str], looks: bool) -> tuple[Any, ...]:
         self._fetch_id = running.next_fetch_id()
-        command = ("EVAL", scripts.FETCH) if self._send_script else ("EVALSHA", scripts.FETCH_SHA)
+        command = ("EVAL", FETCH) if self._send_script else ("EVALSHA", FETCH_SHA)
+        names = (*self.in_flight.fence_keys, self.global_keyprefix + keys.WAITING)
         digits = "".join(str(step) for step in self.priority_steps)
-        limits = (len(queues), digits, guard.MAX_MESSAGE_BYTES)
-        return (*command, len(names), *names, *self.in_flight.fence, self._fetch_id, *limits)
+        layout = (self.global_keyprefix, self.sep, digits)
+        room = self.qos.can_consume_max_estimate()
+        most = MOST_MESSAGES if room is None else max(1, min(MOST_MESSAGES, room))
+        limits = (guard.MAX_MESSAGE_BYTES, most, int(looks))
+        return (*command, len(names), *names, *self.in_flight.fence, self._fetch_id, *layout, *limits, *queues)
+
+    def _is_to_look(self) -> bool:
+        """Tell whether to look through all lists now, for what was pushed by producers that don't say so."""
+        now = monotonic()
+        if now < self._look_at and not (self._is_waiting and self._queue_count <= FEW_QUEUES):
+            return False
+        self._look_at = now + max(IDLE_WAIT_S, self._queue_count * IDLE_WAIT_S_PER_QUEUE)
+        return True
 
     def _brpop_read(self, **options: Any) -> bool:
         if not self._is_fetching:
@@ -177,14 +197,15 @@ class FetchMixin(ControlMixin, RoutingMixin):
             self._in_poll = None
             self._flush_brpop_reauth()
         if isinstance(answer, list):
-            list_key, raw, *size = cast("list[Any]", answer)
-            tag = FetchedTag(f"{self._fetch_id} {bytes_to_str(list_key)}")
-            if size:
-                self.in_flight.bury(tag, "malformed", f"{size[0]} bytes, more than {guard.MAX_MESSAGE_BYTES}")
-            else:
-                self._take(tag, raw)
+            for number, list_key, raw, *size in cast("list[list[Any]]", answer):
+                tag = FetchedTag(f"{self._fetch_id}.{number} {bytes_to_str(list_key)}")
+                if size:
+                    self.in_flight.bury(tag, "malformed", f"{size[0]} bytes, more than {guard.MAX_MESSAGE_BYTES}")
+                else:
+                    self._take(tag, raw)
             return True
-        self._wait_s = IDLE_WAIT_S if answer is None else max(MIN_WAIT_S, min(IDLE_WAIT_S, float(answer)))
+        idle_s = IDLE_WAIT_S if self._queue_count <= FEW_QUEUES else self._look_at - monotonic()
+        self._wait_s = max(MIN_WAIT_S, idle_s if answer is None else min(idle_s, float(answer)))
         self._is_waiting = True
         raise Empty
 

@@ -112,7 +112,11 @@ WAKE = """
 -- Idle workers with reliable delivery block on this list; nobody else looks at it. Where there are none, another key
 -- is named in its place.
 local function wake(key)
-  if string.find(key, 'nexus:wake:', 1, true) and redis.pcall('LLEN', key) == 0 then
+  local at = string.find(key, 'nexus:wake:', 1, true)
+  if not at then return end
+  -- What workers know of the queue is not true any more: see workers/delivery/fetch_script.py.
+  redis.pcall('HSET', string.sub(key, 1, at - 1) .. 'nexus:waiting', string.sub(key, at + 11), '?')
+  if redis.pcall('LLEN', key) == 0 then
     redis.pcall('LPUSH', key, 1)
     redis.pcall('EXPIRE', key, 60)
   end

@@ -12,7 +12,7 @@ import redis
 from benchmarks.faults.malformed import message
 from config.queues import priority_key
 from workers import process_identity
-from workers.delivery import keys, scripts
+from workers.delivery import fetch_script, keys
 from workers.delivery.guardian import Guardian
 from workers.delivery.in_flight import InFlight
 from workers.delivery.keys import FetchedTag
@@ -112,11 +112,11 @@ def test_each_step_is_done_by_the_owner_and_refused_to_everybody_else(stack: Any
 
 def test_a_fetch_is_refused_to_who_has_no_lease(stack: Any, held: InFlight) -> None:
     stack.client.lpush("default_queue", json.dumps(message()))
-    names = [*held.fence_keys, keys.delayed("default_queue"), "default_queue"]
-    arguments = [*held.fence, "id", 1, "0", 1_000_000]
+    names = [*held.fence_keys, keys.WAITING]
+    arguments = [*held.fence, "id", "", ":", "0", 1_000_000, 1, 1, "default_queue"]
     stack.client.hset(keys.LEASES, "w@x", "another's")
     with pytest.raises(redis.ResponseError, match=r"^FENCED the lease is not ours any more$"):
-        stack.client.eval(scripts.FETCH, len(names), *names, *arguments)
+        stack.client.eval(fetch_script.FETCH, len(names), *names, *arguments)
     assert (stack.client.llen("default_queue"), stack.client.hlen(held.key)) == (1, 1)
 
 
