@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.integration.scripts.refusing import MESSAGE, OTHER, Case
 from workers import former_lists, idempotency
-from workers.delivery import letter_scripts, scripts
+from workers.delivery import fetch_script, letter_scripts, scripts
 from workers.services.mail import schedule_scripts
 from workers.services.upkeep import results
 
@@ -15,7 +15,7 @@ HELD = ["flight", "leases"]
 FENCE = ["w", "t"]
 LETTERS = ["dead", "facts", "bytes"]
 PUBLISH_KEYS = ["q", "wake", "counters", "delayed", "mark"]
-FETCH_ARGUMENTS = [*FENCE, "1", 1, "0", 1_000_000]
+FETCH_ARGUMENTS = [*FENCE, "1", "", "", "0", 1_000_000, 1, 1, "q"]
 MAIL_KEYS = ["due", "mails", "claimed", "settled"]
 
 
@@ -43,7 +43,7 @@ def wait(client: Any) -> None:
 def be_due(client: Any) -> None:
     """Let the message be due."""
     be_leased(client)
-    client.zadd("delayed", {b"0" + MESSAGE: 1})
+    client.zadd("nexus:delayed:q", {b"0" + MESSAGE: 1})
 
 
 def hold_beside_old_letters(client: Any) -> None:
@@ -113,8 +113,8 @@ DELIVERY: dict[str, Case] = {
         scripts.PUBLISH, PUBLISH_KEYS, [MESSAGE, "submitted", "9e9", b"0" + MESSAGE, "p q", 60], nothing
     ),
     "adopt": Case(scripts.ADOPT, [*HELD, "counters"], [*FENCE, FIELD, "1+ q", "adopted"], hold),
-    "fetch": Case(scripts.FETCH, [*HELD, "delayed", "q"], FETCH_ARGUMENTS, wait),
-    "fetch what is due": Case(scripts.FETCH, [*HELD, "delayed", "q"], FETCH_ARGUMENTS, be_due, goes_on=True),
+    "fetch": Case(fetch_script.FETCH, [*HELD, "waiting"], FETCH_ARGUMENTS, wait),
+    "fetch what is due": Case(fetch_script.FETCH, [*HELD, "waiting"], FETCH_ARGUMENTS, be_due, goes_on=True),
     "start": Case(scripts.START, [*HELD, "started"], [*FENCE, FIELD, "0 q"], hold),
     "restore as next": Case(scripts.RESTORE, [*HELD, "q", "wake"], [*FENCE, FIELD, "RPUSH", "", 0], hold),
     "restore as last": Case(scripts.RESTORE, [*HELD, "q", "wake"], [*FENCE, FIELD, "LPUSH", MESSAGE, 1], hold),

@@ -14,7 +14,7 @@ OTHER = b'{"headers": {"id": "b"}}'
 NEW = b'{"headers": {"id": "c"}}'
 CHANGED = MESSAGE + b" "
 
-MARKS = frozenset({"counters", "wake", "wake of target", "ends", "mark", "started", "told", "laid"})
+MARKS = frozenset({"counters", "wake", "wake of target", "ends", "mark", "started", "told", "laid", "waiting"})
 """Keys of counters, of marks, and of what is only told: refusing them fails nothing."""
 
 _REFUSE = """

@@ -6,10 +6,12 @@ TOLD: dict[str, str] = {
     "publish": "LPUSH q",
     "publish with a countdown": "TIME nil, ZADD delayed",
     "adopt": "HGET leases, HGET flight, HSET flight, HDEL flight",
-    "fetch": "HGET leases, TIME nil, ZRANGE delayed, LINDEX q, HSET flight, RPOP q",
+    "fetch": (
+        "HGET leases, HMGET waiting, ZRANGE nexus:delayed:q, EXISTS q, LINDEX q, HSET flight, RPOP q"
+    ),
     "fetch what is due": (
-        "HGET leases, TIME nil, ZRANGE delayed, ZRANGEBYSCORE delayed, LPUSH q, ZREM delayed, LINDEX q, "
-        "HSET flight, RPOP q"
+        "HGET leases, HMGET waiting, TIME nil, ZRANGE nexus:delayed:q, ZRANGEBYSCORE nexus:delayed:q, LPUSH q, "
+        "ZREM nexus:delayed:q, EXISTS q, LINDEX q, HSET flight, RPOP q"
     ),
     "start": "HGET leases, HEXISTS flight",
     "restore as next": "HGET leases, HGET flight, RPUSH q, HDEL flight",
