@@ -18,7 +18,7 @@ import psutil
 import redis
 
 from benchmarks.delivery import peer
-from benchmarks.delivery.tasks import QUEUE, TEMPLATES, queues
+from benchmarks.delivery.tasks import TEMPLATES, queues
 from config.broker_url import BrokerUrl
 from config.paths import ROOT, Paths
 from config.queues import priority_key

@@ -14,6 +14,7 @@ from benchmarks.report import Figure, at_least, at_most
 ROUNDS = 5
 TASKS = 2000
 LATENCIES = 100
+LIMIT_S = 300.0
 KINDS = {"bench.nothing": "no-ops", "bench.brief": "5 ms runs"}
 
 
@@ -38,7 +39,7 @@ def burst(side: Side, task: str, count: int = TASKS) -> Round:
     worker_s, server_s = side.worker_cpu_s(), side.server_cpu_s()
     started = time.perf_counter()
     side.push(messages)
-    until(side.is_done)
+    until(side.is_done, LIMIT_S)
     elapsed = time.perf_counter() - started
     worker_s, server_s = side.worker_cpu_s() - worker_s, side.server_cpu_s() - server_s
     return Round(count / elapsed, worker_s / count * 1000, server_s / count * 1000)
@@ -48,7 +49,7 @@ def latency_ms(side: Side) -> float:
     """Measure p95 of the time from publishing to an idle worker until the run starts."""
     side.client.delete("latencies")
     side.ask("arrive", LATENCIES)
-    until(side.is_done)
+    until(side.is_done, LIMIT_S)
     values: Any = side.client.lrange("latencies", 1, -1)
     return statistics.quantiles([float(value) for value in values], n=20)[-1] * 1000
 

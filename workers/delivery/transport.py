@@ -23,13 +23,12 @@ from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
 from config import silence
-from workers.delivery import guard, keys, refusals, running, scripts
+from workers.delivery import guard, keys, running, scripts
 from workers.delivery.control_channel import ControlMixin
 from workers.delivery.fetch_script import FETCH, FETCH_SHA
 from workers.delivery.in_flight import InFlight
 from workers.delivery.keys import FetchedTag
-from workers.delivery.publication import is_run, publication
-from workers.delivery.purging import purge
+from workers.delivery.publishing import PublishMixin
 from workers.delivery.qos import QoS
 from workers.delivery.routing import RoutingMixin
 
@@ -70,7 +69,7 @@ _SentinelChannel: Any = _kombu.SentinelChannel
 _parse_response: Any = redis.Redis.parse_response
 
 
-class FetchMixin(ControlMixin, RoutingMixin):
+class FetchMixin(PublishMixin, ControlMixin, RoutingMixin):
     """What our channels add to kombu's, with Sentinel or without."""
 
     QoS = QoS
@@ -88,7 +87,6 @@ class FetchMixin(ControlMixin, RoutingMixin):
         self._send_script = True
         self._refused_until = 0.0
         self._in_flight: InFlight | None = None
-        self._publish_script: Any = None
         super().__init__(*args, **kwargs)
 
     @property
@@ -306,46 +304,6 @@ class FetchMixin(ControlMixin, RoutingMixin):
         except (ValueError, TypeError, KeyError, AttributeError, LookupError, RecursionError, MemoryError):
             return False
         return True
-
-    # Publishing
-
-    def _put(self, queue: str, message: guard.Json, **kwargs: Any) -> None:
-        if queue in self._expires or not is_run(message):  # answers of remote control, foreign messages
-            super()._put(queue, message, **kwargs)
-            return
-        priority = self.priority(self._get_message_priority(message, reverse=False))
-        list_name = self._q_for_pri(queue, priority)
-        names, arguments = publication(message, queue, list_name, priority, self.global_keyprefix)
-        batch = kwargs.pop("_publish_batch", None)
-        if batch is not None:
-            batch.add("eval", scripts.PUBLISH, len(names), *names, *arguments)
-            return
-        with self.conn_or_acquire() as client:
-            plain = redis.Redis(connection_pool=client.connection_pool)  # without the prefixing of kombu's client
-            if self._publish_script is None:
-                self._publish_script = plain.register_script(scripts.PUBLISH)
-            with refusals.told_apart():
-                answer = self._publish_script(keys=names, args=arguments, client=plain)
-        if answer == scripts.NOT_COUNTED:
-            message["headers"][keys.UNCOUNTED_HEADER] = True
-
-    def _size(self, queue: str) -> int:
-        """Count what waits in a queue; a key that is no list counts nothing."""
-        names = [self.global_keyprefix + self._q_for_pri(queue, step) for step in self.priority_steps]
-        with self.conn_or_acquire() as client:
-            pipeline: Any = redis.Redis(connection_pool=client.connection_pool).pipeline(transaction=False)
-            for name in names:
-                pipeline.llen(name)
-            sizes: list[Any] = pipeline.execute(raise_on_error=False)
-        return sum(size for size in sizes if isinstance(size, int))
-
-    def _purge(self, queue: str) -> int:
-        """Delete everything that waits in a queue, delayed messages too; the balance sheet has a line for it."""
-        steps = [self._q_for_pri(queue, step) for step in self.priority_steps]
-        names = [self.global_keyprefix + name for name in (*steps, keys.delayed(queue))]
-        with self.conn_or_acquire() as client:
-            plain = redis.Redis(connection_pool=client.connection_pool)
-            return sum(purge(plain, name, self.global_keyprefix) for name in names)
 
     # Ending
 

@@ -6,9 +6,7 @@ TOLD: dict[str, str] = {
     "publish": "LPUSH q",
     "publish with a countdown": "TIME nil, ZADD delayed",
     "adopt": "HGET leases, HGET flight, HSET flight, HDEL flight",
-    "fetch": (
-        "HGET leases, HMGET waiting, ZRANGE nexus:delayed:q, EXISTS q, LINDEX q, HSET flight, RPOP q"
-    ),
+    "fetch": ("HGET leases, HMGET waiting, ZRANGE nexus:delayed:q, EXISTS q, LINDEX q, HSET flight, RPOP q"),
     "fetch what is due": (
         "HGET leases, HMGET waiting, TIME nil, ZRANGE nexus:delayed:q, ZRANGEBYSCORE nexus:delayed:q, LPUSH q, "
         "ZREM nexus:delayed:q, EXISTS q, LINDEX q, HSET flight, RPOP q"
