@@ -125,7 +125,7 @@ def _runs() -> dict[str, Any]:
         "worker_soft_shutdown_timeout": SOFT_SHUTDOWN_S,
         "worker_enable_soft_shutdown_on_idle": False,
         "worker_prefetch_multiplier": 4,
-        "worker_max_tasks_per_child": 200,
+        "worker_max_tasks_per_child": 10_000,  # what leaks beside memory: a new child costs as much as 100 short runs
         "worker_pool_restarts": True,  # operators may replace a pool by remote control
         "worker_max_memory_per_child": 400_000,  # kB
         "worker_eta_task_limit": 1000,

@@ -90,7 +90,15 @@ local before, queues = 9, #ARGV - 9
     + _LOOK
     + """
 local states, looks_at_all = {}, ARGV[9] == '1'
-for first = 1, queues, 1000 do
+local known_queues = redis.pcall('HLEN', KEYS[3])
+if is_refused(known_queues) then return known_queues end
+local is_cheaper = type(known_queues) == 'number' and known_queues * 4 < queues  -- to read all than to ask for each
+if is_cheaper and known_queues > 0 then
+  local part, named = redis.call('HGETALL', KEYS[3]), {}
+  for place = 1, #part, 2 do named[part[place]] = part[place + 1] end
+  for number = 1, queues do states[number] = named[ARGV[before + number]] end
+end
+for first = 1, is_cheaper and 0 or queues, 1000 do
   local part = redis.pcall('HMGET', KEYS[3], unpack(ARGV, before + first, before + math.min(first + 999, queues)))
   if is_refused(part) then return part end
   looks_at_all = looks_at_all or part.err

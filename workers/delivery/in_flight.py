@@ -9,7 +9,8 @@ import json
 import logging
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import redis
@@ -41,6 +42,8 @@ class InFlight:
     Attributes:
         token: Of the lease of the node; empty for a tool that holds none.
         on_fenced: What to do when a fetch is refused because the lease is another's by now.
+        call_soon: Does something in a moment, in the same thread: acknowledgements of one moment go together, with the
+            next start if there is one. None where runs end in other threads.
     """
 
     def __init__(self, client: redis.Redis, node: str, prefix: str = "", separator: str = PRIORITY_SEPARATOR) -> None:
@@ -52,7 +55,10 @@ class InFlight:
         self.started_key = prefix + keys.started(node)
         self.token = ""
         self.on_fenced: Callable[[], None] | None = None
+        self.call_soon: Callable[[Callable[[], None]], Any] | None = None
+        self._will_acknowledge = False
         self._unsent: set[FetchedTag] = set()
+        self._on_their_way: set[FetchedTag] = set()
         self._unrestored: set[FetchedTag] = set()
         self._started: set[FetchedTag] = set()
         self._ended: deque[FetchedTag] = deque()
@@ -80,10 +86,16 @@ class InFlight:
         """
         ended = [self._ended.popleft() for _ in range(min(MOST_ENDED, len(self._ended)))]
         names = [*self.fence_keys, self.started_key]
-        is_ours = bool(self._start(keys=names, args=[*self.fence, _raw(tag), *map(_raw, ended)]))
-        if is_ours:
+        with self._sending() as unsent:
+            arguments = [*self.fence, _raw(tag), len(unsent), *map(_raw, unsent), *map(_raw, ended)]
+            held = cast("int | None", self._start(keys=names, args=arguments))
+            if held is None or held < 0:
+                self._unsent.update(unsent)
+            else:
+                _warn_of_others(unsent, held)
+        if held is not None:
             self._started.add(tag)
-        return is_ours
+        return held is not None
 
     def started(self) -> dict[FetchedTag, float | None]:
         """List which of the messages were handed to a child, whoever did so, and how far each run got."""
@@ -115,15 +127,24 @@ class InFlight:
         """Forget a message; when the broker is away, remember to do it at the next :meth:`settle`."""
         self._note_end(tag)
         self._unsent.add(tag)
+        if self.call_soon is None:
+            self.acknowledge_now()
+        elif not self._will_acknowledge:
+            self._will_acknowledge = True
+            self.call_soon(self.acknowledge_now)
+
+    def acknowledge_now(self) -> None:
+        """Send the acknowledgements that were not sent yet, if the broker answers."""
+        self._will_acknowledge = False
         try:
-            self._send_acknowledgement(tag)
+            self._send_acknowledgements()
         except (redis.RedisError, OSError) as error:
             logger.warning("acknowledgement waits for the broker: %s", error)
 
     @property
     def is_owing(self) -> bool:
         """Whether there are acknowledgements that were not sent yet, or not answered."""
-        return bool(self._unsent)
+        return bool(self._unsent or self._on_their_way)
 
     def restore_later(self, tag: FetchedTag) -> None:
         """Remember to put a message back at the next :meth:`settle`: the broker does not answer now."""
@@ -135,16 +156,28 @@ class InFlight:
         Raises:
             RedisError: The broker is still away.
         """
-        for tag in tuple(self._unsent):
-            self._send_acknowledgement(tag)
+        self._send_acknowledgements()
         for tag in tuple(self._unrestored):
             self.restore(tag)
             self._unrestored.discard(tag)
 
-    def _send_acknowledgement(self, tag: FetchedTag) -> None:
-        if not self.client.hdel(self.key, _raw(tag)):
-            logger.warning("a run that ended here had been given to others meanwhile: %s", tag)
-        self._unsent.discard(tag)
+    def _send_acknowledgements(self) -> None:
+        while self._unsent:
+            with self._sending() as unsent:
+                _warn_of_others(unsent, self.client.hdel(self.key, *map(_raw, unsent)))
+
+    @contextmanager
+    def _sending(self) -> Generator[list[FetchedTag]]:
+        """Take acknowledgements that are to be sent, so that no other thread or greenlet sends them, too."""
+        unsent = [self._unsent.pop() for _ in range(min(MOST_ENDED, len(self._unsent)))]
+        self._on_their_way.update(unsent)
+        try:
+            yield unsent
+        except (redis.RedisError, OSError):
+            self._unsent.update(unsent)
+            raise
+        finally:
+            self._on_their_way.difference_update(unsent)
 
     def _note_end(self, tag: FetchedTag) -> None:
         if tag in self._started:
@@ -191,6 +224,7 @@ class InFlight:
 
     def restore_all(self, *, keep: frozenset[Any] = frozenset()) -> int:
         """Put everything back in its old order; returns how many."""
+        keep |= self._unsent | self._on_their_way
         held = reversed(self.entries().items())
         return sum(self.restore(tag, payload=redelivered(raw)) for tag, raw in held if tag not in keep)
 
@@ -237,6 +271,12 @@ class InFlight:
             self.client.hincrby(self.prefix + keys.COUNTERS, counter, 1)
         except (redis.RedisError, OSError) as error:
             logger.warning("can't count %s: %s", counter, error)
+
+
+def _warn_of_others(acknowledged: list[FetchedTag], held: int) -> None:
+    if held < len(acknowledged):
+        others, tags = len(acknowledged) - held, ", ".join(acknowledged)
+        logger.warning("%d of the runs that ended here had been given to others meanwhile: %s", others, tags)
 
 
 def redelivered(raw: bytes) -> bytes:

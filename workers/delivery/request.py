@@ -93,6 +93,14 @@ class Request(_Request):
         if self._eta is not None and self._is_fetched:
             self._eta = running.on_this_clock(self._eta)  # Celery's timer goes by this host's clock
 
+    def acknowledge(self) -> None:
+        """Forget the message; of processes here and now, so that the next start takes the acknowledgement along."""
+        if not self.acknowledged and self._is_fetched and self._message.channel.in_flight.call_soon is not None:
+            self._message.ack_log_error(logger, self._connection_errors)
+            self.acknowledged = True
+        else:
+            super().acknowledge()
+
     @property
     def _is_fetched(self) -> bool:
         return isinstance(self._message.delivery_tag, FetchedTag)

@@ -134,13 +134,17 @@ FENCED = "FENCED"
 START = (
     FENCE
     + """
--- KEYS: in flight, leases, started; ARGV: node, token, field, fields of runs that have ended since
--- Answers 0 when the run must not start: its message is not held any more.
-if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
-if redis.call('HEXISTS', KEYS[1], ARGV[3]) == 0 then return 0 end
+-- KEYS: in flight, leases, started
+-- ARGV: node, token, field, how many acknowledgements, fields that are acknowledged, fields of runs that have ended
+-- Answers false when the run must not start: its message is not held any more. Else how many of the acknowledged were
+-- held, -1 when the acknowledgements were refused.
+if not holds(KEYS[2], ARGV[1], ARGV[2]) then return false end
+if redis.call('HEXISTS', KEYS[1], ARGV[3]) == 0 then return false end
 redis.pcall('HSET', KEYS[3], ARGV[3], '')
-if #ARGV > 3 then redis.pcall('HDEL', KEYS[3], unpack(ARGV, 4)) end
-return 1
+local last, removed = 4 + tonumber(ARGV[4]), 0
+if last > 4 then removed = redis.pcall('HDEL', KEYS[1], unpack(ARGV, 5, last)) end
+if #ARGV > last then redis.pcall('HDEL', KEYS[3], unpack(ARGV, last + 1)) end
+return type(removed) == 'number' and removed or -1
 """
 )
 

@@ -103,12 +103,17 @@ class LeaseStep(bootsteps.StartStopStep):
         else:
             self._holder.resume()
         channel.in_flight = self._holder.in_flight
+        if children.has_processes(parent.pool):
+            channel.in_flight.call_soon = parent.hub.call_soon
         if self._stop is not None:
             self._stop.watch(parent.hub)
         self._timer = parent.timer.call_repeatedly(RENEW_S, self._holder.renew)
 
     def stop(self, parent: Any) -> None:
-        """Stop renewing."""
+        """Stop renewing; the event loop ends."""
+        if self._holder is not None:
+            self._holder.in_flight.call_soon = None
+            self._holder.in_flight.acknowledge_now()
         if self._stop is not None:
             self._stop.leave()
         if self._timer is not None:

@@ -34,6 +34,12 @@ def hold(client: Any) -> None:
     client.hset("flight", FIELD, MESSAGE)
 
 
+def hold_two(client: Any) -> None:
+    """Let a worker hold a second message, too, whose run has ended."""
+    hold(client)
+    client.hset("flight", "2 q", OTHER)
+
+
 def wait(client: Any) -> None:
     """Let the message wait, and a lease be there."""
     be_leased(client)
@@ -115,7 +121,7 @@ DELIVERY: dict[str, Case] = {
     "adopt": Case(scripts.ADOPT, [*HELD, "counters"], [*FENCE, FIELD, "1+ q", "adopted"], hold),
     "fetch": Case(fetch_script.FETCH, [*HELD, "waiting"], FETCH_ARGUMENTS, wait),
     "fetch what is due": Case(fetch_script.FETCH, [*HELD, "waiting"], FETCH_ARGUMENTS, be_due, goes_on=True),
-    "start": Case(scripts.START, [*HELD, "started"], [*FENCE, FIELD, "0 q"], hold),
+    "start": Case(scripts.START, [*HELD, "started"], [*FENCE, FIELD, 1, "2 q", "0 q"], hold_two),
     "restore as next": Case(scripts.RESTORE, [*HELD, "q", "wake"], [*FENCE, FIELD, "RPUSH", "", 0], hold),
     "restore as last": Case(scripts.RESTORE, [*HELD, "q", "wake"], [*FENCE, FIELD, "LPUSH", MESSAGE, 1], hold),
     "delay": Case(scripts.DELAY, [*HELD, "delayed"], [*FENCE, FIELD, 9e9, 0, 0], hold),

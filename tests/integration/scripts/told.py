@@ -6,9 +6,9 @@ TOLD: dict[str, str] = {
     "publish": "LPUSH q",
     "publish with a countdown": "TIME nil, ZADD delayed",
     "adopt": "HGET leases, HGET flight, HSET flight, HDEL flight",
-    "fetch": ("HGET leases, HMGET waiting, ZRANGE nexus:delayed:q, EXISTS q, LINDEX q, HSET flight, RPOP q"),
+    "fetch": ("HGET leases, HLEN waiting, ZRANGE nexus:delayed:q, EXISTS q, LINDEX q, HSET flight, RPOP q"),
     "fetch what is due": (
-        "HGET leases, HMGET waiting, TIME nil, ZRANGE nexus:delayed:q, ZRANGEBYSCORE nexus:delayed:q, LPUSH q, "
+        "HGET leases, HLEN waiting, TIME nil, ZRANGE nexus:delayed:q, ZRANGEBYSCORE nexus:delayed:q, LPUSH q, "
         "ZREM nexus:delayed:q, EXISTS q, LINDEX q, HSET flight, RPOP q"
     ),
     "start": "HGET leases, HEXISTS flight",
@@ -79,6 +79,7 @@ TOLD: dict[str, str] = {
 """Commands, each with its key, whose refusal is told; any other is no reason to fail."""
 
 STOPPED: dict[str, str] = {
+    "start": "HDEL flight",
     "revive": "GETRANGE result",
     "settle a mail": "ZREM claimed",
     "bring to the front of its list": "RPUSH q",
