@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from benchmarks.delivery.peer import has_peer
 from benchmarks.faults import long_kills, table
 from benchmarks.faults.faults import FAULTS
 from benchmarks.faults.seen import LONG, SHORT, Seen
@@ -14,7 +15,7 @@ def main() -> None:
     """Run the faults that were asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"of: {', '.join(FAULTS)}; all when left out")
-    parser.add_argument("--delivery", choices=("reliable", "stock", "both"), default="reliable")
+    parser.add_argument("--delivery", choices=("reliable", "stock", "peer", "both", "all"), default="reliable")
     parser.add_argument("--short", action="store_true", help="a small scale, and only the faults that fit in a minute")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--record", action="store_true", help="keep the figures in docs/reliability.json and its table")
@@ -29,10 +30,16 @@ def main() -> None:
         parser.error(f"no fault {', '.join(unknown)}; there are {', '.join(FAULTS)}")
     scale = SHORT if options.short else LONG
     chosen = options.faults or [name for name, fault in FAULTS.items() if fault.is_short or not options.short]
-    deliveries = ("reliable", "stock") if options.delivery == "both" else (options.delivery,)
+    deliveries = {"both": ("reliable", "stock"), "all": ("reliable", "stock", "peer")}.get(
+        options.delivery, (options.delivery,)
+    )
+    if "peer" in deliveries and not has_peer():
+        deliveries = tuple(name for name in deliveries if name != "peer")
     found: dict[str, dict[str, Seen]] = {}
     for name in chosen:
         for delivery in deliveries:
+            if delivery == "peer" and not FAULTS[name].has_peer:
+                continue
             what = found.setdefault(name, {})[delivery] = FAULTS[name].run(delivery, scale)
             if options.record:
                 table.record(name, delivery, what)

@@ -19,6 +19,7 @@ class Fault:
         promise: What must be true.
         run: Does it: delivery and scale to what was seen.
         is_short: Whether the short form has it.
+        has_peer: Whether it can be done to celery-redis-plus, which keeps messages elsewhere.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Fault:
     promise: str
     run: Callable[[str, Scale], Seen]
     is_short: bool = False
+    has_peer: bool = False
 
 
 _ALL = (
@@ -35,8 +37,9 @@ _ALL = (
         "0 lost, 0 stuck; run twice only what was in flight at a kill; rescue p99 ≤ 10 s",
         processes.kills,
         is_short=True,
+        has_peer=True,
     ),
-    Fault("kills-busy", "the same on a loaded machine", "the same", processes.kills_on_a_busy_machine),
+    Fault("kills-busy", "the same on a loaded machine", "the same", processes.kills_on_a_busy_machine, has_peer=True),
     Fault(
         "held-fetch",
         "SIGKILL with the fetch held open between its steps",
@@ -57,6 +60,7 @@ _ALL = (
         "3 starts, then a dead letter; 100 runs behind them delayed ≤ 10 s in all",
         processes.poison,
         is_short=True,
+        has_peer=True,
     ),
     Fault(
         "visibility",
@@ -92,12 +96,14 @@ _ALL = (
         "0 lost, 0 run twice",
         processes.stops,
         is_short=True,
+        has_peer=True,
     ),
     Fault(
         "worker-frozen",
         "a worker frozen (SIGSTOP) while it holds runs",
         "0 lost, 0 run twice",
         processes.frozen_worker,
+        has_peer=True,
     ),
     Fault(
         "host-frozen",

@@ -16,6 +16,7 @@ import psutil
 
 from benchmarks.faults.seen import LONG, SEED, Scale, Seen, seen
 from benchmarks.faults.stack import Stack, wait_until
+from benchmarks.faults.tasks import PEER_PATIENCE_S
 
 KERNELS_LIMIT_BYTES = 1_000_000_000
 """From here on the harness kills a child, as the kernel does where memory is short."""
@@ -37,7 +38,8 @@ def kills(delivery: str, scale: Scale) -> Seen:
         for _ in range(scale.kills):
             time.sleep(2)
             stack.kill_one(chance)
-        stack.wait_done(scale.runs, scale.settle_s + (scale.runs * seconds / 2 if delivery == "reliable" else 0))
+        patience_s = {"reliable": scale.runs * seconds / 2, "peer": PEER_PATIENCE_S}.get(delivery, 0.0)
+        stack.wait_done(scale.runs, scale.settle_s + patience_s)
         wait_until(lambda: stack.held() == 0, 10)
         rescues, unexplained = _rescues(stack)
         p99 = sorted(rescues)[math.ceil(0.99 * len(rescues)) - 1] if rescues else 0.0

@@ -23,6 +23,8 @@ from celery import Celery
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
+from benchmarks.delivery import peer
+from benchmarks.faults.peer_producer import PeerProducer
 from benchmarks.faults.tasks import OTHER_QUEUE, QUEUE, stock_application
 from config.broker_url import BrokerUrl
 from config.paths import ROOT, Paths
@@ -53,7 +55,8 @@ class Stack:
     """Everything that one fault needs, in a folder of its own.
 
     Args:
-        delivery: ``reliable`` (ours) or ``stock`` (a plain Celery application with default settings).
+        delivery: ``reliable`` (ours), ``stock`` (a plain Celery application with default settings) or ``peer``
+            (celery-redis-plus, tuned).
         workers: How many workers.
         concurrency: Children of each.
         prefetch: Messages a child may hold.
@@ -107,7 +110,7 @@ class Stack:
             self.start_worker(f"w{number}")
         self.recorder = self.start_recorder() if delivery == "reliable" else None
         self.guardian = self.start_guardian() if delivery == "reliable" else None
-        self.producer = self._producer()
+        self.producer: Any = self._producer()
         threading.Thread(target=self._respawn, daemon=True).start()
 
     @property
@@ -125,8 +128,9 @@ class Stack:
         options = ["-n", f"{name}@faults", "--without-gossip", "--without-mingle", "-l", "INFO", *self._options]
         self.begun[name] = self.log(name).count(" ready.") + 1
         queues = ",".join((QUEUE, OTHER_QUEUE))
+        python = str(peer.python()) if self.delivery == "peer" else sys.executable
         self.workers[name] = self.program(
-            "celery", "-A", "benchmarks.faults.tasks", "worker", "-Q", queues, *options, log=name
+            "celery", "-A", "benchmarks.faults.tasks", "worker", "-Q", queues, *options, log=name, python=python
         )
 
     def start_recorder(self) -> subprocess.Popen[bytes]:
@@ -141,9 +145,9 @@ class Stack:
         self._programs.append(self.guardian)
         return self.guardian
 
-    def program(self, module: str, *arguments: str, log: str) -> subprocess.Popen[bytes]:
+    def program(self, module: str, *arguments: str, log: str, python: str = sys.executable) -> subprocess.Popen[bytes]:
         """Start a Python module of the stack."""
-        return self._spawn([sys.executable, "-m", module, *arguments], self.environment, log)
+        return self._spawn([python, "-m", module, *arguments], self.environment, log)
 
     def wait_ready(self) -> None:
         """Wait until every worker consumes."""
@@ -212,10 +216,11 @@ class Stack:
         waiting = sum(int(self.client.llen(name)) for name in names)
         in_flight = sum(int(self.client.hlen(f"nexus:inflight:{name}@faults")) for name in self.workers)
         delayed = sum(int(self.client.zcard(f"nexus:delayed:{queue}")) for queue in (QUEUE, OTHER_QUEUE))
-        return waiting + in_flight + int(self.client.hlen("unacked")) + delayed
+        of_peer = sum(int(self.client.zcard(f"messages_index:{queue}")) for queue in (QUEUE, OTHER_QUEUE))
+        return waiting + in_flight + int(self.client.hlen("unacked")) + delayed + of_peer
 
     def balance(self, patience_s: float = 30.0) -> balance.Balance | None:
-        """Take the balance sheet; None for stock delivery, which counts nothing."""
+        """Take the balance sheet; None for others, who count nothing."""
         if self.delivery != "reliable":
             return None
         with History(self.paths.history) as history:
@@ -265,7 +270,9 @@ class Stack:
         with (self.home / f"{log}.log").open("ab") as file:
             return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=file, stderr=file)
 
-    def _producer(self) -> Celery:
+    def _producer(self) -> Celery | PeerProducer:
+        if self.delivery == "peer":
+            return PeerProducer(peer.python(), self.environment, ROOT)
         if self.delivery == "stock":
             return stock_application(self.url.kombu)
         TRANSPORT_ALIASES["nexus"] = "workers.delivery.transport:Transport"

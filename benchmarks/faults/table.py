@@ -57,9 +57,8 @@ def page(known: dict[str, Any]) -> str:
 
 def _row(name: str, sides: dict[str, Any]) -> str:
     fault = FAULTS[name]
-    return (
-        f"| `{name}` | {fault.title} | {fault.promise} | {_cell(sides.get('reliable'))} | {_cell(sides.get('stock'))} |"
-    )
+    cells = " | ".join(_cell(sides.get(delivery)) for delivery in ("reliable", "peer", "stock"))
+    return f"| `{name}` | {fault.title} | {fault.promise} | {cells} |"
 
 
 def _cell(side: dict[str, Any] | None) -> str:
