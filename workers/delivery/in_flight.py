@@ -88,14 +88,14 @@ class InFlight:
         names = [*self.fence_keys, self.started_key]
         with self._sending() as unsent:
             arguments = [*self.fence, _raw(tag), len(unsent), *map(_raw, unsent), *map(_raw, ended)]
-            held = cast("int | None", self._start(keys=names, args=arguments))
-            if held is None or held < 0:
-                self._unsent.update(unsent)
+            answer = cast("int", self._start(keys=names, args=arguments))
+            if answer > 0:
+                _warn_of_others(unsent, answer - 1)
             else:
-                _warn_of_others(unsent, held)
-        if held is not None:
+                self._unsent.update(unsent)
+        if answer:
             self._started.add(tag)
-        return held is not None
+        return bool(answer)
 
     def started(self) -> dict[FetchedTag, float | None]:
         """List which of the messages were handed to a child, whoever did so, and how far each run got."""

@@ -136,15 +136,15 @@ START = (
     + """
 -- KEYS: in flight, leases, started
 -- ARGV: node, token, field, how many acknowledgements, fields that are acknowledged, fields of runs that have ended
--- Answers false when the run must not start: its message is not held any more. Else how many of the acknowledged were
--- held, -1 when the acknowledgements were refused.
-if not holds(KEYS[2], ARGV[1], ARGV[2]) then return false end
-if redis.call('HEXISTS', KEYS[1], ARGV[3]) == 0 then return false end
+-- Answers 0 when the run must not start: its message is not held any more. Else 1 and how many of the acknowledged
+-- were held, -1 when the acknowledgements were refused.
+if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
+if redis.call('HEXISTS', KEYS[1], ARGV[3]) == 0 then return 0 end
 redis.pcall('HSET', KEYS[3], ARGV[3], '')
 local last, removed = 4 + tonumber(ARGV[4]), 0
 if last > 4 then removed = redis.pcall('HDEL', KEYS[1], unpack(ARGV, 5, last)) end
 if #ARGV > last then redis.pcall('HDEL', KEYS[3], unpack(ARGV, last + 1)) end
-return type(removed) == 'number' and removed or -1
+return type(removed) == 'number' and 1 + removed or -1
 """
 )
 

@@ -10,7 +10,7 @@ import redis
 
 from tests.integration.scripts.delivery_cases import DELIVERY, be_leased, hold
 from tests.integration.scripts.refusing import MESSAGE, OTHER, is_refusal, run
-from workers.delivery import letter_scripts, scripts
+from workers.delivery import fetch_script, letter_scripts, scripts
 
 FENCED = ["w", "another's token"]
 OURS = ["w", "t"]
@@ -20,7 +20,7 @@ BURIAL = ["l", '{"a": 1}', '{"counted": 1}', 100, 0, 10_000, 1_000_000]
 
 STEPS: dict[str, tuple[str, list[str], list[Any]]] = {
     "adopt": (scripts.ADOPT, ["flight", "leases", "counters"], [FIELD, "1+ q", "adopted"]),
-    "start": (scripts.START, ["flight", "leases", "started"], [FIELD]),
+    "start": (scripts.START, ["flight", "leases", "started"], [FIELD, 0]),
     "restore": (scripts.RESTORE, ["flight", "leases", "q", "wake"], [FIELD, "RPUSH", "", 0]),
     "restore with other bytes": (scripts.RESTORE, ["flight", "leases", "q", "wake"], [FIELD, "RPUSH", "changed", 0]),
     "delay": (scripts.DELAY, ["flight", "leases", "delayed"], [FIELD, 9e9, 0, 0]),
@@ -131,103 +131,112 @@ def test_a_message_that_is_counted_keeps_its_bytes_under_another_name(client: An
 
 
 def fetch(client: Any, queues: list[str], digits: str, *, limit: int = 1_000_000, fence: list[str] = OURS) -> Any:
-    lists = [f"{queue}{digit}" for digit in digits for queue in queues]
-    keys = ["flight", "leases", *(f"{queue} delayed" for queue in queues), *lists]
-    return client.eval(scripts.FETCH, len(keys), *keys, *fence, "7", len(queues), digits, limit)
+    """Fetch one message after a look through all lists; returns its list, its bytes, and what else is told of it."""
+    keys = ["flight", "leases", "waiting"]
+    answer: Any = client.eval(fetch_script.FETCH, 3, *keys, *fence, "7", "", "", digits, limit, 1, 1, *queues)
+    return answer[0][1:] if isinstance(answer, list) else answer
 
 
 def test_who_lost_the_lease_fetches_nothing(client: Any) -> None:
     be_leased(client)
-    client.lpush("a0", MESSAGE)
+    client.lpush("a", MESSAGE)
     with pytest.raises(redis.ResponseError, match=r"^FENCED the lease is not ours any more"):
         fetch(client, ["a"], "0", fence=FENCED)
-    assert client.lrange("a0", 0, -1) == [MESSAGE]
+    assert client.lrange("a", 0, -1) == [MESSAGE]
     assert not client.exists("flight")
 
 
 def test_priorities_come_before_queues_and_the_right_end_first(client: Any) -> None:
     be_leased(client)
     client.rpush("a5", "a5 last", "a5 next")
-    client.rpush("b0", "b0")
+    client.rpush("b", "b0")
     client.rpush("b5", "b5")
     fetched = [fetch(client, ["a", "b"], "05") for _ in range(5)]
-    assert fetched == [[b"b0", b"b0"], [b"a5", b"a5 next"], [b"a5", b"a5 last"], [b"b5", b"b5"], None]
-    assert client.hgetall("flight") == {b"7 b0": b"b0", b"7 a5": b"a5 last", b"7 b5": b"b5"}
+    assert fetched == [[b"b", b"b0"], [b"a5", b"a5 next"], [b"a5", b"a5 last"], [b"b5", b"b5"], None]
+    assert client.hgetall("flight") == {b"7.0 b": b"b0", b"7.0 a5": b"a5 last", b"7.0 b5": b"b5"}
 
 
 def test_a_message_that_is_too_large_is_held_and_only_its_size_is_told(client: Any) -> None:
     be_leased(client)
-    client.lpush("a0", MESSAGE)
-    assert fetch(client, ["a"], "0", limit=len(MESSAGE) - 1) == [b"a0", None, len(MESSAGE)]
-    assert client.hgetall("flight") == {b"7 a0": MESSAGE}
-    client.lpush("a0", OTHER)
-    assert fetch(client, ["a"], "0", limit=len(OTHER)) == [b"a0", OTHER]
+    client.lpush("a", MESSAGE)
+    assert fetch(client, ["a"], "0", limit=len(MESSAGE) - 1) == [b"a", None, len(MESSAGE)]
+    assert client.hgetall("flight") == {b"7.0 a": MESSAGE}
+    client.lpush("a", OTHER)
+    assert fetch(client, ["a"], "0", limit=len(OTHER)) == [b"a", OTHER]
 
 
 def test_what_is_due_runs_in_its_priority_of_its_queue_behind_what_waits_there(client: Any) -> None:
     be_leased(client)
-    client.zadd("b delayed", {"9due later": 2, "9due": 1, "0first": 3})
+    client.zadd("nexus:delayed:b", {"9due later": 2, "9due": 1, "0first": 3})
     client.rpush("b9", "waited")
     client.rpush("a9", "of a")
     fetched = [fetch(client, ["a", "b"], "09") for _ in range(5)]
     assert fetched == [
-        [b"b0", b"first"],
+        [b"b", b"first"],
         [b"a9", b"of a"],
         [b"b9", b"waited"],
         [b"b9", b"due"],
         [b"b9", b"due later"],
     ]
-    assert not client.exists("b delayed")
+    assert not client.exists("nexus:delayed:b")
 
 
 def test_what_is_due_at_an_unknown_priority_runs_in_the_first(client: Any) -> None:
     be_leased(client)
-    client.zadd("a delayed", {"xodd": 1})
-    assert fetch(client, ["a"], "09") == [b"a0", b"odd"]
+    client.zadd("nexus:delayed:a", {"xodd": 1})
+    assert fetch(client, ["a"], "09") == [b"a", b"odd"]
 
 
 def test_of_what_is_due_a_hundred_are_taken_at_a_time(client: Any) -> None:
     be_leased(client)
-    client.zadd("a delayed", {f"0{number:03}": number for number in range(150)})
-    assert fetch(client, ["a"], "0") == [b"a0", b"000"]
-    assert (client.llen("a0"), client.zcard("a delayed")) == (99, 50)
-    assert client.lindex("a0", 0) == b"099"
+    client.zadd("nexus:delayed:a", {f"0{number:03}": number for number in range(150)})
+    assert fetch(client, ["a"], "0") == [b"a", b"000"]
+    assert (client.llen("a"), client.zcard("nexus:delayed:a")) == (99, 50)
+    assert client.lindex("a", 0) == b"099"
 
 
 def test_who_finds_nothing_learns_when_the_next_is_due(client: Any) -> None:
     be_leased(client)
     assert fetch(client, ["a", "b"], "0") is None
     now = client.time()[0]
-    client.zadd("a delayed", {"0later": now + 300})
-    client.zadd("b delayed", {"0soon": now + 100})
+    client.zadd("nexus:delayed:a", {"0later": now + 300})
+    client.zadd("nexus:delayed:b", {"0soon": now + 100})
     assert 95 < float(fetch(client, ["a", "b"], "0")) <= 100
-    client.zadd("a delayed", {"0sooner": now + 50})
+    client.zadd("nexus:delayed:a", {"0sooner": now + 50})
     assert 45 < float(fetch(client, ["a", "b"], "0")) <= 50
     assert not client.exists("flight")
 
 
 def test_keys_of_another_type_are_passed_over(client: Any) -> None:
     be_leased(client)
-    client.set("a delayed", "no sorted set")
-    client.set("a0", "no list")
+    client.set("nexus:delayed:a", "no sorted set")
+    client.set("a", "no list")
     client.lpush("a5", MESSAGE)
     assert fetch(client, ["a"], "05") == [b"a5", MESSAGE]
 
 
 def test_a_due_message_whose_list_is_none_stays_delayed(client: Any) -> None:
     be_leased(client)
-    client.zadd("a delayed", {b"0" + MESSAGE: 1})
-    client.set("a0", "no list")
+    client.zadd("nexus:delayed:a", {b"0" + MESSAGE: 1})
+    client.set("a", "no list")
     assert fetch(client, ["a"], "0") is None
-    assert client.zrange("a delayed", 0, -1) == [b"0" + MESSAGE]
+    assert client.zrange("nexus:delayed:a", 0, -1) == [b"0" + MESSAGE]
 
 
 def test_a_start_is_noted_once_and_ends_take_their_notes_away(client: Any) -> None:
     hold(client)
     client.hset("started", mapping={FIELD: "0.5", "0 q": "", "2 q": ""})
     keys = ["flight", "leases", "started"]
-    assert client.eval(scripts.START, 3, *keys, *OURS, FIELD, "0 q") == 1
+    assert client.eval(scripts.START, 3, *keys, *OURS, FIELD, 0, "0 q") == 1
     assert client.hgetall("started") == {FIELD.encode(): b"", b"2 q": b""}
+
+
+def test_a_start_takes_acknowledgements_along_and_tells_how_many_were_held(client: Any) -> None:
+    hold(client)
+    client.hset("flight", mapping={"2 q": OTHER, "3 q": OTHER})
+    keys = ["flight", "leases", "started"]
+    assert client.eval(scripts.START, 3, *keys, *OURS, FIELD, 2, "2 q", "gone", "0 q") == 2
+    assert sorted(client.hkeys("flight")) == [FIELD.encode(), b"3 q"]
 
 
 def test_a_message_goes_back_as_the_next_or_as_the_last_and_wakes_a_worker(client: Any) -> None:

@@ -175,6 +175,29 @@ def test_an_acknowledgement_waits_for_the_broker(held: InFlight, monkeypatch: py
     assert held.entries() == {}
 
 
+def test_acknowledgements_of_one_moment_go_with_the_next_start(held: InFlight) -> None:
+    first, second, third = (hold(held, number) for number in (1, 2, 3))
+    soon: list[Any] = []
+    held.call_soon = soon.append
+    held.acknowledge(first)
+    held.acknowledge(second)
+    assert (len(soon), held.is_owing, len(held.entries())) == (1, True, 3)
+    assert held.start(third)
+    assert (held.is_owing, list(held.entries())) == (False, [third])
+    soon.pop()()
+    held.acknowledge(third)
+    soon.pop()()
+    assert (held.is_owing, held.entries()) == (False, {})
+
+
+def test_what_is_to_be_acknowledged_is_not_put_back(held: InFlight) -> None:
+    held.call_soon = lambda _: None
+    held.acknowledge(hold(held, 1))
+    hold(held, 2)
+    assert held.restore_all() == 1
+    assert waiting(held) == [MARKED]
+
+
 def test_what_could_not_be_put_back_is_put_back_later_and_once(held: InFlight) -> None:
     held.restore_later(hold(held, 1))
     for _ in range(2):
@@ -190,7 +213,7 @@ def test_names_have_the_prefix_of_the_application(client: Any) -> None:
     flight.restore(hold(flight, 2, list_key=f"app.{LIST}"))
     flight.bury(hold(flight, 3, list_key=f"app.{LIST}"), "malformed")
     assert {key.decode().split(LIST[1:])[0] for key in client.scan_iter()} == {
-        *(f"app.{name}" for name in (keys.COUNTERS, keys.delayed("q"), "q", keys.wake("q"))),
+        *(f"app.{name}" for name in (keys.COUNTERS, keys.delayed("q"), "q", keys.wake("q"), keys.WAITING)),
         *(f"app.{name}" for name in (keys.DEAD, keys.DEAD_FACTS, keys.DEAD_BYTES, keys.ENDS)),
     }
     [facts] = client.hvals("app." + keys.DEAD_FACTS)
