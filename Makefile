@@ -34,7 +34,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
 faults: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.faults --delivery both --record
+	$(BIN)/python -m benchmarks.faults --delivery all --record
 
 suites: $(VENV)/.dev
 	$(BIN)/python -m tests.suites

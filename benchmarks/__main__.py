@@ -13,7 +13,6 @@ _NOT_BENCHMARKS = frozenset(
         "broker",
         "events",
         "event_cost_app",
-        "delivery_tasks",
         "document_readers",
         "document_samples",
         "report",
@@ -25,7 +24,8 @@ _NOT_BENCHMARKS = frozenset(
 def main() -> int:
     """Run each benchmark as its own process; the exit code tells whether one could not run."""
     failed = 0
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    folder = Path(__file__).parent
+    for path in sorted([*folder.glob("*.py"), folder / "delivery"]):
         if path.stem in _NOT_BENCHMARKS:
             continue
         print(f"— {path.stem}", flush=True)
