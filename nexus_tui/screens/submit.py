@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 from textual import on, work
@@ -43,6 +44,9 @@ PRIORITY = TaskParameter(
     default=DEFAULT_PRIORITY,
     help="Its place in the queue.",
 )
+FOREIGN_PRIORITY = replace(PRIORITY, default=None, help="Its place in the queue; empty: that of a run without one.")
+"""Another application may know no priorities, and ours has its own default."""
+
 COUNTDOWN = TaskParameter(
     "countdown", "number", "seconds", required=False, help="Not before so many seconds from now; empty: at once."
 )
@@ -291,7 +295,8 @@ class FormScreen(Dialog[Outcome]):
         else:
             parameters = self.task_type.parameters
             await box.mount(*(Field(row, self._values.get(row.name, LEFT_OUT), uploads) for row in parameters))
-        priority, countdown = Field(PRIORITY, LEFT_OUT, uploads), Field(COUNTDOWN, LEFT_OUT, uploads)
+        place = PRIORITY if self.task_type.is_known else FOREIGN_PRIORITY
+        priority, countdown = Field(place, LEFT_OUT, uploads), Field(COUNTDOWN, LEFT_OUT, uploads)
         priority.id, countdown.id = "option-priority", "option-countdown"
         await box.mount(priority, countdown)
         first = self.query("#json, #editor").first()

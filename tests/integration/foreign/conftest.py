@@ -64,7 +64,8 @@ class Nursery:
         self.process.communicate()
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Tell whether a worker's process is there."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -160,7 +161,7 @@ class Shop:
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.pid:
             os.kill(self.pid, how)
-            wait_until(lambda: not _lives(self.pid), f"the worker of database {self.database} ended")
+            wait_until(lambda: not lives(self.pid), f"the worker of database {self.database} ended")
             self.pid = 0
 
     def sources(self, **options: Any) -> Sources:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from nexus_tui.actions import events, limits, messages, queues, runs, workers
+from nexus_tui.actions import events, limits, messages, pools, queues, runs, workers
 from nexus_tui.actions.base import Action, perform
 from nexus_tui.actions.footprint import RemoveFootprint
 from nexus_tui.actions.submit import Submit
 from nexus_tui.models.selection import Selection
-from tests.integration.foreign.conftest import Shop, wait_until
+from tests.integration.foreign.conftest import Shop, lives, wait_until
 
 AUDIT, TRASH, PAUSED = "nexus:audit", "nexus:trash", "nexus:paused"
 HERS = {
@@ -29,7 +29,7 @@ HERS = {
 
 @pytest.fixture(scope="module")
 def stock(open_shop: Callable[..., Shop]) -> Shop:
-    made = open_shop({"result_backend": None})
+    made = open_shop({"result_backend": None}, "-P", "prefork")
     made.start()
     wait_until(lambda: made.is_ready, "its worker is ready")
     return made
@@ -43,8 +43,14 @@ def her(stock: Shop) -> Shop:
         stock.redis.delete(*ours)
     for queue in ("celery", "third"):
         stock.app.control.cancel_consumer(queue, [stock.name], reply=True, timeout=5)
+    wait_until(lambda: not waits_at_a_list(stock), "her worker waits at no list any more")
     stock.redis.delete("celery", "celery\x06\x163", "celery\x06\x166", "celery\x06\x169")
     return stock
+
+
+def waits_at_a_list(shop: Shop) -> bool:
+    rows = [row for row in shop.redis.client_list() if row["db"] == str(shop.database)]
+    return any("b" in row["flags"] for row in rows) or bool(shop.redis.exists("unacked"))
 
 
 def view(shop: Shop) -> Any:
@@ -111,6 +117,18 @@ def add_consumer(shop: Shop, sent: list[str]) -> Action:
     return workers.AddConsumer((), "third")
 
 
+def cancel_consumer(shop: Shop, sent: list[str]) -> Action:
+    return workers.CancelConsumer((), "third")
+
+
+def grow(shop: Shop, sent: list[str]) -> Action:
+    return pools.GrowPool(())
+
+
+def shrink(shop: Shop, sent: list[str]) -> Action:
+    return pools.ShrinkPool(())
+
+
 CHANGES: dict[Callable[[Shop, list[str]], Action], set[str]] = {
     revoke: {AUDIT},
     revoke_and_terminate: {AUDIT},
@@ -125,6 +143,9 @@ CHANGES: dict[Callable[[Shop, list[str]], Action], set[str]] = {
     enable_events: {AUDIT},
     disable_events: {AUDIT},
     add_consumer: {AUDIT},
+    cancel_consumer: {AUDIT},
+    grow: {AUDIT},
+    shrink: {AUDIT},
 }
 
 
@@ -184,3 +205,26 @@ def test_what_can_not_be_kept_by_her_workers_is_refused_before_it_is_sent(her: S
     with pytest.raises(Refused, match="forget orders when they restart"):
         perform(limits.RateLimit((), "shop.nap", "10/m", remember=True), her.sources())
     assert ours(her) == set()
+
+
+def test_letting_a_delayed_run_begin_now_is_refused_and_leaves_it_where_it_is(her: Shop) -> None:
+    her.app.control.add_consumer("celery", [her.name], reply=True, timeout=5)
+    run_id = her.send(args=(90, 91), countdown=3600)
+    wait_until(lambda: any(run_id.encode() in raw for raw in her.redis.hvals("unacked")), "her worker holds it")
+    before, complaints = her.census(), her.complaints()
+    outcome = perform(messages.ChangeTime((run_id,), None), her.sources())
+    assert not outcome.done
+    assert her.census() - before <= {AUDIT}
+    assert any(run_id.encode() in raw for raw in her.redis.hvals("unacked"))
+    assert her.complaints() == complaints
+    perform(runs.Revoke((run_id,)), her.sources())
+
+
+def test_a_worker_that_is_shut_down_leaves_no_key_of_ours_that_stays(stock: Shop) -> None:
+    before = stock.census()
+    assert perform(workers.ShutdownWorker((stock.name,)), stock.sources()).done
+    wait_until(lambda: not lives(stock.pid), "it has ended")
+    stock.pid = 0
+    assert {key for key in stock.census() - before if key.startswith("nexus")} <= {AUDIT}
+    assert stock.redis.ttl(AUDIT) > 0
+    assert stock.complaints() == []

@@ -303,9 +303,12 @@ def test_what_was_recorded_runs_again(visit: Visit) -> None:
         return
     assert "give --queue" in asked, "events tell no queue"
     priority = 0 if "--priority" in asked else None
+    before = visit.shop.census()
     outcome = perform(RunAgain((run_id,), queue=visit.layout.queue, priority=priority), visit.sources)
     assert outcome.done, outcome.message
     wait_until(lambda: visit.shop.runs().count("add 61 62") == 2, "it ran again")
+    ours = {key for key in visit.shop.census() - before if "celery-task-meta-" not in key}
+    assert ours <= {f"{visit.shop.prefix}nexus:audit", visit.shop.unacked}
 
 
 def _state(visit: Visit, run_id: str) -> str | None:
