@@ -135,3 +135,12 @@ def test_inline_strings_and_a_missing_reference_are_read(uploads: Path, read: Re
     rows = '<row><c t="inlineStr"><is><t>in</t></is></c><c><v>4</v></c></row>'
     save(uploads, "x.xltm", hostile.sheet_data(f"<sheetData>{rows}</sheetData>"))
     assert read("excel", "x.xltm")["content"] == "Sheet Sheet\nin\t4"
+
+
+def test_the_content_says_how_much_more_the_sheet_has(uploads: Path, read: Read) -> None:
+    made = openpyxl.Workbook()
+    for row in range(25):
+        made.active.append([row] * 52)  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+    made.save(uploads / "x.xlsx")
+    lines = read("excel", "x.xlsx", ["analyze"])["content"].splitlines()
+    assert (len(lines), lines[-1]) == (22, "… 5 more rows and 2 more columns")

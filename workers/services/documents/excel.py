@@ -110,4 +110,10 @@ def _convert(sheet: Sheet, number: int, rows: list[Row], job: Job) -> None:
 
 
 def _preview(found: figures.Grid | Table) -> list[str]:
-    return ["\t".join(map(as_text, values[:_CONTENT_COLUMNS])) for _, values in found.preview(CONTENT_ROWS)]
+    """Write the first rows and columns, and how many more there are."""
+    rows = found.preview(CONTENT_ROWS)
+    lines = ["\t".join(map(as_text, values[:_CONTENT_COLUMNS])) for _, values in rows]
+    more_rows = found.extent["rows"] - sum(any(value != "" for value in values) for _, values in rows)
+    more_columns = max((len(values) for _, values in rows), default=0) - _CONTENT_COLUMNS
+    more = [f"{count} more {name}" for count, name in ((more_rows, "rows"), (more_columns, "columns")) if count > 0]
+    return [*lines, f"… {' and '.join(more)}"] if more else lines
