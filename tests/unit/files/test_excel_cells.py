@@ -210,3 +210,13 @@ def test_formulas_without_a_stored_result_are_said(uploads: Path, read: Read) ->
     )
     save(uploads, "x.xlsx", book(f'<row r="1">{cells}</row>'))
     assert read("excel", "x.xlsx", ["analyze"])["notes"]["formulas"].startswith("3 formulas have no result")
+
+
+def test_headers_and_footers_of_printed_pages_are_read(uploads: Path, read: Read) -> None:
+    made = openpyxl.Workbook()
+    sheet: Any = made.active
+    sheet["A1"] = 1
+    sheet.oddHeader.center.text = "Top & secret"
+    sheet.oddFooter.right.text = "Page &P of &N"
+    made.save(uploads / "x.xlsx")
+    assert read("excel", "x.xlsx", ["analyze"])["sheets"][0]["annotations"] == ["Top & secret", "Page of"]

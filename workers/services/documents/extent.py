@@ -34,6 +34,9 @@ _UNSOLVED = re.compile(
     rb'<c(?![^>]* t="str")[^>]*><f(?:\s[^>]*)?(?:/>|>[^<]*</f>)(?:<v\s*/>|<v></v>)?</c>'  # a text may be empty
 )
 """Formulas whose result is not stored."""
+_PRINTED = re.compile(rb"<(?:odd|even|first)(?:Header|Footer)>([^<]+)<")
+_PRINT_CODES = re.compile(r'&(?:"[^"]*"|K[0-9A-Fa-f]{6}|[0-9]{1,3}|[A-Za-z])')
+"""Codes of headers and footers (ECMA-376, 18.3.1.46): places, fonts, page numbers."""
 _ERRORS = re.compile(_CELL + rb' t="e"' + _VALUE)
 
 
@@ -48,6 +51,7 @@ class Extent:
         odd: Errors, and times before zero: cells that the quick reader gives as something else.
         is_regular: Whether all odd cells were found where they stand.
         unsolved: Number of formulas without a stored result.
+        printed: Headers and footers of its printed pages.
     """
 
     cells: int
@@ -56,6 +60,7 @@ class Extent:
     odd: OddCells = field(default_factory=lambda: {})
     is_regular: bool = True
     unsolved: int = 0
+    printed: tuple[str, ...] = ()
 
     @property
     def is_dense(self) -> bool:
@@ -73,6 +78,7 @@ def measure(chunks: Callable[[], Iterator[bytes]], dates: SerialDates) -> Extent
     cells = rows = claimed = 0
     letters = 1
     odd = _OddCells(dates)
+    window = b""
     for window in _windows(chunks()):
         plain = window.count(b"<c ")
         cells += plain or window.count(b":c ") + window.count(b"<c>")
@@ -83,7 +89,7 @@ def measure(chunks: Callable[[], Iterator[bytes]], dates: SerialDates) -> Extent
         while letters < len(_WIDTHS) and _LONGER[letters].search(window):
             letters += 1
     width = max(min(_WIDTHS[letters - 1], cells), 1)
-    rough = Extent(cells, max(claimed, rows), width, odd.found, odd.is_regular, odd.unsolved)
+    rough = Extent(cells, max(claimed, rows), width, odd.found, odd.is_regular, odd.unsolved, _printed(window))
     if rough.is_dense:
         return rough
     found: set[bytes] = set()
@@ -92,6 +98,13 @@ def measure(chunks: Callable[[], Iterator[bytes]], dates: SerialDates) -> Extent
     width = max((column_number(name.decode()) for name in found), default=0)
     # Cells may leave out where they are, and then follow each other.
     return replace(rough, columns=width or min(cells, MAX_COLUMNS) or 1)
+
+
+def _printed(end: bytes) -> tuple[str, ...]:
+    """Read the headers and footers, which stand after the last cell."""
+    texts = (unescape(text.decode("utf-8", "replace")) for text in _PRINTED.findall(end))
+    plain = (" ".join(_PRINT_CODES.sub(" ", text).replace("&&", "&").split()) for text in texts)
+    return tuple(dict.fromkeys(filter(None, plain)))
 
 
 class _OddCells:

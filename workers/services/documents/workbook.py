@@ -291,7 +291,7 @@ def _measured(archive: Archive, worksheets: dict[str, str], warn: Warn) -> _Book
             if cells > MAX_CELLS:
                 raise TooLarge(f"more than {MAX_CELLS} cells; split the workbook")
             is_hidden = entry.get("state") in ("hidden", "veryHidden")
-            beside = sheet_annotations.read(archive, part, warn)
+            beside = [*sheet_annotations.read(archive, part, warn), *extent.printed]
             book.parts[entry.get("name") or ""] = _Part(part, is_hidden, extent, dates, beside)
         else:
             book.skipped.append(entry.get("name") or "")
