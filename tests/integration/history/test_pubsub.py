@@ -16,6 +16,7 @@ from benchmarks.events import wire_form
 from config.broker_url import BrokerUrl
 from config.paths import ROOT
 from nexus_tui.sources.connect import connect
+from nexus_tui.sources.errors import Unreachable
 from nexus_tui.sources.history import HistorySource
 from nexus_tui.sources.recording import Origin, Recording, history_path, is_recorded, start_recorder
 from tests.integration.history.conftest import Stack
@@ -185,6 +186,24 @@ def test_what_can_not_be_recorded_is_said_where_runs_are_read(broker: Stack, dat
     broker.until(lambda: "Not a directory" in recording.problem, "it says what is wrong")
     assert source.recorder_problem() == recording.problem
     recording.stop()
+
+
+def test_it_records_on_while_nobody_can_tell_where_events_are_heard(broker: Stack, origin: Origin) -> None:
+    asked: list[float] = []
+
+    def listening() -> None:
+        asked.append(time.monotonic())
+        raise Unreachable("the broker is away")
+
+    source = HistorySource(origin.path)
+    recording = Recording(origin, source, listening)
+    recording.start()
+    try:
+        broker.until(lambda: len(asked) > 2 and is_recorded(origin.path), "it asks again, and records")
+        assert recording.problem == ""
+    finally:
+        recording.stop()
+        source.close()
 
 
 def test_an_interruption_is_a_gap_and_it_goes_on(
