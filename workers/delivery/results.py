@@ -80,7 +80,8 @@ class PatientResults(_Base):
         self.ensure(self.client.delete, (self.get_key_for_group(str(group), ".c"),))
         is_known = isinstance(members, list | tuple) and not isinstance(members, _generated)
         listed = [tuple(_ids(member)) for member in _leaves(members)] if is_known else []
-        self.chord_records.write(str(group), dict(body), listed)
+        if body is not None:
+            self.chord_records.write(str(group), dict(body), listed)
         return super().apply_chord(header_result_args, body, **options)
 
     def on_chord_part_return(self, request: Any, state: str, result: Any, **options: Any) -> Any:
