@@ -12,6 +12,7 @@ from celery.apps.worker import Worker
 from kombu.transport.redis import Transport
 
 from tests.integration.foreign import shop
+from workers.parent import end_with_parent
 
 IMPORTED = Worker, Transport
 """What takes each worker most of its start."""
@@ -21,8 +22,9 @@ def main() -> None:
     """Fork a worker for each line; end when there is no more."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever ended is gone
     for line in sys.stdin:
-        pid = os.fork()
+        nursery, pid = os.getpid(), os.fork()
         if pid == 0:
+            end_with_parent(nursery)
             work(json.loads(line))
         sys.stdout.write(f"{pid}\n")
         sys.stdout.flush()
