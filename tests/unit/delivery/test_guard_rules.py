@@ -167,6 +167,9 @@ def test_what_is_no_signature_is_left_out(odd: Any) -> None:
 
 
 PAYLOADS: list[tuple[Any, dict[str, Any], str]] = [
+    *((odd, {"task": "t"}, "the body is not [args, kwargs, embed]") for odd in ([[], {}], [[], {}, {}, {}], "abc", 7)),
+    ([{}, {}, {}], {"task": "t"}, "args is not a list"),
+    ([[], [], {}], {"task": "t"}, "kwargs is not an object"),
     ([[], {}, {"callbacks": 1}], {"task": "t", "id": "a"}, "embed.callbacks is int 1"),
     ([[], {}, {"errbacks": [{"task": ""}]}], {"task": "t", "id": "a"}, "embed.errbacks is list [{'task': ''}]"),
     ([[], {}, {"chord": []}], {"task": "t", "id": "a"}, "embed.chord is list []"),
