@@ -11,7 +11,7 @@ def pdf_ours(path: Path) -> str:
     """A PDF's text, through the reader that the task uses."""
     import pypdfium2
 
-    from workers.services.documents import pdf_text
+    from workers.services.documents.pdf import text as pdf_text
 
     return "\n".join(pdf_text.read_pages(pypdfium2.PdfDocument(path)).texts)
 
@@ -27,7 +27,7 @@ def xlsx_ours(path: Path) -> int:
     """Cells of an analysed workbook, through the code that the task runs."""
     import gc
 
-    from workers.services.documents import figures, workbook
+    from workers.services.documents.sheets import figures, workbook
 
     gc.disable()  # as in the sandbox's children
     cells = 0
@@ -43,7 +43,7 @@ def xlsx_peer(path: Path) -> int:
     """Cells of the same analysis, on openpyxl's read-only mode."""
     import openpyxl
 
-    from workers.services.documents import figures
+    from workers.services.documents.sheets import figures
 
     cells = 0
     for sheet in openpyxl.load_workbook(path, read_only=True, data_only=True).worksheets:
@@ -57,8 +57,8 @@ def xlsx_peer(path: Path) -> int:
 
 def docx_ours(path: Path) -> str:
     """A Word document's text, through the reader that the task uses."""
-    from workers.services.documents import word
     from workers.services.documents.archive import Archive
+    from workers.services.documents.word import document as word
 
     with path.open("rb") as file, Archive(file) as archive:
         archive.refuse_doctypes()

@@ -135,7 +135,8 @@ def bombs(folder: Path) -> dict[str, Figure]:
 
 def sandbox_cost(folder: Path) -> Figure:
     """What the sandbox adds to one small file: the same reader in a child and in this process."""
-    from workers.services.documents import Roots, process, word
+    from workers.services.documents import Roots, process
+    from workers.services.documents.word import document as word
     from workers.services.progress import no_progress
     from workers.services.storage import OutputFolder
 
@@ -202,7 +203,8 @@ def _warm(roots: Any, folder: Path) -> None:
     """Start the zygote; a worker does so with its first file."""
     import docx
 
-    from workers.services.documents import process, word
+    from workers.services.documents import process
+    from workers.services.documents.word import document as word
 
     docx.Document().save(str(folder / "small.docx"))
     process(word.process, "small.docx", ["count_stats"], roots)

@@ -31,7 +31,7 @@ from config.queues import priority_key
 from nexus_tui.models.audit import Restored
 from nexus_tui.models.selection import Frozen, Selection
 from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.broker.edits import Delete, Edit, MoveTo, Reprioritise
+from nexus_tui.sources.broker.edit.edits import Delete, Edit, MoveTo, Reprioritise
 from nexus_tui.sources.control import ControlSource
 
 MESSAGES = int(os.environ.get("NEXUS_BENCH_MESSAGES", "1000000"))

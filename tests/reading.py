@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from workers.services import documents, images
-from workers.services.documents import Roots, excel, pdf, powerpoint, word
+from workers.services.documents import Roots, powerpoint
+from workers.services.documents.pdf import document as pdf
+from workers.services.documents.sheets import excel
+from workers.services.documents.word import document as word
 
 READERS = {"word": word.process, "excel": excel.process, "powerpoint": powerpoint.process, "pdf": pdf.process,
            "image": images.process}  # fmt: skip

@@ -50,7 +50,7 @@ def _task(**options: Any) -> Callable[[Callable[P, R]], CeleryTask[P, R]]:
 
 
 def _calculations(given: dict[str, str]) -> dict[str, str]:
-    from workers.services.documents.aggregations import Aggregation
+    from workers.services.documents.sheets.aggregations import Aggregation
 
     for name, text in given.items():
         Aggregation.parse(name, text)
@@ -80,7 +80,8 @@ def process_word_document(file_path: UploadPath, operations: list[WordOperation]
         ``content`` (text), ``outputs`` (``text_file``, ``stats``, ``images``), ``stats``, ``properties``,
         ``warnings`` (codes) and ``notes`` (their words).
     """
-    from workers.services.documents import process, word
+    from workers.services.documents import process
+    from workers.services.documents.word import document as word
 
     asked = operations or ["extract_text", "count_stats", "extract_images"]
     return process(word.process, file_path, asked, _roots(), progress=RunProgress())
@@ -111,7 +112,8 @@ def process_excel_file(
         ``csv_file``, ``json_file``, ``html_file`` of the first sheet, ``csv_files`` … of all, ``stats``), ``stats``,
         ``content`` (the first rows), ``warnings`` and ``notes``.
     """
-    from workers.services.documents import excel, process
+    from workers.services.documents import process
+    from workers.services.documents.sheets import excel
 
     options = {"formats": formats, "calculations": calculations}
     asked = operations or ["analyze", "convert", "calculate"]
@@ -152,7 +154,8 @@ def process_pdf(file_path: UploadPath, operations: list[PdfOperation] | None = N
         ``content`` (text, a form feed between pages), ``outputs`` (``text_file``, ``stats``, ``images``), ``stats``,
         ``metadata``, ``warnings`` and ``notes``.
     """
-    from workers.services.documents import pdf, process
+    from workers.services.documents import process
+    from workers.services.documents.pdf import document as pdf
 
     asked = operations or ["extract_text", "extract_metadata", "extract_images"]
     return process(pdf.process, file_path, asked, _roots(), progress=RunProgress())

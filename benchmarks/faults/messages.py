@@ -95,7 +95,7 @@ def surgery(delivery: str, scale: Scale) -> Seen:
 
 def _operate(broker: Any, run_id: str, way: int) -> tuple[TargetOutcome, bool]:
     """Do one of four things to a waiting run; returns what came of it, and whether the run must never start."""
-    from nexus_tui.sources.broker.edits import MoveTo, Reprioritise
+    from nexus_tui.sources.broker.edit.edits import MoveTo, Reprioritise
 
     found = broker.find(run_id, queue=QUEUE, priority=5)
     if found is None:

@@ -15,8 +15,8 @@ from nexus_tui.models.broker import Message
 from nexus_tui.models.selection import Frozen, Selection
 from nexus_tui.models.text import command_line
 from nexus_tui.sources import Sources
-from nexus_tui.sources.broker.bulk import Progress
-from nexus_tui.sources.broker.edits import Delete, Edit, MoveTo, NothingToDo, Reprioritise, Retime
+from nexus_tui.sources.broker.bulk.bulk_edit import Progress
+from nexus_tui.sources.broker.edit.edits import Delete, Edit, MoveTo, NothingToDo, Reprioritise, Retime
 from nexus_tui.sources.errors import Invalid
 
 

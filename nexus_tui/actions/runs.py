@@ -13,7 +13,7 @@ from nexus_tui.models.actions import Outcome, TargetOutcome
 from nexus_tui.models.broker import Message
 from nexus_tui.models.selection import Frozen
 from nexus_tui.sources import Sources
-from nexus_tui.sources.broker.edits import Delete, Edit
+from nexus_tui.sources.broker.edit.edits import Delete, Edit
 from workers.delivery.ends import REVOKED
 
 DEFAULT_SIGNAL = "SIGTERM"

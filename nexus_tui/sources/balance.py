@@ -9,8 +9,8 @@ from pathlib import Path
 from config.broker_url import BrokerUrl
 from config.queues import QUEUES
 from nexus_tui.models.balance import MOST_OPEN, OpenRun, Sheet
-from nexus_tui.sources.broker.connection import connect, reaching
-from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.wire.connection import connect, reaching
+from nexus_tui.sources.broker.wire.layout import Layout
 from nexus_tui.sources.errors import Unreachable
 from workers.delivery import balance
 from workers.delivery.ledger import Ledger

@@ -18,7 +18,7 @@ import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
 from nexus_tui.sources import formats
-from nexus_tui.sources.broker.layout import Layout, escaped
+from nexus_tui.sources.broker.wire.layout import Layout, escaped
 from workers.history.errors import BadEvent
 from workers.history.recorder.nodes import bound_nodes, works_elsewhere
 from workers.history.recorder.stock_events import events_of

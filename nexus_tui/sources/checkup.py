@@ -17,7 +17,7 @@ from nexus_tui.models.broker import UnreadList
 from nexus_tui.models.checkup import Finding
 from nexus_tui.models.text import command_line
 from nexus_tui.models.workers import Program
-from nexus_tui.sources.broker.connection import connect, reaching
+from nexus_tui.sources.broker.wire.connection import connect, reaching
 from nexus_tui.sources.errors import Refused, SourceError
 from nexus_tui.sources.supervisor import SupervisorSource
 from workers.append_only.repair import LOG, read_repairs

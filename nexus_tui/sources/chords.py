@@ -14,7 +14,7 @@ from nexus_tui.models.checkup import Finding
 from nexus_tui.models.chords import StuckChord
 from nexus_tui.models.text import command_line
 from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.broker.connection import connect, reaching
+from nexus_tui.sources.broker.wire.connection import connect, reaching
 from nexus_tui.sources.control import ControlSource
 from workers.delivery.chord_records import ChordRecord, ChordRecords
 from workers.delivery.ends import CHORD, Ends, Note

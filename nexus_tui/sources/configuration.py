@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from nexus_tui.sources.answers import an_object
-from nexus_tui.sources.broker.layout import BINDING_SEPARATOR, STOCK_STEPS
-from nexus_tui.sources.broker.survey import Told
+from nexus_tui.sources.broker.read.survey import Told
+from nexus_tui.sources.broker.wire.layout import BINDING_SEPARATOR, STOCK_STEPS
 
 
 @dataclass(frozen=True)

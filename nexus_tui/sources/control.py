@@ -12,8 +12,8 @@ from config.keys import ORDERS_HASH
 from config.settings import settings
 from nexus_tui.models.workers import Worker
 from nexus_tui.sources.answers import an_object, obeyed, task_and_rate
-from nexus_tui.sources.broker.connection import connect, reaching
-from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.wire.connection import connect, reaching
+from nexus_tui.sources.broker.wire.layout import Layout
 from nexus_tui.sources.channels import Listening
 from nexus_tui.sources.configuration import Configuration
 from nexus_tui.sources.errors import Invalid, Refused

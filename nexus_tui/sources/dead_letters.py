@@ -12,8 +12,8 @@ from config.settings import settings
 from nexus_tui.models.actions import TargetOutcome
 from nexus_tui.models.dead_letters import DeadLetter
 from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.broker.connection import connect, reaching
-from nexus_tui.sources.broker.showing import show_message
+from nexus_tui.sources.broker.read.whole_message import show_message
+from nexus_tui.sources.broker.wire.connection import connect, reaching
 from nexus_tui.sources.errors import NotFound
 from workers.delivery import dead_letters as store
 from workers.masking import mask_text

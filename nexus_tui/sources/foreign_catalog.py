@@ -15,8 +15,8 @@ from typing import Any
 from nexus_tui.models.catalog import Submitted, TaskType
 from nexus_tui.sources import formats
 from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.broker.layout import Layout
-from nexus_tui.sources.broker.publishing import OLD_PROTOCOL, Publication, due_at
+from nexus_tui.sources.broker.wire.layout import Layout
+from nexus_tui.sources.broker.wire.publishing import OLD_PROTOCOL, Publication, due_at
 from nexus_tui.sources.catalog import CatalogSource, check_options, check_size
 from nexus_tui.sources.configuration import Configuration
 from nexus_tui.sources.control import ControlSource

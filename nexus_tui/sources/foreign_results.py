@@ -14,7 +14,7 @@ import redis
 from config.broker_url import BrokerUrl
 from nexus_tui.sources import formats
 from nexus_tui.sources.answers import an_object
-from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.wire.layout import Layout
 from nexus_tui.sources.configuration import Configuration
 from workers.history.recorder.results import RESULT_KEY
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 import orjson
 
 from config.broker_url import BrokerUrl
-from nexus_tui.sources.broker.connection import connect, reaching
+from nexus_tui.sources.broker.wire.connection import connect, reaching
 from nexus_tui.sources.errors import Invalid, NotFound, Refused, SourceError
 from workers.history.errors import AlreadyRecording, HistoryError
 from workers.history.query.history import History

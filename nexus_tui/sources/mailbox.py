@@ -20,8 +20,8 @@ from typing import Any, cast
 import redis
 
 from nexus_tui.sources import formats
-from nexus_tui.sources.broker.footprint import REPLY_MARK
-from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.edit.footprint import REPLY_MARK
+from nexus_tui.sources.broker.wire.layout import Layout
 from nexus_tui.sources.channels import MAILBOX, Channel, Channels
 
 EXCHANGE = "celery.pidbox"

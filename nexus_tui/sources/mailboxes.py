@@ -8,7 +8,7 @@ from typing import Any
 import redis
 
 from nexus_tui.sources import formats
-from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.wire.layout import Layout
 from nexus_tui.sources.channels import Channels
 from nexus_tui.sources.mailbox import Command, Mailbox
 

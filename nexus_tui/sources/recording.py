@@ -21,7 +21,7 @@ from typing import IO, Any, cast
 
 from config.broker_url import BrokerUrl
 from config.paths import ROOT
-from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.wire.layout import Layout
 from nexus_tui.sources.channels import Listening
 from nexus_tui.sources.errors import SourceError
 from nexus_tui.sources.history import HistorySource

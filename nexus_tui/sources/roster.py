@@ -14,7 +14,7 @@ from config.keys import WORKER_HASH
 from nexus_tui.models.workers import Worker
 from nexus_tui.sources import formats
 from nexus_tui.sources.answers import TAKES_NO_CONTROL, an_object, as_ours, described, heard_of
-from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.wire.layout import Layout
 from nexus_tui.sources.channels import Beat, Channels
 from nexus_tui.sources.configuration import Configuration
 from nexus_tui.sources.mailbox import Command, Silent

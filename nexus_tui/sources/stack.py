@@ -21,7 +21,7 @@ from config.settings import Settings
 from config.supervisor import STOP_WAIT_S, effective
 from nexus_tui.models.workers import Program
 from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.broker.connection import refuse_unfit
+from nexus_tui.sources.broker.wire.connection import refuse_unfit
 from nexus_tui.sources.endings import Endings
 from nexus_tui.sources.errors import SourceError, Unreachable
 from nexus_tui.sources.exits import last_error

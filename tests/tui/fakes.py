@@ -16,7 +16,7 @@ from nexus_tui.models.catalog import Submitted, TaskParameter, TaskType
 from nexus_tui.models.runs import Progress, Run, RunPage
 from nexus_tui.models.workers import Child, Program, Worker
 from nexus_tui.sources import Sources
-from nexus_tui.sources.broker.edits import Delete, MoveTo
+from nexus_tui.sources.broker.edit.edits import Delete, MoveTo
 from nexus_tui.sources.errors import Invalid, NotFound, SourceError
 from workers.history.rows import ErrorGroup, TaskStats
 

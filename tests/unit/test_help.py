@@ -37,5 +37,5 @@ def test_opening_the_dashboard_loads_no_command_no_action_and_no_surgery() -> No
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "nexus_tui.app" in loaded
-    late = ("nexus_tui.cli.listings", "nexus_tui.actions.messages", "nexus_tui.sources.broker.surgery", "celery")
+    late = ("nexus_tui.cli.listings", "nexus_tui.actions.messages", "nexus_tui.sources.broker.edit.surgery", "celery")
     assert [name for name in late if name in loaded] == []

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nexus_tui.sources.broker.connection import reaching
 from nexus_tui.sources.broker.reading import BrokerReader
+from nexus_tui.sources.broker.wire.connection import reaching
 from nexus_tui.sources.errors import Refused
 
 if TYPE_CHECKING:
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from nexus_tui.models.audit import Kept, Restored, Undoable
     from nexus_tui.models.broker import Message, UnreadList
     from nexus_tui.models.selection import Frozen, Selection
-    from nexus_tui.sources.broker.bulk import Progress, Taken
-    from nexus_tui.sources.broker.edits import Edit
-    from nexus_tui.sources.broker.footprint import Left
-    from nexus_tui.sources.broker.publishing import Publication
+    from nexus_tui.sources.broker.bulk.bulk_edit import Progress, Taken
+    from nexus_tui.sources.broker.edit.edits import Edit
+    from nexus_tui.sources.broker.edit.footprint import Left
+    from nexus_tui.sources.broker.wire.publishing import Publication
 
 
 class BrokerSource(BrokerReader):
@@ -45,18 +45,18 @@ class BrokerSource(BrokerReader):
 
     def delete(self, message: Message, *, undo: str = "", ends: str = "deleted") -> TargetOutcome:
         """Remove a waiting message in one step; its run ends for the reason given."""
-        from nexus_tui.sources.broker.edits import Delete
+        from nexus_tui.sources.broker.edit.edits import Delete
 
         return self.apply(message, Delete(ends), undo=undo)
 
     def _heard(self, edit: Edit) -> Edit:
         """Leave no note of an end where nobody would carry it out: in a stranger's application."""
-        from nexus_tui.sources.broker.edits import Delete
+        from nexus_tui.sources.broker.edit.edits import Delete
 
         return Delete("") if isinstance(edit, Delete) and not self.is_own else edit
 
     def _end(self, messages: Sequence[Message], edit: Edit) -> None:
-        from nexus_tui.sources.broker.edits import Delete
+        from nexus_tui.sources.broker.edit.edits import Delete
 
         if isinstance(edit, Delete) and edit.ends:
             self._parts.herald.end(messages, edit.ends)
@@ -99,7 +99,7 @@ class BrokerSource(BrokerReader):
             self._parts.herald.end(messages, reason)
 
     def _check(self, edit: Edit) -> None:
-        from nexus_tui.sources.broker.edits import MoveTo, Reprioritise, check_priority
+        from nexus_tui.sources.broker.edit.edits import MoveTo, Reprioritise, check_priority
 
         if not self.is_own:
             self.ask_layout()
@@ -142,7 +142,7 @@ class BrokerSource(BrokerReader):
         Raises:
             Invalid: There are several applications, or its arguments can't be written in this one's format.
         """
-        from nexus_tui.sources.broker.publishing import publish
+        from nexus_tui.sources.broker.wire.publishing import publish
 
         with reaching(self.url):
             return publish(self._parts.writer, self._parts.layout, publication)
@@ -153,7 +153,7 @@ class BrokerSource(BrokerReader):
         Raises:
             Refused: It is our own stack, whose keys are at work.
         """
-        from nexus_tui.sources.broker import footprint
+        from nexus_tui.sources.broker.edit import footprint
 
         if self.is_own:
             raise Refused("this is the broker of our own stack, whose keys are at work: give --broker URL of another")
@@ -163,7 +163,7 @@ class BrokerSource(BrokerReader):
 
     def remove_footprint(self) -> int:
         """Remove them; return how many are gone."""
-        from nexus_tui.sources.broker import footprint
+        from nexus_tui.sources.broker.edit import footprint
 
         left = self.footprint()
         with reaching(self.url):

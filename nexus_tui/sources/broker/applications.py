@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nexus_tui.sources.broker.ages import Ages
-from nexus_tui.sources.broker.layout import Layout
-from nexus_tui.sources.broker.observe import Observer
 from nexus_tui.sources.broker.parts import Parts
-from nexus_tui.sources.broker.survey import Survey, Told
+from nexus_tui.sources.broker.read.ages import Ages
+from nexus_tui.sources.broker.read.observe import Observer
+from nexus_tui.sources.broker.read.survey import Survey, Told
+from nexus_tui.sources.broker.wire.layout import Layout
 from nexus_tui.sources.errors import Invalid
 
 _CONTENT_TYPE = re.compile(rb'"content-type": ?"(?P<kind>[\w/.+-]{1,80})"')

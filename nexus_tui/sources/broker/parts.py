@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 import redis
 
 from config.broker_url import BrokerUrl
-from nexus_tui.sources.broker.connection import connect, reaching
-from nexus_tui.sources.broker.layout import Layout
+from nexus_tui.sources.broker.wire.connection import connect, reaching
+from nexus_tui.sources.broker.wire.layout import Layout
 
 if TYPE_CHECKING:
-    from nexus_tui.sources.broker.audit import AuditLog
-    from nexus_tui.sources.broker.browse import Browser
-    from nexus_tui.sources.broker.bulk import Bulk
-    from nexus_tui.sources.broker.herald import Herald
-    from nexus_tui.sources.broker.holding import Holdings
-    from nexus_tui.sources.broker.lists import Lists
-    from nexus_tui.sources.broker.restoring import Restorer
-    from nexus_tui.sources.broker.reviving import Reviver
-    from nexus_tui.sources.broker.select import Selector
-    from nexus_tui.sources.broker.surgery import Surgeon
-    from nexus_tui.sources.broker.unread import UnreadLists
+    from nexus_tui.sources.broker.bulk.bulk_edit import Bulk
+    from nexus_tui.sources.broker.bulk.lists import Lists
+    from nexus_tui.sources.broker.edit.announcements import Herald
+    from nexus_tui.sources.broker.edit.audit import AuditLog
+    from nexus_tui.sources.broker.edit.reviving import Reviver
+    from nexus_tui.sources.broker.edit.surgery import Surgeon
+    from nexus_tui.sources.broker.read.browse import Browser
+    from nexus_tui.sources.broker.read.in_flight import Holdings
+    from nexus_tui.sources.broker.read.select import Selector
+    from nexus_tui.sources.broker.read.unread import UnreadLists
+    from nexus_tui.sources.broker.undo.undo import Restorer
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -58,77 +58,77 @@ class Parts:
     @cached_property
     def audit(self) -> AuditLog:
         """The log of every change."""
-        from nexus_tui.sources.broker.audit import AuditLog
-        from nexus_tui.sources.broker.footprint import AUDIT_FOR_S
+        from nexus_tui.sources.broker.edit.audit import AuditLog
+        from nexus_tui.sources.broker.edit.footprint import AUDIT_FOR_S
 
         return AuditLog(self.writer, self.layout, self.url, None if self.is_own else AUDIT_FOR_S)
 
     @cached_property
     def browser(self) -> Browser:
         """Looks through lists."""
-        from nexus_tui.sources.broker.browse import Browser
+        from nexus_tui.sources.broker.read.browse import Browser
 
         return Browser(self.reader, self.layout, is_near=self.url.path is not None or self.url.host in _LOOPBACK)
 
     @cached_property
     def herald(self) -> Herald:
         """Tells workers and recorder of changes."""
-        from nexus_tui.sources.broker.herald import Herald
+        from nexus_tui.sources.broker.edit.announcements import Herald
 
         return Herald(self.writer, self.layout)
 
     @cached_property
     def reviver(self) -> Reviver:
         """Lets runs wait again whose deletion is taken back."""
-        from nexus_tui.sources.broker.reviving import Reviver
+        from nexus_tui.sources.broker.edit.reviving import Reviver
 
         return Reviver(self.writer, self.layout, self.herald, self._lists.insist, is_own=self.is_own)
 
     @cached_property
     def holdings(self) -> Holdings:
         """Says who holds what in flight."""
-        from nexus_tui.sources.broker.holding import Holdings
+        from nexus_tui.sources.broker.read.in_flight import Holdings
 
         return Holdings(self.reader, self.layout)
 
     @cached_property
     def selector(self) -> Selector:
         """Finds what matches a filter."""
-        from nexus_tui.sources.broker.select import Selector
+        from nexus_tui.sources.broker.read.select import Selector
 
         return Selector(self.reader, self.layout)
 
     @cached_property
     def surgeon(self) -> Surgeon:
         """Changes single messages and whole queues."""
-        from nexus_tui.sources.broker.footprint import PAUSE_FOR_S
-        from nexus_tui.sources.broker.surgery import Surgeon
+        from nexus_tui.sources.broker.edit.footprint import PAUSE_FOR_S
+        from nexus_tui.sources.broker.edit.surgery import Surgeon
 
         return Surgeon(self.writer, self.layout, None if self.is_own else PAUSE_FOR_S)
 
     @cached_property
     def unread(self) -> UnreadLists:
         """Finds lists that nobody reads."""
-        from nexus_tui.sources.broker.unread import UnreadLists
+        from nexus_tui.sources.broker.read.unread import UnreadLists
 
         return UnreadLists(self.writer, self.layout)
 
     @cached_property
     def bulk(self) -> Bulk:
         """Changes many messages."""
-        from nexus_tui.sources.broker.bulk import Bulk
+        from nexus_tui.sources.broker.bulk.bulk_edit import Bulk
 
         return Bulk(self._lists)
 
     @cached_property
     def restorer(self) -> Restorer:
         """Takes changes back."""
-        from nexus_tui.sources.broker.restoring import Restorer
+        from nexus_tui.sources.broker.undo.undo import Restorer
 
         return Restorer(self.writer, self._lists, self.surgeon.trash, self.bulk)
 
     @cached_property
     def _lists(self) -> Lists:
-        from nexus_tui.sources.broker.lists import Lists
+        from nexus_tui.sources.broker.bulk.lists import Lists
 
         return Lists(self.writer, self.layout, self.surgeon.trash, lambda: reaching(self.url))

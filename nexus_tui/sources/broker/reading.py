@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Self
 from config.broker_url import BrokerUrl
 from config.queues import PRIORITIES, PRIORITY_SEPARATOR, QUEUES
 from nexus_tui.models.broker import Held, Message, QueueStats, UnreadList
-from nexus_tui.sources.broker.ages import Ages
 from nexus_tui.sources.broker.applications import Application, Applications
-from nexus_tui.sources.broker.connection import connect, reaching, refuse_cluster
-from nexus_tui.sources.broker.layout import Layout
 from nexus_tui.sources.broker.parts import Parts
-from nexus_tui.sources.broker.survey import FIRST_LOOK_S, Survey, Told
-from nexus_tui.sources.broker.writes import write_trouble
+from nexus_tui.sources.broker.read.ages import Ages
+from nexus_tui.sources.broker.read.survey import FIRST_LOOK_S, Survey, Told
+from nexus_tui.sources.broker.wire.connection import connect, reaching, refuse_cluster
+from nexus_tui.sources.broker.wire.layout import Layout
+from nexus_tui.sources.broker.wire.writes import write_trouble
 from nexus_tui.sources.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
-    from nexus_tui.sources.broker.audit import AuditLog
+    from nexus_tui.sources.broker.edit.audit import AuditLog
 
 _REGISTRY = tuple(spec.name for spec in QUEUES)
 HELD = 1000
@@ -226,7 +226,7 @@ class BrokerReader:
         Raises:
             Invalid: It is outside 0…9.
         """
-        from nexus_tui.sources.broker.edits import check_priority
+        from nexus_tui.sources.broker.edit.edits import check_priority
 
         check_priority(priority)
 

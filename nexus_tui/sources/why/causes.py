@@ -14,7 +14,7 @@ from nexus_tui.models.runs import Run
 from nexus_tui.models.text import command_line, duration
 from nexus_tui.models.why import Finding
 from nexus_tui.models.workers import Worker
-from nexus_tui.sources.broker.holding import VISIBILITY_S
+from nexus_tui.sources.broker.read.in_flight import VISIBILITY_S
 from nexus_tui.sources.why.situation import GONE, Situation
 
 MAX_COMMAND_CHARS = 1_000

@@ -16,7 +16,7 @@ import pytest
 from config.broker_url import BrokerUrl
 from config.queues import priority_key
 from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.broker.edits import Reprioritise
+from nexus_tui.sources.broker.edit.edits import Reprioritise
 from nexus_tui.sources.control import ControlSource
 from nexus_tui.sources.errors import Refused, Unreachable
 from tests.integration.broker.conftest import Stack

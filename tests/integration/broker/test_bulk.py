@@ -16,8 +16,9 @@ from nexus_tui.actions.queues import Undo
 from nexus_tui.actions.runs import Revoke
 from nexus_tui.models.selection import Selection
 from nexus_tui.sources import Sources
-from nexus_tui.sources.broker import laying, lists, select
-from nexus_tui.sources.broker.edits import Delete, Reprioritise
+from nexus_tui.sources.broker.bulk import list_rotation, lists
+from nexus_tui.sources.broker.edit.edits import Delete, Reprioritise
+from nexus_tui.sources.broker.read import select
 from nexus_tui.sources.errors import Invalid, Unreachable
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
 
@@ -37,11 +38,11 @@ def sources(stack: Stack) -> Any:
 @pytest.fixture
 def laid_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let short lists be treated as the long ones are, a few messages in a step."""
-    monkeypatch.setattr(laying, "NEAR", 10)
-    monkeypatch.setattr(laying, "FEW", 5)
-    monkeypatch.setattr(laying, "RESERVE", 60)
-    monkeypatch.setattr(laying, "FIRST_STEP", 7)
-    monkeypatch.setattr(laying, "LARGEST_STEP", 40)
+    monkeypatch.setattr(list_rotation, "NEAR", 10)
+    monkeypatch.setattr(list_rotation, "FEW", 5)
+    monkeypatch.setattr(list_rotation, "RESERVE", 60)
+    monkeypatch.setattr(list_rotation, "FIRST_STEP", 7)
+    monkeypatch.setattr(list_rotation, "LARGEST_STEP", 40)
     monkeypatch.setattr(select, "CHUNK", 50)
 
 

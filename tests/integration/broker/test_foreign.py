@@ -15,9 +15,9 @@ import pytest
 
 from nexus_tui.models.audit import Restored
 from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.broker.edits import Reprioritise
-from nexus_tui.sources.broker.layout import Layout
-from nexus_tui.sources.broker.survey import FIRST_LOOK_S, Survey
+from nexus_tui.sources.broker.edit.edits import Reprioritise
+from nexus_tui.sources.broker.read.survey import FIRST_LOOK_S, Survey
+from nexus_tui.sources.broker.wire.layout import Layout
 from nexus_tui.sources.control import ControlSource
 from tests.integration.broker.conftest import ROOT, Stack, wait_until
 

@@ -17,7 +17,7 @@ from config.queues import priority_key
 from nexus_tui.actions.messages import ChangePriority
 from nexus_tui.sources import Sources
 from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.broker.edits import Reprioritise
+from nexus_tui.sources.broker.edit.edits import Reprioritise
 from nexus_tui.sources.errors import Invalid, NotFound, Unreachable
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
 

@@ -12,7 +12,7 @@ from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessa
 from nexus_tui.actions.queues import Undo
 from nexus_tui.models.selection import Selection
 from nexus_tui.sources import Sources
-from nexus_tui.sources.broker import giving, restoring
+from nexus_tui.sources.broker.undo import trash_reader, undo
 from nexus_tui.sources.errors import SourceError, Unreachable
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
 from tests.integration.broker.test_bulk import ODD, QUEUE, fill, laid_over, odd, order, said
@@ -36,8 +36,8 @@ def sources(stack: Stack) -> Any:
 @pytest.fixture
 def far(laid_over: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what a short list's messages became be gathered as in a long one."""
-    monkeypatch.setattr(restoring, "IN_REACH", 20)
-    monkeypatch.setattr(restoring, "AMONG", 5)
+    monkeypatch.setattr(undo, "IN_REACH", 20)
+    monkeypatch.setattr(undo, "AMONG", 5)
 
 
 CHANGES = {
@@ -144,7 +144,7 @@ def test_who_vanishes_while_taking_back_loses_nothing_and_the_next_one_ends_it(
     fill(stack, 300)
     before = stack.redis.lrange(LIST, 0, -1)
     outcome = ChangePriority((), 8, within=ODD).run(sources)
-    original, calls = giving.Giving.merge, 0
+    original, calls = trash_reader.Giving.merge, 0
 
     def merge(self: Any, *args: Any) -> Any:
         nonlocal calls
@@ -154,8 +154,8 @@ def test_who_vanishes_while_taking_back_loses_nothing_and_the_next_one_ends_it(
         return original(self, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(giving.Giving, "merge", merge)
-        patch.setattr("nexus_tui.sources.broker.laying.Laying._lay_all_back", lambda self: None)
+        patch.setattr(trash_reader.Giving, "merge", merge)
+        patch.setattr("nexus_tui.sources.broker.bulk.list_rotation.Laying._lay_all_back", lambda self: None)
         with pytest.raises(KeyboardInterrupt):
             Undo(outcome.undo).run(sources)
     everywhere = [
@@ -174,7 +174,7 @@ def test_what_was_put_back_before_the_broker_went_away_is_said(
     fill(stack, 300)
     before = stack.redis.lrange(LIST, 0, -1)
     outcome = DeleteMessages((), within=ODD).run(sources)
-    original, calls = giving.Giving.merge, 0
+    original, calls = trash_reader.Giving.merge, 0
 
     def merge(self: Any, *args: Any) -> Any:
         nonlocal calls
@@ -184,7 +184,7 @@ def test_what_was_put_back_before_the_broker_went_away_is_said(
         return original(self, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(giving.Giving, "merge", merge)
+        patch.setattr(trash_reader.Giving, "merge", merge)
         cut = Undo(outcome.undo).run(sources)
     assert not cut.done
     assert said(cut).endswith(" restored, then stopped: the broker does not answer; the same command does the rest")

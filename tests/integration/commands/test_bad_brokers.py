@@ -19,7 +19,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from nexus_tui.cli import cli, main
-from nexus_tui.sources.broker import connection
+from nexus_tui.sources.broker.wire import connection
 from workers.embedded_broker import server_binary
 
 # A command's connections end with its process, which here goes on.

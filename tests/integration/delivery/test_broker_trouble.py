@@ -25,7 +25,7 @@ from config.broker_url import BrokerUrl
 from config.paths import Paths
 from config.queues import priority_key
 from config.settings import embedded_password
-from nexus_tui.sources.broker.connection import refuse_unfit
+from nexus_tui.sources.broker.wire.connection import refuse_unfit
 from nexus_tui.sources.errors import Refused
 from tests.certificates import make_certificate
 from workers.delivery import keys

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from nexus_tui.sources.broker import lay_scripts, purge_scripts, return_scripts, scripts
+from nexus_tui.sources.broker.bulk import rotation_scripts
+from nexus_tui.sources.broker.edit import purge_scripts
+from nexus_tui.sources.broker.undo import return_scripts
+from nexus_tui.sources.broker.wire import scripts
 from tests.integration.scripts.delivery_cases import wait
 from tests.integration.scripts.refusing import CHANGED, MESSAGE, NEW, OTHER, Case
 
@@ -109,13 +112,13 @@ def trashed(client: Any) -> str:
 def lay_over(*edit: Any) -> Case:
     """A step that lays a list over, changing its leftmost message."""
     arguments = [MESSAGE, 1, 0, 1, 60, "LPUSH", "note", *edit]
-    return Case(lay_scripts.LAY_OVER, LAY_KEYS, arguments, wait_behind_new_ones)
+    return Case(rotation_scripts.LAY_OVER, LAY_KEYS, arguments, wait_behind_new_ones)
 
 
 def lay_back(*edit: Any) -> Case:
     """A step that lays a list back, changing the next message."""
     arguments = [OTHER, 1, sha1(MESSAGE), 1, 60, "LPUSH", "note", *edit]
-    return Case(lay_scripts.LAY_BACK, LAY_KEYS, arguments, be_laid_over)
+    return Case(rotation_scripts.LAY_BACK, LAY_KEYS, arguments, be_laid_over)
 
 
 OPERATORS: dict[str, Case] = {
@@ -142,7 +145,7 @@ OPERATORS: dict[str, Case] = {
         purge_scripts.UNPURGE, ["trash", "q", "wake"], [10], be_purged_and_refilled
     ),
     "tell that a run was revoked": Case(scripts.REVOKE_RESULT, ["result"], ["record", 60], lambda _: None),
-    "release a list": Case(lay_scripts.RELEASE, ["lock"], ["me"], lambda client: client.set("lock", "me")),
+    "release a list": Case(rotation_scripts.RELEASE, ["lock"], ["me"], lambda client: client.set("lock", "me")),
     "lay over": lay_over(),
     "lay over and delete": lay_over(0, sha1(MESSAGE), ""),
     "lay over and move": lay_over(0, sha1(MESSAGE), CHANGED),

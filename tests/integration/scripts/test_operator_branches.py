@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from nexus_tui.sources.broker import lay_scripts, purge_scripts, return_scripts, scripts
+from nexus_tui.sources.broker.bulk import rotation_scripts
+from nexus_tui.sources.broker.edit import purge_scripts
+from nexus_tui.sources.broker.undo import return_scripts
+from nexus_tui.sources.broker.wire import scripts
 from tests.integration.scripts.operator_cases import (
     DELAYED_KEYS,
     LAY_KEYS,
@@ -157,7 +160,7 @@ def test_a_success_stays_when_its_run_is_revoked(client: Any) -> None:
 
 def test_a_list_is_released_by_who_holds_it_alone(client: Any) -> None:
     client.set("lock", "other")
-    call(client, lay_scripts.RELEASE, ["lock"], "me")
+    call(client, rotation_scripts.RELEASE, ["lock"], "me")
     assert client.get("lock") == b"other"
 
 
@@ -172,7 +175,7 @@ def lists(client: Any) -> list[list[bytes]]:
 
 def test_what_is_laid_over_goes_behind_what_came_before_it_and_new_ones_stay(client: Any) -> None:
     wait_behind_new_ones(client)
-    assert lay(client, lay_scripts.LAY_OVER, MESSAGE, 5, 1) == [1, 0, OTHER, 1, b""]
+    assert lay(client, rotation_scripts.LAY_OVER, MESSAGE, 5, 1) == [1, 0, OTHER, 1, b""]
     assert lists(client) == [[NEW, OTHER], [b"neighbour", MESSAGE], []]
     assert client.hgetall("laid") == {b"q": b"7 1 0 1 = " + OTHER}
 
@@ -180,7 +183,7 @@ def test_what_is_laid_over_goes_behind_what_came_before_it_and_new_ones_stay(cli
 def test_what_is_deleted_and_moved_while_a_list_is_laid_over(client: Any) -> None:
     wait_behind_new_ones(client)
     edits = [0, sha1(MESSAGE), "", 1, sha1(OTHER), CHANGED]
-    assert lay(client, lay_scripts.LAY_OVER, MESSAGE, 2, 0, *edits) == [2, 2, b"", 0, b""]
+    assert lay(client, rotation_scripts.LAY_OVER, MESSAGE, 2, 0, *edits) == [2, 2, b"", 0, b""]
     assert lists(client) == [[NEW], [b"neighbour"], [CHANGED]]
     assert client.lrange("ends", 0, -1) == [b"note\n" + MESSAGE]
     assert client.hgetall("counters") == {b"deleted": b"1"}
@@ -189,31 +192,31 @@ def test_what_is_deleted_and_moved_while_a_list_is_laid_over(client: Any) -> Non
 
 def test_a_step_ends_before_a_message_that_is_not_the_one_that_was_read(client: Any) -> None:
     wait_behind_new_ones(client)
-    assert lay(client, lay_scripts.LAY_OVER, MESSAGE, 2, 0, 1, sha1(NEW), "") == [1, 0, OTHER, 1, b""]
+    assert lay(client, rotation_scripts.LAY_OVER, MESSAGE, 2, 0, 1, sha1(NEW), "") == [1, 0, OTHER, 1, b""]
     assert lists(client) == [[NEW, OTHER], [b"neighbour", MESSAGE], []]
 
 
 def test_a_list_whose_left_end_moved_away_is_read_anew(client: Any) -> None:
     client.rpush("q", *([NEW] * 5001))
-    assert lay(client, lay_scripts.LAY_OVER, MESSAGE, 1, 0) is None
+    assert lay(client, rotation_scripts.LAY_OVER, MESSAGE, 1, 0) is None
     assert (client.llen("q"), client.exists("n", "laid", "aside")) == (5001, 0)
 
 
 def test_what_is_laid_back_is_what_was_read_and_next_of_the_neighbour(client: Any) -> None:
     client.rpush("q", NEW, OTHER)
     client.rpush("n", "neighbour", "b", "a")
-    assert lay(client, lay_scripts.LAY_BACK, OTHER, 2, sha1(b"b")) is None
-    assert lay(client, lay_scripts.LAY_BACK, OTHER, 2, sha1(b"a")) == [2, 0, b"b", 3, b""]
+    assert lay(client, rotation_scripts.LAY_BACK, OTHER, 2, sha1(b"b")) is None
+    assert lay(client, rotation_scripts.LAY_BACK, OTHER, 2, sha1(b"a")) == [2, 0, b"b", 3, b""]
     assert lists(client) == [[NEW, b"b", b"a", OTHER], [b"neighbour"], []]
 
 
 def test_a_refused_step_tells_how_far_it_came(client: Any) -> None:
     client.rpush("q", NEW, MESSAGE, OTHER)
     client.set("target", "no list")
-    assert lay(client, lay_scripts.LAY_OVER, MESSAGE, 2, 0, 1, sha1(OTHER), CHANGED) == [1, 0, OTHER, 1, b""]
+    assert lay(client, rotation_scripts.LAY_OVER, MESSAGE, 2, 0, 1, sha1(OTHER), CHANGED) == [1, 0, OTHER, 1, b""]
     client.rename("n", "laid over")
     with pytest.raises(Exception, match="WRONGTYPE"):
-        lay(client, lay_scripts.LAY_OVER, OTHER, 1, 0, 0, sha1(OTHER), CHANGED)
+        lay(client, rotation_scripts.LAY_OVER, OTHER, 1, 0, 0, sha1(OTHER), CHANGED)
     assert client.lrange("q", 0, -1) == [NEW, OTHER]
     assert not client.exists("trash", "aside")
 

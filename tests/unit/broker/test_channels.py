@@ -6,7 +6,7 @@ from base64 import b64encode
 import pytest
 
 from nexus_tui.sources import formats
-from nexus_tui.sources.broker.layout import stock
+from nexus_tui.sources.broker.wire.layout import stock
 from nexus_tui.sources.channels import Ear
 
 

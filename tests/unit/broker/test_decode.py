@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from nexus_tui.models.broker import Message
-from nexus_tui.sources.broker import decode as decoding
-from nexus_tui.sources.broker.decode import MAX_BODY_BYTES, decode, masked
+from nexus_tui.sources.broker.wire import decode as decoding
+from nexus_tui.sources.broker.wire.decode import MAX_BODY_BYTES, decode, masked
 
 NOW = 1_000.0
 BODY: Any = [["a.docx", 1], {"password": "hunter2"}, {"chain": None}]

@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from nexus_tui.models.broker import Message
-from nexus_tui.sources.broker.edits import Change, Delete, MoveTo, NothingToDo, Reprioritise, Retime, check_priority
+from nexus_tui.sources.broker.edit.edits import (
+    Change,
+    Delete,
+    MoveTo,
+    NothingToDo,
+    Reprioritise,
+    Retime,
+    check_priority,
+)
 from nexus_tui.sources.errors import Invalid
 
 RAW = b'{"headers": {"eta": "old", "n": 1.0}, "properties": {"priority": 5, "delivery_info": {}}}'

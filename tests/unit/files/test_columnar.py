@@ -12,8 +12,8 @@ import openpyxl
 import pytest
 
 from tests.reading import Read
-from workers.services.documents import figures, workbook
-from workers.services.documents.workbook import Sheet
+from workers.services.documents.sheets import figures, workbook
+from workers.services.documents.sheets.workbook import Sheet
 
 NAMES = ["number", "text", "truth", "day", "moment", "time", "span", "sparse"]
 START = dt.datetime(2024, 2, 28, 23, 30)

@@ -13,10 +13,10 @@ from openpyxl.comments import Comment
 from tests.reading import Read
 from tests.unit.files import packages
 from tests.unit.files.hostile import save
-from workers.services.documents import odd_cells, workbook
 from workers.services.documents.archive import Archive
-from workers.services.documents.cells import ErrorCell, as_text
-from workers.services.documents.sparse_sheet import SparseSheet
+from workers.services.documents.sheets import odd_cells, workbook
+from workers.services.documents.sheets.cells import ErrorCell, as_text
+from workers.services.documents.sheets.sparse_sheet import SparseSheet
 
 SHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 SERIALS = [0.5, 1, 59, 61, 42000.75, -0.5, -1.25, 2958465, 2958466, 1e10]

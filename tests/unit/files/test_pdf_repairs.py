@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from workers.services.documents.pdf_repairs import is_misread, repaired
+from workers.services.documents.pdf.repairs import is_misread, repaired
 
 LINE = b"0 Tw [(passed) -250 (to) -250.000 ()] TJ /F36 10 Tf (openssl) Tj" * 20
 RIGHT = LINE.replace(b" ()]", b"]")

@@ -14,7 +14,7 @@ from pypdf.generic import DictionaryObject, NameObject, NumberObject, TextString
 from reportlab.pdfgen import canvas
 
 from tests.reading import Read
-from workers.services.documents.pdf_words import HYPHEN, Words
+from workers.services.documents.pdf.words import HYPHEN, Words
 
 
 def mended(*pages: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from tests.reading import Read
 from tests.unit.files import packages
 from tests.unit.files.hostile import save
-from workers.services.documents.odd_cells import packed_number
+from workers.services.documents.sheets.odd_cells import packed_number
 
 SPACES = " ".join(
     f'xmlns:{prefix}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'

@@ -6,8 +6,11 @@ from typing import Any
 
 from workers.errors import InvalidArgument, UnsupportedFormat
 from workers.services import images
-from workers.services.documents import excel, formats, pdf, powerpoint, word
+from workers.services.documents import formats, powerpoint
 from workers.services.documents.job import Job
+from workers.services.documents.pdf import document as pdf
+from workers.services.documents.sheets import excel
+from workers.services.documents.word import document as word
 from workers.services.progress import Progress
 from workers.services.sandbox.client import Job as Reader
 

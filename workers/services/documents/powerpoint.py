@@ -12,7 +12,7 @@ from workers.services.documents import equations, formats, graphics, ooxml, symb
 from workers.services.documents.archive import Archive
 from workers.services.documents.graphics import Warn
 from workers.services.documents.job import Job
-from workers.services.documents.word import keep_media
+from workers.services.documents.word.document import keep_media
 from workers.services.progress import Progress
 
 MAIN_PART = "ppt/presentation.xml"

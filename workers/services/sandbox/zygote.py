@@ -24,10 +24,10 @@ from workers.services.sandbox.frames import Decoder, Frame, encode
 from workers.services.sandbox.limits import Limits, die_with_parent
 
 PRELOADED = (
-    "workers.services.documents.word",
-    "workers.services.documents.excel",
+    "workers.services.documents.word.document",
+    "workers.services.documents.sheets.excel",
     "workers.services.documents.powerpoint",
-    "workers.services.documents.pdf",
+    "workers.services.documents.pdf.document",
     "workers.services.images",
     "lxml.etree",
     "python_calamine",

@@ -1,0 +1,1 @@
+"""Changing many messages at once, in bounded steps beside consuming workers."""

@@ -1,0 +1,1 @@
+"""Changing one message, and what tells of it: trash, audit, announcements."""

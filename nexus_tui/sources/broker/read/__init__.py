@@ -1,0 +1,1 @@
+"""Reading queues and messages, without changing anything."""

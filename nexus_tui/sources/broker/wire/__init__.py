@@ -1,0 +1,1 @@
+"""How an application lies in Redis: its keys, its messages' bytes, connections and scripts."""

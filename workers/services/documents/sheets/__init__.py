@@ -1,0 +1,1 @@
+"""Workbooks: rows and cells of every format of spreadsheets, their figures and conversions."""
