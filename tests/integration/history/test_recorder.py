@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -128,6 +129,17 @@ def test_a_damaged_file_is_a_gap_that_says_so(broker: Stack) -> None:
     broker.until(lambda: recorded_or_none(broker) == 1, "it is rebuilt from the stream")
     with History(broker.paths.history) as history:
         assert [gap.reason.partition(" (")[0] for gap in history.gaps()] == ["the file was damaged"]
+
+
+def test_a_file_that_is_moved_away_is_begun_anew_from_the_stream(broker: Stack, tmp_path: Path) -> None:
+    add(broker, life(1))
+    broker.start_recorder()
+    broker.until(lambda: recorded_or_none(broker) == 1, "it is recorded")
+    moved = broker.paths.history.replace(tmp_path / "moved.db")
+    add(broker, life(2))
+    broker.until(lambda: recorded_or_none(broker) == 2, "the new file has both")
+    with History(moved) as history:
+        assert history.count() == 1
 
 
 def test_a_file_that_may_not_grow_is_trouble_that_passes(broker: Stack) -> None:

@@ -190,18 +190,17 @@ class PubSubRecorder(Recorder):
 
     def step(self) -> int:
         """Record what has come, or wait half a second for it; returns how many events it had."""
-        if self._store is None:
-            self._store = Store(self._path)
+        store = self._open()
         self._gather()
         count = len(self._pending)
         if count or self._breaks or self._news():
-            self._write_pending(self._store)
+            self._write_pending(store)
         if not self._spool.waiting_bytes:
             if self.is_listening:
                 self._touch()
-            self._retention.step(self._store)
+            self._retention.step(store)
             if time.monotonic() - self._started > JUDGE_AFTER_S and self.is_listening:
-                self._reconciler.step(self._store)
+                self._reconciler.step(store)
         return count
 
     def _gather(self) -> None:

@@ -134,9 +134,7 @@ class Recorder:
 
     def step(self) -> int:
         """Record one batch, or wait a second for one; returns how many events it had."""
-        if self._store is None:
-            self._store = Store(self._path)
-        store = self._store
+        store = self._open()
         cursor = str(store.meta("cursor", START))
         entries = self._read(store, cursor)
         if not entries:
@@ -149,6 +147,16 @@ class Recorder:
             self._look_after(store)
         self._beat(store)
         return len(entries)
+
+    def _open(self) -> Store:
+        """Return the history, made anew when its file was moved or removed: what is there now is what people read."""
+        if self._store is not None and not self._store.is_in_place:
+            log.warning("%s was moved or removed: beginning a new history there", self._path)
+            self._store.leave()
+            self._store = None
+        if self._store is None:
+            self._store = Store(self._path)
+        return self._store
 
     def _beat(self, store: Store) -> None:
         """Let who looks at the history know that it is written, and how far."""

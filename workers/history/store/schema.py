@@ -223,6 +223,11 @@ def set_aside(path: Path) -> Path:
     for older in sorted(path.parent.glob(f"{path.name}.corrupt-*")):
         older.unlink(missing_ok=True)  # one is kept: it can be as large as the disk's rest
     path.replace(aside)
+    remove_log(path)
+    return aside
+
+
+def remove_log(path: Path) -> None:
+    """Remove the log of a file that is not there any more."""
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    return aside

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from workers.history.store.aggregates import NO_NAME, Aggregates
 from workers.history.store.change_log import ChangeLog
 from workers.history.store.event_fields import Event, event_time
 from workers.history.store.run_record import RunRecord
-from workers.history.store.schema import connect
+from workers.history.store.schema import connect, remove_log
 
 MAX_CACHED = 10_000
 """Runs kept in memory: most events follow their run's last one soon."""
@@ -72,6 +74,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection = connect(path)
+        self._file = path.stat()
         self._aggregates = Aggregates(self._connection)
         self._segments = SegmentBuilder(self._connection)
         self._changes = ChangeLog(self._connection)
@@ -86,6 +89,21 @@ class Store:
     def connection(self) -> sqlite3.Connection:
         """The writer's connection, in autocommit between batches."""
         return self._connection
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file is still the one of its name: it may have been moved or removed since."""
+        try:
+            return os.path.samestat(self.path.stat(), self._file)
+        except OSError:
+            return False
+
+    def leave(self) -> None:
+        """Close a file that is not in its place any more: with all that its log holds, which stays behind."""
+        with suppress(sqlite3.Error):
+            self._connection.execute("pragma wal_checkpoint(truncate)")
+        self.close()
+        remove_log(self.path)  # a new file would take it for its own
 
     def close(self) -> None:
         """Close the file."""
