@@ -48,7 +48,7 @@ def test_a_prefix_a_database_and_tcp_work_together(stack: Any, proxy: Proxy) -> 
     soon = app.send_task("t.add", (1, 2), queue="default_queue", priority=4, countdown=1)
     assert app.send_task("t.add", (3, 4), queue="default_queue", priority=5).get(timeout=10) == 7
     assert soon.get(timeout=10) == 3
-    assert app.control.inspect(timeout=2).ping() == {"w@test": {"ok": "pong"}}
+    assert app.control.inspect(timeout=2, limit=1).ping() == {"w@test": {"ok": "pong"}}
     database = _database(stack, proxy)
     assert database.hget("tenant:" + keys.COUNTERS, keys.SUBMITTED) == b"2"
     database.lpush("tenant:" + priority_key("default_queue", 5), b"garbage", json.dumps(message("t.note", ("direct",))))
