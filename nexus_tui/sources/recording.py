@@ -31,6 +31,9 @@ LOOK_EVERY_S = 1.0
 RETRY_S = 5.0
 """A child that ended by itself is followed by another after so long."""
 
+SILENT_AFTER_S = 10.0
+"""A recorder that has not recorded everything for so long is behind, or hangs."""
+
 STOP_S = 8.0
 _LOG_BYTES = 4_000
 _LOCAL = frozenset({"localhost", "::1", "127.0.0.1"})
@@ -142,6 +145,8 @@ class Recording:
         self._child: subprocess.Popen[bytes] | None = None
         self._log_path = origin.path.with_suffix(".log")
         self._not_before = 0.0
+        self._complete_at = 0
+        self._moved_at = time.monotonic()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
 
@@ -168,6 +173,7 @@ class Recording:
             listening = self.listening()
         except SourceError:  # the broker is away: whoever reads it says so, and the recorder waits for it
             listening = self._heard
+            self._moved_at = time.monotonic()
         if self._child is not None and self._child.poll() is None and listening != self._heard:
             _end(self._child)
             self._child = None
@@ -178,7 +184,7 @@ class Recording:
         if self._child is None and time.monotonic() >= self._not_before and not is_recorded(self.origin.path):
             self._start(listening)
         elif self._child is not None or is_recorded(self.origin.path):
-            self.problem = ""
+            self.problem = self._standstill()
         try:
             self.silent = self._history.silent_workers()
         except SourceError:  # whoever reads runs says so
@@ -189,10 +195,26 @@ class Recording:
             self.origin.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with os.fdopen(os.open(self._log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
                 self._heard = listening
+                self._moved_at = time.monotonic()
                 self._child = start_recorder(self.origin, log, listening)
         except OSError as error:
             self.problem = f"recorder: {error.filename or self.origin.path}: {error.strerror}"
             self._not_before = time.monotonic() + RETRY_S
+
+    def _standstill(self) -> str:
+        """Say that the recorder hangs, or is behind, whoever started it: it says each moment that all is recorded."""
+        try:
+            complete_at = lock_path(self.origin.path).stat().st_mtime_ns
+        except OSError:
+            return ""
+        now = time.monotonic()
+        if complete_at != self._complete_at:
+            self._complete_at, self._moved_at = complete_at, now
+        still_s = now - self._moved_at
+        if still_s <= SILENT_AFTER_S:
+            return ""
+        which = "" if self._child is None else f" (pid {self._child.pid})"
+        return f"recorder{which}: what happened in the last {still_s:.0f} s is not recorded: it hangs, or is behind"
 
     def _last_words(self) -> str:
         try:

@@ -1,6 +1,7 @@
 """Any Celery application: recorded from its pub/sub events by a child of whoever looks."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from benchmarks.events import wire_form
@@ -186,6 +188,29 @@ def test_what_can_not_be_recorded_is_said_where_runs_are_read(broker: Stack, dat
     broker.until(lambda: "Not a directory" in recording.problem, "it says what is wrong")
     assert source.recorder_problem() == recording.problem
     recording.stop()
+
+
+def test_a_recorder_that_hangs_is_said_until_it_goes_on(
+    broker: Stack, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nexus_tui.sources.recording.SILENT_AFTER_S", 2.0)
+    source = HistorySource(origin.path)
+    recording = Recording(origin, source)
+    recording.start()
+    try:
+        listening(broker)
+        children = psutil.Process().children()
+        pid = next(child.pid for child in children if "workers.history.recorder.pubsub" in child.cmdline())
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            said = broker.until(source.recorder_problem, "it says that it hangs")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert re.fullmatch(rf"recorder \(pid {pid}\): what happened in the last \d+ s is not recorded: .*", said)
+        broker.until(lambda: not source.recorder_problem(), "it goes on")
+    finally:
+        recording.stop()
+        source.close()
 
 
 def test_it_records_on_while_nobody_can_tell_where_events_are_heard(broker: Stack, origin: Origin) -> None:
