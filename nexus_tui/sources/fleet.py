@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,15 +18,36 @@ STARTS_WITHIN_S = 20.0
 _NODES = {spec.program: spec.family for spec in QUEUES}
 
 
-def join(workers: Sequence[Worker], programs: Sequence[Program], now: datetime) -> tuple[Worker, ...]:
+def is_alive(worker: Worker) -> bool:
+    """Tell whether a worker's process may live; False for one of this machine that is gone, whatever it last said."""
+    if worker.pid is None or worker.name.partition("@")[2] != socket.gethostname():
+        return True
+    try:
+        os.kill(worker.pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
+def join(
+    workers: Sequence[Worker],
+    programs: Sequence[Program],
+    now: datetime,
+    lives: Callable[[Worker], bool] = is_alive,
+) -> tuple[Worker, ...]:
     """Give each worker its program, and each worker program without a node a row of its own.
 
     Args:
         workers: As :meth:`ControlSource.workers` tells them.
         programs: As Supervisor tells them; those that run no worker are ignored.
         now: When both were read (aware).
+        lives: Whether a worker's process may live; what one that is gone said last doesn't count.
     """
     mine = [program for program in programs if program.name.startswith(GROUP)]
+    if mine:  # else the workers may be in containers, whose processes have other numbers
+        workers = [worker if lives(worker) else _without_process(worker) for worker in workers]
     matched = _match(workers, mine)
     by_program = {program.name: worker for worker, program in matched if program is not None}
     rows = [_joined(worker, program, now) for worker, program in matched]
@@ -75,6 +98,11 @@ def _joined(worker: Worker, program: Program | None, now: datetime) -> Worker:
     if verdict is None:
         return replace(worker, program=program.name)
     return replace(worker, program=program.name, verdict=verdict[0], reason=verdict[1], pid=program.pid)
+
+
+def _without_process(worker: Worker) -> Worker:
+    """Of a worker that was killed its name is left: its successor, if there is one, answers under the same."""
+    return Worker(worker.name, "silent", f"its process {worker.pid} is gone", queues=worker.queues)
 
 
 def _without_node(program: Program) -> Worker:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
 from datetime import UTC, datetime
 
 import pytest
 
 from nexus_tui.models.workers import Program, Worker
-from nexus_tui.sources.fleet import join
+from nexus_tui.sources.fleet import is_alive, join
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -52,6 +55,29 @@ def test_the_programs_state_decides_when_it_does_not_run(state: str, verdict: st
 @pytest.mark.parametrize(("uptime_s", "verdict"), [(5.0, "starting"), (19.9, "starting"), (20.0, "silent")])
 def test_a_program_without_a_node_is_starting_first_and_silent_later(uptime_s: float, verdict: str) -> None:
     assert told([], [Program("workers:email", "RUNNING", 7, uptime_s)]) == [("email@?", verdict, "workers:email")]
+
+
+@pytest.mark.parametrize(
+    ("programs", "verdict"), [([Program("workers:email", "RUNNING", 7, 2.0)], "starting"), ([], "busy")]
+)
+def test_what_a_killed_worker_said_last_does_not_count_beside_the_program_that_follows(
+    programs: list[Program], verdict: str
+) -> None:
+    killed = Worker("email@host", "busy", pid=6)
+    rows = join([killed], programs, NOW, lives=lambda worker: worker.pid != 6)
+    assert [(row.name, row.verdict) for row in rows] == [("email@host", verdict)]
+
+
+def test_a_process_of_this_machine_that_is_gone_does_not_live() -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    here = socket.gethostname()
+    workers = [Worker(f"a@{here}", "busy", pid=ended.pid), Worker(f"b@{here}", "busy", pid=os.getpid())]
+    assert [is_alive(worker) for worker in (*workers, Worker("c@elsewhere", "busy", pid=ended.pid))] == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_a_restarted_program_is_starting_while_only_its_last_life_is_known() -> None:
