@@ -18,7 +18,7 @@ from config.paths import MAX_SOCKET_PATH
 from config.private_files import open_private, owner_name
 from config.queues import QUEUES
 from config.settings import Settings
-from config.supervisor import STOP_WAIT_S, effective
+from config.supervisor import EXIT_GIVEN_UP, STOP_WAIT_S, effective
 from nexus_tui.models.workers import Program
 from nexus_tui.sources.broker import BrokerSource
 from nexus_tui.sources.broker.wire.connection import refuse_unfit
@@ -213,7 +213,8 @@ class Stack:
                     program.name, f"ends while it starts: {last_error(_tail(self._log(program.name)))}", is_well=False
                 )
         for program in lasting:
-            if program.name == "broker" and program.state == "EXITED":
+            # One that is started again is EXITED for a moment, too.
+            if program.name == "broker" and program.state == "EXITED" and program.exit_status == EXIT_GIVEN_UP:
                 raise SourceError(self._failure("broker", f"gave up: {self._broker_trouble()}"))
             if self._endings.is_hopeless(program) and (program.name != "broker" or not self._broker_answers()):
                 raise SourceError(self._failure(program.name, "does not stay up"))

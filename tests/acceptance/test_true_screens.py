@@ -35,14 +35,25 @@ def test_a_recorder_that_hangs_is_told_in_the_dashboard_and_by_status(stack: Run
 def test_a_history_that_was_moved_is_not_drawn_as_an_empty_one(stack: RunningStack, screen: Screen) -> None:
     history = Paths.of(stack.home).history
     aside = history.with_suffix(".aside")
-    history.rename(aside)
-    try:
-        screen.shows("there is no history at")
-        with Screen([str(BIN / "nexus-tui"), "--view", "tasks"], stack.environment) as another:
-            another.shows("there is no history at")
-            assert "No runs yet" not in another.text
-    finally:
-        aside.rename(history)
+    with hanging(pid_of(stack, "recorder")):
+        history.rename(aside)
+        try:
+            screen.shows("there is no history at")
+            with Screen([str(BIN / "nexus-tui"), "--view", "tasks"], stack.environment) as another:
+                another.shows("there is no history at")
+                assert "No runs yet" not in another.text
+        finally:
+            aside.rename(history)
+    screen.shows("every source fresh")
+
+
+def test_a_history_that_is_moved_away_is_built_anew_beside_it(stack: RunningStack, screen: Screen) -> None:
+    history = Paths.of(stack.home).history
+    assert stack.nexus("submit", "workers.maintenance_tasks.health_check", "--wait").code == 0
+    before = stack.nexus("tasks", "--json").json
+    history.rename(history.with_suffix(".aside"))
+    until(history.exists)
+    until(lambda: len(stack.nexus("tasks", "--json").json) >= len(before) > 0)
     screen.shows("every source fresh")
 
 

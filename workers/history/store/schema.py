@@ -227,6 +227,14 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
+def log_of(path: Path) -> os.stat_result | None:
+    """Look at the log beside a file; None where there is none."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat()
+    except OSError:
+        return None
+
+
 def remove_log(path: Path) -> None:
     """Remove the log of a file that is not there any more."""
     for suffix in ("-wal", "-shm"):

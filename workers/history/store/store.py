@@ -23,7 +23,7 @@ from workers.history.store.aggregates import NO_NAME, Aggregates
 from workers.history.store.change_log import ChangeLog
 from workers.history.store.event_fields import Event, event_time
 from workers.history.store.run_record import RunRecord
-from workers.history.store.schema import connect, remove_log
+from workers.history.store.schema import connect, log_of, remove_log
 
 MAX_CACHED = 10_000
 """Runs kept in memory: most events follow their run's last one soon."""
@@ -74,10 +74,10 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection = connect(path)
-        self._file = path.stat()
         self._aggregates = Aggregates(self._connection)
         self._segments = SegmentBuilder(self._connection)
         self._changes = ChangeLog(self._connection)
+        self._file, self._log = path.stat(), log_of(path)
         self._runs: OrderedDict[str, RunRecord] = OrderedDict()
         self._names: dict[tuple[str, str], int] = {}
         self._texts: dict[int, str] = {}
@@ -103,7 +103,9 @@ class Store:
         with suppress(sqlite3.Error):
             self._connection.execute("pragma wal_checkpoint(truncate)")
         self.close()
-        remove_log(self.path)  # a new file would take it for its own
+        log = log_of(self.path)
+        if log is not None and self._log is not None and os.path.samestat(log, self._log):
+            remove_log(self.path)  # the next file would take it for its own
 
     def close(self) -> None:
         """Close the file."""
