@@ -48,6 +48,17 @@ def her(stock: Shop) -> Shop:
     return stock
 
 
+@pytest.fixture
+def at_work(her: Shop) -> Shop:
+    """Her application with a worker that was started anew: a stock one may stay deaf when its last queue comes back."""
+    assert her.complaints() == []
+    her.stop()
+    her.log.unlink()
+    her.start()
+    wait_until(lambda: her.is_ready, "her worker is ready again")
+    return her
+
+
 def waits_at_a_list(shop: Shop) -> bool:
     rows = [row for row in shop.redis.client_list() if row["db"] == str(shop.database)]
     return any("b" in row["flags"] for row in rows) or bool(shop.redis.exists("unacked"))
@@ -190,8 +201,8 @@ def test_all_of_it_is_taken_back_and_forgotten(her: Shop) -> None:
     assert ours(her) == {AUDIT, TRASH}
 
 
-def test_her_own_clients_and_workers_go_on_after_all_of_it(her: Shop) -> None:
-    her.app.control.add_consumer("celery", [her.name], reply=True, timeout=5)
+def test_her_own_clients_and_workers_go_on_after_all_of_it(at_work: Shop) -> None:
+    her = at_work
     done = len(her.runs())
     her.send(args=(20, 22))
     perform(Submit("shop.add", [5, 6], queue="celery", priority=3), her.sources())
@@ -207,8 +218,8 @@ def test_what_can_not_be_kept_by_her_workers_is_refused_before_it_is_sent(her: S
     assert ours(her) == set()
 
 
-def test_letting_a_delayed_run_begin_now_is_refused_and_leaves_it_where_it_is(her: Shop) -> None:
-    her.app.control.add_consumer("celery", [her.name], reply=True, timeout=5)
+def test_letting_a_delayed_run_begin_now_is_refused_and_leaves_it_where_it_is(at_work: Shop) -> None:
+    her = at_work
     run_id = her.send(args=(90, 91), countdown=3600)
     wait_until(lambda: any(run_id.encode() in raw for raw in her.redis.hvals("unacked")), "her worker holds it")
     before, complaints = her.census(), her.complaints()

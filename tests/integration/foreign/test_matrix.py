@@ -271,7 +271,8 @@ def test_its_worker_and_no_other_is_listed(visit: Visit) -> None:
     rows = visit.sources.control.workers()
     assert [row.name for row in rows] == [visit.shop.name]
     if not visit.layout.takes_control:
-        assert (rows[0].verdict, rows[0].reason) == ("busy", "sends heartbeats, and takes no remote control")
+        assert rows[0].verdict in ("busy", "healthy")
+        assert rows[0].reason == "sends heartbeats, and takes no remote control"
         assert visit.rows[visit.layout.queue].consumers is None
     elif visit.layout.is_read:
         assert (rows[0].verdict in ("busy", "healthy"), rows[0].queues) == (True, (visit.layout.queue,))
