@@ -20,6 +20,7 @@ from redis.retry import Retry
 
 from nexus_tui.cli import cli, main
 from nexus_tui.sources.broker.wire import connection
+from tests.ports import free_port
 from workers.embedded_broker import server_binary
 
 # A command's connections end with its process, which here goes on.
@@ -82,16 +83,6 @@ def commands() -> list[str]:
 
     walk(cli, ())
     return [name for name in found if name not in NO_BROKER]
-
-
-def free_port() -> int:
-    """Find a port whose companion of a cluster, 10000 above it, exists."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port < 55_536:
-            return port
 
 
 class Servers:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from celery import Celery
 from kombu import Exchange, Queue, pools
 from kombu.transport import TRANSPORT_ALIASES
 
+from tests.ports import free_port
 from workers.embedded_broker import server_binary
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -165,16 +165,6 @@ class Stack:
                 process.kill()
                 process.wait(10)
         self.client.close()
-
-
-def free_port() -> int:
-    """Find a port for a server; a Redis Cluster needs the one 10000 above it as well, so it is a low one."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port < 55_536:
-            return port
 
 
 def wait_for(port: int) -> None:
