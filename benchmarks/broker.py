@@ -15,9 +15,9 @@ from pathlib import Path
 
 import redis
 
-from config.broker_url import BrokerUrl
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.queues import priority_key
 from config.paths import Paths
-from config.queues import priority_key
 from config.settings import embedded_password
 
 

@@ -27,8 +27,8 @@ import redis
 
 from benchmarks.events import batches, server, wire_form
 from benchmarks.report import Figure, at_most, run
-from workers.history.query.history import History
-from workers.history.store.schema import lock_path
+from celery_nexus.history.query.history import History
+from celery_nexus.history.store.schema import lock_path
 
 TASKS = int(os.environ.get("NEXUS_BENCH_TASKS", "50_000"))
 RUNS = 3
@@ -118,7 +118,7 @@ def ours(socket: Path, client: redis.Redis, folder: Path, commands: Path, wanted
     """Measure our child process: what it recorded, and the most memory that it needed."""
     path = folder / "history.db"
     told = {"url": f"unix://{socket}?db=0", "database": 0, "prefix": "", "path": str(path), "place": "the benchmark"}
-    command = [sys.executable, "-m", "workers.history.recorder.pubsub"]
+    command = [sys.executable, "-m", "celery_nexus.history.recorder.pubsub"]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     with ended(child), History(path) as history:
         assert child.stdin is not None

@@ -107,7 +107,7 @@ def ratio(name: str, path: Path, goal: float, peer: str) -> Figure:
 
 def bombs(folder: Path) -> dict[str, Figure]:
     """Time and memory until each bomb is refused, in the sandbox as a task would."""
-    from workers.errors import TooLarge
+    from celery_nexus.task_errors import TooLarge
     from workers.services import sandbox
     from workers.services.documents import Roots, dispatch, process
 

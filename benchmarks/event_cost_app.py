@@ -11,7 +11,7 @@ from typing import Any
 from celery import Celery
 
 _OURS: dict[str, Any] = (
-    {"events": "workers.history.capture.dispatcher:StreamEvents"}
+    {"events": "celery_nexus.history.capture.dispatcher:StreamEvents"}
     if os.environ["NEXUS_BENCH_EVENTS"] == "stream"
     else {}
 )

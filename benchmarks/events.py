@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 import redis
 
-from config.keys import EVENT_STREAM
+from celery_nexus.connection.keys import EVENT_STREAM
 from workers.embedded_broker import server_binary
 
 Event = dict[str, Any]

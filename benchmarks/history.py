@@ -25,12 +25,12 @@ import redis
 
 from benchmarks.events import fill_stream, server
 from benchmarks.report import Figure, at_least, at_most, run
+from celery_nexus.history.query.history import History
+from celery_nexus.history.recorder.recorder import Recorder
+from celery_nexus.history.store.schema import VERSION
+from celery_nexus.history.store.store import Store
 from config.queues import QUEUES
 from tests.terminal import Terminal
-from workers.history.query.history import History
-from workers.history.recorder.recorder import Recorder
-from workers.history.store.schema import VERSION
-from workers.history.store.store import Store
 
 RUNS_IN_FILE = int(os.environ.get("NEXUS_BENCH_RUNS", "1_000_000"))
 REPEATS = 5

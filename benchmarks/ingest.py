@@ -24,10 +24,10 @@ import redis
 
 from benchmarks.events import fill_stream, publish, server
 from benchmarks.report import Figure, at_most, run
-from config.keys import EVENT_STREAM
-from workers.history.recorder.recorder import GC_THRESHOLD, Recorder
-from workers.history.store.aggregates import Aggregates
-from workers.history.store.store import Store
+from celery_nexus.connection.keys import EVENT_STREAM
+from celery_nexus.history.recorder.recorder import GC_THRESHOLD, Recorder
+from celery_nexus.history.store.aggregates import Aggregates
+from celery_nexus.history.store.store import Store
 
 TASKS = 50_000
 RUNS = 3

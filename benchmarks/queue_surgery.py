@@ -26,13 +26,13 @@ from celery import Celery
 
 from benchmarks.broker import fill, message_of, server
 from benchmarks.report import Figure, at_least, at_most, run
-from config.broker_url import BrokerUrl
-from config.queues import priority_key
-from nexus_tui.models.audit import Restored
-from nexus_tui.models.selection import Frozen, Selection
-from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.broker.edit.edits import Delete, Edit, MoveTo, Reprioritise
-from nexus_tui.sources.control import ControlSource
+from celery_nexus.broker import BrokerSource
+from celery_nexus.broker.edit.edits import Delete, Edit, MoveTo, Reprioritise
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.control.source import ControlSource
+from celery_nexus.queues import priority_key
+from celery_nexus.rows.audit import Restored
+from celery_nexus.rows.selection import Frozen, Selection
 
 MESSAGES = int(os.environ.get("NEXUS_BENCH_MESSAGES", "1000000"))
 QUEUE = "email_queue"

@@ -24,8 +24,8 @@ import redis
 
 from benchmarks.events import NAMES, server
 from benchmarks.report import Figure, at_least, at_most, run
-from config.keys import EVENT_STREAM, EVENT_STREAM_LENGTH
-from workers.history.query.history import History
+from celery_nexus.connection.keys import EVENT_STREAM, EVENT_STREAM_LENGTH
+from celery_nexus.history.query.history import History
 
 SECONDS = float(os.environ.get("NEXUS_BENCH_SECONDS", "300"))
 RATE_PER_S, WORKERS, QUEUES = 5_000, 1_000, 200

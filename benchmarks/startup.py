@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.report import Figure, at_least, run
 from benchmarks.stack import BIN, NEXUS, running_stack
-from config.queues import priority_key
+from celery_nexus.queues import priority_key
 from tests.terminal import Terminal
 
 RUNS = 7

@@ -15,10 +15,10 @@ from unittest.mock import patch
 
 from benchmarks.history import filled
 from benchmarks.report import Figure, at_least, at_most, run
-from workers.history.query import figures
-from workers.history.query.history import History
-from workers.history.store import rollups
-from workers.history.store.store import Store
+from celery_nexus.history.query import figures
+from celery_nexus.history.query.history import History
+from celery_nexus.history.store import rollups
+from celery_nexus.history.store.store import Store
 
 GOAL_S = 0.1
 HOUR_S, DAY_S = 3600, 86_400

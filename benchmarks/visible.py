@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 from benchmarks.report import Figure, at_most, run
 from benchmarks.stack import NEXUS, running_stack
+from celery_nexus.history.capture.stream_writer import StreamWriter
 from tests.terminal import Screen
-from workers.history.capture.stream_writer import StreamWriter
 
 RATE_PER_S = 2_000
 SECONDS = 20

@@ -8,16 +8,10 @@ from celery import Celery
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
-from config.broker_url import BrokerUrl
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.queues import DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR
 from config.celery_options import CHORD_EXPIRES_S, RESULT_EXPIRES_S, SOFT_SHUTDOWN_S
-from config.queues import (
-    DEFAULT_PRIORITY,
-    DEFAULT_QUEUE,
-    PRIORITIES,
-    PRIORITY_SEPARATOR,
-    QUEUES,
-    spec_of_task,
-)
+from config.queues import DEFAULT_QUEUE, QUEUES, spec_of_task
 from config.schedule import BEAT_SCHEDULE
 from config.settings import export_env_file, settings
 
@@ -28,13 +22,13 @@ VISIBILITY_TIMEOUT_S = 3600
 RELIABLE = settings().delivery == "reliable"
 
 _RELIABLE_TRANSPORTS = {
-    "redis": "workers.delivery.transport:Transport",
-    "rediss": "workers.delivery.transport:Transport",
-    "sentinel": "workers.delivery.transport:SentinelTransport",
+    "redis": "celery_nexus.delivery.transport.transport:Transport",
+    "rediss": "celery_nexus.delivery.transport.transport:Transport",
+    "sentinel": "celery_nexus.delivery.transport.transport:SentinelTransport",
 }
 RELIABLE_SETTINGS = {
-    "worker_consumer": "workers.delivery.consumer:Consumer",
-    # A lost child's message is put back, counted, and set aside after the third (workers/delivery/request.py)
+    "worker_consumer": "celery_nexus.delivery.worker.consumer:Consumer",
+    # A lost child's message is put back, counted, and set aside after the third (delivery/worker/request.py)
     "task_reject_on_worker_lost": True,
     "task_retry_on_worker_lost": False,
     # Acknowledgements survive a reconnect: what runs goes on
@@ -133,7 +127,7 @@ def _runs() -> dict[str, Any]:
         "result_extended": True,
         "result_expires": RESULT_EXPIRES_S,
         "result_chord_expires": CHORD_EXPIRES_S,
-        # Events: our stream is always written, pub/sub only when somebody asks (workers/history)
+        # Events: our stream is always written, pub/sub only when somebody asks (celery_nexus/history)
         "task_send_sent_event": True,
         "worker_send_task_events": False,
     }
@@ -161,12 +155,12 @@ def _beat() -> dict[str, Any]:
 
 
 PROCESS_MODULES = (
-    "workers.log_masking",
-    "workers.processes",
-    "workers.publishing",
-    "workers.remote_control",
-    "workers.standing_orders",
-    "workers.upgrade",
+    "celery_nexus.privacy.log_masking",
+    "celery_nexus.runtime.processes",
+    "celery_nexus.runtime.publishing",
+    "celery_nexus.runtime.remote_control",
+    "celery_nexus.runtime.standing_orders",
+    "celery_nexus.delivery.upgrade.signals",
 )
 """Imported by every process of the application beside the tasks: they connect themselves to Celery's signals."""
 
@@ -174,12 +168,12 @@ export_env_file()
 
 celery_app = Celery(
     "nexus",
-    task_cls="workers.task:NexusTask",
-    events="workers.history.capture.dispatcher:StreamEvents",
-    amqp="workers.delivery.clock:BrokerTimedMessages" if RELIABLE else None,
+    task_cls="celery_nexus.runtime.task:NexusTask",
+    events="celery_nexus.history.capture.dispatcher:StreamEvents",
+    amqp="celery_nexus.delivery.transport.clock:BrokerTimedMessages" if RELIABLE else None,
     include=[
         *PROCESS_MODULES,
-        *(["workers.delivery.worker", "workers.delivery.revoking"] if RELIABLE else []),
+        *(["celery_nexus.delivery.worker.worker", "celery_nexus.delivery.ends.revoking"] if RELIABLE else []),
         *(spec.module for spec in QUEUES),
     ],
 )
@@ -189,6 +183,6 @@ if RELIABLE:
     TRANSPORT_ALIASES.update(_RELIABLE_TRANSPORTS)  # every URL of kombu's Redis transport means ours
 # A result record holds its run's arguments: this backend leaves the private ones out.
 celery_app.loader.override_backends = {
-    **dict.fromkeys(("redis", "rediss", "redis+socket"), "workers.private_records:PrivateResults"),
-    "sentinel": "workers.private_records:PrivateSentinelResults",
+    **dict.fromkeys(("redis", "rediss", "redis+socket"), "celery_nexus.delivery.ends.private_records:PrivateResults"),
+    "sentinel": "celery_nexus.delivery.ends.private_records:PrivateSentinelResults",
 }

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.private_files import is_private, make_private, make_private_below, narrow
+from celery_nexus.private_files import is_private, make_private, make_private_below, narrow
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: the folder with ``supervisor.conf``."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from celery.schedules import crontab
 
-from config.keys import SCHEDULED_MAIL_CLAIM_S, SCHEDULED_MAIL_CLAIMED, SCHEDULED_MAIL_DUE
+from celery_nexus.connection.keys import SCHEDULED_MAIL_CLAIM_S, SCHEDULED_MAIL_CLAIMED, SCHEDULED_MAIL_DUE
 
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S

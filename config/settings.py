@@ -14,10 +14,10 @@ from dotenv import dotenv_values, load_dotenv
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from config.broker_url import BrokerUrl
-from config.errors import BrokerUrlError, ConfigError
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.connection.errors import BrokerUrlError, ConfigError
+from celery_nexus.private_files import make_private, read_private
 from config.paths import DEFAULT_HOME, ROOT, Paths
-from config.private_files import make_private, read_private
 
 ENV_PREFIX = "NEXUS_"
 ENV_FILE = ROOT / ".env"

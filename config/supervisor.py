@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from celery_nexus.connection.errors import ConfigError
+from celery_nexus.queues import QueueSpec
 from config.celery_options import SOFT_SHUTDOWN_S
-from config.errors import ConfigError
 from config.paths import DEFAULT_HOME, ROOT, Paths
-from config.queues import QUEUES, QueueSpec
+from config.queues import QUEUES
 from config.settings import settings
 
 COMMITTED = ROOT / "supervisor.conf"
@@ -111,8 +112,8 @@ def _programs(places: _Places) -> Iterator[str]:
     for spec in QUEUES:
         yield _worker(spec, places)
     yield _section("group:workers", programs=",".join(spec.family for spec in QUEUES), priority="30")
-    yield _program("guardian", "python -m workers.delivery.guardian", places, priority="20")
-    yield _program("recorder", "python -m workers.history.recorder", places, priority="20")
+    yield _program("guardian", "python -m celery_nexus.delivery.guardian", places, priority="20")
+    yield _program("recorder", "python -m celery_nexus.history.recorder", places, priority="20")
     beat = "celery -A config.celery_config beat --loglevel INFO --pidfile="
     yield _program("beat", beat, places, priority="40")
 

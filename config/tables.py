@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from celery_nexus.queues import RetryPolicy
 from config.paths import ROOT
-from config.queues import QUEUES, RetryPolicy
+from config.queues import QUEUES
 
 README = ROOT / "README.md"
 _BEGIN, _END = "<!-- queues -->\n", "<!-- /queues -->\n"

@@ -13,17 +13,17 @@ from textual.driver import Driver
 from textual.filter import Monochrome
 from textual.message import Message
 
+from celery_nexus.rows import moment
+from celery_nexus.rows.outcomes import Outcome
+from celery_nexus.rows.recent import Recent
+from celery_nexus.rows.snapshot import Snapshot
+from celery_nexus.rows.text import safe_text
+from celery_nexus.sources import Sources
 from nexus_tui import commands, theme
 from nexus_tui.asking import Asking
 from nexus_tui.feeds import Feeds
-from nexus_tui.models import moment
-from nexus_tui.models.actions import Outcome
-from nexus_tui.models.recent import Recent
-from nexus_tui.models.snapshot import Snapshot
-from nexus_tui.models.text import safe_text
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Troubles
-from nexus_tui.sources import Sources
 from nexus_tui.views import FIRST_VIEW, VIEWS
 from nexus_tui.widgets.colours import FewColours, wants_no_colour
 from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii

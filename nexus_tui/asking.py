@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 from textual import work
 from textual.notifications import SeverityLevel
 
+from celery_nexus.errors import SourceError
+from celery_nexus.rows.outcomes import MANY, Outcome
+from celery_nexus.rows.text import age, safe_text
+from celery_nexus.sources import Sources
 from nexus_tui.background import Background
 from nexus_tui.keyboard import Keyboard
-from nexus_tui.models.actions import MANY, Outcome
-from nexus_tui.models.text import age, safe_text
 from nexus_tui.screens.host import Choice
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.lines import Line
 
 if TYPE_CHECKING:

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from nexus_tui.models import moment
-from nexus_tui.models.broker import QueueStats
-from nexus_tui.models.recent import Recent
-from nexus_tui.models.snapshot import Reading, Snapshot
-from nexus_tui.models.text import age
-from nexus_tui.models.workers import Program, Worker
+from celery_nexus.errors import SourceError
+from celery_nexus.rows import moment
+from celery_nexus.rows.broker import QueueStats
+from celery_nexus.rows.recent import Recent
+from celery_nexus.rows.snapshot import Reading, Snapshot
+from celery_nexus.rows.text import age
+from celery_nexus.rows.workers import Program, Worker
+from celery_nexus.sources import Sources
 from nexus_tui.poller import Feed
 from nexus_tui.screens.host import Troubles
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import SourceError
 
 ASK_AGAIN_S = 10.0
 """Programs that left no traces are asked for after so long."""
@@ -121,7 +121,7 @@ class Feeds:
         now = moment.now()
         lacks = (bool(self.workers.trouble(now)), bool(self.programs.trouble(now)))
         if self._joined[0] is not workers or self._joined[1] is not programs or self._joined[2] != lacks:
-            from nexus_tui.sources import fleet
+            from celery_nexus.control import fleet
 
             known = workers.value is not None or programs.value is not None
             joined = fleet.join(workers.value or (), programs.value or (), now) if known else None

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from nexus_tui.models import moment
-from nexus_tui.models.snapshot import Reading
-from nexus_tui.models.text import age, safe_text
-from nexus_tui.sources.errors import SourceError
+from celery_nexus.errors import SourceError
+from celery_nexus.rows import moment
+from celery_nexus.rows.snapshot import Reading
+from celery_nexus.rows.text import age, safe_text
 
 T = TypeVar("T")
 

@@ -53,7 +53,7 @@ def start_broker(home: Path) -> Broker:
     """Start an embedded broker for a home, and wait until it answers."""
     import redis
 
-    from config.broker_url import BrokerUrl
+    from celery_nexus.connection.broker_url import BrokerUrl
     from config.paths import Paths
     from config.settings import embedded_password
 

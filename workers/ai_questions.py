@@ -7,10 +7,10 @@ from typing import Any
 
 from celery import current_task
 
+from celery_nexus.runtime.progress import RunProgress
+from celery_nexus.task_errors import TaskError
 from config.settings import settings
 from workers.ai_arguments import AiRequest, ChatTurn
-from workers.errors import TaskError
-from workers.progress import RunProgress
 from workers.services.llm.batch import Item
 from workers.services.llm.choices import AfterKill, ProviderChoice
 from workers.services.llm.kept import Kept, KeptHere, KeptInRedis

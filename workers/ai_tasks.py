@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from celery_nexus.runtime.progress import RunProgress
+from celery_nexus.runtime.task import NexusTask
+from celery_nexus.task_errors import TransientError
 from config.celery_config import celery_app
 from config.queues import BY_FAMILY
 from config.settings import settings
@@ -28,8 +31,6 @@ from workers.ai_arguments import (
 )
 from workers.ai_questions import complete, items_of, kept, turns_of, voice
 from workers.document_task import DocumentTask
-from workers.errors import TransientError
-from workers.progress import RunProgress
 from workers.services.llm.choices import (
     AfterKill,
     AnalysisType,
@@ -41,7 +42,6 @@ from workers.services.llm.choices import (
     Tone,
 )
 from workers.services.llm.models import turn
-from workers.task import NexusTask
 from workers.upload_path import UploadPath
 
 if TYPE_CHECKING:

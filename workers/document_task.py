@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workers.errors import InvalidArgument
-from workers.task import NexusTask
+from celery_nexus.runtime.task import NexusTask
+from celery_nexus.task_errors import InvalidArgument
 
 
 class DocumentTask(NexusTask):

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from celery_nexus.runtime.idempotency import redis_client
+from celery_nexus.runtime.task import NexusTask
 from config.celery_config import celery_app
 from config.queues import BY_FAMILY
-from workers.idempotency import redis_client
 from workers.mail_runs import (
     BulkTask,
     ChangeTask,
@@ -27,7 +28,6 @@ from workers.services.mail.bulk import MAX_MESSAGES, BulkMessage, BulkRecipient
 from workers.services.mail.message import Mail
 from workers.services.mail.scheduled import Schedule, ScheduledMail, parse_time
 from workers.services.mail.templates import TemplateName
-from workers.task import NexusTask
 
 _OPTIONS = BY_FAMILY["email"].task_options
 

@@ -20,14 +20,14 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from config.errors import ConfigError
+from celery_nexus.connection.errors import ConfigError
+from celery_nexus.parent import end_with_supervisor
+from celery_nexus.private_files import make_private, open_private
 from config.paths import Paths
-from config.private_files import make_private, open_private
 from config.settings import embedded_password, settings
 from config.supervisor import EXIT_GIVEN_UP
 from workers.append_only import starts
 from workers.append_only.repair import DataSet, Unrepairable
-from workers.parent import end_with_supervisor
 
 LIST_NODE = "-4"
 """Nodes of 32 KB instead of 8: going to the middle of a list of 300,000 messages takes the server 0.9 ms, not 5.5, and

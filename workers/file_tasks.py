@@ -9,12 +9,12 @@ from celery import Task as CeleryTask
 from celery import chord
 from pydantic import AfterValidator, Field
 
+from celery_nexus.runtime.argument_types import PathMarker
+from celery_nexus.runtime.progress import RunProgress
+from celery_nexus.task_errors import TaskError
 from config.celery_config import celery_app
 from config.queues import BY_FAMILY
 from config.settings import settings
-from workers.argument_types import PathMarker
-from workers.errors import TaskError
-from workers.progress import RunProgress
 from workers.upload_path import UploadPath
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def batch_process_files(
     reject_on_worker_lost=True,
     retry_on_worker_lost=False,
     internal=True,
-    Request="workers.batch_request:BatchItemRequest",
+    Request="celery_nexus.delivery.worker.batch_request:BatchItemRequest",
 )
 def process_batch_item(file_path: str, operations: list[BatchOperation] | None = None) -> dict[str, Any]:
     """Process one file of a batch; an error becomes its outcome. Submitted by batch_process_files.

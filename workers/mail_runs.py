@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from celery import current_task
 
+from celery_nexus.runtime.idempotency import Once, redis_client
+from celery_nexus.runtime.progress import RunProgress
+from celery_nexus.runtime.task import NexusTask
+from celery_nexus.task_errors import InvalidArgument
 from config.settings import settings
-from workers.errors import InvalidArgument, NotConfigured
-from workers.idempotency import Once, redis_client
-from workers.progress import RunProgress
+from workers.errors import NotConfigured
 from workers.services.mail import addresses, templates
 from workers.services.mail.bulk import (
     BulkMessage,
@@ -27,7 +29,6 @@ from workers.services.mail.bulk import (
 from workers.services.mail.message import Mail
 from workers.services.mail.sending import Post, send
 from workers.services.mail.server import MailServer
-from workers.task import NexusTask
 
 if TYPE_CHECKING:
     import redis

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from celery import current_task
 from pydantic import Field
 
+from celery_nexus.runtime.progress import RunProgress
+from celery_nexus.task_errors import TransientError
 from config.celery_config import celery_app
 from config.queues import BY_FAMILY, QUEUES
 from config.settings import settings
-from workers.errors import TransientError
-from workers.progress import RunProgress
 
 if TYPE_CHECKING:
     import redis
@@ -156,7 +156,7 @@ def archive_old_files(max_age_days: Annotated[float, Field(ge=1)] = 30, dry_run:
 
 @contextmanager
 def _client() -> Generator[redis.Redis]:
-    from config.redis_client import open_redis
+    from celery_nexus.connection.redis_client import open_redis
 
     client = open_redis(
         settings().broker.redis_py,

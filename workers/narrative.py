@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from celery_nexus.exports.cells import clean
+from celery_nexus.task_errors import TaskError, TransientError
 from workers.ai_questions import kept, voice
-from workers.errors import TaskError, TransientError
-from workers.services.exports.cells import clean
 from workers.services.llm.choices import ProviderChoice
 from workers.services.llm.models import turn
 from workers.services.reports.content import Report

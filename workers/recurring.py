@@ -11,8 +11,8 @@ from typing import Any, cast
 from celery.schedules import ParseException, crontab, schedule
 from redbeat import RedBeatSchedulerEntry, schedulers
 
+from celery_nexus.task_errors import InvalidArgument
 from config.celery_config import celery_app
-from workers.errors import InvalidArgument
 
 PREFIX = "report:"
 """Before the name of a recurring report in beat's schedule; its Redis key is ``redbeat:report:NAME``."""

@@ -13,15 +13,15 @@ from typing import Annotated, Any, Literal, cast
 from celery import current_task
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from celery_nexus.runtime.progress import RunProgress
+from celery_nexus.runtime.task import NexusTask
+from celery_nexus.task_errors import InvalidArgument, TransientError
 from config.celery_config import celery_app
 from config.queues import BY_FAMILY
 from config.settings import settings
-from workers.errors import InvalidArgument, TransientError
-from workers.progress import RunProgress
 from workers.services.exports.sources import as_object
 from workers.services.reports.periods import seconds_of
 from workers.services.storage import OutputFolder, folder_name
-from workers.task import NexusTask
 from workers.upload_path import UploadPath
 
 SPEC = BY_FAMILY["reports"]
@@ -204,7 +204,7 @@ def generate_task_performance_report(
     """
 
     def effect() -> dict[str, Any]:
-        from workers.history.errors import HistoryError
+        from celery_nexus.history.errors import HistoryError
         from workers.services.reports.delivery import deliver
         from workers.services.reports.performance import performance
 
@@ -274,7 +274,7 @@ def _once(effect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     run_id = _run_id()
     if run_id is None:
         return effect()
-    from workers.idempotency import Once, redis_client, run_once
+    from celery_nexus.runtime.idempotency import Once, redis_client, run_once
 
     once = Once(redis_client(), f"report:{run_id}", lease_s=SPEC.time_limit_s)
     found = once.look()

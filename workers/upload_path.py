@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ValidationInfo
 
+from celery_nexus.runtime.argument_types import PathMarker
 from config.settings import settings
-from workers.argument_types import PathMarker
 from workers.errors import FileMissing, PathNotAllowed
 from workers.services import storage
 

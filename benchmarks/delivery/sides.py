@@ -19,9 +19,9 @@ import redis
 
 from benchmarks.delivery import peer
 from benchmarks.delivery.tasks import TEMPLATES, queues
-from config.broker_url import BrokerUrl
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.queues import priority_key
 from config.paths import ROOT, Paths
-from config.queues import priority_key
 from config.settings import embedded_password
 
 NODE = "bench@bench"
@@ -81,7 +81,7 @@ class Side:
         options = ["-Q", ",".join(self.queues), "-c", "2", "--prefetch-multiplier", "4", "-l", "INFO", "-n", NODE]
         options += ["--without-gossip", "--without-mingle"]
         if self.delivery == OURS:
-            self.processes.append(self._start(sys.executable, "workers.history.recorder"))
+            self.processes.append(self._start(sys.executable, "celery_nexus.history.recorder"))
         else:
             options.append("-E")
         self.worker = self._start(self.python, "celery", "-A", "benchmarks.delivery.tasks", "worker", *options)

@@ -15,7 +15,7 @@ def install() -> None:
     """Pause each fetch after the broker has handed the message out, before the worker has noted it."""
     from kombu.transport import redis as kombu_redis
 
-    from workers.delivery import transport
+    from celery_nexus.delivery.transport import transport
 
     channel: Any = transport.FetchMixin
     kombu: Any = kombu_redis

@@ -9,8 +9,8 @@ import time
 
 from benchmarks.faults.seen import LONG, Scale, Seen, seen
 from benchmarks.faults.stack import Stack, children_of, wait_until
-from workers.delivery import keys
-from workers.delivery.lease import LEASE_S
+from celery_nexus.delivery import keys
+from celery_nexus.delivery.leases.lease import LEASE_S
 
 NODE = "w0"
 LATE_S = 30.0

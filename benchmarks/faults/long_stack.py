@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.faults.account import Kill
 from benchmarks.faults.stack import RESPAWN_S, Stack, children_of, wait_until
-from workers.process_identity import ProcessIdentity, start_of
+from celery_nexus.delivery.leases.process_identity import ProcessIdentity, start_of
 
 KEPT_LOGS = 20
 """Logs of the latest workers of each name that are kept; each is of one process."""

@@ -11,8 +11,8 @@ from benchmarks.faults.malformed import CONTROL, MALFORMED, message
 from benchmarks.faults.seen import LONG, SEED, Scale, Seen, seen
 from benchmarks.faults.stack import Stack, wait_until
 from benchmarks.faults.tasks import OTHER_QUEUE, QUEUE
-from config.queues import priority_key
-from nexus_tui.models.actions import TargetOutcome
+from celery_nexus.queues import priority_key
+from celery_nexus.rows.outcomes import TargetOutcome
 
 _PIDBOX = "/0.celery.pidbox"
 
@@ -61,7 +61,7 @@ def visibility(delivery: str, scale: Scale) -> Seen:
 
 def surgery(delivery: str, scale: Scale) -> Seen:
     """Re-prioritise, move, delete and revoke waiting runs beside four consumers."""
-    from nexus_tui.sources.broker import BrokerSource
+    from celery_nexus.broker import BrokerSource
 
     runs = 1000 if scale is LONG else 200
     stack = Stack(delivery, workers=2, concurrency=2)
@@ -95,7 +95,7 @@ def surgery(delivery: str, scale: Scale) -> Seen:
 
 def _operate(broker: Any, run_id: str, way: int) -> tuple[TargetOutcome, bool]:
     """Do one of four things to a waiting run; returns what came of it, and whether the run must never start."""
-    from nexus_tui.sources.broker.edit.edits import MoveTo, Reprioritise
+    from celery_nexus.broker.edit.edits import MoveTo, Reprioritise
 
     found = broker.find(run_id, queue=QUEUE, priority=5)
     if found is None:

@@ -7,7 +7,7 @@ import time
 
 from benchmarks.faults.seen import Scale, Seen, seen
 from benchmarks.faults.stack import Stack, wait_until
-from workers.history.query.history import History
+from celery_nexus.history.query.history import History
 
 EVERY_S = 5.0
 COMPLETE_S = 15.0

@@ -26,14 +26,14 @@ from kombu.transport import TRANSPORT_ALIASES
 from benchmarks.delivery import peer
 from benchmarks.faults.peer_producer import PeerProducer
 from benchmarks.faults.tasks import OTHER_QUEUE, QUEUE, stock_application
-from config.broker_url import BrokerUrl
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.delivery.balance import recount as balance
+from celery_nexus.delivery.balance.ledger import Ledger
+from celery_nexus.diagnosis.past import Past
+from celery_nexus.history.query.history import History
+from celery_nexus.queues import priority_key
 from config.paths import ROOT, Paths
-from config.queues import priority_key
 from config.settings import embedded_password
-from workers.delivery import balance
-from workers.delivery.ledger import Ledger
-from workers.delivery.past import Past
-from workers.history.query.history import History
 
 RESPAWN_S = 0.2
 
@@ -135,13 +135,13 @@ class Stack:
 
     def start_recorder(self) -> subprocess.Popen[bytes]:
         """Start the recorder of the history."""
-        self.recorder = self.program("workers.history.recorder", log="recorder")
+        self.recorder = self.program("celery_nexus.history.recorder", log="recorder")
         self._programs.append(self.recorder)
         return self.recorder
 
     def start_guardian(self) -> subprocess.Popen[bytes]:
         """Start the guardian."""
-        self.guardian = self.program("workers.delivery.guardian", log="guardian")
+        self.guardian = self.program("celery_nexus.delivery.guardian", log="guardian")
         self._programs.append(self.guardian)
         return self.guardian
 
@@ -275,7 +275,7 @@ class Stack:
             return PeerProducer(peer.python(), self.environment, ROOT)
         if self.delivery == "stock":
             return stock_application(self.url.kombu)
-        TRANSPORT_ALIASES["nexus"] = "workers.delivery.transport:Transport"
+        TRANSPORT_ALIASES["nexus"] = "celery_nexus.delivery.transport.transport:Transport"
         app = Celery("faults", broker=self.url.kombu.replace("redis+", "nexus+", 1))
         app.conf.update(
             broker_transport_options={"priority_steps": list(range(10))},

@@ -18,7 +18,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from benchmarks.faults.tally import Tally
-from workers import process_identity
+from celery_nexus.delivery.leases import process_identity
 
 QUEUE = "default_queue"
 OTHER_QUEUE = "email_queue"

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
+from celery_nexus.errors import Invalid, NotFound, SourceError
+from celery_nexus.privacy.masking import mask
+from celery_nexus.rows.arguments import find_obstacle
+from celery_nexus.rows.outcomes import MANY, Outcome, TargetOutcome
+from celery_nexus.rows.runs import FINAL_STATES, Run
+from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.actions.targets import Target, missing, named, resolve_all
-from nexus_tui.models.actions import MANY, Outcome, TargetOutcome
-from nexus_tui.models.arguments import find_obstacle
-from nexus_tui.models.runs import FINAL_STATES, Run
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import Invalid, NotFound, SourceError
-from workers.masking import mask
 
 CANARY = (1, 5, 25)
 """Sizes of the groups that must succeed before the rest is run."""

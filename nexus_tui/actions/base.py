@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nexus_tui.models.actions import Outcome, TargetOutcome
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import Refused, SourceError
+from celery_nexus.errors import Refused, SourceError
+from celery_nexus.rows.outcomes import Outcome, TargetOutcome
+from celery_nexus.sources import Sources
 
 logger = logging.getLogger(__name__)
 

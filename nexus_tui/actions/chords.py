@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from celery_nexus.rows.outcomes import Outcome, TargetOutcome
+from celery_nexus.rows.text import command_line
+from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
-from nexus_tui.models.actions import Outcome, TargetOutcome
-from nexus_tui.models.text import command_line
-from nexus_tui.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class FinishChords(Action):
 
     def plan(self, sources: Sources) -> Plan:
         """Look which of them can't end."""
-        from nexus_tui.sources.chords import ChordSource
+        from celery_nexus.diagnosis.chords import ChordSource
 
         stuck = {chord.group: chord.reason for chord in ChordSource(sources.broker, sources.control).stuck()}
         rows = tuple(
@@ -47,7 +47,7 @@ class FinishChords(Action):
 
     def run(self, sources: Sources) -> Outcome:
         """Finish each."""
-        from nexus_tui.sources.chords import ChordSource
+        from celery_nexus.diagnosis.chords import ChordSource
 
         chords = ChordSource(sources.broker, sources.control)
         return Outcome(tuple(chords.finish(group) for group in self.groups))

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from celery_nexus.errors import SourceError
+from celery_nexus.rows.outcomes import MANY, Outcome, TargetOutcome
+from celery_nexus.rows.text import command_line
+from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.actions.targets import kept
-from nexus_tui.models.actions import MANY, Outcome, TargetOutcome
-from nexus_tui.models.text import command_line
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import SourceError
 
 if TYPE_CHECKING:
-    from nexus_tui.sources.dead_letters import DeadLetterSource
+    from celery_nexus.broker.dead_letters import DeadLetterSource
 
 _MOST_NAMED = 3
 
@@ -95,7 +95,7 @@ class DropDeadLetters(DeadLetterAction):
 
 
 def _letters(sources: Sources) -> DeadLetterSource:
-    from nexus_tui.sources.dead_letters import DeadLetterSource
+    from celery_nexus.broker.dead_letters import DeadLetterSource
 
     return DeadLetterSource(sources.broker)
 

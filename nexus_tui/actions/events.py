@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from celery_nexus.errors import NotFound
+from celery_nexus.rows.outcomes import Outcome, TargetOutcome
+from celery_nexus.rows.text import command_line
+from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action
-from nexus_tui.models.actions import Outcome, TargetOutcome
-from nexus_tui.models.text import command_line
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import NotFound
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from celery_nexus.rows.outcomes import Outcome, TargetOutcome
+from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action
-from nexus_tui.models.actions import Outcome, TargetOutcome
-from nexus_tui.sources import Sources
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from celery_nexus.rows.outcomes import Outcome, TargetOutcome
+from celery_nexus.rows.text import command_line, number
+from celery_nexus.runs.file import HistoryFile
+from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action
-from nexus_tui.models.actions import Outcome, TargetOutcome
-from nexus_tui.models.text import command_line, number
-from nexus_tui.sources import Sources
-from nexus_tui.sources.history_file import HistoryFile
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
+from celery_nexus.catalog.task_names import resolve_task
+from celery_nexus.control.mailbox import Command
+from celery_nexus.errors import Invalid
+from celery_nexus.rows.text import command_line
+from celery_nexus.rows.workers import Worker
+from celery_nexus.sources import Sources
 from nexus_tui.actions.orders import WorkerOrder
-from nexus_tui.models.text import command_line
-from nexus_tui.models.workers import Worker
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import Invalid
-from nexus_tui.sources.mailbox import Command
-from nexus_tui.sources.task_names import resolve_task
 
 _RATE = re.compile(r"\d+(\.\d+)?(/[smh])?")
 

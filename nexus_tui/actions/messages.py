@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ClassVar
 
+from celery_nexus.broker.bulk.bulk_edit import Progress
+from celery_nexus.broker.edit.edits import Delete, Edit, MoveTo, NothingToDo, Reprioritise, Retime
+from celery_nexus.errors import Invalid
+from celery_nexus.rows.broker import Message
+from celery_nexus.rows.outcomes import MANY, Outcome, TargetOutcome
+from celery_nexus.rows.selection import Frozen, Selection
+from celery_nexus.rows.text import command_line
+from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.actions.targets import Target, each, kept, located, named, not_waiting, resolve_all, undoably
-from nexus_tui.models.actions import MANY, Outcome, TargetOutcome
-from nexus_tui.models.broker import Message
-from nexus_tui.models.selection import Frozen, Selection
-from nexus_tui.models.text import command_line
-from nexus_tui.sources import Sources
-from nexus_tui.sources.broker.bulk.bulk_edit import Progress
-from nexus_tui.sources.broker.edit.edits import Delete, Edit, MoveTo, NothingToDo, Reprioritise, Retime
-from nexus_tui.sources.errors import Invalid
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
+from celery_nexus.control import fleet
+from celery_nexus.control.mailbox import Command
+from celery_nexus.errors import NotFound, Refused, SourceError
+from celery_nexus.rows.outcomes import Outcome, TargetOutcome
+from celery_nexus.rows.text import command_line
+from celery_nexus.rows.workers import Worker
+from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
-from nexus_tui.models.actions import Outcome, TargetOutcome
-from nexus_tui.models.text import command_line
-from nexus_tui.models.workers import Worker
-from nexus_tui.sources import Sources, fleet
-from nexus_tui.sources.errors import NotFound, Refused, SourceError
-from nexus_tui.sources.mailbox import Command
 
 NO_ANSWER = "no answer within 3 s: it may still obey"
 FOR_NOW = "until it restarts"

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from celery_nexus.control.mailbox import Command
+from celery_nexus.errors import Invalid
+from celery_nexus.rows.outcomes import TargetOutcome
+from celery_nexus.rows.workers import Worker
+from celery_nexus.sources import Sources
 from nexus_tui.actions.orders import FOR_NOW, WorkerOrder
-from nexus_tui.models.actions import TargetOutcome
-from nexus_tui.models.workers import Worker
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import Invalid
-from nexus_tui.sources.mailbox import Command
 
 MOST_GROWTH = 64
 

@@ -6,13 +6,13 @@ from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from celery_nexus.errors import NotFound, Refused, SourceError
+from celery_nexus.rows.audit import Restored, Undoable
+from celery_nexus.rows.broker import UnreadList
+from celery_nexus.rows.outcomes import Outcome, TargetOutcome
+from celery_nexus.rows.text import command_line, size
+from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
-from nexus_tui.models.actions import Outcome, TargetOutcome
-from nexus_tui.models.audit import Restored, Undoable
-from nexus_tui.models.broker import UnreadList
-from nexus_tui.models.text import command_line, size
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import NotFound, Refused, SourceError
 
 
 @dataclass(frozen=True)

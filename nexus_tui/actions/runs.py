@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from celery_nexus.broker.edit.edits import Delete, Edit
+from celery_nexus.delivery.ends.endings import REVOKED
+from celery_nexus.rows.broker import Message
+from celery_nexus.rows.outcomes import Outcome, TargetOutcome
+from celery_nexus.rows.selection import Frozen
+from celery_nexus.sources import Sources
 from nexus_tui.actions.messages import MessageAction, summary
 from nexus_tui.actions.targets import Target, each, ended, located, missing, was
-from nexus_tui.models.actions import Outcome, TargetOutcome
-from nexus_tui.models.broker import Message
-from nexus_tui.models.selection import Frozen
-from nexus_tui.sources import Sources
-from nexus_tui.sources.broker.edit.edits import Delete, Edit
-from workers.delivery.ends import REVOKED
 
 DEFAULT_SIGNAL = "SIGTERM"
 _USE = "; use --terminate"

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from celery_nexus.privacy.masking import mask
+from celery_nexus.rows.catalog import Submitted
+from celery_nexus.rows.outcomes import Outcome, TargetOutcome
+from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action
-from nexus_tui.models.actions import Outcome, TargetOutcome
-from nexus_tui.models.catalog import Submitted
-from nexus_tui.sources import Sources
-from workers.masking import mask
 
 
 @dataclass(frozen=True)

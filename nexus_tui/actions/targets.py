@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from nexus_tui.models.actions import Outcome, TargetOutcome
-from nexus_tui.models.broker import Message
-from nexus_tui.models.runs import FINAL_STATES, Run
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import Invalid, NotFound, SourceError, Unanswered
+from celery_nexus.errors import Invalid, NotFound, SourceError, Unanswered
+from celery_nexus.rows.broker import Message
+from celery_nexus.rows.outcomes import Outcome, TargetOutcome
+from celery_nexus.rows.runs import FINAL_STATES, Run
+from celery_nexus.sources import Sources
 
 FULL_ID_LENGTH = 36
 _MOST_NAMED = 3

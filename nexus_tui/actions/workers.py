@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from celery_nexus.control.mailbox import Command
+from celery_nexus.rows.outcomes import Outcome, TargetOutcome
+from celery_nexus.rows.text import command_line
+from celery_nexus.rows.workers import Worker
+from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.actions.orders import NO_ANSWER, WorkerOrder
-from nexus_tui.models.actions import Outcome, TargetOutcome
-from nexus_tui.models.text import command_line
-from nexus_tui.models.workers import Worker
-from nexus_tui.sources import Sources
-from nexus_tui.sources.mailbox import Command
 
 
 @dataclass(frozen=True)

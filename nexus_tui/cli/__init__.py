@@ -10,13 +10,13 @@ import sys
 
 import click
 
-from config.errors import ConfigError
+from celery_nexus.connection.errors import ConfigError
+from celery_nexus.errors import Invalid, NotFound, Refused, SourceError, Unreachable
 from nexus_tui.cli.faults import report_fault
 from nexus_tui.cli.output import fail
 from nexus_tui.cli.pipes import outlive_readers
 from nexus_tui.cli.sections import SectionedGroup
 from nexus_tui.cli.shared import Target
-from nexus_tui.sources.errors import Invalid, NotFound, Refused, SourceError, Unreachable
 
 FAILED, USAGE, UNREACHABLE, NOT_FOUND, REFUSED = 1, 2, 3, 4, 5
 

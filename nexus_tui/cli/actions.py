@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import click
 
+from celery_nexus.errors import Invalid
+from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
+from celery_nexus.rows.text import command_line, safe_text
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import How, Target, carry_out, changing, common
-from nexus_tui.models.catalog import Submitted, TaskParameter, TaskType
-from nexus_tui.models.text import command_line, safe_text
-from nexus_tui.sources.errors import Invalid
 
 _yes = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from celery_nexus.errors import Invalid
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import How, Target, carry_out, changing, common
-from nexus_tui.sources.errors import Invalid
 
 
 @click.group("chords", invoke_without_command=True)
@@ -18,7 +18,7 @@ def chords(target: Target, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         context.obj = target
         return
-    from nexus_tui.sources.chords import ChordSource
+    from celery_nexus.diagnosis.chords import ChordSource
 
     sources = target.sources()
     rows = ChordSource(sources.broker, sources.control).stuck()
@@ -38,8 +38,8 @@ def chords(target: Target, as_json: bool) -> None:
 @changing
 def finish(target: Target, groups: tuple[str, ...], every: bool, how: How) -> None:
     """Count what is missing as it ended (revoked, when it is nowhere), and so call the body or fail it."""
+    from celery_nexus.diagnosis.chords import ChordSource
     from nexus_tui.actions.chords import FinishChords
-    from nexus_tui.sources.chords import ChordSource
 
     sources = target.sources()
     if every:

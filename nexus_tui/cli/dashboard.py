@@ -7,10 +7,10 @@ import sys
 
 import click
 
+from celery_nexus.errors import Invalid, SourceError
+from celery_nexus.rows.text import safe_text
 from config.settings import settings
 from nexus_tui.cli.shared import Target, refuse_read_only
-from nexus_tui.models.text import safe_text
-from nexus_tui.sources.errors import Invalid, SourceError
 
 
 def can_open() -> bool:

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from celery_nexus.errors import Invalid
+from celery_nexus.rows.dead_letters import DeadLetter
+from celery_nexus.rows.text import safe_text
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import How, Target, carry_out, changing, common
-from nexus_tui.models.dead_letters import DeadLetter
-from nexus_tui.models.text import safe_text
-from nexus_tui.sources.errors import Invalid
 
 SHOWN = 2000
 """Characters of a message that ``show`` prints on a terminal; ``--json`` has all of them."""
@@ -50,7 +50,7 @@ def list_(target: Target, limit: int, as_json: bool) -> None:
 @common
 def show(target: Target, letter_id: str, reveal: bool, as_json: bool) -> None:
     """Show one, by its id or its run's: reason, history, and the message, its secrets masked."""
-    from nexus_tui.sources.dead_letters import DeadLetterSource
+    from celery_nexus.broker.dead_letters import DeadLetterSource
 
     letter = DeadLetterSource(target.sources().broker).show(letter_id)
     if as_json:
@@ -101,7 +101,7 @@ dead_letters.add_command(_changing("drop", "DropDeadLetters", "Delete dead lette
 
 
 def _list(target: Target, *, limit: int, as_json: bool) -> None:
-    from nexus_tui.sources.dead_letters import DeadLetterSource
+    from celery_nexus.broker.dead_letters import DeadLetterSource
 
     source = DeadLetterSource(target.sources().broker)
     letters = source.list(limit)
@@ -129,7 +129,7 @@ def _list(target: Target, *, limit: int, as_json: bool) -> None:
 
 
 def _chosen(target: Target, letter_ids: tuple[str, ...], *, every: bool, reasons: tuple[str, ...]) -> tuple[str, ...]:
-    from nexus_tui.sources.dead_letters import DeadLetterSource
+    from celery_nexus.broker.dead_letters import DeadLetterSource
 
     if sum((bool(letter_ids), every, bool(reasons))) != 1:
         raise Invalid("give ids, or --reason, or --all")

@@ -7,12 +7,12 @@ from collections import Counter
 
 import click
 
+from celery_nexus.errors import Invalid, Refused, Unreachable
+from celery_nexus.rows.text import safe_text
 from config.settings import settings
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.pipes import has_reader
 from nexus_tui.cli.shared import Target, common
-from nexus_tui.models.text import safe_text
-from nexus_tui.sources.errors import Invalid, Refused, Unreachable
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 

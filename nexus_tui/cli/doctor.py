@@ -6,12 +6,12 @@ from datetime import datetime
 
 import click
 
+from celery_nexus.rows.balance import MOST_OPEN, Sheet
+from celery_nexus.rows.text import command_line, safe_text
 from config.settings import settings
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.shared import Target, common
-from nexus_tui.models.balance import MOST_OPEN, Sheet
-from nexus_tui.models.text import command_line, safe_text
 
 
 @click.command()
@@ -27,9 +27,9 @@ def doctor(target: Target, balance: bool, wait_s: float, as_json: bool) -> None:
 
 
 def _checkup(target: Target, *, as_json: bool) -> None:
-    from nexus_tui.sources.checkup import CheckupSource, asked, unread_finding
-    from nexus_tui.sources.chords import ChordSource, finding_of
-    from nexus_tui.sources.dead_letters import DeadLetterSource
+    from celery_nexus.broker.dead_letters import DeadLetterSource
+    from celery_nexus.diagnosis.checkup import CheckupSource, asked, unread_finding
+    from celery_nexus.diagnosis.chords import ChordSource, finding_of
 
     sources, paths = target.sources(), settings().paths
     checkup = CheckupSource(
@@ -63,7 +63,7 @@ def _checkup(target: Target, *, as_json: bool) -> None:
 
 
 def _balance(target: Target, wait_s: float, *, as_json: bool) -> None:
-    from nexus_tui.sources.balance import BalanceSource
+    from celery_nexus.diagnosis.balance_sheet import BalanceSource
 
     broker = target.sources().broker
     sheet = BalanceSource(broker.url, broker.layout, settings().paths.history).take(max(0.0, wait_s))

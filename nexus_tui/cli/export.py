@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
+from celery_nexus.errors import Invalid, NotFound, Refused
+from celery_nexus.rows.runs import Run
+from celery_nexus.rows.text import safe_text
 from nexus_tui.cli import recorded
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.pipes import dropping
 from nexus_tui.cli.shared import Target, common
-from nexus_tui.models.runs import Run
-from nexus_tui.models.text import safe_text
-from nexus_tui.sources.errors import Invalid, NotFound, Refused
 
 if TYPE_CHECKING:
-    from workers.services.exports.cells import Changes
-    from workers.services.exports.shape import Shape
+    from celery_nexus.exports.cells import Changes
+    from celery_nexus.exports.shape import Shape
 
 STDOUT = "-"
 FORMATS = ("csv", "tsv", "json", "jsonl", "xlsx", "parquet")
@@ -82,8 +82,8 @@ class _Writing:
     """One export: the format's writer, its columns, and what it had to change."""
 
     def __init__(self, format_: str, columns: tuple[str, ...]) -> None:
-        from workers.services.exports.cells import Changes
-        from workers.services.exports.shape import Column, Shape
+        from celery_nexus.exports.cells import Changes
+        from celery_nexus.exports.shape import Column, Shape
 
         self.format = format_
         self.columns = columns
@@ -100,8 +100,8 @@ class _Writing:
         return self._changes.as_json()
 
     def write(self, file: BinaryIO, runs: Iterator[Run]) -> None:
-        from workers.services.exports import writers
-        from workers.services.exports.cells import nested, scalar
+        from celery_nexus.exports import writers
+        from celery_nexus.exports.cells import nested, scalar
 
         writer: Callable[..., None] = writers.WRITERS[self.format]
         with tempfile.TemporaryDirectory(prefix="nexus-export-") as folder:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from config.errors import ConfigError
+from celery_nexus.connection.errors import ConfigError
 from config.settings import settings
 from nexus_tui.cli.output import fail
 
@@ -17,7 +17,7 @@ MAX_LOG_BYTES = 1_000_000
 
 def report_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Take the place of Python's own printing of an error that ends the process."""
-    from workers.masking import mask_text
+    from celery_nexus.privacy.masking import mask_text
 
     text = mask_text("".join(traceback.format_exception(kind, error, trace)))
     said = mask_text(" ".join(str(error).split()))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from celery_nexus.rows.text import age
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import Target, change, common
-from nexus_tui.models.text import age
 
 
 @click.command()

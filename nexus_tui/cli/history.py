@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
+from celery_nexus.errors import Invalid, NotFound
+from celery_nexus.rows.text import age, duration, number, safe_text
+from celery_nexus.runs.source import HistorySource
 from nexus_tui.cli import recorded
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import Target, change, common
 from nexus_tui.cli.times import point, span_s
-from nexus_tui.models.text import age, duration, number, safe_text
-from nexus_tui.sources.errors import Invalid, NotFound
-from nexus_tui.sources.history import HistorySource
 
 MAX_WINDOWS = 400
 _since = click.option("--since", default="24h", show_default=True, metavar="T", help="30m, 24h, 7d … or a time.")
@@ -130,7 +130,7 @@ def status(target: Target, as_json: bool) -> None:
 @common
 def verify(target: Target, as_json: bool) -> None:
     """Check the file (SQLite's integrity check) and compare the counts of runs and aggregates; exits 1 on a fault."""
-    from nexus_tui.sources.history_file import HistoryFile
+    from celery_nexus.runs.file import HistoryFile
 
     found = HistoryFile(target.sources().history.path).verify()
     if as_json:
@@ -172,7 +172,7 @@ def import_(target: Target, file: Path | None, results: bool, yes: bool, as_json
 @common
 def record(target: Target, as_json: bool) -> None:
     """Record another application (--broker URL) until Ctrl+C, as the dashboard does while it is open."""
-    from nexus_tui.sources.recording import is_recorded, start_recorder
+    from celery_nexus.runs.recording import is_recorded, start_recorder
 
     sources = target.sources()
     if sources.recording is None:
@@ -199,7 +199,7 @@ def record(target: Target, as_json: bool) -> None:
 
 
 def _of_task(rows: list[dict[str, Any]], task: str) -> list[dict[str, Any]]:
-    from nexus_tui.sources.task_names import resolve_task
+    from celery_nexus.catalog.task_names import resolve_task
 
     try:
         full = resolve_task(task, [row["task"] for row in rows if row["task"]])

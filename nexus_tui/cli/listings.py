@@ -8,16 +8,16 @@ from typing import Any
 
 import click
 
+from celery_nexus.errors import Invalid, NotFound, SourceError
+from celery_nexus.rows.broker import Held, Message, QueueStats
+from celery_nexus.rows.text import duration
+from celery_nexus.rows.workers import Program, Worker
+from celery_nexus.sources import Sources
 from config.queues import BY_NAME
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.runs import arguments, moment
 from nexus_tui.cli.shared import Target, common
-from nexus_tui.models.broker import Held, Message, QueueStats
-from nexus_tui.models.text import duration
-from nexus_tui.models.workers import Program, Worker
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import Invalid, NotFound, SourceError
 
 
 @click.command()
@@ -163,7 +163,7 @@ def read_programs(sources: Sources) -> tuple[list[Program], str]:
 
 
 def read_workers(sources: Sources, known: list[Program]) -> list[Worker]:
-    from nexus_tui.sources import fleet
+    from celery_nexus.control import fleet
 
     return list(fleet.join(sources.control.workers(), tuple(known), datetime.now(UTC)))
 

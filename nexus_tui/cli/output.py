@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import click
 
-from nexus_tui.models.actions import Outcome
-from nexus_tui.models.text import safe_text
+from celery_nexus.rows.outcomes import Outcome
+from celery_nexus.rows.text import safe_text
 
 
 def as_json(value: Any) -> Any:
@@ -76,7 +76,7 @@ def print_outcome(outcome: Outcome) -> None:
 
 def fail(message: str) -> None:
     """Print an error on stderr; further lines (the end of a log) follow indented."""
-    from workers.masking import mask_text
+    from celery_nexus.privacy.masking import mask_text
 
     first, *rest = mask_text(message).split("\n")
     click.echo(f"nexus-tui: {safe_text(first)}", err=True)

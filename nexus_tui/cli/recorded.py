@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from nexus_tui.models.text import age
-from nexus_tui.sources.history import HistorySource
+from celery_nexus.rows.text import age
+from celery_nexus.runs.source import HistorySource
 
 STALE_AFTER_S = 10.0
 HOW = "nexus-tui --broker URL records while it is open; without a terminal: nexus-tui --broker URL history record"

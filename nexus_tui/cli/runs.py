@@ -7,15 +7,15 @@ from typing import Any
 
 import click
 
+from celery_nexus.errors import NotFound, Refused, Unreachable
+from celery_nexus.rows.broker import Message
+from celery_nexus.rows.runs import Run
+from celery_nexus.rows.text import compact, duration
+from celery_nexus.sources import Sources
 from nexus_tui.cli import recorded
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import Target, common
-from nexus_tui.models.broker import Message
-from nexus_tui.models.runs import Run
-from nexus_tui.models.text import compact, duration
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import NotFound, Refused, Unreachable
 
 MAX_VALUE_CHARACTERS = 600
 """Of arguments: about eight lines of a terminal."""
@@ -102,8 +102,8 @@ def _begin(value: Any) -> str:
 
 def _run_of(sources: Sources, text: str) -> Run:
     """Find a run in the history, or else among what waits and what workers hold."""
+    from celery_nexus.diagnosis.unrecorded import find_unrecorded
     from nexus_tui.actions.targets import located, resolve
-    from nexus_tui.sources.unrecorded import find_unrecorded
 
     try:
         return sources.history.run(text)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from celery_nexus.errors import Refused
+from celery_nexus.rows.outcomes import MANY, Outcome, TargetOutcome
+from celery_nexus.rows.text import safe_text
+from celery_nexus.sources import Sources
 from config.settings import settings
 from nexus_tui.cli.output import print_json, print_outcome
-from nexus_tui.models.actions import MANY, Outcome, TargetOutcome
-from nexus_tui.models.text import safe_text
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import Refused
 
 if TYPE_CHECKING:
     from nexus_tui.actions.base import Action, Plan
@@ -43,7 +43,7 @@ class Target:
         Raises:
             ConfigError: A setting or URL can't be used.
         """
-        from nexus_tui.sources.connect import connect
+        from celery_nexus.connect import connect
 
         return connect(self.broker, prefix=self.prefix, read_only=self.read_only or settings().read_only)
 

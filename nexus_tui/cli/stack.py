@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from celery_nexus.errors import Invalid
+from celery_nexus.rows.text import safe_text
 from config.settings import describe, settings
 from nexus_tui.cli import dashboard
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import Target, common, refuse_read_only
-from nexus_tui.models.text import safe_text
-from nexus_tui.sources.errors import Invalid
 
 if TYPE_CHECKING:
     from nexus_tui.sources.stack import Step

@@ -7,13 +7,13 @@ from typing import TypeVar
 
 import click
 
+from celery_nexus.errors import Refused
+from celery_nexus.rows.text import safe_text
+from celery_nexus.rows.workers import Program, Worker
+from celery_nexus.sources import Sources
 from nexus_tui.cli.listings import print_note, print_queues, queue_json, read_programs, read_queues, read_workers
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.shared import Target, common
-from nexus_tui.models.text import safe_text
-from nexus_tui.models.workers import Program, Worker
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import Refused
 
 Seen = TypeVar("Seen")
 

@@ -9,10 +9,10 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from celery_nexus.errors import Invalid
+from celery_nexus.rows.selection import Selection
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import How, Target, carry_out, changing, common
-from nexus_tui.models.selection import Selection
-from nexus_tui.sources.errors import Invalid
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -6,7 +6,7 @@ import re
 import time
 from datetime import datetime
 
-from nexus_tui.sources.errors import Invalid
+from celery_nexus.errors import Invalid
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*([smhdw])")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from celery_nexus.rows.text import safe_text
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.shared import Target, common
-from nexus_tui.models.text import safe_text
 
 
 @click.command()
@@ -14,7 +14,7 @@ from nexus_tui.models.text import safe_text
 @common
 def why(target: Target, name: str, as_json: bool) -> None:
     """Say why a run, queue or worker does not move: facts in order of weight, each with what would free it."""
-    from nexus_tui.sources.why import why as explain
+    from celery_nexus.diagnosis.why import why as explain
 
     answer = explain(target.sources(), name)
     if as_json:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from celery_nexus.errors import Invalid
+from celery_nexus.rows.text import safe_text
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import How, Target, carry_out, changing, common
-from nexus_tui.models.text import safe_text
-from nexus_tui.sources.errors import Invalid
 
 if TYPE_CHECKING:
     from nexus_tui.actions.orders import WorkerOrder

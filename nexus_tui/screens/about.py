@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from nexus_tui.models import moment
-from nexus_tui.models.broker import Message, QueueStats
-from nexus_tui.models.runs import Run
-from nexus_tui.models.text import UNKNOWN, age, number, safe_text, short_id
-from nexus_tui.models.workers import Program, Worker
+from celery_nexus.rows import moment
+from celery_nexus.rows.broker import Message, QueueStats
+from celery_nexus.rows.runs import Run
+from celery_nexus.rows.text import UNKNOWN, age, number, safe_text, short_id
+from celery_nexus.rows.workers import Program, Worker
 from nexus_tui.screens import cells, worker_cells
 from nexus_tui.widgets.lines import Line, Span
 from nexus_tui.widgets.sight import Row

@@ -12,13 +12,13 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
+from celery_nexus.errors import SourceError
+from celery_nexus.rows import moment
+from celery_nexus.rows.audit import Undoable
+from celery_nexus.rows.text import age, safe_text
 from nexus_tui import actions
-from nexus_tui.models import moment
-from nexus_tui.models.audit import Undoable
-from nexus_tui.models.text import age, safe_text
 from nexus_tui.screens import health
 from nexus_tui.screens.host import Choice, Host
-from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.chrome import KeyBar, OneLine, TabBar
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.table import Table

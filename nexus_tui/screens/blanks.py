@@ -11,13 +11,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input
 
-from nexus_tui.models.actions import Outcome
-from nexus_tui.models.text import safe_text
+from celery_nexus.errors import SourceError
+from celery_nexus.rows.outcomes import Outcome
+from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.confirm import ConfirmScreen
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.modal import Dialog
 from nexus_tui.screens.problem import Problem
-from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.chrome import OneLine
 from nexus_tui.widgets.fields import SafeInput
 from nexus_tui.widgets.lines import Line

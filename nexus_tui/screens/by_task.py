@@ -11,10 +11,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message as TextualMessage
 
-from nexus_tui.models.text import number, percent, safe_text
+from celery_nexus.errors import SourceError
+from celery_nexus.rows.text import number, percent, safe_text
+from celery_nexus.sources import Sources
 from nexus_tui.screens.modal import Dialog
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.reader import Reader
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from config.queues import BY_NAME
-from nexus_tui.models import moment
-from nexus_tui.models.broker import Message, QueueStats
-from nexus_tui.models.runs import Run
-from nexus_tui.models.text import (
+from celery_nexus.rows import moment
+from celery_nexus.rows.broker import Message, QueueStats
+from celery_nexus.rows.runs import Run
+from celery_nexus.rows.text import (
     UNKNOWN,
     age,
     compact,
@@ -19,6 +18,7 @@ from nexus_tui.models.text import (
     short_clock,
     short_id,
 )
+from config.queues import BY_NAME
 from nexus_tui.widgets.glyphs import priority_bars, progress_bar, spark
 from nexus_tui.widgets.lines import Line, Span
 from nexus_tui.widgets.table import Column

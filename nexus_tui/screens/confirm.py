@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 from textual.binding import Binding, BindingType
 from textual.events import Key
 
-from nexus_tui.models.text import safe_text
+from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.choosing import Chooser
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.modal import Question

@@ -8,13 +8,13 @@ from typing import Any
 from textual import on
 from textual.widget import Widget
 
-from nexus_tui.models import moment
-from nexus_tui.models.text import age, number
+from celery_nexus.rows import moment
+from celery_nexus.rows.history import ErrorGroup
+from celery_nexus.rows.text import age, number
 from nexus_tui.screens.cells import Cells, short_task, text
 from nexus_tui.screens.past import PastScreen
 from nexus_tui.widgets.glyphs import spark
 from nexus_tui.widgets.table import Column, Table
-from workers.history.rows import ErrorGroup
 
 MAX_GROUPS = 500
 _SPARK = 12

@@ -6,14 +6,14 @@ import json
 from collections.abc import Sequence
 from typing import Any, cast
 
+from celery_nexus.errors import Invalid
+from celery_nexus.rows.arguments import is_whole
+from celery_nexus.rows.runs import Run
+from celery_nexus.rows.text import safe_text
+from celery_nexus.rows.workers import Worker
 from nexus_tui import actions
 from nexus_tui.actions.base import Action
-from nexus_tui.models.arguments import is_whole
-from nexus_tui.models.runs import Run
-from nexus_tui.models.text import safe_text
-from nexus_tui.models.workers import Worker
 from nexus_tui.screens.host import Blank, Choice
-from nexus_tui.sources.errors import Invalid
 
 _CUT = "not kept in full: type it"
 _MORE = "further arguments"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nexus_tui.models import moment
-from nexus_tui.models.runs import Run
-from nexus_tui.models.text import age, number
+from celery_nexus.rows import moment
+from celery_nexus.rows.runs import Run
+from celery_nexus.rows.text import age, number
 from nexus_tui.screens.cells import Cells, known, queue_colour, short_task, text
 from nexus_tui.widgets.table import Column
 

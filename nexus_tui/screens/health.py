@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from nexus_tui.models.text import UNKNOWN, duration, rate, safe_text
+from celery_nexus.rows.text import UNKNOWN, duration, rate, safe_text
 from nexus_tui.screens.host import Host
 from nexus_tui.widgets.lines import Line, Span
 

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
 
-from nexus_tui.models.text import safe_text
+from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.modal import Dialog
 from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.reader import Reader

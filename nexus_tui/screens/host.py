@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from celery_nexus.rows.outcomes import Outcome
+from celery_nexus.rows.recent import Recent
+from celery_nexus.rows.snapshot import Snapshot
+from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action
-from nexus_tui.models.actions import Outcome
-from nexus_tui.models.recent import Recent
-from nexus_tui.models.snapshot import Snapshot
-from nexus_tui.sources import Sources
 from nexus_tui.widgets.lines import Line
 
 

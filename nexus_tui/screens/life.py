@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from nexus_tui.models.runs import Run
-from nexus_tui.models.text import safe_text
+from celery_nexus.rows.runs import Run
+from celery_nexus.rows.text import safe_text
 
 _LOOKS = {"succeeded": "good", "failed": "bad", "retried": "warn", "started": "accent", "revoked": "warn"}
 

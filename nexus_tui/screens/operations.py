@@ -9,17 +9,17 @@ from typing import Any, ClassVar
 from textual import on, work
 from textual.binding import Binding, BindingType
 
-from config.queues import DEFAULT_PRIORITY, PRIORITIES
+from celery_nexus.errors import SourceError
+from celery_nexus.queues import DEFAULT_PRIORITY, PRIORITIES
+from celery_nexus.rows.broker import Message, QueueStats
+from celery_nexus.rows.outcomes import Outcome
+from celery_nexus.rows.runs import FINAL_STATES, Run
+from celery_nexus.rows.text import safe_text
+from celery_nexus.rows.workers import Worker
 from nexus_tui import actions
-from nexus_tui.models.actions import Outcome
-from nexus_tui.models.broker import Message, QueueStats
-from nexus_tui.models.runs import FINAL_STATES, Run
-from nexus_tui.models.text import safe_text
-from nexus_tui.models.workers import Worker
 from nexus_tui.screens.about import about_queue, about_runs
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Choice, Host
-from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.marks import between
 from nexus_tui.widgets.sight import Row
 from nexus_tui.widgets.table import Table

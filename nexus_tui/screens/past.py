@@ -12,7 +12,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.message import Message as TextualMessage
 
-from nexus_tui.models import moment
+from celery_nexus.rows import moment
 from nexus_tui.poller import Feed
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.widgets.table import Table

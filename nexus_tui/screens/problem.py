@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nexus_tui.models.text import safe_text
+from celery_nexus.rows.text import safe_text
 from nexus_tui.widgets.lines import Line, LineView, fit, width_of, wrap
 
 _MOST = 6

@@ -10,9 +10,9 @@ from textual import on
 from textual.containers import Horizontal
 from textual.widget import Widget
 
-from nexus_tui.models.broker import QueueStats
-from nexus_tui.models.runs import Run
-from nexus_tui.models.workers import Worker
+from celery_nexus.rows.broker import QueueStats
+from celery_nexus.rows.runs import Run
+from celery_nexus.rows.workers import Worker
 from nexus_tui.screens import cells, worker_cells
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.groups import FAILURE_COLUMNS, FailureGroup, failure_cells, failure_groups

@@ -11,8 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
-from nexus_tui.models.broker import Message, QueueStats
-from nexus_tui.models.text import number, safe_text
+from celery_nexus.rows.broker import Message, QueueStats
+from celery_nexus.rows.text import number, safe_text
 from nexus_tui.poller import Feed
 from nexus_tui.screens import cells
 from nexus_tui.screens.operations import QueueOperations, RunOperations, gate_of

@@ -9,10 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from nexus_tui.models.text import raw_json, safe_lines, safe_text
+from celery_nexus.privacy.masking import mask
+from celery_nexus.rows.text import raw_json, safe_lines, safe_text
 from nexus_tui.screens.modal import Dialog
 from nexus_tui.widgets.reader import Reader
-from workers.masking import mask
 
 
 class RawScreen(Dialog[None]):

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from textual import on
 from textual.widget import Widget
 
-from nexus_tui.models.text import duration, number
+from celery_nexus.rows.history import TaskStats
+from celery_nexus.rows.text import duration, number
 from nexus_tui.screens.cells import Cells, known, short_task
 from nexus_tui.screens.past import PastScreen
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.table import Column, Table
-from workers.history.rows import TaskStats
 
 COLUMNS = (
     Column("TASK", 22, flex=2),

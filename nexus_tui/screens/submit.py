@@ -14,19 +14,19 @@ from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Input
 
-from config.queues import DEFAULT_PRIORITY
+from celery_nexus.errors import SourceError
+from celery_nexus.queues import DEFAULT_PRIORITY
+from celery_nexus.rows.catalog import TaskParameter, TaskType
+from celery_nexus.rows.outcomes import Outcome
+from celery_nexus.rows.text import safe_text
 from config.settings import settings
 from nexus_tui.actions.base import perform
 from nexus_tui.actions.submit import Submit
-from nexus_tui.models.actions import Outcome
-from nexus_tui.models.catalog import TaskParameter, TaskType
-from nexus_tui.models.text import safe_text
 from nexus_tui.screens import cells
 from nexus_tui.screens.confirm import ConfirmScreen
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.modal import Dialog
 from nexus_tui.screens.problem import Problem
-from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.chrome import OneLine
 from nexus_tui.widgets.fields import SafeInput, SafeTextArea
 from nexus_tui.widgets.form import LEFT_OUT, Field, collect

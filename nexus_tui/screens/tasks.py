@@ -13,12 +13,12 @@ from textual.message import Message as TextualMessage
 from textual.timer import Timer
 from textual.widget import Widget
 
-from nexus_tui.models.runs import RunPage
-from nexus_tui.models.text import clock, safe_text
+from celery_nexus.errors import SourceError
+from celery_nexus.rows.runs import RunPage
+from celery_nexus.rows.text import clock, safe_text
 from nexus_tui.poller import Feed
 from nexus_tui.screens import cells
 from nexus_tui.screens.operations import RunOperations
-from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.table import Table
 

@@ -10,11 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message as TextualMessage
 
-from nexus_tui.models.text import safe_text
-from nexus_tui.models.why import Answer
+from celery_nexus.errors import SourceError
+from celery_nexus.rows.text import safe_text
+from celery_nexus.rows.why import Answer
+from celery_nexus.sources import Sources
 from nexus_tui.screens.modal import Dialog
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import SourceError
 from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.reader import Reader
 
@@ -56,7 +56,7 @@ class WhyScreen(Dialog[None]):
 
     @work(thread=True, exclusive=True)
     def _ask(self) -> None:
-        from nexus_tui.sources.why import why
+        from celery_nexus.diagnosis.why import why
 
         try:
             self.post_message(self.Found(why(self._sources, self._name), ""))

@@ -11,8 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
-from nexus_tui.models.text import UNKNOWN, age, number, percent, safe_lines, safe_text, size
-from nexus_tui.models.workers import Program, Worker
+from celery_nexus.rows.text import UNKNOWN, age, number, percent, safe_lines, safe_text, size
+from celery_nexus.rows.workers import Program, Worker
 from nexus_tui.poller import Feed
 from nexus_tui.screens import cells, worker_cells
 from nexus_tui.screens.about import about_program, about_worker

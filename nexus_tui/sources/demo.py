@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nexus_tui.models.demo import Sent
-from nexus_tui.sources.errors import SourceError, Unreachable
+from celery_nexus.errors import SourceError, Unreachable
+from celery_nexus.rows.demo import Sent
 
 if TYPE_CHECKING:
     from celery import Celery

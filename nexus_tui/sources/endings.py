@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from nexus_tui.models.workers import Program
+from celery_nexus.rows.workers import Program
 
 MAX_ENDINGS = 3
 PATIENCE_S = 8.0

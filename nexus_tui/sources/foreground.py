@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from celery_nexus.errors import Refused, SourceError
+from celery_nexus.parent import end_with_parent
 from config.settings import Settings
 from config.supervisor import UMASK
-from nexus_tui.sources.errors import Refused, SourceError
 from nexus_tui.sources.stack import Stack, Step
-from workers.parent import end_with_parent
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LOOK_EVERY_S = 0.25

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from nexus_tui.models.text import safe_text
-from workers.masking import mask_text
+from celery_nexus.privacy.masking import mask_text
+from celery_nexus.rows.text import safe_text
 
 _MAX_BYTES = 256 * 1024
 _BYTES_A_LINE = 400

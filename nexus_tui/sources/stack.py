@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from celery_nexus.broker import BrokerSource
+from celery_nexus.broker.wire.connection import refuse_unfit
+from celery_nexus.errors import SourceError, Unreachable
+from celery_nexus.private_files import open_private, owner_name
+from celery_nexus.rows.workers import Program
 from config.paths import MAX_SOCKET_PATH
-from config.private_files import open_private, owner_name
 from config.queues import QUEUES
 from config.settings import Settings
 from config.supervisor import EXIT_GIVEN_UP, STOP_WAIT_S, effective
-from nexus_tui.models.workers import Program
-from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.broker.wire.connection import refuse_unfit
 from nexus_tui.sources.endings import Endings
-from nexus_tui.sources.errors import SourceError, Unreachable
 from nexus_tui.sources.exits import last_error
 from nexus_tui.sources.log_file import read_log_end
 from nexus_tui.sources.supervisor import SupervisorSource

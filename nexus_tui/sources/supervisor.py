@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 from xml.parsers.expat import ExpatError
 
-from nexus_tui.models.workers import Program
-from nexus_tui.sources.errors import NotFound, Refused, SourceError, Unreachable
+from celery_nexus.errors import NotFound, Refused, SourceError, Unreachable
+from celery_nexus.rows.workers import Program
 from nexus_tui.sources.exits import WINDOW_S, Exits, last_error, parse_exits
 from nexus_tui.sources.log_file import read_log_end
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 
-from nexus_tui.models.text import safe_text
+from celery_nexus.rows.text import safe_text
 from nexus_tui.widgets.lines import Line, LineView, fit, with_look
 
 

@@ -9,7 +9,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widgets import Input, TextArea
 
-from nexus_tui.models.text import safe_lines, safe_text
+from celery_nexus.rows.text import safe_lines, safe_text
 
 
 class SafeInput(Input):

@@ -15,8 +15,8 @@ from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input, Select
 
-from nexus_tui.models.catalog import TaskParameter
-from nexus_tui.models.text import compact, safe_text
+from celery_nexus.rows.catalog import TaskParameter
+from celery_nexus.rows.text import compact, safe_text
 from nexus_tui.widgets.choices import Choices
 from nexus_tui.widgets.chrome import OneLine
 from nexus_tui.widgets.fields import SafeInput

@@ -11,12 +11,12 @@ from typing import Any
 from celery.app.backends import BACKEND_ALIASES
 from celery.contrib.testing.worker import TestWorkController
 
+from celery_nexus.delivery.transport.transport import SentinelChannel
+from celery_nexus.delivery.worker.inline_stopping import InlineStop
+from celery_nexus.delivery.worker.request import Request
+from celery_nexus.delivery.worker.stopping import SoftStop
+from celery_nexus.delivery.worker.worker import LeaseStep
 from config.celery_config import RELIABLE, RELIABLE_SETTINGS, celery_app
-from workers.delivery.inline_stopping import InlineStop
-from workers.delivery.request import Request
-from workers.delivery.stopping import SoftStop
-from workers.delivery.transport import SentinelChannel
-from workers.delivery.worker import LeaseStep
 
 assert RELIABLE, "run this with NEXUS_DELIVERY=reliable"
 

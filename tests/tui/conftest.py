@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 from textual.pilot import Pilot
 
+from celery_nexus.rows import moment
 from nexus_tui.app import NexusApp
-from nexus_tui.models import moment
 from tests.tui import fakes
 
 WIDE, SMALL = (120, 40), (80, 24)

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+from celery_nexus.broker.edit.edits import Delete, MoveTo
+from celery_nexus.errors import Invalid, NotFound, SourceError
+from celery_nexus.rows.audit import Restored, Undoable
+from celery_nexus.rows.broker import Message, QueueStats
+from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
+from celery_nexus.rows.history import ErrorGroup, TaskStats
+from celery_nexus.rows.outcomes import TargetOutcome
+from celery_nexus.rows.runs import Progress, Run, RunPage
+from celery_nexus.rows.workers import Child, Program, Worker
+from celery_nexus.sources import Sources
 from config.queues import QUEUES
-from nexus_tui.models.actions import TargetOutcome
-from nexus_tui.models.audit import Restored, Undoable
-from nexus_tui.models.broker import Message, QueueStats
-from nexus_tui.models.catalog import Submitted, TaskParameter, TaskType
-from nexus_tui.models.runs import Progress, Run, RunPage
-from nexus_tui.models.workers import Child, Program, Worker
-from nexus_tui.sources import Sources
-from nexus_tui.sources.broker.edit.edits import Delete, MoveTo
-from nexus_tui.sources.errors import Invalid, NotFound, SourceError
-from workers.history.rows import ErrorGroup, TaskStats
 
 NOW = datetime(2026, 3, 14, 10, 42, 7, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from celery_nexus.rows.catalog import TaskParameter, TaskType
 from nexus_tui.app import NexusApp
-from nexus_tui.models.catalog import TaskParameter, TaskType
 from tests.tui import fakes
 
 EVIL = "\x1b]0;PWNED\x07\x1b[5;31;42mEVIL\x9b2J\x00\x08\r\u202e[/foo][@click=app.quit]x[/]\x1b[?1049l\udc9b"

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.errors import SourceError
+from celery_nexus.rows.broker import QueueStats
+from celery_nexus.rows.workers import Program
 from nexus_tui import feeds
 from nexus_tui.feeds import essence_of_queues, program_reader, recent_reader
-from nexus_tui.models.broker import QueueStats
-from nexus_tui.models.workers import Program
-from nexus_tui.sources.errors import SourceError
 from tests.tui import fakes
 
 QUEUE = QueueStats("ai_queue", 0, (0,) * 10, in_flight=0, in_per_s=0.13, out_per_s=0.13, history=(0, 0))

@@ -11,10 +11,10 @@ from textual import events
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
+from celery_nexus.rows.broker import QueueStats
+from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from nexus_tui.actions.programs import StopProgram
 from nexus_tui.driver import KeyParser
-from nexus_tui.models.actions import Outcome, TargetOutcome
-from nexus_tui.models.broker import QueueStats
 from nexus_tui.screens.confirm import ConfirmScreen
 from nexus_tui.widgets.table import Table
 from tests.tui import fakes

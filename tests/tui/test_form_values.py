@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus_tui.models.catalog import TaskParameter
+from celery_nexus.rows.catalog import TaskParameter
 from nexus_tui.widgets.form import BadField, Field
 
 

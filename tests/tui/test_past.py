@@ -1,10 +1,10 @@
 """Views of the past: figures over a span of time, and the way from them to the runs."""
 
+from celery_nexus.history.filter.parser import parse
+from celery_nexus.rows.history import ErrorGroup
 from nexus_tui.screens.failures import runs_of
 from tests.tui import fakes
 from tests.tui.conftest import opened, shows, the_app
-from workers.history.filter.parser import parse
-from workers.history.rows import ErrorGroup
 
 
 async def test_enter_on_a_failure_shows_its_runs() -> None:

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from celery_nexus.rows.runs import RunPage
+from celery_nexus.rows.text import short_clock
 from nexus_tui import feeds
-from nexus_tui.models.runs import RunPage
-from nexus_tui.models.text import short_clock
 from tests.tui import fakes
 from tests.tui.conftest import opened, screen_text, shows, the_app
 

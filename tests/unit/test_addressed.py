@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from config.broker_url import BrokerUrl
-from nexus_tui.sources import Sources
-from nexus_tui.sources.broker import BrokerSource
+from celery_nexus.broker import BrokerSource
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.sources import Sources
 
 UNUSED: Any = None
 FOREIGN = BrokerSource(BrokerUrl.parse("redis://:secret@example.org:6380/3"))

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from workers.arguments import Parameter, parameters, summary, takes_anything, validate
-from workers.errors import InvalidArgument
+from celery_nexus.runtime.arguments import Parameter, parameters, summary, takes_anything, validate
+from celery_nexus.task_errors import InvalidArgument
 
 
 def resize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from config.broker_url import BrokerUrl
-from config.errors import BrokerUrlError
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.connection.errors import BrokerUrlError
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from celery_nexus.catalog.own import CatalogSource
+from celery_nexus.task_errors import InvalidArgument
 from config.celery_config import celery_app
 from config.queues import BY_FAMILY
 from config.tables import updated
-from nexus_tui.sources.catalog import CatalogSource
-from workers.errors import InvalidArgument
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = (ROOT / "CONTRIBUTING.md").read_text()

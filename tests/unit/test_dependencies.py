@@ -10,7 +10,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-OWN = {"config", "workers", "nexus_tui"}
+OWN = {"celery_nexus", "config", "workers", "nexus_tui"}
 LOADED_BY_NAME = {
     "hiredis",  # by redis, which finds it
     "cryptography",  # by pypdf, for AES

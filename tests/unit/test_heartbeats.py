@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from workers.heartbeats import BEAT_AT, silent_s
+from celery_nexus.delivery.leases.heartbeats import BEAT_AT, silent_s
 
 HOUR = 3600.0
 

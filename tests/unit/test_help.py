@@ -32,10 +32,10 @@ def test_a_command_that_does_not_exist_is_refused() -> None:
 
 def test_opening_the_dashboard_loads_no_command_no_action_and_no_surgery() -> None:
     code = (
-        "import sys, nexus_tui.cli.dashboard, nexus_tui.app, nexus_tui.sources.broker; "
+        "import sys, nexus_tui.cli.dashboard, nexus_tui.app, celery_nexus.broker; "
         "from nexus_tui.screens.pulse import PulseScreen; print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "nexus_tui.app" in loaded
-    late = ("nexus_tui.cli.listings", "nexus_tui.actions.messages", "nexus_tui.sources.broker.edit.surgery", "celery")
+    late = ("nexus_tui.cli.listings", "nexus_tui.actions.messages", "celery_nexus.broker.edit.surgery", "celery")
     assert [name for name in late if name in loaded] == []

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from workers.json_spelling import spellings, unescape
+from celery_nexus.serializers.json_spelling import spellings, unescape
 
 TEXTS = ["pdf.read", "отчёты.собрать", "報告.作成", 'say "hi"', "back\\slash", "a/b", "tab\t", "😀.run", "é"]
 

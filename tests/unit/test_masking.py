@@ -1,4 +1,4 @@
-"""Secrets never pass :func:`workers.masking.mask`, and what is no secret stays readable."""
+"""Secrets never pass :func:`celery_nexus.privacy.masking.mask`, and what is no secret stays readable."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.masking import MAX_TEXT, MAX_TOTAL, mask, mask_text
-from workers.secret_names import SECRET_NAMES, is_secret_name
+from celery_nexus.privacy.masking import MAX_TEXT, MAX_TOTAL, mask, mask_text
+from celery_nexus.privacy.secret_names import SECRET_NAMES, is_secret_name
 
 _KEYS = (
     "sk-ant-CANARY",

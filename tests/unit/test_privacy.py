@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
+from celery_nexus.privacy.arguments import mask_positions, private_text, shown_reprs, without_private
+from celery_nexus.task_errors import InvalidArgument
 from workers.ai_tasks import batch_ai_requests
 from workers.ai_tasks import claude_completion as declared
-from workers.errors import InvalidArgument
-from workers.privacy import mask_positions, private_text, shown_reprs, without_private
 
 claude_completion = cast("Any", declared)
 

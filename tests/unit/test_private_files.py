@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from config.errors import ConfigError
+from celery_nexus.connection.errors import ConfigError
+from celery_nexus.private_files import make_private_below
 from config.paths import Paths
-from config.private_files import make_private_below
 from config.settings import Settings, embedded_password
 
 NOBODY = 65_534

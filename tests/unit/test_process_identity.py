@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from workers import process_identity
-from workers.process_identity import ProcessIdentity, start_of
+from celery_nexus.delivery.leases import process_identity
+from celery_nexus.delivery.leases.process_identity import ProcessIdentity, start_of
 
 
 def test_a_process_that_runs_is_known_as_itself() -> None:

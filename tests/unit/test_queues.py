@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from celery_nexus.queues import PRIORITIES, priority_key
 from config.celery_config import celery_app
-from config.queues import PRIORITIES, QUEUES, priority_key, spec_of_task
+from config.queues import QUEUES, spec_of_task
 from config.supervisor import render
 
 ROOT = Path(__file__).resolve().parents[2]

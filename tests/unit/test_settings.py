@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from supervisor.options import ServerOptions
 
-from config.errors import ConfigError
+from celery_nexus.connection.errors import ConfigError
 from config.paths import MAX_SOCKET_PATH, Paths
 from config.settings import Settings, describe, embedded_password, settings
 from config.supervisor import render

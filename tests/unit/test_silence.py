@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from config import silence
+from celery_nexus.connection import silence
 
 
 class Server(socketserver.ThreadingTCPServer):

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from celery_nexus.errors import Refused, SourceError
 from config.settings import Settings
 from nexus_tui.cli import cli
 from nexus_tui.sources import stack
-from nexus_tui.sources.errors import Refused, SourceError
 from nexus_tui.sources.log_file import read_log_end
 from nexus_tui.sources.stack import Stack
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus_tui.models import text
-from nexus_tui.models.runs import Run
+from celery_nexus.rows import text
+from celery_nexus.rows.runs import Run
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from celery.utils.time import maybe_make_aware
 from dateutil.parser import isoparse
 
-from config.times import parse_time
-from workers.delivery import guard
-from workers.history.store.event_fields import iso_time
+from celery_nexus.delivery import validation as guard
+from celery_nexus.history.store.event_fields import iso_time
+from celery_nexus.times import parse_time
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 

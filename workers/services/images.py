@@ -7,7 +7,8 @@ from typing import Any
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from workers.errors import Corrupt, TimedOut, TooLarge, UnsupportedFormat
+from celery_nexus.task_errors import Corrupt, TooLarge, UnsupportedFormat
+from workers.errors import TimedOut
 from workers.services import image_copies
 from workers.services.documents import formats
 from workers.services.documents.job import Job, clean, time_box

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from workers.errors import FileMissing, PathNotAllowed, StorageFull, TaskError, TooLarge
+from celery_nexus.task_errors import TaskError, TooLarge
+from workers.errors import FileMissing, PathNotAllowed, StorageFull
 
 STALE_PART_S = 3600
 """Unfinished output of a killed run is removed when it is this old."""

@@ -20,12 +20,12 @@ import psutil
 import pytest
 import redis
 
-from config.broker_url import BrokerUrl
-from config.queues import priority_key
+from celery_nexus.broker import BrokerSource
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.control.source import ControlSource
+from celery_nexus.errors import NotFound
+from celery_nexus.queues import priority_key
 from config.settings import settings
-from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.control import ControlSource
-from nexus_tui.sources.errors import NotFound
 
 ROOT = Path(__file__).resolve().parents[3]
 

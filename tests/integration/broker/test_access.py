@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from config.broker_url import BrokerUrl
-from config.queues import priority_key
-from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.broker.edit.edits import Reprioritise
-from nexus_tui.sources.control import ControlSource
-from nexus_tui.sources.errors import Refused, Unreachable
+from celery_nexus.broker import BrokerSource
+from celery_nexus.broker.edit.edits import Reprioritise
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.control.source import ControlSource
+from celery_nexus.errors import Refused, Unreachable
+from celery_nexus.queues import priority_key
 from tests.integration.broker.conftest import Stack
 
 COMMANDS = "+ping +info +llen +lrange +hgetall +hkeys +hlen +smembers +scan +zcard +zrange +exists"

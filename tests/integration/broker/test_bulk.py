@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from config.queues import priority_key
+from celery_nexus.broker.bulk import list_rotation, lists
+from celery_nexus.broker.edit.edits import Delete, Reprioritise
+from celery_nexus.broker.read import select
+from celery_nexus.errors import Invalid, Unreachable
+from celery_nexus.queues import priority_key
+from celery_nexus.rows.selection import Selection
+from celery_nexus.sources import Sources
 from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
 from nexus_tui.actions.queues import Undo
 from nexus_tui.actions.runs import Revoke
-from nexus_tui.models.selection import Selection
-from nexus_tui.sources import Sources
-from nexus_tui.sources.broker.bulk import list_rotation, lists
-from nexus_tui.sources.broker.edit.edits import Delete, Reprioritise
-from nexus_tui.sources.broker.read import select
-from nexus_tui.sources.errors import Invalid, Unreachable
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
 
 # Celery's result backend calls what this redis-py has deprecated.

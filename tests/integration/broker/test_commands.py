@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from config.queues import priority_key
+from celery_nexus.catalog.own import CatalogSource
+from celery_nexus.errors import NotFound
+from celery_nexus.queues import priority_key
+from celery_nexus.rows.runs import Run
+from celery_nexus.sources import Sources
 from nexus_tui.actions.again import RunAgain
 from nexus_tui.actions.messages import ChangeTime
 from nexus_tui.actions.queues import Undo
-from nexus_tui.models.runs import Run
-from nexus_tui.sources import Sources
-from nexus_tui.sources.catalog import CatalogSource
-from nexus_tui.sources.errors import NotFound
 from tests.integration.broker.conftest import ROOT, NoHistory, Stack, wait_until
 
 # Celery's result backend calls what this redis-py has deprecated.
@@ -120,9 +120,9 @@ def test_more_than_a_hundred_targets_need_their_number_or_the_name_of_the_queue(
     ids=" ".join,
 )
 def test_what_makes_no_sense_is_a_mistake_of_usage(stack: Stack, words: tuple[str, ...]) -> None:
+    from celery_nexus.errors import SourceError
     from nexus_tui.cli import _EXIT_CODES, cli
     from nexus_tui.cli.shared import Target
-    from nexus_tui.sources.errors import SourceError
 
     with pytest.raises(SourceError) as refused:
         cli.main([*words, "--yes"], standalone_mode=False, obj=Target(stack.url.redis_py))

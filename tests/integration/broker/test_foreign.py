@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from nexus_tui.models.audit import Restored
-from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.broker.edit.edits import Reprioritise
-from nexus_tui.sources.broker.read.survey import FIRST_LOOK_S, Survey
-from nexus_tui.sources.broker.wire.layout import Layout
-from nexus_tui.sources.control import ControlSource
+from celery_nexus.broker import BrokerSource
+from celery_nexus.broker.edit.edits import Reprioritise
+from celery_nexus.broker.read.survey import FIRST_LOOK_S, Survey
+from celery_nexus.broker.wire.layout import Layout
+from celery_nexus.control.source import ControlSource
+from celery_nexus.rows.audit import Restored
 from tests.integration.broker.conftest import ROOT, Stack, wait_until
 
 # Celery's result backend calls what this redis-py has deprecated.

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from config.queues import priority_key
-from nexus_tui.models.selection import Selection
+from celery_nexus.history.recorder.message_locations import locate
+from celery_nexus.queues import priority_key
+from celery_nexus.rows.selection import Selection
 from tests.integration.broker.conftest import Stack
-from workers.history.recorder.message_locations import locate
 
 QUEUE = "default_queue"
 NAMES = ["отчёты.собрать", "報告.作成", 'say "hi"', "back\\slash\\", "a/b", "😀.run", "plain.task"]

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from config.queues import priority_key
+from celery_nexus.errors import Invalid, NotFound
+from celery_nexus.queues import priority_key
+from celery_nexus.rows.workers import Worker
+from celery_nexus.sources import Sources
 from nexus_tui.actions.limits import RateLimit, TimeLimit
 from nexus_tui.actions.orders import WorkerOrder
 from nexus_tui.actions.pools import GrowPool, RestartPool, Scale, ShrinkPool
 from nexus_tui.actions.workers import AddConsumer, CancelConsumer, Drain, ForgetOrders, ShutdownWorker
-from nexus_tui.models.workers import Worker
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import Invalid, NotFound
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
 from tests.integration.broker.test_why import NoSupervisor
 
@@ -109,7 +109,7 @@ def test_a_pool_is_restarted_and_a_worker_is_shut_down(stack: Stack, sources: So
 def test_a_worker_that_does_not_answer_is_said_to(
     stack: Stack, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nexus_tui.sources.control.ORDER_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("celery_nexus.control.source.ORDER_TIMEOUT_S", 0.5)
     process = stack.worker()
     stack.beat("w@test")
     os.kill(process.pid, signal.SIGSTOP)

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from config.broker_url import BrokerUrl
-from config.queues import priority_key
+from celery_nexus.broker import BrokerSource
+from celery_nexus.broker.edit.edits import Reprioritise
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.errors import Invalid, NotFound, Unreachable
+from celery_nexus.queues import priority_key
+from celery_nexus.sources import Sources
 from nexus_tui.actions.messages import ChangePriority
-from nexus_tui.sources import Sources
-from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.broker.edit.edits import Reprioritise
-from nexus_tui.sources.errors import Invalid, NotFound, Unreachable
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
 
 # Celery's result backend calls what this redis-py has deprecated.

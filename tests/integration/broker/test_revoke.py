@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from config.queues import priority_key
+from celery_nexus.queues import priority_key
+from celery_nexus.sources import Sources
 from nexus_tui.actions.runs import Revoke
-from nexus_tui.sources import Sources
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
 
 # Celery's result backend calls what this redis-py has deprecated.

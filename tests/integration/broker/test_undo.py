@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from config.queues import priority_key
+from celery_nexus.errors import Invalid, NotFound, Refused
+from celery_nexus.queues import priority_key
+from celery_nexus.rows.outcomes import Outcome
+from celery_nexus.rows.runs import Run
+from celery_nexus.sources import Sources
 from nexus_tui.actions.base import perform
 from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
 from nexus_tui.actions.queues import PauseQueue, PurgeQueue, ResumeQueue, Undo
-from nexus_tui.models.actions import Outcome
-from nexus_tui.models.runs import Run
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import Invalid, NotFound, Refused
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
 
 # Celery's result backend calls what this redis-py has deprecated.

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from config.queues import priority_key
+from celery_nexus.broker.undo import trash_reader, undo
+from celery_nexus.errors import SourceError, Unreachable
+from celery_nexus.queues import priority_key
+from celery_nexus.rows.selection import Selection
+from celery_nexus.sources import Sources
 from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
 from nexus_tui.actions.queues import Undo
-from nexus_tui.models.selection import Selection
-from nexus_tui.sources import Sources
-from nexus_tui.sources.broker.undo import trash_reader, undo
-from nexus_tui.sources.errors import SourceError, Unreachable
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
 from tests.integration.broker.test_bulk import ODD, QUEUE, fill, laid_over, odd, order, said
 from tests.integration.broker.test_cuts import cuts, insist
@@ -155,7 +155,7 @@ def test_who_vanishes_while_taking_back_loses_nothing_and_the_next_one_ends_it(
 
     with monkeypatch.context() as patch:
         patch.setattr(trash_reader.Giving, "merge", merge)
-        patch.setattr("nexus_tui.sources.broker.bulk.list_rotation.Laying._lay_all_back", lambda self: None)
+        patch.setattr("celery_nexus.broker.bulk.list_rotation.Laying._lay_all_back", lambda self: None)
         with pytest.raises(KeyboardInterrupt):
             Undo(outcome.undo).run(sources)
     everywhere = [

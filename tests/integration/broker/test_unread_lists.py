@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from config.queues import priority_key
+from celery_nexus.queues import priority_key
 from tests.integration.broker.conftest import Stack
 from tests.integration.broker.test_commands import nexus
 

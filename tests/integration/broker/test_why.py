@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from config.queues import PRIORITY_SEPARATOR, priority_key
+from celery_nexus.diagnosis.why import why
+from celery_nexus.errors import NotFound, Unreachable
+from celery_nexus.queues import PRIORITY_SEPARATOR, priority_key
+from celery_nexus.rows.why import Answer
+from celery_nexus.rows.workers import Program
+from celery_nexus.sources import Sources
 from nexus_tui.actions.limits import RateLimit
-from nexus_tui.models.why import Answer
-from nexus_tui.models.workers import Program
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import NotFound, Unreachable
-from nexus_tui.sources.why import why
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
 
 # Celery's result backend calls what this redis-py has deprecated.
@@ -98,8 +98,8 @@ def test_it_was_revoked(stack: Stack, sources: Sources) -> None:
 
 
 def test_it_became_a_dead_letter(stack: Stack, sources: Sources) -> None:
-    from workers.delivery.in_flight import InFlight
-    from workers.delivery.keys import FetchedTag
+    from celery_nexus.delivery.keys import FetchedTag
+    from celery_nexus.delivery.leases.in_flight import InFlight
 
     run_id = stack.send(1)
     holder = InFlight(stack.redis, "w@test")

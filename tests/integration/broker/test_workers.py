@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from config.broker_url import BrokerUrl
-from nexus_tui.sources.control import ControlSource
-from nexus_tui.sources.errors import Invalid, Unreachable
-from nexus_tui.sources.mailbox import Command, Mailbox
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.control.mailbox import Command, Mailbox
+from celery_nexus.control.source import ControlSource
+from celery_nexus.errors import Invalid, Unreachable
 from tests.integration.broker.conftest import Stack, wait_until
 
 

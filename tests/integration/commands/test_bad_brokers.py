@@ -18,8 +18,8 @@ import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
+from celery_nexus.broker.wire import connection
 from nexus_tui.cli import cli, main
-from nexus_tui.sources.broker.wire import connection
 from tests.ports import free_port
 from workers.embedded_broker import server_binary
 

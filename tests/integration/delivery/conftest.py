@@ -55,7 +55,7 @@ class Stack:
     @property
     def url(self) -> str:
         """redis-py's spelling of the broker's address."""
-        from config.broker_url import BrokerUrl
+        from celery_nexus.connection.broker_url import BrokerUrl
         from config.paths import Paths
         from config.settings import embedded_password
 
@@ -113,9 +113,9 @@ class Stack:
 
     def app(self, *, ours: bool = True, **transport_options: Any) -> Celery:
         """A producer: with our transport, or a plain Celery application that knows nothing of Nexus."""
-        from config.broker_url import BrokerUrl
+        from celery_nexus.connection.broker_url import BrokerUrl
 
-        TRANSPORT_ALIASES["nexus"] = "workers.delivery.transport:Transport"
+        TRANSPORT_ALIASES["nexus"] = "celery_nexus.delivery.transport.transport:Transport"
         # Our configuration, where a test has imported it, lets every Redis URL mean our transport.
         TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "redis+socket"), "kombu.transport.redis:Transport"))
         url = BrokerUrl.parse(self.url).kombu

@@ -10,12 +10,12 @@ import redis
 from celery.exceptions import Reject
 from celery.utils.log import get_task_logger
 
+from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery.leases import lease, process_identity
+from celery_nexus.delivery.upgrade.signals import FormerListsStep
+from celery_nexus.runtime.progress import RunProgress
 from config.celery_config import celery_app
 from config.settings import settings
-from workers import process_identity
-from workers.delivery import guard, lease
-from workers.progress import RunProgress
-from workers.upgrade import FormerListsStep
 
 app = celery_app
 if soft := os.environ.get("NEXUS_TEST_SOFT_SHUTDOWN_S"):
@@ -83,7 +83,11 @@ def fragile(name: str, how: str = "child") -> None:
 
 
 @celery_app.task(
-    name="t.item", shared=False, queue="default_queue", Request="workers.batch_request:BatchItemRequest", max_retries=0
+    name="t.item",
+    shared=False,
+    queue="default_queue",
+    Request="celery_nexus.delivery.worker.batch_request:BatchItemRequest",
+    max_retries=0,
 )
 def item(name: str) -> None:
     """Kill the child of a batch's run."""

@@ -14,10 +14,10 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from benchmarks.faults.malformed import message
 from benchmarks.faults.proxy import Proxy
+from celery_nexus.delivery import keys
+from celery_nexus.queues import priority_key
 from config.paths import Paths
-from config.queues import priority_key
 from config.settings import embedded_password
-from workers.delivery import keys
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def _database(stack: Any, proxy: Proxy) -> redis.Redis:
 
 def test_a_prefix_a_database_and_tcp_work_together(stack: Any, proxy: Proxy) -> None:
     stack.worker()
-    TRANSPORT_ALIASES["nexus"] = "workers.delivery.transport:Transport"
+    TRANSPORT_ALIASES["nexus"] = "celery_nexus.delivery.transport.transport:Transport"
     url = stack.environment["NEXUS_REDIS_URL"]
     app = Celery("producer", broker=url.replace("redis:", "nexus:", 1), backend=url)
     app.conf.update(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from benchmarks.faults.malformed import message
-from config.queues import priority_key
-from workers.delivery import keys
+from celery_nexus.delivery import keys
+from celery_nexus.queues import priority_key
 
 FIGURES = (
     "submitted adopted foreign succeeded failed revoked dead deleted waiting in_flight delayed repeated again uncounted"
@@ -38,7 +38,7 @@ def recorded(stack: Any) -> Any:
     """A stack with a recorder and an empty history."""
     for file in stack.home.glob("history.db*"):
         file.unlink()
-    stack.run("-m", "workers.history.recorder", log="recorder.log")
+    stack.run("-m", "celery_nexus.history.recorder", log="recorder.log")
     return stack
 
 

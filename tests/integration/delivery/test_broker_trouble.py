@@ -21,14 +21,14 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from benchmarks.faults.malformed import message
 from benchmarks.faults.proxy import Proxy
-from config.broker_url import BrokerUrl
+from celery_nexus.broker.wire.connection import refuse_unfit
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.delivery import keys
+from celery_nexus.errors import Refused
+from celery_nexus.queues import priority_key
 from config.paths import Paths
-from config.queues import priority_key
 from config.settings import embedded_password
-from nexus_tui.sources.broker.wire.connection import refuse_unfit
-from nexus_tui.sources.errors import Refused
 from tests.certificates import make_certificate
-from workers.delivery import keys
 
 PING = "workers.maintenance_tasks.health_check"
 
@@ -165,7 +165,7 @@ def test_sentinel_names_the_broker_and_the_fetch_is_ours(stack: Any) -> None:
     sentinel = stack.server(
         f"sentinel monitor main 127.0.0.1 {primary} 1", "sentinel down-after-milliseconds main 1000"
     )
-    TRANSPORT_ALIASES["sentinel"] = "workers.delivery.transport:SentinelTransport"
+    TRANSPORT_ALIASES["sentinel"] = "celery_nexus.delivery.transport.transport:SentinelTransport"
     app = Celery("producer", broker=f"sentinel://127.0.0.1:{sentinel}")
     app.conf.update(
         broker_transport_options={

@@ -9,9 +9,9 @@ from typing import Any
 
 from celery import chord
 
-from config.queues import priority_key
-from workers.delivery.chord_records import GROUP_KEY
-from workers.history.recorder.results import RESULT_KEY
+from celery_nexus.connection.keys import RESULT_KEY
+from celery_nexus.delivery.ends.chord_records import GROUP_KEY
+from celery_nexus.queues import priority_key
 
 LIST = priority_key("default_queue", 5)
 PUBLISH = """

@@ -9,8 +9,8 @@ import sys
 from typing import Any
 
 from benchmarks.faults.malformed import message
-from config.queues import priority_key
-from workers.delivery import keys
+from celery_nexus.delivery import keys
+from celery_nexus.queues import priority_key
 
 
 def nexus(stack: Any, *arguments: str) -> subprocess.CompletedProcess[str]:

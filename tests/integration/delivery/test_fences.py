@@ -10,13 +10,14 @@ import pytest
 import redis
 
 from benchmarks.faults.malformed import message
-from config.queues import priority_key
-from workers import process_identity
-from workers.delivery import fetch_script, keys
-from workers.delivery.guardian import Guardian
-from workers.delivery.in_flight import InFlight
-from workers.delivery.keys import FetchedTag
-from workers.delivery.lease import Leases
+from celery_nexus.delivery import keys
+from celery_nexus.delivery.guardian import Guardian
+from celery_nexus.delivery.keys import FetchedTag
+from celery_nexus.delivery.leases import process_identity
+from celery_nexus.delivery.leases.in_flight import InFlight
+from celery_nexus.delivery.leases.lease import Leases
+from celery_nexus.delivery.transport import fetch_script
+from celery_nexus.queues import priority_key
 
 HELD = FetchedTag(f"1 {priority_key('default_queue', 5)}")
 ELSEWHERE = "pid:[1]"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from workers.delivery import keys
+from celery_nexus.delivery import keys
 
 LIBFAKETIME = "/usr/$LIB/faketime/libfaketime.so.1"
 """Of the Debian package ``faketime``; the loader puts the machine's own folder in."""

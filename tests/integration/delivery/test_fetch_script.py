@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from workers.delivery import fetch_script, keys, scripts
-from workers.delivery.fetch_script import UNKNOWN
+from celery_nexus.delivery import keys, scripts
+from celery_nexus.delivery.transport import fetch_script
+from celery_nexus.delivery.transport.fetch_script import UNKNOWN
 
 SEP = "\x06\x16"
 

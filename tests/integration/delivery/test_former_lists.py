@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from benchmarks.faults.malformed import message
-from config.queues import FORMER_SEPARATOR, PRIORITIES, priority_key
-from workers.delivery import keys
-from workers.delivery.dead_letters import DeadLetters
-from workers.former_lists import FormerLists
+from celery_nexus.delivery import keys
+from celery_nexus.delivery.ends.dead_letters import DeadLetters
+from celery_nexus.delivery.upgrade.former_lists import FormerLists
+from celery_nexus.queues import FORMER_SEPARATOR, PRIORITIES, priority_key
 
 QUEUE = "default_queue"
 BINDING = "_kombu.binding.default_queue"

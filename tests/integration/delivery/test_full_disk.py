@@ -13,8 +13,8 @@ import pytest
 import redis
 from celery import chain
 
+from celery_nexus.delivery import keys
 from tests.integration.delivery.conftest import Stack
-from workers.delivery import keys
 
 pytestmark = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux's prlimit(2)")
 

@@ -8,8 +8,8 @@ import random
 from typing import Any
 
 from benchmarks.faults.malformed import CONTROL, MALFORMED, message
-from config.queues import priority_key
-from workers.delivery import keys
+from celery_nexus.delivery import keys
+from celery_nexus.queues import priority_key
 
 
 def test_every_kind_of_malformed_message_becomes_a_dead_letter_and_the_good_ones_run(stack: Any) -> None:

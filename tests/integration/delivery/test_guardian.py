@@ -11,15 +11,15 @@ import pytest
 from supervisor import childutils
 
 from benchmarks.faults.malformed import message
-from config.broker_url import BrokerUrl
-from config.queues import priority_key
-from nexus_tui.sources.broker import BrokerSource
-from nexus_tui.sources.dead_letters import DeadLetterSource
-from nexus_tui.sources.errors import NotFound
-from workers.delivery import keys
-from workers.delivery.guardian import COOL_DOWN_S, FatalPrograms, Guardian
-from workers.delivery.in_flight import InFlight
-from workers.delivery.lease import LEASE_S, Leases, NameTaken, Owner
+from celery_nexus.broker import BrokerSource
+from celery_nexus.broker.dead_letters import DeadLetterSource
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.delivery import keys
+from celery_nexus.delivery.guardian import COOL_DOWN_S, FatalPrograms, Guardian
+from celery_nexus.delivery.leases.in_flight import InFlight
+from celery_nexus.delivery.leases.lease import LEASE_S, Leases, NameTaken, Owner
+from celery_nexus.errors import NotFound
+from celery_nexus.queues import priority_key
 
 
 def elsewhere(leases: Leases) -> Owner:
@@ -34,7 +34,7 @@ def test_the_guardian_gives_what_a_lost_worker_held_to_others(stack: Any) -> Non
     lost.kill()
     lost.wait(10)
     stack.worker("other")
-    stack.run("-m", "workers.delivery.guardian", log="guardian.log")
+    stack.run("-m", "celery_nexus.delivery.guardian", log="guardian.log")
     stack.until(lambda: stack.count("started:a") == 2, 30)
     assert list(Leases(stack.client).owners()) == ["other@test"]
 
@@ -146,8 +146,8 @@ def test_dead_letters_are_listed_shown_retried_and_dropped(stack: Any) -> None:
 
 
 def test_the_oldest_dead_letters_give_way_to_new_ones(stack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from workers.delivery import in_flight
-    from workers.delivery.keys import FetchedTag
+    from celery_nexus.delivery.keys import FetchedTag
+    from celery_nexus.delivery.leases import in_flight
 
     monkeypatch.setattr(in_flight, "MAX_DEAD_LETTERS", 3)
     held = in_flight.InFlight(stack.client, "w@x")

@@ -7,8 +7,8 @@ import random
 from typing import Any
 
 from benchmarks.faults.malformed import message
-from config.queues import priority_key
-from workers.delivery import keys
+from celery_nexus.delivery import keys
+from celery_nexus.queues import priority_key
 
 _ODD_VALUES: tuple[Any, ...] = (None, True, -1, 10**30, float("nan"), float("inf"), "", [], [[]], {}, {"a": {}}, ["a"])
 _ODD_TEXTS = ("\ud800", "\x00\x1b[2J", "x" * 5000)

@@ -7,9 +7,9 @@ import sys
 import time
 from typing import Any
 
-from config.keys import PAUSED_HASH, REVOKED_SET
-from config.queues import priority_key
-from workers.delivery import keys
+from celery_nexus.connection.keys import PAUSED_HASH, REVOKED_SET
+from celery_nexus.delivery import keys
+from celery_nexus.queues import priority_key
 
 
 def test_a_run_revoked_while_it_waits_or_is_delayed_never_starts(stack: Any) -> None:

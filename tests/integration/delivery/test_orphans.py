@@ -24,8 +24,8 @@ time.sleep(600)
 @pytest.mark.parametrize(
     ("module", "sign"),
     [
-        ("workers.history.recorder", "recording"),
-        ("workers.delivery.guardian", "can't look"),
+        ("celery_nexus.history.recorder", "recording"),
+        ("celery_nexus.delivery.guardian", "can't look"),
         ("workers.embedded_broker", "Ready to accept connections"),
     ],
 )

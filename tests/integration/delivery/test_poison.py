@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from config.queues import priority_key
-from workers.delivery import guard, keys
+from celery_nexus.delivery import keys
+from celery_nexus.delivery import validation as guard
+from celery_nexus.queues import priority_key
 
 
 def dead(stack: Any) -> list[tuple[str, str]]:

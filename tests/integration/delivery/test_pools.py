@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from config.keys import EVENT_STREAM
+from celery_nexus.connection.keys import EVENT_STREAM
+from celery_nexus.delivery import keys
 from tests.integration.delivery.conftest import Stack
-from workers.delivery import keys
 
 POOLS = ("threads", "gevent", "eventlet", "solo")
 

@@ -11,8 +11,9 @@ import psutil
 import pytest
 
 from benchmarks.faults.malformed import message
-from config.queues import priority_key
-from workers.delivery import guard, keys
+from celery_nexus.delivery import keys
+from celery_nexus.delivery import validation as guard
+from celery_nexus.queues import priority_key
 
 
 def test_a_killed_workers_runs_come_back_at_its_next_start(stack: Any) -> None:

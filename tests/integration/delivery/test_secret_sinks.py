@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from workers.delivery import keys
+from celery_nexus.delivery import keys
 
 SECRET = "hunter2Correct9Horse"
 POSITIONAL = ("ann", SECRET)
@@ -54,7 +54,7 @@ def failed(stack: Any, run_id: str) -> bool:
 @pytest.fixture
 def ended(stack: Any) -> str:
     """The id of a run that was retried and failed, its history written."""
-    stack.run("-m", "workers.history.recorder", log="recorder.log")
+    stack.run("-m", "celery_nexus.history.recorder", log="recorder.log")
     stack.worker()
     run_id = submit(stack, "t.login", *POSITIONAL, **NAMED)
     stack.until(lambda: failed(stack, run_id))

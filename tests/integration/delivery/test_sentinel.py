@@ -15,10 +15,10 @@ from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError
 
 from benchmarks.faults.proxy import Proxy
-from config.queues import priority_key
-from config.redis_client import open_redis
+from celery_nexus.connection.redis_client import open_redis
+from celery_nexus.delivery import keys
+from celery_nexus.queues import priority_key
 from tests.certificates import make_certificate
-from workers.delivery import keys
 
 QUICK = "workers.maintenance_tasks.monitor_queue_sizes"
 RUNS = 60
@@ -36,7 +36,7 @@ def start_programs(stack: Any) -> Any:
     """Start recorder and beat, and a worker; returns the worker."""
     for file in stack.home.glob("history.db*"):
         file.unlink()
-    stack.run("-m", "workers.history.recorder", log="recorder.log")
+    stack.run("-m", "celery_nexus.history.recorder", log="recorder.log")
     stack.run("-m", "celery", "-A", "config.celery_config", "beat", "--pidfile=", log="beat.log")
     return stack.worker()
 

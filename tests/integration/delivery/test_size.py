@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from celery import chain, chord
 
-from config.queues import priority_key
-from workers.delivery import guard, keys
-from workers.delivery.publication import MessageTooLarge
+from celery_nexus.delivery import keys
+from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery.transport.publication import MessageTooLarge
+from celery_nexus.queues import priority_key
 
 LIMIT = 20_000
 REFUSED = (

@@ -20,8 +20,9 @@ from pptx.util import Inches
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen import canvas
 
+from celery_nexus.task_errors import DocumentError, InvalidArgument, TaskError
 from tests.integration.documents.mutations import mutated
-from workers.errors import DocumentError, InvalidArgument, PathNotAllowed, TaskError
+from workers.errors import PathNotAllowed
 from workers.services import documents
 from workers.services.documents import Roots, dispatch
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from celery_nexus.task_errors import TooLarge, UnsupportedFormat
 from tests.programs import program
 from tests.reading import Read
-from workers.errors import TooLarge, UnsupportedFormat
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ import pytest
 from PIL import Image
 from reportlab.pdfgen import canvas
 
+from celery_nexus.task_errors import InvalidArgument, TooLarge, UnsupportedFormat
 from tests.integration.files.conftest import FilesStack
 from workers import file_tasks
-from workers.errors import FileMissing, InvalidArgument, PathNotAllowed, TooLarge, UnsupportedFormat
+from workers.errors import FileMissing, PathNotAllowed
 
 WAIT_S = 90
 

@@ -19,9 +19,9 @@ import pytest
 import redis
 from celery.signals import before_task_publish
 
+from celery_nexus.connect import connect
+from celery_nexus.sources import Sources
 from config.settings import settings
-from nexus_tui.sources import Sources
-from nexus_tui.sources.connect import connect
 from tests.integration.foreign import shop
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -11,8 +11,8 @@ from typing import Any
 from celery.apps.worker import Worker
 from kombu.transport.redis import Transport
 
+from celery_nexus.parent import end_with_parent
 from tests.integration.foreign import shop
-from workers.parent import end_with_parent
 
 IMPORTED = Worker, Transport
 """What takes each worker most of its start."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.rows.selection import Selection
 from nexus_tui.actions import events, limits, messages, pools, queues, runs, workers
 from nexus_tui.actions.base import Action, perform
 from nexus_tui.actions.footprint import RemoveFootprint
 from nexus_tui.actions.submit import Submit
-from nexus_tui.models.selection import Selection
 from tests.integration.foreign.conftest import Shop, lives, wait_until
 
 AUDIT, TRASH, PAUSED = "nexus:audit", "nexus:trash", "nexus:paused"
@@ -211,7 +211,7 @@ def test_her_own_clients_and_workers_go_on_after_all_of_it(at_work: Shop) -> Non
 
 
 def test_what_can_not_be_kept_by_her_workers_is_refused_before_it_is_sent(her: Shop) -> None:
-    from nexus_tui.sources.errors import Refused
+    from celery_nexus.errors import Refused
 
     with pytest.raises(Refused, match="forget orders when they restart"):
         perform(limits.RateLimit((), "shop.nap", "10/m", remember=True), her.sources())

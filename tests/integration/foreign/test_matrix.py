@@ -18,13 +18,13 @@ from typing import Any, cast
 
 import pytest
 
+from celery_nexus.errors import Invalid
+from celery_nexus.rows.broker import QueueStats
+from celery_nexus.sources import Sources
 from nexus_tui.actions.again import RunAgain
 from nexus_tui.actions.base import perform
 from nexus_tui.actions.runs import Revoke
 from nexus_tui.actions.submit import Submit
-from nexus_tui.models.broker import QueueStats
-from nexus_tui.sources import Sources
-from nexus_tui.sources.errors import Invalid
 from tests.integration.foreign.conftest import Shop, wait_until
 
 pytestmark = pytest.mark.timeout(240)

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import redis
 
-from config.broker_url import BrokerUrl
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.errors import NotFound
+from celery_nexus.rows.runs import Run
+from celery_nexus.runs.source import HistorySource
 from config.paths import ROOT, Paths
-from nexus_tui.models.runs import Run
-from nexus_tui.sources.errors import NotFound
-from nexus_tui.sources.history import HistorySource
 
 PUBLISHER = """
 import contextlib, io, json, sys, traceback
@@ -87,7 +87,7 @@ class Stack:
         return process
 
     def start_recorder(self) -> subprocess.Popen[bytes]:
-        return self.start("-m", "workers.history.recorder")
+        return self.start("-m", "celery_nexus.history.recorder")
 
     def call(self, code: str) -> str:
         """Run a snippet in the publisher, a process of its own; returns what it prints."""

@@ -5,9 +5,9 @@ import signal
 import time
 from typing import Any
 
+from celery_nexus.runtime.progress import RunProgress
+from celery_nexus.task_errors import TransientError
 from config.celery_config import celery_app
-from workers.errors import TransientError
-from workers.progress import RunProgress
 
 app = celery_app
 

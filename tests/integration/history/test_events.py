@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from config.broker_url import BrokerUrl
+from celery_nexus.connection.broker_url import BrokerUrl
 from tests.integration.history.conftest import Stack
 
 pytestmark = pytest.mark.timeout(120)

@@ -15,14 +15,14 @@ import psutil
 import pytest
 
 from benchmarks.events import wire_form
-from config.broker_url import BrokerUrl
+from celery_nexus.connect import connect
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.errors import Unreachable
+from celery_nexus.history.store.schema import lock_path
+from celery_nexus.runs.recording import Origin, Recording, history_path, is_recorded, start_recorder
+from celery_nexus.runs.source import HistorySource
 from config.paths import ROOT
-from nexus_tui.sources.connect import connect
-from nexus_tui.sources.errors import Unreachable
-from nexus_tui.sources.history import HistorySource
-from nexus_tui.sources.recording import Origin, Recording, history_path, is_recorded, start_recorder
 from tests.integration.history.conftest import Stack
-from workers.history.store.schema import lock_path
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -131,8 +131,8 @@ def test_the_password_is_neither_in_the_name_nor_in_the_list_of_processes(
 
 def test_the_child_ends_when_its_parent_is_killed(broker: Stack, origin: Origin) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from config.broker_url import BrokerUrl;"
-        "from nexus_tui.sources.recording import Origin, start_recorder;"
+        "import sys, time; from pathlib import Path; from celery_nexus.connection.broker_url import BrokerUrl;"
+        "from celery_nexus.runs.recording import Origin, start_recorder;"
         "child = start_recorder(Origin(BrokerUrl.parse(sys.argv[1]), '', Path(sys.argv[2])));"
         "print(child.pid, flush=True); time.sleep(100)"
     )
@@ -193,14 +193,14 @@ def test_what_can_not_be_recorded_is_said_where_runs_are_read(broker: Stack, dat
 def test_a_recorder_that_hangs_is_said_until_it_goes_on(
     broker: Stack, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nexus_tui.sources.recording.SILENT_AFTER_S", 2.0)
+    monkeypatch.setattr("celery_nexus.runs.recording.SILENT_AFTER_S", 2.0)
     source = HistorySource(origin.path)
     recording = Recording(origin, source)
     recording.start()
     try:
         listening(broker)
         children = psutil.Process().children()
-        pid = next(child.pid for child in children if "workers.history.recorder.pubsub" in child.cmdline())
+        pid = next(child.pid for child in children if "celery_nexus.history.recorder.pubsub" in child.cmdline())
         os.kill(pid, signal.SIGSTOP)
         try:
             said = broker.until(source.recorder_problem, "it says that it hangs")

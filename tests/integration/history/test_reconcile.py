@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from config.queues import priority_key
+from celery_nexus.history.query.history import History
+from celery_nexus.history.recorder.reconciliation import Reconciler
+from celery_nexus.history.store.store import Store
+from celery_nexus.queues import priority_key
+from celery_nexus.rows.history import HistoryRun
 from tests.integration.history.conftest import Stack
-from workers.history.query.history import History
-from workers.history.recorder.reconciliation import Reconciler
-from workers.history.rows import HistoryRun
-from workers.history.store.store import Store
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -12,13 +12,13 @@ from typing import Any
 import orjson
 import pytest
 
+from celery_nexus.history.capture.stream_writer import StreamWriter
+from celery_nexus.history.errors import HistoryError
+from celery_nexus.history.query import figures
+from celery_nexus.history.query.history import History
+from celery_nexus.history.recorder.status import find_trouble
+from celery_nexus.history.store.schema import lock_path
 from tests.integration.history.conftest import Stack
-from workers.history.capture.stream_writer import StreamWriter
-from workers.history.errors import HistoryError
-from workers.history.query import figures
-from workers.history.query.history import History
-from workers.history.recorder.status import find_trouble
-from workers.history.store.schema import lock_path
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -170,7 +170,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
 signal.signal(signal.SIGUSR1, lambda *_: resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard)))
-from workers.history.recorder.recorder import main
+from celery_nexus.history.recorder.recorder import main
 main()
 """
 
@@ -220,7 +220,7 @@ def test_it_says_how_fresh_the_history_is(broker: Stack) -> None:
 
 
 def test_what_could_not_be_sent_is_counted_and_the_rest_follows(broker: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.history.capture.stream_writer.MAX_BUFFERED", 10)
+    monkeypatch.setattr("celery_nexus.history.capture.stream_writer.MAX_BUFFERED", 10)
     password = broker.paths.broker_password.read_text().strip()
     writer = StreamWriter(f"unix://:{password}@{broker.paths.broker_socket}")
     server = broker.processes[0]

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 import redis
 
+from celery_nexus.task_errors import TransientError
 from tests.conftest import Broker
-from workers.errors import TransientError
 from workers.services.llm.kept import KEEP_S, KEY_PREFIX, KeptInRedis
 
 

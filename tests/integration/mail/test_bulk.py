@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 import redis
 
+from celery_nexus.task_errors import TransientError
 from tests.integration.mail.conftest import Mailbox
-from workers.errors import MailRefused, TransientError
+from workers.errors import MailRefused
 from workers.services.mail.bulk import (
     BulkMessage,
     BulkRecipient,

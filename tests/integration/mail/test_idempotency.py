@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 import redis
 
+from celery_nexus.runtime.idempotency import InProgress, Once, marks, run_once
+from celery_nexus.task_errors import InvalidArgument, OutcomeUnknown, TransientError
 from tests.conftest import ROOT, Broker
 from tests.integration.mail.conftest import nowhere
-from workers.errors import InvalidArgument, OutcomeUnknown, TransientError
-from workers.idempotency import InProgress, Once, marks, run_once
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def once(client: redis.Redis) -> Once:
 def _abandon(broker: Broker, key: str, *, again: bool = False) -> None:
     """Start an effect in a process that dies in its middle."""
     code = (
-        "import os, redis; from workers.idempotency import Once;"
+        "import os, redis; from celery_nexus.runtime.idempotency import Once;"
         f"Once(redis.Redis.from_url({broker.url!r}), {key!r}).start({{'to': 'a'}}, again={again}); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 9

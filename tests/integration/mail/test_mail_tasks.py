@@ -12,10 +12,12 @@ from uuid import uuid4
 
 import pytest
 
+from celery_nexus.runtime import arguments
+from celery_nexus.task_errors import InvalidArgument
 from tests.conftest import ROOT, Broker
 from tests.integration.mail.conftest import Mailbox, serving, wait_for
-from workers import arguments, email_tasks, mail_runs
-from workers.errors import FileMissing, InvalidArgument, MailRefused, PathNotAllowed
+from workers import email_tasks, mail_runs
+from workers.errors import FileMissing, MailRefused, PathNotAllowed
 from workers.services.mail.bulk import Unfinished
 
 WAIT_S = 60

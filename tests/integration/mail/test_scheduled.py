@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 import redis
 
+from celery_nexus.task_errors import InvalidArgument, TransientError
 from tests.integration.mail.conftest import nowhere
-from workers.errors import InvalidArgument, TransientError
 from workers.services.mail import scheduled
 from workers.services.mail.scheduled import Schedule, ScheduledMail, parse_time
 

@@ -12,6 +12,8 @@ from uuid import uuid4
 import pytest
 import redis
 
+from celery_nexus.runtime.idempotency import InProgress, Once
+from celery_nexus.task_errors import TransientError
 from tests.conftest import ROOT, Broker
 from tests.integration.mail.conftest import (
     ASCII_PASSWORD,
@@ -24,8 +26,7 @@ from tests.integration.mail.conftest import (
     nowhere,
     wait_for,
 )
-from workers.errors import MailRefused, TransientError
-from workers.idempotency import InProgress, Once
+from workers.errors import MailRefused
 from workers.services.mail.conversation import Conversation
 from workers.services.mail.message import Mail
 from workers.services.mail.sending import Post, send
@@ -205,7 +206,7 @@ def test_a_killed_process_leaves_one_mail_and_an_unknown_outcome(
     key = uuid4().hex
     mailbox.mood.stall_s = 30
     code = (
-        "import redis; from pathlib import Path; from workers.idempotency import Once;"
+        "import redis; from pathlib import Path; from celery_nexus.runtime.idempotency import Once;"
         "from workers.services.mail.message import Mail; from workers.services.mail.sending import Post, send;"
         "from workers.services.mail.server import MailServer;"
         f"post = Post(MailServer.parse('smtp://127.0.0.1:{mailbox.port}'), Path('/nonexistent'), Path('/nonexistent'));"

@@ -11,11 +11,11 @@ import pytest
 import redis
 from redbeat import RedBeatSchedulerEntry
 
-from config.queues import priority_key
+from celery_nexus.queues import priority_key
+from celery_nexus.task_errors import InvalidArgument
 from tests.conftest import Broker
 from workers import report_tasks
 from workers.beat import SlotScheduler
-from workers.errors import InvalidArgument
 from workers.recurring import Wanted, change, create, listing, remove
 from workers.report_tasks import celery_app, generate_task_performance_report, schedule_recurring_report
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from celery_nexus.delivery import letter_scripts, scripts
+from celery_nexus.delivery.transport import fetch_script
+from celery_nexus.delivery.upgrade import former_lists
+from celery_nexus.runtime import idempotency
 from tests.integration.scripts.refusing import MESSAGE, OTHER, Case
-from workers import former_lists, idempotency
-from workers.delivery import fetch_script, letter_scripts, scripts
 from workers.services.mail import schedule_scripts
 from workers.services.upkeep import results
 

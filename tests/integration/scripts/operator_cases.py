@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from nexus_tui.sources.broker.bulk import rotation_scripts
-from nexus_tui.sources.broker.edit import purge_scripts
-from nexus_tui.sources.broker.undo import return_scripts
-from nexus_tui.sources.broker.wire import scripts
+from celery_nexus.broker.bulk import rotation_scripts
+from celery_nexus.broker.edit import purge_scripts
+from celery_nexus.broker.undo import return_scripts
+from celery_nexus.broker.wire import scripts
 from tests.integration.scripts.delivery_cases import wait
 from tests.integration.scripts.refusing import CHANGED, MESSAGE, NEW, OTHER, Case
 

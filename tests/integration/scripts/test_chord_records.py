@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from workers.delivery import keys
-from workers.delivery.chord_records import ChordRecord, ChordRecords
+from celery_nexus.delivery import keys
+from celery_nexus.delivery.ends.chord_records import ChordRecord, ChordRecords
 
 BODY = {"task": "sum"}
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import redis
 
+from celery_nexus.delivery import letter_scripts, scripts
+from celery_nexus.delivery.transport import fetch_script
 from tests.integration.scripts.delivery_cases import DELIVERY, be_leased, hold
 from tests.integration.scripts.refusing import MESSAGE, OTHER, is_refusal, run
-from workers.delivery import fetch_script, letter_scripts, scripts
 
 FENCED = ["w", "another's token"]
 OURS = ["w", "t"]

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import redis
 
-from config.queues import priority_key
-from workers.delivery import keys
-from workers.delivery.in_flight import InFlight, marked_redelivered, redelivered
-from workers.delivery.keys import FetchedTag
-from workers.delivery.lease import Leases
+from celery_nexus.delivery import keys
+from celery_nexus.delivery.keys import FetchedTag
+from celery_nexus.delivery.leases.in_flight import InFlight, marked_redelivered, redelivered
+from celery_nexus.delivery.leases.lease import Leases
+from celery_nexus.queues import priority_key
 
 LIST = priority_key("q", 5)
 RAW = b'{"headers": {"id": "a"}, "properties": {"delivery_info": {"exchange": "q"}}}'

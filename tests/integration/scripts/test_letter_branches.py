@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.delivery import letter_scripts
 from tests.integration.scripts.delivery_cases import FIELD, LETTERS, be_dead, be_leased, hold_beside_old_letters
 from tests.integration.scripts.refusing import MESSAGE, OTHER
-from workers.delivery import letter_scripts
 
 OURS = ["w", "t"]
 BURIAL = ["l", '{"a": 1}', '{"counted": 1}', 100, 0, 10_000, 1_000_000]

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from config.keys import EVENT_STREAM
-from workers.delivery import ends, keys
-from workers.delivery.ends import DELETED, MALFORMED, PURGED, REVOKED, Ends, Note
+from celery_nexus.connection.keys import EVENT_STREAM
+from celery_nexus.delivery import keys
+from celery_nexus.delivery.ends import endings as ends
+from celery_nexus.delivery.ends.endings import DELETED, MALFORMED, PURGED, REVOKED, Ends, Note
 
 RAW = b'{"headers": {"id": "a", "task": "t"}, "nexus_publication": "p"}'
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from nexus_tui.sources.broker.bulk import rotation_scripts
-from nexus_tui.sources.broker.edit import purge_scripts
-from nexus_tui.sources.broker.undo import return_scripts
-from nexus_tui.sources.broker.wire import scripts
+from celery_nexus.broker.bulk import rotation_scripts
+from celery_nexus.broker.edit import purge_scripts
+from celery_nexus.broker.undo import return_scripts
+from celery_nexus.broker.wire import scripts
 from tests.integration.scripts.operator_cases import (
     DELAYED_KEYS,
     LAY_KEYS,

@@ -9,9 +9,10 @@ import pytest
 import redis
 from redis.exceptions import NoPermissionError
 
+from celery_nexus.delivery import keys
+from celery_nexus.delivery.ends import endings as ends
+from celery_nexus.delivery.ends.purging import purge
 from tests.integration.scripts.refusing import MESSAGE, OTHER
-from workers.delivery import ends, keys
-from workers.delivery.purging import purge
 
 
 @pytest.fixture

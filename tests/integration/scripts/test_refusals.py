@@ -35,7 +35,7 @@ def every_script() -> set[str]:
     """Find every script in the packages that changes something; what others begin with is none by itself."""
     modules = [
         path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
-        for package in ("config", "workers", "nexus_tui")
+        for package in ("celery_nexus", "config", "workers", "nexus_tui")
         for path in (ROOT / package).rglob("*.py")
         if "redis.call(" in path.read_text() or "redis.pcall(" in path.read_text()
     ]

@@ -15,7 +15,7 @@ import pytest
 import redis
 from celery import Celery
 
-from config.broker_url import BrokerUrl
+from celery_nexus.connection.broker_url import BrokerUrl
 from config.paths import Paths
 from config.queues import QUEUES
 from config.settings import embedded_password

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus_tui.models.workers import Program
+from celery_nexus.rows.workers import Program
 from nexus_tui.sources.supervisor import SupervisorSource
 
 CONFIGURATION = """

@@ -7,8 +7,9 @@ from typing import Any
 
 import redis
 
-from config.keys import ALERT_STREAM, OPEN_ALERTS
-from config.queues import BY_FAMILY, QUEUES, AlertThresholds, priority_key
+from celery_nexus.connection.keys import ALERT_STREAM, OPEN_ALERTS
+from celery_nexus.queues import AlertThresholds, priority_key
+from config.queues import BY_FAMILY, QUEUES
 from tests.integration.upkeep.conftest import Stack
 from workers.services.upkeep import alerts, probes, queue_sizes
 from workers.services.upkeep.alerts import Alert

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nexus_tui.sources.broker.read.ages import Ages
+from celery_nexus.broker.read.ages import Ages
 
 
 def test_a_stamped_message_tells_its_age() -> None:

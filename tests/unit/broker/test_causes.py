@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from nexus_tui.models.arguments import find_obstacle
-from nexus_tui.models.broker import Message, QueueStats
-from nexus_tui.models.runs import Run
-from nexus_tui.models.workers import Worker
-from nexus_tui.sources.why import causes
-from nexus_tui.sources.why.situation import Situation
+from celery_nexus.diagnosis.why import causes
+from celery_nexus.diagnosis.why.situation import Situation
+from celery_nexus.rows.arguments import find_obstacle
+from celery_nexus.rows.broker import Message, QueueStats
+from celery_nexus.rows.runs import Run
+from celery_nexus.rows.workers import Worker
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 NASTY = "a queue; rm -rf $HOME 'x'"

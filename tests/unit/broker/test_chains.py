@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from nexus_tui.sources.broker.undo.chains import NONE, Chains, Taken, Window
+from celery_nexus.broker.undo.chains import NONE, Chains, Taken, Window
 
 
 def taken_from(waiting: list[int], numbers: list[int], *, last_first: bool = False) -> Taken:

@@ -5,9 +5,9 @@ from base64 import b64encode
 
 import pytest
 
-from nexus_tui.sources import formats
-from nexus_tui.sources.broker.wire.layout import stock
-from nexus_tui.sources.channels import Ear
+from celery_nexus.broker.wire.layout import stock
+from celery_nexus.control.channels import Ear
+from celery_nexus.serializers import formats
 
 
 def heartbeat(worker: str, format_: str = "json") -> bytes:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from nexus_tui.models.broker import Message
-from nexus_tui.sources.broker.wire import decode as decoding
-from nexus_tui.sources.broker.wire.decode import MAX_BODY_BYTES, decode, masked
+from celery_nexus.broker.wire import decode as decoding
+from celery_nexus.broker.wire.decode import MAX_BODY_BYTES, decode, masked
+from celery_nexus.rows.broker import Message
 
 NOW = 1_000.0
 BODY: Any = [["a.docx", 1], {"password": "hunter2"}, {"chain": None}]

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from nexus_tui.models.broker import Message
-from nexus_tui.sources.broker.edit.edits import (
+from celery_nexus.broker.edit.edits import (
     Change,
     Delete,
     MoveTo,
@@ -19,7 +18,8 @@ from nexus_tui.sources.broker.edit.edits import (
     Retime,
     check_priority,
 )
-from nexus_tui.sources.errors import Invalid
+from celery_nexus.errors import Invalid
+from celery_nexus.rows.broker import Message
 
 RAW = b'{"headers": {"eta": "old", "n": 1.0}, "properties": {"priority": 5, "delivery_info": {}}}'
 

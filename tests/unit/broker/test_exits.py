@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from nexus_tui.models.workers import Program
+from celery_nexus.rows.workers import Program
 from nexus_tui.sources.exits import Exits, last_error, parse_exits
 
 NOW = 1_750_000_000.0

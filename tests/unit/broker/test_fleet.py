@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from nexus_tui.models.workers import Program, Worker
-from nexus_tui.sources.fleet import is_alive, join
+from celery_nexus.control.fleet import is_alive, join
+from celery_nexus.rows.workers import Program, Worker
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from nexus_tui.sources import formats
-from nexus_tui.sources.formats import JSON, MSGPACK, PICKLE, YAML, Unread
+from celery_nexus.serializers import formats
+from celery_nexus.serializers.formats import JSON, MSGPACK, PICKLE, YAML, Unread
 
 VALUE: Any = {"a": [1, 2.5, None, True, "é"]}
 

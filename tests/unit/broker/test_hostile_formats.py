@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus_tui.sources import formats, msgpack_values, pickle_values
+from celery_nexus.serializers import formats, msgpack_values, pickle_values
 
 msgpack: Any = pytest.importorskip("msgpack")
 

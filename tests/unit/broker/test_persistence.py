@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nexus_tui.sources.checkup import judge_persistence
+from celery_nexus.diagnosis.checkup import judge_persistence
 
 ON = {"aof_enabled": 1, "aof_last_write_status": "ok", "aof_last_bgrewrite_status": "ok"}
 

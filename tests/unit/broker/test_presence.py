@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nexus_tui.sources.presence import Presence
+from celery_nexus.control.presence import Presence
 
 
 def test_one_missed_answer_leaves_a_worker_as_it_was() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nexus_tui.sources.broker.read.observe import Memory, Taken, rates, taken
+from celery_nexus.broker.read.observe import Memory, Taken, rates, taken
 
 
 def test_nothing_is_said_before_two_seconds_have_passed() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from workers.delivery.content import Part, fields_of, parts_of
+from celery_nexus.delivery.content import Part, fields_of, parts_of
 
 LINK = {"task": "next", "options": {"task_id": "n1", "group_id": "g2", "group_index": 4}}
 

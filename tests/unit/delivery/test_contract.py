@@ -18,7 +18,7 @@ from kombu.asynchronous import Hub
 from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 
-from config.queues import PRIORITIES, PRIORITY_SEPARATOR
+from celery_nexus.queues import PRIORITIES, PRIORITY_SEPARATOR
 
 _redis: Any = kombu_redis
 

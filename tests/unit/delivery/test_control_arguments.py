@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from celery.worker import control
 
-from workers.delivery import control_arguments
-from workers.delivery.guard import Malformed
+from celery_nexus.delivery.transport import control_arguments
+from celery_nexus.delivery.validation import Malformed
 
 RIGHT: dict[str, list[dict[str, Any]]] = {
     "add_consumer": [{"queue": "q"}, {"queue": "q", "exchange": "e", "exchange_type": "topic", "routing_key": "a.#"}],

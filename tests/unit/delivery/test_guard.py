@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from benchmarks.faults.malformed import MALFORMED, message
-from workers.delivery import guard
+from celery_nexus.delivery import validation as guard
 
 
 def _read(raw: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from workers.delivery import guard
+from celery_nexus.delivery import validation as guard
 
 
 def envelope(**changes: Any) -> dict[str, Any]:

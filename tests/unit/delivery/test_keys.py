@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from workers.delivery import keys, running
-from workers.delivery.keys import FetchedTag
+from celery_nexus.delivery import keys, running
+from celery_nexus.delivery.keys import FetchedTag
 
 
 def test_a_delivery_tag_names_the_list_that_the_message_came_from() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from workers.delivery.lease import Owner, Standstill, read_owner
-from workers.process_identity import ProcessIdentity
+from celery_nexus.delivery.leases.lease import Owner, Standstill, read_owner
+from celery_nexus.delivery.leases.process_identity import ProcessIdentity
 
 PROCESS = ProcessIdentity.current()
 MINE = Owner("t", f"{PROCESS.boot} {PROCESS.namespace}", "here", PROCESS.pid, PROCESS.start, 3, 1000.0)

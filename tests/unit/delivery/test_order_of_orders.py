@@ -6,7 +6,7 @@ from typing import Any
 
 from kombu.asynchronous import Hub
 
-from workers.delivery import consumer
+from celery_nexus.delivery.worker import consumer
 
 
 class Consumer(consumer.Consumer):

@@ -11,9 +11,9 @@ import pytest
 from kombu.exceptions import EncodeError
 
 from benchmarks.faults.malformed import message
-from workers.delivery import guard
-from workers.delivery.publication import MessageTooLarge, publication
-from workers.errors import TaskError
+from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery.transport.publication import MessageTooLarge, publication
+from celery_nexus.task_errors import TaskError
 
 
 def of_size(size: int) -> dict[str, Any]:

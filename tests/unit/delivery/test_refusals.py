@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 
-from workers.delivery.refusals import WritesRefused, is_for_now, told_apart
+from celery_nexus.delivery.refusals import WritesRefused, is_for_now, told_apart
 
 FULL = "MISCONF Errors writing to the AOF file: No space left on device"
 IN_PIPELINE = "Command # 1 (SETEX celery-task-meta-1 3600 {...) of pipeline caused error: "

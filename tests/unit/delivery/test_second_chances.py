@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from workers.delivery import consumer
+from celery_nexus.delivery.worker import consumer
 
 PAYLOAD = [[], {}, {}]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from workers.delivery import starts
+from celery_nexus.delivery.leases import starts
 
 
 def told(*progress: Any) -> list[dict[str, Any]]:

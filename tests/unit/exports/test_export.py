@@ -14,9 +14,10 @@ from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 from lxml import html as lxml_html
 from openpyxl.utils.escape import unescape
 
-from workers.errors import Corrupt, InvalidArgument, PathNotAllowed, UnsupportedFormat
+from celery_nexus.exports.cells import Changes, fitting, is_formula, scalar
+from celery_nexus.task_errors import Corrupt, InvalidArgument, UnsupportedFormat
+from workers.errors import PathNotAllowed
 from workers.services.exports import sources
-from workers.services.exports.cells import Changes, fitting, is_formula, scalar
 from workers.services.exports.export import export
 from workers.services.progress import no_progress
 from workers.services.storage import OutputFolder

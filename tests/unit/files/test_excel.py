@@ -11,10 +11,10 @@ from typing import Any
 import openpyxl
 import pytest
 
+from celery_nexus.task_errors import InvalidArgument
 from tests.reading import Read
 from tests.unit.files import hostile
 from tests.unit.files.hostile import save
-from workers.errors import InvalidArgument
 
 
 @pytest.fixture

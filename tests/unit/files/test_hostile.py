@@ -13,18 +13,11 @@ import pypdf
 import pytest
 from PIL import Image
 
+from celery_nexus.task_errors import Corrupt, DocumentError, TooLarge, UnsupportedFormat
 from tests.reading import Read
 from tests.unit.files import hostile
 from tests.unit.files.hostile import save
-from workers.errors import (
-    Corrupt,
-    DocumentError,
-    Encrypted,
-    TooComplex,
-    TooLarge,
-    UnsafeXml,
-    UnsupportedFormat,
-)
+from workers.errors import Encrypted, TooComplex, UnsafeXml
 
 LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><l>&b;</l>"""
 XXE = b"""<?xml version="1.0"?><!DOCTYPE d [<!ENTITY x SYSTEM "file:///etc/passwd">]><w:document

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageCms
 
+from celery_nexus.task_errors import UnsupportedFormat
 from tests.reading import Read
-from workers.errors import UnsupportedFormat
 
 KINDS = {"jp2": "JPEG2000", "ico": "ICO", "ppm": "PPM", "tga": "TGA", "dds": "DDS", "avif": "AVIF"}
 

@@ -11,8 +11,8 @@ from PIL import Image
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen import canvas
 
+from celery_nexus.task_errors import Corrupt
 from tests.reading import Read
-from workers.errors import Corrupt
 
 
 @pytest.fixture

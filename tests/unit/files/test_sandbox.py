@@ -12,9 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from celery_nexus.task_errors import Corrupt, Crashed, TooLarge
 from config.paths import ROOT
 from tests.unit.files import sandbox_jobs as jobs
-from workers.errors import Corrupt, Crashed, Encrypted, TimedOut, TooComplex, TooLarge
+from workers.errors import Encrypted, TimedOut, TooComplex
 from workers.services import sandbox
 from workers.services.sandbox import Limits
 

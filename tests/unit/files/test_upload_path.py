@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.runtime.arguments import parameters, validate
 from config.settings import settings
-from workers.arguments import parameters, validate
 from workers.errors import FileMissing, PathNotAllowed
 from workers.upload_path import UploadPath
 

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from celery_nexus.errors import Invalid, NotFound, Refused
+from celery_nexus.history.query.history import History
+from celery_nexus.history.store.store import Store
 from config.settings import settings
 from nexus_tui.cli import cli
 from nexus_tui.cli.times import point, span_s
-from nexus_tui.sources.errors import Invalid, NotFound, Refused
-from workers.history.query.history import History
-from workers.history.store.store import Store
 
 NOW = time.time()
 HOSTILE = "=cmd|'/C calc'!A0"
@@ -79,7 +79,7 @@ def test_an_empty_history_says_what_to_do(home: Path) -> None:
 
 def test_of_another_broker_nothing_is_recorded_before_somebody_looks(home: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(home))
-    monkeypatch.setattr("nexus_tui.sources.broker.read.survey.Survey.look", lambda survey, budget_s: survey.layouts)
+    monkeypatch.setattr("celery_nexus.broker.read.survey.Survey.look", lambda survey, budget_s: survey.layouts)
     result = nexus("tasks", "--broker", "redis://127.0.0.1:1/3")
     assert result.stdout.startswith("nothing was recorded of this broker yet. nexus-tui --broker URL records")
     listed = nexus("tasks", "--broker", "redis://127.0.0.1:1/3", "--json")

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery
 
-from workers.history.capture.dispatcher import StreamDispatcher, StreamEvents
+from celery_nexus.history.capture.dispatcher import StreamDispatcher, StreamEvents
 
 
 class Writer:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.history.recorder.pubsub import Hearing, channel_patterns
-from workers.history.recorder.subscription import Broken, Overflow, Spool
+from celery_nexus.history.recorder.pubsub import Hearing, channel_patterns
+from celery_nexus.history.recorder.subscription import Broken, Overflow, Spool
 
 
 def test_chunks_leave_in_the_order_in_which_they_came_through_memory_and_file(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from workers.history.errors import BadEvent
-from workers.history.recorder.stock_events import events_of
-from workers.history.store.run_record import RunRecord
-from workers.history.store.store import Store
+from celery_nexus.history.errors import BadEvent
+from celery_nexus.history.recorder.stock_events import events_of
+from celery_nexus.history.store.run_record import RunRecord
+from celery_nexus.history.store.store import Store
 
 NOW = 1_800_000_000.0
 

@@ -2,7 +2,7 @@
 
 import traceback
 
-from workers.history.store.failure import fingerprint, parse_failure
+from celery_nexus.history.store.failure import fingerprint, parse_failure
 
 
 class Broken(Exception):

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workers.history.encoding import STATES
-from workers.history.errors import FilterError
-from workers.history.filter.matching import Facts, _jsonable, holds, loads  # pyright: ignore[reportPrivateUsage]
-from workers.history.filter.parser import All, Any_, Argument, Compare, Node, Not, State, Text, parse
-from workers.history.query.history import History
-from workers.history.rows import HistoryRun
-from workers.history.store.store import Store
+from celery_nexus.history.encoding import STATES
+from celery_nexus.history.errors import FilterError
+from celery_nexus.history.filter.matching import Facts, _jsonable, holds, loads  # pyright: ignore[reportPrivateUsage]
+from celery_nexus.history.filter.parser import All, Any_, Argument, Compare, Node, Not, State, Text, parse
+from celery_nexus.history.query.history import History
+from celery_nexus.history.store.store import Store
+from celery_nexus.rows.history import HistoryRun
 
 NOW = time.time()
 
@@ -240,12 +240,12 @@ def small_segments(rows: int, tail: int, tombstones: int) -> Generator[None]:
             "OPEN_SHARE": 1,
         }
         for name, size in sizes.items():
-            patch.setattr(f"workers.history.index.builder.{name}", size)
-        patch.setattr("workers.history.index.build.PAGE_ROWS", 2)
-        patch.setattr("workers.history.index.ids.FEW_ROWS", 0)
-        patch.setattr("workers.history.query.segment_search.FIRST_BATCH_ROWS", 1)
-        patch.setattr("workers.history.query.segment_search.MAX_BATCH_ROWS", 2)
-        patch.setattr("workers.history.query.search.ROWS_AT_ONCE", 2)
+            patch.setattr(f"celery_nexus.history.index.builder.{name}", size)
+        patch.setattr("celery_nexus.history.index.build.PAGE_ROWS", 2)
+        patch.setattr("celery_nexus.history.index.ids.FEW_ROWS", 0)
+        patch.setattr("celery_nexus.history.query.segment_search.FIRST_BATCH_ROWS", 1)
+        patch.setattr("celery_nexus.history.query.segment_search.MAX_BATCH_ROWS", 2)
+        patch.setattr("celery_nexus.history.query.search.ROWS_AT_ONCE", 2)
         yield
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.history.store.store import Store
+from celery_nexus.runs.source import HistorySource
 from config.paths import ROOT
 from nexus_tui.cli import follow
-from nexus_tui.sources.history import HistorySource
-from workers.history.store.store import Store
 
 AT = 1_750_000_000.0
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from workers.history.query import follow
-from workers.history.query.history import History
-from workers.history.query.paging import walk
-from workers.history.store import change_log
-from workers.history.store.store import Store
+from celery_nexus.history.query import follow
+from celery_nexus.history.query.history import History
+from celery_nexus.history.query.paging import walk
+from celery_nexus.history.store import change_log
+from celery_nexus.history.store.store import Store
 
 AT = 1_750_000_000.0
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from workers.history.errors import AlreadyRecording
-from workers.history.query import figures
-from workers.history.query.history import History
-from workers.history.query.verify import verify
-from workers.history.recorder.imports import Imported, events_of_run, import_runs
-from workers.history.store.schema import lock_path
+from celery_nexus.history.errors import AlreadyRecording
+from celery_nexus.history.query import figures
+from celery_nexus.history.query.history import History
+from celery_nexus.history.query.verify import verify
+from celery_nexus.history.recorder.imports import Imported, events_of_run, import_runs
+from celery_nexus.history.store.schema import lock_path
 
 RUN: dict[str, Any] = {
     "id": "a-run", "task": "mail", "state": "SUCCESS", "queue": "email", "priority": 3, "worker": "w@h",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.history.recorder.nodes import bound_nodes
+from celery_nexus.history.recorder.nodes import bound_nodes
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from workers.history.errors import BadEvent
-from workers.history.store.run_record import RunRecord
+from celery_nexus.history.errors import BadEvent
+from celery_nexus.history.store.run_record import RunRecord
 
 T = 1_800_000_000.0
 

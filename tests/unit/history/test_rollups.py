@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.history.query import figures
+from celery_nexus.history.query.history import History
+from celery_nexus.history.query.verify import verify
+from celery_nexus.history.store import rollups
+from celery_nexus.history.store.retention import MINUTES_KEPT_S
+from celery_nexus.history.store.rollups import SPANS, Stretch
+from celery_nexus.history.store.store import Store
 from tests.unit.history.former_files import turn_back_to_3
-from workers.history.query import figures
-from workers.history.query.history import History
-from workers.history.query.verify import verify
-from workers.history.store import rollups
-from workers.history.store.retention import MINUTES_KEPT_S
-from workers.history.store.rollups import SPANS, Stretch
-from workers.history.store.store import Store
 
 DAY_S = 86_400
 NOW = time.time() // 600 * 600 - 500  # a run's whole life is in one period of each length

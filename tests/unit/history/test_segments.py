@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.history.index.builder import LARGE_SEGMENT
+from celery_nexus.history.query.history import History
+from celery_nexus.history.store.retention import Retention
+from celery_nexus.history.store.store import Store
 from tests.unit.history.former_files import turn_back_to_4
-from workers.history.index.builder import LARGE_SEGMENT
-from workers.history.query.history import History
-from workers.history.store.retention import Retention
-from workers.history.store.store import Store
 
 AT = 1_700_000_000.0
 
@@ -30,8 +30,8 @@ def store(path: Path) -> Iterator[Store]:
 @pytest.fixture
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, size in {"SEGMENT_ROWS": 20, "TAIL": 10, "LARGE_SEGMENT": 80, "KEPT_SMALL": 1}.items():
-        monkeypatch.setattr(f"workers.history.index.builder.{name}", size)
-    monkeypatch.setattr("workers.history.index.build.PAGE_ROWS", 7)
+        monkeypatch.setattr(f"celery_nexus.history.index.builder.{name}", size)
+    monkeypatch.setattr("celery_nexus.history.index.build.PAGE_ROWS", 7)
 
 
 def ended(number: int) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ def test_a_large_segment_whose_runs_change_is_made_anew_bit_by_bit(
 ) -> None:
     write(store, range(120))
     assert sizes(store)[0] == 80
-    monkeypatch.setattr("workers.history.index.builder.MAX_TOMBSTONES", 50)
+    monkeypatch.setattr("celery_nexus.history.index.builder.MAX_TOMBSTONES", 50)
     store.judge({ended(number)[0]["uuid"]: "lost?: looked for" for number in range(10, 20)})
     while store.tidy(is_idle=True):
         pass
@@ -91,7 +91,7 @@ def test_a_large_segment_whose_runs_change_is_made_anew_bit_by_bit(
 @pytest.mark.usefixtures("small_segments")
 def test_old_runs_leave_a_large_segment(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(store, range(230))
-    monkeypatch.setattr("workers.history.store.retention.STEP", 30)
+    monkeypatch.setattr("celery_nexus.history.store.retention.STEP", 30)
     assert Retention(max_age_s=1e9, max_runs=210).step(store) == 30
     assert sizes(store)[0] == 50
     assert store.run_count == 200

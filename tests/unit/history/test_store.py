@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workers.history.query import figures
-from workers.history.query.history import History
-from workers.history.store.ddsketch import DDSketch
-from workers.history.store.retention import Retention
-from workers.history.store.schema import connect
-from workers.history.store.store import Store
+from celery_nexus.history.query import figures
+from celery_nexus.history.query.history import History
+from celery_nexus.history.store.ddsketch import DDSketch
+from celery_nexus.history.store.retention import Retention
+from celery_nexus.history.store.schema import connect
+from celery_nexus.history.store.store import Store
 
 NOW = time.time()
 

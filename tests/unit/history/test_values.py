@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.history.filter.matching import compares, lower
-from workers.history.filter.parser import Argument
-from workers.history.index.argument_values import Values, decode_values
-from workers.history.index.number_patterns import spelt_like
-from workers.history.index.value_encoding import merge_values, values_of
-from workers.history.index.zone_map import all_contain, all_match, may_match
-from workers.history.store.event_fields import stored
+from celery_nexus.history.filter.matching import compares, lower
+from celery_nexus.history.filter.parser import Argument
+from celery_nexus.history.index.argument_values import Values, decode_values
+from celery_nexus.history.index.number_patterns import spelt_like
+from celery_nexus.history.index.value_encoding import merge_values, values_of
+from celery_nexus.history.index.zone_map import all_contain, all_match, may_match
+from celery_nexus.history.store.event_fields import stored
 
 WORDS = st.sampled_from(
     ("", "a", "A", "aB", "page-1", "Page-12", "page-2", "page-20.pdf", "é-1", "4", "42", "1e5", "*")

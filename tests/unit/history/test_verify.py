@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from workers.history.errors import HistoryError
-from workers.history.query.history import History
-from workers.history.query.verify import Verdict, verify
-from workers.history.store.store import Store
-from workers.history.store.vacuum import compact
+from celery_nexus.history.errors import HistoryError
+from celery_nexus.history.query.history import History
+from celery_nexus.history.query.verify import Verdict, verify
+from celery_nexus.history.store.store import Store
+from celery_nexus.history.store.vacuum import compact
 
 AT = 1_750_000_000.0
 

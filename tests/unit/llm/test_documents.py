@@ -10,8 +10,9 @@ from typing import Any
 import docx
 import pytest
 
+from celery_nexus.task_errors import InvalidArgument, TransientError, UnsupportedFormat
 from tests.doubles.llm_server import Json, LlmServer, Mood, last_message
-from workers.errors import FileMissing, InvalidArgument, PathNotAllowed, TransientError, UnsupportedFormat
+from workers.errors import FileMissing, PathNotAllowed
 from workers.services.llm.analysis import analyze
 from workers.services.llm.content import Brief, generate
 from workers.services.llm.documents import read_document

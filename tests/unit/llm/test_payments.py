@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.task_errors import OutcomeUnknown, TaskError, TransientError
 from tests.doubles.llm_server import LlmServer, Mood
 from tests.unit.llm.conftest import KEY
-from workers.errors import BadAnswer, OutcomeUnknown, ProviderRefused, TaskError, TransientError
+from workers.errors import BadAnswer, ProviderRefused
 from workers.services.llm.asking import ask
 from workers.services.llm.batch import Item, run_batch
 from workers.services.llm.choices import Provider

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.errors import InvalidArgument
+from celery_nexus.task_errors import InvalidArgument
 from workers.services.mail.addresses import Address, parse, parse_all
 
 

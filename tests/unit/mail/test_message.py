@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from workers.errors import FileMissing, InvalidArgument, PathNotAllowed, TooLarge
+from celery_nexus.task_errors import InvalidArgument, TooLarge
+from workers.errors import FileMissing, PathNotAllowed
 from workers.services.mail.attachments import MAX_TOTAL_BYTES
 from workers.services.mail.message import Mail, build
 

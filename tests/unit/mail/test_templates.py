@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from workers.errors import InvalidArgument
+from celery_nexus.task_errors import InvalidArgument
 from workers.services.mail.templates import FOLDER, TemplateName, names, render, variables
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from workers.errors import InvalidArgument
-from workers.history.store.store import Store
+from celery_nexus.history.store.store import Store
+from celery_nexus.task_errors import InvalidArgument
 from workers.services.reports.delivery import RENDERERS, deliver
 from workers.services.reports.performance import performance
 from workers.services.reports.periods import seconds_of

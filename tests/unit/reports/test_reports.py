@@ -14,7 +14,7 @@ import pypdfium2 as pdfium
 import pytest
 from lxml import html as lxml_html
 
-from workers.errors import InvalidArgument
+from celery_nexus.task_errors import InvalidArgument
 from workers.services.reports import charts, trend
 from workers.services.reports.analytics import ReportType, Wishes, analyse
 from workers.services.reports.content import Chart, Grid, Limit, shown

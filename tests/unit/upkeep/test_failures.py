@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from workers.history.query.history import History
-from workers.history.store.store import Store
+from celery_nexus.history.query.history import History
+from celery_nexus.history.store.store import Store
 from workers.services.progress import no_progress
 from workers.services.upkeep.failures import remove_surplus
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workers.errors import DocumentError
+from celery_nexus.task_errors import DocumentError
 from workers.services import sandbox, storage
 from workers.services.progress import Progress, no_progress
 from workers.services.sandbox import Limits

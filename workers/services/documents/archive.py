@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Self
 from zipfile import BadZipFile, ZipExtFile, ZipFile, ZipInfo
 
-from workers.errors import Corrupt, Encrypted, TooLarge, UnsafeXml
+from celery_nexus.task_errors import Corrupt, TooLarge
+from workers.errors import Encrypted, UnsafeXml
 
 MAX_FILE_BYTES = 200 << 20
 MAX_UNPACKED_BYTES = 200 << 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workers.errors import InvalidArgument, UnsupportedFormat
+from celery_nexus.task_errors import InvalidArgument, UnsupportedFormat
 from workers.services import images
 from workers.services.documents import formats, powerpoint
 from workers.services.documents.job import Job

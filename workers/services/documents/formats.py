@@ -10,7 +10,8 @@ from zipfile import BadZipFile, ZipFile
 
 import olefile
 
-from workers.errors import Corrupt, Encrypted, UnsupportedFormat
+from celery_nexus.task_errors import Corrupt, UnsupportedFormat
+from workers.errors import Encrypted
 from workers.services.documents.archive import check_directory_size
 
 Format = Literal[

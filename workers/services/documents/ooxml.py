@@ -15,7 +15,8 @@ from urllib.parse import unquote
 
 import lxml.etree
 
-from workers.errors import Corrupt, TooComplex, UnsafeXml
+from celery_nexus.task_errors import Corrupt
+from workers.errors import TooComplex, UnsafeXml
 from workers.services.documents.archive import Archive
 
 etree = cast("Any", lxml.etree)  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,1 +1,1 @@
-"""Exports: records stream from a list or a file into a table format; no cell becomes a formula or markup."""
+"""Records as files: read from where they lie, looked through once, written in any format."""

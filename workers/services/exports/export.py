@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from workers.services.exports import writers
-from workers.services.exports.cells import Changes, nested, scalar
-from workers.services.exports.shape import STEP, Reader, Shape, survey
+from celery_nexus.exports import writers
+from celery_nexus.exports.cells import Changes, nested, scalar
+from celery_nexus.exports.shape import Reader, Shape
 from workers.services.exports.sources import Records
+from workers.services.exports.survey import STEP, survey
 from workers.services.progress import Progress
 from workers.services.storage import OutputFolder
 

@@ -13,10 +13,9 @@ from typing import Any, Protocol, cast
 
 import orjson
 
-from workers.errors import Corrupt, InvalidArgument, UnsupportedFormat
+from celery_nexus.exports.shape import Record
+from celery_nexus.task_errors import Corrupt, InvalidArgument, UnsupportedFormat
 from workers.services import storage
-
-Record = Mapping[str, Any]
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 FIELD_LIMIT = 16 * 1024 * 1024

@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from workers.errors import BadAnswer, TaskError, TimedOut, TransientError
+from celery_nexus.task_errors import TaskError, TransientError
+from workers.errors import BadAnswer, TimedOut
 from workers.services.llm.choices import Provider
 from workers.services.llm.keys import TITLES
 from workers.services.llm.questions import CUT_OFF, REFUSED, Answer, Question, Reply, Usage

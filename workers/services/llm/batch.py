@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from workers.errors import TaskError, TransientError
+from celery_nexus.task_errors import TaskError, TransientError
 from workers.services.llm.asking import ask_async
 from workers.services.llm.choices import AfterKill
 from workers.services.llm.kept import Kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workers.errors import InvalidArgument, TooLarge
+from celery_nexus.task_errors import InvalidArgument, TooLarge
 from workers.services import sandbox, storage
 from workers.services.progress import Progress, no_progress
 

@@ -32,7 +32,8 @@ import anyio
 import httpx2
 import openai
 
-from workers.errors import BadAnswer, NotConfigured, ProviderRefused, TaskError, TooLarge, TransientError
+from celery_nexus.task_errors import TaskError, TooLarge, TransientError
+from workers.errors import BadAnswer, NotConfigured, ProviderRefused
 from workers.services.llm.keys import ADDRESS_VARIABLES, KEY_VARIABLES, TITLES
 from workers.services.llm.questions import Question, Reply
 from workers.services.llm.wire import describe_page

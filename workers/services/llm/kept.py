@@ -14,8 +14,8 @@ import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from config.redis_client import open_redis
-from workers.errors import TransientError
+from celery_nexus.connection.redis_client import open_redis
+from celery_nexus.task_errors import TransientError
 from workers.services.llm.choices import AfterKill
 
 KEEP_S = 72 * 3600

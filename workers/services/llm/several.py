@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from workers.errors import BadAnswer, OutcomeUnknown, TaskError, TimedOut, TransientError
+from celery_nexus.task_errors import OutcomeUnknown, TaskError, TransientError
+from workers.errors import BadAnswer, TimedOut
 from workers.services.llm.asking import ask_async
 from workers.services.llm.kept import Kept
 from workers.services.llm.questions import Answer, Question

@@ -14,7 +14,7 @@ from email.header import Header
 from email.utils import formataddr
 from typing import TYPE_CHECKING
 
-from workers.errors import InvalidArgument
+from celery_nexus.task_errors import InvalidArgument
 from workers.services.storage import shown
 
 if TYPE_CHECKING:

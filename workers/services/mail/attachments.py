@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.errors import FileMissing, InvalidArgument, TooLarge
+from celery_nexus.task_errors import InvalidArgument, TooLarge
+from workers.errors import FileMissing
 from workers.services import storage
 from workers.services.storage import shown
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from workers.errors import TaskError, TransientError
-from workers.idempotency import InProgress, Once, marks
+from celery_nexus.runtime.idempotency import InProgress, Once, marks
+from celery_nexus.task_errors import TaskError, TransientError
 from workers.services.mail import templates
 from workers.services.mail.message import Mail, check_subject, check_text
 from workers.services.mail.outcome import Delivery, Outcome, Refusal

@@ -10,7 +10,8 @@ from base64 import b64encode
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 
-from workers.errors import MailRefused, TransientError
+from celery_nexus.task_errors import TransientError
+from workers.errors import MailRefused
 from workers.services.mail.outcome import words_of
 from workers.services.mail.server import MailServer
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
-from workers.errors import TransientError
+from celery_nexus.task_errors import TransientError
 from workers.services.mail.connection import connect, hang_up, reason, trouble
 from workers.services.mail.message import Envelope
 from workers.services.mail.outcome import Delivery, Refusal, words_of

@@ -16,7 +16,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Self
 
-from workers.errors import InvalidArgument, TooLarge
+from celery_nexus.task_errors import InvalidArgument, TooLarge
 from workers.services.mail import addresses, attachments
 from workers.services.mail.addresses import Address
 from workers.services.mail.attachments import MAX_TOTAL_BYTES, Attachment

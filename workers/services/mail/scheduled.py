@@ -8,7 +8,7 @@ seen, changed and cancelled until it is claimed::
      cancel ◀─┘  └──────── change                      └─ after 30 s: claimed again by whoever comes
 
 A claim that was not settled (killed between the two) is published again under the same task id, which sends
-once (:mod:`workers.idempotency`).
+once (:mod:`celery_nexus.runtime.idempotency`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from config.keys import SCHEDULED_MAIL_CLAIM_S as CLAIM_S
-from config.keys import SCHEDULED_MAIL_CLAIMED as CLAIMED
-from config.keys import SCHEDULED_MAIL_DUE as DUE
-from workers.errors import InvalidArgument, TransientError
-from workers.idempotency import TTL_S, asked
+from celery_nexus.connection.keys import SCHEDULED_MAIL_CLAIM_S as CLAIM_S
+from celery_nexus.connection.keys import SCHEDULED_MAIL_CLAIMED as CLAIMED
+from celery_nexus.connection.keys import SCHEDULED_MAIL_DUE as DUE
+from celery_nexus.runtime.idempotency import TTL_S, asked
+from celery_nexus.task_errors import InvalidArgument, TransientError
 from workers.services.mail import schedule_scripts as scripts
 from workers.services.storage import shown
 

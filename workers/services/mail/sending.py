@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workers.errors import MailRefused, TransientError
-from workers.idempotency import InProgress, Mark, Once
+from celery_nexus.runtime.idempotency import InProgress, Mark, Once
+from celery_nexus.task_errors import TransientError
+from workers.errors import MailRefused
 from workers.services.mail import outbox
 from workers.services.mail.message import Envelope, Mail, build
 from workers.services.mail.outcome import Delivery, Refusal

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
-from workers.errors import InvalidArgument
-from workers.services.exports.cells import clean
+from celery_nexus.exports.cells import clean
+from celery_nexus.task_errors import InvalidArgument
 from workers.services.reports import columns, comparison, trend
 from workers.services.reports.content import Grid, Report, Section
 from workers.services.reports.table import Table, tabulate

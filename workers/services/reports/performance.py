@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workers.history.query.figures import busiest_hours, chart, failures, slowest, stats
-from workers.history.query.history import History
-from workers.history.rows import ErrorGroup, HistoryRun, Slice, TaskStats
-from workers.services.exports.cells import clean
+from celery_nexus.exports.cells import clean
+from celery_nexus.history.query.figures import busiest_hours, chart, failures, slowest, stats
+from celery_nexus.history.query.history import History
+from celery_nexus.rows.history import ErrorGroup, HistoryRun, Slice, TaskStats
 from workers.services.reports.content import Cell, Chart, Grid, Report, Section
 from workers.services.reports.periods import seconds_of
 

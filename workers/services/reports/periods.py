@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from workers.errors import InvalidArgument
+from celery_nexus.task_errors import InvalidArgument
 
 PERIODS_S = {"hour": 3600, "day": 86400, "week": 7 * 86400, "month": 30 * 86400, "year": 365 * 86400}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from workers.services.exports.cells import Changes, clean, scalar
+from celery_nexus.exports.cells import Changes, clean, scalar
 from workers.services.exports.sources import as_object, unique_names
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import json
 import re
 from typing import BinaryIO
 
-from workers.services.exports.cells import Changes, neutral, plain
+from celery_nexus.exports.cells import Changes, neutral, plain
 from workers.services.reports.content import Cell, Grid, Limit, Report, shown
 
 MD_LIMIT = Limit(rows=5000, cells=100_000)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, BinaryIO
 
-from workers.services.exports import cells
-from workers.services.exports.cells import Changes
+from celery_nexus.exports import cells
+from celery_nexus.exports.cells import Changes
 from workers.services.reports.content import Cell, Chart, Grid, Report
 
 SHEET_NAME = 31

@@ -16,8 +16,10 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
+from celery_nexus import task_errors
+from celery_nexus.task_errors import Crashed, TaskError
 from workers import errors
-from workers.errors import Crashed, TaskError, TimedOut, TooComplex
+from workers.errors import TimedOut, TooComplex
 from workers.services.progress import Progress, no_progress
 from workers.services.sandbox.frames import Decoder, Frame, encode
 from workers.services.sandbox.limits import Limits
@@ -99,7 +101,8 @@ def _result(answer: Frame, limits: Limits) -> dict[str, Any]:
 
 
 def _typed(code: str, message: str) -> TaskError:
-    kinds = [item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, TaskError)]
+    known = {**vars(task_errors), **vars(errors)}
+    kinds = [item for item in known.values() if isinstance(item, type) and issubclass(item, TaskError)]
     return next((kind for kind in kinds if kind.code == code), Crashed)(message)
 
 

@@ -6,7 +6,7 @@ import json
 import struct
 from typing import Any, cast
 
-from workers.errors import TooLarge
+from celery_nexus.task_errors import TooLarge
 
 Frame = dict[str, Any]
 

@@ -19,7 +19,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from workers.errors import Corrupt, StorageFull, TaskError, TooComplex, TooLarge
+from celery_nexus.task_errors import Corrupt, TaskError, TooLarge
+from workers.errors import StorageFull, TooComplex
 from workers.services.sandbox.frames import Decoder, Frame, encode
 from workers.services.sandbox.limits import Limits, die_with_parent
 

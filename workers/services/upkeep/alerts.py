@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import redis
 
-from config.keys import ALERT_STREAM, OPEN_ALERTS
+from celery_nexus.connection.keys import ALERT_STREAM, OPEN_ALERTS
 from workers.services.upkeep.verdicts import Verdict
 
 KEPT = 1000

@@ -6,9 +6,9 @@ import sqlite3
 import time
 from pathlib import Path
 
-from workers.errors import TransientError
-from workers.history.encoding import COUNTERS, STATES
-from workers.history.store.schema import connect
+from celery_nexus.history.encoding import COUNTERS, STATES
+from celery_nexus.history.store.schema import connect
+from celery_nexus.task_errors import TransientError
 from workers.services.progress import Progress
 
 STEP = 200

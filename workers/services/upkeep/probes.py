@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import psutil
 import redis
 
-from config.queues import QueueSpec
+from celery_nexus.queues import QueueSpec
 from workers.services.upkeep.verdicts import Judged, Verdict, worst
 
 NETWORK_TIMEOUT_S = 4

@@ -10,8 +10,8 @@ from typing import Any
 
 import redis
 
-from config.keys import SENT_AT_HEADER
-from config.queues import PRIORITIES, QueueSpec
+from celery_nexus.connection.keys import SENT_AT_HEADER
+from celery_nexus.queues import PRIORITIES, QueueSpec
 from workers.services.upkeep.alerts import Alert
 from workers.services.upkeep.verdicts import Verdict
 

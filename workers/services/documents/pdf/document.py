@@ -11,7 +11,8 @@ from typing import Any, cast
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from workers.errors import Corrupt, Encrypted, TimedOut, TooLarge
+from celery_nexus.task_errors import Corrupt, TooLarge
+from workers.errors import Encrypted, TimedOut
 from workers.services.documents import formats
 from workers.services.documents.job import Job, clean, time_box
 from workers.services.documents.ooxml import etree

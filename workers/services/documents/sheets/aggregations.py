@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from workers.errors import InvalidArgument
+from celery_nexus.task_errors import InvalidArgument
 from workers.services.documents.sheets.cells import Cell, ErrorCell, Row, as_json, column_number, number
 from workers.services.documents.sheets.figures import numbers_of
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from workers.errors import TooLarge
+from celery_nexus.task_errors import TooLarge
 from workers.services.documents import ooxml
 from workers.services.documents.archive import Archive
 from workers.services.documents.sheets import serial_dates

@@ -6,7 +6,8 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from workers.errors import InvalidArgument, TimedOut
+from celery_nexus.task_errors import InvalidArgument
+from workers.errors import TimedOut
 from workers.services.documents import formats
 from workers.services.documents.job import Job, clean, time_box
 from workers.services.documents.sheets import conversions, figures

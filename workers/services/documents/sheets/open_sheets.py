@@ -6,7 +6,8 @@ import datetime as dt
 import posixpath
 import re
 
-from workers.errors import DocumentError, Encrypted, TooLarge
+from celery_nexus.task_errors import DocumentError, TooLarge
+from workers.errors import Encrypted
 from workers.services.documents import graphics, ooxml
 from workers.services.documents.archive import Archive
 from workers.services.documents.graphics import Warn

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from workers.errors import TooLarge
+from celery_nexus.task_errors import TooLarge
 from workers.services.documents import ooxml
 from workers.services.documents.archive import Archive
 from workers.services.documents.sheets import serial_dates

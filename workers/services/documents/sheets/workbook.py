@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import python_calamine
 
-from workers.errors import Corrupt, Encrypted, TooLarge, UnsupportedFormat
+from celery_nexus.task_errors import Corrupt, TooLarge, UnsupportedFormat
+from workers.errors import Encrypted
 from workers.services.documents import ooxml
 from workers.services.documents.archive import Archive
 from workers.services.documents.formats import Format

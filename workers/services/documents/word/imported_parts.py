@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import lxml.html
 
-from workers.errors import DocumentError
+from celery_nexus.task_errors import DocumentError
 from workers.services.documents import ooxml
 from workers.services.documents.archive import Archive
 from workers.services.documents.word import rich_text

@@ -1,0 +1,1 @@
+"""Reliable delivery, history and diagnosis for any Celery application on Redis or Valkey."""

@@ -1,0 +1,144 @@
+"""The applications of one broker: ours alone, or those that a survey of somebody else's sees come and go."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from celery_nexus.broker.parts import Parts
+from celery_nexus.broker.read.ages import Ages
+from celery_nexus.broker.read.observe import Observer
+from celery_nexus.broker.read.survey import Survey, Told
+from celery_nexus.broker.wire.layout import Layout
+from celery_nexus.errors import Invalid
+
+_CONTENT_TYPE = re.compile(rb'"content-type": ?"(?P<kind>[\w/.+-]{1,80})"')
+
+
+@dataclass
+class Application:
+    """One Celery application on a broker: its layout as it is known now, and what reads it."""
+
+    layout: Layout
+    parts: Parts
+    observer: Observer
+
+
+class Applications:
+    """Keeps what reads each application. Not thread-safe: the source that owns it locks.
+
+    Args:
+        main: Parts of our own application, or of none; gives the connections.
+        ages: Remembers messages that carry no time, of all applications.
+        survey: What is seen of somebody else's broker; None on our own.
+        queues: Queues of our own that are always shown.
+        declared: Queues of the registry.
+
+    Attributes:
+        rows: One of each, by prefix.
+    """
+
+    def __init__(
+        self, main: Parts, ages: Ages, survey: Survey | None, queues: Sequence[str], declared: Sequence[str]
+    ) -> None:
+        self._main = main
+        self._ages = ages
+        self._survey = survey
+        self.rows: list[Application] = []
+        if survey is None:
+            self.rows = [self._application(main, queues, declared)]
+        else:
+            self._adopt(survey.layouts)
+
+    @property
+    def only(self) -> Application:
+        """The application.
+
+        Raises:
+            Invalid: There are several, and none was chosen.
+        """
+        if len(self.rows) > 1:
+            names = ", ".join(f"--prefix {shlex.quote(row.layout.prefix)}" for row in self.rows)
+            raise Invalid(f"{len(self.rows)} applications share this database: choose one ({names})")
+        return self.rows[0]
+
+    @property
+    def has_seen_priorities(self) -> bool:
+        """Whether a list of another priority than 0 was ever seen."""
+        return self._survey is None or self._survey.has_seen_priorities
+
+    def learn(self, prefix: str, told: Told) -> None:
+        """Take in what the workers of an application say of their layout."""
+        if self._survey is not None:
+            self._survey.learn(prefix, told)
+            self._adopt(self._survey.look(0.0))
+
+    def look(self) -> None:
+        """Look on, a step: applications, lists and hashes are seen when they appear."""
+        if self._survey is not None:
+            self._adopt(self._survey.look(0.0))
+
+    def _adopt(self, layouts: Sequence[Layout]) -> None:
+        known = {application.layout.prefix: application for application in self.rows}
+        if len(known) == 1 and len(layouts) == 1:  # the application that was only assumed has come, with its prefix
+            known = {layouts[0].prefix: next(iter(known.values()))}
+        now: list[Application] = []
+        for layout in layouts:
+            application = known.get(layout.prefix) or self._application(self._main.of(layout))
+            if application.layout != layout:
+                application.observer.adopt(layout)
+                application.layout, application.parts = layout, self._main.of(layout)
+            if self._survey is not None:
+                application.observer.is_flight_hidden = self._survey.hides_unacked(layout)
+            now.append(application)
+        self.rows = now
+
+    def shown(self, application: Application, queue: str) -> str:
+        """Name a queue as people see it: with its application's prefix, when there are several."""
+        return f"{application.layout.prefix}{queue}" if len(self.rows) > 1 else queue
+
+    def of_queue(self, name: str) -> tuple[Application, str]:
+        """Find the application of a queue as it is shown, and the queue's own name."""
+        if len(self.rows) == 1:
+            return self.rows[0], name
+        fitting = [row for row in self.rows if name.startswith(row.layout.prefix)]
+        fitting.sort(key=lambda row: len(row.layout.prefix))
+        known = [row for row in fitting if name.removeprefix(row.layout.prefix) in row.observer.names]
+        application = (known or fitting or self.rows)[-1]
+        return application, name.removeprefix(application.layout.prefix)
+
+    def content_types(self, prefix: str, queue: str | None) -> tuple[str, ...]:
+        """List the formats of an application's messages, the most frequent first."""
+        application = next((row for row in self.rows if row.layout.prefix == prefix), self.rows[0])
+        if not application.observer.names:
+            application.observer.discover()
+        names = application.observer.names if queue is None else (queue,)
+        pipeline = self._main.reader.pipeline(transaction=False)
+        for name in names:
+            for key in application.layout.keys(name):
+                pipeline.lindex(key, -1)
+        pipeline.hscan(application.layout.unacked, 0, count=1)
+        *waiting, held = pipeline.execute(raise_on_error=False)
+        raws = [raw for raw in waiting if isinstance(raw, bytes)]
+        raws += [] if queue or isinstance(held, Exception) else list(held[1].values())[:1]
+        found = Counter(kind["kind"].decode() for raw in raws if (kind := _CONTENT_TYPE.search(raw)))
+        return tuple(kind for kind, _ in found.most_common())
+
+    def consumers_of(
+        self, application: Application, consumers: Mapping[str, tuple[str, ...]] | None
+    ) -> Mapping[str, tuple[str, ...]] | None:
+        """Pick the consumers of an application's queues, which are named as they are shown."""
+        prefix = application.layout.prefix
+        if consumers is None or len(self.rows) == 1:
+            return consumers
+        return {
+            name.removeprefix(prefix): who for name, who in consumers.items() if self.of_queue(name)[0] is application
+        }
+
+    def _application(self, parts: Parts, queues: Sequence[str] = (), declared: Sequence[str] = ()) -> Application:
+        observer = Observer(parts.reader, parts.layout, queues, declared)
+        observer.ages = self._ages
+        return Application(parts.layout, parts, observer)

@@ -1,0 +1,208 @@
+"""Change everything that was selected, message by message in single steps, without holding up anybody.
+
+Taking a message out of the middle of a list costs Redis the way to it: 0.3 s at the far end of a million. What lies
+deep is reached otherwise: the list is laid over, a few hundred messages in a step, from its left end to the right
+end of the list that is consumed after it, and laid back. At every moment each message waits in exactly one list, in
+the order in which it runs, so that workers go on beside it, and an interruption leaves nothing where no worker looks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from celery_nexus.broker.bulk import list_rotation
+from celery_nexus.broker.bulk.list_edit import Changing
+from celery_nexus.broker.bulk.lists import Lists
+from celery_nexus.broker.bulk.repair import mend
+from celery_nexus.broker.edit.edits import Change, Edit, NothingToDo
+from celery_nexus.broker.wire.decode import decode
+from celery_nexus.errors import Invalid, SourceError
+from celery_nexus.rows.broker import Message
+from celery_nexus.rows.selection import Frozen
+
+Taken = Callable[[Sequence[Message]], None]
+
+
+@dataclass
+class Progress:
+    """What a change has done so far.
+
+    Attributes:
+        wanted: Messages that were selected.
+        changed: Messages that were changed.
+        kept: Messages that are as wanted already, or can't be changed so, by reason.
+        problem: Why it ended early; empty when it did not.
+    """
+
+    wanted: int
+    changed: int = 0
+    kept: dict[str, int] = field(default_factory=dict[str, int])
+    problem: str = ""
+
+    @property
+    def gone(self) -> int:
+        """Selected messages that were not found any more: workers had started them."""
+        return self.wanted - self.changed - sum(self.kept.values())
+
+    def keep(self, reason: str) -> None:
+        """Count a message that stays as it is."""
+        self.kept[reason] = self.kept.get(reason, 0) + 1
+
+
+class Bulk:
+    """Changes many messages of one application. May be shared by threads."""
+
+    def __init__(self, lists: Lists) -> None:
+        self._lists = lists
+        self._layout = lists.layout
+
+    def apply(self, frozen: Frozen, edit: Edit, undo: str, taken: Taken | None = None) -> Progress:
+        """Change what was selected, as far as it still waits.
+
+        Args:
+            frozen: What was selected.
+            edit: The change.
+            undo: Token under which it can be taken back; empty when it can't.
+            taken: Called with messages that were just changed; an error of it ends the change.
+        """
+        progress = Progress(frozen.count)
+        try:
+            queue = frozen.selection.queue
+            for step, after in mend(self._lists, queue):
+                # What was frozen among the neighbour's messages may be where it belongs again.
+                if after in frozen.by_list:
+                    frozen.by_list.setdefault(step, {}).update(frozen.by_list[after])
+            for step in sorted(frozen.by_list):
+                one = _List(self._lists, frozen, step, edit, undo, progress, taken or (lambda _: None))
+                one.change()
+        except SourceError as error:
+            progress.problem = str(error)
+            self._count(progress, undo)
+        return progress
+
+    def _count(self, progress: Progress, undo: str) -> None:
+        """Count what was taken by the trash: the answer of the last step may be lost."""
+        if undo:
+            with contextlib.suppress(SourceError):
+                progress.changed = self._lists.taken(undo)
+
+
+class _List:
+    """The change of one list: what is near an end directly, the rest by laying over."""
+
+    def __init__(
+        self, lists: Lists, frozen: Frozen, step: int, edit: Edit, undo: str, progress: Progress, taken: Taken
+    ) -> None:
+        self._lists = lists
+        self._queue = frozen.selection.queue
+        self._step = step
+        self._edit = edit
+        self._undo = undo
+        self._progress = progress
+        self._taken = taken
+        self._places = frozen.by_list[step]
+        self._left = set(self._places)
+        self._key = lists.key(self._queue, step)
+        self._target = (self._queue, self._key)
+
+    def change(self) -> None:
+        """Change what was selected."""
+        if (reason := self._stays()) is not None:
+            self._progress.kept[reason] = self._progress.kept.get(reason, 0) + len(self._left)
+            return
+        neighbour = self._lists.neighbour(self._queue, self._step)
+        length = self._lists.length(self._key)
+        far = [depth for depth in self._places.values() if list_rotation.NEAR < depth < length - list_rotation.NEAR]
+        changes_target = self._edit.front and self._goes_to(neighbour)
+        is_short = length <= list_rotation.RESERVE or (not far and len(self._places) <= list_rotation.FEW)
+        if neighbour is None or changes_target or is_short:
+            self.take_directly(length)
+            return
+        with self._lists.alone(self._key) as renew:
+            Changing(self._lists, self, self._key, neighbour, renew).run()
+
+    def planned(self, raw: bytes, depth: int | None = None) -> tuple[Message, Change] | None:
+        """Say what becomes of a selected message; None for one that was not selected, or stays as it is."""
+        digest = hash(raw)
+        if digest not in self._left:
+            return None
+        message = decode(raw, queue=self._queue, priority=self._step, position=0, now=time.time(), depth=depth)
+        try:
+            change = self._edit.of(message)
+        except (NothingToDo, Invalid) as nothing:
+            self._left.discard(digest)
+            self._progress.keep(str(nothing))
+            return None
+        self._target = (change.queue, self._lists.key(change.queue, change.priority))
+        return message, change
+
+    def did(self, messages: Sequence[Message]) -> None:
+        """Note what was changed."""
+        self._left.difference_update(hash(message.raw) for message in messages)
+        self._progress.changed += len(messages)
+        if messages:
+            self._taken(messages)
+
+    @property
+    def edit(self) -> Edit:
+        """The change."""
+        return self._edit
+
+    @property
+    def undo(self) -> str:
+        """Token of the change."""
+        return self._undo
+
+    @property
+    def queues(self) -> tuple[str, str]:
+        """The queue, and the one where messages go."""
+        return self._queue, self._target[0]
+
+    @property
+    def target(self) -> str:
+        """The list where messages go."""
+        return self._target[1]
+
+    @property
+    def left(self) -> set[int]:
+        """Digests of what was not found yet."""
+        return set(self._left)
+
+    def _sample(self) -> Change:
+        return self._edit.of(
+            Message("", "", self._queue, self._step, 0, None, None, None, raw=b'{"properties":{}, "headers":{}}')
+        )
+
+    def _stays(self) -> str | None:
+        """Say why no message of this list is changed; None when they are."""
+        try:
+            change = self._sample()
+        except NothingToDo as nothing:
+            return str(nothing)
+        is_same = self._lists.key(change.queue, change.priority) == self._key
+        return "is there already" if is_same and change.raw and self._edit.goes_back else None
+
+    def _goes_to(self, key: str | None) -> bool:
+        change = self._sample()
+        return bool(change.raw) and self._lists.key(change.queue, change.priority) == key
+
+    def take_directly(self, length: int) -> None:
+        """Take out, one by one, what is among the next ``length``, those that run last first.
+
+        What goes to the back of another list is sent there in run order instead.
+        """
+        found: list[tuple[int, bytes]] = []
+        for start in range(0, length, list_rotation.LARGEST_STEP):
+            rows = self._lists.rows(self._key, -start - list_rotation.LARGEST_STEP, -start - 1)
+            found += [(start + place, raw) for place, raw in enumerate(reversed(rows)) if hash(raw) in self._left]
+            if len(found) >= len(self._left):
+                break
+        goes_back = self._edit.goes_back
+        for done, (depth, raw) in enumerate(found if goes_back else reversed(found)):
+            if planned := self.planned(raw, max(0, depth - done) if goes_back else depth):
+                message, change = planned
+                if self._lists.take(message, change, self._undo, last_first=not goes_back):
+                    self.did([message])

@@ -1,0 +1,116 @@
+"""Change what was selected in a list while it is laid over and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from celery_nexus.broker.bulk import list_rotation
+from celery_nexus.broker.bulk.list_rotation import Laying, sha1
+from celery_nexus.broker.bulk.lists import Lists, Step
+from celery_nexus.broker.edit.edits import Change, Delete, Edit
+from celery_nexus.broker.edit.removal import note_of_end
+from celery_nexus.rows.broker import Message
+
+
+class Selected(Protocol):
+    """What was selected in one list, and what becomes of it."""
+
+    @property
+    def edit(self) -> Edit:
+        """The change."""
+        ...
+
+    @property
+    def undo(self) -> str:
+        """Token of the change."""
+        ...
+
+    @property
+    def queues(self) -> tuple[str, str]:
+        """The queue, and the one where messages go."""
+        ...
+
+    @property
+    def target(self) -> str:
+        """The list where messages go."""
+        ...
+
+    @property
+    def left(self) -> set[int]:
+        """Digests of what was not found yet."""
+        ...
+
+    def planned(self, raw: bytes) -> tuple[Message, Change] | None:
+        """Say what becomes of a selected message; None for one that was not selected, or stays as it is."""
+        ...
+
+    def did(self, messages: Sequence[Message]) -> None:
+        """Note what was changed."""
+
+    def take_directly(self, length: int) -> None:
+        """Change, one by one, what is among the next ``length``."""
+
+
+class Changing(Laying):
+    """Changes what was selected in one list."""
+
+    def __init__(self, lists: Lists, one: Selected, key: str, neighbour: str, renew: Callable[[], object]) -> None:
+        super().__init__(lists, key, neighbour, renew)
+        self._one = one
+        self._wanted = one.left
+        # What goes to the back of a list is sent there in run order: on the way back, which begins with the next one.
+        self._edits_back = one.edit.goes_back
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything that was selected was seen."""
+        return not self._wanted
+
+    def over(self, rows: list[bytes]) -> Step:
+        """Lay messages over, and change those that do not go to the back of a list."""
+        edits, edited = ([], {}) if self._edits_back else self._planned(rows)
+        lay = partial(self._lay, back=False, head=self.head(len(rows), list_rotation.RESERVE), edits=edits)
+        step = self.timed(len(rows), lay) or Step(0, 0, self.first, list_rotation.RESERVE + 1)
+        self.laid.extend(hash(raw) for place, raw in enumerate(rows[: step.looked]) if place not in edited)
+        self._one.did(list(edited.values())[: step.changed])
+        self._wanted.difference_update(map(hash, rows[: step.looked]))
+        return step
+
+    def in_reserve(self) -> None:
+        """Change what is in the reserve; what was at the left may be taken out with it."""
+        old = list(map(hash, self.lists.rows(self.key, -list_rotation.RESERVE, -1)))
+        is_in_reserve = hash(self.first) in old
+        try:
+            self._one.take_directly(list_rotation.RESERVE)
+        finally:
+            if is_in_reserve:
+                still_old = set(old[old.index(hash(self.first)) :])
+                rows = self.lists.rows(self.key, 0, list_rotation.RESERVE + list_rotation.MOST_NEW)
+                self.first = next((raw for raw in rows if hash(raw) in still_old), b"")
+
+    def back(self, rows: list[bytes], head: list[Any]) -> Step | None:
+        """Lay messages back, and change those that go to the back of a list."""
+        edits, edited = self._planned(rows) if self._edits_back else ([], {})
+        step = self.timed(len(rows), partial(self._lay, back=True, head=head, edits=edits))
+        if step is not None:
+            self._one.did(list(edited.values())[: step.changed])
+        return step
+
+    def _planned(self, rows: list[bytes]) -> tuple[list[Any], dict[int, Message]]:
+        """Say what is changed among messages: as the scripts want it, and the messages by place."""
+        edits: list[Any] = []
+        edited: dict[int, Message] = {}
+        for place, raw in enumerate(rows):
+            if planned := self._one.planned(raw):
+                edited[place] = planned[0]
+                edits += [place, sha1(raw), planned[1].raw]
+        return edits, edited
+
+    def _lay(self, *, back: bool, head: list[Any], edits: list[Any]) -> Step | None:
+        one, keys = self._one, [self.key, self.neighbour, self._one.target]
+        edit, note = one.edit, ""
+        if isinstance(edit, Delete):
+            note = note_of_end(edit.ends, one.undo, told=edit.told)
+        return self.lists.lay(back, keys, head, edits, undo=one.undo, queues=one.queues, front=edit.front, note=note)

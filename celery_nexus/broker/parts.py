@@ -1,0 +1,134 @@
+"""The parts of the broker's source, each loaded when it is first asked: who only looks pays for nothing else."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import redis
+
+from celery_nexus.broker.wire.connection import connect, reaching
+from celery_nexus.broker.wire.layout import Layout
+from celery_nexus.connection.broker_url import BrokerUrl
+
+if TYPE_CHECKING:
+    from celery_nexus.broker.bulk.bulk_edit import Bulk
+    from celery_nexus.broker.bulk.lists import Lists
+    from celery_nexus.broker.edit.announcements import Herald
+    from celery_nexus.broker.edit.audit import AuditLog
+    from celery_nexus.broker.edit.reviving import Reviver
+    from celery_nexus.broker.edit.surgery import Surgeon
+    from celery_nexus.broker.read.browse import Browser
+    from celery_nexus.broker.read.in_flight import Holdings
+    from celery_nexus.broker.read.select import Selector
+    from celery_nexus.broker.read.unread import UnreadLists
+    from celery_nexus.broker.undo.undo import Restorer
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Parts:
+    """What reads and changes the queues of one application, on two connections.
+
+    Args:
+        url: The broker.
+        layout: Of the application's keys.
+        is_own: Whether it is our own stack; elsewhere what we write expires.
+        connections: Those of other parts of the same broker; None opens new ones.
+    """
+
+    def __init__(
+        self,
+        url: BrokerUrl,
+        layout: Layout,
+        *,
+        is_own: bool = True,
+        connections: tuple[redis.Redis, redis.Redis] | None = None,
+    ) -> None:
+        self.url = url
+        self.layout = layout
+        self.is_own = is_own
+        # A change is never repeated behind the operator's back
+        self.reader, self.writer = connections or (connect(url, attempts=2), connect(url))
+
+    def of(self, layout: Layout) -> Parts:
+        """Make the parts of another layout, on the same connections."""
+        return Parts(self.url, layout, is_own=self.is_own, connections=(self.reader, self.writer))
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        """The log of every change."""
+        from celery_nexus.broker.edit.audit import AuditLog
+        from celery_nexus.broker.edit.footprint import AUDIT_FOR_S
+
+        return AuditLog(self.writer, self.layout, self.url, None if self.is_own else AUDIT_FOR_S)
+
+    @cached_property
+    def browser(self) -> Browser:
+        """Looks through lists."""
+        from celery_nexus.broker.read.browse import Browser
+
+        return Browser(self.reader, self.layout, is_near=self.url.path is not None or self.url.host in _LOOPBACK)
+
+    @cached_property
+    def herald(self) -> Herald:
+        """Tells workers and recorder of changes."""
+        from celery_nexus.broker.edit.announcements import Herald
+
+        return Herald(self.writer, self.layout)
+
+    @cached_property
+    def reviver(self) -> Reviver:
+        """Lets runs wait again whose deletion is taken back."""
+        from celery_nexus.broker.edit.reviving import Reviver
+
+        return Reviver(self.writer, self.layout, self.herald, self._lists.insist, is_own=self.is_own)
+
+    @cached_property
+    def holdings(self) -> Holdings:
+        """Says who holds what in flight."""
+        from celery_nexus.broker.read.in_flight import Holdings
+
+        return Holdings(self.reader, self.layout)
+
+    @cached_property
+    def selector(self) -> Selector:
+        """Finds what matches a filter."""
+        from celery_nexus.broker.read.select import Selector
+
+        return Selector(self.reader, self.layout)
+
+    @cached_property
+    def surgeon(self) -> Surgeon:
+        """Changes single messages and whole queues."""
+        from celery_nexus.broker.edit.footprint import PAUSE_FOR_S
+        from celery_nexus.broker.edit.surgery import Surgeon
+
+        return Surgeon(self.writer, self.layout, None if self.is_own else PAUSE_FOR_S)
+
+    @cached_property
+    def unread(self) -> UnreadLists:
+        """Finds lists that nobody reads."""
+        from celery_nexus.broker.read.unread import UnreadLists
+
+        return UnreadLists(self.writer, self.layout)
+
+    @cached_property
+    def bulk(self) -> Bulk:
+        """Changes many messages."""
+        from celery_nexus.broker.bulk.bulk_edit import Bulk
+
+        return Bulk(self._lists)
+
+    @cached_property
+    def restorer(self) -> Restorer:
+        """Takes changes back."""
+        from celery_nexus.broker.undo.undo import Restorer
+
+        return Restorer(self.writer, self._lists, self.surgeon.trash, self.bulk)
+
+    @cached_property
+    def _lists(self) -> Lists:
+        from celery_nexus.broker.bulk.lists import Lists
+
+        return Lists(self.writer, self.layout, self.surgeon.trash, lambda: reaching(self.url))

@@ -1,0 +1,71 @@
+"""What reliable delivery keeps beside the lists: messages in flight by worker, and delayed ones by queue."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from celery_nexus.broker.wire.layout import Layout
+
+
+class Reliable:
+    """Adds its reads to the one pipeline of a reading, and remembers what they said."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._nodes: tuple[str, ...] = ()
+        self._asked: tuple[str, ...] = ()
+        self._in_flight = Counter[str]()
+        self._delayed: dict[str, int] = {}
+        self._filled: list[str] = []
+        self._due: dict[str, float] = {}
+
+    def add(self, pipeline: Any, queues: Sequence[str]) -> None:
+        """Ask for the workers, for what the known ones hold, and for the sizes of the delayed sets."""
+        self._asked = self._nodes
+        pipeline.hkeys(self._layout.leases)
+        for node in self._asked:
+            pipeline.hkeys(self._layout.in_flight(node))
+        for queue in queues:
+            pipeline.zcard(self._layout.delayed(queue))
+        self._filled = [queue for queue in queues if self._delayed.get(queue)]
+        for queue in self._filled:
+            pipeline.zrange(self._layout.delayed(queue), 0, 0, withscores=True)
+
+    def take(self, replies: list[Any], queues: Sequence[str]) -> list[Any]:
+        """Remember the answers to :meth:`add` and return what follows them."""
+        leases, held = replies[0], replies[1 : 1 + len(self._asked)]
+        sizes = replies[1 + len(self._asked) : 1 + len(self._asked) + len(queues)]
+        self._nodes = () if isinstance(leases, Exception) else tuple(sorted(_name(node) for node in leases))
+        lists = {key: queue for queue in queues for key in self._layout.keys(queue)}
+        self._in_flight = Counter[str]()
+        for fields in held:
+            for field in () if isinstance(fields, Exception) else fields:
+                queue = lists.get(_name(field).partition(" ")[2])
+                if queue is not None:
+                    self._in_flight[queue] += 1
+        self._delayed = {
+            queue: size for queue, size in zip(queues, sizes, strict=True) if not isinstance(size, Exception)
+        }
+        rest = replies[1 + len(self._asked) + len(queues) :]
+        firsts = zip(self._filled, rest, strict=False)
+        self._due = {queue: first[0][1] for queue, first in firsts if first and not isinstance(first, Exception)}
+        return rest[len(self._filled) :]
+
+    def next_due(self, queue: str) -> float | None:
+        """Tell when the first delayed message is due; known from the second reading on."""
+        return self._due.get(queue)
+
+    def in_flight(self, queue: str) -> int:
+        """Count what workers with reliable delivery hold of a queue."""
+        return self._in_flight[queue]
+
+    def delayed(self, queue: str) -> int | None:
+        """Count delayed messages; None with stock delivery, whose workers hold them in their memory."""
+        size = self._delayed.get(queue)
+        return size if size or self._nodes else None
+
+
+def _name(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

@@ -1,0 +1,64 @@
+"""A whole message as a person may read it: its body opened, its secrets masked."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from typing import Any, cast
+
+from celery_nexus.broker.wire.decode import decode
+from celery_nexus.privacy.masking import mask, mask_text
+from celery_nexus.privacy.secret_text import MASK
+from celery_nexus.rows.broker import Message
+from config.queues import spec_of_task
+
+_BODY = re.compile(r'("body"\s*:\s*")[A-Za-z0-9+/=]{16,}')
+"""The body in what is no JSON, as when it was cut: base64 hides what is in it from the mask, not from a reader."""
+
+
+def show_message(raw: bytes, *, is_ours: bool) -> tuple[str, bool]:
+    """Write a message as one line, and tell whether something in it was masked.
+
+    Args:
+        raw: Its bytes, whatever they are.
+        is_ours: Whether it is of our own application, whose tasks say which arguments are private.
+    """
+    try:
+        envelope = json.loads(raw)
+    except (ValueError, RecursionError):
+        text = raw.decode("utf-8", "backslashreplace")
+        shown = mask_text(_BODY.sub(r"\1…", text))
+        return shown, shown != text
+    if not isinstance(envelope, dict):
+        return _compared(envelope, mask(envelope))
+    message = decode(raw, queue="", priority=0, position=0, now=0)
+    opened = {**cast("dict[str, Any]", envelope), "body": _body(envelope, message)}
+    shown = mask(opened)
+    if message.args is not None and is_ours and spec_of_task(message.task):
+        shown["body"] = _known(message)
+    return _compared(opened, shown)
+
+
+def _body(envelope: Any, message: Message) -> Any:
+    if message.args is not None:
+        return [message.args, message.kwargs]
+    body = envelope.get("body")
+    try:
+        return base64.b64decode(body, validate=True).decode()
+    except (TypeError, ValueError, binascii.Error):
+        return f"{len(body):,} characters, not opened: {message.problem}" if isinstance(body, str) else body
+
+
+def _known(message: Message) -> Any:
+    from celery_nexus.history.capture.redaction import redact_arguments
+    from config.celery_config import celery_app
+
+    return list(redact_arguments(celery_app, message.task, message.args or [], message.kwargs or {}))
+
+
+def _compared(value: Any, shown: Any) -> tuple[str, bool]:
+    text = json.dumps(shown, ensure_ascii=False)
+    is_masked = text.count(MASK) > json.dumps(value, ensure_ascii=False).count(MASK)
+    return text, is_masked or "‹private" in text

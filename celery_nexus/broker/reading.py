@@ -1,0 +1,353 @@
+"""What the broker says: queues, the messages that wait in them, who holds the rest."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
+
+from celery_nexus.broker.applications import Application, Applications
+from celery_nexus.broker.parts import Parts
+from celery_nexus.broker.read.ages import Ages
+from celery_nexus.broker.read.survey import FIRST_LOOK_S, Survey, Told
+from celery_nexus.broker.wire.connection import connect, reaching, refuse_cluster
+from celery_nexus.broker.wire.layout import Layout
+from celery_nexus.broker.wire.writes import write_trouble
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.errors import Invalid, NotFound
+from celery_nexus.queues import PRIORITIES, PRIORITY_SEPARATOR
+from celery_nexus.rows.broker import Held, Message, QueueStats, UnreadList
+from config.queues import QUEUES
+
+if TYPE_CHECKING:
+    from celery_nexus.broker.edit.audit import AuditLog
+
+_REGISTRY = tuple(spec.name for spec in QUEUES)
+HELD = 1000
+
+
+class BrokerReader:
+    """Reads the queues of Celery applications on a Redis, ours or those of somebody else. May be shared by threads.
+
+    Somebody else's broker may hold several applications, each with a prefix of its own: all are read, their queues
+    named with the prefix, and none is changed until one is chosen.
+
+    Args:
+        url: The broker.
+        queues: Queues that are shown even when nothing is known of them, in this order.
+        separator: Between a queue's name and its priority in the name of a list.
+        steps: Priorities that have a list of their own, ascending from 0.
+        prefix: The application's ``global_keyprefix``.
+        declared: Queues that the registry names.
+        survey: Finds the applications of somebody else's broker and how each lays out its keys; None on our own.
+
+    Attributes:
+        ages: How long messages wait that carry no time; ask it there when they were sent.
+        is_own: Whether it is our own stack; told by who makes the source, never read off the broker.
+        ask_layout: Lets workers say how they lay out their keys, before anything is put where nobody may read it.
+    """
+
+    def __init__(
+        self,
+        url: BrokerUrl,
+        *,
+        queues: Sequence[str] = _REGISTRY,
+        separator: str = PRIORITY_SEPARATOR,
+        steps: Sequence[int] = PRIORITIES,
+        prefix: str = "",
+        declared: Sequence[str] = _REGISTRY,
+        survey: Survey | None = None,
+    ) -> None:
+        self.url = url
+        self.is_own = survey is None
+        self.ages = Ages()
+        self.ask_layout: Callable[[], object] = lambda: None
+        self._lock = threading.RLock()
+        self._main = Parts(url, Layout(separator, tuple(steps), prefix), is_own=self.is_own)
+        self._applications = Applications(self._main, self.ages, survey, queues, declared)
+
+    @property
+    def layout(self) -> Layout:
+        """How the application names its keys, as far as it is known now; of several the first."""
+        return self._applications.rows[0].layout
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """How each application names its keys, as far as it is known now.
+
+        Raises:
+            Unreachable: The broker does not answer.
+        """
+        with self._lock, reaching(self.url):
+            self._applications.look()
+        return tuple(application.layout for application in self._applications.rows)
+
+    @property
+    def only_layout(self) -> Layout:
+        """How the one application that is changed names its keys.
+
+        Raises:
+            Invalid: There are several, and none was chosen.
+        """
+        return self._parts.layout
+
+    @property
+    def has_seen_priorities(self) -> bool:
+        """Whether a list of another priority than 0 was ever seen."""
+        return self._applications.has_seen_priorities
+
+    @property
+    def _parts(self) -> Parts:
+        """What changes the application.
+
+        Raises:
+            Invalid: There are several, and none was chosen.
+        """
+        return self._applications.only.parts
+
+    @property
+    def audit(self) -> AuditLog:
+        """The log of every change."""
+        return self._parts.audit
+
+    @classmethod
+    def foreign(cls, url: BrokerUrl, prefix: str | None = None) -> Self:
+        """Make the source of applications that are not ours; their layouts are read off the broker.
+
+        Args:
+            url: The broker.
+            prefix: The only application to look at; None: all that are there.
+
+        Raises:
+            Unreachable: The broker does not answer.
+        """
+        survey = Survey(connect(url, attempts=2), prefix)
+        with reaching(url):
+            survey.look(FIRST_LOOK_S)
+        return cls(url, queues=(), declared=(), survey=survey)
+
+    def learn(self, prefix: str, told: Told) -> None:
+        """Take in what the workers of an application say of their layout."""
+        with self._lock, reaching(self.url):
+            self._applications.learn(prefix, told)
+
+    def content_types(self, prefix: str, queue: str | None = None) -> tuple[str, ...]:
+        """List the formats of an application's messages, the most frequent first, by the next one of each list.
+
+        Args:
+            prefix: Of the application.
+            queue: One queue of it; None for all.
+        """
+        with self._lock, reaching(self.url):
+            return self._applications.content_types(prefix, queue)
+
+    def ping(self) -> float:
+        """Return the seconds that one answer of the broker takes."""
+        started = time.perf_counter()
+        with reaching(self.url):
+            self._main.reader.ping()
+        return time.perf_counter() - started
+
+    def describe(self) -> str:
+        """Say what the broker is: ``valkey 9.1.2 unix socket``."""
+        with reaching(self.url):
+            info: dict[str, object] = self._main.reader.info("server")  # pyright: ignore[reportAssignmentType]
+        kind = str(info.get("server_name") or "redis")
+        version = info.get(f"{kind}_version") or info.get("redis_version", "?")
+        place = "unix socket" if self.url.path else f"{self.url.host}:{self.url.port}"
+        return f"{kind} {version} {place}"
+
+    def write_trouble(self) -> str:
+        """Say why the broker takes no changes now; empty when it does."""
+        with reaching(self.url):
+            return write_trouble(self._main.reader)
+
+    def recorder_trouble(self) -> str:
+        """Read what keeps the recorder from writing the history, in its own words; empty when nothing does."""
+        from celery_nexus.history.recorder.status import find_trouble
+
+        with reaching(self.url):
+            return find_trouble(self._main.reader) or ""
+
+    def queues(self, consumers: Mapping[str, tuple[str, ...]] | None = None) -> tuple[QueueStats, ...]:
+        """Read every queue in one round trip.
+
+        Args:
+            consumers: Workers by queue, as ``ControlSource.consumers`` tells them; None when nobody knows.
+        """
+        rows: list[QueueStats] = []
+        with self._lock, reaching(self.url):
+            self._applications.look()
+            self.ages.begin(time.time())
+            for application in self._applications.rows:
+                mine = self._applications.consumers_of(application, consumers)
+                read = application.observer.read(mine)
+                rows += (replace(row, name=self._applications.shown(application, row.name)) for row in read)
+        return tuple(rows)
+
+    @property
+    def missing(self) -> str:
+        """What the broker does not let its user read, as far as was noticed; empty when nothing is missing."""
+        return next((row.observer.missing for row in self._applications.rows if row.observer.missing), "")
+
+    def queue(self, name: str) -> QueueStats:
+        """Read one queue.
+
+        Raises:
+            NotFound: Neither the registry nor the broker knows it.
+        """
+        for row in self.queues():
+            if row.name == name:
+                return row
+        raise self._no_queue(name)
+
+    def check_queue(self, name: str) -> None:
+        """Make sure that a queue is declared or bound on the broker.
+
+        Raises:
+            NotFound: It is neither.
+        """
+        if name in self._order(None):
+            return
+        with self._lock, reaching(self.url):
+            self._applications.look()
+            for application in self._applications.rows:
+                application.observer.discover()
+        if name in self._order(None):
+            return
+        refuse_cluster(self._main.reader, self.url)
+        raise self._no_queue(name)
+
+    @staticmethod
+    def check_priority(priority: int) -> None:
+        """Make sure that a priority exists.
+
+        Raises:
+            Invalid: It is outside 0…9.
+        """
+        from celery_nexus.broker.edit.edits import check_priority
+
+        check_priority(priority)
+
+    def messages(self, queue: str, limit: int = 50, offset: int = 0) -> list[Message]:
+        """Read a page of a queue's messages in run order; position 0 is next."""
+        if limit < 0 or offset < 0:
+            raise Invalid("limit and offset can't be negative")
+        application, name = self._applications.of_queue(queue)
+        with reaching(self.url):
+            rows = application.parts.browser.page(name, limit, offset)
+        return [self._shown_message(application, row) for row in rows]
+
+    def _shown_message(self, application: Application, message: Message) -> Message:
+        queue = self._applications.shown(application, message.queue)
+        return message if queue == message.queue else replace(message, queue=queue)
+
+    def count_by_task(self, queue: str) -> dict[str, int]:
+        """Count a queue's messages by task name, most frequent first; empty name: no Celery message."""
+        application, name = self._applications.of_queue(queue)
+        with reaching(self.url):
+            return application.parts.browser.count_by_task(name)
+
+    def find(self, run_id: str, *, queue: str | None = None, priority: int | None = None) -> Message | None:
+        """Find the message of a run that waits, for its turn or for its time.
+
+        Args:
+            run_id: Its full id.
+            queue: Where to look first.
+            priority: Which list of that queue to look at first.
+        """
+        with reaching(self.url):
+            for name in self._order(queue):
+                found = self._find_in(name, run_id, priority if name == queue else None)
+                if found is not None:
+                    return found
+        return None
+
+    def _find_in(self, shown: str, run_id: str, priority: int | None) -> Message | None:
+        application, name = self._applications.of_queue(shown)
+        browser, layout = application.parts.browser, application.layout
+        lengths = browser.lengths(name)
+        for step in _steps_with(layout, lengths, priority):
+            found = browser.find(name, step, run_id, sum(lengths[: layout.steps.index(step)]))
+            if found is not None:
+                return self._shown_message(application, found)
+        delayed = browser.find_delayed(name, run_id)
+        return None if delayed is None else self._shown_message(application, delayed)
+
+    def ids(self, prefix: str, limit: int = 10) -> list[str]:
+        """List ids of messages that wait or are held by a worker, and begin with ``prefix``."""
+        found: list[str] = []
+        with reaching(self.url):
+            for shown in self._order(None):
+                application, name = self._applications.of_queue(shown)
+                browser = application.parts.browser
+                for step in _steps_with(application.layout, browser.lengths(name), None):
+                    found += browser.ids(name, step, prefix, limit)
+                    if len(found) >= limit:
+                        return found[:limit]
+                found += browser.delayed_ids(name, prefix)
+            held = (row.id for row in self._held(HELD) if row.id.startswith(prefix))
+        return list(dict.fromkeys((*found, *held)))[:limit]
+
+    def unread_lists(self) -> list[UnreadList]:
+        """Find lists that hold messages of a known queue, and that none of its workers reads; looks at every key."""
+        with self._lock, reaching(self.url):
+            for application in self._applications.rows:
+                application.observer.discover()
+        with reaching(self.url):
+            return self._parts.unread.find(self._order(None))
+
+    def is_unacked(self, run_id: str) -> bool:
+        """Tell whether a worker has taken a run's message and not acknowledged it: it runs, or comes back."""
+        with reaching(self.url):
+            return any(row.parts.browser.is_unacked(run_id) for row in self._applications.rows)
+
+    def held(self, limit: int = HELD) -> list[Held]:
+        """List what workers hold, the longest held first."""
+        with reaching(self.url):
+            return self._held(limit)
+
+    def _held(self, limit: int) -> list[Held]:
+        rows: list[Held] = []
+        for application in self._applications.rows:
+            found = application.parts.holdings.all(limit, application.observer.routes)
+            rows += (replace(row, queue=self._applications.shown(application, row.queue)) for row in found)
+        return rows
+
+    def held_run(self, run_id: str) -> Held | None:
+        """Find the message of a run among what workers hold."""
+        with reaching(self.url):
+            for application in self._applications.rows:
+                found = application.parts.holdings.find(run_id, application.observer.routes)
+                if found is not None:
+                    return replace(found, queue=self._applications.shown(application, found.queue))
+        return None
+
+    def is_revoked(self, run_id: str) -> bool:
+        """Tell whether an operator revoked a run; of a foreign application its own workers alone know that."""
+        if not self.is_own:
+            return False
+        with reaching(self.url):
+            return self._parts.herald.is_revoked(run_id)
+
+    def _no_queue(self, name: str) -> NotFound:
+        unknown = f" ({self.missing})" if self.missing else ""
+        return NotFound(f"no queue {name!r}; there are {', '.join(self._order(None)) or 'none'}{unknown}")
+
+    def _order(self, first: str | None) -> list[str]:
+        with self._lock, reaching(self.url):
+            for application in self._applications.rows:  # who asks by id has not looked at queues yet
+                application.observer.discover_once()
+            names = [
+                self._applications.shown(row, name) for row in self._applications.rows for name in row.observer.known
+            ]
+        return ([first] if first else []) + [name for name in names if name != first]
+
+
+def _steps_with(layout: Layout, lengths: list[int], first: int | None) -> list[int]:
+    """Steps whose lists are not empty, the one of a priority in front."""
+    filled = [step for step, length in zip(layout.steps, lengths, strict=True) if length]
+    hinted = None if first is None else layout.step(first)
+    return sorted(filled, key=lambda step: (step != hinted, step))

@@ -1,0 +1,206 @@
+"""Put messages back behind those that stayed: directly, or while the list is laid over."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from celery_nexus.broker.bulk import list_rotation
+from celery_nexus.broker.bulk.list_rotation import Laying, sha1
+from celery_nexus.broker.bulk.lists import Lists, Step
+from celery_nexus.broker.undo.chains import Chains, Taken, Window
+from celery_nexus.broker.undo.trash_reader import STEP_S, Giving, Undoing
+from celery_nexus.errors import SourceError
+
+STEP = 100
+"""Messages put back in one step, at most."""
+
+SHARE, LEAST = 5, 4
+"""While a list is laid over, as many as a fifth of the messages that are laid in a step, but some."""
+
+
+class Changed(SourceError):
+    """Somebody else takes the same change back."""
+
+    def __init__(self) -> None:
+        super().__init__("somebody else takes the same change back")
+
+
+class Putting:
+    """Puts back what was taken from one list.
+
+    Args:
+        undoing: Of the change.
+        giving: The steps it is made of.
+        taken: What was taken.
+        window: Where it is in the trash.
+        chains: Where it belongs.
+        gathered: The list at whose left what it became was gathered.
+    """
+
+    def __init__(
+        self, undoing: Undoing, giving: Giving, taken: Taken, window: Window, chains: Chains, gathered: str
+    ) -> None:
+        self.undoing = undoing
+        self.giving = giving
+        self.chains = chains
+        self.gathered = gathered
+        self._taken = taken
+        self._window = window
+
+    def put(self, behind: bytes, chain: list[int], leftmost: Callable[[bytes, bytes], None] | None = None) -> None:
+        """Put a chain back behind a message, or in front of all.
+
+        Args:
+            behind: The message; empty for none.
+            chain: Numbers in run order; those that are back are taken out of it.
+            leftmost: Told of each step: ``behind``, and what is at the left of what was put back.
+        """
+        step = 1
+        while chain:
+            part = chain[: -step - 1 : -1]
+            began = time.perf_counter()
+            given = self.named(part)
+            fates, left = self.giving.put(self.undoing, self._taken.key, self.gathered, behind, given)
+            if left and leftmost:
+                leftmost(behind, left)
+            self.settle(part, chain, fates)
+            took_s = time.perf_counter() - began
+            step = max(1, min(STEP, step * 2 if took_s < STEP_S else step // 2))
+
+    def named(self, part: Sequence[int], window: Window | None = None) -> list[Any]:
+        """Name changes as the scripts want them: where each is in the trash, and its SHA1."""
+        trial = window or self._window.copy()
+        named: list[Any] = []
+        for number in part:
+            named += [trial.take(self._taken.places[number]), self._taken.shas[number]]
+        return named
+
+    def trial(self) -> Window:
+        """Copy what is known of the trash, to name the changes of several chains in one step."""
+        return self._window.copy()
+
+    def settle(self, part: Sequence[int], chain: list[int], fates: str) -> array[int]:
+        """Note what became of a chain's last messages; return digests of those that are back.
+
+        Raises:
+            Changed: The trash is not as it was read.
+        """
+        back = array("q")
+        for number, fate in zip(part, fates, strict=False):
+            if fate == "!":
+                raise Changed
+            self._window.take(self._taken.places[number])
+            chain.pop()
+            if fate == "b":
+                back.append(self._taken.messages[number])
+        return back
+
+
+class Merging(Laying):
+    """Puts messages back while their list is laid over.
+
+    Args:
+        lists: The steps on lists.
+        putting: What is put back.
+        key: The list.
+        neighbour: The list that is consumed after it.
+        renew: Keeps the list's lock.
+        far: Digests of messages that are reached by laying over.
+    """
+
+    def __init__(
+        self, lists: Lists, putting: Putting, key: str, neighbour: str, renew: Callable[[], object], far: set[int]
+    ) -> None:
+        super().__init__(lists, key, neighbour, renew)
+        self._putting = putting
+        self._far = far
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything behind which messages belong was seen."""
+        return not self._far
+
+    def over(self, rows: list[bytes]) -> Step:
+        """Lay messages over, and put others back behind them."""
+        count, parts, given = self._planned(rows)
+        head, keys = self.head(count, list_rotation.RESERVE), [self.key, self.neighbour]
+        putting = self._putting
+        merge = partial(putting.giving.merge, putting.undoing, keys, head, putting.gathered, given)
+        size = count + SHARE * sum(map(len, parts.values()))
+        step = self.timed(size, merge) or Step(0, 0, self.first, list_rotation.RESERVE + 1)
+        self.first = step.first
+        fates = step.fates.decode()
+        for place, raw in enumerate(rows[: step.looked + 1]):
+            if place in parts:
+                chain, part = putting.chains.behind[hash(raw)], parts[place]
+                mine, fates = fates[: len(part)], fates[len(part) :]
+                self.laid.extend(putting.settle(part, chain, mine))
+            if place < step.looked:
+                self.laid.append(hash(raw))
+                self._far.discard(hash(raw))
+        return step
+
+    def in_reserve(self) -> None:
+        """Put back what belongs among the next to run."""
+        put_rest(
+            self.lists, self._putting, self.key, list_rotation.RESERVE + list_rotation.MOST_NEW, self._note_leftmost
+        )
+
+    def back(self, rows: list[bytes], head: list[Any]) -> Step | None:
+        """Lay messages back."""
+        keys, queue = [self.key, self.neighbour, self.key], self.lists.layout.queue_of(self.key)
+        return self.timed(len(rows), lambda: self.lists.lay(True, keys, head, queues=(queue, queue)))
+
+    def _planned(self, rows: list[bytes]) -> tuple[int, dict[int, list[int]], list[Any]]:
+        """Say how many rows are laid over, what is put back at which place, and name it for the script."""
+        room, trial = max(LEAST, len(rows) // SHARE), self._putting.trial()
+        parts: dict[int, list[int]] = {}
+        given: list[Any] = []
+        for place, raw in enumerate(rows):
+            if not room:
+                return place, parts, given
+            chain = self._putting.chains.behind.get(hash(raw))
+            if chain:
+                part = parts[place] = chain[: -room - 1 : -1]
+                given += [place, sha1(raw), len(part), *self._putting.named(part, trial)]
+                room -= len(part)
+                if len(part) < len(chain):  # the message stays until all are behind it
+                    return place, parts, given
+        return len(rows), parts, given
+
+    def _note_leftmost(self, behind: bytes, left: bytes) -> None:
+        """What is laid back comes behind what was put back at the left end."""
+        if self.first in (b"", behind):
+            self.first = left
+
+
+def put_rest(
+    lists: Lists,
+    putting: Putting,
+    key: str,
+    reach: int,
+    leftmost: Callable[[bytes, bytes], None] | None = None,
+) -> None:
+    """Put back what is left, those that run last first.
+
+    Args:
+        lists: The steps on lists.
+        putting: What is put back.
+        key: The list.
+        reach: How many of the next messages to look through for those behind which others belong.
+        leftmost: See :meth:`Putting.put`.
+    """
+    left = {base: chain for base, chain in putting.chains.behind.items() if chain}
+    there: dict[int, bytes] = {}
+    for start in range(0, reach, list_rotation.LARGEST_STEP):
+        rows = lists.rows(key, -start - list_rotation.LARGEST_STEP, -start - 1)
+        there |= {hash(raw): raw for raw in rows if hash(raw) in left}
+        if len(there) == len(left) or not rows:
+            break
+    for base in sorted(left, key=lambda base: base not in there):
+        putting.put(there.get(base, b""), left[base], leftmost)
+    putting.put(b"", putting.chains.next_ones, leftmost)

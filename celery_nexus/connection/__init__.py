@@ -1,0 +1,1 @@
+"""Connections to Redis and Valkey: addresses, Sentinel, TLS, silence, names of keys."""

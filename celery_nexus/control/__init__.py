@@ -1,0 +1,1 @@
+"""Workers: questions, answers, orders, and who is alive."""

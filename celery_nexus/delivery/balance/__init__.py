@@ -1,0 +1,1 @@
+"""The ledger of what was submitted, and its recount."""

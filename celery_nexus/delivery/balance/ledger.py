@@ -1,0 +1,211 @@
+"""The Redis side of the balance sheet."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import redis
+
+from celery_nexus.connection.keys import EVENT_STREAM
+from celery_nexus.delivery import keys
+from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery.balance.recount import Balance, Held
+from celery_nexus.delivery.ends.dead_letters import DeadLetters
+from celery_nexus.delivery.ends.purging import STEP, unmarked
+from celery_nexus.queues import PRIORITIES, PRIORITY_SEPARATOR, priority_key
+from celery_nexus.serializers.json_spelling import spellings
+
+_REDELIVERED = re.compile(rb'"redelivered"\s*:\s*true')
+
+STOCK_IN_FLIGHT = "unacked"
+RESTORED_MOST = 200
+"""Messages at the end of a list that are looked at for redelivered ones."""
+
+
+@dataclass
+class Ledger:
+    """Reads the Redis side of the sheet.
+
+    Args:
+        client: The broker; its replies are bytes.
+        queues: Names of queues that are known; those bound on the broker are added.
+        prefix: kombu's ``global_keyprefix``.
+        separator: Between queue and priority in a list's key.
+        event_stream: Key of the event stream.
+    """
+
+    client: redis.Redis
+    queues: Sequence[str]
+    prefix: str = ""
+    separator: str = PRIORITY_SEPARATOR
+    event_stream: str = EVENT_STREAM
+    _holders: list[str] = field(default_factory=list[str])
+
+    def read(self) -> Held:
+        """Read everything.
+
+        Raises:
+            RedisError: The broker does not answer.
+        """
+        queues = self._discover()
+        lists = [self.prefix + name for queue in queues for name in self._lists_of(queue)]
+        delayed = [self.prefix + keys.delayed(queue) for queue in queues]
+        foreign = sum(unmarked(self.client, name)[1] for name in (*lists, *delayed))
+        answers = self._ask(lists, delayed)
+        counters, (seconds, micros), newest = answers[0], answers[1], answers[2]
+        rest = answers[3:]
+        sizes, ends = rest[: len(lists)], rest[len(lists) : 2 * len(lists)]
+        held, dues = rest[2 * len(lists) : 2 * len(lists) + len(self._holders)], rest[-len(delayed) :]
+        store = DeadLetters(self.client, self.prefix, self.separator)
+        letters = store.list(limit=store.count() or 1)
+        counts = {name.decode(): value for name, value in counters.items()}
+        taken = [message for messages in held for message in messages]
+        balance = Balance(
+            submitted=int(counts.get(keys.SUBMITTED, 0)),
+            adopted=int(counts.get(keys.ADOPTED, 0)),
+            deleted=int(counts.get(keys.DELETED, 0)),
+            deleted_ended=int(counts.get(keys.DELETED_ENDED, 0)),
+            foreign=foreign + self._unmarked_in_flight(),
+            dead=sum(letter.counted for letter in letters),
+            uncounted=sum(not letter.counted for letter in letters),
+            waiting=sum(size for size in sizes if isinstance(size, int)),
+            in_flight=len(taken),
+            delayed=sum(size for size in dues if isinstance(size, int)),
+            since=float(counts[keys.SINCE]) if keys.SINCE in counts else None,
+            at=seconds + micros / 1_000_000,
+        )
+        last = [message for end in ends if isinstance(end, list) for message in cast("list[bytes]", end)]
+        redelivered = [message for message in last if _REDELIVERED.search(message)]
+        ids = tuple(letter.run_id for letter in letters if letter.counted and letter.run_id)
+        return Held(balance, ids, _ids_in([*taken, *redelivered]), _newest(newest))
+
+    def latest_event(self) -> str:
+        """Return the id of the last entry of the event stream."""
+        return _newest(cast("Any", self.client.xrevrange(self.event_stream, count=1)))
+
+    def copies(self, run_ids: Sequence[str]) -> dict[str, int]:
+        """Count the messages of each of these runs in queues, in flight, and delayed; looks at every message.
+
+        Raises:
+            RedisError: The broker does not answer.
+        """
+        found = dict.fromkeys(run_ids, 0)
+        texts = [text for run_id in found for text in _texts(run_id)]
+        if found:
+            for messages in self._parts():
+                for run_id in _ids_in([message for message in messages if any(text in message for text in texts)]):
+                    if run_id in found:
+                        found[run_id] += 1
+        return found
+
+    def which_are_there(self, run_ids: Sequence[str]) -> frozenset[str]:
+        """Tell which of these runs have a message in a queue, in flight, or delayed; looks at every message.
+
+        Raises:
+            RedisError: The broker does not answer.
+        """
+        wanted = {text: run_id for run_id in run_ids for text in _texts(run_id)}
+        there: set[str] = set()
+        for messages in self._parts():
+            text = b"\0".join(messages)
+            there |= {run_id for raw, run_id in wanted.items() if raw in text}
+        return frozenset(there)
+
+    def _parts(self) -> Generator[list[bytes]]:
+        """Read all messages, some hundred at a time."""
+        queues = self._discover()
+        for holder in self._holders:
+            yield cast("list[bytes]", self.client.hvals(holder))
+        for queue in queues:
+            for name in self._lists_of(queue):
+                yield from self._pages(self.client.lrange, self.prefix + name)
+            yield from self._pages(cast("Any", self.client).zrange, self.prefix + keys.delayed(queue))
+
+    @staticmethod
+    def _pages(read: Callable[[str, int, int], Any], key: str) -> Generator[list[bytes]]:
+        for start in itertools.count(0, STEP):
+            try:
+                part = cast("list[bytes]", read(key, start, start + STEP - 1))
+            except redis.ResponseError:  # somebody else's key
+                return
+            if part:
+                yield part
+            if len(part) < STEP:
+                return
+
+    def _ask(self, lists: list[str], delayed: list[str]) -> list[Any]:
+        pipeline: Any = self.client.pipeline(transaction=True)
+        pipeline.hgetall(self.prefix + keys.COUNTERS)
+        pipeline.time()
+        pipeline.xrevrange(self.event_stream, count=1)
+        for name in lists:
+            pipeline.llen(name)
+        for name in lists:
+            pipeline.lrange(name, -RESTORED_MOST, -1)
+        for name in self._holders:
+            pipeline.hvals(name)
+        for name in delayed:
+            pipeline.zcard(name)
+        answers: list[Any] = pipeline.execute(raise_on_error=False)
+        for answer in answers:
+            if isinstance(answer, Exception) and not isinstance(answer, redis.ResponseError):
+                raise answer
+        return [[] if isinstance(answer, redis.ResponseError) else answer for answer in answers]
+
+    def _lists_of(self, queue: str) -> list[str]:
+        return [priority_key(queue, priority, self.separator) for priority in PRIORITIES]
+
+    def _discover(self) -> list[str]:
+        """Find the workers' hashes, and queues that only the broker knows."""
+        names, holders = dict.fromkeys(self.queues), [self.prefix + STOCK_IN_FLIGHT]
+        start = self.prefix + keys.in_flight("")
+        later = self.prefix + keys.delayed("")
+        bindings = self.prefix + "_kombu.binding."
+        for raw in cast("Any", self.client.scan_iter(match=f"{_literal(self.prefix)}*", count=1000)):
+            key = cast("bytes", raw).decode("utf-8", "replace")
+            if key.startswith(start):
+                holders.append(key)
+            elif key.startswith(later):
+                names[key.removeprefix(later)] = None
+            elif key.startswith(bindings) and not key.endswith(".pidbox") and not key.endswith("celeryev"):
+                names |= dict.fromkeys(self._bound(key))
+        self._holders = sorted(holders)
+        return list(names)
+
+    def _bound(self, key: str) -> list[str]:
+        try:
+            members = cast("set[bytes]", self.client.smembers(key))
+        except redis.ResponseError:
+            return []
+        bindings = (keys.binding_of(member.decode("utf-8", "replace"), self.separator) for member in members)
+        return [binding[2] for binding in bindings if binding]
+
+    def _unmarked_in_flight(self) -> int:
+        """Count what workers with stock delivery took from producers that are not ours."""
+        try:
+            values = cast("list[bytes]", self.client.hvals(self.prefix + STOCK_IN_FLIGHT))
+        except redis.ResponseError:
+            return 0
+        return sum(keys.PUBLICATION_MARK not in value for value in values)
+
+
+def _newest(entries: Any) -> str:
+    return entries[0][0].decode() if entries else "0-0"
+
+
+def _texts(run_id: str) -> list[bytes]:
+    """Write an id in the ways in which it stands in a message, without the quotes."""
+    return [spelt[1:-1].encode("utf-8", "surrogatepass") for spelt in spellings(run_id)]
+
+
+def _ids_in(messages: Sequence[bytes]) -> tuple[str, ...]:
+    found = (guard.run_of(guard.decode_loosely(message))[0] for message in messages)
+    return tuple(run_id for run_id in found if run_id)
+
+
+def _literal(prefix: str) -> str:
+    return "".join(f"\\{character}" if character in "*?[]\\" else character for character in prefix)

@@ -1,0 +1,148 @@
+"""The program ``guardian``: rescues what workers that are gone for good held, ends runs that will not run, and
+restarts programs that gave up.
+
+A worker that supervisord starts again rescues its own messages within a second. The guardian waits a little, so
+that it does so, and deals with those whose name nobody takes again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from types import FrameType
+from typing import Any, cast
+from xmlrpc.client import Error as RpcError
+
+import redis
+from kombu.exceptions import OperationalError
+from supervisor import childutils
+
+from celery_nexus.connection.redis_client import open_redis
+from celery_nexus.delivery.ends.ending import carry_out_ends
+from celery_nexus.delivery.leases import rescue
+from celery_nexus.delivery.leases.in_flight import InFlight
+from celery_nexus.delivery.leases.lease import Leases, Owner
+from celery_nexus.delivery.upgrade.signals import open_former_lists
+from celery_nexus.parent import end_with_supervisor
+from celery_nexus.privacy.program_log import begin_log
+from config.celery_config import RELIABLE, celery_app
+from config.queues import QUEUES
+from config.settings import settings
+
+LOOK_EVERY_S = 1.0
+GRACE_S = 1.0
+"""A dead local worker is given so long to be dead for certain: its successor needs longer to start."""
+
+TIMEOUT_S = 5.0
+COOL_DOWN_S = 30.0
+MAX_COOL_DOWN_S = 600.0
+
+logger = logging.getLogger("guardian")
+
+
+class Guardian:
+    """Looks at leases.
+
+    Args:
+        in_flight: Of any node: it has the connection.
+        clock: Seconds of a clock that nobody sets; the broker's stops when the broker is frozen.
+    """
+
+    def __init__(self, in_flight: InFlight, clock: Callable[[], float] = time.monotonic) -> None:
+        self._in_flight = in_flight
+        self._leases = Leases(in_flight.client, in_flight.prefix, clock=clock)
+
+    def look(self) -> None:
+        """Rescue what is due.
+
+        Raises:
+            RedisError: The broker does not answer.
+        """
+        for node, owner, record in self._leases.find_abandoned(GRACE_S):
+            self._rescue(node, owner, record)
+
+    def _rescue(self, node: str, owner: Owner, record: bytes) -> None:
+        # Owning the name meanwhile keeps a new worker of it from fetching into the hash that is emptied here
+        mine = self._leases.take_over(node, record)
+        if mine is None:
+            return  # it came back
+        ours = self._in_flight
+        held = InFlight(ours.client, node, ours.prefix, ours.separator)
+        held.token = mine.token
+        restored, buried = rescue.rescue(celery_app, held)
+        self._leases.drop(node, mine)
+        logger.warning(
+            "%s (pid %d on %s) is gone: %d put back, %d set aside", node, owner.pid, owner.host, restored, buried
+        )
+
+
+@dataclass
+class FatalPrograms:
+    """Starts programs that supervisord gave up.
+
+    Attributes:
+        restarts: When each may be started again, and the pause after that.
+    """
+
+    restarts: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+
+    def restart(self, rpc: Any) -> None:
+        """Start programs that supervisord gave up, each with a pause that doubles."""
+        clock = time.monotonic()
+        for program in cast("list[dict[str, Any]]", rpc.supervisor.getAllProcessInfo()):
+            name = f"{program['group']}:{program['name']}"
+            if program["statename"] == "RUNNING" and program["now"] - program["start"] > COOL_DOWN_S:
+                self.restarts.pop(name, None)
+            if program["statename"] != "FATAL":
+                continue
+            due, pause = self.restarts.get(name, (clock, COOL_DOWN_S))
+            if clock >= due:
+                self.restarts[name] = (clock + pause, min(pause * 2, MAX_COOL_DOWN_S))
+                logger.warning("starting %s, which supervisord gave up", name)
+                try:
+                    rpc.supervisor.startProcess(name, False)
+                except RpcError as error:
+                    logger.warning("%s does not start: %s", name, error)
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    begin_log()
+    end_with_supervisor()
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    celery_app.loader.import_default_modules()
+    guardian: Guardian | None = None
+    fatal, former = FatalPrograms(), open_former_lists()
+    client = open_redis(settings().broker.redis_py, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+    while not stopping.wait(LOOK_EVERY_S):
+        try:
+            former.take_over(spec.name for spec in QUEUES)
+            if RELIABLE:
+                guardian = guardian or Guardian(_in_flight())
+                guardian.look()
+            carry_out_ends(celery_app, client, most_s=LOOK_EVERY_S / 2)
+            if "SUPERVISOR_SERVER_URL" in os.environ:
+                fatal.restart(childutils.getRPCInterface(os.environ))
+        except (redis.RedisError, OperationalError, RpcError, HTTPException, OSError) as error:
+            logger.warning("can't look: %s", error)
+
+
+def _in_flight() -> InFlight:
+    channel: Any = celery_app.connection_for_write().default_channel
+    return channel.in_flight_of("guardian")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Who holds which message: leases, messages in flight, rescue of what the dead held."""

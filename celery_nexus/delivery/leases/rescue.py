@@ -1,0 +1,64 @@
+"""Rescue of what dead workers and children held: it is put back, or set aside when it gets nowhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+
+from celery_nexus.delivery import running
+from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery.ends.ending import carry_out_what_can_be
+from celery_nexus.delivery.keys import DELIVERIES_HEADER, FetchedTag
+from celery_nexus.delivery.leases.in_flight import InFlight, marked_redelivered, redelivered
+from celery_nexus.delivery.leases.starts import MAX_STARTS, earlier_starts, is_exhausted, with_start
+
+
+def rescue(app: Celery, in_flight: InFlight) -> tuple[int, int]:
+    """Deal with everything that a dead worker held; returns how many were put back and how many set aside."""
+    restored = buried = 0
+    started = in_flight.started()
+    for tag, raw in reversed(in_flight.entries().items()):
+        if tag not in started:
+            restored += in_flight.restore(tag, payload=redelivered(raw))
+        elif give_up_or_restore(app, in_flight, tag, raw, lost="worker", progress=started[tag]):
+            restored += 1
+        else:
+            buried += 1
+    return restored, buried
+
+
+def give_up_or_restore(
+    app: Celery, in_flight: InFlight, tag: FetchedTag, raw: bytes, *, lost: str, progress: float | None
+) -> bool:
+    """Put back the message of a run that was started in vain; False when it was set aside, or is not held any more.
+
+    Args:
+        app: The application, where the run ends as FAILURE when it is set aside.
+        in_flight: Where the message is.
+        tag: Which.
+        raw: Its bytes.
+        lost: What died: ``worker`` or ``child``; ``rejected`` of a run that put its message back.
+        progress: How far the start got, or None when it told nothing.
+    """
+    message = guard.decode_loosely(raw)
+    if message is None or guard.run_of(message)[0] is None:
+        return in_flight.restore(tag)  # the guard of the next fetch says what is wrong with it
+    starts = with_start(earlier_starts(message), worker=in_flight.node, at=running.now(), lost=lost, progress=progress)
+    if is_exhausted(starts):
+        give_up(app, in_flight, tag, message, starts)
+        return False
+    message["headers"][DELIVERIES_HEADER] = starts
+    # Who rejects waits for something: others come first. A process that died has lost its turn to nobody.
+    return in_flight.restore(tag, first=lost != "rejected", payload=marked_redelivered(message))
+
+
+def give_up(
+    app: Celery, in_flight: InFlight, tag: FetchedTag, message: guard.Json, starts: list[dict[str, Any]]
+) -> None:
+    """Make a run a dead letter, and let it end as FAILURE for whoever waits for it."""
+    run_id, task = guard.run_of(message)
+    ends = {"rejected": "it put its message back"}.get(starts[-1]["lost"], "its process died")
+    detail = f"started {MAX_STARTS} times without progress, and each time {ends}"
+    in_flight.bury(tag, "poisoned", detail, id=run_id, task=task, deliveries=starts)
+    carry_out_what_can_be(app, in_flight.client, in_flight.prefix)

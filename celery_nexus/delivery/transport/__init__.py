@@ -1,0 +1,1 @@
+"""The transport: publishing, fetching, and what goes over a channel."""

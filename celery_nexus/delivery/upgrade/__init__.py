@@ -1,0 +1,1 @@
+"""What earlier versions left in Redis, and how it is taken over."""

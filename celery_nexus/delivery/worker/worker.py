@@ -1,0 +1,131 @@
+"""What a worker adds to Celery's own start and end: its lease, its rescue, its guard."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Any
+
+import redis
+from celery import bootsteps
+from celery.signals import before_task_publish, celeryd_init
+from celery.worker import state as _state
+from celery.worker.consumer.tasks import Tasks
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from celery_nexus.connection.broker_fitness import find_unfitness
+from celery_nexus.connection.redis_client import open_redis
+from celery_nexus.delivery import running
+from celery_nexus.delivery.keys import ADOPTED_HEADER, DELIVERIES_HEADER, UNCOUNTED_HEADER
+from celery_nexus.delivery.leases.lease import RENEW_S
+from celery_nexus.delivery.leases.lease_holder import LeaseHolder
+from celery_nexus.delivery.refusals import WritesRefused
+from celery_nexus.delivery.upgrade.signals import FormerListsStep
+from celery_nexus.delivery.worker import children
+from celery_nexus.delivery.worker.inline_stopping import InlineStop
+from celery_nexus.delivery.worker.stopping import SoftStop
+from config.celery_config import celery_app
+from config.settings import settings
+
+MAX_TRIES = 1_000_000
+"""Of a publication by a child, one a second: its run's time limit comes first. Celery takes no "for ever" here."""
+
+PROBE_S = 2.0
+
+state: Any = _state  # the stubs know an older Celery
+
+
+@celeryd_init.connect
+def _name_transport(sender: str = "", conf: Any = None, **_: Any) -> None:
+    conf.broker_transport_options["nexus_node"] = sender
+
+
+@celeryd_init.connect
+def _refuse_an_unfit_broker(**_: Any) -> None:
+    broker = settings().broker
+    client = open_redis(
+        broker.redis_py, socket_timeout=PROBE_S, socket_connect_timeout=PROBE_S, retry=Retry(NoBackoff(), 0)
+    )
+    try:
+        problem = find_unfitness(client, broker.username)
+    except (redis.RedisError, OSError):
+        return  # it is waited for later
+    finally:
+        client.close()
+    if problem:
+        sys.exit(f"worker: broker {broker.masked}: {problem}")
+
+
+@before_task_publish.connect
+def _forget_deliveries(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    # Celery hands unknown headers on to retries and callbacks: these are new deliveries.
+    if headers is not None:
+        for name in (DELIVERIES_HEADER, "redelivered", ADOPTED_HEADER, UNCOUNTED_HEADER):
+            headers.pop(name, None)
+
+
+@before_task_publish.connect
+def _wait_for_the_broker(retry_policy: dict[str, Any] | None = None, **_: Any) -> None:
+    # A run has done its work: the next of a chain, a chord's body and a retry wait until the broker takes them.
+    if retry_policy is not None and running.may_wait():
+        retry_policy["max_retries"] = MAX_TRIES
+        retry_policy["retry_errors"] = (redis.OutOfMemoryError, redis.ReadOnlyError, WritesRefused)
+
+
+class LeaseStep(bootsteps.StartStopStep):
+    """Owns the node name, and puts back what an earlier worker of this name held, before anything is consumed."""
+
+    requires = (Tasks, FormerListsStep)  # what is put back goes in front of what was taken over
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self._timer: Any = None
+        self._holder: LeaseHolder | None = None
+        self._stop: SoftStop | None = None
+
+    def start(self, parent: Any) -> None:
+        """Take or renew the lease; audit what is in flight under this name.
+
+        Raises:
+            WorkerShutdown: A live worker has this name.
+        """
+        channel = parent.connection.default_channel
+        if self._holder is None:
+            holder = LeaseHolder(channel.in_flight_of(parent.hostname), partial(_end, parent.controller))
+            holder.begin()
+            self._holder = holder
+            children.watch(parent.pool)
+            if children.has_processes(parent.pool):
+                self._stop = SoftStop(parent.controller, lambda: holder.in_flight.is_owing)
+                self._stop.install()
+            else:
+                InlineStop(parent.controller, lambda: holder.in_flight.is_owing, holder.end).install()
+        else:
+            self._holder.resume()
+        channel.in_flight = self._holder.in_flight
+        if children.has_processes(parent.pool):
+            channel.in_flight.call_soon = parent.hub.call_soon
+        if self._stop is not None:
+            self._stop.watch(parent.hub)
+        self._timer = parent.timer.call_repeatedly(RENEW_S, self._holder.renew)
+
+    def stop(self, parent: Any) -> None:
+        """Stop renewing; the event loop ends."""
+        if self._holder is not None:
+            self._holder.in_flight.call_soon = None
+            self._holder.in_flight.acknowledge_now()
+        if self._stop is not None:
+            self._stop.leave()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _end(controller: Any, exit_code: int) -> None:
+    controller.exitcode = exit_code
+    state.should_terminate = exit_code  # seen by the next round of the worker's loop
+
+
+celery_app.steps["consumer"].add(LeaseStep)
+celery_app.Task.Request = "celery_nexus.delivery.worker.request:Request"

@@ -1,0 +1,112 @@
+"""The balance sheet of one broker, with the facts that help to judge it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from celery_nexus.broker.wire.connection import connect, reaching
+from celery_nexus.broker.wire.layout import Layout
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.delivery.balance import recount as balance
+from celery_nexus.delivery.balance.ledger import Ledger
+from celery_nexus.diagnosis.past import Past
+from celery_nexus.errors import Unreachable
+from celery_nexus.history.encoding import FINAL
+from celery_nexus.history.errors import HistoryError
+from celery_nexus.history.query.history import History
+from celery_nexus.history.store.schema import lock_path
+from celery_nexus.rows.balance import MOST_OPEN, OpenRun, Sheet
+from config.queues import QUEUES
+
+SHOWN = 10
+REJECTED = "REJECTED"
+"""State of a run that its task gave up: nothing of it is left on the broker, and no end follows."""
+
+RECORDED_WITHIN_S = 2.0
+
+
+@dataclass
+class BalanceSource:
+    """Takes balance sheets.
+
+    Args:
+        url: The broker.
+        layout: Names of its keys.
+        history: The recorder's file.
+    """
+
+    url: BrokerUrl
+    layout: Layout
+    history: Path
+
+    def take(self, patience_s: float = 10.0) -> Sheet:
+        """Take one; waits for a recorder that is behind, and for what is on its way.
+
+        Raises:
+            Unreachable: The broker does not answer, or the history can't be read.
+        """
+        ledger = Ledger(
+            connect(self.url, attempts=2),
+            [spec.name for spec in QUEUES],
+            self.layout.prefix,
+            self.layout.separator,
+        )
+        with History(self.history) as history:
+            past = Past(history)
+            try:
+                with reaching(self.url):
+                    sheet, has_caught_up = balance.take(ledger, past, lambda: past.cursor, patience_s=patience_s)
+                    began = sheet.at if sheet.since is None else sheet.since - balance.CLOCKS_S
+                    lost = self._nowhere(ledger, past, began, sheet.at) if sheet.missing > 0 else ()
+                    older = [run for run in self._nowhere(ledger, past, 0.0, began) if run.state != REJECTED]
+                shown = _shown(sheet, has_caught_up, self._recorded_until(), past.gaps)
+                return replace(shown, older=len(older), nowhere=(*lost, *older)[:SHOWN])
+            except HistoryError as error:
+                raise Unreachable(str(error)) from error
+            finally:
+                ledger.client.close()
+
+    def _recorded_until(self) -> datetime | None:
+        try:
+            return datetime.fromtimestamp(lock_path(self.history).stat().st_mtime, UTC)
+        except OSError:
+            return None
+
+    @staticmethod
+    def _nowhere(ledger: Ledger, past: Past, since: float, until: float) -> tuple[OpenRun, ...]:
+        """List runs last heard of between two times that have not ended, and whose message is nowhere."""
+        found = past.open_runs(since, until, MOST_OPEN)
+        if not found:  # each message of the broker would be looked at
+            return ()
+        there = ledger.which_are_there([run.id for run in found])
+        gone = [run for run in found if run.id not in there]
+        balance.wait_for(ledger, lambda: past.cursor, RECORDED_WITHIN_S)  # one may have ended meanwhile
+        states = past.states([run.id for run in gone])
+        return tuple(OpenRun(run.id, run.task, run.state) for run in gone if states.get(run.id) not in FINAL)
+
+
+def _shown(sheet: balance.Balance, has_caught_up: bool, recorded_until: datetime | None, gaps: int) -> Sheet:
+    return Sheet(
+        submitted=sheet.submitted,
+        adopted=sheet.adopted,
+        foreign=sheet.foreign,
+        succeeded=sheet.succeeded,
+        failed=sheet.failed,
+        revoked=sheet.revoked,
+        dead=sheet.dead,
+        deleted=sheet.deleted,
+        waiting=sheet.waiting,
+        in_flight=sheet.in_flight,
+        delayed=sheet.delayed,
+        repeated=sheet.repeated,
+        again=sheet.again,
+        uncounted=sheet.uncounted,
+        missing=sheet.missing,
+        since=None if sheet.since is None else datetime.fromtimestamp(sheet.since, UTC),
+        at=datetime.fromtimestamp(sheet.at, UTC),
+        is_recorded=has_caught_up,
+        recorded_until=recorded_until,
+        gaps=gaps,
+    )

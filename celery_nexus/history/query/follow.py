@@ -1,0 +1,73 @@
+"""What changed since a reader looked last, from the log of changes (:mod:`celery_nexus.history.store.change_log`)."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import dataclass
+
+from celery_nexus.history.filter.parser import parse
+from celery_nexus.history.filter.sql import compile_filter
+from celery_nexus.history.query.history import History, load_runs
+from celery_nexus.rows.history import HistoryRun
+
+_READ = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Runs that changed, in the order of their last change, each once.
+
+    Attributes:
+        runs: As they are now; only those that match the filter.
+        number: Where to go on reading.
+        missed: Changes that were forgotten before they were read.
+    """
+
+    runs: tuple[HistoryRun, ...]
+    number: int
+    missed: int = 0
+
+
+def latest(history: History) -> int:
+    """Return the number of the last change; 0 when nothing was ever noted."""
+    return history.ask(_latest, 0)
+
+
+def changes(history: History, after: int, filter_text: str = "") -> Changes:
+    """Return what changed after a number, some thousands at most.
+
+    Args:
+        history: The history.
+        after: :attr:`Changes.number` of the last call, or :func:`latest`. One that lies ahead (the file was made
+            anew) counts as 0.
+        filter_text: Only runs that match now; see :mod:`celery_nexus.history.filter.parser`.
+
+    Raises:
+        FilterError: The filter can't be understood.
+    """
+    node = parse(filter_text)
+
+    def question(connection: sqlite3.Connection) -> Changes:
+        last = _latest(connection)
+        start = after if after <= last else 0
+        if start == last:
+            return Changes((), last)
+        oldest = int(connection.execute("select min(number) from change").fetchone()[0])
+        rows = connection.execute(
+            "select max(number), key from change where number > ? and number <= ? group by key order by 1",
+            (start, max(start, oldest - 1) + _READ),
+        ).fetchall()
+        condition = compile_filter(node, history.names(connection), time.time())
+        matches = f"select run.key from run {condition.joins} where run.key = ? and {condition.sql}"  # noqa: S608
+        keys = [key for _, key in rows if connection.execute(matches, (key, *condition.parameters)).fetchone()]
+        return Changes(tuple(load_runs(connection, keys)), rows[-1][0], max(0, oldest - 1 - start))
+
+    return history.ask(question, Changes((), 0))
+
+
+def _latest(connection: sqlite3.Connection) -> int:
+    try:
+        return int(connection.execute("select max(number) from change").fetchone()[0] or 0)
+    except sqlite3.OperationalError:  # no writer that keeps such a log has opened the file yet
+        return 0

@@ -1,0 +1,333 @@
+"""Questions to the history. Each method answers from the file as it is; several readers may ask at once.
+
+::
+
+    with History(settings().paths.history) as history:
+        for run in history.runs("state:failure age:<1d", limit=50):
+            ...
+
+Error groups, statistics and charts are in ``figures``. A missing file is an empty history.
+Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import orjson
+
+from celery_nexus.history.encoding import COUNTERS, STATES
+from celery_nexus.history.errors import HistoryError
+from celery_nexus.history.filter.matching import loads
+from celery_nexus.history.filter.parser import Node, parse
+from celery_nexus.history.filter.sql import MAX_KEY, Names, register
+from celery_nexus.history.query.search import Search
+from celery_nexus.history.store import damage
+from celery_nexus.history.store.schema import connect_reader
+from celery_nexus.rows.history import Gap, HistoryRun, RunCount, RunPage
+
+T = TypeVar("T")
+
+SILENT_WORKERS = "silent_workers"
+"""Name under which a recorder of pub/sub events remembers, as JSON, the workers that send no events of their runs."""
+
+_RUN = """
+select run.key, run.id, task.text, state, queue.text, priority, worker.text, sent_at, received_at, started_at,
+  finished_at, waited_s, ran_s, retries, args, kwargs, result, error, traceback, place, progress, root_id, parent_id,
+  group_id, verdict
+from run
+left join name as task on task.id = run.task
+left join name as queue on queue.id = run.queue
+left join name as worker on worker.id = run.worker
+left join arguments on arguments.key = run.key
+left join ending on ending.key = run.key
+"""
+_LATEST = "order by run.key desc"
+
+
+@dataclass
+class _Reader:
+    connection: sqlite3.Connection
+    inode: int
+
+
+class History:
+    """A reader of the history's file; safe in threads.
+
+    Args:
+        path: The recorder's file; may not exist (yet).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._idle: list[_Reader] = []
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            readers, self._idle = self._idle, []
+        for reader in readers:
+            reader.connection.close()
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file."""
+        return self.path.exists()
+
+    @contextmanager
+    def read(self) -> Generator[_Reader | None]:
+        """Lend a connection, in one snapshot of the file; None where there is no file.
+
+        Raises:
+            HistoryError: The file can't be read.
+        """
+        reader = None
+        try:
+            reader = self._taken()
+            if reader is not None:
+                reader.connection.execute("begin")
+            yield reader
+        except (sqlite3.Error, OSError) as error:
+            if reader is not None:
+                reader.connection.close()
+                reader = None
+            if not damage.is_damage(error):
+                raise HistoryError(f"the history {self.path} can't be read: {error}") from error
+            damage.report(self.path)
+            raise HistoryError(
+                f"the history {self.path} is damaged ({error}); its recorder sets it aside and builds a new one"
+                " from the stream"
+            ) from error
+        finally:
+            if reader is not None:
+                if reader.connection.in_transaction:
+                    reader.connection.execute("rollback")
+                with self._lock:
+                    self._idle.append(reader)
+
+    def _taken(self) -> _Reader | None:
+        """Return an idle reader or a new one, so that a slow question holds up no other."""
+        try:
+            inode = self.path.stat().st_ino
+        except (FileNotFoundError, NotADirectoryError):
+            self.close()
+            return None
+        while True:
+            with self._lock:
+                reader = self._idle.pop() if self._idle else None
+            if reader is None:
+                break
+            if reader.inode == inode:
+                return reader
+            reader.connection.close()  # the recorder set a damaged file aside and built a new one
+        reader = _Reader(connect_reader(self.path), inode)
+        register(reader.connection)
+        if reader.connection.execute("select 1 from sqlite_master where name = 'meta'").fetchone():
+            return reader
+        reader.connection.close()
+        return None
+
+    def ask(self, question: Callable[[sqlite3.Connection], T], empty: T) -> T:
+        """Answer a question on one snapshot; ``empty`` where there is no file."""
+        with self.read() as reader:
+            if reader is None:
+                return empty
+            return question(reader.connection)
+
+    def names(self, connection: sqlite3.Connection) -> Names:
+        """Return the numbers of tasks, queues and workers, by kind and text."""
+        found: dict[str, dict[str, int]] = {}
+        for number, kind, text in connection.execute("select id, kind, text from name where kind <> 'error'"):
+            found.setdefault(kind, {})[text] = number
+        return found
+
+    def runs(
+        self, filter_text: str = "", limit: int = 200, offset: int = 0, before: float | None = None
+    ) -> list[HistoryRun]:
+        """Return runs that match a filter, newest first.
+
+        Args:
+            filter_text: See :mod:`celery_nexus.history.filter.parser`; empty for all.
+            limit: At most so many.
+            offset: Skip so many.
+            before: Only runs sent before this time.
+
+        Raises:
+            FilterError: The filter can't be understood.
+        """
+        after = None if before is None else int(before * 1_000_000) * COUNTERS
+        return list(self.page(filter_text, limit, offset, after).runs)
+
+    def page(
+        self,
+        filter_text: str = "",
+        limit: int = 200,
+        offset: int = 0,
+        after: int | None = None,
+        budget_s: float | None = None,
+    ) -> RunPage:
+        """Return a page of the runs that match a filter, newest first.
+
+        Nearly all filters are answered at once. What can only be told by looking at each run's arguments (a number
+        or text that is smaller or larger, a pattern that nothing matches) takes some seconds for a million runs:
+        with ``budget_s`` the page says how far it looked.
+
+        Args:
+            filter_text: See :mod:`celery_nexus.history.filter.parser`; empty for all.
+            limit: At most so many.
+            offset: Skip so many; pages by ``after`` cost less.
+            after: :attr:`RunPage.next` of the page before.
+            budget_s: Stop looking after so long; None looks to the end.
+
+        Raises:
+            FilterError: The filter can't be understood.
+        """
+        node = parse(filter_text)
+        deadline = None if budget_s is None else time.monotonic() + budget_s
+
+        def question(connection: sqlite3.Connection) -> RunPage:
+            keys: list[int] = []
+            before = reached = MAX_KEY if after is None else after
+            wanted = limit + offset
+            for found in self._search(connection, node, before, deadline, wanted).steps():
+                keys += found.keys
+                reached = found.reached
+                if len(keys) >= wanted:
+                    break
+            if len(keys) >= wanted:
+                keys = keys[:wanted]
+                reached = keys[-1] if keys else reached
+            runs = tuple(load_runs(connection, keys[offset:]))
+            is_full, is_end = len(keys) == wanted, reached <= 0
+            return RunPage(
+                runs, reached if is_full or not is_end else None, is_full or is_end, reached // COUNTERS / 1e6
+            )
+
+        return self.ask(question, RunPage((), None, True, 0.0))
+
+    def _search(
+        self, connection: sqlite3.Connection, node: Node, before: int, deadline: float | None, wanted: int | None
+    ) -> Search:
+        return Search(connection, node, self.names(connection), time.time(), before, deadline, wanted)
+
+    def count(self, filter_text: str = "") -> int:
+        """Count the runs that match a filter.
+
+        Raises:
+            FilterError: The filter can't be understood.
+        """
+        return self.count_within(filter_text).count
+
+    def count_within(self, filter_text: str = "", budget_s: float | None = None) -> RunCount:
+        """Count the runs that match a filter, as far as that can be done in some time; None counts all.
+
+        Raises:
+            FilterError: The filter can't be understood.
+        """
+        node = parse(filter_text)
+        deadline = None if budget_s is None else time.monotonic() + budget_s
+
+        def question(connection: sqlite3.Connection) -> RunCount:
+            count, reached = 0, MAX_KEY
+            for found in self._search(connection, node, MAX_KEY, deadline, None).steps():
+                count += found.count
+                reached = found.reached
+            return RunCount(count, reached <= 0)
+
+        return self.ask(question, RunCount(0, True))
+
+    def find(self, id_or_prefix: str, limit: int = 10) -> list[HistoryRun]:
+        """Return the run of this id; or those whose id begins so, newest first, at most ``limit``."""
+
+        def question(connection: sqlite3.Connection) -> list[HistoryRun]:
+            exact = _runs(connection, "where run.id = ?", (id_or_prefix,))
+            if exact or not id_or_prefix:
+                return exact
+            end = id_or_prefix[:-1] + chr(min(ord(id_or_prefix[-1]) + 1, 0x10FFFF))
+            return _runs(connection, f"where run.id >= ? and run.id < ? {_LATEST} limit ?", (id_or_prefix, end, limit))
+
+        return self.ask(question, [])
+
+    def family(self, run: HistoryRun, limit: int = 500) -> list[HistoryRun]:
+        """Return all runs of the workflow that a run belongs to, oldest first, at most ``limit``."""
+        root = run.root_id or run.id
+
+        def question(connection: sqlite3.Connection) -> list[HistoryRun]:
+            where = "where run.key in (select key from run where id = ? union select key from run where root_id = ?)"
+            return _runs(connection, f"{where} order by run.key limit ?", (root, root, limit))
+
+        return self.ask(question, [])
+
+    def life(self, id_: str) -> list[tuple[float, str, str]]:
+        """Return the transitions of a run in order of time: when, event (``received``), detail."""
+
+        def question(connection: sqlite3.Connection) -> list[tuple[float, str, str]]:
+            sql = "select events from life where key = (select key from run where id = ?)"
+            row = connection.execute(sql, (id_,)).fetchone()
+            return [(float(at), str(name), str(detail)) for at, name, detail in orjson.loads(row[0])] if row else []
+
+        return self.ask(question, [])
+
+    def version(self) -> int:
+        """Return a number that grows with each change of runs; costs some microseconds."""
+        return int(self.meta("version") or 0)
+
+    def meta(self, name: str) -> Any:
+        """Return what the recorder remembers under a name: ``cursor``, ``bad_events``, ``dropped_events`` …"""
+
+        def question(connection: sqlite3.Connection) -> Any:
+            row = connection.execute("select value from meta where name = ?", (name,)).fetchone()
+            return row[0] if row else None
+
+        return self.ask(question, None)
+
+    def gaps(self, limit: int = 20) -> list[Gap]:
+        """Return the latest gaps, newest first."""
+
+        def question(connection: sqlite3.Connection) -> list[Gap]:
+            rows = connection.execute("select at, missed, reason from gap order by at desc limit ?", (limit,))
+            return [Gap(*row) for row in rows]
+
+        return self.ask(question, [])
+
+
+def load_runs(connection: sqlite3.Connection, keys: list[int]) -> list[HistoryRun]:
+    """Return the runs of these rows, in this order."""
+    return [run for key in keys for run in _runs(connection, "where run.key = ?", (key,))]
+
+
+def _runs(connection: sqlite3.Connection, rest: str, parameters: tuple[Any, ...]) -> list[HistoryRun]:
+    return [_run(row) for row in connection.execute(_RUN + rest, parameters)]
+
+
+def _run(row: tuple[Any, ...]) -> HistoryRun:
+    key, id_, task = row[:3]
+    middle: list[Any] = list(row[4:])
+    (args, kwargs, result), progress = middle[10:13], middle[16]
+    middle[10:13] = [loads(args), loads(kwargs), loads(result)]
+    middle[16] = _progress(progress)
+    return HistoryRun(id_, key // COUNTERS / 1e6, task, STATES[int(row[3])], *middle)
+
+
+def _progress(text: str | None) -> tuple[int, int | None, str] | None:
+    if text is None:
+        return None
+    done, total, note = text.split(" ", 2)
+    return int(done), None if total == "null" else int(total), note

@@ -1,0 +1,96 @@
+"""Where in Redis the messages of runs are: in a queue's lists, with a worker, before their time."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+
+from celery_nexus.delivery import keys
+from celery_nexus.delivery import validation as guard
+from celery_nexus.queues import priority_key
+
+MAX_MESSAGES = 5_000
+"""With more messages than these nobody is looked for: reading them would hold up the recorder."""
+
+STOCK_IN_FLIGHT = "unacked"
+_PRIORITIES = range(10)
+_ID = re.compile(rb'"id"\s*:\s*"([^"\\]{1,255})"')
+"""Python and most others write an id so; what looks different is parsed."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageLocation:
+    """Where a message is: ``waiting`` in a list of a queue, with its priority, or not."""
+
+    is_waiting: bool
+    queue: str | None = None
+    priority: int | None = None
+
+
+def locate(client: redis.Redis, queues: Iterable[str]) -> dict[str, MessageLocation] | None:
+    """Find all messages of some queues, and those that workers hold, by the ids of their runs.
+
+    Returns:
+        None when there are too many to look.
+
+    Raises:
+        redis.RedisError: The broker doesn't answer.
+    """
+    names = sorted(set(queues))
+    lists = [(queue, priority, priority_key(queue, priority)) for queue in names for priority in _PRIORITIES]
+    hashes = [STOCK_IN_FLIGHT, *(keys.in_flight(node.decode("utf-8", "replace")) for node in _nodes(client))]
+    delayed = [keys.delayed(queue) for queue in names]
+    if _count(client, [key for _, _, key in lists], hashes, delayed) > MAX_MESSAGES:
+        return None
+    pipeline: Any = client.pipeline(transaction=True)  # one instant: a message that moves is seen once
+    for _, _, key in lists:
+        pipeline.lrange(key, 0, -1)
+    for key in hashes:
+        pipeline.hvals(key)
+    for key in delayed:
+        pipeline.zrange(key, 0, -1)
+    replies: list[Any] = pipeline.execute(raise_on_error=False)
+    found: dict[str, MessageLocation] = {}
+    for reply in replies[len(lists) :]:
+        found |= dict.fromkeys(_ids(reply), MessageLocation(is_waiting=False))
+    for (queue, priority, _), reply in zip(lists, replies, strict=False):
+        found |= dict.fromkeys(_ids(reply), MessageLocation(True, queue, priority))
+    return found
+
+
+def _nodes(client: redis.Redis) -> list[bytes]:
+    return cast("list[bytes]", client.hkeys(keys.LEASES))
+
+
+def _count(client: redis.Redis, lists: list[str], hashes: list[str], delayed: list[str]) -> int:
+    pipeline: Any = client.pipeline(transaction=False)
+    for key in lists:
+        pipeline.llen(key)
+    for key in hashes:
+        pipeline.hlen(key)
+    for key in delayed:
+        pipeline.zcard(key)
+    return sum(size for size in pipeline.execute(raise_on_error=False) if isinstance(size, int))
+
+
+def _ids(messages: Any) -> Iterator[str]:
+    for message in cast("list[bytes]", messages) if isinstance(messages, list) else ():
+        match = _ID.search(message)
+        run_id = match[1].decode("utf-8", "replace") if match else _parsed_id(message)
+        if run_id:
+            yield run_id
+
+
+def _parsed_id(message: bytes) -> str | None:
+    try:
+        value: Any = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(value, list) and value:  # stock delivery keeps exchange and routing key beside it
+        value = cast("list[Any]", value)[0]
+    return guard.run_of(cast("guard.Json", value))[0] if isinstance(value, dict) else None

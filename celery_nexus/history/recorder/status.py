@@ -1,0 +1,67 @@
+"""Health of the recorder: its signs of life and troubles in Redis, for whoever reads the history."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import cast
+
+import redis
+
+from celery_nexus.connection.keys import EVENT_STREAM, RECORDER_BEAT, RECORDER_BEAT_FOR_S, RECORDER_TROUBLE
+
+TROUBLE_FOR_S = 60
+
+BEAT_EVERY_S = 2.0
+"""A recorder gives a sign of life so often."""
+
+SILENT_AFTER_S = 10.0
+"""A recorder without one for so long is stopped, or hangs."""
+
+BEHIND_AFTER_S = 10.0
+"""Events that wait for so long are more than the moment in which a batch is written."""
+
+
+def report_trouble(client: redis.Redis, what: str) -> None:
+    """Say in Redis why nothing is recorded now, for those who look at the history."""
+    with contextlib.suppress(redis.RedisError, OSError):
+        client.set(RECORDER_TROUBLE, what[:500], ex=TROUBLE_FOR_S)
+
+
+def report_alive(client: redis.Redis, cursor: str) -> None:
+    """Give a sign of life: how far the stream was read, as of now by the broker's clock."""
+    client.set(RECORDER_BEAT, cursor, ex=RECORDER_BEAT_FOR_S)
+
+
+def find_trouble(client: redis.Redis) -> str | None:
+    """Return why nothing is recorded now, in one line; None when all is well.
+
+    What a recorder says of itself comes first; one that is stopped or hangs says nothing, and is judged by its last
+    sign of life and by what the stream holds that it has not read. Where none ever gave a sign, nothing is concluded.
+
+    Raises:
+        redis.RedisError: The broker doesn't answer.
+    """
+    pipeline = client.pipeline(transaction=False)
+    pipeline.get(RECORDER_TROUBLE)
+    pipeline.get(RECORDER_BEAT)
+    pipeline.pttl(RECORDER_BEAT)
+    pipeline.time()
+    text, cursor, left_ms, (seconds, microseconds) = pipeline.execute()
+    if text is not None:
+        return text.decode("utf-8", "replace").replace("\n", " ")
+    if cursor is None:
+        return None
+    unread_s = _unread_s(client, cursor, seconds + microseconds / 1e6)
+    silent_s = RECORDER_BEAT_FOR_S - left_ms / 1000
+    if silent_s > SILENT_AFTER_S:
+        waits = f", and what happened for {unread_s:,.0f} s is not recorded" if unread_s else ""
+        return f"the recorder gave no sign of life for {silent_s:,.0f} s{waits}: nexus-tui restart recorder"
+    if unread_s > BEHIND_AFTER_S:
+        return f"the recorder is behind: what happened for {unread_s:,.0f} s is not recorded yet"
+    return None
+
+
+def _unread_s(client: redis.Redis, cursor: bytes, now: float) -> float:
+    """Return for how many seconds the oldest event has waited that was not read."""
+    entries = cast("list[tuple[bytes, object]]", client.xrange(EVENT_STREAM, min=b"(" + cursor, count=1))
+    return max(0.0, now - int(entries[0][0].partition(b"-")[0]) / 1000) if entries else 0.0

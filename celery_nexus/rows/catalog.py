@@ -1,0 +1,57 @@
+"""What can be submitted: task types and their parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TaskParameter:
+    """One argument of a task type, as a form shows it; see :class:`celery_nexus.runtime.arguments.Parameter`."""
+
+    name: str
+    kind: str
+    type_label: str
+    required: bool
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    help: str = ""
+    is_secret: bool = False
+    fields: tuple[TaskParameter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskType:
+    """A task that can be submitted.
+
+    Attributes:
+        name: Its full name.
+        queue: Where a run of it goes.
+        summary: First line of its docstring.
+        help: The whole docstring.
+        parameters: What its signature asks for; empty and ``is_known=False`` for a foreign task.
+        is_known: Whether its code is ours, so that a form can be drawn and arguments are checked first.
+    """
+
+    name: str
+    queue: str
+    summary: str = ""
+    help: str = ""
+    parameters: tuple[TaskParameter, ...] = ()
+    is_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A run that was published: its id, task, queue and priority, None in an application without priorities."""
+
+    id: str
+    task: str
+    queue: str
+    priority: int | None
+
+    @property
+    def place(self) -> str:
+        """Say where it waits: ``email_queue at priority 5``."""
+        return self.queue if self.priority is None else f"{self.queue} at priority {self.priority}"

@@ -1,0 +1,297 @@
+"""The past: runs, failures and figures from the recorder's SQLite file."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from celery_nexus.errors import Invalid, NotFound, Unreachable
+from celery_nexus.history.errors import FilterError, HistoryError
+from celery_nexus.history.filter.parser import parse
+from celery_nexus.history.query import figures, follow
+from celery_nexus.history.query.history import SILENT_WORKERS, History
+from celery_nexus.history.query.paging import oldest_at, walk
+from celery_nexus.history.store.schema import lock_path, size_of
+from celery_nexus.rows.history import ErrorGroup, Gap, HistoryRun, Slice, TaskStats
+from celery_nexus.rows.runs import LifeEvent, Progress, Run, RunPage
+
+MAX_CANDIDATES = 10
+_SHOWN_ID = 13
+
+
+class FilterInvalid(Invalid):
+    """A filter that can't be understood: ``position`` and ``length`` say where."""
+
+    def __init__(self, message: str, position: int, length: int) -> None:
+        super().__init__(message)
+        self.position = position
+        self.length = length
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Runs that changed, each once and as it is now.
+
+    Attributes:
+        number: Where to go on reading.
+        missed: Changes that were forgotten before they were read.
+    """
+
+    runs: list[Run]
+    number: int
+    missed: int
+
+
+class HistorySource:
+    """Reads the history; safe in threads, each call one snapshot.
+
+    Args:
+        path: The recorder's file. Where there is none, the history is empty: see :attr:`exists`.
+        is_foreign: Whether it is that of another application, recorded only while somebody looks.
+    """
+
+    def __init__(self, path: Path, *, is_foreign: bool = False) -> None:
+        self.path = path
+        self.is_foreign = is_foreign
+        self.recorder_problem: Callable[[], str] = lambda: ""
+        self._history = History(path)
+
+    @property
+    def exists(self) -> bool:
+        """Whether a recorder ever wrote the file."""
+        return self._history.exists
+
+    def size_bytes(self) -> int:
+        """Return how much of the disk it takes."""
+        return size_of(self.path)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._history.close()
+
+    def runs(self, filter_text: str = "", limit: int = 200, offset: int = 0) -> list[Run]:
+        """Return runs that match a filter, newest first.
+
+        Raises:
+            FilterInvalid: The filter can't be understood.
+            Unreachable: The file can't be read.
+        """
+        with _translated():
+            now = time.time()
+            return [_run(run, now) for run in self._history.runs(filter_text, limit, offset)]
+
+    def count(self, filter_text: str = "") -> int:
+        """Count the runs that match a filter; raises as :meth:`runs`."""
+        with _translated():
+            return self._history.count(filter_text)
+
+    def check(self, filter_text: str) -> None:
+        """Make sure that a filter can be understood; raises as :meth:`runs`."""
+        with _translated():
+            parse(filter_text)
+
+    def page(self, filter_text: str, limit: int, offset: int, budget_s: float) -> RunPage:
+        """Return a page of the runs that match a filter and their number, as far as they are found in some time.
+
+        Raises as :meth:`runs`.
+        """
+        with _translated():
+            found = self._history.page(filter_text, limit, offset, budget_s=budget_s)
+            counted = self._history.count_within(filter_text, budget_s / 4)
+        now = time.time()
+        total = max(counted.count, offset + len(found.runs))
+        looked_to = None if found.is_complete else _time(found.looked_to)
+        return RunPage(tuple(_run(run, now) for run in found.runs), total, looked_to, not counted.is_complete)
+
+    def run(self, id_or_prefix: str) -> Run:
+        """Return the run of this id, or the only one whose id begins so.
+
+        Raises:
+            NotFound: There is none.
+            Invalid: Several begin so; names them.
+        """
+        with _translated():
+            found = self._history.find(id_or_prefix, MAX_CANDIDATES + 1) if id_or_prefix else []
+        if not found:
+            raise NotFound(f"no run {id_or_prefix!r} in the history")
+        if len(found) > 1:
+            names = [
+                f"{run.id[: max(_SHOWN_ID, len(id_or_prefix) + 4)]} ({run.task})" for run in found[:MAX_CANDIDATES]
+            ]
+            more = " …" if len(found) > MAX_CANDIDATES else ""
+            raise Invalid(f"several runs begin with {id_or_prefix!r}: {', '.join(names)}{more}")
+        return _run(found[0], time.time())
+
+    def sent_at(self, run_id: str) -> float | None:
+        """Return when a run was sent, in seconds since the epoch; None when nobody told, or nothing can be read."""
+        try:
+            found = self._history.find(run_id, 1)
+        except HistoryError:
+            return None
+        return found[0].sent_at if found and found[0].id == run_id else None
+
+    def workflow(self, run: Run) -> list[Run]:
+        """Return the runs of the workflow that a run belongs to, oldest first; the run alone when it has none."""
+        with _translated():
+            found = self._history.find(run.id)
+            now = time.time()
+            return [_run(member, now) for member in self._history.family(found[0])] if found else []
+
+    def life(self, id_: str) -> list[LifeEvent]:
+        """Return what happened to a run, in order of time; empty when nothing is known."""
+        with _translated():
+            return [LifeEvent(_time(at), name, detail) for at, name, detail in self._history.life(id_)]
+
+    def version(self) -> int:
+        """Return a number that changes when runs do; cheap enough for each tick.
+
+        Raises:
+            Unreachable: The file can't be read, or its recorder can't write it.
+        """
+        if problem := self.recorder_problem():
+            raise Unreachable(problem)
+        if not self.is_foreign and not self.exists:
+            raise Unreachable(
+                f"there is no history at {self.path}: its recorder has not written it yet, or it was moved or deleted; "
+                "nexus-tui restart recorder begins a new one"
+            )
+        with _translated():
+            return self._history.version()
+
+    def bad_events(self) -> int:
+        """Count the events that made no sense and were skipped."""
+        with _translated():
+            return int(self._history.meta("bad_events") or 0)
+
+    def silent_workers(self) -> tuple[str, ...]:
+        """Name the workers of a foreign application that begin runs and send no events of them."""
+        with _translated():
+            return tuple(json.loads(self._history.meta(SILENT_WORKERS) or "[]"))
+
+    def walk(self, filter_text: str = "") -> Iterator[Run]:
+        """Yield all runs that match a filter, newest first, in bounded memory; raises as :meth:`runs`."""
+        with _translated():
+            now = time.time()
+            for run in walk(self._history, filter_text):
+                yield _run(run, now)
+
+    def oldest_at(self) -> datetime | None:
+        """Return when the oldest run that is kept was sent; None when there is none."""
+        with _translated():
+            return _maybe_time(oldest_at(self._history))
+
+    def last_change(self) -> int:
+        """Return the number of the last change of a run, for :meth:`changes`."""
+        with _translated():
+            return follow.latest(self._history)
+
+    def changes(self, after: int, filter_text: str = "") -> Changed:
+        """Return the runs that changed after a number and match now; raises as :meth:`runs`."""
+        with _translated():
+            found = follow.changes(self._history, after, filter_text)
+        now = time.time()
+        return Changed([_run(run, now) for run in found.runs], found.number, found.missed)
+
+    def failures(self, since: float | None = None, filter_text: str = "", limit: int = 100) -> list[ErrorGroup]:
+        """Return failed runs by type and place of their exception, the largest group first.
+
+        Args:
+            since: Runs sent at or after this time (seconds since the epoch); None for the last day.
+            filter_text: Only runs that match.
+            limit: At most so many groups.
+        """
+        with _translated():
+            return figures.failures(self._history, since, None, filter_text, limit=limit)
+
+    def stats(
+        self, since: float | None = None, by_queue: bool = False, until: float | None = None, by_task: bool = True
+    ) -> list[TaskStats]:
+        """Return counts, failure rate and p50/p95/p99 of each task since a time; None for the last day.
+
+        Args:
+            since: From this time, to the minute.
+            by_queue: One row for each task and queue.
+            until: Up to this time; None for now.
+            by_task: With False one row for each queue, or for everything.
+        """
+        with _translated():
+            return figures.stats(self._history, since, until, by_queue, by_task)
+
+    def chart(self, since: float, slice_s: int = 60, task: str | None = None, queue: str | None = None) -> list[Slice]:
+        """Return what happened in each slice of time until now, oldest first; ``slice_s`` is a multiple of 60."""
+        with _translated():
+            return figures.chart(self._history, since, time.time(), slice_s, task, queue)
+
+    def gaps(self) -> list[Gap]:
+        """Return the parts of the stream that were never recorded, newest first."""
+        with _translated():
+            return self._history.gaps()
+
+    def complete_at(self) -> datetime | None:
+        """Return when everything in the stream was last recorded; None when no recorder ever ran."""
+        try:
+            return _time(lock_path(self.path).stat().st_mtime)
+        except OSError:
+            return None
+
+    def lag_s(self) -> float | None:
+        """Return how far the history is behind in seconds, about 1 at rest; None when no recorder ever ran."""
+        at = self.complete_at()
+        return None if at is None else max(0.0, time.time() - at.timestamp())
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except FilterError as error:
+        raise FilterInvalid(f"{error} (at {error.position + 1})", error.position, error.length) from error
+    except HistoryError as error:
+        raise Unreachable(str(error)) from error
+
+
+def _run(run: HistoryRun, now: float) -> Run:
+    waited_s, ran_s = run.waited_s, run.ran_s
+    if waited_s is None and run.sent_at is not None and run.state in {"PENDING", "RECEIVED"}:
+        waited_s = max(0.0, now - run.sent_at)
+    if ran_s is None and run.started_at is not None and run.state == "STARTED":
+        ran_s = max(0.0, now - run.started_at)
+    return Run(
+        id=run.id,
+        task=run.task,
+        state=run.state,
+        queue=run.queue,
+        priority=run.priority,
+        worker=run.worker,
+        sent_at=_maybe_time(run.sent_at),
+        received_at=_maybe_time(run.received_at),
+        started_at=_maybe_time(run.started_at),
+        finished_at=_maybe_time(run.finished_at),
+        waited_s=waited_s,
+        ran_s=ran_s,
+        retries=run.retries,
+        args=run.args,
+        kwargs=run.kwargs,
+        result=run.result,
+        error=run.error,
+        traceback=run.traceback,
+        progress=Progress(*run.progress) if run.progress else None,
+        root_id=run.root_id or run.id,
+        parent_id=run.parent_id,
+        group_id=run.group_id,
+        verdict=run.verdict,
+        place=run.place,
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _maybe_time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else _time(seconds)

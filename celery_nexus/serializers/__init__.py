@@ -1,0 +1,1 @@
+"""How messages are written: JSON, MessagePack, YAML and pickle, read without running anything."""

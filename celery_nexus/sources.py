@@ -1,0 +1,61 @@
+"""Where everything seen comes from, and the only rooms that talk to Redis, Celery, Supervisor and SQLite.
+
+Sources block; call them in threads. Each raises :mod:`celery_nexus.errors` only.
+"""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from celery_nexus.broker import BrokerSource
+    from celery_nexus.catalog.own import CatalogSource
+    from celery_nexus.control.source import ControlSource
+    from celery_nexus.runs.recording import Recording
+    from celery_nexus.runs.source import HistorySource
+    from nexus_tui.sources.supervisor import SupervisorSource
+
+
+@dataclass(frozen=True)
+class Sources:
+    """One of each source, on one broker.
+
+    Attributes:
+        broker: Queues and messages (Redis).
+        control: Workers (Celery's remote control and heartbeats).
+        history: Runs (the recorder's SQLite).
+        supervisor: Programs (supervisord's XML-RPC).
+        catalog: What can be submitted, and submitting it (the Celery application).
+        read_only: Whether every change is refused.
+        prefix: Which application of a foreign broker was chosen; None: whatever is there.
+        recording: Recorder of a foreign application, to be started by who looks for long; None for our own stack.
+        leaving: Set when who asked goes away: what takes long then ends after the step at hand.
+    """
+
+    broker: BrokerSource
+    control: ControlSource
+    history: HistorySource
+    supervisor: SupervisorSource
+    catalog: CatalogSource
+    read_only: bool = False
+    recording: Recording | None = None
+    prefix: str | None = None
+    leaving: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the application is somebody else's: no programs of ours, workers that read nothing of ours."""
+        return self.recording is not None
+
+    def addressed(self, command: str) -> str:
+        """Complete a ``nexus-tui …`` line, so that it acts on this broker wherever it is typed.
+
+        A password stays ``***``: whoever types the line knows it.
+        """
+        if not self.is_foreign or not command.startswith("nexus-tui "):
+            return command
+        chosen = "" if self.prefix is None else f" --prefix {shlex.quote(self.prefix)}"
+        return f"{command} --broker {shlex.quote(self.broker.url.masked)}{chosen}"
