@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,3 +103,36 @@ class QueueSpec:
 def priority_key(queue: str, priority: int, separator: str = PRIORITY_SEPARATOR) -> str:
     """Name the Redis list that holds a queue's messages of one priority."""
     return f"{queue}{separator}{priority}" if priority else queue
+
+
+class QueueRegistry:
+    """The queues that an application declared; empty for one that declared none, or whose code is not here.
+
+    Args:
+        specs: One a queue; names, families and modules are each used once.
+    """
+
+    def __init__(self, specs: Iterable[QueueSpec] = ()) -> None:
+        self.specs = tuple(specs)
+        self.by_name = {spec.name: spec for spec in self.specs}
+        self.by_family = {spec.family: spec for spec in self.specs}
+        self._by_module = {spec.module: spec for spec in self.specs}
+
+    def __iter__(self) -> Iterator[QueueSpec]:
+        return iter(self.specs)
+
+    def __len__(self) -> int:
+        return len(self.specs)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the queues, in the order in which they were declared."""
+        return tuple(self.by_name)
+
+    def of_task(self, task_name: str) -> QueueSpec | None:
+        """Find the queue of a task by the module in its name; None for a task of another module."""
+        return self._by_module.get(task_name.rpartition(".")[0])
+
+
+NO_QUEUES = QueueRegistry()
+"""Of an application that declared none."""

@@ -9,9 +9,10 @@ from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.installation import Installation, note_installation
 from celery_nexus.queues import DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR
 from config.celery_options import CHORD_EXPIRES_S, RESULT_EXPIRES_S, SOFT_SHUTDOWN_S
-from config.queues import DEFAULT_QUEUE, QUEUES, spec_of_task
+from config.queues import DEFAULT_QUEUE, QUEUES, REGISTRY, spec_of_task
 from config.schedule import BEAT_SCHEDULE
 from config.settings import export_env_file, settings
 
@@ -186,3 +187,4 @@ celery_app.loader.override_backends = {
     **dict.fromkeys(("redis", "rediss", "redis+socket"), "celery_nexus.delivery.ends.private_records:PrivateResults"),
     "sentinel": "celery_nexus.delivery.ends.private_records:PrivateSentinelResults",
 }
+note_installation(celery_app, Installation(REGISTRY, delivery=RELIABLE, home=settings().home))

@@ -6,7 +6,7 @@ of the dashboard and the README's table all follow from :data:`QUEUES`.
 
 from __future__ import annotations
 
-from celery_nexus.queues import AlertThresholds, QueueSpec, RetryPolicy
+from celery_nexus.queues import AlertThresholds, QueueRegistry, QueueSpec, RetryPolicy
 
 _HALF_HOUR = 30 * 60
 _SOFT = 25 * 60
@@ -86,11 +86,7 @@ QUEUES: tuple[QueueSpec, ...] = (
 
 DEFAULT_QUEUE = "default_queue"
 
-BY_NAME = {spec.name: spec for spec in QUEUES}
-BY_MODULE = {spec.module: spec for spec in QUEUES}
-BY_FAMILY = {spec.family: spec for spec in QUEUES}
-
-
-def spec_of_task(task_name: str) -> QueueSpec | None:
-    """Find the registry entry of a task by the module in its name; None for a task that is not ours."""
-    return BY_MODULE.get(task_name.rpartition(".")[0])
+REGISTRY = QueueRegistry(QUEUES)
+BY_NAME = REGISTRY.by_name
+BY_FAMILY = REGISTRY.by_family
+spec_of_task = REGISTRY.of_task
