@@ -46,6 +46,14 @@ def register(connection: sqlite3.Connection) -> None:
     connection.create_function("nexus_argument", 5, argument_matches, deterministic=True)
 
 
+def load_names(connection: sqlite3.Connection) -> Names:
+    """Return the numbers of the file's tasks, queues, workers and arguments, by kind and text."""
+    found: dict[str, dict[str, int]] = {}
+    for number, kind, text in connection.execute("select id, kind, text from name where kind <> 'error'"):
+        found.setdefault(kind, {})[text] = number
+    return found
+
+
 def compile_filter(node: Node, names: Names, now: float) -> Compiled:
     """Translate a filter.
 

@@ -88,6 +88,12 @@ class SegmentBuilder:
             self._tombstones += max(0, cursor.rowcount)
         self._unsealed += new
 
+    def remove_to(self, key: int) -> None:
+        """Remove the segments of rows that are removed, all up to a key, and cut the one that has others, too."""
+        for segment in load_segments(self._connection, key + 1):
+            self._cut(segment, key)
+        self._connection.execute("delete from tombstone where key <= ?", (key,))
+
     def step(self, *, is_idle: bool = False) -> bool:
         """Make one segment, if one is due; takes some hundredths of a second."""
         if self._unsealed >= SEGMENT_ROWS + TAIL:

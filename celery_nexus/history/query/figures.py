@@ -14,7 +14,7 @@ from typing import Any
 
 from celery_nexus.history.encoding import COUNTERS, STATES
 from celery_nexus.history.filter.parser import All, parse
-from celery_nexus.history.filter.sql import compile_filter
+from celery_nexus.history.filter.sql import compile_filter, load_names
 from celery_nexus.history.query.history import History, load_runs
 from celery_nexus.history.store import rollups
 from celery_nexus.history.store.aggregates import COUNTED_STATES
@@ -54,7 +54,7 @@ def failures(
     node = parse(filter_text)
 
     def question(connection: sqlite3.Connection) -> list[ErrorGroup]:
-        condition = compile_filter(node, history.names(connection), time.time())
+        condition = compile_filter(node, load_names(connection), time.time())
         rows = connection.execute(
             # The index is named inside: a filter that nothing can match would leave no plan with it.
             f"select error_group, task, run.key from run {condition.joins} where run.key in"  # noqa: S608
@@ -182,7 +182,7 @@ def chart(
         for column, kind, name in (("task", "task", task), ("queue", "queue", queue)):
             if name is not None:
                 condition += f" and {column} = ?"
-                values.append(history.names(connection).get(kind, {}).get(name, -1))
+                values.append(load_names(connection).get(kind, {}).get(name, -1))
         counts = rollups.counts(connection, first * minutes, (last + 1) * minutes, minutes, condition, values)
         states = (_SENT, _SUCCESS, _FAILED, _REVOKED, _RETRY)
         return [
@@ -218,7 +218,7 @@ def slowest(
     node = parse(filter_text) if filter_text else All()
 
     def question(connection: sqlite3.Connection) -> list[HistoryRun]:
-        condition = compile_filter(node, history.names(connection), time.time())
+        condition = compile_filter(node, load_names(connection), time.time())
         sql = (
             f"select run.key from run {condition.joins}"  # noqa: S608
             f" where ran_s is not null and run.key >= ? and run.key < ? and {condition.sql}"

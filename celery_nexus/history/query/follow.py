@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from celery_nexus.history.filter.parser import parse
-from celery_nexus.history.filter.sql import compile_filter
+from celery_nexus.history.filter.sql import compile_filter, load_names
 from celery_nexus.history.query.history import History, load_runs
 from celery_nexus.rows.history import HistoryRun
 
@@ -58,7 +58,7 @@ def changes(history: History, after: int, filter_text: str = "") -> Changes:
             "select max(number), key from change where number > ? and number <= ? group by key order by 1",
             (start, max(start, oldest - 1) + _READ),
         ).fetchall()
-        condition = compile_filter(node, history.names(connection), time.time())
+        condition = compile_filter(node, load_names(connection), time.time())
         matches = f"select run.key from run {condition.joins} where run.key = ? and {condition.sql}"  # noqa: S608
         keys = [key for _, key in rows if connection.execute(matches, (key, *condition.parameters)).fetchone()]
         return Changes(tuple(load_runs(connection, keys)), rows[-1][0], max(0, oldest - 1 - start))

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,9 +26,9 @@ import orjson
 from celery_nexus.history.encoding import COUNTERS, STATES
 from celery_nexus.history.errors import HistoryError
 from celery_nexus.history.filter.matching import loads
-from celery_nexus.history.filter.parser import Node, parse
-from celery_nexus.history.filter.sql import MAX_KEY, Names, register
-from celery_nexus.history.query.search import Search
+from celery_nexus.history.filter.parser import parse
+from celery_nexus.history.filter.sql import MAX_KEY, register
+from celery_nexus.history.index import RunIndex
 from celery_nexus.history.store import damage
 from celery_nexus.history.store.schema import connect_reader
 from celery_nexus.rows.history import Gap, HistoryRun, RunCount, RunPage
@@ -151,13 +150,6 @@ class History:
                 return empty
             return question(reader.connection)
 
-    def names(self, connection: sqlite3.Connection) -> Names:
-        """Return the numbers of tasks, queues and workers, by kind and text."""
-        found: dict[str, dict[str, int]] = {}
-        for number, kind, text in connection.execute("select id, kind, text from name where kind <> 'error'"):
-            found.setdefault(kind, {})[text] = number
-        return found
-
     def runs(
         self, filter_text: str = "", limit: int = 200, offset: int = 0, before: float | None = None
     ) -> list[HistoryRun]:
@@ -200,32 +192,18 @@ class History:
             FilterError: The filter can't be understood.
         """
         node = parse(filter_text)
-        deadline = None if budget_s is None else time.monotonic() + budget_s
 
         def question(connection: sqlite3.Connection) -> RunPage:
-            keys: list[int] = []
-            before = reached = MAX_KEY if after is None else after
-            wanted = limit + offset
-            for found in self._search(connection, node, before, deadline, wanted).steps():
-                keys += found.keys
-                reached = found.reached
-                if len(keys) >= wanted:
-                    break
-            if len(keys) >= wanted:
-                keys = keys[:wanted]
-                reached = keys[-1] if keys else reached
-            runs = tuple(load_runs(connection, keys[offset:]))
-            is_full, is_end = len(keys) == wanted, reached <= 0
+            found = RunIndex(connection).page(node, limit + offset, MAX_KEY if after is None else after, budget_s)
+            is_full, is_end = len(found.keys) == limit + offset, found.reached == 0
             return RunPage(
-                runs, reached if is_full or not is_end else None, is_full or is_end, reached // COUNTERS / 1e6
+                tuple(load_runs(connection, found.keys[offset:])),
+                found.reached if is_full or not is_end else None,
+                is_full or is_end,
+                found.reached // COUNTERS / 1e6,
             )
 
         return self.ask(question, RunPage((), None, True, 0.0))
-
-    def _search(
-        self, connection: sqlite3.Connection, node: Node, before: int, deadline: float | None, wanted: int | None
-    ) -> Search:
-        return Search(connection, node, self.names(connection), time.time(), before, deadline, wanted)
 
     def count(self, filter_text: str = "") -> int:
         """Count the runs that match a filter.
@@ -242,14 +220,10 @@ class History:
             FilterError: The filter can't be understood.
         """
         node = parse(filter_text)
-        deadline = None if budget_s is None else time.monotonic() + budget_s
 
         def question(connection: sqlite3.Connection) -> RunCount:
-            count, reached = 0, MAX_KEY
-            for found in self._search(connection, node, MAX_KEY, deadline, None).steps():
-                count += found.count
-                reached = found.reached
-            return RunCount(count, reached <= 0)
+            found = RunIndex(connection).count(node, budget_s)
+            return RunCount(found.count, found.is_complete)
 
         return self.ask(question, RunCount(0, True))
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 
 from celery_nexus.history.encoding import COUNTERS
-from celery_nexus.history.index.segments import cut_segment, delete_segment, load_segments
 from celery_nexus.history.store import rollups
 from celery_nexus.history.store.store import REPEAT, Store
 
@@ -46,9 +44,9 @@ class Retention:
             return 0
         connection = store.connection
         oldest = int((time.time() - self.max_age_s) * 1_000_000) * COUNTERS
-        removed = _remove(connection, f"key < {oldest}")
+        removed = _remove(store, f"key < {oldest}")
         if not removed and self._is_too_large(store):
-            removed = _remove(connection, "1")
+            removed = _remove(store, "1")
         if not removed:
             rollups.forget_before(connection, int((time.time() - MINUTES_KEPT_S) // 60))
             old = f"{REPEAT}{time.time() - MINUTES_KEPT_S:017.6f}"
@@ -66,7 +64,8 @@ class Retention:
         return store.run_count > self.max_runs
 
 
-def _remove(connection: sqlite3.Connection, which: str) -> int:
+def _remove(store: Store, which: str) -> int:
+    connection = store.connection
     keys = f"select key from run where {which} order by key limit {STEP}"  # noqa: S608
     connection.execute("begin immediate")
     try:
@@ -79,20 +78,10 @@ def _remove(connection: sqlite3.Connection, which: str) -> int:
         for table in ("arguments", "ending", "life", "run"):
             connection.executemany(f"delete from {table} where key = ?", rows)  # noqa: S608
         if rows:
-            _remove_segments(connection, int(rows[-1][0]))
+            store.index.remove_to(int(rows[-1][0]))
             connection.execute("pragma incremental_vacuum(200)")
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")
         raise
     return len(rows)
-
-
-def _remove_segments(connection: sqlite3.Connection, to: int) -> None:
-    """Remove the segments of runs that are gone, all up to a key, and cut the one that has others, too."""
-    for segment in load_segments(connection, to + 1):
-        if segment.high <= to:
-            delete_segment(connection, segment.number)
-        else:
-            cut_segment(connection, segment, to)
-    connection.execute("delete from tombstone where key <= ?", (to,))

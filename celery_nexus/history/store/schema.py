@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from celery_nexus.history import index
 from celery_nexus.history.errors import HistoryError
 from celery_nexus.history.store import rollups
 
@@ -76,22 +77,6 @@ create table gap (at real not null, after text not null, before text not null, m
 create table meta (name text primary key, value) without rowid;
 """
 
-_SEGMENTS = """
--- Copies of what filters ask, many runs in a segment, and the rows that differ from their copies; see
--- celery_nexus/history/index/builder.py.
-create table segment (
-  number integer primary key autoincrement,
-  low integer not null,
-  high integer not null,
-  count integer not null,
-  pages blob not null,
-  zone_map blob not null,
-  removed integer not null default 0
-);
-create table page (id integer primary key, data blob not null);
-create table tombstone (key integer primary key);
-create trigger run_removed after delete on run begin insert or ignore into tombstone values (old.key); end;
-"""
 _INDEXES = """
 -- What is not over, and what failed: few of many. All other questions are answered by segments.
 create index run_open on run (state) where state < 5;
@@ -173,7 +158,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("pragma journal_size_limit = 67108864")
     connection.execute("pragma temp_store = memory")
     if not version:
-        tables = _TABLES + rollups.TABLES + _SEGMENTS + _INDEXES
+        tables = _TABLES + rollups.TABLES + index.TABLES + _INDEXES
         connection.executescript(f"begin;{tables}pragma user_version = {VERSION};commit;")
     elif version < VERSION:
         _migrate(connection)

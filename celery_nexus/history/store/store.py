@@ -9,7 +9,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,11 @@ import orjson
 
 from celery_nexus.history.encoding import COUNTERS, STATES
 from celery_nexus.history.errors import BadEvent
-from celery_nexus.history.index.builder import SegmentBuilder
+from celery_nexus.history.index import IndexWriter, open_index_writer
 from celery_nexus.history.store import rollups
 from celery_nexus.history.store.aggregates import NO_NAME, Aggregates
 from celery_nexus.history.store.change_log import ChangeLog
+from celery_nexus.history.store.event_batch import Counts, decode_events
 from celery_nexus.history.store.event_fields import Event, event_time
 from celery_nexus.history.store.run_record import RunRecord
 from celery_nexus.history.store.schema import connect, log_of, remove_log
@@ -32,7 +32,6 @@ REPEAT = "repeat:"
 """Beginning of the names under which :meth:`Store.meta` keeps submissions of an id that had been submitted before:
 time and id follow, the value is 1 or 0: whether it was counted."""
 
-_MAX_ID = 255
 _LOOKUP = 500
 _STATE_NUMBER = {state: number for number, state in enumerate(STATES)}
 
@@ -51,15 +50,6 @@ _AHEAD_S = 60
 Row = tuple[Any, ...]
 
 
-@dataclass
-class Counts:
-    """What became of a batch's events."""
-
-    events: int = 0
-    bad: int = 0
-    dropped: int = 0
-
-
 class Store:
     """The history's one writer.
 
@@ -75,7 +65,7 @@ class Store:
         self.path = path
         self._connection = connect(path)
         self._aggregates = Aggregates(self._connection)
-        self._segments = SegmentBuilder(self._connection)
+        self._index = open_index_writer(self._connection)
         self._changes = ChangeLog(self._connection)
         self._file, self._log = path.stat(), log_of(path)
         self._runs: OrderedDict[str, RunRecord] = OrderedDict()
@@ -89,6 +79,11 @@ class Store:
     def connection(self) -> sqlite3.Connection:
         """The writer's connection, in autocommit between batches."""
         return self._connection
+
+    @property
+    def index(self) -> IndexWriter:
+        """The writer's side of the index."""
+        return self._index
 
     @property
     def is_in_place(self) -> bool:
@@ -141,7 +136,7 @@ class Store:
         connection = self._connection
         connection.execute("begin immediate")
         try:
-            changed = self._merge(_decoded(events, counts), counts)
+            changed = self._merge(decode_events(events, counts), counts)
             self._write_runs(changed)
             self._changes.note(run.key for run in changed.values())
             self._aggregates.write()
@@ -165,7 +160,7 @@ class Store:
     @property
     def run_count(self) -> int:
         """About how many runs the file has; counting them one by one would take long."""
-        return self._segments.run_count
+        return self._index.run_count
 
     def tidy(self, *, is_idle: bool = False) -> bool:
         """Make segments of runs that are due; True when there may be more to do.
@@ -173,7 +168,7 @@ class Store:
         What filters ask stays right without them, only slower: a disk that is full then is not the events' failure.
         """
         try:
-            return self._segments.step(is_idle=is_idle)
+            return self._index.step(is_idle=is_idle)
         except sqlite3.OperationalError:
             return False
 
@@ -190,7 +185,7 @@ class Store:
             rows = [(verdict, id_) for id_, verdict in verdicts.items()]
             self._connection.executemany("update run set verdict = ? where id = ?", rows)
             keys = [row[0] for id_ in verdicts for row in self._connection.execute(_KEY, (id_,))]
-            self._segments.note(keys, 0)
+            self._index.note(keys, 0)
             self._changes.note(keys)
             self._count("version", 1)
         for id_, verdict in verdicts.items():
@@ -203,7 +198,7 @@ class Store:
         self._names.clear()
         self._texts.clear()
         self._aggregates.forget()
-        self._segments.recall()
+        self._index.recall()
 
     def _remember(self, values: dict[str, Any]) -> None:
         self._connection.executemany("insert or replace into meta values (?, ?)", values.items())
@@ -305,7 +300,7 @@ class Store:
         connection.executemany("insert or replace into arguments values (?, ?, ?)", arguments)
         connection.executemany("insert or replace into ending values (?, ?, ?, ?, ?)", endings)
         connection.executemany("insert or replace into meta values (?, ?)", repeats)
-        self._segments.note((run.key for run in changed.values()), len(new))
+        self._index.note((run.key for run in changed.values()), len(new))
 
     def _number(self, kind: str, text: str | None) -> int | None:
         if text is None:
@@ -331,23 +326,3 @@ class Store:
                 0
             ]
         return self._texts[number]
-
-
-def _decoded(events: Iterable[Event | bytes], counts: Counts) -> list[Event]:
-    """Decode a batch, without what can't be events of runs."""
-    good: list[Event] = []
-    for item in events:
-        counts.events += 1
-        try:
-            event: Any = orjson.loads(item) if isinstance(item, bytes) else item
-            kind, id_ = event["type"], event.get("uuid")
-            if kind.startswith("task-"):
-                if isinstance(id_, str) and 0 < len(id_) <= _MAX_ID and "\0" not in id_:
-                    good.append(event)
-                else:
-                    counts.bad += 1
-            elif kind == "stream-dropped":
-                counts.dropped += int(event["count"])
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):  # whatever JSON can be
-            counts.bad += 1
-    return good

@@ -243,9 +243,9 @@ def small_segments(rows: int, tail: int, tombstones: int) -> Generator[None]:
             patch.setattr(f"celery_nexus.history.index.builder.{name}", size)
         patch.setattr("celery_nexus.history.index.build.PAGE_ROWS", 2)
         patch.setattr("celery_nexus.history.index.ids.FEW_ROWS", 0)
-        patch.setattr("celery_nexus.history.query.segment_search.FIRST_BATCH_ROWS", 1)
-        patch.setattr("celery_nexus.history.query.segment_search.MAX_BATCH_ROWS", 2)
-        patch.setattr("celery_nexus.history.query.search.ROWS_AT_ONCE", 2)
+        patch.setattr("celery_nexus.history.index.segment_search.FIRST_BATCH_ROWS", 1)
+        patch.setattr("celery_nexus.history.index.segment_search.MAX_BATCH_ROWS", 2)
+        patch.setattr("celery_nexus.history.index.search.ROWS_AT_ONCE", 2)
         yield
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from celery_nexus.history.encoding import FINAL, STATES
 from celery_nexus.history.filter.parser import Node, State
-from celery_nexus.history.filter.sql import Names, compile_filter, key_bounds
-from celery_nexus.history.store.schema import VERSION
+from celery_nexus.history.filter.sql import compile_filter, key_bounds, load_names
+from celery_nexus.history.index.tables import FILE_VERSIONS
 
 ROWS_AT_ONCE = 2_000
 """Rows that are looked at one by one between two looks at the clock."""
@@ -41,10 +41,8 @@ class Search:
     Args:
         connection: In that snapshot.
         node: The filter.
-        names: The names of the file.
-        now: What ages and unfinished durations count to.
         before: Only runs with a lower key.
-        deadline: When to stop, by :func:`time.monotonic`, wherever that is; None: at the end.
+        budget_s: Stop after so many seconds, wherever that is; None: at the end.
         wanted: How many runs are needed; None: all are only counted.
     """
 
@@ -52,21 +50,19 @@ class Search:
         self,
         connection: sqlite3.Connection,
         node: Node,
-        names: Names,
-        now: float,
         before: int,
-        deadline: float | None = None,
+        budget_s: float | None = None,
         wanted: int | None = None,
     ) -> None:
         self.connection = connection
         self.node = node
-        self.names = names
-        self.now = now
+        self.names = load_names(connection)
+        self.now = time.time()
         self.wanted = wanted
-        self._condition = compile_filter(node, names, now)
-        self.low, newest = key_bounds(node, now)
+        self._condition = compile_filter(node, self.names, self.now)
+        self.low, newest = key_bounds(node, self.now)
         self._before = min(before, newest)
-        self._deadline = deadline
+        self._deadline = None if budget_s is None else time.monotonic() + budget_s
         self._is_cut = False
 
     @property
@@ -91,7 +87,7 @@ class Search:
             before = found.reached
             yield found
         if sealed_to and before <= sealed_to + 1:
-            from celery_nexus.history.query.segment_search import (
+            from celery_nexus.history.index.segment_search import (
                 SegmentSearch,  # numpy, which most questions do without
             )
 
@@ -117,7 +113,7 @@ class Search:
 
     def _has_segments(self) -> bool:
         # A file of an older version has none, or others, until its recorder runs.
-        return self.connection.execute("pragma user_version").fetchone()[0] == VERSION
+        return self.connection.execute("pragma user_version").fetchone()[0] in FILE_VERSIONS
 
     def _sealed_to(self) -> int:
         if not self._has_segments():

@@ -10,8 +10,8 @@ from celery_nexus.history.index.batch import Batch, Keys, load_tombstones
 from celery_nexus.history.index.evaluation import Evaluation, Matcher
 from celery_nexus.history.index.match_mask import MatchMask
 from celery_nexus.history.index.pages import Mask, Rows
+from celery_nexus.history.index.search import Found, Search
 from celery_nexus.history.index.segments import load_segments
-from celery_nexus.history.query.search import Found, Search
 
 FIRST_BATCH_ROWS = 4 * 2_048
 MAX_BATCH_ROWS = 64 * 2_048
