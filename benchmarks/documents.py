@@ -70,7 +70,8 @@ _LIBRARIES = {
 def measure_here(side: str, path: Path) -> None:
     """Run one side once and print its CPU seconds and what it found; imports are not counted."""
     family = side.partition("_")[0]
-    ours = [f"workers.services.documents.{name}" for name in ("excel", "pdf", "word", "powerpoint")]
+    readers = ("sheets.excel", "pdf.text", "word.document", "powerpoint")
+    ours = [f"workers.services.documents.{name}" for name in readers]
     for module in (*_LIBRARIES[family].split(), *ours):
         __import__(module)
     start = time.process_time()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -24,7 +24,11 @@ _LAST_WORD_BACKWARDS = re.compile(r"(?:[^\W_]|['’\-])*")
 _FIRST_WORD = re.compile(r"(?:[^\W_]|['’])*")
 _LONGEST_WORD = 64
 """Characters before a hyphen that are looked at."""
-_WORD = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
+_UNICODE_HYPHEN = "‐".encode()
+_SIGNS = {lead: re.compile(lead + b".") for lead in (b"\xe2\x80", b"\xc2")}
+"""By their first bytes: quotes, dashes, ellipses (U+2000 to U+203F), and the signs of Latin-1 (U+0080 to U+00BF)."""
+_ONLY_WORDS = re.sub(rb"[^a-z\x80-\xff-]", b" ", bytes(range(256)).lower())
+"""Small letters, and spaces for what stands between words."""
 _SOFT_HYPHEN = "\u00ad"
 _FIRST = frozenset(
     ("well", "self", "non", "ill", "half", "cross", "high", "low", "long", "short", "full", "part", "so", "one",
@@ -44,7 +48,8 @@ _SECOND = frozenset(
 
 _GLYPHS = r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)"
 """Codes that a font without Unicode leaves: pdfium gives them as they are."""
-_GLYPH_CODES = [chr(code) for code in (*range(1, 9), 11, 12, *range(14, 32), *range(0x7F, 0xA0))]
+_GLYPH_BYTES = bytes((*range(1, 9), 11, 12, *range(14, 32), 0x7F))
+_LATER_GLYPH = re.compile(rb"\xc2[\x80-\x9f]")
 _GLYPH = re.compile(_GLYPHS)
 _WORD_WITH_GLYPH = re.compile(rf"[^\W\d_]*(?:{_GLYPHS})(?:[^\W\d_]|{_GLYPHS})*")
 _VOWELS = frozenset("aeiouyäöüéèàAEIOUYÄÖÜ")
@@ -85,26 +90,25 @@ class Words:
         self.unknown = 0
         """Characters that stay without Unicode."""
         whole = "\n".join(pages)
-        if _has_glyph(whole):
+        data = whole.lower().encode("utf-8", "replace")
+        if _has_glyph(data):
             self._ligatures = _ligatures_of(whole)
         if HYPHEN in whole:
-            for piece, count in Counter(whole.lower().split()).items():
-                for word in _WORD.findall(piece):
-                    self._known[word] += count
+            parts = ((first.lower(), second.lower()) for first, second, _ in _breaks(whole))
+            self._known = _counts(data, {form for one, other in parts for form in (f"{one}-{other}", one + other)})
 
     def mend(self, page: str) -> str:
         """Make a page's words whole."""
         if HYPHEN in page:
-            page = self._joined(page.split(HYPHEN))
+            page = self._joined(page)
         if _SOFT_HYPHEN in page:
             page = page.replace(f"{_SOFT_HYPHEN}\r\n", "").replace(_SOFT_HYPHEN, "")
         return _WORD_WITH_GLYPH.sub(self._with_ligatures, page) if self._ligatures else page
 
-    def _joined(self, pieces: list[str]) -> str:
-        """Put a text together that was cut at its hyphens, each of them kept or dropped."""
-        whole = [pieces[0]]
-        for before, after in pairwise(pieces):
-            first, second = _last_word(before), _first_word(after)
+    def _joined(self, page: str) -> str:
+        """Put a page together that is cut at its hyphens, each of them kept or dropped."""
+        whole = [page.partition(HYPHEN)[0]]
+        for first, second, after in _breaks(page):
             whole += ("-" if self._has_hyphen(first.lower(), second.lower(), second) else "", after)
         return "".join(whole)
 
@@ -126,6 +130,22 @@ class Words:
         return word
 
 
+def _breaks(page: str) -> Iterator[tuple[str, str, str]]:
+    """Give the two parts of each broken word, and the text from the second one to the next broken word."""
+    for before, after in pairwise(page.split(HYPHEN)):
+        yield _last_word(before), _first_word(after), after
+
+
+def _counts(data: bytes, wanted: set[str]) -> Counter[str]:
+    """Count where the wanted words stand whole in a text of small letters; its UTF-8 is cut into words quickly."""
+    data = data.replace(_UNICODE_HYPHEN, b"-")
+    for lead, signs in _SIGNS.items():
+        data = signs.sub(b" ", data) if lead in data else data
+    encoded = {word.encode("utf-8", "replace") for word in wanted}
+    found = Counter(filter(encoded.__contains__, data.translate(_ONLY_WORDS).split()))
+    return Counter({word.decode(): count for word, count in found.items()})
+
+
 def _last_word(text: str) -> str:
     match = _LAST_WORD_BACKWARDS.match(text[-1 : -_LONGEST_WORD - 1 : -1])
     return match[0][::-1] if match else ""
@@ -136,9 +156,13 @@ def _first_word(text: str) -> str:
     return match[0] if match else ""
 
 
-def _has_glyph(text: str) -> bool:
-    """Tell whether a text has codes of a font without Unicode; much quicker than by their pattern."""
-    return text.count("\r") != text.count("\r\n") or any(code in text for code in _GLYPH_CODES)
+def _has_glyph(data: bytes) -> bool:
+    """Tell whether a text in UTF-8 has codes of a font without Unicode; much quicker than by their pattern."""
+    return (
+        len(data.translate(None, _GLYPH_BYTES)) != len(data)
+        or data.count(b"\r") != data.count(b"\r\n")
+        or (b"\xc2" in data and _LATER_GLYPH.search(data) is not None)
+    )
 
 
 def _ligatures_of(whole: str) -> dict[str, str]:
