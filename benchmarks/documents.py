@@ -223,7 +223,7 @@ def measure() -> dict[str, Figure]:
         figures["sandbox_ms"] = sandbox_cost(folder)
         for kind, make, goal, peer in (
             ("pdf", make_pdf, 4, f"pypdf, text of {PDF_PAGES} pages"),
-            ("book", make_book, 3, "pypdf, a book with hyphens, words made whole"),
+            ("book", make_book, 4, "pypdf, a book with hyphens, words made whole"),
             ("xlsx", make_xlsx, 6, f"openpyxl read-only, {SHEET_ROWS} rows analysed"),
             ("docx", make_docx, 4, f"python-docx, text of {DOCX_PAGES} pages"),
             ("pptx", make_pptx, 2, f"python-pptx, text of {PPTX_SLIDES} slides"),

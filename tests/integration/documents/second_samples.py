@@ -11,6 +11,8 @@ import openpyxl
 import pptx
 import pypdf
 from openpyxl.comments import Comment
+from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.worksheet.hyperlink import Hyperlink
 from PIL import Image
 from pptx.chart.data import CategoryChartData
 from pptx.chart.xmlwriter import ChartXmlWriter
@@ -115,6 +117,25 @@ def cells(path: Path) -> None:
     hidden: Any = made.create_sheet("Hidden")
     hidden["A1"] = "in a hidden sheet"
     hidden.sheet_state = "hidden"
+    made.save(path)
+
+
+def linked_cells(path: Path) -> None:
+    """Headers and footers, links to the outside and inside, a formula's link, and what is to be entered."""
+    made = openpyxl.Workbook()
+    sheet: Any = made.active
+    for row in (["Item", "Amount"], ["shop", 3], ["mail us", 4], ["up", 5]):
+        sheet.append(row)
+    sheet["A5"] = '=HYPERLINK("https://formula.example/f","formula link")'
+    sheet.oddHeader.center.text = "Top && secret"
+    sheet.oddFooter.right.text = '&"Arial,Bold"&12Sheet &P of &N'
+    sheet["A2"].hyperlink = "https://shop.example/a?b=1&c=2"
+    sheet["A3"].hyperlink = "mailto:ada@example.org"
+    sheet["A4"].hyperlink = Hyperlink(ref="A4", location="'Sheet'!A1")
+    rule = DataValidation("whole", formula1="1", formula2="9", promptTitle="Amount", prompt="Between one and nine")
+    rule.showInputMessage = True
+    rule.add("B2:B4")
+    sheet.add_data_validation(rule)
     made.save(path)
 
 

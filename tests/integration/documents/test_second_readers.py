@@ -32,6 +32,7 @@ def printed(suite: Suite, uploads: Path) -> Path:
     (uploads / "parts.docx").write_bytes(second_samples.word())
     second_samples.show(uploads / "charts.pptx")
     second_samples.cells(uploads / "cells.xlsx")
+    second_samples.linked_cells(uploads / "linked.xlsx")
     suite.make(
         [
             Conversion(str(uploads / "parts.docx"), "parts.pdf", "writer_pdf_Export"),
@@ -39,6 +40,9 @@ def printed(suite: Suite, uploads: Path) -> Path:
             Conversion(str(uploads / "cells.xlsx"), "cells.csv", "Text - txt - csv (StarCalc)"),
             Conversion(str(uploads / "cells.xlsx"), "cells.xls", "MS Excel 97"),
             Conversion(str(uploads / "cells.xlsx"), "cells.ods", "calc8"),
+            Conversion(str(uploads / "linked.xlsx"), "linked.pdf", "calc_pdf_Export"),
+            Conversion(str(uploads / "linked.xlsx"), "linked.xls", "MS Excel 97"),
+            Conversion(str(uploads / "linked.xlsx"), "linked.ods", "calc8"),
         ]
     )
     return uploads
@@ -77,6 +81,20 @@ def test_cells_and_comments_are_the_same_in_every_format(printed: Path, read: Re
     assert read("excel", name, ["analyze"])["content"] == content
     assert "1904-04-10\t-12:00:00\t#N/A\tcard" in content
     assert "D2: ask Ada" in content
+
+
+LINKED = ["B2:B4: Amount Between one and nine", "A2: https://shop.example/a?b=1&c=2", "A3: mailto:ada@example.org"]
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "xls", "ods"])
+def test_headers_links_and_prompts_are_those_of_libreoffice(printed: Path, read: Read, ending: str) -> None:
+    result = read("excel", f"linked.{ending}", ["analyze"])
+    lines = result["sheets"][0]["annotations"]
+    assert (lines[0], [line for line in lines if line in LINKED]) == ("Top & secret", LINKED)
+    assert "https://formula.example/f" in result["content"] or "1 links" in result["notes"]["links"]
+    theirs = words(poppler("pdftotext", printed / "linked.pdf", "-"))
+    assert {"secret", "Sheet"} <= theirs.keys()
+    assert theirs - words(result["content"]) <= words("formula link")  # which only a program that calculates shows
 
 
 def test_each_word_that_poppler_reads_in_a_paper_is_in_our_text(uploads: Path, read: Read) -> None:

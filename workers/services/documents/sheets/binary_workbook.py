@@ -14,10 +14,12 @@ from typing import BinaryIO
 from celery_nexus.task_errors import TooLarge
 from workers.services.documents import ooxml
 from workers.services.documents.archive import Archive
-from workers.services.documents.sheets import serial_dates
+from workers.services.documents.graphics import Warn
+from workers.services.documents.sheets import cell_extras, serial_dates
 from workers.services.documents.sheets.cells import Cell, ErrorCell, Row, column_letters
 from workers.services.documents.sheets.extent import MAX_COLUMNS, MAX_PLACES, MAX_ROWS
 from workers.services.documents.sheets.odd_cells import ERROR_CODES, SheetFindings, packed_number
+from workers.services.documents.sheets.record_links import is_link_formula, warn_of_link_formulas
 from workers.services.documents.sheets.serial_dates import SerialDates
 
 MAIN_PART = "xl/workbook.bin"
@@ -26,6 +28,10 @@ _ROW, _PACKED, _ERROR, _BOOL, _REAL, _TEXT, _SHARED = 0, 2, 3, 4, 5, 6, 7
 _FORMULA_TEXT, _FORMULA_NUMBER, _FORMULA_BOOL, _FORMULA_ERROR = 8, 9, 10, 11
 _SHARED_ITEM, _FORMAT, _STYLE, _WORKBOOK, _SHEET = 19, 44, 47, 153, 156
 _STYLES_START, _STYLES_END, _COMMENT, _COMMENT_TEXT = 617, 618, 635, 637
+_VALIDATION, _HEADER_FOOTER, _LINK = 64, 479, 494
+_SHOWS_PROMPT = 1 << 18  # of a validation's flags ([MS-XLSB] 2.4.353)
+_NO_STRING = 0xFFFFFFFF
+_FORMULAS = (_FORMULA_TEXT, _FORMULA_NUMBER, _FORMULA_BOOL, _FORMULA_ERROR)
 _CELL_BYTES = 8
 _ROW_BYTES = 4
 
@@ -96,10 +102,11 @@ class BinaryWorkbook:
                     formats.append(int.from_bytes(body[2:4], "little"))
         return serial_dates.of_formats(formats, codes, is_1904=bool(flags[0] & 1))
 
-    def findings(self, sheet: BinarySheet, dates: SerialDates) -> SheetFindings:
-        """Look through a sheet for errors and times before zero."""
+    def findings(self, sheet: BinarySheet, dates: SerialDates, warn: Warn) -> SheetFindings:
+        """Look through a sheet for errors, times before zero, and what goes with the cells."""
         found = SheetFindings()
-        row = 0
+        links = {link.id: link.target for link in ooxml.relationships(self.archive, sheet.part)}
+        row = computed = 0
         for kind, body in _records(self.archive.read(sheet.part)):
             if kind == _ROW and len(body) >= _ROW_BYTES:
                 row = int.from_bytes(body[:4], "little")
@@ -108,6 +115,10 @@ class BinaryWorkbook:
             elif kind in (_PACKED, _REAL, _FORMULA_NUMBER) and int.from_bytes(body[4:7], "little") in dates.dates:
                 column, style, number = _number(kind, body)
                 found.put_negative(row, column, number, style, dates)
+            elif kind in (_VALIDATION, _HEADER_FOOTER, _LINK):
+                found.annotations += filter(None, _extras(kind, body, links))
+            computed += kind in _FORMULAS and is_link_formula(body)
+        warn_of_link_formulas(sheet.name, computed, warn)
         return found
 
     def comments(self, part: str) -> list[str]:
@@ -156,6 +167,35 @@ def rows(file: BinaryIO, part: str) -> Iterator[Row]:
                 raise TooLarge(f"more than {MAX_PLACES} places for cells; split the workbook")
         if values:
             yield row + 1, values
+
+
+def _extras(kind: int, body: bytes, links: dict[str, str]) -> list[str]:
+    """Read the lines of a record of headers and footers, of a link, or of a rule for what may be entered."""
+    if kind == _HEADER_FOOTER:
+        return cell_extras.header_lines(_strings(body, 2, 6))
+    if kind == _LINK and len(body) >= 20:
+        first, last, left, right = struct.unpack_from("<IIII", body)
+        id_, place, tip, _ = _strings(body, 16, 4)
+        cells = cell_extras.cell_range(first, last, left, right)
+        return [cell_extras.link_line(cells, links.get(id_, ""), place, tip)]
+    if kind == _VALIDATION and len(body) >= 8 and int.from_bytes(body[:4], "little") & _SHOWS_PROMPT:
+        count = int.from_bytes(body[4:8], "little")
+        end = 8 + 16 * count
+        ranges = [cell_extras.cell_range(*struct.unpack_from("<IIII", body, at)) for at in range(8, end, 16)[:100]
+                  if at + 16 <= len(body)]  # fmt: skip
+        _, _, title, words = _strings(body, end, 4)
+        return [cell_extras.prompt_line(" ".join(ranges), title, words)]
+    return []
+
+
+def _strings(body: bytes, at: int, count: int) -> list[str]:
+    """Read strings that follow each other, each of which may be none ([MS-XLSB] 2.5.166)."""
+    found: list[str] = []
+    for _ in range(count):
+        is_none = int.from_bytes(body[at : at + 4], "little") == _NO_STRING
+        text, at = ("", at + 4) if is_none else _wide_string(body, at)
+        found.append(text)
+    return found
 
 
 def _value(kind: int, body: bytes, texts: list[str], dates: SerialDates) -> Cell:

@@ -34,9 +34,13 @@ _UNSOLVED = re.compile(
     rb'<c(?![^>]* t="str")[^>]*><f(?:\s[^>]*)?(?:/>|>[^<]*</f>)(?:<v\s*/>|<v></v>)?</c>'  # a text may be empty
 )
 """Formulas whose result is not stored."""
-_PRINTED = re.compile(rb"<(?:odd|even|first)(?:Header|Footer)>([^<]+)<")
-_PRINT_CODES = re.compile(r'&(?:"[^"]*"|K[0-9A-Fa-f]{6}|[0-9]{1,3}|[A-Za-z])')
-"""Codes of headers and footers (ECMA-376, 18.3.1.46): places, fonts, page numbers."""
+_START = re.compile(rb"<(?:\w+:)?worksheet\b[^>]*>")
+_END_OF_CELLS = re.compile(rb"</(?:\w+:)?sheetData\s*>|<(?:\w+:)?sheetData\s*/>")
+MAX_REST_BYTES = 16 << 20
+_LINK_FORMULA = re.compile(
+    rb'<c r="([A-Z]{1,3}[0-9]{1,7})"[^>]*><f[^>]*>(?:[^<]*[^\w<])?HYPERLINK\((?:("|&quot;)(.*?)(?:"|&quot;))?'
+)
+MAX_LINK_FORMULAS = 10_000
 _ERRORS = re.compile(_CELL + rb' t="e"' + _VALUE)
 
 
@@ -51,7 +55,8 @@ class Extent:
         odd: Errors, and times before zero: cells that the quick reader gives as something else.
         is_regular: Whether all odd cells were found where they stand.
         unsolved: Number of formulas without a stored result.
-        printed: Headers and footers of its printed pages.
+        rest: Its XML without the cells; empty when that could not be cut out.
+        links: Cells and first arguments of HYPERLINK formulas; of one that is computed, nothing.
     """
 
     cells: int
@@ -60,7 +65,8 @@ class Extent:
     odd: OddCells = field(default_factory=lambda: {})
     is_regular: bool = True
     unsolved: int = 0
-    printed: tuple[str, ...] = ()
+    rest: bytes = b""
+    links: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_dense(self) -> bool:
@@ -78,7 +84,7 @@ def measure(chunks: Callable[[], Iterator[bytes]], dates: SerialDates) -> Extent
     cells = rows = claimed = 0
     letters = 1
     odd = _OddCells(dates)
-    window = b""
+    rest = _Rest()
     for window in _windows(chunks()):
         plain = window.count(b"<c ")
         cells += plain or window.count(b":c ") + window.count(b"<c>")
@@ -86,10 +92,13 @@ def measure(chunks: Callable[[], Iterator[bytes]], dates: SerialDates) -> Extent
         rows += len(numbers) or window.count(b"row>")
         claimed = max(claimed, *map(int, numbers), 0)
         odd.look_through(window, is_plain=bool(plain))
+        rest.take(window)
         while letters < len(_WIDTHS) and _LONGER[letters].search(window):
             letters += 1
     width = max(min(_WIDTHS[letters - 1], cells), 1)
-    rough = Extent(cells, max(claimed, rows), width, odd.found, odd.is_regular, odd.unsolved, _printed(window))
+    rough = Extent(
+        cells, max(claimed, rows), width, odd.found, odd.is_regular, odd.unsolved, rest.xml(), tuple(odd.links)
+    )
     if rough.is_dense:
         return rough
     found: set[bytes] = set()
@@ -100,11 +109,32 @@ def measure(chunks: Callable[[], Iterator[bytes]], dates: SerialDates) -> Extent
     return replace(rough, columns=width or min(cells, MAX_COLUMNS) or 1)
 
 
-def _printed(end: bytes) -> tuple[str, ...]:
-    """Read the headers and footers, which stand after the last cell."""
-    texts = (unescape(text.decode("utf-8", "replace")) for text in _PRINTED.findall(end))
-    plain = (" ".join(_PRINT_CODES.sub(" ", text).replace("&&", "&").split()) for text in texts)
-    return tuple(dict.fromkeys(filter(None, plain)))
+class _Rest:
+    """Collects the XML before and after the cells: a worksheet of its own without any."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._pieces: list[bytes] = []
+        self._bytes = 0
+
+    def take(self, window: bytes) -> None:
+        """Take the next window, which is never cut inside of a tag."""
+        if not self._head and (start := _START.search(window)):
+            self._head = window[: start.end()]
+        if self._pieces:
+            self._put(window)
+        elif b"sheetData" in window and (end := _END_OF_CELLS.search(window)):
+            self._put(window[end.end() :])
+
+    def _put(self, piece: bytes) -> None:
+        self._bytes += len(piece)
+        if self._bytes <= MAX_REST_BYTES:
+            self._pieces.append(piece)
+
+    def xml(self) -> bytes:
+        """Give what was found; nothing when it is not written as usual, or too long."""
+        is_whole = self._head and self._pieces and self._bytes <= MAX_REST_BYTES
+        return b"".join([self._head, *self._pieces]) if is_whole else b""
 
 
 class _OddCells:
@@ -114,6 +144,7 @@ class _OddCells:
         self.found: OddCells = {}
         self.is_regular = True
         self.unsolved = 0
+        self.links: list[tuple[str, str]] = []
         self._dates = dates
         styles = b"|".join(b"%d" % style for style in sorted(dates.dates - dates.spans))
         self._negative = re.compile(_CELL + rb' s="(' + styles + rb')"' + _NEGATIVE) if styles else None
@@ -129,6 +160,9 @@ class _OddCells:
                 self._put(column, row, ErrorCell(unescape(text.decode("utf-8", "replace"))))
         if b"<f" in window:
             self.unsolved += len(_UNSOLVED.findall(window))
+            if b"HYPERLINK(" in window and len(self.links) < MAX_LINK_FORMULAS:
+                found = _LINK_FORMULA.findall(window)
+                self.links += ((cell.decode(), unescape(text.decode("utf-8", "replace"))) for cell, _, text in found)
         if self._negative and b"v>-" in window:
             self.is_regular &= is_plain
             for column, row, style, text in self._negative.findall(window):

@@ -1,4 +1,4 @@
-"""OpenDocument spreadsheets (``.ods``), streamed: odd cells, comments, and what shapes and charts say."""
+"""OpenDocument spreadsheets (``.ods``), streamed: odd cells, and what stands beside the cells or goes with them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from workers.services.documents.graphics import Warn
 from workers.services.documents.sheets.cells import Cell, ErrorCell, column_letters
 from workers.services.documents.sheets.extent import MAX_CELLS
 from workers.services.documents.sheets.odd_cells import SheetFindings
+from workers.services.documents.sheets.open_sheet_extras import Prompts, SheetExtras, read_headers
+from workers.services.documents.sheets.record_links import warn_of_link_formulas
 
 MAX_REPEATED = 10_000
 """Odd cells that one repeated cell gives."""
 
 _CELLS = ("table-cell", "covered-table-cell")
 _SHAPES = ("frame", "custom-shape", "rect", "ellipse", "caption", "polygon", "path", "line", "connector")
-_TAGS = ("table", "table-row", *_CELLS, "annotation", *_SHAPES)
+_TAGS = ("style", "content-validation", "table", "table-row", *_CELLS, "annotation", *_SHAPES)
 _SHOWN = re.compile(r"#(?:DIV/0!|N/A|NAME\?|NULL!|NUM!|REF!|VALUE!|SPILL!|CALC!)|Err:[0-9]{3}")
 _DURATION = re.compile(
     r"(-?)P(?:([0-9]{1,7})D)?(?:T(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,12}(?:[.,][0-9]*)?)S)?)?"
@@ -43,6 +45,8 @@ def read(archive: Archive, warn: Warn) -> dict[str, SheetFindings]:
         if event == "start":
             if name == "table":
                 walk.start_table(element)
+            elif name == "style":
+                walk.keep_style(element)
             continue
         if name == "table-row":
             walk.end_row(element)
@@ -56,6 +60,9 @@ def read(archive: Archive, warn: Warn) -> dict[str, SheetFindings]:
         elif name in _CELLS:
             walk.end_cell(element)
             element.clear(keep_tail=False)
+        elif name == "content-validation":
+            walk.prompts.add(element)
+    walk.finish()
     return walk.by_sheet
 
 
@@ -70,10 +77,30 @@ class _Walk:
         self._row = self._column = 0
         self._cells: list[tuple[int, int, Cell]] = []  # of the open row: column, how many, content
         self._filled = 0
+        self.prompts = Prompts()
+        self._extras: dict[str, SheetExtras] = {}  # by sheet
+        self._open = SheetExtras("")
+        self._pages: dict[str, str] = {}  # style of a table → kind of its pages
+
+    def keep_style(self, element: ooxml.Element) -> None:
+        page = ooxml.attribute(element, "master-page-name")
+        if page:
+            self._pages[ooxml.attribute(element, "name") or ""] = page
 
     def start_table(self, element: ooxml.Element) -> None:
-        self._found = self.by_sheet.setdefault(ooxml.attribute(element, "name") or "", SheetFindings())
+        name = ooxml.attribute(element, "name") or ""
+        self._found = self.by_sheet.setdefault(name, SheetFindings())
+        self._open = self._extras.setdefault(name, SheetExtras(ooxml.attribute(element, "style-name") or ""))
         self._row = self._column = 0
+
+    def finish(self) -> None:
+        """Write what goes with the cells of each sheet behind its other lines."""
+        headers = read_headers(self._archive)
+        for name, extras in self._extras.items():
+            printed = headers.get(self._pages.get(extras.style, ""), [])
+            lines = [*printed, *self.prompts.lines(extras), *extras.links]
+            self.by_sheet[name].annotations += filter(None, lines)
+            warn_of_link_formulas(name, extras.computed_links, self._warn)
 
     def end_row(self, element: ooxml.Element) -> None:
         """Place the odd cells of a row, as often as the row is repeated."""
@@ -91,8 +118,11 @@ class _Walk:
         cell = _odd(element)
         if cell is not None:
             self._cells.append((self._column, count, cell))
+        rows = _times(element.getparent(), "number-rows-repeated")
+        if len(element) or element.attrib:
+            self._open.add_cell(element, (self._row, self._row + rows - 1), (self._column, self._column + count - 1))
         if ooxml.attribute(element, "value-type"):
-            self._filled += count * _times(element.getparent(), "number-rows-repeated")
+            self._filled += count * rows
         if self._filled > MAX_CELLS:
             raise TooLarge(f"more than {MAX_CELLS} cells, most of them repeated")
         self._column += count

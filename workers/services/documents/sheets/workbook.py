@@ -121,7 +121,7 @@ def sheets(file: BinaryIO, found: Format, warn: Warn = no_warning) -> list[Sheet
             if found == "ods":
                 book.findings |= open_sheets.read(archive, warn)
     elif found == "xls":
-        book.findings |= enumerate(old_workbook.read(file))
+        book.findings |= enumerate(old_workbook.read(file, warn))
     listed = _own_sheets(file, book) if not book.is_usual else _quick_sheets(file, found, book)
     for skipped in book.skipped:
         warn("sheets_skipped", f"{skipped!a} is no worksheet but a chart, macro or dialogue; it is not read")
@@ -255,8 +255,9 @@ def _look_through_binary(archive: Archive, book: _Book, warn: Warn) -> None:
     worksheets = [sheet for sheet in binary.sheets if sheet.kind == "worksheet"]
     book.skipped += [sheet.name for sheet in binary.sheets if sheet.kind != "worksheet"]
     for sheet in worksheets:
-        found = book.findings[sheet.name] = binary.findings(sheet, dates)
-        found.annotations += sheet_annotations.read(archive, sheet.part, warn, binary.comments)
+        found = book.findings[sheet.name] = binary.findings(sheet, dates, warn)
+        beside = sheet_annotations.read(archive, sheet.part, warn, read_binary=binary.comments)
+        found.annotations = [*beside, *found.annotations]
     book.binary += worksheets
     book.is_usual = binary.has_usual_parts
 
@@ -286,7 +287,7 @@ def _measured(archive: Archive, worksheets: dict[str, str], warn: Warn) -> _Book
             if cells > MAX_CELLS:
                 raise TooLarge(f"more than {MAX_CELLS} cells; split the workbook")
             is_hidden = entry.get("state") in ("hidden", "veryHidden")
-            beside = [*sheet_annotations.read(archive, part, warn), *extent.printed]
+            beside = sheet_annotations.read(archive, part, warn, extent)
             book.parts[entry.get("name") or ""] = _Part(part, is_hidden, extent, dates, beside)
         else:
             book.skipped.append(entry.get("name") or "")
