@@ -16,9 +16,9 @@ from pathlib import Path
 import redis
 
 from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
-from config.paths import Paths
-from config.settings import embedded_password
 
 
 def fill(client: redis.Redis, queue: str, count: int) -> list[str]:
@@ -62,7 +62,7 @@ def server(home: str) -> Generator[BrokerUrl]:
     paths = Paths.of(Path(home))
     url = BrokerUrl.for_socket(paths.broker_socket, embedded_password(paths))
     process = subprocess.Popen(
-        [sys.executable, "-m", "workers.embedded_broker"], env=environment, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "celery_nexus.embedded_broker"], env=environment, stdout=subprocess.DEVNULL
     )
     try:
         client = redis.Redis.from_url(url.redis_py)

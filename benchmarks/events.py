@@ -18,7 +18,7 @@ import orjson
 import redis
 
 from celery_nexus.connection.keys import EVENT_STREAM
-from workers.embedded_broker import server_binary
+from celery_nexus.embedded_broker.server import server_binary
 
 Event = dict[str, Any]
 

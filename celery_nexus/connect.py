@@ -37,7 +37,7 @@ def _own(current: Settings, *, read_only: bool) -> Sources:
     from celery_nexus.catalog.own import CatalogSource
     from celery_nexus.control.source import ControlSource
     from celery_nexus.runs.source import HistorySource
-    from nexus_tui.sources.supervisor import SupervisorSource
+    from celery_nexus.stack.programs import SupervisorSource
 
     source, catalog = BrokerSource(current.broker), CatalogSource()
     history = HistorySource(current.paths.history)
@@ -58,7 +58,7 @@ def _foreign(url: BrokerUrl, prefix: str | None, *, read_only: bool) -> Sources:
     from celery_nexus.control.source import ControlSource
     from celery_nexus.runs.recording import Recording, origin_of
     from celery_nexus.runs.source import HistorySource
-    from nexus_tui.sources.supervisor import SupervisorSource
+    from celery_nexus.stack.programs import SupervisorSource
 
     source = BrokerSource.foreign(url, prefix)
     origin = origin_of(url, prefix, source.layouts)

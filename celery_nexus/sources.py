@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from celery_nexus.control.source import ControlSource
     from celery_nexus.runs.recording import Recording
     from celery_nexus.runs.source import HistorySource
-    from nexus_tui.sources.supervisor import SupervisorSource
+    from celery_nexus.stack.programs import SupervisorSource
 
 
 @dataclass(frozen=True)

@@ -187,4 +187,7 @@ celery_app.loader.override_backends = {
     **dict.fromkeys(("redis", "rediss", "redis+socket"), "celery_nexus.delivery.ends.private_records:PrivateResults"),
     "sentinel": "celery_nexus.delivery.ends.private_records:PrivateSentinelResults",
 }
+_OWN = settings()
+celery_app.conf.nexus_folders = (_OWN.paths.temporary, _OWN.uploads, _OWN.outputs)
+celery_app.conf.nexus_demonstration = "workers.demonstration:shapes"
 note_installation(celery_app, Installation(REGISTRY, delivery=RELIABLE, home=settings().home))

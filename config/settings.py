@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import secrets
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,16 +14,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.errors import BrokerUrlError, ConfigError
-from celery_nexus.private_files import make_private, read_private
-from config.paths import DEFAULT_HOME, ROOT, Paths
+from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.private_files import make_private
+from config.paths import DEFAULT_HOME, ROOT, PlatformPaths
 
 ENV_PREFIX = "NEXUS_"
 ENV_FILE = ROOT / ".env"
 SDK_VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 """Read by the AI providers' own SDKs; shown by ``nexus-tui config`` beside ours."""
-
-_PASSWORD = re.compile(r"[\w.~+/=-]{1,512}", re.ASCII)
-"""Of the embedded broker: what its configuration file takes between quotes."""
 
 _SECRETS = frozenset({"redis_url", "smtp_url", "anthropic_api_key", "openai_api_key"})
 
@@ -65,9 +61,9 @@ class Settings(BaseSettings):
     openai_model: str = Field(default="gpt-4o-mini", description="model of OpenAI tasks that name none")
 
     @property
-    def paths(self) -> Paths:
+    def paths(self) -> PlatformPaths:
         """Where the run-time files of this stack are."""
-        return Paths.of(self.home)
+        return PlatformPaths.of(self.home)
 
     @property
     def uploads(self) -> Path:
@@ -156,47 +152,6 @@ def describe(current: Settings, *, reveal: bool = False) -> list[Setting]:
             value = "***"
         rows.append(Setting(variable.lower(), value, source_of(variable)))
     return rows
-
-
-def embedded_password(paths: Paths) -> str:
-    """Read the embedded broker's password, making it (0600) at first use.
-
-    Whoever asks is about to say it to the broker's socket: the folder of the socket is made sure of first.
-
-    Raises:
-        ConfigError: The file can't be read or made, or holds no password; or a folder is not ours alone.
-    """
-    file = paths.broker_password
-    try:
-        paths.secure()
-        if not file.exists():
-            _make_password(file)
-        password = read_private(file).decode("ascii", "replace").strip()
-    except OSError as error:
-        place = f" ({error.filename})" if error.filename and Path(error.filename) != file else ""
-        raise ConfigError(
-            f"can't read or make the broker's password at {file}: {error.strerror}{place}; "
-            "set NEXUS_HOME to a folder that you can write and nobody else"
-        ) from error
-    if not _PASSWORD.fullmatch(password):
-        what = "is empty" if not password else "holds no password of letters, digits, - and _"
-        raise ConfigError(f"{file} {what}: stop the stack, remove the file, start again; a new one is made")
-    return password
-
-
-def _make_password(file: Path) -> None:
-    draft = file.with_suffix(f".{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as written:
-        written.write(secrets.token_urlsafe(32))
-        written.flush()
-        os.fsync(written.fileno())  # an empty file after a power cut would lock everybody out
-    try:
-        os.link(draft, file)  # fails when another process was first
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
 
 
 def _explain(error: ValidationError) -> str:

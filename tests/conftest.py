@@ -54,12 +54,12 @@ def start_broker(home: Path) -> Broker:
     import redis
 
     from celery_nexus.connection.broker_url import BrokerUrl
-    from config.paths import Paths
-    from config.settings import embedded_password
+    from celery_nexus.embedded_broker.password import embedded_password
+    from celery_nexus.paths import Paths
 
     paths = Paths.of(home)
     environment = {**os.environ, "NEXUS_HOME": str(home)}
-    command = [sys.executable, "-m", "workers.embedded_broker"]
+    command = [sys.executable, "-m", "celery_nexus.embedded_broker"]
     log = (home / "test-broker.log").open("wb")
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
     log.close()

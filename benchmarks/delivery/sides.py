@@ -20,9 +20,10 @@ import redis
 from benchmarks.delivery import peer
 from benchmarks.delivery.tasks import TEMPLATES, queues
 from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
-from config.paths import ROOT, Paths
-from config.settings import embedded_password
+from config.paths import ROOT
 
 NODE = "bench@bench"
 OURS, STOCK, PEER = "reliable", "stock", "peer"
@@ -70,7 +71,7 @@ class Side:
             "BENCH_QUEUES": str(queue_count),
         }
         self.log = home / "bench.log"
-        self.broker = self._start(sys.executable, "workers.embedded_broker")
+        self.broker = self._start(sys.executable, "celery_nexus.embedded_broker")
         self.processes = [self.broker]
         self.client = redis.Redis.from_url(url.redis_py)
         until(self._answers)

@@ -11,8 +11,8 @@ from pathlib import Path
 from benchmarks.faults.proxy import Proxy
 from benchmarks.faults.seen import LONG, SHORT, Scale, Seen, seen
 from benchmarks.faults.stack import Stack, wait_until
-from config.paths import Paths
-from config.settings import embedded_password
+from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.paths import Paths
 
 RECOVERY_LIMIT_S = 60.0
 SILENCE_LIMIT_S = 20.0

@@ -30,10 +30,11 @@ from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.delivery.balance import recount as balance
 from celery_nexus.delivery.balance.ledger import Ledger
 from celery_nexus.diagnosis.past import Past
+from celery_nexus.embedded_broker.password import embedded_password
 from celery_nexus.history.query.history import History
+from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
-from config.paths import ROOT, Paths
-from config.settings import embedded_password
+from config.paths import ROOT
 
 RESPAWN_S = 0.2
 
@@ -260,7 +261,7 @@ class Stack:
 
     def _start_broker(self, home: Path) -> subprocess.Popen[bytes]:
         home.mkdir(exist_ok=True)
-        process = self._spawn([sys.executable, "-m", "workers.embedded_broker"], _environment(home), "broker")
+        process = self._spawn([sys.executable, "-m", "celery_nexus.embedded_broker"], _environment(home), "broker")
         client = redis.Redis.from_url(_url(home).redis_py)
         wait_until(client.ping, self.loading_s)
         client.close()

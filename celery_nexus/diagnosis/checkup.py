@@ -13,16 +13,16 @@ import redis
 
 from celery_nexus.broker.wire.connection import connect, reaching
 from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.embedded_broker.append_only.repair import LOG, read_repairs
 from celery_nexus.errors import Refused, SourceError
 from celery_nexus.history.recorder.status import find_trouble
 from celery_nexus.history.store.schema import lock_path
+from celery_nexus.paths import Paths
 from celery_nexus.rows.broker import UnreadList
 from celery_nexus.rows.checkup import Finding
 from celery_nexus.rows.text import command_line
 from celery_nexus.rows.workers import Program
-from config.paths import Paths
-from nexus_tui.sources.supervisor import SupervisorSource
-from workers.append_only.repair import LOG, read_repairs
+from celery_nexus.stack.programs import SupervisorSource
 
 FREE_DISK_BYTES = 500_000_000
 CLOCK_S = 2.0

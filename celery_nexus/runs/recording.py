@@ -25,7 +25,6 @@ from celery_nexus.control.channels import Listening
 from celery_nexus.errors import SourceError
 from celery_nexus.history.store.schema import lock_path
 from celery_nexus.runs.source import HistorySource
-from config.paths import ROOT
 
 LOOK_EVERY_S = 1.0
 RETRY_S = 5.0
@@ -35,6 +34,9 @@ SILENT_AFTER_S = 10.0
 """A recorder that has not recorded everything for so long is behind, or hangs."""
 
 STOP_S = 8.0
+_CODE = Path(__file__).resolve().parents[2]
+"""Folder of the library's package, for a child that starts elsewhere."""
+
 _LOG_BYTES = 4_000
 _LOCAL = frozenset({"localhost", "::1", "127.0.0.1"})
 
@@ -100,7 +102,7 @@ def start_recorder(
         stderr=log,
         start_new_session=True,  # Ctrl+C on the terminal is for the dashboard
         cwd="/",
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(_CODE), os.environ.get("PYTHONPATH"))))},
     )
     stdin = cast("IO[bytes]", child.stdin)
     try:

@@ -10,8 +10,8 @@ from celery_nexus.errors import NotFound
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.rows.text import command_line
 from celery_nexus.sources import Sources
+from celery_nexus.stack.programs import SupervisorSource
 from nexus_tui.actions.base import Action
-from nexus_tui.sources.supervisor import SupervisorSource
 
 Deed = Callable[[SupervisorSource, str], str]
 

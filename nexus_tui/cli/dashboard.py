@@ -74,10 +74,12 @@ def _something_runs(target: Target) -> bool:
 
 
 def _offer_to_start(target: Target) -> None:
-    from nexus_tui.sources.stack import Stack
+    from celery_nexus.stack.stack import Stack
+    from nexus_tui.cli.stack import own_deployment
 
-    home = settings().paths.home
+    deployment = own_deployment()
+    home = deployment.paths.home
     refuse_read_only(target, f"no stack is running in {home}, and none is started")
     click.confirm(f"No stack is running in {home}. Start it?", default=True, abort=True)
-    for step in Stack(settings()).start():
+    for step in Stack(deployment).start():
         click.echo(safe_text(step.line))

@@ -9,7 +9,6 @@ import click
 
 from celery_nexus.errors import Invalid, Refused, Unreachable
 from celery_nexus.rows.text import safe_text
-from config.settings import settings
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.pipes import has_reader
 from nexus_tui.cli.shared import Target, common
@@ -26,7 +25,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 @common
 def demo(target: Target, rate: float, duration: str | None, seed: int, as_json: bool) -> None:
     """Send real work of every family to the running stack: documents, mail, reports, chains; some of it fails."""
-    from nexus_tui.sources.demo import Demo
+    from celery_nexus.catalog.demonstration import Demonstration
 
     sources = target.sources()
     if sources.read_only:
@@ -36,7 +35,7 @@ def demo(target: Target, rate: float, duration: str | None, seed: int, as_json: 
     seconds = None if duration is None else _seconds(duration)
     counts: Counter[str] = Counter()
     try:
-        for piece in Demo(sources.catalog.app, settings().uploads, seed).send(rate, seconds):
+        for piece in Demonstration(sources.catalog.app, seed).send(rate, seconds):
             counts[re.split(r"[:,]| \d| to | for ", piece.what)[0]] += 1
             if not as_json:
                 click.echo(f"{piece.number:>5}  {safe_text(piece.what)}  {piece.id[:8]}")

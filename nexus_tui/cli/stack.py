@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from celery_nexus.errors import Invalid
+from celery_nexus.project import FILE, SECTION, find_project
 from celery_nexus.rows.text import safe_text
 from config.settings import describe, settings
 from nexus_tui.cli import dashboard
@@ -19,7 +20,8 @@ from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import Target, common, refuse_read_only
 
 if TYPE_CHECKING:
-    from nexus_tui.sources.stack import Step
+    from celery_nexus.deployment import Deployment
+    from celery_nexus.stack.stack import Step
 
 
 def own_command() -> str:
@@ -37,13 +39,29 @@ def own_command() -> str:
         return str(program)
 
 
+def own_deployment() -> Deployment:
+    """Return what the stack of this place is started from.
+
+    Raises:
+        Invalid: There is no project here.
+        ConfigError: The settings of its application can't be used.
+    """
+    from celery_nexus.deployment import deployment_of
+
+    project = find_project()
+    if project is None:
+        what = f"no {FILE} with a section [{SECTION}] in {Path.cwd()} or above"
+        raise Invalid(f"no project here: {what}; make one: nexus-tui init FOLDER")
+    return deployment_of(project)
+
+
 @click.command()
 @click.option("--detach", is_flag=True, help="Start the stack and return, without the dashboard.")
 @click.option("--foreground", is_flag=True, help="Stay, without the dashboard, until SIGTERM stops the stack.")
 @common
 def up(target: Target, detach: bool, foreground: bool, as_json: bool) -> None:
     """Start the stack, wait until every part answers, and open the dashboard."""
-    from nexus_tui.sources.stack import Stack
+    from celery_nexus.stack.stack import Stack
 
     refuse_read_only(target, "the stack is not started")
     if foreground:
@@ -51,7 +69,7 @@ def up(target: Target, detach: bool, foreground: bool, as_json: bool) -> None:
             raise Invalid("--detach returns and --foreground stays: give one of them")
         _stay(as_json=as_json)
         return
-    _print_steps(Stack(settings()).start(), as_json=as_json)
+    _print_steps(Stack(own_deployment()).start(), as_json=as_json)
     if as_json:
         return
     if detach or not dashboard.can_open():
@@ -62,9 +80,9 @@ def up(target: Target, detach: bool, foreground: bool, as_json: bool) -> None:
 
 
 def _stay(*, as_json: bool) -> None:
-    from nexus_tui.sources.foreground import Foreground
+    from celery_nexus.stack.foreground import Foreground
 
-    for step in Foreground(settings()).run():
+    for step in Foreground(own_deployment()).run():
         line = json.dumps({"name": step.name, "what": step.what}) if as_json else safe_text(step.line)
         click.echo(line)
         sys.stdout.flush()
@@ -85,16 +103,17 @@ def _print_steps(steps: Iterator[Step], *, as_json: bool) -> None:
 @common
 def down(target: Target, yes: bool, as_json: bool) -> None:
     """Stop the stack: short runs finish, long ones go back to their queues, nothing waiting is lost."""
-    from nexus_tui.sources.stack import Stack
+    from celery_nexus.stack.stack import Stack
 
     del yes
     refuse_read_only(target, "the stack is not stopped")
-    stack = Stack(settings())
+    deployment = own_deployment()
+    stack = Stack(deployment)
     if not stack.is_up:
         if as_json:
             print_json([])
         else:
-            click.echo(f"No stack is running in {settings().paths.home}: nothing to stop.")
+            click.echo(f"No stack is running in {deployment.paths.home}: nothing to stop.")
         return
     _print_steps(stack.stop(), as_json=as_json)
     if not as_json:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from config.paths import Paths
+from celery_nexus.paths import Paths
 from tests.stack import BIN, RunningStack, environment, until
 
 

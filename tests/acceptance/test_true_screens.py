@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from config.paths import Paths
+from celery_nexus.paths import Paths
 from tests.stack import BIN, RunningStack, until
 from tests.terminal import Screen
 

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from celery_nexus.connection.errors import ConfigError
+from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.paths import Paths
 from celery_nexus.private_files import make_private_below
-from config.paths import Paths
-from config.settings import Settings, embedded_password
+from config.settings import Settings
 
 NOBODY = 65_534
 LONG = "h" * 100
@@ -147,5 +148,6 @@ def test_an_unprivileged_user_is_told_of_folders_that_are_not_his(shared: Path) 
     home.mkdir(mode=0o755)
     code = f"try: Paths.of(Path({str(home)!r})).make()\nexcept OSError as error: print(error.strerror)"
     assert (
-        as_nobody(code, "from pathlib import Path; from config.paths import Paths") == "belongs to another user (root)"
+        as_nobody(code, "from pathlib import Path; from celery_nexus.paths import Paths")
+        == "belongs to another user (root)"
     )

@@ -13,8 +13,11 @@ import pytest
 from supervisor.options import ServerOptions
 
 from celery_nexus.connection.errors import ConfigError
-from config.paths import MAX_SOCKET_PATH, Paths
-from config.settings import Settings, describe, embedded_password, settings
+from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.paths import MAX_SOCKET_PATH, Paths
+from celery_nexus.stack.configuration import relocate
+from config.paths import ROOT
+from config.settings import Settings, describe, settings
 from config.supervisor import render
 
 
@@ -85,7 +88,7 @@ def test_supervisor_reads_a_path_with_a_space_as_one_word(tmp_path: Path) -> Non
     (home / "log").mkdir()
     (home / "run").mkdir()
     conf = home / "supervisor.conf"
-    conf.write_text(render(Paths(home, home / "run", home / "log"), environment))
+    conf.write_text(relocate(render(), ROOT, Paths(home, home / "run", home / "log"), environment))
     options: Any = ServerOptions()
     options.configfile = str(conf)
     options.here = str(home)
@@ -93,7 +96,13 @@ def test_supervisor_reads_a_path_with_a_space_as_one_word(tmp_path: Path) -> Non
     options.process_config(do_usage=False)
     programs = [program for group in options.process_group_configs for program in group.process_configs]
     words = {program.name: shlex.split(program.command) for program in programs}
-    assert words["broker"] == [f"{environment}/bin/python", "-m", "workers.embedded_broker"]
+    assert words["broker"] == [
+        f"{environment}/bin/python",
+        "-m",
+        "celery_nexus.embedded_broker",
+        "-A",
+        "config.celery_config",
+    ]
     assert words["ai"][:4] == [f"{environment}/bin/celery", "-A", "config.celery_config", "worker"]
     assert {program.stdout_logfile for program in programs if program.name == "ai"} == {f"{home}/log/ai.log"}
 
@@ -101,4 +110,4 @@ def test_supervisor_reads_a_path_with_a_space_as_one_word(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ['say "so"', "100%", "a #b", "a ;b", "back\\slash", "new\nline"])
 def test_a_path_that_supervisor_has_no_spelling_for_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=r"can't be written into supervisor\.conf"):
-        render(Paths(tmp_path / name, tmp_path / "run", tmp_path / "log"))
+        relocate(render(), ROOT, Paths(tmp_path / name, tmp_path / "run", tmp_path / "log"), tmp_path)

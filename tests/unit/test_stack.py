@@ -10,13 +10,25 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from celery import Celery
 
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.deployment import Deployment
 from celery_nexus.errors import Refused, SourceError
+from celery_nexus.paths import Paths
+from celery_nexus.project import Project
+from celery_nexus.stack import stack
+from celery_nexus.stack.log_file import read_log_end
+from celery_nexus.stack.stack import Stack
+from config.paths import ROOT
 from config.settings import Settings
 from nexus_tui.cli import cli
-from nexus_tui.sources import stack
-from nexus_tui.sources.log_file import read_log_end
-from nexus_tui.sources.stack import Stack
+
+
+def stack_in(home: Path) -> Stack:
+    paths = Paths.of(home)
+    broker = BrokerUrl.for_socket(paths.broker_socket, "secret")
+    return Stack(Deployment(Project(ROOT, "shop"), Celery("shop"), paths, broker))
 
 
 @pytest.mark.parametrize("command", ["up", "down"])
@@ -46,16 +58,17 @@ def test_a_start_that_another_one_holds_up_ends_with_a_message_that_names_it(
     with path.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(SourceError, match=rf"another start holds {path} \(pid {os.getpid()}, \w+\)"):
-            next(Stack(settings).start())
+            next(stack_in(settings.home).start())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_lock_of_another_user_is_a_message() -> None:
     code = (
         "import os, sys, xmlrpc.client\n"
-        "from config.settings import Settings; from nexus_tui.sources.stack import Stack\n"
+        "from pathlib import Path; from tests.unit.test_stack import stack_in\n"
+        "stack = stack_in(Path(sys.argv[1]))\n"
         "os.setgid(65534); os.setuid(65534)\n"
-        "try: next(Stack(Settings(home=sys.argv[1])).start())\n"
+        "try: next(stack.start())\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +88,7 @@ def test_a_pipe_in_place_of_the_lock_does_not_hang(tmp_path: Path) -> None:
     settings.make_folders()
     os.mkfifo(settings.paths.run / "start.lock")
     with pytest.raises(SourceError, match=r"can't lock .*: is no file"):
-        next(Stack(settings).start())
+        next(stack_in(settings.home).start())
 
 
 def test_the_folders_of_tasks_are_there_before_anything_starts(tmp_path: Path) -> None:

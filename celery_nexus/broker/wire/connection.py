@@ -16,7 +16,7 @@ from celery_nexus.connection.broker_fitness import IS_CLUSTER, find_unfitness, i
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.redis_client import open_redis
 from celery_nexus.errors import Refused, SourceError, Unreachable
-from config.paths import TROUBLE
+from celery_nexus.paths import TROUBLE
 
 CONNECT_TIMEOUT_S = 3
 ANSWER_TIMEOUT_S = 5

@@ -132,7 +132,7 @@ def running_broker() -> Iterator[Stack]:
         patch.delenv("NEXUS_REDIS_URL", raising=False)
         settings.cache_clear()
         server = subprocess.Popen(
-            [sys.executable, "-m", "workers.embedded_broker"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "celery_nexus.embedded_broker"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
         )
         url = settings().broker
         client = redis.Redis.from_url(url.redis_py)

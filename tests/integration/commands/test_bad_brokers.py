@@ -19,9 +19,9 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from celery_nexus.broker.wire import connection
+from celery_nexus.embedded_broker.server import server_binary
 from nexus_tui.cli import cli, main
 from tests.ports import free_port
-from workers.embedded_broker import server_binary
 
 # A command's connections end with its process, which here goes on.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")

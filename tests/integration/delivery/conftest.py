@@ -20,8 +20,8 @@ from celery import Celery
 from kombu import Exchange, Queue, pools
 from kombu.transport import TRANSPORT_ALIASES
 
+from celery_nexus.embedded_broker.server import server_binary
 from tests.ports import free_port
-from workers.embedded_broker import server_binary
 
 ROOT = Path(__file__).resolve().parents[3]
 TASKS = Path(__file__).resolve().parent
@@ -56,15 +56,15 @@ class Stack:
     def url(self) -> str:
         """redis-py's spelling of the broker's address."""
         from celery_nexus.connection.broker_url import BrokerUrl
-        from config.paths import Paths
-        from config.settings import embedded_password
+        from celery_nexus.embedded_broker.password import embedded_password
+        from celery_nexus.paths import Paths
 
         paths = Paths.of(self.home)
         return BrokerUrl.for_socket(paths.broker_socket, embedded_password(paths)).redis_py
 
     def start_broker(self) -> subprocess.Popen[bytes]:
         """Start the broker, and wait until it answers."""
-        broker = self.run("-m", "workers.embedded_broker", log="broker.log")
+        broker = self.run("-m", "celery_nexus.embedded_broker", log="broker.log")
         until(lambda: broker.poll() is not None or _answers(self.client), 60)
         assert broker.poll() is None, (self.home / "broker.log").read_text()
         return broker

@@ -15,9 +15,9 @@ from kombu.transport import TRANSPORT_ALIASES
 from benchmarks.faults.malformed import message
 from benchmarks.faults.proxy import Proxy
 from celery_nexus.delivery import keys
+from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
-from config.paths import Paths
-from config.settings import embedded_password
 
 
 @pytest.fixture

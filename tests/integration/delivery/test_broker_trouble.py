@@ -24,10 +24,10 @@ from benchmarks.faults.proxy import Proxy
 from celery_nexus.broker.wire.connection import refuse_unfit
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.delivery import keys
+from celery_nexus.embedded_broker.password import embedded_password
 from celery_nexus.errors import Refused
+from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
-from config.paths import Paths
-from config.settings import embedded_password
 from tests.certificates import make_certificate
 
 PING = "workers.maintenance_tasks.health_check"

@@ -26,7 +26,7 @@ time.sleep(600)
     [
         ("celery_nexus.history.recorder", "recording"),
         ("celery_nexus.delivery.guardian", "can't look"),
-        ("workers.embedded_broker", "Ready to accept connections"),
+        ("celery_nexus.embedded_broker", "Ready to accept connections"),
     ],
 )
 def test_a_program_ends_when_supervisord_is_killed(tmp_path: Path, module: str, sign: str) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from celery_nexus.embedded_broker.append_only.repair import read_repairs
 from tests.conftest import ROOT, Broker, start_broker
-from workers.append_only.repair import read_repairs
 
 RUNS = 50
 BASE, CHANGES = "appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof"
@@ -111,7 +111,7 @@ def test_garbage_in_the_middle_costs_what_follows_and_the_original_is_kept(home:
 
 def test_what_can_not_be_mended_ends_the_program_for_good_and_names_the_next_step(home: Path) -> None:
     (home / "broker" / "appendonlydir" / CHANGES).unlink()
-    command = [sys.executable, "-m", "workers.embedded_broker"]
+    command = [sys.executable, "-m", "celery_nexus.embedded_broker"]
     environment = {**os.environ, "NEXUS_HOME": str(home)}
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 78

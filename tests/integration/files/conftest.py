@@ -13,8 +13,10 @@ import psutil
 import pytest
 import redis
 
-from config.paths import ROOT, Paths
-from config.settings import embedded_password, settings
+from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.paths import Paths
+from config.paths import ROOT
+from config.settings import settings
 
 
 class FilesStack:
@@ -31,7 +33,7 @@ class FilesStack:
             "NEXUS_DELIVERY": "stock",
             "PYTHONPATH": str(ROOT),
         }
-        self.broker = self._start("-m", "workers.embedded_broker")
+        self.broker = self._start("-m", "celery_nexus.embedded_broker")
         self._wait_for_broker()
         self.worker = self._start(
             *("-m", "celery", "-A", "config.celery_config", "worker", "-Q", "file_processing_queue"),

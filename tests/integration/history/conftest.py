@@ -16,9 +16,10 @@ import redis
 
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.errors import NotFound
+from celery_nexus.paths import Paths
 from celery_nexus.rows.runs import Run
 from celery_nexus.runs.source import HistorySource
-from config.paths import ROOT, Paths
+from config.paths import ROOT
 
 PUBLISHER = """
 import contextlib, io, json, sys, traceback
@@ -68,7 +69,7 @@ class Stack:
         return process
 
     def start_broker(self) -> subprocess.Popen[bytes]:
-        process = self.start("-m", "workers.embedded_broker")
+        process = self.start("-m", "celery_nexus.embedded_broker")
         self.until(lambda: self._answers(), "the broker answers")
         return process
 

@@ -12,7 +12,7 @@ import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from workers.embedded_broker import server_binary
+from celery_nexus.embedded_broker.server import server_binary
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,9 @@ import redis
 from celery import Celery
 
 from celery_nexus.connection.broker_url import BrokerUrl
-from config.paths import Paths
+from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.paths import Paths
 from config.queues import QUEUES
-from config.settings import embedded_password
 
 
 @dataclass
@@ -74,7 +74,7 @@ def upkeep_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     app = Celery(broker=url.kombu, backend=url.kombu)
     app.conf.update(broker_transport_options={"priority_steps": list(range(10))})
     stack = Stack(paths, url, client, app, environment)
-    process = stack.start("workers.embedded_broker")
+    process = stack.start("celery_nexus.embedded_broker")
 
     def answers() -> bool:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from celery_nexus.rows.workers import Program
-from nexus_tui.sources.supervisor import SupervisorSource
+from celery_nexus.stack.programs import SupervisorSource
 
 CONFIGURATION = """
 [unix_http_server]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.append_only.commands import count_whole, scan
+from celery_nexus.embedded_broker.append_only.commands import count_whole, scan
 
 
 def command(*arguments: bytes) -> bytes:

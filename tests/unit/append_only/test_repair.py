@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from workers.append_only import repair
-from workers.append_only.repair import DataSet, Repair, Unrepairable, read_repairs
+from celery_nexus.embedded_broker.append_only import repair
+from celery_nexus.embedded_broker.append_only.repair import DataSet, Repair, Unrepairable, read_repairs
 
 BASE, SECOND_BASE = "appendonly.aof.1.base.rdb", "appendonly.aof.2.base.rdb"
 FIRST, SECOND = "appendonly.aof.1.incr.aof", "appendonly.aof.2.incr.aof"

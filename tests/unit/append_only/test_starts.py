@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from config.paths import Paths
-from workers.append_only import starts
+from celery_nexus.embedded_broker.append_only import starts
+from celery_nexus.paths import Paths
 
 
 @pytest.fixture

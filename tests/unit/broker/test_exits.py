@@ -7,7 +7,7 @@ import time
 import pytest
 
 from celery_nexus.rows.workers import Program
-from nexus_tui.sources.exits import Exits, last_error, parse_exits
+from celery_nexus.stack.exits import Exits, last_error, parse_exits
 
 NOW = 1_750_000_000.0
 

@@ -1,20 +1,17 @@
-"""A living system within a minute: real work of every family, some slow, some failing, some scheduled."""
+"""What ``nexus-tui demo`` sends: real work of every family, some slow, some failing, some scheduled."""
 
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from celery_nexus.errors import SourceError, Unreachable
-from celery_nexus.rows.demo import Sent
+from celery import Celery
+
+from config.settings import settings
 
 if TYPE_CHECKING:
-    from celery import Celery
-
     from workers.services.samples import Samples
 
 FOLDER = "demo"
@@ -28,71 +25,27 @@ _UPKEEP = "workers.maintenance_tasks."
 _LETTERS = ("ada", "grace", "edsger", "barbara", "alan", "margaret")
 
 Shape = Callable[[], tuple[str, Any]]
+"""Sends one piece of work; returns what it is in words, and its result."""
 
 
-class Demo:
-    """Makes work for a running stack.
+def shapes(app: Celery, chance: random.Random) -> Sequence[tuple[Shape, int]]:
+    """Make the documents, and return what can be sent, and how often compared to each other.
 
-    Args:
-        app: The Celery application.
-        uploads: The upload root; the documents go into a folder of their own there.
-        seed: The same seed sends the same work in the same order.
+    Raises:
+        OSError: The documents can't be made.
     """
+    from workers.services import samples
 
-    def __init__(self, app: Celery, uploads: Path, seed: int = 1) -> None:
+    return _Work(app, chance, samples.make(settings().uploads / FOLDER, chance.randrange(2**32))).shapes()
+
+
+class _Work:
+    def __init__(self, app: Celery, chance: random.Random, documents: Samples) -> None:
         self._app = app
-        self._uploads = uploads
-        self._chance = random.Random(seed)  # noqa: S311  (which task comes next, no secret)
-        self._seed = seed
-        self._samples: Samples | None = None
+        self._chance = chance
+        self._samples = documents
 
-    def send(self, rate_per_s: float, for_s: float | None) -> Iterator[Sent]:
-        """Send work until the time is over, and tell each thing that was sent.
-
-        Args:
-            rate_per_s: Pieces of work a second; a chain, group or chord is one piece.
-            for_s: Seconds, or None until stopped.
-
-        Raises:
-            SourceError: The documents can't be made.
-            Unreachable: The broker does not accept work.
-        """
-        from kombu.exceptions import OperationalError
-        from redis import RedisError
-
-        _ = self.samples  # made before the clock starts
-        started = time.monotonic()
-        for sent, shape in enumerate(self._order()):
-            if for_s is not None and time.monotonic() - started >= for_s:
-                return
-            try:
-                what, result = shape()
-            except (OperationalError, RedisError) as error:
-                raise Unreachable(f"the broker does not accept work ({error}); {sent} were sent before") from None
-            yield Sent(sent + 1, what, str(result.id))
-            time.sleep(max(0.0, started + (sent + 1) / rate_per_s - time.monotonic()))
-
-    def _order(self) -> Iterator[Shape]:
-        """Everything once, so that all of it is soon to be seen; then without end, the usual more often."""
-        shapes, weights = zip(*self._shapes(), strict=True)
-        yield from self._chance.sample(shapes, len(shapes))
-        while True:
-            yield from self._chance.choices(shapes, weights)
-
-    @property
-    def samples(self) -> Samples:
-        """The documents, made at first use."""
-        if self._samples is None:
-            from workers.services import samples
-
-            try:
-                self._samples = samples.make(self._uploads / FOLDER, self._seed)
-            except OSError as error:
-                raise SourceError(f"can't make documents in {self._uploads / FOLDER}: {error.strerror}") from None
-        return self._samples
-
-    def _shapes(self) -> list[tuple[Shape, int]]:
-        """What can be sent, and how often compared to each other."""
+    def shapes(self) -> list[tuple[Shape, int]]:
         return [
             (self._document, 8),
             (self._broken_document, 2),
@@ -118,11 +71,11 @@ class Demo:
         return self._task(name, **kwargs).apply_async(priority=level, retry=False)
 
     def _document(self) -> tuple[str, Any]:
-        kind, path = self._chance.choice(list(self.samples.good.items()))
+        kind, path = self._chance.choice(list(self._samples.good.items()))
         return f"a document: {path}", self._start(_FILES + _READERS[kind], file_path=path)
 
     def _broken_document(self) -> tuple[str, Any]:
-        kind, path = self._chance.choice(list(self.samples.broken.items()))
+        kind, path = self._chance.choice(list(self._samples.broken.items()))
         return f"a broken document, which fails: {path}", self._start(_FILES + _READERS[kind], file_path=path)
 
     def _mail(self) -> tuple[str, Any]:
@@ -176,7 +129,7 @@ class Demo:
     def _chain(self) -> tuple[str, Any]:
         from celery import chain
 
-        good = self.samples.good
+        good = self._samples.good
         steps = [
             self._task(_FILES + "process_excel_file", file_path=good["xlsx"]),
             self._task(_REPORTS + "export_data", records=[{"region": "north", "units": 3}], format="csv"),
@@ -187,7 +140,7 @@ class Demo:
     def _group(self) -> tuple[str, Any]:
         from celery import group
 
-        path = self.samples.good["png"]
+        path = self._samples.good["png"]
         widths = (100, 200, 400, 800)
         tasks = [
             self._task(_FILES + "process_image", file_path=path, operations=["resize"], width=width) for width in widths
@@ -197,7 +150,7 @@ class Demo:
     def _chord(self) -> tuple[str, Any]:
         from celery import chord
 
-        readers = [self._task(_FILES + _READERS[kind], file_path=path) for kind, path in self.samples.good.items()]
+        readers = [self._task(_FILES + _READERS[kind], file_path=path) for kind, path in self._samples.good.items()]
         body = self._task(_MAIL + "send_email", to_email="ada@example.org", subject="All read", body="All are read.")
         return f"a chord: {len(readers)} documents, then a mail", chord(readers)(body)
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +16,18 @@ from typing import IO, Any, cast
 
 from celery_nexus.broker import BrokerSource
 from celery_nexus.broker.wire.connection import refuse_unfit
+from celery_nexus.deployment import Deployment
+from celery_nexus.embedded_broker.append_only.repair import read_repairs
+from celery_nexus.embedded_broker.program import EXIT_GIVEN_UP
 from celery_nexus.errors import SourceError, Unreachable
+from celery_nexus.paths import MAX_SOCKET_PATH
 from celery_nexus.private_files import open_private, owner_name
 from celery_nexus.rows.workers import Program
-from config.paths import MAX_SOCKET_PATH
-from config.queues import QUEUES
-from config.settings import Settings
-from config.supervisor import EXIT_GIVEN_UP, STOP_WAIT_S, effective
-from nexus_tui.sources.endings import Endings
-from nexus_tui.sources.exits import last_error
-from nexus_tui.sources.log_file import read_log_end
-from nexus_tui.sources.supervisor import SupervisorSource
-from workers.append_only.repair import read_repairs
+from celery_nexus.stack.configuration import effective, longest_stop_s, worker_nodes
+from celery_nexus.stack.endings import Endings
+from celery_nexus.stack.exits import last_error
+from celery_nexus.stack.log_file import read_log_end
+from celery_nexus.stack.programs import SupervisorSource
 
 START_TIMEOUT_S = 180.0
 LOCK_TIMEOUT_S = 20.0
@@ -53,16 +53,16 @@ class Step:
 
 
 class Stack:
-    """The stack of one ``NEXUS_HOME``.
+    """The stack of one home.
 
     Args:
-        settings: Where it lives, and its broker.
+        deployment: Where it lives, its application and its broker.
         launch: Starts supervisord with a configuration and an environment; None starts it in the background.
     """
 
-    def __init__(self, settings: Settings, launch: Callable[[str, dict[str, str]], None] | None = None) -> None:
-        self._settings = settings
-        self._paths = settings.paths
+    def __init__(self, deployment: Deployment, launch: Callable[[str, dict[str, str]], None] | None = None) -> None:
+        self._deployment = deployment
+        self._paths = deployment.paths
         self.supervisor = SupervisorSource(self._paths.supervisor_socket)
         self._start_supervisord = launch or _start_in_background
         self._endings = Endings()
@@ -78,14 +78,14 @@ class Stack:
 
         Raises:
             SourceError: A part failed; the message names it and ends with its log's last lines.
-            Unreachable: ``NEXUS_REDIS_URL`` names a server that can't be reached.
+            Unreachable: The application's broker is another server, and can't be reached.
         """
-        if not self._settings.embedded:
+        if not self._deployment.is_embedded:
             self._ping_broker()
-            if self._settings.delivery == "reliable":
-                refuse_unfit(self._settings.broker)
+            if self._deployment.is_reliable:
+                refuse_unfit(self._deployment.broker)
         try:
-            self._settings.make_folders()
+            self._deployment.make_folders()
         except OSError as error:
             place = error.filename or self._paths.home
             raise SourceError(f"can't use {place}: {error.strerror}; set NEXUS_HOME to a folder of yours") from None
@@ -113,7 +113,7 @@ class Stack:
         pid = self._pid()
         running = {program.name for program in self.supervisor.programs() if program.pid}
         self.supervisor.shutdown()
-        deadline = time.monotonic() + STOP_WAIT_S * 2 + 30
+        deadline = time.monotonic() + longest_stop_s(self._configuration()) * 2 + 30
         while time.monotonic() < deadline:
             reap()
             try:
@@ -130,7 +130,7 @@ class Stack:
         raise SourceError(f"supervisord (pid {pid}) has not ended; still running: {left}")
 
     def _launch(self) -> None:
-        conf = effective(self._paths)
+        conf = effective(self._deployment.project, self._paths)
         self._start_supervisord(str(conf), {**os.environ, "NEXUS_HOME": str(self._paths.home)})
         for _ in range(40):
             if self.is_up:
@@ -142,20 +142,19 @@ class Stack:
     def _start_stopped_essentials(self) -> None:
         # What an operator stopped stays stopped; but without a broker nothing can be looked at.
         for program in self.supervisor.programs():
-            if program.name == "broker" and program.state in _STOPPED and self._settings.embedded:
+            if program.name == "broker" and program.state in _STOPPED and self._deployment.is_embedded:
                 self.supervisor.start(program.name)
 
     def _wait(self) -> Iterator[Step]:
         deadline = time.monotonic() + START_TIMEOUT_S
-        expected = {f"{spec.family}@{socket.gethostname()}": spec.program for spec in QUEUES}
+        nodes = self._nodes()
         answered: set[str] = set()
         while True:
             programs = {program.name: program for program in self.supervisor.programs()}
             yield from self._look_for_endings(programs.values())
-            ready = [name for name in self._ready(programs, answered) if name not in answered]
-            waiting_for = {node: name for node, name in expected.items() if name not in answered}
+            ready = [name for name in self._ready(programs, answered, nodes.values()) if name not in answered]
             if "broker" in answered and not ready:
-                ready = [name for name in self._answering(waiting_for) if name not in answered]
+                ready = self._answering({node: name for node, name in nodes.items() if name not in answered})
             for name in ready:
                 answered.add(name)
                 yield Step(name, _words(programs.get(name)))
@@ -176,13 +175,27 @@ class Stack:
         # Supervisor calls RUNNING what lived for two seconds: one that ended before has to live longer
         return program is not None and program.state != "STOPPED" and not self._endings.is_steady(program)
 
-    def _ready(self, programs: dict[str, Program], answered: set[str]) -> list[str]:
+    def _ready(self, programs: dict[str, Program], answered: set[str], workers: Collection[str]) -> list[str]:
         """Programs other than workers that do their work; none before the broker answers, which all of them need."""
         if "broker" not in answered:
-            runs = programs["broker"].state == "RUNNING" or not self._settings.embedded
-            return ["broker"] if runs and self._broker_answers() else []
-        others = (program for name, program in programs.items() if not name.startswith("workers:"))
+            own = programs.get("broker") if self._deployment.is_embedded else None
+            return ["broker"] if (own is None or own.state == "RUNNING") and self._broker_answers() else []
+        others = (program for name, program in programs.items() if name not in workers)
         return sorted(program.name for program in others if program.state == "RUNNING")
+
+    def _nodes(self) -> dict[str, str]:
+        """Full names of the programs that are workers, by the name of their node on this host."""
+        full = {program.name.rpartition(":")[2]: program.name for program in self.supervisor.programs()}
+        host = socket.gethostname()
+        nodes = worker_nodes(self._configuration())
+        return {f"{node}@{host}": full[name] for name, node in nodes.items() if name in full}
+
+    def _configuration(self) -> str:
+        path = self._deployment.project.configuration
+        try:
+            return path.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SourceError(f"can't read {path}: {error}") from None
 
     def _answering(self, nodes: dict[str, str]) -> list[str]:
         """Programs of the workers that answer a ping by remote control."""
@@ -191,10 +204,8 @@ class Stack:
         from kombu.exceptions import OperationalError
         from redis import RedisError
 
-        from config.celery_config import celery_app
-
         try:
-            inspect = celery_app.control.inspect(destination=list(nodes), timeout=1.0)
+            inspect = self._deployment.app.control.inspect(destination=list(nodes), timeout=1.0)
             answers = cast("dict[str, Any]", inspect.ping() or {})
         except (OperationalError, RedisError, OSError):
             return []
@@ -206,7 +217,7 @@ class Stack:
         Raises:
             SourceError: A program does not stay up.
         """
-        lasting = [program for program in programs if self._settings.embedded or program.name != "broker"]
+        lasting = [program for program in programs if self._deployment.is_embedded or program.name != "broker"]
         for program in self._endings.note(lasting):
             if program.name != "broker" or not self._broker_answers():
                 yield Step(
@@ -230,7 +241,7 @@ class Stack:
         return self._paths.log / f"{name.rpartition(':')[2]}.log"
 
     def _ping_broker(self) -> None:
-        BrokerSource(self._settings.broker).ping()
+        BrokerSource(self._deployment.broker).ping()
 
     def _broker_answers(self) -> bool:
         try:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from workers.append_only import commands, manifest
-from workers.append_only.manifest import Entry
+from celery_nexus.embedded_broker.append_only import commands, manifest
+from celery_nexus.embedded_broker.append_only.manifest import Entry
 
 ASIDE = "aside"
 LOG = "repairs.log"

@@ -14,8 +14,8 @@ from typing import Any, cast
 
 import psutil
 
-from config.paths import Paths
-from workers.append_only import manifest
+from celery_nexus.embedded_broker.append_only import manifest
+from celery_nexus.paths import Paths
 
 LOADED_BYTES_PER_S = 20_000_000
 """Slower than any server loads; one that lived longer than this takes had loaded its files."""

@@ -15,12 +15,12 @@ from xml.parsers.expat import ExpatError
 
 from celery_nexus.errors import NotFound, Refused, SourceError, Unreachable
 from celery_nexus.rows.workers import Program
-from nexus_tui.sources.exits import WINDOW_S, Exits, last_error, parse_exits
-from nexus_tui.sources.log_file import read_log_end
+from celery_nexus.stack.exits import WINDOW_S, Exits, last_error, parse_exits
+from celery_nexus.stack.log_file import read_log_end
 
 READ_TIMEOUT_S = 3.0
 CHANGE_TIMEOUT_S = 60.0
-"""A stopping worker lets its runs finish first; see ``stopwaitsecs`` in config/supervisor.py."""
+"""A stopping worker lets its runs finish first; see ``stopwaitsecs`` in supervisor.conf."""
 
 _OWN_LOG_BYTES = 64 * 1024
 _BAD_NAME, _ALREADY_STARTED, _NOT_RUNNING, _SPAWN_ERROR, _ABNORMAL_TERMINATION = 10, 60, 70, 50, 40

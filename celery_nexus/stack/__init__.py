@@ -1,0 +1,1 @@
+"""A stack that supervisord runs: its supervisor.conf, its start and stop, the state of its programs."""
