@@ -7,7 +7,9 @@ RESULT_KEY = "celery-task-meta-"
 """Before a run's id: its record in Celery's Redis result backend."""
 
 EVENT_STREAM = "nexus:events"
-"""Stream of every event; an entry has one field ``d``, the event as JSON."""
+"""Stream of every event; an entry has one field, :data:`EVENT_FIELD`, the event as JSON."""
+
+EVENT_FIELD = b"d"
 
 EVENT_STREAM_LENGTH = 200_000
 """About so many entries are kept, read or not."""

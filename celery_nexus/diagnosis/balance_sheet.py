@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from celery_nexus.errors import Unreachable
 from celery_nexus.history.encoding import FINAL
 from celery_nexus.history.errors import HistoryError
 from celery_nexus.history.query.history import History
+from celery_nexus.history.store.ended_runs import CLOCKS_S
 from celery_nexus.history.store.schema import lock_path
 from celery_nexus.rows.balance import MOST_OPEN, OpenRun, Sheet
 from config.queues import QUEUES
@@ -58,8 +60,8 @@ class BalanceSource:
             try:
                 with reaching(self.url):
                     sheet, has_caught_up = balance.take(ledger, past, lambda: past.cursor, patience_s=patience_s)
-                    began = sheet.at if sheet.since is None else sheet.since - balance.CLOCKS_S
-                    lost = self._nowhere(ledger, past, began, sheet.at) if sheet.missing > 0 else ()
+                    began = sheet.at if sheet.since is None else sheet.since - CLOCKS_S
+                    lost = self._nowhere(ledger, past, began, math.inf) if sheet.missing > 0 else ()
                     older = [run for run in self._nowhere(ledger, past, 0.0, began) if run.state != REJECTED]
                 shown = _shown(sheet, has_caught_up, self._recorded_until(), past.gaps)
                 return replace(shown, older=len(older), nowhere=(*lost, *older)[:SHOWN])

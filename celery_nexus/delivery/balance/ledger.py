@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import redis
 
-from celery_nexus.connection.keys import EVENT_STREAM
+from celery_nexus.connection.keys import EVENT_FIELD, EVENT_STREAM
 from celery_nexus.delivery import keys
 from celery_nexus.delivery import validation as guard
-from celery_nexus.delivery.balance.recount import Balance, Held
+from celery_nexus.delivery.balance.recount import Balance, Held, Later, order_of
 from celery_nexus.delivery.ends.dead_letters import DeadLetters
 from celery_nexus.delivery.ends.purging import STEP, unmarked
 from celery_nexus.queues import PRIORITIES, PRIORITY_SEPARATOR, priority_key
@@ -22,6 +22,9 @@ from celery_nexus.serializers.json_spelling import spellings
 _REDELIVERED = re.compile(rb'"redelivered"\s*:\s*true')
 
 STOCK_IN_FLIGHT = "unacked"
+_FINAL_STATES = {"task-succeeded": "SUCCESS", "task-failed": "FAILURE", "task-revoked": "REVOKED"}
+_SUBMISSIONS = frozenset({"task-sent", "task-received"})
+
 RESTORED_MOST = 200
 """Messages at the end of a list that are looked at for redelivered ones."""
 
@@ -86,6 +89,37 @@ class Ledger:
     def latest_event(self) -> str:
         """Return the id of the last entry of the event stream."""
         return _newest(cast("Any", self.client.xrevrange(self.event_stream, count=1)))
+
+    def later(self, after: str, until: str, at: float) -> Later:
+        """Read what came into the event stream behind one entry, up to another one, and happened after a time.
+
+        An event is written a moment after what it tells: one that happened before counts as if it had come in time.
+
+        Args:
+            after: Id of an entry.
+            until: Id of a later one.
+            at: Seconds since the epoch, by the broker's clock.
+
+        Raises:
+            RedisError: The broker does not answer.
+        """
+        ended: dict[str, str] = {}
+        submitted: set[tuple[str, float]] = set()
+        while order_of(after) < order_of(until):
+            part = cast("Any", self.client.xrange(self.event_stream, f"({after}", until, count=STEP))
+            for _, fields in part:
+                event = guard.decode_loosely(fields.get(EVENT_FIELD, b"")) or {}
+                kind, run_id, happened_at = event.get("type"), event.get("uuid"), event.get("timestamp")
+                if not isinstance(run_id, str) or not isinstance(happened_at, int | float) or happened_at <= at:
+                    continue
+                if kind in _FINAL_STATES and ended.get(run_id) != "SUCCESS":
+                    ended[run_id] = _FINAL_STATES[kind]
+                elif kind in _SUBMISSIONS:
+                    submitted.add((run_id, float(happened_at)))
+            if len(part) < STEP:
+                break
+            after = part[-1][0].decode()
+        return Later(ended, frozenset(submitted))
 
     def copies(self, run_ids: Sequence[str]) -> dict[str, int]:
         """Count the messages of each of these runs in queues, in flight, and delayed; looks at every message.

@@ -1,8 +1,9 @@
 """The balance sheet: what was submitted must be somewhere.
 
 Three sources that know nothing of each other: counters that are raised in the same step as a message is pushed or
-taken, the lists and sets in Redis, and the history. Redis is read in one transaction; of the history those ends
-count that came before it, once the recorder has caught up. So the sheet adds up under load, too.
+taken, the lists and sets in Redis, and the history. Redis is read in one transaction; the history once the recorder
+has read what was in the event stream by then. What it has read beyond that is taken off: an event that came into the
+stream later, and happened later. So the sheet adds up under load, and whatever a clock says.
 """
 
 from __future__ import annotations
@@ -16,23 +17,42 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from celery_nexus.delivery.balance.ledger import Ledger
 
-CLOCKS_S = 1.0
-"""Clocks of broker and publishers may differ by so much."""
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the history knows at one instant.
+
+    Attributes:
+        cursor: Id of the last entry of the event stream that it has read.
+        ended: How many runs are in each final state, of those that ended since the broker counts.
+        repeats: By id, when a run was submitted again since then, and 1 or 0: whether that was counted.
+        states: Of the runs that were asked for and of those submitted again, as far as they are known.
+    """
+
+    cursor: str
+    ended: Mapping[str, int]
+    repeats: Mapping[str, Sequence[tuple[float, int]]]
+    states: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Later:
+    """What came into the event stream after Redis was read, and happened after it.
+
+    Attributes:
+        ended: The runs that ended, with their final states.
+        submitted: Ids of those that were submitted, or adopted, with the time of it.
+    """
+
+    ended: Mapping[str, str]
+    submitted: frozenset[tuple[str, float]] = frozenset()
 
 
 class Ends(Protocol):
-    """What the history knows; :class:`celery_nexus.diagnosis.past.Past` is one."""
+    """The history; :class:`celery_nexus.diagnosis.past.Past` is one."""
 
-    def ended(self, since: float, until: float) -> dict[str, int]:
-        """Count the runs that ended in each final state between two times."""
-        ...
-
-    def repeated(self, since: float, until: float) -> dict[str, int]:
-        """Tell which ids were submitted again between two times, and how many of these submissions were counted."""
-        ...
-
-    def states(self, run_ids: Iterable[str]) -> dict[str, str]:
-        """Return the states of these runs, as far as they are known."""
+    def recorded(self, since: float, run_ids: Iterable[str]) -> Recorded:
+        """Tell, at one instant, what has ended and what was submitted again since the broker counts."""
         ...
 
 
@@ -114,32 +134,49 @@ class Held:
     latest_event: str
 
 
-def complete(held: Held, past: Ends, copies: Callable[[Sequence[str]], Mapping[str, int]]) -> Balance:
+def complete(
+    held: Held, recorded: Recorded, later: Later, copies: Callable[[Sequence[str]], Mapping[str, int]]
+) -> Balance:
     """Add what the history knows.
 
     Args:
         held: What Redis held.
-        past: The history.
+        recorded: What the history knows, with the states of ``held.letters`` and ``held.redelivered``.
+        later: What of that happened after Redis was read.
         copies: Counts the messages of runs in Redis, dead letters not among them.
     """
     sheet = held.balance
-    since = sheet.at if sheet.since is None else sheet.since - CLOCKS_S
-    ended = past.ended(since, sheet.at)
-    repeated = past.repeated(since, sheet.at)
-    states = past.states({*held.letters, *held.redelivered, *repeated})
+    ends = {
+        run_id: state
+        for run_id, state in recorded.states.items()
+        if state in recorded.ended and run_id not in later.ended
+    }
+    after = Counter(later.ended.values())
+    ended = {state: count - after[state] for state, count in recorded.ended.items()}
+    repeated = _repeated_before(recorded, later)
     letters = {run_id for run_id in held.letters if run_id not in repeated}
-    again = sum(states.get(run_id) in ended for run_id in held.redelivered if run_id not in repeated)
+    again = sum(run_id in ends for run_id in held.redelivered if run_id not in repeated)
     messages = Counter(dict(copies(tuple(repeated)))) + Counter(held.letters)
     for run_id in repeated:  # the history has one end for all messages of this id
-        again += max(0, messages[run_id] - (states.get(run_id) not in ended))
+        again += max(0, messages[run_id] - (run_id not in ends))
     return replace(
         sheet,
         succeeded=ended["SUCCESS"],
-        failed=ended["FAILURE"] - sum(states.get(run_id) == "FAILURE" for run_id in letters),
+        failed=ended["FAILURE"] - sum(ends.get(run_id) == "FAILURE" for run_id in letters),
         revoked=ended["REVOKED"] - sheet.deleted_ended,
         repeated=sum(repeated.values()),
         again=again,
     )
+
+
+def _repeated_before(recorded: Recorded, later: Later) -> dict[str, int]:
+    """Tell which ids had been submitted again when Redis was read, and how many of these submissions were counted."""
+    found: dict[str, int] = {}
+    for run_id, times in recorded.repeats.items():
+        before = [counted for at, counted in times if (run_id, at) not in later.submitted]
+        if before:
+            found[run_id] = sum(before)
+    return found
 
 
 def take(ledger: Ledger, past: Ends, cursor: Callable[[], str], *, patience_s: float = 10.0) -> tuple[Balance, bool]:
@@ -163,23 +200,32 @@ def take(ledger: Ledger, past: Ends, cursor: Callable[[], str], *, patience_s: f
         held = ledger.read()
         time.sleep(pause_s)  # workers write events once in each round of their loop
         has_caught_up = wait_for(ledger, cursor, end - time.monotonic())
-        sheet = complete(held, past, ledger.copies)
+        sheet = _recount(ledger, held, past)
         if (has_caught_up and sheet.missing == 0) or time.monotonic() >= end:
             return sheet, has_caught_up
         pause_s = min(1.0, pause_s + 0.5)
 
 
+def _recount(ledger: Ledger, held: Held, past: Ends) -> Balance:
+    at = held.balance.at
+    since = at if held.balance.since is None else held.balance.since
+    recorded = past.recorded(since, {*held.letters, *held.redelivered})
+    later = ledger.later(held.latest_event, recorded.cursor, at)
+    return complete(held, recorded, later, ledger.copies)
+
+
 def wait_for(ledger: Ledger, cursor: Callable[[], str], patience_s: float) -> bool:
     """Wait until everything in the event stream is recorded; False when it is not, after so many seconds."""
     end = time.monotonic() + patience_s
-    latest = _order(ledger.latest_event())
-    while _order(cursor()) < latest:
+    latest = order_of(ledger.latest_event())
+    while order_of(cursor()) < latest:
         if time.monotonic() >= end:
             return False
         time.sleep(0.1)
     return True
 
 
-def _order(entry_id: str) -> tuple[int, int]:
+def order_of(entry_id: str) -> tuple[int, int]:
+    """Tell the place of an entry in the event stream from its id."""
     milliseconds, _, number = entry_id.partition("-")
     return int(milliseconds), int(number or 0)

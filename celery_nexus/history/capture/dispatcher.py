@@ -175,7 +175,7 @@ def _stream_url(app: Celery) -> str | None:
 
 
 def _event(type_: str, hostname: str, fields: dict[str, Any]) -> dict[str, Any]:
-    return {"type": type_, "timestamp": time.time(), "hostname": hostname, "pid": os.getpid(), **fields}
+    return {"type": type_, "timestamp": running.now(), "hostname": hostname, "pid": os.getpid(), **fields}
 
 
 def _sent_event(app: Celery, hostname: str, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,10 +16,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from celery_nexus.connection.keys import EVENT_STREAM, EVENT_STREAM_LENGTH, WORKER_HASH
+from celery_nexus.connection.keys import EVENT_FIELD, EVENT_STREAM, EVENT_STREAM_LENGTH, WORKER_HASH
 from celery_nexus.connection.redis_client import open_redis
-
-FIELD = b"d"
 
 MAX_BUFFERED = 20_000
 MAX_BUFFERED_BYTES = 16_000_000
@@ -131,7 +129,7 @@ class StreamWriter:
             self.dropped -= dropped
 
     def _append(self, data: bytes) -> _Command:
-        return ("XADD", self._name, "MAXLEN", "~", EVENT_STREAM_LENGTH, "*", FIELD, data)
+        return ("XADD", self._name, "MAXLEN", "~", EVENT_STREAM_LENGTH, "*", EVENT_FIELD, data)
 
     def _send(self, commands: Sequence[_Command]) -> None:
         """Send commands together and read their replies; a redis-py pipeline would cost as much as all of them.

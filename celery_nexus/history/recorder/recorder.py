@@ -23,11 +23,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from celery_nexus.connection.keys import EVENT_STREAM, RECORDER_TROUBLE
+from celery_nexus.connection.keys import EVENT_FIELD, EVENT_STREAM, RECORDER_TROUBLE
 from celery_nexus.connection.redis_client import open_redis
-from celery_nexus.history.capture.stream_writer import FIELD
 from celery_nexus.history.errors import AlreadyRecording
-from celery_nexus.history.recorder import results
+from celery_nexus.history.recorder import count_start, results
 from celery_nexus.history.recorder.reconciliation import Reconciler
 from celery_nexus.history.recorder.status import BEAT_EVERY_S, report_alive, report_trouble
 from celery_nexus.history.store import damage
@@ -170,6 +169,7 @@ class Recorder:
         if time.monotonic() - self._reconciled_at >= LOOK_EVERY_S:
             self._look_for_damage()
             self._reconciler.step(store)
+            count_start.note(self._client, store, str(store.meta("cursor", START)))
             store.roll_up()
             self._reconciled_at = time.monotonic()
 
@@ -221,7 +221,7 @@ class Recorder:
         store.write(events, cursor=entries[-1][0].decode(), offset=offset)
         if len(entries) < self._count:
             self._touch()
-        size = sum(len(fields.get(FIELD, b"")) for _, fields in entries if fields) // len(entries)
+        size = sum(len(fields.get(EVENT_FIELD, b"")) for _, fields in entries if fields) // len(entries)
         self._count = max(10, min(BATCH, 2 * self._count, BATCH_BYTES // max(1, size)))
 
     def _touch(self) -> None:
@@ -233,7 +233,7 @@ def _decoded(entries: list[tuple[bytes, dict[bytes, bytes]]]) -> list[Event | by
     """Decode the events of a batch; what is none stays as it is."""
     events: list[Any] = []
     for _, fields in entries:
-        data = fields.get(FIELD, b"") if fields else b""
+        data = fields.get(EVENT_FIELD, b"") if fields else b""
         try:
             event: Any = orjson.loads(data)
         except orjson.JSONDecodeError:

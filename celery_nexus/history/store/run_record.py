@@ -125,18 +125,28 @@ class RunRecord:
         """Go to a state, unless what is known is newer or farther; True when it was entered."""
         current = self.state
         if self.state_at:
-            # A success stays, and counts even if its worker's clock went back meanwhile.
-            if current == "SUCCESS" or (at < self.state_at and state != "SUCCESS"):
+            if current == "SUCCESS" or (at < self.state_at and not self._is_past_clocks(state)):
                 return False
             if at == self.state_at and _RANK[state] <= _RANK[current]:
                 return False
-        self.state, self.state_at = state, max(at, self.state_at)
+        self.state, self.state_at = state, at if self._was_only_sent else max(at, self.state_at)
         self.verdict = None
         if state in FINAL:
             self.finished_at = at
         elif current in FINAL:
             self.finished_at = self.ran_s = None
         return True
+
+    @property
+    def _was_only_sent(self) -> bool:
+        return all(entry[1] == "sent" for entry in self.life)
+
+    def _is_past_clocks(self, state: str) -> bool:
+        """Tell whether a state comes after the known one whatever the clocks say, which may differ or be set.
+
+        A success stays. A run that was under way ends later. What a worker tells comes after the publisher's word.
+        """
+        return state == "SUCCESS" or (state in FINAL and self.state not in FINAL) or self._was_only_sent
 
     def _derive(self, started_at: float) -> None:
         if self.waited_s is None and self.sent_at is not None:

@@ -91,3 +91,22 @@ def test_a_long_life_keeps_its_beginning_and_its_end() -> None:
     run = run_of(SENT, *(event("received", number, name="mail") for number in range(1, 400)))
     assert len(run.life) == 100
     assert (run.life[0][1], run.life[-1][0]) == ("sent", T + 399)
+
+
+def test_the_end_of_a_run_counts_though_its_publisher_s_clock_is_an_hour_ahead() -> None:
+    for end, state in (("failed", "FAILURE"), ("revoked", "REVOKED"), ("succeeded", "SUCCESS")):
+        run = run_of(event("sent", 3600, name="mail"), RECEIVED, STARTED)
+        assert (run.state, run.state_at) == ("STARTED", T + 2)
+        run.apply(event(end, 3))
+        assert (run.state, run.state_at) == (state, T + 3)
+
+
+def test_the_end_of_a_run_counts_though_its_worker_s_clock_went_back_meanwhile() -> None:
+    for end, state in (("failed", "FAILURE"), ("revoked", "REVOKED"), ("succeeded", "SUCCESS")):
+        run = run_of(SENT, RECEIVED, STARTED, event(end, -3600))
+        assert (run.state, run.finished_at) == (state, T - 3600)
+
+
+def test_an_older_failure_does_not_replace_a_newer_end() -> None:
+    run = run_of(SENT, STARTED, event("revoked", 9), event("failed", 5))
+    assert run.state == "REVOKED"
