@@ -45,6 +45,8 @@ class InFlight:
         on_fenced: What to do when a fetch is refused because the lease is another's by now.
         call_soon: Does something in a moment, in the same thread: acknowledgements of one moment go together, with the
             next start if there is one. None where runs end in other threads.
+        tell_ends: Writes what there is to tell of ended runs. It comes before their acknowledgements: who is killed
+            between the two runs them again, and nobody waits for ever for an end that was never told.
     """
 
     def __init__(self, client: redis.Redis, node: str, prefix: str = "", separator: str = PRIORITY_SEPARATOR) -> None:
@@ -57,6 +59,7 @@ class InFlight:
         self.token = ""
         self.on_fenced: Callable[[], None] | None = None
         self.call_soon: Callable[[Callable[[], None]], Any] | None = None
+        self.tell_ends: Callable[[], None] | None = None
         self._will_acknowledge = False
         self._unsent: set[FetchedTag] = set()
         self._on_their_way: set[FetchedTag] = set()
@@ -173,6 +176,8 @@ class InFlight:
         unsent = [self._unsent.pop() for _ in range(min(MOST_ENDED, len(self._unsent)))]
         self._on_their_way.update(unsent)
         try:
+            if unsent and self.tell_ends is not None:
+                self.tell_ends()
             yield unsent
         except (redis.RedisError, OSError):
             self._unsent.update(unsent)

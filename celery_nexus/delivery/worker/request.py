@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -48,6 +49,7 @@ class Request(_Request):
     """A request that asks before it starts, and counts the starts that came to nothing."""
 
     _lost = "rejected"
+    _is_telling = _is_owed = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Ask before each hand-over: Celery makes a class for each task, with a method that hands over directly."""
@@ -94,9 +96,28 @@ class Request(_Request):
         if self._eta is not None and self._is_fetched:
             self._eta = running.on_this_clock(self._eta)  # Celery's timer goes by this host's clock
 
+    def on_success(self, failed__retval__runtime: Any, **options: Any) -> Any:
+        """Deal with a run that ended: its end is told first, and then its message is forgotten."""
+        with self._telling_first():
+            return super().on_success(failed__retval__runtime, **options)
+
+    @contextmanager
+    def _telling_first(self) -> Generator[None]:
+        """Acknowledge after what follows, which tells of the end: Celery does so the other way round."""
+        self._is_telling = True
+        try:
+            yield
+        finally:
+            self._is_telling = False
+            if self._is_owed:
+                self._is_owed = self.acknowledged = False
+                self.acknowledge()
+
     def acknowledge(self) -> None:
         """Forget the message; of processes here and now, so that the next start takes the acknowledgement along."""
-        if not self.acknowledged and self._is_fetched and self._message.channel.in_flight.call_soon is not None:
+        if self._is_telling and not self.acknowledged and self._is_fetched:
+            self._is_owed = self.acknowledged = True
+        elif not self.acknowledged and self._is_fetched and self._message.channel.in_flight.call_soon is not None:
             self._message.ack_log_error(logger, self._connection_errors)
             self.acknowledged = True
         else:
@@ -121,20 +142,25 @@ class Request(_Request):
         error = getattr(error, "exc", error)  # billiard's ExceptionWithTraceback
         self._lost = "child" if isinstance(error, WorkerLostError | SystemExit | KeyboardInterrupt) else "rejected"
         try:
-            return super().on_failure(exc_info, send_failed_event, return_ok)
+            with self._telling_first():
+                return super().on_failure(exc_info, send_failed_event, return_ok)
         except MemoryError:
             # Celery raises it in the worker and leaves the message in flight; the child stored the failure and lives.
-            self.acknowledge()
             self.send_event("task-failed", exception=repr(error), traceback=exc_info.traceback)
+            self.acknowledge()
             return None
 
     def reject(self, requeue: bool = False) -> None:
         """Drop the message or put it back; a start that came to nothing is counted first."""
         tag = self._message.delivery_tag
-        if not requeue or not isinstance(tag, FetchedTag):
+        if not isinstance(tag, FetchedTag):
             super().reject(requeue=requeue)
             return
         if self.acknowledged:
+            return
+        if not requeue:
+            self.send_event("task-rejected", requeue=False)
+            self.acknowledge()
             return
         self.acknowledged = True
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -104,6 +105,7 @@ class LeaseStep(bootsteps.StartStopStep):
         else:
             self._holder.resume()
         channel.in_flight = self._holder.in_flight
+        channel.in_flight.tell_ends = _event_writer(parent.app)
         if children.has_processes(parent.pool):
             channel.in_flight.call_soon = parent.hub.call_soon
         if self._stop is not None:
@@ -120,6 +122,12 @@ class LeaseStep(bootsteps.StartStopStep):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _event_writer(app: Any) -> Callable[[], None] | None:
+    """Find what writes events to the stream; None where the application has stock Celery's events."""
+    writer: Any = getattr(app.events, "writer", None)
+    return None if writer is None else writer.flush
 
 
 def _end(controller: Any, exit_code: int) -> None:

@@ -11,7 +11,7 @@ from celery.exceptions import Reject
 from celery.utils.log import get_task_logger
 
 from celery_nexus.delivery import validation as guard
-from celery_nexus.delivery.leases import lease, process_identity
+from celery_nexus.delivery.leases import in_flight, lease, process_identity
 from celery_nexus.delivery.upgrade.signals import FormerListsStep
 from celery_nexus.runtime.progress import RunProgress
 from config.celery_config import celery_app
@@ -31,6 +31,17 @@ if most := os.environ.get("NEXUS_TEST_MAX_MESSAGE_BYTES"):
     guard.MAX_MESSAGE_BYTES = int(most)
 if prefix := os.environ.get("NEXUS_TEST_PREFIX"):
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, "global_keyprefix": prefix}
+if os.environ.get("NEXUS_TEST_DIE_AT_ACKNOWLEDGEMENT"):
+    acknowledge = in_flight.InFlight.acknowledge_now
+
+    def acknowledge_and_die(self: in_flight.InFlight) -> None:
+        """Be killed as soon as the broker has heard of an end."""
+        is_owing = self.is_owing
+        acknowledge(self)
+        if is_owing:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    in_flight.InFlight.acknowledge_now = acknowledge_and_die
 
 
 def client() -> redis.Redis:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -183,3 +184,17 @@ def test_a_broker_that_was_emptied_does_not_add_up_and_says_since_when_it_counts
 def test_a_sheet_that_adds_up_says_since_when(recorded: Any) -> None:
     recorded.publish("t.note", "waits")
     assert "✓ it adds up: nothing is lost since 20" in nexus(recorded, "doctor", "--balance", "--wait", "1").stdout
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.parametrize(("task", "args", "end"), [("t.add", (1, 2), "succeeded"), ("t.length", (7,), "failed")])
+def test_the_end_of_a_run_is_told_before_its_message_is_forgotten(
+    recorded: Any, pool: str, task: str, args: tuple[int, ...], end: str
+) -> None:
+    stack = recorded
+    stack.environment["NEXUS_TEST_DIE_AT_ACKNOWLEDGEMENT"] = "1"
+    worker = stack.worker("w", "-P", pool, "-c", "1")
+    stack.publish(task, *args, ignore_result=True)  # else its result would tell
+    assert worker.wait(20) == -signal.SIGKILL
+    assert not stack.client.exists(keys.in_flight("w@test"))
+    assert sheet(stack) == {"submitted": 1, end: 1}
