@@ -64,6 +64,11 @@ class Changing(Laying):
         self._edits_back = one.edit.goes_back
 
     @property
+    def empties_reserve(self) -> bool:
+        """Whether messages are taken out of the reserve; what goes to the back of a list has to go before the rest."""
+        return not self._edits_back
+
+    @property
     def is_done(self) -> bool:
         """Whether everything that was selected was seen."""
         return not self._wanted

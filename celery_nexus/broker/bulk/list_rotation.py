@@ -64,9 +64,20 @@ class Laying(ABC):
         try:
             while self.first and not self.is_done and self._go_over():
                 pass
-            self.in_reserve()
+            if not self.empties_reserve:
+                self.in_reserve()
         finally:
             self._lay_all_back()
+        if self.empties_reserve:
+            self.in_reserve()
+
+    @property
+    def empties_reserve(self) -> bool:
+        """Whether the reserve may run out in :meth:`in_reserve`, and that can wait until all is laid back.
+
+        Workers would go on with what is published meanwhile, before what was laid over.
+        """
+        return False
 
     @property
     @abstractmethod
@@ -79,7 +90,7 @@ class Laying(ABC):
 
     @abstractmethod
     def in_reserve(self) -> None:
-        """Reach what is wanted among the messages that stayed; keep ``first`` what is at their left."""
+        """Reach what is wanted among the next messages to run; keep ``first`` what is at the left of what stayed."""
 
     @abstractmethod
     def back(self, rows: list[bytes], head: list[Any]) -> Step | None:

@@ -167,6 +167,32 @@ def test_messages_published_and_taken_meanwhile_keep_their_order(
     assert len(set(everything)) == len(everything)
 
 
+@pytest.mark.parametrize("front", [False, True], ids=["deleted", "brought to the front"])
+def test_what_is_published_waits_behind_what_is_laid_over_though_all_that_runs_next_is_taken_out(
+    stack: Stack, sources: Sources, laid_over: None, monkeypatch: pytest.MonkeyPatch, front: bool
+) -> None:
+    fill(stack, 300)
+    key, later = priority_key(QUEUE, 5), priority_key(QUEUE, 6)
+    original, taken, published = lists.Lists.lay, list[int](), 1000
+
+    def lay(self: Any, back: bool, *args: Any, **options: Any) -> Any:
+        nonlocal published
+        stack.redis.lpush(key, message(published, 5, "other.task"))
+        published += 1
+        for _ in range(2 if back else 0):  # a worker looks into one list after the other
+            if raw := stack.redis.rpop(key) or stack.redis.rpop(later):
+                taken.append(json.loads(base64.b64decode(json.loads(raw)["body"]))[0][0])
+        return original(self, back, *args, **options)
+
+    monkeypatch.setattr(lists.Lists, "lay", lay)
+    within = Selection(QUEUE, "args.0<100 OR args.0=*7*")
+    action = ChangePriority((), 2, True, within=within) if front else DeleteMessages((), within=within)
+    action.run(sources)
+    assert taken
+    everything = taken + order(stack, key) + order(stack, later)
+    assert everything == sorted(everything)
+
+
 def test_an_interrupted_change_leaves_every_message_where_workers_look(
     stack: Stack, sources: Sources, laid_over: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
