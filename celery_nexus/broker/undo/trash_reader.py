@@ -49,20 +49,27 @@ class Giving:
         self._client = client
         self._lists = lists
         self._layout: Layout = lists.layout
+        self._mark = secrets.token_hex(4)
         self._read = Script(client, READ)
         self._merge = Script(client, MERGE)
         self._put = Script(client, PUT)
         self._gather = Script(client, GATHER)
 
     def begin(self, token: str) -> Undoing:
-        """Begin to take a change back; the trash is kept for as long again."""
+        """Begin to take a change back; the trash is kept for as long again.
+
+        Who was interrupted and begins anew counts anew, in the same place: what an earlier attempt left goes with it.
+        """
         trash = self._layout.trash(token)
-        undoing = Undoing(trash, f"{trash}:{secrets.token_hex(4)}")
+        undoing = Undoing(trash, f"{trash}:{self._mark}")
 
         def note() -> None:
-            self._client.hincrby(undoing.told, "back", 0)
-            self._client.expire(undoing.told, TRASH_FOR_S)
-            self._client.expire(trash, TRASH_FOR_S)
+            pipeline: Any = self._client.pipeline(transaction=True)
+            pipeline.delete(undoing.told)
+            pipeline.hset(undoing.told, "back", 0)
+            pipeline.expire(undoing.told, TRASH_FOR_S)
+            pipeline.expire(trash, TRASH_FOR_S)
+            pipeline.execute()
 
         self._lists.insist(note)
         return undoing

@@ -138,6 +138,24 @@ def test_taking_back_goes_on_where_the_connection_was_cut(stack: Stack, sources:
     assert not list(stack.redis.scan_iter("nexus:trash*"))
 
 
+def test_an_attempt_that_could_not_be_ended_leaves_nothing_behind_after_the_next_one(
+    stack: Stack, sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(stack, 20)
+    outcome = DeleteMessages((), within=ODD).run(sources)
+
+    def end(*_: Any) -> None:
+        raise Unreachable("the broker does not answer")
+
+    with monkeypatch.context() as cut, pytest.raises(SourceError):
+        cut.setattr(trash_reader.Giving, "end", end)
+        Undo(outcome.undo).run(sources)
+    assert len(list(stack.redis.scan_iter("nexus:trash*:*"))) == 1
+    Undo(outcome.undo).run(sources)
+    assert order(stack, LIST) == list(range(20))
+    assert not list(stack.redis.scan_iter("nexus:trash*"))
+
+
 def test_who_vanishes_while_taking_back_loses_nothing_and_the_next_one_ends_it(
     stack: Stack, sources: Sources, far: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
