@@ -30,6 +30,9 @@ class Sources:
         supervisor: Programs (supervisord's XML-RPC).
         catalog: What can be submitted, and submitting it (the Celery application).
         read_only: Whether every change is refused.
+        how_to_write: What has to be done so that changes are no longer refused.
+        allowed: Names of the only changes that are not refused (``retry``); None: all of them.
+        address: Options of ``nexus-tui`` that name this broker; None: its URL and prefix.
         prefix: Which application of a foreign broker was chosen; None: whatever is there.
         recording: Recorder of a foreign application, to be started by who looks for long; None for our own stack.
         leaving: Set when who asked goes away: what takes long then ends after the step at hand.
@@ -41,6 +44,9 @@ class Sources:
     supervisor: SupervisorSource
     catalog: CatalogSource
     read_only: bool = False
+    how_to_write: str = "start without --read-only and NEXUS_READ_ONLY to change things"
+    allowed: frozenset[str] | None = None
+    address: str | None = None
     recording: Recording | None = None
     prefix: str | None = None
     leaving: threading.Event = field(default_factory=threading.Event)
@@ -55,7 +61,11 @@ class Sources:
 
         A password stays ``***``: whoever types the line knows it.
         """
-        if not self.is_foreign or not command.startswith("nexus-tui "):
+        if not command.startswith("nexus-tui "):
+            return command
+        if self.address is not None:
+            return f"{command} {self.address}"
+        if not self.is_foreign:
             return command
         chosen = "" if self.prefix is None else f" --prefix {shlex.quote(self.prefix)}"
         return f"{command} --broker {shlex.quote(self.broker.url.masked)}{chosen}"

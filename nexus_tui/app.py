@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from textual import constants, on
@@ -20,10 +19,11 @@ from celery_nexus.rows.snapshot import Snapshot
 from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 from nexus_tui import commands, theme
-from nexus_tui.asking import Asking
 from nexus_tui.feeds import Feeds
+from nexus_tui.opening import Opened
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Troubles
+from nexus_tui.unlocking import Unlocking
 from nexus_tui.views import FIRST_VIEW, VIEWS
 from nexus_tui.widgets.colours import FewColours, wants_no_colour
 from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii
@@ -32,7 +32,7 @@ REPAINT_PAUSE_S = 0.25
 """Shortest time between two repaints that changes of the sources cause."""
 
 
-class NexusApp(Asking, inherit_bindings=False):
+class NexusApp(Unlocking, inherit_bindings=False):
     """The dashboard of one stack.
 
     Args:
@@ -40,6 +40,7 @@ class NexusApp(Asking, inherit_bindings=False):
         view: Name of the view to open.
         filter_text: Filter of the Tasks view.
         read_only: Take everything that changes the world from keys, palette and footer.
+        opened: The user's context that the sources are of; None: they are of none.
         ascii_only: Draw with ASCII; by default where the locale has no UTF-8 or ``NEXUS_ASCII`` is set.
     """
 
@@ -75,12 +76,11 @@ class NexusApp(Asking, inherit_bindings=False):
         view: str = FIRST_VIEW,
         filter_text: str = "",
         read_only: bool = False,
+        opened: Opened | None = None,
         ascii_only: bool | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(sources, opened, read_only=read_only)
         self.animation_level = "none"
-        self.read_only = read_only or sources.read_only
-        self.sources = replace(sources, read_only=self.read_only)
         self.frozen = False
         self._first_view = "tasks" if filter_text and view == FIRST_VIEW else view
         self._filter_text = filter_text
@@ -151,6 +151,9 @@ class NexusApp(Asking, inherit_bindings=False):
 
     def submit(self) -> None:
         """Open the form of a new run."""
+        if self.sources.allowed is not None and "submit" not in self.sources.allowed:
+            self.tell("submit is not allowed in this context", severity="warning")
+            return
         from nexus_tui.screens.submit import SubmitScreen
 
         self.push_screen(SubmitScreen(), self._submitted)
@@ -220,9 +223,10 @@ class NexusApp(Asking, inherit_bindings=False):
         """Draw what changes by itself: ages of stale data, how long runs run, the minute."""
         minute = f"{moment.now():%H:%M}"
         self._tell_silent_workers()
+        self.watch_lock()
         if self.frozen:
             return
-        if self.recent.running or self.troubles.all or minute != self._minute:
+        if self.recent.running or self.troubles.all or self.open_for_s or minute != self._minute:
             self._minute = minute
             self._changed()
 
@@ -252,6 +256,12 @@ class NexusApp(Asking, inherit_bindings=False):
             self.leave()
         elif command == "theme":
             return self._use_theme(rest)
+        elif command == "context":
+            return self.switch_context(rest) if rest else self.choose_context()
+        elif command == "unlock":
+            return self.unlock(rest)
+        elif command == "lock":
+            return self.lock()
         elif command in ("queue", "worker", "run"):
             return self._open(command, rest)
         elif command == "submit" and self.read_only:

@@ -43,19 +43,21 @@ class _Running:
 
 
 class Asking(Keyboard, inherit_bindings=False):
-    """The half of the dashboard that changes things.
-
-    Attributes:
-        sources: What is changed.
-        read_only: Whether nothing may be.
-    """
-
-    sources: Sources
-    read_only: bool
+    """The half of the dashboard that changes things."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._at_work: list[_Running] = []
+
+    @property
+    def sources(self) -> Sources:
+        """What is changed."""
+        raise NotImplementedError
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing may be."""
+        raise NotImplementedError
 
     def read_again(self) -> None:
         """Let every source be read now."""
@@ -91,6 +93,9 @@ class Asking(Keyboard, inherit_bindings=False):
         """Ask for a confirmation, do it, and say what happened; see :meth:`nexus_tui.screens.host.Host.ask`."""
         if self.read_only:
             return
+        choices = self._allowed(title, choices)
+        if not choices:
+            return
         from nexus_tui.screens.confirm import ConfirmScreen
 
         def answered(choice: Choice | None) -> None:
@@ -100,6 +105,19 @@ class Asking(Keyboard, inherit_bindings=False):
                 self.carry_out(choice, done)
 
         self.push_screen(ConfirmScreen(title, choices, about, default=default), answered)
+
+    def _allowed(self, title: str, choices: Sequence[Choice]) -> Sequence[Choice]:
+        """Leave out what this context does not allow; say so when nothing is left."""
+        sources = self.sources
+        if sources.allowed is None:
+            return choices
+        from nexus_tui.actions.base import is_allowed
+
+        kept = [choice for choice in choices if is_allowed(choice.action, sources)]
+        if not kept:
+            allowed = ", ".join(sorted(sources.allowed)) or "nothing"
+            self.tell(f"{title}: not allowed in this context; allowed are {allowed}", severity="warning")
+        return kept
 
     def carry_out(self, choice: Choice, done: Done | None = None, refused: Refused | None = None) -> None:
         """Do what was confirmed.

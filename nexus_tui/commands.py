@@ -11,8 +11,11 @@ from textual.content import Content
 
 from nexus_tui import theme
 
-WORDS = ("quit", "help", "submit", "refresh", "freeze", "theme", "queue", "worker", "run")
+WORDS = ("quit", "help", "submit", "refresh", "freeze", "theme", "queue", "worker", "run", "context", "unlock", "lock")
 """Commands beside the names of the views."""
+
+_SHORT = {"q": "quit", "ctx": "context"}
+"""Words that everybody types, and that are no unique beginning."""
 
 
 class UnknownCommand(Exception):
@@ -26,6 +29,7 @@ def resolve(word: str, views: Sequence[str]) -> str:
         UnknownCommand: There is none, or several.
     """
     known = (*views, *WORDS)
+    word = _SHORT.get(word, word)
     if word in known:
         return word
     found = [name for name in known if name.startswith(word)]

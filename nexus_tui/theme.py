@@ -36,6 +36,9 @@ _PALETTES: dict[str, tuple[bool, str]] = {
 _BASIC = {"bad": 1, "good": 2, "green": 2, "warn": 3, "yellow": 3, "magenta": 5, "accent": 6, "cyan": 6, "blue": 6}
 """Which of a terminal's eight colours stands for a role; blue is hardly seen on black, and cyan stands for it."""
 
+CHIP_COLOURS = {name: name for name in ("yellow", "green", "blue", "magenta", "cyan")} | {"red": "bad"}
+"""Roles of the colours that a context may have."""
+
 _HIGHLIGHTS = ("cursor", "accent", "good", "warn", "bad")
 """Roles that, as a background, mark what is chosen."""
 
@@ -86,6 +89,8 @@ def _looks(name: str) -> dict[str, Style]:
     found["strong"] = Style(color=colours["strong"], bold=True)
     found["rule"] = Style(color=colours["panel"])
     found["mark"] = Style(color=colours["warn"], bold=True)
+    chips = {f"chip-{colour}": role for colour, role in CHIP_COLOURS.items()}
+    found |= {chip: Style(color=colours[role], reverse=True, bold=True) for chip, role in chips.items()}
     found["tab"] = Style(color=colours["background"], bgcolor=colours["accent"], bold=True)
     return found
 

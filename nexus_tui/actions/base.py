@@ -16,6 +16,7 @@ from typing import ClassVar
 from celery_nexus.errors import Refused, SourceError
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.sources import Sources
+from nexus_tui.actions.names import name_of
 
 logger = logging.getLogger(__name__)
 
@@ -91,15 +92,23 @@ class Action(ABC):
         """
 
 
+def is_allowed(action: Action, sources: Sources) -> bool:
+    """Tell whether an action is among those that may change something here."""
+    return sources.allowed is None or name_of(action.recorded) in sources.allowed
+
+
 def perform(action: Action, sources: Sources) -> Outcome:
-    """Run an action and write it to the audit log; read-only mode is refused here and nowhere else.
+    """Run an action and write it to the audit log; what may not be changed is refused here and nowhere else.
 
     Raises:
-        Refused: Read-only mode is on.
+        Refused: Read-only mode is on, or this action is not among the allowed ones.
         SourceError: What the action raises.
     """
     if sources.read_only:
-        raise Refused("read-only: nothing is changed; start without --read-only and NEXUS_READ_ONLY to change things")
+        raise Refused(f"read-only: nothing is changed; {sources.how_to_write}")
+    if not is_allowed(action, sources):
+        allowed = ", ".join(sorted(sources.allowed or ())) or "nothing"
+        raise Refused(f"{name_of(action.recorded)} is not allowed here: nothing is changed; allowed are {allowed}")
     outcome = action.run(sources)
     if not action.is_recorded:
         return outcome

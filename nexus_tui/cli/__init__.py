@@ -34,16 +34,25 @@ _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
 @click.group(cls=SectionedGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--broker", metavar="URL", help="Watch another broker than the one in the settings.")
 @click.option("--prefix", metavar="TEXT", help="With --broker: the application with this global_keyprefix alone.")
+@click.option("--context", "context_name", metavar="NAME", help="Open a broker or application of your contexts file.")
+@click.option("--unlock", metavar="REASON", help="With --context: change things in a production context; is audited.")
 @click.option("--read-only", is_flag=True, help="Refuse every change.")
 @click.option("--view", default="pulse", show_default=True, metavar="NAME", help="View to open first.")
 @click.option("--filter", "filter_text", default="", metavar="TEXT", help="Filter of the tasks view.")
 @click.version_option(package_name="nexus")
 @click.pass_context
 def cli(
-    context: click.Context, broker: str | None, prefix: str | None, read_only: bool, view: str, filter_text: str
+    context: click.Context,
+    broker: str | None,
+    prefix: str | None,
+    context_name: str | None,
+    unlock: str | None,
+    read_only: bool,
+    view: str,
+    filter_text: str,
 ) -> None:
     """See and steer Celery: queues, workers, runs. Without a command it opens the dashboard."""
-    context.obj = Target(broker=broker, read_only=read_only, prefix=prefix)
+    context.obj = Target(broker, read_only, prefix, context_name, unlock)
     if context.invoked_subcommand is None:
         from nexus_tui.cli import dashboard
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from celery_nexus.errors import Invalid, SourceError
 from celery_nexus.rows.text import safe_text
+from celery_nexus.sources import Sources
 from config.settings import settings
+from nexus_tui.cli.contexts import open_target
 from nexus_tui.cli.shared import Target, refuse_read_only
+
+if TYPE_CHECKING:
+    from nexus_tui.app import NexusApp
 
 
 def can_open() -> bool:
@@ -29,8 +35,21 @@ def open_dashboard(target: Target, *, view: str = "pulse", filter_text: str = ""
 
     if view not in VIEWS:
         raise Invalid(f"no view {view!r}; there are {', '.join(VIEWS)}")
-    sources = target.sources()
-    app = NexusApp(sources, view=view, filter_text=filter_text, read_only=sources.read_only)
+    if target.unlock is not None:
+        raise Invalid("--unlock opens a context for one command; in the dashboard type :unlock 15m REASON")
+    read_only = target.read_only or settings().read_only
+    opened = None if target.context is None else open_target(target)
+    sources = target.sources() if opened is None else opened.sources
+    while True:
+        app = NexusApp(sources, view=view, filter_text=filter_text, read_only=read_only, opened=opened)
+        _run(app, sources)
+        opened = app.next_context
+        if opened is None:
+            return
+        sources, filter_text = opened.sources, ""
+
+
+def _run(app: NexusApp, sources: Sources) -> None:
     if sources.recording is not None:
         sources.recording.start()
     try:
@@ -51,10 +70,10 @@ def offer(target: Target, *, view: str, filter_text: str) -> None:
     if not can_open():
         what = "TERM is dumb" if sys.stdout.isatty() and sys.stdin.isatty() else "this is no terminal"
         raise Invalid(f"the dashboard can't be drawn: {what}; plain commands work: nexus-tui status, nexus-tui --help")
-    if target.broker is None and not _something_runs(target):
+    if target.is_own and not _something_runs(target):
         _offer_to_start(target)
     open_dashboard(target, view=view, filter_text=filter_text)
-    if target.broker is None:
+    if target.is_own:
         from nexus_tui.cli.stack import own_command
 
         click.echo(f"The stack goes on running. Stop it with: {own_command()} down")

@@ -16,7 +16,7 @@ SECTIONS = {
     "Workers": "scale drain grow shrink autoscale pool-restart shutdown add-consumer cancel-consumer rate-limit "
     "time-limit orders forget events",
     "The past": "history export",
-    "Another application": "footprint",
+    "Another application": "contexts footprint",
 }
 
 MODULES = {
@@ -33,6 +33,7 @@ MODULES = {
     "why": "why",
     "events": "events",
     "footprint": "footprint",
+    "contexts": "contexts",
     "dead_letters": "dead-letters",
     "chords": "chords",
     "doctor": "doctor",

@@ -31,18 +31,32 @@ class Target:
         broker: URL of a broker other than the one in the settings, or None.
         prefix: Which application there (its ``global_keyprefix``); None: all of them.
         read_only: Whether the command line asked to refuse every change.
+        context: Name of a context of the user's file, or None.
+        unlock: Why a production context is to be changed; None: it is not.
     """
 
     broker: str | None = None
     read_only: bool = False
     prefix: str | None = None
+    context: str | None = None
+    unlock: str | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the stack of the settings."""
+        return self.broker is None and self.context is None
 
     def sources(self) -> Sources:
-        """Make the sources; nothing is read yet.
+        """Make the sources; of our own stack nothing is read yet.
 
         Raises:
-            ConfigError: A setting or URL can't be used.
+            ConfigError: A setting, a URL or a context can't be used.
+            Refused: The context can't be unlocked.
         """
+        if self.context is not None or self.unlock is not None:
+            from nexus_tui.cli.contexts import sources_of
+
+            return sources_of(self)
         from celery_nexus.connect import connect
 
         return connect(self.broker, prefix=self.prefix, read_only=self.read_only or settings().read_only)
@@ -59,21 +73,29 @@ def refuse_read_only(target: Target, consequence: str) -> None:
 
 
 def common(command: Command) -> Command:
-    """Add ``--json``, and ``--broker`` and ``--read-only`` also behind the command's name."""
+    """Add ``--json``, and what says which broker is meant also behind the command's name."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
     @click.option("--broker", metavar="URL", help="Another broker than the one in the settings.")
     @click.option("--prefix", metavar="TEXT", help="With --broker: the application with this global_keyprefix alone.")
+    @click.option("--context", "context_name", metavar="NAME", help="A broker or application of your contexts file.")
     @click.option("--read-only", is_flag=True, help="Refuse every change.")
     @click.pass_context
     @functools.wraps(command)
     def wrapper(
-        context: click.Context, /, broker: str | None, prefix: str | None, read_only: bool, **options: Any
+        context: click.Context,
+        /,
+        broker: str | None,
+        prefix: str | None,
+        context_name: str | None,
+        read_only: bool,
+        **options: Any,
     ) -> Any:
         target: Target = context.obj
         prefix = target.prefix if prefix is None else prefix
         is_read_only = read_only or target.read_only
         target = replace(target, broker=broker or target.broker, prefix=prefix, read_only=is_read_only)
+        target = replace(target, context=target.context if context_name is None else context_name)
         return command(target, **options)
 
     return wrapper  # type: ignore[return-value]
@@ -118,7 +140,7 @@ def carry_out(target: Target, action: Action, how: How) -> None:
     Raises:
         Refused: Not confirmed, another number of targets than expected, or read-only.
     """
-    from nexus_tui.actions.base import perform
+    from nexus_tui.actions.base import is_allowed, perform
 
     sources = target.sources()
     if how.dry_run:
@@ -126,7 +148,7 @@ def carry_out(target: Target, action: Action, how: How) -> None:
         check_count(plan, how)
         _print_plan(plan, how)
         return
-    if sources.read_only:
+    if sources.read_only or not is_allowed(action, sources):
         perform(action, sources)
     if not how.yes and not _is_on_terminal():
         raise Refused(f"not confirmed: add --yes to do it without a terminal ({action.command} --yes)")

@@ -63,6 +63,7 @@ def up(target: Target, detach: bool, foreground: bool, as_json: bool) -> None:
     """Start the stack, wait until every part answers, and open the dashboard."""
     from celery_nexus.stack.stack import Stack
 
+    _refuse_elsewhere(target, "up")
     refuse_read_only(target, "the stack is not started")
     if foreground:
         if detach:
@@ -77,6 +78,17 @@ def up(target: Target, detach: bool, foreground: bool, as_json: bool) -> None:
         return
     dashboard.open_dashboard(target)
     click.echo(f"The stack goes on running. Stop it with: {own_command()} down")
+
+
+def _refuse_elsewhere(target: Target, command: str) -> None:
+    """Refuse to start or stop our own stack when another one is named.
+
+    Raises:
+        Invalid: One is named.
+    """
+    if not target.is_own:
+        named = "--broker" if target.context is None else "--context"
+        raise Invalid(f"{command} is about the stack of this folder, and another is named: leave out {named}")
 
 
 def _stay(*, as_json: bool) -> None:
@@ -106,6 +118,7 @@ def down(target: Target, yes: bool, as_json: bool) -> None:
     from celery_nexus.stack.stack import Stack
 
     del yes
+    _refuse_elsewhere(target, "down")
     refuse_read_only(target, "the stack is not stopped")
     deployment = own_deployment()
     stack = Stack(deployment)

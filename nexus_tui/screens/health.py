@@ -13,10 +13,13 @@ ALIVE = frozenset({"healthy", "busy"})
 
 def line(host: Host, now: datetime) -> tuple[Line, Line]:
     """Make the left and right end: where, workers, throughput, failures, wait, time."""
-    left: list[Span] = [(" NEXUS ", "strong"), ("▸ ", "accent"), (safe_text(host.place, 60), "plain")]
+    left: list[Span] = [(" NEXUS ", "strong"), ("▸ ", "accent"), *_context(host), (safe_text(host.place, 60), "plain")]
     for part in (_workers(host), _throughput(host), _of_the_hour(host)):
         left += [("  ", "plain"), *part]
     badge: Line = (("READ-ONLY ", "warn"),) if host.read_only else ()
+    if host.open_for_s:
+        minutes, seconds = divmod(round(host.open_for_s), 60)
+        badge = ((f" UNLOCKED {minutes}:{seconds:02} ", "chip-red"),)
     return tuple(left), (*badge, (f" {now.astimezone():%H:%M} ", "dim"))
 
 
@@ -33,6 +36,14 @@ def status(host: Host) -> Line:
     if troubles:
         return ((f"▲ {len(troubles)} of 4 sources silent", "warn"), (f" · {mode} ", "dim"))
     return ((f"every source fresh · {mode} ", "dim"),)
+
+
+def _context(host: Host) -> Line:
+    context = host.context
+    if context is None:
+        return ()
+    words = f" {safe_text(context.name, 30)}{' · production' if context.production else ''} "
+    return ((words, f"chip-{context.shown_colour}"), (" ", "plain"))
 
 
 def _workers(host: Host) -> Line:

@@ -11,6 +11,7 @@ from celery_nexus.rows.recent import Recent
 from celery_nexus.rows.snapshot import Snapshot
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action
+from nexus_tui.contexts import Context
 from nexus_tui.widgets.lines import Line
 
 
@@ -60,9 +61,27 @@ class Choice:
 class Host(Protocol):
     """The application, as far as screens know it."""
 
-    sources: Sources
-    read_only: bool
     frozen: bool
+
+    @property
+    def sources(self) -> Sources:
+        """Where everything comes from."""
+        ...
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing may be changed now."""
+        ...
+
+    @property
+    def context(self) -> Context | None:
+        """The user's context that is open."""
+        ...
+
+    @property
+    def open_for_s(self) -> float:
+        """Seconds until a context that was unlocked is locked again; 0 when it is."""
+        ...
 
     @property
     def place(self) -> str:
