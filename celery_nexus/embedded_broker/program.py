@@ -13,8 +13,9 @@ from contextlib import suppress
 from celery_nexus.connection.errors import ConfigError
 from celery_nexus.embedded_broker.append_only import starts
 from celery_nexus.embedded_broker.append_only.repair import DataSet, Unrepairable
+from celery_nexus.embedded_broker.configuration import configuration, is_served
 from celery_nexus.embedded_broker.password import embedded_password
-from celery_nexus.embedded_broker.server import configuration, is_served, rdb_problem, server_binary
+from celery_nexus.embedded_broker.server import find_server, rdb_problem
 from celery_nexus.parent import end_with_supervisor
 from celery_nexus.paths import Paths
 from celery_nexus.private_files import make_private, open_private
@@ -41,14 +42,15 @@ def become_server(paths: Paths) -> None:
     conf = paths.run / "broker.conf"
     with os.fdopen(open_private(conf, os.O_WRONLY | os.O_TRUNC), "w") as file:
         file.write(configuration(paths, password))
-    binary = server_binary()
+    server = find_server()
+    _say(f"broker: {server}")
     end_with_supervisor()
     try:
         prepare_data(paths)
     except Unrepairable as problem:
         _note_trouble(paths, str(problem))
         sys.exit(EXIT_GIVEN_UP)
-    os.execv(binary, [str(binary), str(conf)])  # noqa: S606
+    os.execv(server.path, [str(server.path), str(conf)])  # noqa: S606
 
 
 def rest(paths: Paths, problem: Exception) -> None:
