@@ -6,6 +6,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# The checkout itself, and Supervisor's commands, which have to know where this stack lives. It was called nexus once.
+install_checkout = $(PIP) uninstall -y nexus 2>/dev/null; \
+	$(PIP) install --no-deps --no-build-isolation -e . && $(BIN)/python -m config.supervisor $(BIN)
+
 .PHONY: run test check lint types arrows bench faults suites clean lock demo
 
 run: $(VENV)/.run
@@ -47,8 +51,8 @@ clean:
 # New versions within the ranges of pyproject.toml
 lock: $(VENV)/.dev
 	$(BIN)/python -m pip --disable-pip-version-check -q install uv
-	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --extra build pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --extra build --extra dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --extra platform --extra build pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --extra platform --extra build --extra dev pyproject.toml -o requirements-dev.lock
 
 $(VENV)/.venv:
 	@test -n "$(PYTHON)" || { echo "Nexus needs Python 3.11 or newer with its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
@@ -58,11 +62,11 @@ $(VENV)/.venv:
 $(VENV)/.run: $(VENV)/.venv requirements.lock pyproject.toml
 	@echo "Installing $$(grep -c == requirements.lock) locked packages (about a minute the first time) …"
 	@$(PIP) install --require-hashes -r requirements.lock
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(call install_checkout)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 	@echo "Installing the tools of the tests …"
 	@$(PIP) install --require-hashes -r requirements-dev.lock
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(call install_checkout)
 	@touch $@

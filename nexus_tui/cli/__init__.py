@@ -39,7 +39,7 @@ _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
 @click.option("--read-only", is_flag=True, help="Refuse every change.")
 @click.option("--view", default="pulse", show_default=True, metavar="NAME", help="View to open first.")
 @click.option("--filter", "filter_text", default="", metavar="TEXT", help="Filter of the tasks view.")
-@click.version_option(package_name="nexus")
+@click.version_option(package_name="celery-nexus")
 @click.pass_context
 def cli(
     context: click.Context,
