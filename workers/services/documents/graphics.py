@@ -1,16 +1,21 @@
-"""Texts of charts, diagrams (SmartArt) and pictures in Office documents, each as lines."""
+"""Texts of charts, diagrams (SmartArt), pictures and links in Office documents, each as lines."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from itertools import zip_longest
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice, zip_longest
 
 from workers.services.documents import ooxml
 from workers.services.documents.archive import Archive
 
 MAX_POINTS = 10_000
 """Points of a series that are written."""
+
+MAX_LINKS = 10_000
+
+Link = tuple[str, str]
+"""What is clicked, and the outside address that it leads to."""
 
 _FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|bmp|tiff?|emf|wmf|svg|webp)", re.IGNORECASE)
 Warn = Callable[[str, str], None]
@@ -25,6 +30,12 @@ def alt_text(element: ooxml.Element) -> str:
     """Return what a picture's or shape's properties say it shows; a bare file name says nothing."""
     words = (element.get("descr") or element.get("title") or "").strip()
     return "" if _FILE_NAME.fullmatch(words) else " ".join(words.split())
+
+
+def links_result(links: Iterable[Link]) -> list[dict[str, str]]:
+    """Write links for the result, each once, with what is clicked and where it leads."""
+    plain = ((" ".join(shown.split()), address) for shown, address in links if address)
+    return [{"text": shown, "address": address} for shown, address in dict.fromkeys(islice(plain, MAX_LINKS))]
 
 
 def read_graphic(archive: Archive, part: str, warn: Warn) -> list[str]:

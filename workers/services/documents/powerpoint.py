@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from workers.services.documents import equations, formats, graphics, ooxml, symbols
+from workers.services.documents import equations, graphics, ooxml, symbols
 from workers.services.documents.archive import Archive
 from workers.services.documents.graphics import Warn
 from workers.services.documents.job import Job
-from workers.services.documents.word.document import keep_media
+from workers.services.documents.package_reader import read_package
 from workers.services.progress import Progress
 
 MAIN_PART = "ppt/presentation.xml"
@@ -42,6 +42,7 @@ class Slide:
         title: Text of its title placeholder.
         blocks: Its text: paragraphs, table rows, charts with their data, alternative texts, comments.
         notes: The speaker's notes.
+        links: What is clicked, and where it leads.
         shapes: How many of each kind.
         layout: Name of its layout.
         layout_part: The layout's part.
@@ -53,6 +54,7 @@ class Slide:
     title: str = ""
     blocks: list[str] = field(default_factory=lambda: [])
     notes: list[str] = field(default_factory=lambda: [])
+    links: list[graphics.Link] = field(default_factory=lambda: [])
     shapes: Counter[str] = field(default_factory=lambda: Counter())
     layout: str = ""
     layout_part: str = ""
@@ -79,13 +81,7 @@ class Slide:
 
 def process(payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Read a presentation inside the sandbox: ``extract_text``, ``analyze_structure``, ``extract_images``."""
-    job = Job.of(payload, progress)
-    with job.file:
-        formats.require(job.file, "pptx")
-        with Archive(job.file) as archive:
-            archive.refuse_doctypes()
-            _read(archive, job)
-    return job.result("pptx")
+    return read_package(payload, progress, "pptx", _read)
 
 
 def _read(archive: Archive, job: Job) -> None:
@@ -106,14 +102,12 @@ def _read(archive: Archive, job: Job) -> None:
         if background:
             texts.append("\n".join(["On every slide", *background]))
         job.keep_text("\n\n".join(texts))
+        job.extra["links"] = graphics.links_result(link for slide in slides for link in slide.links)
         if not any(slide.blocks or slide.notes for slide in slides):
             job.warn("no_text", "no slide has text")
     if "analyze_structure" in job.operations:
         job.extra["structure"] = {"size": _size(presentation), "slides": [slide.structure() for slide in slides]}
     job.stats = _stats(archive, slides)
-    job.extra["properties"] = ooxml.properties(archive)
-    if "extract_images" in job.operations:
-        keep_media(archive, job)
 
 
 def _slide_parts(archive: Archive, main: str, presentation: ooxml.Element) -> Iterator[str]:
@@ -152,10 +146,13 @@ class _Slides:
         links = ooxml.relationships(self.archive, part)
         _count_shapes(tree, slide)
         slide.blocks += _Shapes(self.archive, {link.id: link for link in links}, self.warn).lines(tree)
+        slide.links += _links(tree, links)
         for linked in ooxml.targets(self.archive, links, "comments"):
             slide.blocks += _comments(ooxml.parse(self.archive, linked))
         for linked in ooxml.targets(self.archive, links, "notesSlide"):
-            slide.notes += _notes(ooxml.parse(self.archive, linked))
+            notes = ooxml.parse(self.archive, linked)
+            slide.notes += _notes(notes)
+            slide.links += _links(notes, ooxml.relationships(self.archive, linked))
         for linked in ooxml.targets(self.archive, links, "slideLayout"):
             slide.layout, slide.layout_part = self._layout_name(linked), linked
         return slide
@@ -252,6 +249,23 @@ def _characters(run: ooxml.Element, text: str) -> str:
     font = next((item.get("typeface") or "" for item in run.iterfind("{*}rPr/{*}sym")), "")
     private = range(0xF020, 0xF100)
     return "".join(symbols.spell(font, ord(char)) if ord(char) in private else char for char in text)
+
+
+def _links(tree: ooxml.Element, relationships: list[ooxml.Relationship]) -> list[graphics.Link]:
+    """Read the links of texts and shapes to the outside; neighbouring runs that lead to one address are one link."""
+    outside = {link.id: link.target for link in relationships if link.is_external and link.kind == "hyperlink"}
+    found: list[graphics.Link] = []
+    last_run = None
+    for link in tree.iter("{*}hlinkClick") if outside else ():
+        address = outside.get(ooxml.attribute(link, "id") or "", "")
+        owner = link.getparent()
+        run = owner.getparent() if ooxml.local(owner) == "rPr" else None
+        shown = graphics.alt_text(owner) if run is None else "".join(text.text or "" for text in run.iterfind("{*}t"))
+        if run is not None and last_run is not None and last_run.getnext() is run and found[-1][1] == address:
+            shown = found.pop()[0] + shown
+        found.append((shown, address))
+        last_run = run
+    return found
 
 
 def _comments(root: ooxml.Element) -> list[str]:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from workers.errors import TooComplex
-from workers.services.documents import formats, graphics, ooxml
+from workers.services.documents import graphics, ooxml
 from workers.services.documents.archive import Archive
 from workers.services.documents.graphics import Warn
 from workers.services.documents.job import Job
+from workers.services.documents.package_reader import read_package
 from workers.services.documents.word import imported_parts
 from workers.services.documents.word.story import HEADING_LEVELS, HEADINGS, Story, Surroundings
 from workers.services.documents.word.stream import TAGS, read_story
@@ -33,13 +34,7 @@ _EMBEDDED = ("package", "oleObject", "control")
 
 def process(payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Read a Word document inside the sandbox; operations ``extract_text``, ``count_stats``, ``extract_images``."""
-    job = Job.of(payload, progress)
-    with job.file:
-        formats.require(job.file, "docx")
-        with Archive(job.file) as archive:
-            archive.refuse_doctypes()
-            _read(archive, job)
-    return job.result("docx")
+    return read_package(payload, progress, "docx", _read)
 
 
 def _read(archive: Archive, job: Job) -> None:
@@ -49,26 +44,16 @@ def _read(archive: Archive, job: Job) -> None:
         stories = read_stories(archive, main, job.warn)
         if "extract_text" in job.operations:
             job.keep_text("\n\n".join(story.text for _, story in stories if story.text))
+            job.extra["links"] = graphics.links_result(link for _, story in stories for link in story.links)
             _warn_when_empty(job)
         if "count_stats" in job.operations:
             job.stats = _stats(archive, stories)
-    job.extra["properties"] = ooxml.properties(archive)
-    if "extract_images" in job.operations:
-        keep_media(archive, job)
     job.progress(len(job.operations), len(job.operations), "done")
 
 
 def _warn_when_empty(job: Job) -> None:
     if not (job.content or "").strip() and "not_imported" not in job.notes:
         job.warn("no_text", "the document has no text")
-
-
-def keep_media(archive: Archive, job: Job) -> None:
-    """Write a package's embedded pictures."""
-    job.outputs["images"] = []
-    for name in ooxml.media(archive):
-        if not job.keep_image(archive.read(name), name):
-            return
 
 
 def read_stories(archive: Archive, main: str, warn: Warn = graphics.no_warning) -> list[tuple[str, Story]]:
@@ -85,6 +70,7 @@ def read_stories(archive: Archive, main: str, warn: Warn = graphics.no_warning) 
     for kind, name in _STORIES.items():
         targets = dict.fromkeys(link.target for link in links if link.kind == kind)
         stories += [(name, reader.read(target)) for target in targets if target in archive]
+    stories[0][1].links += reader.imported_links
     if any(story.counts["removals"] for _, story in stories):
         warn("tracked_changes", "the text is as if the tracked deletions and moves were accepted")
     return stories
@@ -97,6 +83,7 @@ class _Document:
         self._archive = archive
         self._warn = warn
         self._depth = depth  # of documents that import one another
+        self.imported_links: list[graphics.Link] = []
         self._kind = ooxml.content_types(archive)
         self._headings = _heading_styles(archive, main)
 
@@ -107,7 +94,10 @@ class _Document:
         if embedded:
             names = ", ".join(f"{name!a}" for name in embedded[:5])
             self._warn("embedded_files", f"what is embedded is not read, only its picture: {names}")
-        around = Surroundings(self._headings, lambda id_: self._linked(links.get(id_)), self._warn)
+        outside = {id_: link.target for id_, link in links.items() if link.is_external and link.kind == "hyperlink"}
+        around = Surroundings(
+            self._headings, lambda id_: outside.get(id_, ""), lambda id_: self._linked(links.get(id_)), self._warn
+        )
         return read_story(ooxml.stream(self._archive, part, TAGS), around)
 
     def _linked(self, link: ooxml.Relationship | None) -> list[str]:
@@ -124,7 +114,10 @@ class _Document:
         if self._depth >= imported_parts.MAX_DEPTH:
             raise TooComplex(f"more than {imported_parts.MAX_DEPTH} documents inside of each other")
         main = ooxml.main_part(archive, MAIN_PART)
-        return _Document(archive, main, self._warn, self._depth + 1).read(main).blocks
+        inner = _Document(archive, main, self._warn, self._depth + 1)
+        story = inner.read(main)
+        self.imported_links += [*story.links, *inner.imported_links]
+        return story.blocks
 
 
 def _heading_styles(archive: Archive, main: str) -> frozenset[str]:

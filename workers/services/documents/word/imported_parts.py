@@ -103,10 +103,21 @@ def _walk(element: ooxml.Element, pieces: list[str]) -> None:
         pieces.append(_spaced(element.text))
         if element.tag == "img":
             pieces.append(element.get("alt") or "")
+        before = len(pieces)
         for child in element:
             _walk(child, pieces)
+        if element.tag == "a":
+            _add_address(element, pieces, before)
         pieces.append("\t" if element.tag in _CELLS else around)
     pieces.append(_spaced(element.tail))
+
+
+def _add_address(element: ooxml.Element, pieces: list[str], before: int) -> None:
+    """Write where a link leads behind its words, unless they or their page say so."""
+    address = (element.get("href") or "").strip()
+    shown = (element.text or "") + "".join(pieces[before:])
+    if ":" in address and address.removeprefix("mailto:").rstrip("/") not in shown:
+        pieces.append(f" <{address}>")
 
 
 def _spaced(text: str | None) -> str:

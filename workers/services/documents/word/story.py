@@ -13,7 +13,7 @@ from typing import Any
 
 from workers.services.documents import equations, graphics, ooxml, symbols
 from workers.services.documents.graphics import Warn
-from workers.services.documents.word.form_fields import Fields
+from workers.services.documents.word.form_fields import Fields, field_address
 
 HEADINGS = ("heading", "title")
 HEADING_LEVELS = frozenset("012345678")
@@ -24,7 +24,7 @@ REMOVED = frozenset(("del", "moveFrom"))
 
 BREAKS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _UNREAD = (
-    "tblPr", "tblGrid", "tblPrEx", "sectPr", "sdtPr", "sdtEndPr", "instrText", "delText", "delInstrText", "del",
+    "tblPr", "tblGrid", "tblPrEx", "sectPr", "sdtPr", "sdtEndPr", "delText", "delInstrText", "del",
     "moveFrom", "oMathParaPr", "fldData",
 )  # fmt: skip
 DATE_PARTS = ("dayLong", "dayShort", "monthLong", "monthShort", "yearLong", "yearShort")
@@ -34,10 +34,11 @@ _PRIVATE = re.compile("[\uf020-\uf0ff]")
 
 @dataclass
 class Story:
-    """The text of one part: blocks are paragraphs and table rows."""
+    """The text of one part: blocks are paragraphs and table rows; links are what is clicked, and where it leads."""
 
     blocks: list[str] = field(default_factory=lambda: [])
     counts: Counter[str] = field(default_factory=lambda: Counter())
+    links: list[graphics.Link] = field(default_factory=lambda: [])
 
     @property
     def text(self) -> str:
@@ -51,11 +52,13 @@ class Surroundings:
 
     Attributes:
         headings: Ids of the styles that make a paragraph a heading.
+        address: Gives the outside address that a relationship of the part leads to, or nothing.
         linked: Reads the lines of what a relationship of the part leads to: a chart, diagram or imported part.
         warn: Takes the code and words of a warning.
     """
 
     headings: frozenset[str]
+    address: Callable[[str], str]
     linked: Callable[[str], list[str]]
     warn: Warn
 
@@ -109,6 +112,7 @@ class StoryReader:
                 "docPr": self._alt_text, "cNvPr": self._alt_text, "shape": self._old_shape, "rect": self._old_shape,
                 "textpath": lambda element: self._add(element.get("string") or ""), "chart": self._linked,
                 "relIds": self._linked, "altChunk": self._imported, "subDoc": self._imported,
+                "hyperlink": self._hyperlink, "fldSimple": self._simple_field, "instrText": self._field_code,
                 **dict.fromkeys(BREAKS, self._break), **dict.fromkeys(DATE_PARTS, self._date_part),
                 **dict.fromkeys(_UNREAD, _ignore),
             },
@@ -214,9 +218,32 @@ class StoryReader:
         self._around.warn("date_fields", words)
 
     def _field_mark(self, element: ooxml.Element) -> None:
-        value = self._fields.mark(element)
+        value = self._fields.mark(element, len(self._pieces))
         if value:
             self._add(value)
+        ended = self._fields.ended
+        if ended and ended.address:
+            self._keep_link(ended.first_piece, ended.address)
+
+    def _field_code(self, element: ooxml.Element) -> None:
+        self._fields.take_code(element.text or "")
+
+    def _simple_field(self, element: ooxml.Element) -> None:
+        before = len(self._pieces)
+        self._descend(element)
+        self._keep_link(before, field_address(ooxml.attribute(element, "instr") or ""))
+
+    def _hyperlink(self, element: ooxml.Element) -> None:
+        before = len(self._pieces)
+        self._descend(element)
+        self._keep_link(before, self._around.address(ooxml.attribute(element, "id") or ""))
+
+    def _picture_link(self, element: ooxml.Element) -> None:
+        self._keep_link(len(self._pieces), self._around.address(ooxml.attribute(element, "id") or ""))
+
+    def _keep_link(self, first_piece: int, address: str) -> None:
+        if address:
+            self.story.links.append(("".join(self._pieces[first_piece:]), address))
 
     def _ruby(self, element: ooxml.Element) -> None:
         """Read a base text with how it is pronounced: ``漢(kan)``."""
@@ -269,10 +296,13 @@ class StoryReader:
         words = graphics.alt_text(element)
         if words and f"[{words}]" not in self._pieces[-3:]:  # pictures say it twice, inside and outside
             self._add(f"[{words}]")
+        for link in element.iterchildren("{*}hlinkClick"):
+            self._picture_link(link)
 
     def _old_shape(self, element: ooxml.Element) -> None:
         words = " ".join((element.get("alt") or "").split())
         self._add(f"[{words}]" if words else "")
+        self._keep_link(len(self._pieces), element.get("href") or "")
         self._descend(element)
 
     def _linked(self, element: ooxml.Element) -> None:

@@ -24,7 +24,7 @@ _STYLES = ("pStyle", "outlineLvl")
 _FONTS = "rFonts"
 _SPECIAL = (
     *BREAKS, *DATE_PARTS, "sym", "fldChar", "txbxContent", "oMath", "ruby", "docPr", "cNvPr", "shape", "rect",
-    "textpath", "chart", "relIds", "pPrChange",
+    "textpath", "chart", "relIds", "pPrChange", "hyperlink", "fldSimple",
 )  # fmt: skip
 TAGS = (*_UNITS, *REMOVED, *_STYLES, _FONTS, *_SPECIAL, "tbl")
 """Elements whose events a story is read from."""
