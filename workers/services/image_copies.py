@@ -234,10 +234,17 @@ def _in_screen_colours(image: Image.Image, ready: Image.Image, job: Job) -> Imag
         return ready
     try:
         mode = "RGB" if ready.mode in ("RGB", "L") else "RGBA"
-        return _COLOURS.profileToProfile(ready, profile, _COLOURS.createProfile("sRGB"), outputMode=mode) or ready
+        return _on_screen(ready, profile, mode) or ready
     except _COLOURS.PyCMSError:
         job.warn("colour_profile", "the colour profile can't be used; colours may look otherwise")
         return ready
+
+
+def _on_screen(image: Image.Image, profile: Any, mode: str) -> Image.Image | None:
+    """Convert colours to sRGB; those that a screen has stay as they are, as browsers and image programs do it."""
+    intent = _COLOURS.Intent.RELATIVE_COLORIMETRIC
+    screen = _COLOURS.createProfile("sRGB")
+    return _COLOURS.profileToProfile(image, profile, screen, renderingIntent=intent, outputMode=mode)
 
 
 def printed(image: Image.Image, job: Job) -> Image.Image:
@@ -246,7 +253,7 @@ def printed(image: Image.Image, job: Job) -> Image.Image:
     profile = _opened(data) if data and len(data) <= _MAX_ICC_BYTES else None
     if image.mode == "CMYK" and profile and profile.profile.xcolor_space == "CMYK":
         try:
-            found = _COLOURS.profileToProfile(image, profile, _COLOURS.createProfile("sRGB"), outputMode="RGB")
+            found = _on_screen(image, profile, "RGB")
         except _COLOURS.PyCMSError:
             job.warn("colour_profile", "the colour profile can't be used; colours may look otherwise")
         else:

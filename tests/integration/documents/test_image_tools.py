@@ -135,3 +135,24 @@ def _pixel(path: Path) -> tuple[int, ...]:
     ]
     found = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
     return tuple(int(float(number)) for number in found.split())
+
+
+PROFILES = Path("/usr/share/color/icc/ghostscript")
+"""Ghostscript's, which the tests of PDFs need too."""
+
+
+@pytest.mark.parametrize(("profile", "mode"), [("a98.icc", "sRGB"), ("default_cmyk.icc", "CMYK")])
+@pytest.mark.parametrize("target", ["bmp", "png", "jpeg"])
+def test_colours_of_a_profile_are_those_that_imagemagick_sees(
+    convert: Path, read: Read, profile: str, mode: str, target: str
+) -> None:
+    program("gs", "ghostscript")
+    screen = ["-profile", str(PROFILES / "srgb.icc")]
+    colours = ["-size", "16x16", "xc:rgb(190,80,60)", *screen, "-profile", str(PROFILES / profile)]
+    name = draw(convert / "profiled.tiff", *colours)
+    result = read("image", name, ["get_info", "convert"], target_format=target)
+    assert result["info"]["mode"] == ("CMYK" if mode == "CMYK" else "RGB")
+    theirs = _pixel(convert / draw(convert / "theirs.png", str(convert / name), *screen))
+    copy = result["outputs"]["converted_file"]
+    ours = _pixel(convert / draw(convert / "ours.png", copy, *(screen if target != "bmp" else [])))
+    assert max(abs(one - other) for one, other in zip(ours, theirs, strict=True)) <= 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -139,3 +140,20 @@ def test_words_of_a_manual_made_by_groff_are_apart(uploads: Path, read: Read, de
     command = [program("pdftotext", "poppler-utils"), str(uploads / "manual.pdf"), "-"]
     theirs = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
     assert words(read("pdf", "manual.pdf", ["extract_text"])["content"]) == words(theirs)
+
+
+LIGATURES = "The difficult office was offered a fine waffle by an affluent shuffler, in a flow of first figures."
+
+
+@pytest.mark.parametrize("device", ["pdf", "ps"])
+def test_words_with_ligatures_are_those_that_poppler_reads(uploads: Path, read: Read, device: str) -> None:
+    source, made = uploads / "ligatures.ms", uploads / f"ligatures.{device}"
+    source.write_text(f".LP\n{LIGATURES}\n")
+    command = [program("groff", "groff"), f"-T{device}", "-ms", str(source)]
+    made.write_bytes(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)
+    if device == "ps":
+        ghostscript("-sDEVICE=pdfwrite", f"-sOutputFile={uploads / 'ligatures.pdf'}", made)
+    command = [program("pdftotext", "poppler-utils"), str(uploads / "ligatures.pdf"), "-"]
+    theirs = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    ours = read("pdf", "ligatures.pdf", ["extract_text"])["content"]
+    assert words(ours) == words(unicodedata.normalize("NFKC", theirs)) == words(LIGATURES)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.documents import second_samples
+from tests.integration.documents import second_samples, smart_art
 from tests.integration.documents.office_suite import Conversion, Suite
 from tests.programs import program
 from tests.reading import Read
@@ -32,6 +32,7 @@ def printed(suite: Suite, uploads: Path) -> Path:
     (uploads / "parts.docx").write_bytes(second_samples.word())
     second_samples.show(uploads / "charts.pptx")
     second_samples.cells(uploads / "cells.xlsx")
+    smart_art.write(uploads / "diagram.pptx", "Planning", "Building", "Checking")
     second_samples.linked_cells(uploads / "linked.xlsx")
     suite.make(
         [
@@ -40,6 +41,7 @@ def printed(suite: Suite, uploads: Path) -> Path:
             Conversion(str(uploads / "cells.xlsx"), "cells.csv", "Text - txt - csv (StarCalc)"),
             Conversion(str(uploads / "cells.xlsx"), "cells.xls", "MS Excel 97"),
             Conversion(str(uploads / "cells.xlsx"), "cells.ods", "calc8"),
+            Conversion(str(uploads / "diagram.pptx"), "diagram.pdf", "impress_pdf_Export"),
             Conversion(str(uploads / "linked.xlsx"), "linked.pdf", "calc_pdf_Export"),
             Conversion(str(uploads / "linked.xlsx"), "linked.xls", "MS Excel 97"),
             Conversion(str(uploads / "linked.xlsx"), "linked.ods", "calc8"),
@@ -58,6 +60,12 @@ def test_each_word_that_libreoffice_prints_is_in_our_text(
     ours = words(read(kind, name)["content"])
     assert len(theirs) > 10
     assert theirs - ours == words(struck)  # which it prints crossed out
+
+
+def test_the_words_of_a_diagram_are_those_that_libreoffice_draws(printed: Path, read: Read) -> None:
+    theirs = words(poppler("pdftotext", printed / "diagram.pdf", "-"))
+    assert theirs == words("Planning Building Checking")
+    assert words(read("powerpoint", "diagram.pptx", ["extract_text"])["content"]) - words("Slide") == theirs
 
 
 def test_what_libreoffice_does_not_print_is_in_our_text_too(printed: Path, read: Read) -> None:
