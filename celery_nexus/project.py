@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from celery_nexus.extras import require
+
 if TYPE_CHECKING:
     from celery import Celery
 
@@ -37,7 +39,12 @@ class Project:
         return self.root / FILE
 
     def load(self) -> Celery:
-        """Import the application as ``celery -A`` does in the project's folder, without its tasks."""
+        """Import the application as ``celery -A`` does in the project's folder, without its tasks.
+
+        Raises:
+            SourceError: Celery is not installed.
+        """
+        require("celery", "an application")
         from celery.app.utils import find_app
 
         if str(self.root) not in sys.path:

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from celery_nexus.connection.errors import ConfigError
-from celery_nexus.deployment import deployment_of
 from celery_nexus.embedded_broker.program import become_server, rest
 from celery_nexus.project import Project, find_project
+from celery_nexus.stack_spec import stack_spec_of
 
 
 def main() -> None:
@@ -25,17 +25,17 @@ def main() -> None:
     if project is None:
         sys.exit("broker: no application here: name it with -A, as for celery")
     try:
-        deployment = deployment_of(project)
+        spec = stack_spec_of(project)
     except ConfigError as problem:
         sys.exit(f"broker: {problem}")
-    if not deployment.is_embedded:
-        print(f"the application's broker is {deployment.broker.masked}: no embedded broker", flush=True)  # noqa: T201
+    if not spec.is_embedded:
+        print(f"the application's broker is {spec.broker.masked}: no embedded broker", flush=True)  # noqa: T201
         return
     try:
-        deployment.make_folders()
-        become_server(deployment.paths)
+        spec.make_folders()
+        become_server(spec.paths)
     except (ConfigError, OSError) as problem:
-        rest(deployment.paths, problem)
+        rest(spec.paths, problem)
         sys.exit(1)
 
 

@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 from celery_nexus.exports import cells
 from celery_nexus.exports.cells import Changes, Scalar
 from celery_nexus.exports.shape import Kind, Shape, as_moment
+from celery_nexus.extras import require
 
 Rows = Iterator[list[Any]]
 Writer = Callable[[BinaryIO, Shape, Rows, Changes], None]
@@ -86,6 +87,7 @@ def write_xml(file: BinaryIO, shape: Shape, rows: Rows, changes: Changes) -> Non
 
 def write_parquet(file: BinaryIO, shape: Shape, rows: Rows, changes: Changes) -> None:
     """Write typed columns, a group of rows at a time; columns of ISO dates and times become dates and times."""
+    require("export", "an export as parquet", "pyarrow")
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -117,6 +119,7 @@ def write_xlsx(file: BinaryIO, shape: Shape, rows: Rows, changes: Changes, tempo
         changes: Counts what was cut.
         temporary: Folder of the sheets' working files; the system's when left out.
     """
+    require("export", "an export as xlsx", "xlsxwriter")
     import xlsxwriter
 
     options: dict[str, Any] = {"constant_memory": True, "strings_to_urls": False, "strings_to_formulas": False}

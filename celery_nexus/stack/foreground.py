@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from celery_nexus.deployment import Deployment
 from celery_nexus.errors import Refused, SourceError
 from celery_nexus.parent import end_with_parent
 from celery_nexus.stack.configuration import UMASK
 from celery_nexus.stack.stack import Stack, Step
+from celery_nexus.stack_spec import StackSpec
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LOOK_EVERY_S = 0.25
@@ -27,8 +27,8 @@ class Stopped(Exception):
 class Foreground:
     """One stack, and its supervisord as a child of this process."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._stack = Stack(deployment, launch=self._launch)
+    def __init__(self, spec: StackSpec) -> None:
+        self._stack = Stack(spec, launch=self._launch)
         self._child: subprocess.Popen[bytes] | None = None
         self._code: int | None = None
 

@@ -16,10 +16,10 @@ from typing import IO, Any, cast
 
 from celery_nexus.broker import BrokerSource
 from celery_nexus.broker.wire.connection import refuse_unfit
-from celery_nexus.deployment import Deployment
 from celery_nexus.embedded_broker.append_only.repair import read_repairs
 from celery_nexus.embedded_broker.program import EXIT_GIVEN_UP
 from celery_nexus.errors import SourceError, Unreachable
+from celery_nexus.extras import require
 from celery_nexus.paths import MAX_SOCKET_PATH
 from celery_nexus.private_files import open_private, owner_name
 from celery_nexus.rows.workers import Program
@@ -28,6 +28,7 @@ from celery_nexus.stack.endings import Endings
 from celery_nexus.stack.exits import last_error
 from celery_nexus.stack.log_file import read_log_end
 from celery_nexus.stack.programs import SupervisorSource
+from celery_nexus.stack_spec import StackSpec
 
 START_TIMEOUT_S = 180.0
 LOCK_TIMEOUT_S = 20.0
@@ -56,13 +57,13 @@ class Stack:
     """The stack of one home.
 
     Args:
-        deployment: Where it lives, its application and its broker.
+        spec: Where it lives, its application and its broker.
         launch: Starts supervisord with a configuration and an environment; None starts it in the background.
     """
 
-    def __init__(self, deployment: Deployment, launch: Callable[[str, dict[str, str]], None] | None = None) -> None:
-        self._deployment = deployment
-        self._paths = deployment.paths
+    def __init__(self, spec: StackSpec, launch: Callable[[str, dict[str, str]], None] | None = None) -> None:
+        self._spec = spec
+        self._paths = spec.paths
         self.supervisor = SupervisorSource(self._paths.supervisor_socket)
         self._start_supervisord = launch or _start_in_background
         self._endings = Endings()
@@ -80,12 +81,13 @@ class Stack:
             SourceError: A part failed; the message names it and ends with its log's last lines.
             Unreachable: The application's broker is another server, and can't be reached.
         """
-        if not self._deployment.is_embedded:
+        require("stack", "a stack")
+        if not self._spec.is_embedded:
             self._ping_broker()
-            if self._deployment.is_reliable:
-                refuse_unfit(self._deployment.broker)
+            if self._spec.is_reliable:
+                refuse_unfit(self._spec.broker)
         try:
-            self._deployment.make_folders()
+            self._spec.make_folders()
         except OSError as error:
             place = error.filename or self._paths.home
             raise SourceError(f"can't use {place}: {error.strerror}; set NEXUS_HOME to a folder of yours") from None
@@ -130,7 +132,7 @@ class Stack:
         raise SourceError(f"supervisord (pid {pid}) has not ended; still running: {left}")
 
     def _launch(self) -> None:
-        conf = effective(self._deployment.project, self._paths)
+        conf = effective(self._spec.project, self._paths)
         self._start_supervisord(str(conf), {**os.environ, "NEXUS_HOME": str(self._paths.home)})
         for _ in range(40):
             if self.is_up:
@@ -142,7 +144,7 @@ class Stack:
     def _start_stopped_essentials(self) -> None:
         # What an operator stopped stays stopped; but without a broker nothing can be looked at.
         for program in self.supervisor.programs():
-            if program.name == "broker" and program.state in _STOPPED and self._deployment.is_embedded:
+            if program.name == "broker" and program.state in _STOPPED and self._spec.is_embedded:
                 self.supervisor.start(program.name)
 
     def _wait(self) -> Iterator[Step]:
@@ -178,7 +180,7 @@ class Stack:
     def _ready(self, programs: dict[str, Program], answered: set[str], workers: Collection[str]) -> list[str]:
         """Programs other than workers that do their work; none before the broker answers, which all of them need."""
         if "broker" not in answered:
-            own = programs.get("broker") if self._deployment.is_embedded else None
+            own = programs.get("broker") if self._spec.is_embedded else None
             return ["broker"] if (own is None or own.state == "RUNNING") and self._broker_answers() else []
         others = (program for name, program in programs.items() if name not in workers)
         return sorted(program.name for program in others if program.state == "RUNNING")
@@ -191,7 +193,7 @@ class Stack:
         return {f"{node}@{host}": full[name] for name, node in nodes.items() if name in full}
 
     def _configuration(self) -> str:
-        path = self._deployment.project.configuration
+        path = self._spec.project.configuration
         try:
             return path.read_text()
         except (OSError, UnicodeDecodeError) as error:
@@ -205,7 +207,7 @@ class Stack:
         from redis import RedisError
 
         try:
-            inspect = self._deployment.app.control.inspect(destination=list(nodes), timeout=1.0)
+            inspect = self._spec.app.control.inspect(destination=list(nodes), timeout=1.0)
             answers = cast("dict[str, Any]", inspect.ping() or {})
         except (OperationalError, RedisError, OSError):
             return []
@@ -217,7 +219,7 @@ class Stack:
         Raises:
             SourceError: A program does not stay up.
         """
-        lasting = [program for program in programs if self._deployment.is_embedded or program.name != "broker"]
+        lasting = [program for program in programs if self._spec.is_embedded or program.name != "broker"]
         for program in self._endings.note(lasting):
             if program.name != "broker" or not self._broker_answers():
                 yield Step(
@@ -241,7 +243,7 @@ class Stack:
         return self._paths.log / f"{name.rpartition(':')[2]}.log"
 
     def _ping_broker(self) -> None:
-        BrokerSource(self._deployment.broker).ping()
+        BrokerSource(self._spec.broker).ping()
 
     def _broker_answers(self) -> bool:
         try:

@@ -94,11 +94,11 @@ def _something_runs(target: Target) -> bool:
 
 def _offer_to_start(target: Target) -> None:
     from celery_nexus.stack.stack import Stack
-    from nexus_tui.cli.stack import own_deployment
+    from nexus_tui.cli.stack import own_stack_spec
 
-    deployment = own_deployment()
-    home = deployment.paths.home
+    spec = own_stack_spec()
+    home = spec.paths.home
     refuse_read_only(target, f"no stack is running in {home}, and none is started")
     click.confirm(f"No stack is running in {home}. Start it?", default=True, abort=True)
-    for step in Stack(deployment).start():
+    for step in Stack(spec).start():
         click.echo(safe_text(step.line))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from celery_nexus.errors import Invalid
+from celery_nexus.extras import require
 from celery_nexus.project import FILE, SECTION, find_project
 from celery_nexus.rows.text import safe_text
 from config.settings import describe, settings
@@ -20,8 +21,8 @@ from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import Target, common, refuse_read_only
 
 if TYPE_CHECKING:
-    from celery_nexus.deployment import Deployment
     from celery_nexus.stack.stack import Step
+    from celery_nexus.stack_spec import StackSpec
 
 
 def own_command() -> str:
@@ -39,20 +40,22 @@ def own_command() -> str:
         return str(program)
 
 
-def own_deployment() -> Deployment:
+def own_stack_spec() -> StackSpec:
     """Return what the stack of this place is started from.
 
     Raises:
         Invalid: There is no project here.
         ConfigError: The settings of its application can't be used.
+        SourceError: Celery is not installed.
     """
-    from celery_nexus.deployment import deployment_of
+    require("celery", "a stack")
+    from celery_nexus.stack_spec import stack_spec_of
 
     project = find_project()
     if project is None:
         what = f"no {FILE} with a section [{SECTION}] in {Path.cwd()} or above"
         raise Invalid(f"no project here: {what}; make one: nexus-tui init FOLDER")
-    return deployment_of(project)
+    return stack_spec_of(project)
 
 
 @click.command()
@@ -70,7 +73,7 @@ def up(target: Target, detach: bool, foreground: bool, as_json: bool) -> None:
             raise Invalid("--detach returns and --foreground stays: give one of them")
         _stay(as_json=as_json)
         return
-    _print_steps(Stack(own_deployment()).start(), as_json=as_json)
+    _print_steps(Stack(own_stack_spec()).start(), as_json=as_json)
     if as_json:
         return
     if detach or not dashboard.can_open():
@@ -94,7 +97,7 @@ def _refuse_elsewhere(target: Target, command: str) -> None:
 def _stay(*, as_json: bool) -> None:
     from celery_nexus.stack.foreground import Foreground
 
-    for step in Foreground(own_deployment()).run():
+    for step in Foreground(own_stack_spec()).run():
         line = json.dumps({"name": step.name, "what": step.what}) if as_json else safe_text(step.line)
         click.echo(line)
         sys.stdout.flush()
@@ -120,13 +123,13 @@ def down(target: Target, yes: bool, as_json: bool) -> None:
     del yes
     _refuse_elsewhere(target, "down")
     refuse_read_only(target, "the stack is not stopped")
-    deployment = own_deployment()
-    stack = Stack(deployment)
+    spec = own_stack_spec()
+    stack = Stack(spec)
     if not stack.is_up:
         if as_json:
             print_json([])
         else:
-            click.echo(f"No stack is running in {deployment.paths.home}: nothing to stop.")
+            click.echo(f"No stack is running in {spec.paths.home}: nothing to stop.")
         return
     _print_steps(stack.stop(), as_json=as_json)
     if not as_json:

@@ -65,7 +65,7 @@ def test_what_our_own_deployment_declares_is_used_by_it() -> None:
 
 
 def test_the_core_has_no_library_that_only_some_need() -> None:
-    core = {"click", "orjson", "psutil", "pydantic", "pydantic-core", "redis", "rich", "textual"}
+    core = {"click", "hiredis", "orjson", "psutil", "pydantic", "pydantic-core", "redis", "rich", "textual"}
     assert declared() == core
 
 

@@ -13,13 +13,13 @@ import pytest
 from celery import Celery
 
 from celery_nexus.connection.broker_url import BrokerUrl
-from celery_nexus.deployment import Deployment
 from celery_nexus.errors import Refused, SourceError
 from celery_nexus.paths import Paths
 from celery_nexus.project import Project
 from celery_nexus.stack import stack
 from celery_nexus.stack.log_file import read_log_end
 from celery_nexus.stack.stack import Stack
+from celery_nexus.stack_spec import StackSpec
 from config.paths import ROOT
 from config.settings import Settings
 from nexus_tui.cli import cli
@@ -28,7 +28,7 @@ from nexus_tui.cli import cli
 def stack_in(home: Path) -> Stack:
     paths = Paths.of(home)
     broker = BrokerUrl.for_socket(paths.broker_socket, "secret")
-    return Stack(Deployment(Project(ROOT, "shop"), Celery("shop"), paths, broker))
+    return Stack(StackSpec(Project(ROOT, "shop"), Celery("shop"), paths, broker))
 
 
 @pytest.mark.parametrize("command", ["up", "down"])

@@ -17,6 +17,7 @@ import redis
 
 from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.errors import Invalid
+from celery_nexus.extras import require
 from celery_nexus.serializers import formats
 
 OLD_PROTOCOL = 1
@@ -68,6 +69,7 @@ def due_at(countdown_s: float | None, eta: datetime | None) -> datetime | None:
 
 
 def _message(run_id: str, publication: Publication) -> bytes:
+    require("celery", "a message to another application")
     from celery import Celery
 
     eta = None if publication.eta is None else publication.eta.astimezone(UTC)

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from celery_nexus.history.filter.parser import Node
 from celery_nexus.history.filter.sql import MAX_KEY
+from celery_nexus.history.index.rows_only import RowsOnly, has_numpy
 from celery_nexus.history.index.search import Search
 from celery_nexus.history.index.tables import FILE_VERSIONS, TABLES
 
@@ -112,7 +113,12 @@ def open_index_writer(connection: sqlite3.Connection) -> IndexWriter:
 
     Args:
         connection: The writer's, in autocommit.
+
+    Raises:
+        HistoryError: It has segments, and numpy is not installed.
     """
+    if not has_numpy():
+        return RowsOnly(connection)
     from celery_nexus.history.index.builder import SegmentBuilder  # numpy, which readers mostly do without
 
     return SegmentBuilder(connection)

@@ -11,6 +11,7 @@ from typing import Any
 from celery_nexus.history.encoding import FINAL, STATES
 from celery_nexus.history.filter.parser import Node, State
 from celery_nexus.history.filter.sql import compile_filter, key_bounds, load_names
+from celery_nexus.history.index.rows_only import has_numpy, refuse_segments
 from celery_nexus.history.index.tables import FILE_VERSIONS
 
 ROWS_AT_ONCE = 2_000
@@ -87,6 +88,8 @@ class Search:
             before = found.reached
             yield found
         if sealed_to and before <= sealed_to + 1:
+            if not has_numpy():
+                refuse_segments()
             from celery_nexus.history.index.segment_search import (
                 SegmentSearch,  # numpy, which most questions do without
             )

@@ -15,7 +15,7 @@ from celery_nexus.project import DEFAULT_HOME, Project
 
 
 @dataclass(frozen=True)
-class Deployment:
+class StackSpec:
     """One stack.
 
     Attributes:
@@ -51,7 +51,7 @@ class Deployment:
                 make_private(folder)
 
 
-def deployment_of(project: Project) -> Deployment:
+def stack_spec_of(project: Project) -> StackSpec:
     """Import a project's application and say what its stack is.
 
     An application may name further folders in its setting ``nexus_folders``.
@@ -62,7 +62,7 @@ def deployment_of(project: Project) -> Deployment:
     app = project.load()
     installation = installation_of(app)
     home = installation.home if installation else None
-    return Deployment(
+    return StackSpec(
         project,
         app,
         Paths.of(home or project.root / DEFAULT_HOME),
