@@ -19,5 +19,5 @@ create table tombstone (key integer primary key);
 create trigger run_removed after delete on run begin insert or ignore into tombstone values (old.key); end;
 """
 
-FILE_VERSIONS = frozenset({5})
+FILE_VERSIONS = frozenset({5, 6})
 """Values of ``user_version`` with segments that can be read; all other files are looked through row by row."""

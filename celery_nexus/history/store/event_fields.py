@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from celery_nexus.history.errors import BadEvent
+from celery_nexus.history.filter.matching import loads
 from celery_nexus.times import parse_time
 
 MAX_NAME = 255
@@ -17,24 +18,48 @@ MAX_PRIORITY = 255
 _EARLIEST, LATEST = 1_000_000_000.0, 4_102_444_800.0
 """Times outside 2001 … 2100 are no times."""
 
+_COLLECTIONS = frozenset("([{")
+_CUT = "..."
+"""Stands in a repr for what Celery left out of it."""
+
 Event = dict[str, Any]
 
 
-def stored(value: Any, json_text: str | None = None) -> str | None:
-    """Write a value as the file holds it: JSON, or a repr after ``~``."""
+def encode_value(value: Any, json_text: str | None = None) -> str | None:
+    """Write a value of an event as the file holds it: JSON; or ``~`` and a repr that can't be read as JSON.
+
+    Args:
+        value: A JSON value, or its repr as Celery sends it.
+        json_text: The value as JSON, where the event has it so.
+    """
     if json_text is not None:
         return json_text
     if isinstance(value, str):
-        return f"~{value}"
+        return _encode_repr(value)
     return None if value is None else dumps(value)
 
 
+def _encode_repr(text: str) -> str:
+    if text[:1] in _COLLECTIONS and _CUT not in text:
+        value = loads(f"~{text}")
+        if isinstance(value, list | dict):
+            return dumps(value)
+    return f"~{text}"
+
+
 def dumps(value: Any) -> str:
-    """Encode a JSON value as text."""
+    """Encode a JSON value as text.
+
+    Raises:
+        BadEvent: It is nested so deeply that nobody could read it again.
+    """
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # an integer of more than 64 bits, half a character
-        return json.dumps(value, separators=(",", ":"))
+    except TypeError:  # an integer of more than 64 bits, half a character, some hundred levels
+        try:
+            return json.dumps(value, separators=(",", ":"))
+        except RecursionError:
+            raise BadEvent("a value in a thousand others") from None
 
 
 def name_of(value: Any) -> str | None:

@@ -17,12 +17,12 @@ from celery_nexus.history.store.event_fields import (
     MAX_NAME,
     Event,
     count_of,
+    encode_value,
     event_time,
     iso_time,
     name_of,
     optional_time,
     priority_of,
-    stored,
 )
 from celery_nexus.history.store.failure import fingerprint, parse_failure
 
@@ -228,7 +228,7 @@ def _succeeded(run: RunRecord, event: Event, at: float) -> None:
     runtime = event.get("runtime")
     run.ran_s = float(runtime) if isinstance(runtime, int | float) and 0 <= runtime < LATEST else None
     run.error_group = None
-    run.ending = (stored(event.get("result"), event.get("result_json")), None, None, None)
+    run.ending = (encode_value(event.get("result"), event.get("result_json")), None, None, None)
     run.done.append(("SUCCESS", at))
 
 
@@ -322,7 +322,7 @@ def _identify(run: RunRecord, event: Event) -> None:
 
 def _take_arguments(run: RunRecord, event: Event) -> None:
     if "args" in event or "kwargs" in event:
-        run.arguments = (stored(event.get("args")), stored(event.get("kwargs")))
+        run.arguments = (encode_value(event.get("args")), encode_value(event.get("kwargs")))
         run.has_arguments = True
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from celery_nexus.history import index
 from celery_nexus.history.errors import HistoryError
-from celery_nexus.history.store import rollups
+from celery_nexus.history.store import rollups, runs_view
 
-VERSION = 5
+VERSION = 6
 BUSY_TIMEOUT_S = 5.0
 
 CHECKPOINT_PAGES = 4_000
@@ -108,11 +108,15 @@ alter table part rename to page;
 alter table stale rename to tombstone;
 create trigger run_removed after delete on run begin insert or ignore into tombstone values (old.key); end;
 """
+_IDENTITY = "insert or ignore into meta values ('identity', lower(hex(randomblob(16))));"
+"""Tells this file from one that is built anew in its place: keys of rows mean something within one file only."""
+
 _MIGRATIONS = {
     1: "".join(f"drop index if exists run_{name};" for name in _INDEXES_OF_1) + _BLOCKS_OF_3 + _INDEXES,
     2: "drop table block;" + _BLOCKS_OF_3,
     3: rollups.TABLES + rollups.OUTDATE_ALL,
     4: _RENAME_BLOCKS,
+    5: runs_view.CREATE + _IDENTITY,
 }
 """From a version to the next."""
 
@@ -158,7 +162,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("pragma journal_size_limit = 67108864")
     connection.execute("pragma temp_store = memory")
     if not version:
-        tables = _TABLES + rollups.TABLES + index.TABLES + _INDEXES
+        tables = _TABLES + rollups.TABLES + index.TABLES + _INDEXES + runs_view.CREATE + _IDENTITY
         connection.executescript(f"begin;{tables}pragma user_version = {VERSION};commit;")
     elif version < VERSION:
         _migrate(connection)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -309,6 +310,14 @@ def test_a_disk_that_is_full_loses_nothing_that_was_written(path: Path) -> None:
     store.close()
     with History(path) as history:
         assert history.count() == 501
+
+
+def test_an_event_with_values_in_a_thousand_others_is_counted_and_skipped(store: Store) -> None:
+    deep: Any = orjson.loads("[" * 1020 + "]" * 1020)
+    sent, *_ = life("deep")
+    counts = store.write([sent | {"args": deep}, *life("next")])
+    assert counts.bad == 1
+    assert store.run_count == 1
 
 
 def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:

@@ -13,7 +13,7 @@ from celery_nexus.history.index.argument_values import Values, decode_values
 from celery_nexus.history.index.number_patterns import spelt_like
 from celery_nexus.history.index.value_encoding import merge_values, values_of
 from celery_nexus.history.index.zone_map import all_contain, all_match, may_match
-from celery_nexus.history.store.event_fields import stored
+from celery_nexus.history.store.event_fields import encode_value
 
 WORDS = st.sampled_from(
     ("", "a", "A", "aB", "page-1", "Page-12", "page-2", "page-20.pdf", "é-1", "4", "42", "1e5", "*")
@@ -92,5 +92,5 @@ def test_a_pattern_is_looked_for_among_few_of_many_texts() -> None:
 
 
 def test_an_integer_of_more_than_64_bits_is_kept_as_it_is() -> None:
-    assert stored([-(2**63) - 1]) == "[-9223372036854775809]"
-    assert stored(["\ud800"]) == '["\\ud800"]'
+    assert encode_value([-(2**63) - 1]) == "[-9223372036854775809]"
+    assert encode_value(["\ud800"]) == '["\\ud800"]'
