@@ -5,7 +5,8 @@
     HistoryError           the history can't be read or written; one line for people
     ├── BadEvent           an event that makes no sense: counted and skipped
     ├── FilterError        a filter that can't be understood, with the place
-    └── AlreadyRecording   another recorder writes this file
+    ├── AlreadyRecording   another recorder writes this file
+    └── AlreadyArchiving   another process writes this archive
 """
 
 
@@ -19,6 +20,10 @@ class BadEvent(HistoryError):
 
 class AlreadyRecording(HistoryError):
     """Another recorder writes this file."""
+
+
+class AlreadyArchiving(HistoryError):
+    """Another process writes this archive."""
 
 
 class FilterError(HistoryError):

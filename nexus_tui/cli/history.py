@@ -14,6 +14,7 @@ from celery_nexus.errors import Invalid, NotFound
 from celery_nexus.rows.text import age, duration, number, safe_text
 from celery_nexus.runs.source import HistorySource
 from nexus_tui.cli import recorded
+from nexus_tui.cli.archive import archive
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import Target, change, common
 from nexus_tui.cli.times import point, span_s
@@ -278,4 +279,5 @@ def _iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat()
 
 
+history_group.add_command(archive)
 COMMANDS = (failures, stats, history_group)
