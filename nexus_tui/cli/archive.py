@@ -46,7 +46,7 @@ def archive(target: Target, folder: Path, before: str | None, as_json: bool) -> 
                     "files": done.files})  # fmt: skip
         return
     click.echo(
-        f"{done.archived:,} runs archived in {done.files:,} new files of {safe_text(folder)};"
+        f"{done.archived:,} runs archived in {safe_text(folder)} (new files: {done.files:,});"
         f" {done.seen - done.archived:,} were there"
     )
 
