@@ -51,10 +51,10 @@ def process(payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
 def _open(job: Job) -> pypdfium2.PdfDocument:
     try:
         document = pypdfium2.PdfDocument(job.file)
-        if pdf_repairs.is_misread(document.get_metadata_value("Producer")):
+        mended = _mended(document.get_metadata_value("Producer"), job)
+        if mended:
             document.close()
-            job.file.seek(0)
-            document = pypdfium2.PdfDocument(pdf_repairs.repaired(job.file.read()))
+            document = pypdfium2.PdfDocument(mended)
         pages = len(document)
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY):
@@ -65,6 +65,31 @@ def _open(job: Job) -> pypdfium2.PdfDocument:
     if pages > MAX_PAGES:
         raise TooLarge(f"{pages} pages; at most {MAX_PAGES} can be processed")
     return document
+
+
+def _mended(producer: str, job: Job) -> bytes | None:
+    """Return the PDF without what pdfium is known to read wrong; None when there is nothing of the kind."""
+    job.file.seek(0)
+    data = job.file.read(pdf_repairs.MAX_FILE_BYTES + 1)
+    if len(data) > pdf_repairs.MAX_FILE_BYTES:
+        return None
+    if pdf_repairs.is_misread(producer):
+        return pdf_repairs.repaired(data)
+    if not pdf_repairs.has_odd_fonts(data):
+        return None
+    from workers.services.documents.pdf import font_repairs  # with pypdf, which takes long to load
+
+    try:
+        with time_box(min(_METADATA_S, job.time_left_s())):
+            found = font_repairs.repair(data)
+    except TimedOut:
+        job.warn(
+            "odd_fonts", "letters of drawn fonts (Type 3) and vertical text may be wrong: no time was left for them"
+        )
+        return None
+    if found.is_vertical:
+        job.warn("vertical_text", "columns of vertical text whose font the file lacks are read as lines, from the left")
+    return found.data
 
 
 def _read(document: pypdfium2.PdfDocument, job: Job) -> None:

@@ -9,15 +9,34 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterator
 
 _STREAM = re.compile(rb"/Length ([0-9]{1,9})[^>]{0,200}>>\s*stream\r?\n")
 _EMPTY_END = re.compile(rb"\s\(\)\s?(?=\]\s?TJ)")
 _MAX_STREAM_BYTES = 16 << 20
+MAX_FILE_BYTES = 64 << 20
+"""Larger files are read as they are."""
+_ODD_FONT = re.compile(rb"/Type3\b|/Encoding\s*/[A-Za-z0-9-]{1,40}-V\b")
+_OBJECT_STREAM = re.compile(rb"/ObjStm\b.{0,400}?>>\s*stream\r?\n", re.DOTALL)
 
 
 def is_misread(producer: str) -> bool:
     """Tell by the program that made a PDF whether :func:`repaired` is needed."""
     return "gropdf" in producer
+
+
+def has_odd_fonts(data: bytes) -> bool:
+    """Tell quickly whether a PDF may have fonts that :mod:`font_repairs` changes."""
+    return any(_ODD_FONT.search(part) for part in (data, *_object_streams(data)))
+
+
+def _object_streams(data: bytes) -> Iterator[bytes]:
+    for match in _OBJECT_STREAM.finditer(data):
+        end = data.find(b"endstream", match.end())
+        try:
+            yield zlib.decompressobj().decompress(data[match.end() : end], _MAX_STREAM_BYTES)
+        except zlib.error:
+            continue
 
 
 def repaired(data: bytes) -> bytes:
