@@ -12,6 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from celery_nexus.broker.bulk import list_rotation
 from celery_nexus.broker.bulk.list_edit import Changing
@@ -194,12 +195,12 @@ class _List:
 
         What goes to the back of another list is sent there in run order instead.
         """
-        found: list[tuple[int, bytes]] = []
-        for start in range(0, length, list_rotation.LARGEST_STEP):
-            rows = self._lists.rows(self._key, -start - list_rotation.LARGEST_STEP, -start - 1)
-            found += [(start + place, raw) for place, raw in enumerate(reversed(rows)) if hash(raw) in self._left]
-            if len(found) >= len(self._left):
-                break
+        seen, places = 0, dict[bytes, int]()
+        for raw in self._lists.next_rows(self._key, length, list_rotation.LARGEST_STEP):
+            seen += 1
+            if hash(raw) in self._left:
+                places[raw] = seen
+        found = [(seen - place, raw) for raw, place in sorted(places.items(), key=itemgetter(1), reverse=True)]
         goes_back = self._edit.goes_back
         for done, (depth, raw) in enumerate(found if goes_back else reversed(found)):
             if planned := self.planned(raw, max(0, depth - done) if goes_back else depth):

@@ -51,6 +51,7 @@ class Laying(ABC):
         self.neighbour = neighbour
         self.laid = array("q")
         self.first = b""
+        self.is_first_known = True
         self._renew = renew
         self._size = FIRST_STEP
         self._stuck = 0
@@ -120,6 +121,8 @@ class Laying(ABC):
         failed = 0
         while self.laid:
             try:
+                if not self.is_first_known:
+                    self.first, self.is_first_known = self.lists.left_at(self.key), True
                 self._go_back()
             except Unreachable:
                 failed += 1

@@ -96,6 +96,22 @@ class Lists:
         """Read a part of a list."""
         return cast("list[bytes]", self.insist(lambda: self._client.lrange(key, start, end)))
 
+    def next_rows(self, key: str, count: int, step: int) -> Generator[bytes]:
+        """Read the next messages of a list, those that run last first, a few at a time.
+
+        Places count from the end where messages are published: what workers take at the other end meanwhile hides
+        none, and what is published lets some be read twice.
+
+        Args:
+            key: The list.
+            count: How many.
+            step: How many at a time.
+        """
+        start = max(0, self.length(key) - count)
+        while rows := self.rows(key, start, start + step - 1):
+            yield from rows
+            start += len(rows)
+
     def length(self, key: str) -> int:
         """Count a list."""
         return int(self.insist(lambda: self._client.llen(key)))

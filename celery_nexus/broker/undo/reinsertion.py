@@ -13,7 +13,7 @@ from celery_nexus.broker.bulk.list_rotation import Laying, sha1
 from celery_nexus.broker.bulk.lists import Lists, Step
 from celery_nexus.broker.undo.chains import Chains, Taken, Window
 from celery_nexus.broker.undo.trash_reader import STEP_S, Giving, Undoing
-from celery_nexus.errors import SourceError
+from celery_nexus.errors import SourceError, Unreachable
 
 STEP = 100
 """Messages put back in one step, at most."""
@@ -146,9 +146,12 @@ class Merging(Laying):
 
     def in_reserve(self) -> None:
         """Put back what belongs among the next to run."""
-        put_rest(
-            self.lists, self._putting, self.key, list_rotation.RESERVE + list_rotation.MOST_NEW, self._note_leftmost
-        )
+        reach = list_rotation.RESERVE + list_rotation.MOST_NEW
+        try:
+            put_rest(self.lists, self._putting, self.key, reach, self._note_leftmost)
+        except Unreachable:
+            self.is_first_known = False  # something may have been put back there without an answer
+            raise
 
     def back(self, rows: list[bytes], head: list[Any]) -> Step | None:
         """Lay messages back."""
@@ -196,11 +199,9 @@ def put_rest(
     """
     left = {base: chain for base, chain in putting.chains.behind.items() if chain}
     there: dict[int, bytes] = {}
-    for start in range(0, reach, list_rotation.LARGEST_STEP):
-        rows = lists.rows(key, -start - list_rotation.LARGEST_STEP, -start - 1)
-        there |= {hash(raw): raw for raw in rows if hash(raw) in left}
-        if len(there) == len(left) or not rows:
-            break
+    if left:
+        rows = lists.next_rows(key, reach, list_rotation.LARGEST_STEP)
+        there = {hash(raw): raw for raw in rows if hash(raw) in left}
     for base in sorted(left, key=lambda base: base not in there):
         putting.put(there.get(base, b""), left[base], leftmost)
     putting.put(b"", putting.chains.next_ones, leftmost)

@@ -147,7 +147,8 @@ PUT = (
     STEPS
     + _GIVE
     + """
--- KEYS: list, empty list, trash, list where what they became was gathered, counters, what was given back so far
+-- KEYS: list, empty list, trash, list where what they became was gathered, counters, what was given back so far, hash
+--   of what the last step of each list that is laid over answered
 -- ARGV: message behind which they are given back ('': they are next), then of each, that which runs last first: where
 --   it is in the trash, its SHA1 there
 -- Answers: fates, the message that is now at the left of what was put into the list ('' when nothing was)
@@ -183,6 +184,12 @@ for one = 2, is_prepared and #ARGV or 0, 2 do
   if leftmost == '' then leftmost = given end
 end
 for _ = 1, room do finish('LMOVE', aside, source, 'LEFT', 'RIGHT') end
+-- What is laid back comes behind what was put back at the left end, though nobody may hear of it.
+local told = leftmost ~= '' and redis.pcall('HGET', KEYS[7], source)
+if type(told) == 'string' then
+  local step, first = string.match(told, '^(%d+ %d+ %d+ %d+ =%S* )(.*)$')
+  if first == behind or first == '' then redis.pcall('HSET', KEYS[7], source, step .. leftmost) end
+end
 if problem and #fates == 0 then return problem end
 return {table.concat(fates), leftmost}
 """

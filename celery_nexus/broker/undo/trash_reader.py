@@ -119,7 +119,7 @@ class Giving:
         """Give some messages back behind another, or in front of all; return their fates, and what is at their left."""
         names = [key, self._lists.aside, undoing.trash, gathered, self._layout.counters, undoing.told]
         with self._lists.reaching():
-            fates, leftmost = self._put(names, [behind, *given])
+            fates, leftmost = self._put([*names, self._layout.named(LAID)], [behind, *given])
         return fates.decode(), leftmost
 
     def gather(self, key: str, gathered: str, rows: Sequence[bytes]) -> None:

@@ -283,3 +283,24 @@ def test_beside_working_workers_each_run_happens_once_or_is_deleted(
     wait_until(lambda: len(stack.executions()) == count, 60)
     assert progress.problem == ""
     assert set(stack.executions().values()) == {1}
+
+
+def test_what_workers_take_while_the_next_messages_are_read_hides_none(
+    stack: Stack, sources: Sources, laid_over: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(stack, 300)
+    original, taken = lists.Lists.rows, list[int]()
+
+    def rows(self: Any, key: str, *place: int) -> list[bytes]:
+        raw = stack.redis.rpop(key) if key == priority_key(QUEUE, 5) else None
+        if raw and len(taken) < 20:
+            taken.append(json.loads(base64.b64decode(json.loads(raw)["body"]))[0][0])
+        elif raw:
+            stack.redis.rpush(key, raw)
+        return original(self, key, *place)
+
+    monkeypatch.setattr(lists.Lists, "rows", rows)
+    outcome = DeleteMessages((), within=ODD).run(sources)
+    started = sum(number % 2 for number in taken)
+    assert said(outcome) == f"deleted {150 - started}, {started} had started"
+    assert order(stack, priority_key(QUEUE, 5)) == even(300)[len(taken) - started :]

@@ -138,6 +138,29 @@ def test_taking_back_goes_on_where_the_connection_was_cut(stack: Stack, sources:
     assert not list(stack.redis.scan_iter("nexus:trash*"))
 
 
+@pytest.mark.parametrize("lost", range(1, 7))
+def test_an_answer_that_is_lost_while_the_list_is_laid_over_changes_no_place(
+    stack: Stack, sources: Sources, far: None, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    fill(stack, 400)
+    before = stack.redis.lrange(LIST, 0, -1)
+    outcome = CHANGES["back"][0]().run(sources)
+    original, calls = trash_reader.Giving.put, 0
+
+    def put(self: Any, *args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        answer = original(self, *args)
+        if calls == lost:
+            raise Unreachable("the answer is lost")
+        return answer
+
+    monkeypatch.setattr(trash_reader.Giving, "put", put)
+    Undo(outcome.undo).run(sources)
+    assert calls > lost
+    assert stack.redis.lrange(LIST, 0, -1) == before
+
+
 def test_an_attempt_that_could_not_be_ended_leaves_nothing_behind_after_the_next_one(
     stack: Stack, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ TAKE_KEYS = ["q", "target", "trash", "wake", "wake of target", "counters", "ends
 DELAYED_KEYS = ["delayed", "trash", "wake", "counters", "ends"]
 LAY_KEYS = ["q", "n", "aside", "trash", "target", "wake", "wake of target", "counters", "ends", "laid"]
 MERGE_KEYS = ["q", "n", "aside", "trash", "target", "counters", "told", "laid"]
-PUT_KEYS = ["q", "aside", "trash", "target", "counters", "told"]
+PUT_KEYS = ["q", "aside", "trash", "target", "counters", "told", "steps"]
 MANY = 20_001
 
 
@@ -162,7 +162,7 @@ OPERATORS: dict[str, Case] = {
     "put a moved message back": Case(return_scripts.PUT, PUT_KEYS, [OTHER, ">", trashed], be_moved),
     "put a message back in front of all": Case(return_scripts.PUT, PUT_KEYS, ["", 0, trashed], be_moved),
     "put a message back from the front of its list": Case(
-        return_scripts.PUT, ["q", "aside", "trash", "q", "counters", "told"], [OTHER, 0, trashed], be_in_front
+        return_scripts.PUT, ["q", "aside", "trash", "q", "counters", "told", "steps"], [OTHER, 0, trashed], be_in_front
     ),
     "put a message back into a long list": Case(
         return_scripts.PUT, PUT_KEYS, [OTHER, 0, trashed], be_moved_from_a_long_list

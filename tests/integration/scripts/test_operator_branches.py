@@ -225,6 +225,30 @@ def put(client: Any, behind: Any, *given: Any, keys: list[str] = PUT_KEYS) -> An
     return call(client, return_scripts.PUT, keys, behind, *given)
 
 
+@pytest.mark.parametrize(
+    ("noted", "then"),
+    [
+        (b"7 1 0 2 =bs! " + OTHER, b"7 1 0 2 =bs! " + MESSAGE),
+        (b"0 0 0 0 = ", b"0 0 0 0 = " + MESSAGE),
+        (b"7 1 0 2 = " + NEW, b"7 1 0 2 = " + NEW),
+    ],
+    ids=["it was the leftmost", "nothing was", "another was"],
+)
+def test_what_is_given_back_at_the_left_of_a_list_that_is_laid_over_is_noted(
+    client: Any, noted: bytes, then: bytes
+) -> None:
+    be_deleted(client)
+    client.hset("steps", "q", noted)
+    put(client, OTHER, "<", trashed(client))
+    assert client.hgetall("steps") == {b"q": then}
+
+
+def test_nothing_is_noted_of_a_list_that_is_not_laid_over(client: Any) -> None:
+    be_deleted(client)
+    put(client, OTHER, "<", trashed(client))
+    assert not client.exists("steps")
+
+
 @pytest.mark.parametrize("mode", ["<", ">", 0])
 @pytest.mark.parametrize("prepare", [be_deleted, be_moved])
 def test_what_is_given_back_comes_behind_its_neighbour(client: Any, prepare: Any, mode: Any) -> None:
