@@ -142,11 +142,14 @@ class Ledger:
         Raises:
             RedisError: The broker does not answer.
         """
-        wanted = {text: run_id for run_id in run_ids for text in _texts(run_id)}
-        there: set[str] = set()
+        wanted, there = frozenset(run_ids), set[str]()
         for messages in self._parts():
-            text = b"\0".join(messages)
-            there |= {run_id for raw, run_id in wanted.items() if raw in text}
+            for message in messages:
+                known = guard.decode_loosely(message)
+                if known is None:  # it ends as malformed, whatever its run is
+                    there |= {run_id for run_id in wanted if any(text in message for text in _texts(run_id))}
+                elif (run_id := guard.run_of(known)[0]) in wanted:
+                    there.add(str(run_id))
         return frozenset(there)
 
     def _parts(self) -> Generator[list[bytes]]:
@@ -157,7 +160,8 @@ class Ledger:
         for queue in queues:
             for name in self._lists_of(queue):
                 yield from self._pages(self.client.lrange, self.prefix + name)
-            yield from self._pages(cast("Any", self.client).zrange, self.prefix + keys.delayed(queue))
+            for members in self._pages(cast("Any", self.client).zrange, self.prefix + keys.delayed(queue)):
+                yield [member[1:] for member in members]  # without their priority
 
     @staticmethod
     def _pages(read: Callable[[str, int, int], Any], key: str) -> Generator[list[bytes]]:
