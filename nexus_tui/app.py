@@ -267,7 +267,7 @@ class NexusApp(Unlocking, inherit_bindings=False):
         elif command == "submit" and self.read_only:
             return "read-only: nothing can be submitted"
         else:
-            deeds = {"help": "help", "submit": "submit", "refresh": "read_again", "freeze": "freeze"}
+            deeds = {"help": "help", "submit": "offer('submit')", "refresh": "read_again", "freeze": "freeze"}
             self.call_next(self.screen.run_action, deeds[command])
         return ""
 

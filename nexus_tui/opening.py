@@ -10,7 +10,6 @@ from celery_nexus.connect import connect
 from celery_nexus.errors import Refused
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.sources import Sources
-from nexus_tui.actions.names import ACTION_NAMES
 from nexus_tui.contexts import Context, ContextsFile, read_contexts
 
 
@@ -35,6 +34,8 @@ def user_contexts() -> ContextsFile:
     Raises:
         ConfigError: The file can't be read.
     """
+    from nexus_tui.actions.registry import ACTION_NAMES
+
     return read_contexts(ACTION_NAMES)
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
 from celery_nexus.errors import Invalid, NotFound, SourceError
-from celery_nexus.privacy.masking import mask
 from celery_nexus.rows.arguments import find_obstacle
 from celery_nexus.rows.outcomes import MANY, Outcome, TargetOutcome
 from celery_nexus.rows.runs import FINAL_STATES, Run
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
+from nexus_tui.actions.declaration import Argument, Key, Option, Section
 from nexus_tui.actions.targets import Target, missing, named, resolve_all
+from nexus_tui.actions.typed import read_array, read_object
 
 CANARY = (1, 5, 25)
 """Sizes of the groups that must succeed before the rest is run."""
@@ -34,18 +33,28 @@ class RunAgain(Action):
     """Run ended runs again, with the same arguments or with others, in their own queue.
 
     Attributes:
-        run_ids: Full ids or unique beginnings; empty with a filter.
-        kwargs: Keyword arguments that replace those of the same name; None keeps all as they were.
-        args: Positional arguments that replace all of them; None keeps them as they were.
-        filter_text: Every ended run that matches, instead of ids.
-        canary: Whether 1, then 5, then 25 must succeed before the rest is run.
-        rate_per_s: At most so many a second; None: no limit.
-        queue: Where the new runs go; None: where the old ones came from.
-        priority: Priority of the new runs; None: that of the old ones.
+        kwargs: None keeps all as they were.
+        args: None keeps them as they were.
+        rate_per_s: None: no limit.
+        queue: None: where the old ones came from.
+        priority: None: that of the old ones.
     """
 
-    key: ClassVar[str] = "R"
     label: ClassVar[str] = "Run again"
+    command_name: ClassVar[str] = "retry"
+    section: ClassVar[Section] = Section.MESSAGES
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (
+        Argument("run_ids", "[ID]…", "A run's id, or its unique beginning.", is_required=False, is_many=True),
+        Option("--filter", "filter_text", "Every ended run that matches, not ids.", "TEXT", default=""),
+        Option("--kwargs", "kwargs", "Keyword arguments that replace those of the same name.", "JSON"),
+        Option("--args", "args", "Positional arguments that replace all of them.", "JSON"),
+        Option("--canary", "canary", "First 1, then 5, then 25; the rest only when none of them failed."),
+        Option("--rate", "rate_per_s", "At most N runs a second.", "N", type=float),
+        Option("--queue", "queue", "Where the new runs go, when it is not known where the old ones came from.", "Q"),
+        Option("--priority", "priority", "Their priority, when that is not known.", "N", type=int),
+    )
+    key: ClassVar[Key | None] = Key("R", "run_again", "run again")
+    choice_key: ClassVar[str] = "a"
 
     run_ids: tuple[str, ...]
     kwargs: dict[str, Any] | None = None
@@ -55,6 +64,18 @@ class RunAgain(Action):
     args: list[Any] | None = None
     queue: str | None = None
     priority: int | None = None
+
+    @classmethod
+    def from_command(cls, given: Mapping[str, Any]) -> Action:
+        """Take ids or a filter, and read the arguments."""
+        if bool(given["run_ids"]) == bool(given["filter_text"]):
+            raise Invalid("give one or more ids, or --filter TEXT")
+        kwargs, args = given["kwargs"], given["args"]
+        read: dict[str, Any] = {
+            "kwargs": None if kwargs is None else read_object(kwargs, "--kwargs"),
+            "args": None if args is None else read_array(args, "--args"),
+        }
+        return cls(**{**given, **read})
 
     @property
     def question(self) -> str:
@@ -67,19 +88,9 @@ class RunAgain(Action):
         steps = " First 1, then 5, then 25 of them, and the rest only while none fails." if self.canary else ""
         return f"Run {what} again{place} with {how}? New runs are queued; the old ones stay in the history.{steps}"
 
-    @property
-    def command(self) -> str:
-        """The command line that does the same, secrets masked."""
-        words = ["nexus-tui", "retry", *(["--filter", self.filter_text] if self.filter_text else self.run_ids)]
-        if self.kwargs is not None:
-            words += ["--kwargs", json.dumps(mask(self.kwargs), ensure_ascii=False)]
-        if self.args is not None:
-            words += ["--args", json.dumps(mask(self.args), ensure_ascii=False)]
-        words += ["--canary"] if self.canary else []
-        words += ["--rate", f"{self.rate_per_s:g}"] if self.rate_per_s else []
-        words += ["--queue", self.queue] if self.queue else []
-        words += ["--priority", str(self.priority)] if self.priority is not None else []
-        return shlex.join(words)
+    def value_of(self, parameter: str) -> Any:
+        """Return what the command says for a parameter; with a filter no ids, also when they are known already."""
+        return None if parameter == "run_ids" and self.filter_text else super().value_of(parameter)
 
     @property
     def recorded(self) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from celery_nexus.errors import SourceError
+from celery_nexus.errors import Invalid, SourceError
 from celery_nexus.rows.outcomes import MANY, Outcome, TargetOutcome
-from celery_nexus.rows.text import command_line
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
+from nexus_tui.actions.declaration import Argument, Option, Section
 from nexus_tui.actions.targets import kept
 
 if TYPE_CHECKING:
@@ -22,20 +22,38 @@ _MOST_NAMED = 3
 
 @dataclass(frozen=True)
 class DeadLetterAction(Action):
-    """A change of dead letters.
+    """A change of dead letters."""
 
-    Attributes:
-        letter_ids: Their ids, or their runs'.
-    """
-
-    verb: ClassVar[str]
+    section: ClassVar[Section] = Section.LOOK
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (
+        Argument("letter_ids", "[ID]…", "A dead letter's id, or its run's.", is_required=False, is_many=True),
+        Option("--all", "every", "All that there are."),
+        Option("--reason", "reasons", "All with this reason, e.g. malformed.", "TEXT", is_repeated=True),
+    )
+    can_be_undone: ClassVar[bool] = True
 
     letter_ids: tuple[str, ...]
+    every: bool = False
+    reasons: tuple[str, ...] = ()
+
+    @classmethod
+    def from_command(cls, given: Mapping[str, Any]) -> Action:
+        """Take ids, reasons, or all."""
+        if sum(map(bool, given.values())) != 1:
+            raise Invalid("give ids, or --reason, or --all")
+        return super().from_command(given)
 
     @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        return command_line("dead-letters", self.verb, *self.letter_ids)
+    def verb(self) -> str:
+        """What is done to them, in a word."""
+        return self.command_name.split()[-1]
+
+    @property
+    def what(self) -> str:
+        """Name the letters."""
+        if self.letter_ids:
+            return _named(self.letter_ids)
+        return f"every dead letter with reason {', '.join(self.reasons)}" if self.reasons else "every dead letter"
 
     @property
     def recorded(self) -> str:
@@ -43,14 +61,23 @@ class DeadLetterAction(Action):
         return replace(self, letter_ids=self.letter_ids[:MANY]).command
 
     def plan(self, sources: Sources) -> Plan:
-        """Count them."""
-        rows = tuple(TargetOutcome(letter_id, True, self.verb) for letter_id in self.letter_ids)
-        return Plan(self, lambda: rows, len(rows))
+        """Find and count them."""
+        found = self._frozen(sources)
+        rows = tuple(TargetOutcome(letter_id, True, self.verb) for letter_id in found.letter_ids)
+        return Plan(found, lambda: rows, len(rows))
 
     def run(self, sources: Sources) -> Outcome:
         """Change each."""
-        label = f"{self.verb} {_named(self.letter_ids)}"
-        return _undoably(sources, label, self.letter_ids, self.step(_letters(sources)))
+        found = self._frozen(sources)
+        return _undoably(sources, f"{self.verb} {found.what}", found.letter_ids, self.step(_letters(sources)))
+
+    def _frozen(self, sources: Sources) -> Self:
+        if self.letter_ids:
+            return self
+        found = _letters(sources).ids(self.reasons)
+        if not found:
+            raise Invalid("there is no such dead letter")
+        return replace(self, letter_ids=found, every=False, reasons=())
 
     @staticmethod
     @abstractmethod
@@ -60,15 +87,18 @@ class DeadLetterAction(Action):
 
 @dataclass(frozen=True)
 class RetryDeadLetters(DeadLetterAction):
-    """Put dead letters back into their queues, their lost starts forgotten."""
+    """Put dead letters back into their queues, their lost starts forgotten.
+
+    One that is malformed only comes back.
+    """
 
     label: ClassVar[str] = "Retry"
-    verb: ClassVar[str] = "retry"
+    command_name: ClassVar[str] = "dead-letters retry"
 
     @property
     def question(self) -> str:
         """Name the letters."""
-        return f"Put {_named(self.letter_ids)} back? Each runs again, last in its priority."
+        return f"Put {self.what} back? Each runs again, last in its priority."
 
     @staticmethod
     def step(letters: DeadLetterSource) -> Callable[[str, str], TargetOutcome]:
@@ -81,12 +111,12 @@ class DropDeadLetters(DeadLetterAction):
     """Delete dead letters; for a day they can be brought back."""
 
     label: ClassVar[str] = "Drop"
-    verb: ClassVar[str] = "drop"
+    command_name: ClassVar[str] = "dead-letters drop"
 
     @property
     def question(self) -> str:
         """Name the letters."""
-        return f"Delete {_named(self.letter_ids)}? For a day this can be undone."
+        return f"Delete {self.what}? {self.undo_words.capitalize()}."
 
     @staticmethod
     def step(letters: DeadLetterSource) -> Callable[[str, str], TargetOutcome]:

@@ -7,21 +7,25 @@ from typing import ClassVar
 
 from celery_nexus.errors import NotFound
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
-from celery_nexus.rows.text import command_line
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action
+from nexus_tui.actions.declaration import Argument, Key, Option, Section
+
+_WORKERS = Argument(
+    "workers", "[WORKER]…", "A worker's node name; all workers when none is named.", is_required=False, is_many=True
+)
 
 
 @dataclass(frozen=True)
 class EnableEvents(Action):
-    """Let the history hear of runs; it costs workers some CPU, and ends when they are restarted.
+    """Let the history hear of runs; it costs workers some CPU, and ends when they are restarted."""
 
-    Attributes:
-        workers: Their names; empty for all.
-    """
-
-    key: ClassVar[str] = "E"
     label: ClassVar[str] = "Enable events"
+    command_name: ClassVar[str] = "events enable"
+    section: ClassVar[Section] = Section.WORKERS
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (_WORKERS,)
+    key: ClassVar[Key | None] = Key("E", "enable_events", "enable events")
+    choice_key: ClassVar[str] = "E"
 
     workers: tuple[str, ...] = ()
 
@@ -30,11 +34,6 @@ class EnableEvents(Action):
         """Name the workers and the consequence."""
         return f"Ask {', '.join(self.workers) or 'every worker'} to send events of its runs, as with -E?"
 
-    @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        return command_line("events", "enable", *self.workers)
-
     def run(self, sources: Sources) -> Outcome:
         """Tell them, and name those that answer."""
         return _told(sources, self.workers, send=True)
@@ -42,13 +41,12 @@ class EnableEvents(Action):
 
 @dataclass(frozen=True)
 class DisableEvents(Action):
-    """Let workers keep to themselves what they run: no monitor hears of it, this history neither.
-
-    Attributes:
-        workers: Their names; empty for all.
-    """
+    """Let workers keep to themselves what they run: no monitor hears of it, this history neither."""
 
     label: ClassVar[str] = "Disable events"
+    command_name: ClassVar[str] = "events disable"
+    section: ClassVar[Section] = Section.WORKERS
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (_WORKERS,)
 
     workers: tuple[str, ...] = ()
 
@@ -56,11 +54,6 @@ class DisableEvents(Action):
     def question(self) -> str:
         """Name the workers and the consequence."""
         return f"Ask {', '.join(self.workers) or 'every worker'} to send no more events of its runs?"
-
-    @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        return command_line("events", "disable", *self.workers)
 
     def run(self, sources: Sources) -> Outcome:
         """Tell them, and name those that answer."""

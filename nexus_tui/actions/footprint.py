@@ -8,6 +8,7 @@ from typing import ClassVar
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action
+from nexus_tui.actions.declaration import Section
 
 
 @dataclass(frozen=True)
@@ -15,17 +16,14 @@ class RemoveFootprint(Action):
     """Remove every key that Nexus wrote on another application's broker; its own keys stay as they are."""
 
     label: ClassVar[str] = "Remove footprint"
+    command_name: ClassVar[str] = "footprint --remove"
+    section: ClassVar[Section] = Section.ELSEWHERE
     is_recorded: ClassVar[bool] = False
 
     @property
     def question(self) -> str:
         """Name the consequence."""
         return "Remove all that Nexus left on this broker? Nothing can be undone any more, and the audit log is gone."
-
-    @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        return "nexus-tui footprint --remove"
 
     def run(self, sources: Sources) -> Outcome:
         """Remove it."""

@@ -1,194 +1,62 @@
-"""Actions on waiting messages, by id or on everything that matches: delete, move, priority, another time."""
+"""Actions on waiting messages: delete, move, priority, another time."""
 
 from __future__ import annotations
 
-import shlex
-from abc import abstractmethod
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from celery_nexus.broker.bulk.bulk_edit import Progress
-from celery_nexus.broker.edit.edits import Delete, Edit, MoveTo, NothingToDo, Reprioritise, Retime
 from celery_nexus.errors import Invalid
-from celery_nexus.rows.broker import Message
-from celery_nexus.rows.outcomes import MANY, Outcome, TargetOutcome
-from celery_nexus.rows.selection import Frozen, Selection
-from celery_nexus.rows.text import command_line
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
-from nexus_tui.actions.targets import Target, each, kept, located, named, not_waiting, resolve_all, undoably
+from nexus_tui.actions.declaration import Argument, Key, Option
+from nexus_tui.actions.message_edits import MessageAction
+from nexus_tui.actions.typed import read_aware_time
 
+if TYPE_CHECKING:
+    from celery_nexus.broker.edit.edits import Edit
 
-@dataclass(frozen=True)
-class MessageAction(Action):
-    """A change of waiting messages.
-
-    Attributes:
-        run_ids: Full ids or unique beginnings; empty with ``within``.
-        within: Everything that matches in a queue, instead of ids.
-        frozen: What ``within`` meant when it was asked; None before :meth:`plan`.
-    """
-
-    run_ids: tuple[str, ...]
-    within: Selection | None = field(default=None, kw_only=True)
-    frozen: Frozen | None = field(default=None, kw_only=True, compare=False, repr=False)
-
-    verb: ClassVar[str]
-    """The command's name."""
-
-    @property
-    @abstractmethod
-    def edit(self) -> Edit:
-        """What happens to each message."""
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Words of the command behind its targets."""
-        return ()
-
-    @property
-    def what(self) -> str:
-        """Name the targets."""
-        if self.within is None:
-            return named(self.run_ids)
-        if self.frozen is None:
-            return f"everything that waits in {self.within.words}"
-        return f"{self.frozen.count:,} messages of {self.within.words}"
-
-    @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        return command_line(self.verb, *self._targets(self.run_ids), *self.words)
-
-    @property
-    def recorded(self) -> str:
-        """The command, with the first ids only when there are many."""
-        if len(self.run_ids) <= MANY:
-            return self.command
-        shown = command_line(self.verb, *self.run_ids[:MANY])
-        return f"{shown} … {shlex.join(self.words)} ({len(self.run_ids):,} ids)"
-
-    def _targets(self, run_ids: tuple[str, ...]) -> list[str]:
-        if self.within is None:
-            return list(run_ids)
-        text = self.within.filter_text
-        return ["--from", self.within.queue, *(["--filter", text] if text else [])]
-
-    def plan(self, sources: Sources) -> Plan:
-        """Freeze what is meant, and say what would become of it."""
-        if self.within is None:
-            targets = self.resolved(sources)
-            whole = tuple(target.id if target else text for text, target in targets)
-            return Plan(replace(self, run_ids=whole), lambda: self._prospects(sources, targets), len(targets))
-        frozen = sources.broker.freeze(self.within)
-        tasks = ", ".join(f"{name or 'no Celery message'} {count:,}" for name, count in frozen.by_task.items())
-        told = f"{frozen.count:,} of {frozen.waiting:,} waiting messages match" + (f": {tasks}" if tasks else "")
-        row = TargetOutcome(self.within.queue, True, told, counts=(("matching", frozen.count),))
-        return Plan(replace(self, frozen=frozen), lambda: (row,), frozen.count, self.within.queue)
-
-    def run(self, sources: Sources) -> Outcome:
-        """Change each message."""
-        if self.within is not None:
-            return self.run_on_all(sources, self.frozen or sources.broker.freeze(self.within))
-        self.check(sources)
-        # What is to run in front is pushed there last to first, so that the marked order is kept.
-        run_ids = tuple(reversed(self.run_ids)) if self.edit.front else self.run_ids
-        return undoably(
-            sources, f"{self.verb} {self.what}", run_ids, lambda target, undo: self._change(sources, target, undo)
-        )
-
-    def resolved(self, sources: Sources) -> list[tuple[str, Target | None]]:
-        """Find what each id means; None for one that nobody knows."""
-        return resolve_all(sources, self.run_ids)
-
-    def run_on_all(self, sources: Sources, frozen: Frozen) -> Outcome:
-        """Change everything that was frozen."""
-        token = sources.broker.undoable("messages", f"{self.verb} {replace(self, frozen=frozen).what}")
-        # Many runs are ended by workers or guardian, which have time for it
-        edit = replace(self.edit, told=False) if isinstance(self.edit, Delete) else self.edit
-        progress = sources.broker.apply_all(frozen, edit, undo=token)
-        undo = kept(sources, token, bool(progress.changed))
-        return Outcome((summary(frozen, progress, self.edit.past),), undo)
-
-    def check(self, sources: Sources) -> None:
-        """Refuse what can't be done to any message, before the first is touched."""
-
-    def would(self, message: Message) -> str:
-        """Say what becomes of a message."""
-        return self.edit.of(message).done
-
-    def absent(self, sources: Sources, target: Target) -> TargetOutcome:
-        """Say why there is no message to change."""
-        return not_waiting(sources, target)
-
-    def _change(self, sources: Sources, target: Target, undo: str) -> TargetOutcome:
-        message = located(sources, target)
-        if message is None:
-            return self.absent(sources, target)
-        return sources.broker.apply(message, self.edit, undo=undo)
-
-    def _prospects(self, sources: Sources, targets: list[tuple[str, Target | None]]) -> tuple[TargetOutcome, ...]:
-        return each(sources, self.run_ids, lambda found: self._would(sources, found), targets).targets
-
-    def _would(self, sources: Sources, target: Target) -> TargetOutcome:
-        message = located(sources, target)
-        if message is None:
-            return self.absent(sources, target)
-        place = "before its time" if message.is_delayed else f"place {message.position:,}"
-        try:
-            return TargetOutcome(target.id, True, f"{message.queue}, {place} → {self.would(message)}")
-        except NothingToDo as nothing:
-            return TargetOutcome(target.id, nothing.is_done, str(nothing))
-        except Invalid as wrong:
-            return TargetOutcome(target.id, False, str(wrong))
-
-
-def summary(frozen: Frozen, progress: Progress, past: str) -> TargetOutcome:
-    """Say what became of many messages: ``moved 97, 3 had started``."""
-    told = f"{past} {progress.changed:,}" if progress.wanted else "nothing that waits matches"
-    if progress.problem:
-        rest = progress.wanted - progress.changed
-        told += f" of {progress.wanted:,}, then stopped: {progress.problem}; the same command does the other {rest:,}"
-    else:
-        told += f", {progress.gone:,} had started" if progress.gone else ""
-        told += "".join(f", {count:,} {reason}" for reason, count in progress.kept.items())
-    counts = {"matching": progress.wanted, "changed": progress.changed, "kept": sum(progress.kept.values())}
-    counts["left" if progress.problem else "started"] = progress.gone
-    return TargetOutcome(frozen.selection.queue, not progress.problem, told, counts=tuple(counts.items()))
+_LATEST_S = 10 * 365 * 86400
+"""A run is delayed by ten years at most: what is later is a mistake."""
 
 
 @dataclass(frozen=True)
 class DeleteMessages(MessageAction):
     """Delete waiting messages: their runs never happen, and nothing is said to who waits for a result."""
 
-    key: ClassVar[str] = "D"
     label: ClassVar[str] = "Delete"
-    verb: ClassVar[str] = "delete"
+    command_name: ClassVar[str] = "delete"
+    key: ClassVar[Key | None] = Key("D", "delete", "delete")
+    choice_key: ClassVar[str] = "d"
+    can_be_undone: ClassVar[bool] = True
 
     @property
     def question(self) -> str:
         """Name the runs."""
-        return f"Delete the messages of {self.what}? They never run; for a day this can be undone."
+        return f"Delete the messages of {self.what}? They never run; {self.undo_words}."
 
     @property
     def edit(self) -> Edit:
         """Take it out."""
+        from celery_nexus.broker.edit.edits import Delete
+
         return Delete()
 
 
 @dataclass(frozen=True)
 class MoveMessages(MessageAction):
-    """Move waiting messages to another queue, behind what waits there at their priority.
+    """Move waiting messages to another queue, behind what waits there at their priority."""
 
-    Attributes:
-        queue: Where they go.
-        front: Whether they run next of their priority there, not last.
-    """
-
-    key: ClassVar[str] = "M"
     label: ClassVar[str] = "Move"
-    verb: ClassVar[str] = "move"
+    command_name: ClassVar[str] = "move"
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (
+        *MessageAction.parameters,
+        Argument("queue", "QUEUE", "The queue that they go to."),
+        Option("--front", "front", "Run next there, instead of last."),
+    )
+    key: ClassVar[Key | None] = Key("M", "move", "move to another queue")
+    can_be_undone: ClassVar[bool] = True
 
     queue: str
     front: bool = False
@@ -200,13 +68,10 @@ class MoveMessages(MessageAction):
         return f"Move {self.what} to {self.queue}, {place} what waits there?"
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """The queue, and whether in front."""
-        return (self.queue, *(("--front",) if self.front else ()))
-
-    @property
     def edit(self) -> Edit:
         """Move it."""
+        from celery_nexus.broker.edit.edits import MoveTo
+
         return MoveTo(self.queue, self.front)
 
     def plan(self, sources: Sources) -> Plan:
@@ -221,19 +86,30 @@ class MoveMessages(MessageAction):
 
 @dataclass(frozen=True)
 class ChangePriority(MessageAction):
-    """Change the priority of waiting runs: 0 is first, 9 is last.
+    """Change the priority of waiting runs: 0 is first, 9 is last."""
 
-    Attributes:
-        priority: The new priority.
-        front: Whether they run next of their priority, not last.
-    """
-
-    key: ClassVar[str] = "B"
     label: ClassVar[str] = "Priority"
-    verb: ClassVar[str] = "priority"
+    command_name: ClassVar[str] = "priority"
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (
+        *MessageAction.parameters,
+        Argument("priority", "N", "The new priority: 0 first … 9 last."),
+        Option("--front", "front", "Run next within the new priority, instead of last."),
+    )
+    key: ClassVar[Key | None] = Key("B", "priority", "priority", in_footer=True)
+    can_be_undone: ClassVar[bool] = True
 
     priority: int
     front: bool = False
+
+    @classmethod
+    def from_command(cls, given: Mapping[str, Any]) -> Action:
+        """Read the priority, too."""
+        text: str = given["priority"]
+        try:
+            priority = int(text)
+        except ValueError:
+            raise Invalid(f"{text!r} is no priority; the last word is a number 0 (first) … 9 (last)") from None
+        return super().from_command({**given, "priority": priority})
 
     @property
     def question(self) -> str:
@@ -242,13 +118,10 @@ class ChangePriority(MessageAction):
         return f"Move {self.what} to priority {self.priority}, {place} what waits there?"
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """The priority, and whether in front."""
-        return (str(self.priority), *(("--front",) if self.front else ()))
-
-    @property
     def edit(self) -> Edit:
         """Give it the priority."""
+        from celery_nexus.broker.edit.edits import Reprioritise
+
         return Reprioritise(self.priority, self.front)
 
     def plan(self, sources: Sources) -> Plan:
@@ -273,9 +146,32 @@ class ChangeTime(MessageAction):
     """
 
     label: ClassVar[str] = "Time"
-    verb: ClassVar[str] = "delay"
+    command_name: ClassVar[str] = "delay"
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (
+        Argument("run_ids", "ID…", "A run's id, or its unique beginning.", is_many=True),
+        Option("--at", "at", "Not before this time, ISO 8601 with zone.", "T"),
+        Option("--in", "in_s", "Not before so many seconds from now.", "S", type=float),
+        Option("--now", "now", "As soon as a worker is free."),
+    )
+    can_be_undone: ClassVar[bool] = True
 
     due_at: datetime | None
+
+    @classmethod
+    def from_command(cls, given: Mapping[str, Any]) -> Action:
+        """Read the time."""
+        at, in_s, is_now = given["at"], given["in_s"], given["now"]
+        if [at is not None, in_s is not None, is_now].count(True) != 1:
+            raise Invalid("give one of --at T, --in S and --now")
+        if in_s is not None and not 0 <= in_s <= _LATEST_S:
+            raise Invalid(f"--in {in_s:g} is not between 0 and ten years of seconds")
+        due_at = datetime.now(UTC) + timedelta(seconds=in_s or 0)
+        return cls(given["run_ids"], None if is_now else due_at if at is None else read_aware_time(at))
+
+    def value_of(self, parameter: str) -> Any:
+        """Return what the command says for a parameter: always a point in time, or now."""
+        when = {"at": self.due_at, "in_s": None, "now": self.due_at is None}
+        return when[parameter] if parameter in when else super().value_of(parameter)
 
     @property
     def question(self) -> str:
@@ -284,11 +180,8 @@ class ChangeTime(MessageAction):
         return f"Let {self.what} run {when}?"
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """The time."""
-        return ("--now",) if self.due_at is None else ("--at", self.due_at.isoformat())
-
-    @property
     def edit(self) -> Edit:
         """Give it the time."""
+        from celery_nexus.broker.edit.edits import Retime
+
         return Retime(self.due_at)

@@ -8,20 +8,22 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
-from celery_nexus.control import fleet
-from celery_nexus.control.mailbox import Command
 from celery_nexus.errors import NotFound, Refused, SourceError
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
-from celery_nexus.rows.text import command_line
 from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
+from nexus_tui.actions.declaration import REMEMBER, Argument, Option, Section
+
+WORKERS = Argument("workers", "WORKER…", "A worker's node name, its part before the @, or its program.", is_many=True)
 
 NO_ANSWER = "no answer within 3 s: it may still obey"
 FOR_NOW = "until it restarts"
 KEPT = "remembered: obeyed again after a restart"
 
 Heard = Callable[[str, bool, str], None]
+Order = tuple[str, Mapping[str, Any]]
+"""A remote control command: its name as Celery knows it, and its arguments."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,12 @@ class WorkerOrder(Action):
 
     Attributes:
         workers: Node names, programs, or the part before the ``@``; empty for all.
-        remember: Whether it is obeyed again after a restart.
         is_stock: Whether one of them is Celery's own; :meth:`plan` finds out.
         heard: Called with each answer as it comes: worker, whether it obeys, its words.
     """
 
-    key: ClassVar[str] = "S"
-    verb: ClassVar[str]
-    can_be_remembered: ClassVar[bool] = True
+    section: ClassVar[Section] = Section.WORKERS
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (WORKERS,)
 
     workers: tuple[str, ...]
     remember: bool = field(default=False, kw_only=True)
@@ -50,21 +50,15 @@ class WorkerOrder(Action):
         """What it changes, as a sentence."""
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """Words of the command behind the workers."""
-        return ()
+    def can_be_remembered(self) -> bool:
+        """Whether workers can be told to obey it again after a restart."""
+        return REMEMBER in self.parameters
 
     @property
     def question(self) -> str:
         """Name the workers, the consequence, and for how long."""
         lasting = f" {'It is ' + KEPT if self.remember else 'It holds ' + FOR_NOW}." if self.can_be_remembered else ""
         return f"{self.label} {', '.join(self.workers) or 'all workers'}? {self.consequence}{lasting}"
-
-    @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        remember = ["--remember"] if self.remember else []
-        return command_line(self.verb, *self.workers, *self.words, *remember)
 
     def plan(self, sources: Sources) -> Plan:
         """Find the workers."""
@@ -101,7 +95,7 @@ class WorkerOrder(Action):
     def check(self) -> None:
         """Refuse what makes no sense, before anything is sent."""
 
-    def order(self) -> Command:
+    def order(self) -> Order:
         """What is sent to the workers."""
         raise NotImplementedError
 
@@ -111,8 +105,14 @@ class WorkerOrder(Action):
 
     def obeyed(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
         """Send the order and say what each worker answered."""
-        answers = sources.control.order(self.order(), [worker.name for worker in workers], self.heard)
+        answers = self.send(sources, self.order(), [worker.name for worker in workers])
         return [self.outcome(sources, worker, answers.get(worker.name)) for worker in workers]
+
+    def send(self, sources: Sources, order: Order, names: Sequence[str]) -> dict[str, tuple[bool, str]]:
+        """Send an order; return what each worker answered, those that were silent left out."""
+        from celery_nexus.control.mailbox import Command
+
+        return sources.control.order(Command(*order), names, self.heard)
 
     def outcome(self, sources: Sources, worker: Worker, answer: tuple[bool, str] | None) -> TargetOutcome:
         """Say what a worker answered, None for nothing, and keep the order when it is to be remembered."""
@@ -131,6 +131,8 @@ def resolve(sources: Sources, names: tuple[str, ...]) -> tuple[Worker, ...]:
     Raises:
         NotFound: One is not known.
     """
+    from celery_nexus.control import fleet
+
     try:
         programs = sources.supervisor.programs()
     except SourceError:

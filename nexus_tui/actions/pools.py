@@ -6,48 +6,60 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from celery_nexus.control.mailbox import Command
 from celery_nexus.errors import Invalid
 from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
-from nexus_tui.actions.orders import FOR_NOW, WorkerOrder
+from nexus_tui.actions.base import Action
+from nexus_tui.actions.declaration import PROGRAM_KEY, REMEMBER, Argument, Key, Option
+from nexus_tui.actions.orders import FOR_NOW, WORKERS, Order, WorkerOrder
 
 MOST_GROWTH = 64
 
 
 @dataclass(frozen=True)
 class GrowPool(WorkerOrder):
-    """Give workers more places: children of the pool.
-
-    Attributes:
-        n: How many more.
-    """
+    """Give workers more places: children of the pool."""
 
     label: ClassVar[str] = "Grow"
-    verb: ClassVar[str] = "grow"
+    command_name: ClassVar[str] = "grow"
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (
+        WORKERS,
+        Option("--by", "n", "By so many children; a number as the last word says the same.", "N", type=int, default=1),
+        REMEMBER,
+    )
+    key: ClassVar[Key | None] = PROGRAM_KEY
+    choice_key: ClassVar[str] = "+"
     sign: ClassVar[int] = 1
 
     n: int = 1
+
+    @classmethod
+    def from_command(cls, given: Mapping[str, Any]) -> Action:
+        """Take the number as the last word, too: ``grow WORKER 2``."""
+        names = given["workers"]
+        if len(names) < 2 or not names[-1].isdecimal():
+            return super().from_command(given)
+        return super().from_command({**given, "workers": names[:-1], "n": int(names[-1])})
+
+    @property
+    def words(self) -> list[str]:
+        """The words of the command behind its name, the number as the last of them."""
+        return [*self.workers, str(self.n), *([REMEMBER.flag] if self.remember else [])]
 
     @property
     def consequence(self) -> str:
         """Say how many more."""
         return f"{self.n} more run{'s' if self.n == 1 else ''} at a time."
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        """How many."""
-        return (str(self.n),)
-
     def check(self) -> None:
         """Refuse odd numbers."""
         if not 1 <= self.n <= MOST_GROWTH:
             raise Invalid(f"--by {self.n}: give a number from 1 to {MOST_GROWTH}")
 
-    def order(self) -> Command:
+    def order(self) -> Order:
         """Grow."""
-        return Command("pool_grow", {"n": self.n})
+        return "pool_grow", {"n": self.n}
 
     def memory(self, worker: Worker) -> tuple[str, Mapping[str, Any]]:
         """Keep the size that the pool gets."""
@@ -59,7 +71,8 @@ class ShrinkPool(GrowPool):
     """Take places from workers: children that are free end."""
 
     label: ClassVar[str] = "Shrink"
-    verb: ClassVar[str] = "shrink"
+    command_name: ClassVar[str] = "shrink"
+    choice_key: ClassVar[str] = "-"
     sign: ClassVar[int] = -1
 
     @property
@@ -67,9 +80,9 @@ class ShrinkPool(GrowPool):
         """Say how many fewer."""
         return f"{self.n} fewer run{'s' if self.n == 1 else ''} at a time; what runs is finished."
 
-    def order(self) -> Command:
+    def order(self) -> Order:
         """Shrink."""
-        return Command("pool_shrink", {"n": self.n})
+        return "pool_shrink", {"n": self.n}
 
     def obeyed(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
         """Leave each worker one place at least: Celery would end the last one, too."""
@@ -81,14 +94,15 @@ class ShrinkPool(GrowPool):
 
 @dataclass(frozen=True)
 class Scale(WorkerOrder):
-    """Give workers a pool of a certain size.
-
-    Attributes:
-        size: Children afterwards.
-    """
+    """Give workers a pool of a certain size."""
 
     label: ClassVar[str] = "Scale"
-    verb: ClassVar[str] = "scale"
+    command_name: ClassVar[str] = "scale"
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (
+        WORKERS,
+        Argument("size", "N", "Children of the pool afterwards.", type=int),
+        REMEMBER,
+    )
 
     size: int
 
@@ -96,11 +110,6 @@ class Scale(WorkerOrder):
     def consequence(self) -> str:
         """Say how many."""
         return f"{self.size} run{'s' if self.size == 1 else ''} at a time."
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The size."""
-        return (str(self.size),)
 
     def check(self) -> None:
         """Refuse odd numbers."""
@@ -121,24 +130,23 @@ class Scale(WorkerOrder):
             more = self.size - worker.concurrency
             answer: tuple[bool, str] | None = (True, f"has {self.size} places already")
             if more:
-                order = Command("pool_grow" if more > 0 else "pool_shrink", {"n": abs(more)})
-                answer = sources.control.order(order, [worker.name], self.heard).get(worker.name)
+                order = ("pool_grow" if more > 0 else "pool_shrink", {"n": abs(more)})
+                answer = self.send(sources, order, [worker.name]).get(worker.name)
             rows.append(self.outcome(sources, worker, answer))
         return rows
 
 
 @dataclass(frozen=True)
 class Autoscale(WorkerOrder):
-    """Change between how many children a worker started with ``--autoscale`` scales itself.
-
-    Attributes:
-        most: Children under load.
-        least: Children without.
-    """
+    """Change between how many children a worker started with ``--autoscale`` scales itself."""
 
     label: ClassVar[str] = "Autoscale"
-    verb: ClassVar[str] = "autoscale"
-    can_be_remembered: ClassVar[bool] = False
+    command_name: ClassVar[str] = "autoscale"
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (
+        WORKERS,
+        Argument("most", "MOST", "Children under load.", type=int),
+        Argument("least", "LEAST", "Children without.", type=int),
+    )
 
     most: int
     least: int
@@ -148,19 +156,14 @@ class Autoscale(WorkerOrder):
         """Say the bounds."""
         return f"{self.least} to {self.most} runs at a time, {FOR_NOW}."
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The bounds."""
-        return (str(self.most), str(self.least))
-
     def check(self) -> None:
         """Refuse odd numbers."""
         if not 0 <= self.least <= self.most or not 1 <= self.most <= MOST_GROWTH:
             raise Invalid(f"{self.most} {self.least}: give the most and the least, from 0 to {MOST_GROWTH}")
 
-    def order(self) -> Command:
+    def order(self) -> Order:
         """Set both."""
-        return Command("autoscale", {"max": self.most, "min": self.least})
+        return "autoscale", {"max": self.most, "min": self.least}
 
 
 @dataclass(frozen=True)
@@ -171,8 +174,9 @@ class RestartPool(WorkerOrder):
     """
 
     label: ClassVar[str] = "Restart pool"
-    verb: ClassVar[str] = "pool-restart"
-    can_be_remembered: ClassVar[bool] = False
+    command_name: ClassVar[str] = "pool-restart"
+    key: ClassVar[Key | None] = PROGRAM_KEY
+    choice_key: ClassVar[str] = "o"
 
     @property
     def consequence(self) -> str:
@@ -184,6 +188,6 @@ class RestartPool(WorkerOrder):
             )
         return "Its children are replaced; what they run is ended."
 
-    def order(self) -> Command:
+    def order(self) -> Order:
         """Restart."""
-        return Command("pool_restart", {})
+        return "pool_restart", {}

@@ -3,42 +3,70 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from celery_nexus.errors import NotFound, Refused, SourceError
+from celery_nexus.errors import Invalid, NotFound, Refused, SourceError
 from celery_nexus.rows.audit import Restored, Undoable
 from celery_nexus.rows.broker import UnreadList
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
-from celery_nexus.rows.text import command_line, size
+from celery_nexus.rows.selection import Selection
+from celery_nexus.rows.text import size
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
+from nexus_tui.actions.declaration import Argument, Key, Option, Section
+
+GATE_KEY = Key("P", "gate", "pause or resume", in_footer=True)
+"""Offers to pause a queue that is open, and to resume one that is paused."""
+
+_QUEUE = Argument("queue", "QUEUE", "The queue's name.")
 
 
 @dataclass(frozen=True)
 class PurgeQueue(Action):
-    """Delete everything that waits in a queue; for a day it can be brought back.
+    """Delete everything that waits in a queue; for a day it can be brought back."""
 
-    Attributes:
-        queue: Its name.
-    """
-
-    key: ClassVar[str] = "D"
     label: ClassVar[str] = "Purge"
+    command_name: ClassVar[str] = "purge"
+    section: ClassVar[Section] = Section.QUEUES
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (
+        _QUEUE,
+        Option("--filter", "filter_text", "Only what matches.", "TEXT", default=""),
+        Option("--for-good", "for_good", "Keep nothing: no undo, and a broker that is full accepts it."),
+    )
+    key: ClassVar[Key | None] = Key("D", "purge", "purge", in_footer=True)
+    choice_key: ClassVar[str] = "d"
+    can_be_undone: ClassVar[bool] = True
 
     queue: str
     for_good: bool = False
 
+    @classmethod
+    def from_command(cls, given: Mapping[str, Any]) -> Action:
+        """Take all of a queue; what matches a filter is deleted message by message."""
+        queue, filter_text, is_for_good = given["queue"], given["filter_text"], given["for_good"]
+        if not filter_text:
+            return cls(queue, is_for_good)
+        if is_for_good:
+            raise Invalid("--for-good is about all of a queue: without --filter")
+        from nexus_tui.actions.messages import DeleteMessages
+
+        return DeleteMessages((), within=Selection(queue, filter_text))
+
+    def value_of(self, parameter: str) -> Any:
+        """Return what the command says for a parameter: it has no filter."""
+        return None if parameter == "filter_text" else super().value_of(parameter)
+
     @property
     def question(self) -> str:
         """Name the queue and the consequence."""
-        undo = "this can't be undone" if self.for_good else "for a day this can be undone"
-        return f"Delete everything that waits in {self.queue}? None of it runs; {undo}."
+        return f"Delete everything that waits in {self.queue}? None of it runs; {self.undo_words}."
 
     @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        return command_line("purge", self.queue, *(["--for-good"] if self.for_good else []))
+    def undo_words(self) -> str:
+        """Say whether it can be taken back."""
+        return "this can't be undone" if self.for_good else super().undo_words
 
     def plan(self, sources: Sources) -> Plan:
         """Count what waits."""
@@ -71,12 +99,12 @@ class ReclaimMessages(Action):
     """Move what lies in lists of a queue that no worker reads to where its workers look.
 
     A client with another separator or other priorities puts messages there.
-
-    Attributes:
-        queue: Its name.
     """
 
     label: ClassVar[str] = "Reclaim"
+    command_name: ClassVar[str] = "reclaim"
+    section: ClassVar[Section] = Section.QUEUES
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (_QUEUE,)
 
     queue: str
 
@@ -84,11 +112,6 @@ class ReclaimMessages(Action):
     def question(self) -> str:
         """Name the queue and the consequence."""
         return f"Move messages of {self.queue} from lists that no worker reads to where its workers look, in front?"
-
-    @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        return command_line("reclaim", self.queue)
 
     def plan(self, sources: Sources) -> Plan:
         """Count what lies there."""
@@ -115,12 +138,13 @@ class _QueueGate(Action):
     """Closes or opens a queue: remembers it, then tells the workers.
 
     Attributes:
-        queue: Its name.
         is_stock: Whether Celery's own workers may consume it; :meth:`plan` finds out.
     """
 
-    key: ClassVar[str] = "P"
-    verb: ClassVar[str]
+    section: ClassVar[Section] = Section.QUEUES
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (_QUEUE,)
+    key: ClassVar[Key | None] = GATE_KEY
+    can_be_undone: ClassVar[bool] = True
 
     queue: str
     is_stock: bool = field(default=False, kw_only=True, compare=False)
@@ -135,11 +159,6 @@ class _QueueGate(Action):
         """Name the queue and the consequence."""
         return f"{self.label} {self.queue}? {self.consequence}"
 
-    @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        return command_line(self.verb, self.queue)
-
     def plan(self, sources: Sources) -> Plan:
         """Make sure that the queue exists."""
         sources.broker.check_queue(self.queue)
@@ -151,7 +170,8 @@ class _QueueGate(Action):
         outcome = self._turn(sources, self.queue)
         if outcome.message in (_PAUSED_ALREADY, _NOT_PAUSED):
             return Outcome((outcome,))
-        return Outcome((outcome,), sources.broker.undoable(self.verb, f"{self.verb} {self.queue}", self.queue))
+        name = self.command_name
+        return Outcome((outcome,), sources.broker.undoable(name, f"{name} {self.queue}", self.queue))
 
     @staticmethod
     @abstractmethod
@@ -166,7 +186,8 @@ class PauseQueue(_QueueGate):
     """
 
     label: ClassVar[str] = "Pause"
-    verb: ClassVar[str] = "pause"
+    command_name: ClassVar[str] = "pause"
+    choice_key: ClassVar[str] = "p"
 
     @property
     def consequence(self) -> str:
@@ -185,7 +206,8 @@ class ResumeQueue(_QueueGate):
     """Let the workers of a paused queue take from it again."""
 
     label: ClassVar[str] = "Resume"
-    verb: ClassVar[str] = "resume"
+    command_name: ClassVar[str] = "resume"
+    choice_key: ClassVar[str] = "r"
 
     @property
     def consequence(self) -> str:
@@ -199,14 +221,17 @@ class ResumeQueue(_QueueGate):
 
 @dataclass(frozen=True)
 class Undo(Action):
-    """Take back the latest delete, purge, move, priority, pause or resume.
+    """Take back a delete, purge, move, priority, delay, pause or resume, or a change of dead letters."""
 
-    Attributes:
-        token: Which change; empty for the latest.
-    """
-
-    key: ClassVar[str] = "U"
     label: ClassVar[str] = "Undo"
+    command_name: ClassVar[str] = "undo"
+    section: ClassVar[Section] = Section.MESSAGES
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (
+        Argument(
+            "token", "[TOKEN]", "Which change, as it was told and as audit lists it.", is_required=False, default=""
+        ),
+    )
+    key: ClassVar[Key | None] = Key("U", "undo", "undo")
 
     token: str = ""
 
@@ -214,11 +239,6 @@ class Undo(Action):
     def question(self) -> str:
         """Name the change."""
         return f"Take back {self.token or 'the latest change'}? Messages return to their place, unless they ran."
-
-    @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        return command_line("undo", *([self.token] if self.token else []))
 
     def plan(self, sources: Sources) -> Plan:
         """Find the change."""

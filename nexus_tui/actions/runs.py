@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from celery_nexus.broker.edit.edits import Delete, Edit
-from celery_nexus.delivery.ends.endings import REVOKED
-from celery_nexus.rows.broker import Message
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.rows.selection import Frozen
 from celery_nexus.sources import Sources
-from nexus_tui.actions.messages import MessageAction, summary
+from nexus_tui.actions.base import Action
+from nexus_tui.actions.declaration import Argument, Key, Option
+from nexus_tui.actions.message_edits import MessageAction, summary
 from nexus_tui.actions.targets import Target, each, ended, located, missing, was
+
+if TYPE_CHECKING:
+    from celery_nexus.broker.edit.edits import Edit
+    from celery_nexus.rows.broker import Message
 
 DEFAULT_SIGNAL = "SIGTERM"
 _USE = "; use --terminate"
@@ -30,35 +33,49 @@ _BEGINNING = re.compile(r"[0-9a-f-]{1,35}")
 
 @dataclass(frozen=True)
 class Revoke(MessageAction):
-    """Revoke runs: what waits never starts; what runs is ended only when asked for.
+    """Revoke runs: what waits never starts; what runs is ended only when asked for."""
 
-    Attributes:
-        terminate: Whether to end those that run.
-        signal: How: SIGTERM, SIGKILL, SIGINT, SIGQUIT, SIGUSR1 or SIGHUP.
-    """
-
-    key: ClassVar[str] = "K"
     label: ClassVar[str] = "Revoke"
-    verb: ClassVar[str] = "revoke"
+    command_name: ClassVar[str] = "revoke"
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (
+        *MessageAction.parameters,
+        Option("--terminate", "terminate", "Also end a run that has started."),
+        Option(
+            "--signal",
+            "signal",
+            "With --terminate: how; SIGTERM, SIGKILL, SIGINT, SIGQUIT, SIGUSR1 or SIGHUP.",
+            "NAME",
+            default=DEFAULT_SIGNAL,
+        ),
+    )
+    key: ClassVar[Key | None] = Key("K", "revoke", "revoke", in_footer=True)
+    choice_key: ClassVar[str] = "v"
 
     terminate: bool = False
     signal: str = DEFAULT_SIGNAL
+
+    @classmethod
+    def from_command(cls, given: Mapping[str, Any]) -> Action:
+        """Take a signal with or without SIG."""
+        signal = f"SIG{given['signal'].upper().removeprefix('SIG')}"
+        return super().from_command({**given, "signal": signal})
+
+    def value_of(self, parameter: str) -> Any:
+        """Return what the command says for a parameter; without --terminate no signal."""
+        return None if parameter == "signal" and not self.terminate else super().value_of(parameter)
 
     @property
     def question(self) -> str:
         """Name the runs and what will happen to them."""
         running = f"those that run are ended at once ({self.signal})" if self.terminate else "those that run go on"
-        return f"Revoke {self.what}? Waiting ones never run; {running}. This can't be undone."
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Whether those that run are ended, and how."""
-        signal = ("--signal", self.signal) if self.signal != DEFAULT_SIGNAL else ()
-        return ("--terminate", *signal) if self.terminate else ()
+        return f"Revoke {self.what}? Waiting ones never run; {running}. {self.undo_words.capitalize()}."
 
     @property
     def edit(self) -> Edit:
         """Take the message out."""
+        from celery_nexus.broker.edit.edits import Delete
+        from celery_nexus.delivery.ends.endings import REVOKED
+
         return Delete(REVOKED)
 
     def would(self, message: Message) -> str:
@@ -91,6 +108,7 @@ class Revoke(MessageAction):
 
     def run_on_all(self, sources: Sources, frozen: Frozen) -> Outcome:
         """Take the messages out, and tell that their runs are revoked as they go."""
+        from celery_nexus.delivery.ends.endings import REVOKED
 
         def taken(messages: Sequence[Message]) -> None:
             sources.broker.mark_revoked([message.id for message in messages if message.id])
@@ -110,6 +128,8 @@ class Revoke(MessageAction):
     @staticmethod
     def _revoke_waiting(sources: Sources, target: Target, message: Message) -> TargetOutcome | None:
         """Remove the message, then mark the run; None when a worker took it meanwhile."""
+        from celery_nexus.delivery.ends.endings import REVOKED
+
         if not sources.broker.delete(message, ends=REVOKED).done:
             return None
         sources.broker.mark_revoked([target.id])

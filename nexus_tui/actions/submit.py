@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from celery_nexus.privacy.masking import mask
-from celery_nexus.rows.catalog import Submitted
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action
+from nexus_tui.actions.declaration import Argument, Key, Option, Section
+from nexus_tui.actions.typed import read_array, read_object, read_time
+
+if TYPE_CHECKING:
+    from celery_nexus.rows.catalog import Submitted
 
 
 @dataclass(frozen=True)
@@ -21,15 +22,30 @@ class Submit(Action):
     """Submit a task: check its arguments and put a message into its queue.
 
     Attributes:
-        task: Full task name.
-        args: Positional arguments.
-        kwargs: Keyword arguments.
-        priority: 0 first … 9 last; None for the default.
-        countdown_s: Not before so many seconds from now.
-        eta: Not before this time (aware).
-        queue: Another queue than the task's own.
+        eta: Aware.
         heard: Called with the run that was published.
     """
+
+    label: ClassVar[str] = "Submit"
+    command_name: ClassVar[str] = "submit"
+    section: ClassVar[Section] = Section.MESSAGES
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (
+        Argument("task", "[TASK]", "The task's name, or the unique end of it.", is_required=False),
+        Option("--kwargs", "kwargs", "Keyword arguments, a JSON object.", "JSON"),
+        Option("--args", "args", "Positional arguments, a JSON array.", "JSON"),
+        Option(
+            "--priority",
+            "priority",
+            "0 first … 9 last; 5 when left out (another application: as its own clients).",
+            "N",
+            type=int,
+        ),
+        Option("--countdown", "countdown_s", "Not before so many seconds from now.", "S", type=float),
+        Option("--eta", "eta", "Not before this time, ISO 8601 with zone.", "T"),
+        Option("--queue", "queue", "Another queue than the task's own.", "Q"),
+    )
+    key: ClassVar[Key | None] = Key("n", "submit", "submit", in_footer=True)
+    choice_key: ClassVar[str] = "s"
 
     task: str
     args: list[Any] = field(default_factory=list[Any])
@@ -40,8 +56,21 @@ class Submit(Action):
     queue: str | None = None
     heard: Callable[[Submitted], object] | None = field(default=None, kw_only=True, compare=False, repr=False)
 
-    key = "n"
-    label = "Submit"
+    @classmethod
+    def from_command(cls, given: Mapping[str, Any]) -> Submit:
+        """Read arguments and time."""
+        eta: str | None = given["eta"]
+        read: dict[str, Any] = {
+            "kwargs": read_object(given["kwargs"] or "{}", "--kwargs"),
+            "args": read_array(given["args"] or "[]", "--args"),
+            "eta": None if eta is None else read_time(eta),
+        }
+        return cls(**{**given, **read})
+
+    def value_of(self, parameter: str) -> Any:
+        """Return what the command says for a parameter; nothing for arguments that there are not."""
+        value = super().value_of(parameter)
+        return value or None if parameter in ("args", "kwargs") else value
 
     @property
     def question(self) -> str:
@@ -51,30 +80,9 @@ class Submit(Action):
         return f"Submit {self.task}{place}{first}?"
 
     @property
-    def command(self) -> str:
-        """The same as a command line, its secrets masked: it is shown, copied and kept by shells."""
-        return self._command_line(mask(self.args), mask(self.kwargs))
-
-    @property
     def recorded(self) -> str:
         """The command with its arguments' names alone: their values may be private and are the history's to keep."""
-        return self._command_line(["…"] * len(self.args), dict.fromkeys(self.kwargs, "…"))
-
-    def _command_line(self, args: list[Any], kwargs: dict[str, Any]) -> str:
-        words = ["nexus-tui", "submit", self.task]
-        if args:
-            words += ["--args", json.dumps(args, ensure_ascii=False)]
-        if kwargs:
-            words += ["--kwargs", json.dumps(kwargs, ensure_ascii=False)]
-        if self.priority is not None:
-            words += ["--priority", str(self.priority)]
-        if self.countdown_s is not None:
-            words += ["--countdown", f"{self.countdown_s:g}"]
-        if self.eta is not None:
-            words += ["--eta", self.eta.isoformat()]
-        if self.queue is not None:
-            words += ["--queue", self.queue]
-        return shlex.join(words)
+        return replace(self, args=["…"] * len(self.args), kwargs=dict.fromkeys(self.kwargs, "…")).command
 
     def run(self, sources: Sources) -> Outcome:
         """Publish; the outcome's target is the new run's id."""

@@ -6,25 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from celery_nexus.control.mailbox import Command
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.rows.text import command_line
 from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
-from nexus_tui.actions.orders import NO_ANSWER, WorkerOrder
+from nexus_tui.actions.declaration import PROGRAM_KEY, REMEMBER, Argument, Key, Option, Section
+from nexus_tui.actions.orders import NO_ANSWER, WORKERS, Order, WorkerOrder
 
 
 @dataclass(frozen=True)
 class AddConsumer(WorkerOrder):
-    """Let workers take from a queue.
-
-    Attributes:
-        queue: Its name.
-    """
+    """Let workers take from a queue."""
 
     label: ClassVar[str] = "Add consumer"
-    verb: ClassVar[str] = "add-consumer"
+    command_name: ClassVar[str] = "add-consumer"
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (
+        WORKERS,
+        Argument("queue", "QUEUE", "The queue's name."),
+        REMEMBER,
+    )
+    key: ClassVar[Key | None] = PROGRAM_KEY
     consume: ClassVar[bool] = True
 
     queue: str
@@ -33,11 +35,6 @@ class AddConsumer(WorkerOrder):
     def consequence(self) -> str:
         """Name the queue."""
         return f"Takes from {self.queue}."
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The queue."""
-        return (self.queue,)
 
     def plan(self, sources: Sources) -> Plan:
         """Make sure that the queue exists, too."""
@@ -49,9 +46,9 @@ class AddConsumer(WorkerOrder):
         sources.broker.check_queue(self.queue)
         return super().run(sources)
 
-    def order(self) -> Command:
+    def order(self) -> Order:
         """Begin to take from it."""
-        return Command("add_consumer", {"queue": self.queue})
+        return "add_consumer", {"queue": self.queue}
 
     def memory(self, worker: Worker) -> tuple[str, Mapping[str, Any]]:
         """Keep it for this worker."""
@@ -63,7 +60,7 @@ class CancelConsumer(AddConsumer):
     """Let workers take nothing more from a queue; what they hold runs on."""
 
     label: ClassVar[str] = "Cancel consumer"
-    verb: ClassVar[str] = "cancel-consumer"
+    command_name: ClassVar[str] = "cancel-consumer"
     consume: ClassVar[bool] = False
 
     @property
@@ -71,9 +68,9 @@ class CancelConsumer(AddConsumer):
         """Name the queue."""
         return f"Takes nothing more from {self.queue}; what it holds runs on."
 
-    def order(self) -> Command:
+    def order(self) -> Order:
         """Stop taking from it."""
-        return Command("cancel_consumer", {"queue": self.queue})
+        return "cancel_consumer", {"queue": self.queue}
 
 
 @dataclass(frozen=True)
@@ -81,8 +78,9 @@ class Drain(WorkerOrder):
     """Let workers finish what they hold and take nothing more."""
 
     label: ClassVar[str] = "Drain"
-    verb: ClassVar[str] = "drain"
-    can_be_remembered: ClassVar[bool] = False
+    command_name: ClassVar[str] = "drain"
+    key: ClassVar[Key | None] = PROGRAM_KEY
+    choice_key: ClassVar[str] = "d"
 
     @property
     def consequence(self) -> str:
@@ -111,8 +109,9 @@ class ShutdownWorker(WorkerOrder):
     """
 
     label: ClassVar[str] = "Shut down"
-    verb: ClassVar[str] = "shutdown"
-    can_be_remembered: ClassVar[bool] = False
+    command_name: ClassVar[str] = "shutdown"
+    key: ClassVar[Key | None] = PROGRAM_KEY
+    choice_key: ClassVar[str] = "h"
 
     @property
     def consequence(self) -> str:
@@ -126,6 +125,8 @@ class ShutdownWorker(WorkerOrder):
 
     def obeyed(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
         """Tell each; one that Supervisor would start again at once is left alone."""
+        from celery_nexus.control.mailbox import Command
+
         rows: list[TargetOutcome] = []
         for worker in workers:
             if worker.program is not None:
@@ -139,13 +140,14 @@ class ShutdownWorker(WorkerOrder):
 
 @dataclass(frozen=True)
 class ForgetOrders(Action):
-    """Forget remembered orders; workers go on as they are until they restart.
-
-    Attributes:
-        names: As ``nexus-tui orders`` lists them.
-    """
+    """Forget remembered orders; workers go on as they are until they restart."""
 
     label: ClassVar[str] = "Forget"
+    command_name: ClassVar[str] = "forget"
+    section: ClassVar[Section] = Section.WORKERS
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (
+        Argument("names", "ORDER…", "A remembered order, as nexus-tui orders lists it.", is_many=True),
+    )
 
     names: tuple[str, ...]
 
@@ -153,11 +155,6 @@ class ForgetOrders(Action):
     def question(self) -> str:
         """Name them."""
         return f"Forget {', '.join(self.names)}? Workers obey it until they restart."
-
-    @property
-    def command(self) -> str:
-        """The command line that does the same."""
-        return command_line("forget", *self.names)
 
     def run(self, sources: Sources) -> Outcome:
         """Forget each."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from celery_nexus.errors import Invalid
+from nexus_tui.cli.changes import change_commands
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json, print_table
-from nexus_tui.cli.shared import How, Target, carry_out, changing, common
+from nexus_tui.cli.shared import Target, common
 
 
 @click.group("chords", invoke_without_command=True)
@@ -32,24 +32,7 @@ def chords(target: Target, as_json: bool) -> None:
     )
 
 
-@chords.command()
-@click.argument("groups", metavar="GROUP…", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="All that can't end.")
-@changing
-def finish(target: Target, groups: tuple[str, ...], every: bool, how: How) -> None:
-    """Count what is missing as it ended (revoked, when it is nowhere), and so call the body or fail it."""
-    from celery_nexus.diagnosis.chords import ChordSource
-    from nexus_tui.actions.chords import FinishChords
-
-    sources = target.sources()
-    if every:
-        groups = tuple(row.group for row in ChordSource(sources.broker, sources.control).stuck())
-    if not groups and not every:
-        raise Invalid("which chords? Give group ids, or --all; see: nexus-tui chords")
-    if groups:
-        carry_out(target, FinishChords(groups), how)
-    else:
-        click.echo("every chord can end")
-
+for _change in change_commands("chords"):
+    chords.add_command(_change)
 
 COMMANDS = (chords,)

@@ -7,21 +7,17 @@ from typing import Any
 
 import click
 
-from celery_nexus.errors import Invalid
 from celery_nexus.rows.dead_letters import DeadLetter
 from celery_nexus.rows.text import safe_text
+from nexus_tui.cli.changes import change_commands
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_fields, print_json, print_table
-from nexus_tui.cli.shared import How, Target, carry_out, changing, common
+from nexus_tui.cli.shared import Target, common
 
 SHOWN = 2000
 """Characters of a message that ``show`` prints on a terminal; ``--json`` has all of them."""
 
 _REVEAL = "masked; the bytes as they are: --reveal"
-
-_ids = click.argument("letter_ids", metavar="ID…", nargs=-1)
-_every = click.option("--all", "every", is_flag=True, help="All that there are.")
-_reason = click.option("--reason", multiple=True, metavar="TEXT", help="All with this reason, e.g. malformed.")
 
 
 @click.group("dead-letters", invoke_without_command=True)
@@ -79,25 +75,8 @@ def show(target: Target, letter_id: str, reveal: bool, as_json: bool) -> None:
     )
 
 
-def _changing(name: str, action: str, text: str) -> click.Command:
-    @_ids
-    @_every
-    @_reason
-    @changing
-    def command(target: Target, letter_ids: tuple[str, ...], every: bool, reason: tuple[str, ...], how: How) -> None:
-        from nexus_tui.actions import dead_letters as actions
-
-        carry_out(target, getattr(actions, action)(_chosen(target, letter_ids, every=every, reasons=reason)), how)
-
-    return click.command(name, help=text)(command)
-
-
-dead_letters.add_command(
-    _changing(
-        "retry", "RetryDeadLetters", "Put dead letters back into their queues; one that is malformed only comes back."
-    )
-)
-dead_letters.add_command(_changing("drop", "DropDeadLetters", "Delete dead letters; for a day: nexus-tui undo."))
+for _change in change_commands("dead-letters"):
+    dead_letters.add_command(_change)
 
 
 def _list(target: Target, *, limit: int, as_json: bool) -> None:
@@ -126,19 +105,6 @@ def _list(target: Target, *, limit: int, as_json: bool) -> None:
     )
     if (total := source.count()) > len(letters):
         click.echo(f"{len(letters)} of {total:,}; more with --limit")
-
-
-def _chosen(target: Target, letter_ids: tuple[str, ...], *, every: bool, reasons: tuple[str, ...]) -> tuple[str, ...]:
-    from celery_nexus.broker.dead_letters import DeadLetterSource
-
-    if sum((bool(letter_ids), every, bool(reasons))) != 1:
-        raise Invalid("give ids, or --reason, or --all")
-    if letter_ids:
-        return letter_ids
-    found = DeadLetterSource(target.sources().broker).ids(reasons)
-    if not found:
-        raise Invalid("there is no such dead letter")
-    return found
 
 
 def _json(letter: DeadLetter) -> dict[str, Any]:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import click
 
 from celery_nexus.rows.text import age
+from nexus_tui.actions.footprint import RemoveFootprint
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import Target, change, common
 
 
 @click.command()
-@click.option("--remove", is_flag=True, help="Remove all of it: nothing can be undone any more.")
+@click.option("--remove", is_flag=True, help=RemoveFootprint.help())
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @common
 def footprint(target: Target, remove: bool, yes: bool, as_json: bool) -> None:
     """List what Nexus left on another application's broker (--broker URL), and when it expires."""
-    from nexus_tui.actions.footprint import RemoveFootprint
-
     if remove:
         change(target, RemoveFootprint(), as_json=as_json, yes=yes)
         return

@@ -5,24 +5,25 @@ from __future__ import annotations
 import signal
 import time
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from celery_nexus.errors import Invalid, NotFound
 from celery_nexus.rows.text import age, duration, number, safe_text
-from celery_nexus.runs.source import HistorySource
 from nexus_tui.cli import recorded
 from nexus_tui.cli.archive import archive
+from nexus_tui.cli.changes import change_commands
 from nexus_tui.cli.output import print_fields, print_json, print_table
-from nexus_tui.cli.shared import Target, change, common
+from nexus_tui.cli.shared import Target, common
 from nexus_tui.cli.times import point, span_s
+
+if TYPE_CHECKING:
+    from celery_nexus.runs.source import HistorySource
 
 MAX_WINDOWS = 400
 _since = click.option("--since", default="24h", show_default=True, metavar="T", help="30m, 24h, 7d … or a time.")
 _until = click.option("--until", metavar="T", help="Until then; now when left out.")
-_yes = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 
 
 @click.command()
@@ -146,30 +147,6 @@ def verify(target: Target, as_json: bool) -> None:
 
 
 @history_group.command()
-@_yes
-@common
-def compact(target: Target, yes: bool, as_json: bool) -> None:
-    """Give back the disk space of runs that were removed."""
-    from nexus_tui.actions.history import CompactHistory
-
-    change(target, CompactHistory(), as_json=as_json, yes=yes)
-
-
-@history_group.command(name="import")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--results", is_flag=True, help="Take what the result backend on this Redis still holds.")
-@_yes
-@common
-def import_(target: Target, file: Path | None, results: bool, yes: bool, as_json: bool) -> None:
-    """Take runs into the history: from FILE, a jsonl or csv export, or from the result backend; known ones stay."""
-    from nexus_tui.actions.history import ImportRuns
-
-    if (file is None) != results:
-        raise Invalid("give a FILE (jsonl or csv, as nexus-tui export writes them), or --results")
-    change(target, ImportRuns(file), as_json=as_json, yes=yes)
-
-
-@history_group.command()
 @common
 def record(target: Target, as_json: bool) -> None:
     """Record another application (--broker URL) until Ctrl+C, as the dashboard does while it is open."""
@@ -197,6 +174,10 @@ def record(target: Target, as_json: bool) -> None:
         print_json({"path": str(origin.path), "runs": sources.history.count()})
     if code:
         raise click.exceptions.Exit(1)
+
+
+for _change in change_commands("history"):
+    history_group.add_command(_change)
 
 
 def _of_task(rows: list[dict[str, Any]], task: str) -> list[dict[str, Any]]:

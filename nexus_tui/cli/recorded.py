@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from celery_nexus.rows.text import age
-from celery_nexus.runs.source import HistorySource
+
+if TYPE_CHECKING:
+    from celery_nexus.runs.source import HistorySource
 
 STALE_AFTER_S = 10.0
 HOW = "nexus-tui --broker URL records while it is open; without a terminal: nexus-tui --broker URL history record"

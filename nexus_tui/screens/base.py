@@ -16,22 +16,21 @@ from celery_nexus.errors import SourceError
 from celery_nexus.rows import moment
 from celery_nexus.rows.audit import Undoable
 from celery_nexus.rows.text import age, safe_text
-from nexus_tui import actions
+from nexus_tui.actions.events import EnableEvents
+from nexus_tui.actions.queues import Undo
+from nexus_tui.actions.submit import Submit
 from nexus_tui.screens import health
 from nexus_tui.screens.host import Choice, Host
+from nexus_tui.screens.offers import bindings, is_offer
 from nexus_tui.widgets.chrome import KeyBar, OneLine, TabBar
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.table import Table
 
-CHANGES = frozenset(
-    {"submit", "revoke", "priority", "program", "enable_events", "again", "delete", "move", "gate", "undo"}
-)
-"""Names of Textual actions that change the world: read-only mode takes them from keys, footer and palette."""
-
 MOST_KEYS = 9
 """So many choices have a digit as their key."""
 
-_EVERYWHERE = ("submit", "help", "command")
+_EVERYWHERE = ("n", "question_mark", "colon")
+"""Keys that the footer shows last."""
 
 
 class NexusScreen(Screen[None]):
@@ -46,14 +45,14 @@ class NexusScreen(Screen[None]):
     _keys: tuple[object, Sequence[tuple[str, str]]] = (None, ())
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "submit", "submit"),
+        *bindings(Submit),
         Binding("question_mark", "help", "keys"),
         Binding("colon", "command", "command"),
-        Binding("E", "enable_events", "enable events", show=False),
+        *bindings(EnableEvents),
         Binding("y", "raw", "raw JSON", show=False),
         Binding("c", "copy", "copy", show=False),
         Binding("w", "why", "why does it not move?", show=False),
-        Binding("U", "undo", "undo", show=False),
+        *bindings(Undo),
         Binding("p", "freeze", "freeze the screen", show=False),
         Binding("r", "read_again", "refresh", show=False),
         Binding("q", "leave", "back or leave", show=False),
@@ -126,27 +125,30 @@ class NexusScreen(Screen[None]):
 
     def _active_keys(self) -> Sequence[tuple[str, str]]:
         shown = [active.binding for active in self.active_bindings.values() if active.binding.show]
-        shown.sort(key=lambda binding: binding.action in _EVERYWHERE)
+        shown.sort(key=lambda binding: binding.key in _EVERYWHERE)
         return [(self.app.get_key_display(binding), binding.description) for binding in shown if binding.description]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave out what changes the world in read-only mode, and while the prompt has the keys."""
-        if self._prompt_is_open and (action in CHANGES or action in ("command", "filter")):
+        if self._prompt_is_open and (is_offer(action) or action in ("command", "filter")):
             return False
-        if action == "enable_events" and not self.host.sources.is_foreign:
+        if parameters == ("enable_events",) and not self.host.sources.is_foreign:
             return False
-        return not (self.host.read_only and action in CHANGES)
+        return not (self.host.read_only and is_offer(action))
 
     # Keys
 
-    def action_submit(self) -> None:
+    def action_offer(self, name: str) -> None:
+        """Offer the actions behind a key: everything that changes the world comes through here."""
+        getattr(self, f"offer_{name}")()
+
+    def offer_submit(self) -> None:
         """Open the form of a new run."""
         self.host.submit()
 
-    def action_enable_events(self) -> None:
+    def offer_enable_events(self) -> None:
         """Ask the workers of another application to send events of their runs."""
-        enable = actions.events.EnableEvents()
-        self.host.ask("Events", [Choice("E", enable.label, enable)])
+        self.host.ask("Events", [Choice.of(EnableEvents())])
 
     def action_help(self) -> None:
         """Show the keys of this view."""
@@ -183,7 +185,7 @@ class NexusScreen(Screen[None]):
 
             self.app.push_screen(WhyScreen(name, self.host.sources))
 
-    def action_undo(self) -> None:
+    def offer_undo(self) -> None:
         """Ask which of the latest changes to take back."""
         self._read_undoables()
 
@@ -202,10 +204,10 @@ class NexusScreen(Screen[None]):
             return
         now = moment.now()
         choices = [
-            Choice(
-                str(number) if number <= MOST_KEYS else "",
+            Choice.of(
+                Undo(change.token),
                 f"{safe_text(f'take back: {change.label}', 60)}, {age((now - change.at).total_seconds())} ago",
-                actions.queues.Undo(change.token),
+                key=str(number) if number <= MOST_KEYS else "",
             )
             for number, change in enumerate(changes, 1)
         ]

@@ -11,8 +11,9 @@ from celery_nexus.rows.arguments import is_whole
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import Worker
-from nexus_tui import actions
+from nexus_tui.actions.again import RunAgain
 from nexus_tui.actions.base import Action
+from nexus_tui.actions.limits import RateLimit, TimeLimit
 from nexus_tui.screens.host import Blank, Choice
 
 _CUT = "not kept in full: type it"
@@ -34,15 +35,15 @@ def other_arguments(run: Run) -> Choice | None:
         changed = {name: value for name, value in named.items() if value is not _AS_IT_WAS}
         changed |= _further(typed[-1])
         if all(value is _AS_IT_WAS for value in given):
-            return actions.again.RunAgain((run.id,), changed or None)
+            return RunAgain((run.id,), changed or None)
         if wrong := [blank.label for blank, value in zip(blanks, args, strict=False) if not is_whole(value)]:
             missing = [label for label, value in zip(wrong, given, strict=False) if value is _AS_IT_WAS]
             if missing:
                 raise Invalid(f"{missing[0]} was {_CUT}")
         whole = [old if new is _AS_IT_WAS else new for old, new in zip(args, given, strict=True)]
-        return actions.again.RunAgain((run.id,), changed or None, args=whole)
+        return RunAgain((run.id,), changed or None, args=whole)
 
-    return Choice("e", "with other arguments", actions.again.RunAgain((run.id,), {}), tuple(blanks), fill)
+    return Choice.of(RunAgain((run.id,), {}), "with other arguments", key="e", blanks=tuple(blanks), fill=fill)
 
 
 _AS_IT_WAS = object()
@@ -85,36 +86,32 @@ def limits(worker: Worker) -> list[Choice]:
     which = Blank("task, its full name or the end of it", task)
 
     def rate(typed: Sequence[str]) -> Action:
-        order = actions.limits.RateLimit(name, _named(typed[0]), "" if typed[1] == "none" else typed[1])
+        order = RateLimit(name, _named(typed[0]), "" if typed[1] == "none" else typed[1])
         if not typed[1]:
             raise Invalid("give a rate: 10/m, 2/s, 100/h, or none")
         order.check()
         return order
 
     def time(typed: Sequence[str]) -> Action:
-        order = actions.limits.TimeLimit(name, _named(typed[0]), _seconds(typed[1]), _seconds(typed[2]))
+        order = TimeLimit(name, _named(typed[0]), _seconds(typed[1]), _seconds(typed[2]))
         order.check()
         return order
 
     shown = task or "TASK"
     return [
-        Choice(
-            "l",
-            "rate limit",
-            actions.limits.RateLimit(name, shown, "10/m"),
-            (which, Blank("starts at most", "", "on each worker: 10/m, 2/s, 100/h, or none")),
-            rate,
+        Choice.of(
+            RateLimit(name, shown, "10/m"),
+            blanks=(which, Blank("starts at most", "", "on each worker: 10/m, 2/s, 100/h, or none")),
+            fill=rate,
         ),
-        Choice(
-            "t",
-            "time limit",
-            actions.limits.TimeLimit(name, shown, 300.0, 270.0),
-            (
+        Choice.of(
+            TimeLimit(name, shown, 300.0, 270.0),
+            blanks=(
                 which,
                 Blank("killed after so many seconds", "", "never"),
                 Blank("told to end after so many seconds", "", "never"),
             ),
-            time,
+            fill=time,
         ),
     ]
 

@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.modal import Dialog
+from nexus_tui.screens.offers import is_offer
 from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.reader import Reader
 
@@ -49,13 +50,13 @@ def key_lines(screen: Screen[None]) -> list[Line]:
             continue
         keys.setdefault(binding.action, []).append(screen.app.get_key_display(binding))
         words[binding.action] = binding.tooltip or binding.description
-    rows = [(", ".join(dict.fromkeys(keys[action])), words[action]) for action in keys]
-    changes = [row for row in rows if len(row[0]) == 1 and row[0].isupper() and row[0] != "G"]
+    rows = {action: _row((", ".join(dict.fromkeys(keys[action])), words[action])) for action in keys}
+    changes = [row for action, row in rows.items() if is_offer(action)]
     lines: list[Line] = []
     if changes:
-        lines += [((" Changes the world, and asks first", "warn"),), *map(_row, changes), BLANK]
+        lines += [((" Changes the world, and asks first", "warn"),), *changes, BLANK]
     lines.append(((" Looks", "accent"),))
-    return lines + [_row(row) for row in rows if row not in changes]
+    return lines + [row for action, row in rows.items() if not is_offer(action)]
 
 
 def _row(row: tuple[str, str]) -> Line:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.rows.recent import Recent
@@ -56,6 +56,20 @@ class Choice:
     action: Action
     blanks: tuple[Blank, ...] = ()
     fill: Callable[[Sequence[str]], Action] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        action: Action,
+        label: str = "",
+        *,
+        key: str | None = None,
+        blanks: tuple[Blank, ...] = (),
+        fill: Callable[[Sequence[str]], Action] | None = None,
+    ) -> Self:
+        """Offer an action by its own words and key, unless others are given."""
+        key = action.choice_key if key is None else key
+        return cls(key, label or action.label.lower(), action, blanks, fill)
 
 
 class Host(Protocol):

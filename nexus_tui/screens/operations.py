@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import Any, ClassVar
 
 from textual import on, work
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from celery_nexus.errors import SourceError
 from celery_nexus.queues import DEFAULT_PRIORITY, PRIORITIES
@@ -16,10 +16,17 @@ from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.rows.runs import FINAL_STATES, Run
 from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import Worker
-from nexus_tui import actions
+from nexus_tui.actions.again import RunAgain
+from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
+from nexus_tui.actions.pools import GrowPool, RestartPool, ShrinkPool
+from nexus_tui.actions.programs import RestartProgram, StartProgram, StopProgram
+from nexus_tui.actions.queues import PauseQueue, PurgeQueue, ResumeQueue
+from nexus_tui.actions.runs import Revoke
+from nexus_tui.actions.workers import AddConsumer, CancelConsumer, Drain, ShutdownWorker
 from nexus_tui.screens.about import about_queue, about_runs
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Choice, Host
+from nexus_tui.screens.offers import bindings
 from nexus_tui.widgets.marks import between
 from nexus_tui.widgets.sight import Row
 from nexus_tui.widgets.table import Table
@@ -38,13 +45,7 @@ _LEVEL_WORDS = {PRIORITIES[0]: "first", DEFAULT_PRIORITY: "default", PRIORITIES[
 class RunOperations(NexusScreen):
     """A screen on which runs or messages can be revoked and moved."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("B", "priority", "priority"),
-        Binding("K", "revoke", "revoke"),
-        Binding("R", "again", "run again", show=False),
-        Binding("D", "delete", "delete", show=False),
-        Binding("M", "move", "move to another queue", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ChangePriority, Revoke, RunAgain, DeleteMessages, MoveMessages)]
 
     def run_rows(self) -> list[Row]:
         """Return the runs that a key is about: the marked ones, else the one that was seen under the cursor."""
@@ -77,35 +78,30 @@ class RunOperations(NexusScreen):
             told = f"marked the first {MOST_MARKED:,} only; for all of them use the command line with a filter"
             self.app.call_from_thread(self.host.tell, told, severity="warning")
 
-    def action_revoke(self) -> None:
+    def offer_revoke(self) -> None:
         """Ask to revoke; a run that has started can be terminated too."""
         rows = self.run_rows()
         ids = _ids(rows)
-        choices = [Choice("v", "revoke", actions.runs.Revoke(ids))]
+        choices = [Choice.of(Revoke(ids))]
         if any(_may_run(row.item) for row in rows):
-            choices.append(Choice("t", "revoke and terminate", actions.runs.Revoke(ids, terminate=True)))
+            choices.append(Choice.of(Revoke(ids, terminate=True), "revoke and terminate", key="t"))
         self._ask("Revoke", rows, choices)
 
-    def action_priority(self) -> None:
+    def offer_priority(self) -> None:
         """Ask for a priority, 0 first, or the front of the queue."""
         rows = self.run_rows()
         ids = _ids(rows)
-        choices = [Choice("f", "run next", actions.messages.ChangePriority(ids, PRIORITIES[0], front=True))]
-        choices += [
-            Choice(str(level), _LEVEL_WORDS.get(level, ""), actions.messages.ChangePriority(ids, level))
-            for level in PRIORITIES
-        ]
+        choices = [Choice.of(ChangePriority(ids, PRIORITIES[0], front=True), "run next", key="f")]
+        choices += [Choice(str(level), _LEVEL_WORDS.get(level, ""), ChangePriority(ids, level)) for level in PRIORITIES]
         self._ask("Priority of", rows, choices)
 
-    def action_again(self) -> None:
+    def offer_run_again(self) -> None:
         """Ask to run ended runs again; one also with other arguments, several as a canary."""
         rows = self.run_rows()
         ids = _ids(rows)
-        choices = [Choice("a", "run again with the same arguments", actions.again.RunAgain(ids))]
+        choices = [Choice.of(RunAgain(ids), "run again with the same arguments")]
         if len(ids) > 1:
-            choices.append(
-                Choice("v", "as a canary: 1, 5, 25, then the rest", actions.again.RunAgain(ids, canary=True))
-            )
+            choices.append(Choice.of(RunAgain(ids, canary=True), "as a canary: 1, 5, 25, then the rest", key="v"))
         if len(rows) == 1 and isinstance(rows[0].item, Run):
             from nexus_tui.screens.filling import other_arguments
 
@@ -113,12 +109,12 @@ class RunOperations(NexusScreen):
             choices += [other] if other else []
         self._ask("Run again", rows, choices)
 
-    def action_delete(self) -> None:
+    def offer_delete(self) -> None:
         """Ask to delete waiting messages."""
         rows = self.run_rows()
-        self._ask("Delete", rows, [Choice("d", "delete", actions.messages.DeleteMessages(_ids(rows)))])
+        self._ask("Delete", rows, [Choice.of(DeleteMessages(_ids(rows)))])
 
-    def action_move(self) -> None:
+    def offer_move(self) -> None:
         """Ask for the queue that waiting messages go to."""
         rows = self.run_rows()
         queues = [queue.name for queue in self.host.snapshot.queues.value or ()]
@@ -126,7 +122,7 @@ class RunOperations(NexusScreen):
             self.host.tell("The queues are not read yet: nothing can be moved", severity="warning")
             return
         choices = [
-            Choice(key, safe_text(name, 60), actions.messages.MoveMessages(_ids(rows), name))
+            Choice.of(MoveMessages(_ids(rows), name), safe_text(name, 60), key=key)
             for key, name in zip_longest(_QUEUE_KEYS[: len(queues)], queues, fillvalue="")
         ]
         self._ask("Move", rows, choices, default=False, end=" to")
@@ -152,10 +148,7 @@ class RunOperations(NexusScreen):
 class QueueOperations(NexusScreen):
     """A screen on which whole queues can be purged, paused and resumed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("P", "gate", "pause or resume"),
-        Binding("D", "delete", "purge"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(PauseQueue, ResumeQueue, PurgeQueue)]
 
     def queue_name(self) -> str:
         """Return the queue that a key is about; empty, and said why, when that is not one queue."""
@@ -165,26 +158,26 @@ class QueueOperations(NexusScreen):
             self.host.tell(told, severity="warning")
         return names[0] if len(names) == 1 else ""
 
-    def action_gate(self) -> None:
+    def offer_gate(self) -> None:
         """Ask to pause a queue, or to resume it."""
         if name := self.queue_name():
             gate_of(self.host, name)
 
-    def action_delete(self) -> None:
+    def offer_purge(self) -> None:
         """Ask to delete everything that waits in a queue."""
         if name := self.queue_name():
-            purge = Choice("d", "purge", actions.queues.PurgeQueue(name))
-            self.host.ask(f"Purge {safe_text(name, 60)}", [purge], about=about_queue(_queue(self.host, name)))
+            about = about_queue(_queue(self.host, name))
+            self.host.ask(f"Purge {safe_text(name, 60)}", [Choice.of(PurgeQueue(name))], about=about)
 
 
 def gate_of(host: Host, name: str) -> None:
     """Ask to pause a queue that is open, or to resume one that is paused."""
     queue = _queue(host, name)
     if queue is not None and queue.paused:
-        choice = Choice("r", "resume", actions.queues.ResumeQueue(name))
+        choice = Choice.of(ResumeQueue(name))
     else:
         is_stock = any(worker.is_stock for worker in host.snapshot.workers.value or ())
-        choice = Choice("p", "pause", actions.queues.PauseQueue(name, is_stock=is_stock))
+        choice = Choice.of(PauseQueue(name, is_stock=is_stock))
     host.ask(f"Queue {safe_text(name, 60)}", [choice], about=about_queue(queue))
 
 
@@ -200,31 +193,27 @@ def worker_choices(worker: Worker, queues: Sequence[str]) -> list[Choice]:
 
     name = (worker.name,)
     choices = [
-        Choice("d", "drain", actions.workers.Drain(name)),
-        Choice("+", "one child more", actions.pools.GrowPool(name, 1)),
-        Choice("-", "one child less", actions.pools.ShrinkPool(name, 1)),
-        Choice("o", "new children", actions.pools.RestartPool(name, is_stock=worker.is_stock)),
+        Choice.of(Drain(name)),
+        Choice.of(GrowPool(name, 1), "one child more"),
+        Choice.of(ShrinkPool(name, 1), "one child less"),
+        Choice.of(RestartPool(name, is_stock=worker.is_stock), "new children"),
     ]
     choices += limits(worker)
     if worker.program is None:
-        choices.append(Choice("h", "shut down", actions.workers.ShutdownWorker(name, is_stock=worker.is_stock)))
+        choices.append(Choice.of(ShutdownWorker(name, is_stock=worker.is_stock)))
     for key, queue in zip_longest("123456789"[: len(queues)], queues, fillvalue=""):
         shown = safe_text(queue, 30)
         if queue in worker.queues:
-            choices.append(Choice(key, f"take no more of {shown}", actions.workers.CancelConsumer(name, queue)))
+            choices.append(Choice.of(CancelConsumer(name, queue), f"take no more of {shown}", key=key))
         else:
-            choices.append(Choice(key, f"take from {shown}", actions.workers.AddConsumer(name, queue)))
+            choices.append(Choice.of(AddConsumer(name, queue), f"take from {shown}", key=key))
     return choices
 
 
 def program_choices(names: Sequence[str]) -> list[Choice]:
     """List what can be done with Supervisor programs."""
     programs = tuple(names)
-    return [
-        Choice("s", "start", actions.programs.StartProgram(programs)),
-        Choice("x", "stop", actions.programs.StopProgram(programs)),
-        Choice("r", "restart", actions.programs.RestartProgram(programs)),
-    ]
+    return [Choice.of(action(programs)) for action in (StartProgram, StopProgram, RestartProgram)]
 
 
 def _ids(rows: Sequence[Row]) -> tuple[str, ...]:

@@ -13,8 +13,10 @@ from textual.widget import Widget
 
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.text import number, safe_text
+from nexus_tui.actions.queues import PauseQueue, ResumeQueue
 from nexus_tui.poller import Feed
 from nexus_tui.screens import cells
+from nexus_tui.screens.offers import bindings
 from nexus_tui.screens.operations import QueueOperations, RunOperations, gate_of
 from nexus_tui.screens.sorting import Sorting
 from nexus_tui.widgets.table import Table
@@ -83,7 +85,7 @@ class QueueScreen(RunOperations):
     view = "queues"
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("P", "gate", "pause or resume"),
+        *bindings(PauseQueue, ResumeQueue),
         Binding("t", "by_task", "count by task", show=False),
     ]
 
@@ -149,7 +151,7 @@ class QueueScreen(RunOperations):
         """Read ids of the queue's messages."""
         return [message.id for message in self.host.sources.broker.messages(self.queue, count, first)]
 
-    def action_gate(self) -> None:
+    def offer_gate(self) -> None:
         """Ask to pause the queue, or to resume it."""
         gate_of(self.host, self.queue)
 

@@ -262,7 +262,7 @@ class FormScreen(Dialog[Outcome]):
             return
         self._say("")
         title = f"Submit {safe_text(self.task_type.name, 100)}"
-        self.app.push_screen(ConfirmScreen(title, [Choice("s", "submit", event.action)]), self._confirmed)
+        self.app.push_screen(ConfirmScreen(title, [Choice.of(event.action)]), self._confirmed)
 
     def _confirmed(self, choice: Choice | None) -> None:
         if choice is not None:

@@ -13,11 +13,13 @@ from textual.widget import Widget
 
 from celery_nexus.rows.text import UNKNOWN, age, number, percent, safe_lines, safe_text, size
 from celery_nexus.rows.workers import Program, Worker
+from nexus_tui.actions.programs import StartProgram
 from nexus_tui.poller import Feed
 from nexus_tui.screens import cells, worker_cells
 from nexus_tui.screens.about import about_program, about_worker
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Host
+from nexus_tui.screens.offers import bindings
 from nexus_tui.screens.operations import program_choices, worker_choices
 from nexus_tui.screens.sorting import Sorting
 from nexus_tui.widgets.lines import Line
@@ -38,7 +40,7 @@ class WorkersScreen(NexusScreen):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("S", "program", "start, stop, restart"),
+        *bindings(StartProgram),
         Binding("s", "sort", "sort"),
         Binding("o", "reverse", "reverse", show=False),
     ]
@@ -82,7 +84,7 @@ class WorkersScreen(NexusScreen):
         focused = self.focused
         return (focused if isinstance(focused, Table) else self.query_one("#rows", Table)).aimed_item
 
-    def action_program(self) -> None:
+    def offer_program(self) -> None:
         """Ask what to do with the selected, or with all marked, programs."""
         table = self.focused if isinstance(self.focused, Table) else self.query_one("#rows", Table)
         programs = {program.name: program for program in self.host.snapshot.programs.value or ()}
@@ -144,7 +146,7 @@ class WorkerScreen(NexusScreen):
     WorkerScreen #log { height: 1fr; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("S", "program", "start, stop, restart")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(StartProgram)]
 
     class Changed(TextualMessage):
         """The log was read anew."""
@@ -204,7 +206,7 @@ class WorkerScreen(NexusScreen):
         """Return the worker or its program."""
         return self._worker() or self._program()
 
-    def action_program(self) -> None:
+    def offer_program(self) -> None:
         """Ask what to do with its program."""
         ask_worker(self.host, self.worker_name, self.program, self._worker())
 
