@@ -41,7 +41,7 @@ def list_(target: Target, limit: int, as_json: bool) -> None:
 
 
 @dead_letters.command()
-@click.argument("letter_id", metavar="ID")
+@click.argument("letter_id", metavar="ID", help="The dead letter's id, or its run's.")
 @click.option("--reveal", is_flag=True, help="Show the message's bytes as they are, secrets too.")
 @common
 def show(target: Target, letter_id: str, reveal: bool, as_json: bool) -> None:

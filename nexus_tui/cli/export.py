@@ -42,7 +42,13 @@ COLUMNS = (
 
 
 @click.command()
-@click.argument("words", metavar="[FILTER] FILE", nargs=-1, required=True)
+@click.argument(
+    "words",
+    metavar="[FILTER] FILE",
+    nargs=-1,
+    required=True,
+    help="What runs have to match: state:failure queue:ai …; and where they go.",
+)
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="By default what FILE's name ends with.")
 @click.option("--columns", metavar="NAMES", help="Only these columns, separated by commas, in this order.")
 @click.option("--force", is_flag=True, help="Replace FILE when it exists.")

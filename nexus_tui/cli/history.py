@@ -27,7 +27,9 @@ _until = click.option("--until", metavar="T", help="Until then; now when left ou
 
 
 @click.command()
-@click.argument("filter_text", metavar="[FILTER]", nargs=-1)
+@click.argument(
+    "filter_text", metavar="[FILTER]", nargs=-1, help="What runs have to match: state:failure queue:ai task:*pdf* …"
+)
 @_since
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="Groups to show.")
 @common
@@ -61,7 +63,7 @@ def failures(target: Target, filter_text: tuple[str, ...], since: str, limit: in
 
 
 @click.command()
-@click.argument("task", required=False, metavar="[TASK]")
+@click.argument("task", required=False, metavar="[TASK]", help="A full name, or the unique end of one.")
 @_since
 @_until
 @click.option("--by", type=click.Choice(("task", "queue", "both")), default="task", show_default=True, help="Rows.")

@@ -21,7 +21,7 @@ from nexus_tui.cli.shared import Target, common
 
 
 @click.command()
-@click.argument("queue", required=False)
+@click.argument("queue", required=False, help="One queue.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(0), help="Messages to show.")
 @click.option("--offset", default=0, type=click.IntRange(0), help="Messages to skip.")
 @click.option("--by-task", is_flag=True, help="Count the waiting messages of QUEUE by task instead.")
@@ -84,7 +84,7 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: 
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, help="One worker: its node name, the part before the @, or its program.")
 @common
 def workers(target: Target, name: str | None, as_json: bool) -> None:
     """List workers with their verdicts, or show one by NAME."""

@@ -22,7 +22,9 @@ MAX_VALUE_CHARACTERS = 600
 
 
 @click.command()
-@click.argument("filter_text", metavar="[FILTER]", nargs=-1)
+@click.argument(
+    "filter_text", metavar="[FILTER]", nargs=-1, help="What runs have to match: state:failure queue:ai task:*pdf* …"
+)
 @click.option("--limit", type=click.IntRange(1), help="Runs to show: 50, with --follow to begin with none.")
 @click.option("--follow", "-f", "follows", is_flag=True, help="Print a line for each run that changes, until Ctrl+C.")
 @common
@@ -63,7 +65,7 @@ def tasks(target: Target, filter_text: tuple[str, ...], limit: int | None, follo
 
 
 @click.command()
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", metavar="ID", help="The run's id, or its unique beginning.")
 @common
 def task(target: Target, run_id: str, as_json: bool) -> None:
     """Show one run: its times, arguments, result or error. A unique beginning of the ID is enough."""

@@ -10,7 +10,7 @@ from nexus_tui.cli.shared import Target, common
 
 
 @click.command()
-@click.argument("name", metavar="ID|QUEUE|WORKER")
+@click.argument("name", metavar="ID|QUEUE|WORKER", help="A run's id, a queue or a worker.")
 @common
 def why(target: Target, name: str, as_json: bool) -> None:
     """Say why a run, queue or worker does not move: facts in order of weight, each with what would free it."""

@@ -146,15 +146,10 @@ def test_secrets_are_masked_in_the_command_that_is_shown() -> None:
     assert submit.Submit("t", kwargs={"token": "abc"}).command == """nexus-tui submit t --kwargs '{"token": "***"}'"""
 
 
-def test_every_command_and_each_of_its_options_has_a_help_text() -> None:
+def test_every_command_and_each_of_its_options_and_arguments_has_a_help_text() -> None:
     known = {"": cli, **commands()}
-    options = [
-        f"{name} {option.opts[0]}"
-        for name, command in known.items()
-        for option in command.params
-        if isinstance(option, click.Option) and not option.help
-    ]
-    assert options == []
+    mute = [f"{name} {row.opts[0]}" for name, command in known.items() for row in command.params if not row.help]
+    assert mute == []
     assert [name for name, command in known.items() if not command.help] == []
 
 
