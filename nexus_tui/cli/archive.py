@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument(
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the files go; made when it is missing.",
+)
 @click.option("--before", metavar="T", help="Only runs sent before: 30d ago, or a time. All that are over without it.")
 @common
 def archive(target: Target, folder: Path, before: str | None, as_json: bool) -> None:
