@@ -154,7 +154,7 @@ class NexusApp(Unlocking, inherit_bindings=False):
         if self.sources.allowed is not None and "submit" not in self.sources.allowed:
             self.tell("submit is not allowed in this context", severity="warning")
             return
-        from nexus_tui.screens.submit import SubmitScreen
+        from nexus_tui.screens.dialogs.submit import SubmitScreen
 
         self.push_screen(SubmitScreen(), self._submitted)
 

@@ -77,7 +77,7 @@ class Asking(Keyboard, inherit_bindings=False):
         if not self._at_work:
             self.exit()
             return
-        from nexus_tui.screens.leave import LeaveScreen
+        from nexus_tui.screens.dialogs.leave import LeaveScreen
 
         self.push_screen(LeaveScreen(lambda: self.running_actions), self._leave)
 
@@ -96,7 +96,7 @@ class Asking(Keyboard, inherit_bindings=False):
         choices = self._allowed(title, choices)
         if not choices:
             return
-        from nexus_tui.screens.confirm import ConfirmScreen
+        from nexus_tui.screens.dialogs.confirm import ConfirmScreen
 
         def answered(choice: Choice | None) -> None:
             if choice is not None and choice.blanks:
@@ -143,7 +143,7 @@ class Asking(Keyboard, inherit_bindings=False):
             self.tell(outcome.message, severity=severity)
 
     def _fill(self, title: str, choice: Choice, done: Done | None, about: Sequence[Line]) -> None:
-        from nexus_tui.screens.blanks import BlanksScreen
+        from nexus_tui.screens.dialogs.blanks import BlanksScreen
 
         self.push_screen(BlanksScreen(title, choice, done, about))
 
@@ -161,7 +161,7 @@ class Asking(Keyboard, inherit_bindings=False):
         self._say_later(self._ask_again, plan, done, refused)
 
     def _ask_again(self, plan: Plan, done: Done | None, refused: Refused) -> None:
-        from nexus_tui.screens.typed import TypedScreen
+        from nexus_tui.screens.dialogs.typed import TypedScreen
 
         def answered(is_typed: bool | None) -> None:
             if is_typed:

@@ -152,7 +152,7 @@ class Unlocking(Asking, inherit_bindings=False):
             found = user_contexts()
         except ConfigError as wrong:
             return safe_text(str(wrong), 500)
-        from nexus_tui.screens.contexts import ContextsScreen
+        from nexus_tui.screens.dialogs.contexts import ContextsScreen
 
         def chosen(name: str | None) -> None:
             problem = self.switch_context(name) if name is not None else ""

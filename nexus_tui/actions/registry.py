@@ -6,17 +6,17 @@ from nexus_tui.actions.again import RunAgain
 from nexus_tui.actions.base import Action
 from nexus_tui.actions.chords import FinishChords
 from nexus_tui.actions.dead_letters import DropDeadLetters, RetryDeadLetters
-from nexus_tui.actions.events import DisableEvents, EnableEvents
 from nexus_tui.actions.footprint import RemoveFootprint
 from nexus_tui.actions.history import CompactHistory, ImportRuns
-from nexus_tui.actions.limits import RateLimit, TimeLimit
 from nexus_tui.actions.messages import ChangePriority, ChangeTime, DeleteMessages, MoveMessages
-from nexus_tui.actions.pools import Autoscale, GrowPool, RestartPool, Scale, ShrinkPool
-from nexus_tui.actions.programs import RestartProgram, StartProgram, StopProgram
 from nexus_tui.actions.queues import PauseQueue, PurgeQueue, ReclaimMessages, ResumeQueue, Undo
 from nexus_tui.actions.runs import Revoke
 from nexus_tui.actions.submit import Submit
-from nexus_tui.actions.workers import AddConsumer, CancelConsumer, Drain, ForgetOrders, ShutdownWorker
+from nexus_tui.actions.workers.consumers import AddConsumer, CancelConsumer, Drain, ForgetOrders, ShutdownWorker
+from nexus_tui.actions.workers.events import DisableEvents, EnableEvents
+from nexus_tui.actions.workers.limits import RateLimit, TimeLimit
+from nexus_tui.actions.workers.pools import Autoscale, GrowPool, RestartPool, Scale, ShrinkPool
+from nexus_tui.actions.workers.programs import RestartProgram, StartProgram, StopProgram
 
 ACTIONS: tuple[type[Action], ...] = (
     StartProgram,

@@ -12,8 +12,8 @@ import click
 from celery_nexus.rows.text import safe_text
 from nexus_tui.actions.base import Action
 from nexus_tui.actions.declaration import Argument, Option
-from nexus_tui.actions.orders import WorkerOrder
 from nexus_tui.actions.registry import ACTIONS
+from nexus_tui.actions.workers.orders import WorkerOrder
 from nexus_tui.cli.shared import How, Target, carry_out, changing
 
 

@@ -12,7 +12,7 @@ from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import UNKNOWN, age, number, safe_text, short_id
 from celery_nexus.rows.workers import Program, Worker
-from nexus_tui.screens import cells, worker_cells
+from nexus_tui.screens.tables import cells, worker_cells
 from nexus_tui.widgets.lines import Line, Span
 from nexus_tui.widgets.sight import Row
 

@@ -16,9 +16,9 @@ from celery_nexus.errors import SourceError
 from celery_nexus.rows import moment
 from celery_nexus.rows.audit import Undoable
 from celery_nexus.rows.text import age, safe_text
-from nexus_tui.actions.events import EnableEvents
 from nexus_tui.actions.queues import Undo
 from nexus_tui.actions.submit import Submit
+from nexus_tui.actions.workers.events import EnableEvents
 from nexus_tui.screens import health
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.offers import bindings, is_offer
@@ -152,7 +152,7 @@ class NexusScreen(Screen[None]):
 
     def action_help(self) -> None:
         """Show the keys of this view."""
-        from nexus_tui.screens.help import HelpScreen
+        from nexus_tui.screens.dialogs.help import HelpScreen
 
         self.app.push_screen(HelpScreen(self))
 
@@ -166,7 +166,7 @@ class NexusScreen(Screen[None]):
         """Show what the cursor is on as JSON."""
         item = self.selected()
         if item is not None:
-            from nexus_tui.screens.raw import RawScreen
+            from nexus_tui.screens.dialogs.raw import RawScreen
 
             self.app.push_screen(RawScreen(self.name_of_selected(), item))
 
@@ -181,7 +181,7 @@ class NexusScreen(Screen[None]):
         """Say what holds what the cursor is on: a run, a queue, a worker."""
         name = self.name_of_selected()
         if name:
-            from nexus_tui.screens.why import WhyScreen
+            from nexus_tui.screens.dialogs.why import WhyScreen
 
             self.app.push_screen(WhyScreen(name, self.host.sources))
 

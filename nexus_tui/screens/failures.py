@@ -11,8 +11,8 @@ from textual.widget import Widget
 from celery_nexus.rows import moment
 from celery_nexus.rows.history import ErrorGroup
 from celery_nexus.rows.text import age, number
-from nexus_tui.screens.cells import Cells, short_task, text
 from nexus_tui.screens.past import PastScreen
+from nexus_tui.screens.tables.cells import Cells, short_task, text
 from nexus_tui.widgets.glyphs import spark
 from nexus_tui.widgets.table import Column, Table
 

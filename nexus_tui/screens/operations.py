@@ -18,11 +18,11 @@ from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import Worker
 from nexus_tui.actions.again import RunAgain
 from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
-from nexus_tui.actions.pools import GrowPool, RestartPool, ShrinkPool
-from nexus_tui.actions.programs import RestartProgram, StartProgram, StopProgram
 from nexus_tui.actions.queues import PauseQueue, PurgeQueue, ResumeQueue
 from nexus_tui.actions.runs import Revoke
-from nexus_tui.actions.workers import AddConsumer, CancelConsumer, Drain, ShutdownWorker
+from nexus_tui.actions.workers.consumers import AddConsumer, CancelConsumer, Drain, ShutdownWorker
+from nexus_tui.actions.workers.pools import GrowPool, RestartPool, ShrinkPool
+from nexus_tui.actions.workers.programs import RestartProgram, StartProgram, StopProgram
 from nexus_tui.screens.about import about_queue, about_runs
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Choice, Host
@@ -103,7 +103,7 @@ class RunOperations(NexusScreen):
         if len(ids) > 1:
             choices.append(Choice.of(RunAgain(ids, canary=True), "as a canary: 1, 5, 25, then the rest", key="v"))
         if len(rows) == 1 and isinstance(rows[0].item, Run):
-            from nexus_tui.screens.filling import other_arguments
+            from nexus_tui.screens.dialogs.filling import other_arguments
 
             other = other_arguments(rows[0].item)
             choices += [other] if other else []
@@ -189,7 +189,7 @@ def worker_choices(worker: Worker, queues: Sequence[str]) -> list[Choice]:
     """List what can be ordered of a worker that answers; orders of this menu hold until it restarts."""
     if worker.verdict == "silent" or worker.pid is None:
         return []
-    from nexus_tui.screens.filling import limits
+    from nexus_tui.screens.dialogs.filling import limits
 
     name = (worker.name,)
     choices = [

@@ -13,9 +13,9 @@ from textual.widget import Widget
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.workers import Worker
-from nexus_tui.screens import cells, worker_cells
 from nexus_tui.screens.base import NexusScreen
-from nexus_tui.screens.groups import FAILURE_COLUMNS, FailureGroup, failure_cells, failure_groups
+from nexus_tui.screens.tables import cells, worker_cells
+from nexus_tui.screens.tables.groups import FAILURE_COLUMNS, FailureGroup, failure_cells, failure_groups
 from nexus_tui.widgets.table import Table
 
 NOTHING_RUNS = "Nothing runs: press n to submit a task"

@@ -15,10 +15,10 @@ from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.text import number, safe_text
 from nexus_tui.actions.queues import PauseQueue, ResumeQueue
 from nexus_tui.poller import Feed
-from nexus_tui.screens import cells
 from nexus_tui.screens.offers import bindings
 from nexus_tui.screens.operations import QueueOperations, RunOperations, gate_of
-from nexus_tui.screens.sorting import Sorting
+from nexus_tui.screens.tables import cells
+from nexus_tui.screens.tables.sorting import Sorting
 from nexus_tui.widgets.table import Table
 
 LOOK_AROUND = 1000
@@ -157,7 +157,7 @@ class QueueScreen(RunOperations):
 
     def action_by_task(self) -> None:
         """Count what waits by task."""
-        from nexus_tui.screens.by_task import ByTaskScreen
+        from nexus_tui.screens.dialogs.by_task import ByTaskScreen
 
         self.app.push_screen(ByTaskScreen(self.queue, self.host.sources))
 

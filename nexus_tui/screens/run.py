@@ -16,9 +16,9 @@ from celery_nexus.rows import moment
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import UNKNOWN, clock, duration, pretty, safe_lines, safe_text, short_id
 from nexus_tui.poller import Feed
-from nexus_tui.screens import cells
 from nexus_tui.screens.life import Step, steps_of
 from nexus_tui.screens.operations import RunOperations
+from nexus_tui.screens.tables import cells
 from nexus_tui.widgets.glyphs import progress_bar
 from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.reader import Reader

@@ -9,8 +9,8 @@ from textual.widget import Widget
 
 from celery_nexus.rows.history import TaskStats
 from celery_nexus.rows.text import duration, number
-from nexus_tui.screens.cells import Cells, known, short_task
 from nexus_tui.screens.past import PastScreen
+from nexus_tui.screens.tables.cells import Cells, known, short_task
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.table import Column, Table
 

@@ -17,8 +17,8 @@ from celery_nexus.errors import SourceError
 from celery_nexus.rows.runs import RunPage
 from celery_nexus.rows.text import clock, safe_text
 from nexus_tui.poller import Feed
-from nexus_tui.screens import cells
 from nexus_tui.screens.operations import RunOperations
+from nexus_tui.screens.tables import cells
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.table import Table
 

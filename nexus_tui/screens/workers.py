@@ -13,15 +13,15 @@ from textual.widget import Widget
 
 from celery_nexus.rows.text import UNKNOWN, age, number, percent, safe_lines, safe_text, size
 from celery_nexus.rows.workers import Program, Worker
-from nexus_tui.actions.programs import StartProgram
+from nexus_tui.actions.workers.programs import StartProgram
 from nexus_tui.poller import Feed
-from nexus_tui.screens import cells, worker_cells
 from nexus_tui.screens.about import about_program, about_worker
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Host
 from nexus_tui.screens.offers import bindings
 from nexus_tui.screens.operations import program_choices, worker_choices
-from nexus_tui.screens.sorting import Sorting
+from nexus_tui.screens.tables import cells, worker_cells
+from nexus_tui.screens.tables.sorting import Sorting
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.reader import Reader
 from nexus_tui.widgets.table import Table

@@ -13,9 +13,9 @@ from textual.pilot import Pilot
 
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
-from nexus_tui.actions.programs import StopProgram
+from nexus_tui.actions.workers.programs import StopProgram
 from nexus_tui.driver import KeyParser
-from nexus_tui.screens.confirm import ConfirmScreen
+from nexus_tui.screens.dialogs.confirm import ConfirmScreen
 from nexus_tui.widgets.table import Table
 from tests.tui import fakes
 from tests.tui.conftest import opened, screen_text, shows, the_app

@@ -14,7 +14,7 @@ from nexus_tui.actions.registry import ACTIONS
 from nexus_tui.app import NexusApp
 from nexus_tui.cli.reference import screens_with_keys
 from nexus_tui.screens.base import NexusScreen
-from nexus_tui.screens.confirm import ConfirmScreen
+from nexus_tui.screens.dialogs.confirm import ConfirmScreen
 from nexus_tui.screens.offers import is_offer
 from nexus_tui.screens.operations import program_choices, worker_choices
 from nexus_tui.widgets.reader import Reader

@@ -11,7 +11,8 @@ import pytest
 from textual.pilot import Pilot
 
 from nexus_tui.app import NexusApp
-from nexus_tui.screens import submit, tasks
+from nexus_tui.screens import tasks
+from nexus_tui.screens.dialogs import submit
 from tests.tui import fakes
 from tests.tui.conftest import SMALL, WIDE, settle, shows, the_app
 

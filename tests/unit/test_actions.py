@@ -16,24 +16,10 @@ from click.testing import CliRunner
 
 import nexus_tui.actions
 from celery_nexus.rows.selection import Selection
-from nexus_tui.actions import (
-    again,
-    chords,
-    dead_letters,
-    events,
-    footprint,
-    history,
-    limits,
-    messages,
-    pools,
-    programs,
-    queues,
-    runs,
-    submit,
-    workers,
-)
+from nexus_tui.actions import again, chords, dead_letters, footprint, history, messages, queues, runs, submit
 from nexus_tui.actions.base import Action
 from nexus_tui.actions.registry import ACTIONS
+from nexus_tui.actions.workers import consumers, events, limits, pools, programs
 from nexus_tui.cli import cli
 from nexus_tui.cli.reference import PAGE, page
 
@@ -81,18 +67,18 @@ SAMPLES: list[tuple[Action, str]] = [
     (queues.PurgeQueue("ai_queue", True), "purge ai_queue --for-good"),
     (queues.ReclaimMessages("ai_queue"), "reclaim ai_queue"),
     (pools.Scale(("a", "b"), 4, remember=True), "scale a b 4 --remember"),
-    (workers.Drain(("a",)), "drain a"),
+    (consumers.Drain(("a",)), "drain a"),
     (pools.GrowPool(("a",), 2, remember=True), "grow a 2 --remember"),
     (pools.ShrinkPool(("a", "b")), "shrink a b 1"),
     (pools.Autoscale(("a",), 8, 2), "autoscale a 8 2"),
     (pools.RestartPool(("a",)), "pool-restart a"),
-    (workers.ShutdownWorker(("a",)), "shutdown a"),
-    (workers.AddConsumer(("a", "b"), "ai_queue"), "add-consumer a b ai_queue"),
-    (workers.CancelConsumer(("a",), "ai_queue", remember=True), "cancel-consumer a ai_queue --remember"),
+    (consumers.ShutdownWorker(("a",)), "shutdown a"),
+    (consumers.AddConsumer(("a", "b"), "ai_queue"), "add-consumer a b ai_queue"),
+    (consumers.CancelConsumer(("a",), "ai_queue", remember=True), "cancel-consumer a ai_queue --remember"),
     (limits.RateLimit((), "shop.add", "10/m"), "rate-limit shop.add 10/m"),
     (limits.RateLimit(("a", "b"), "shop.add", ""), "rate-limit shop.add none --worker a --worker b"),
     (limits.TimeLimit((), "shop.add", 300.0, None, remember=True), "time-limit shop.add --hard 300 --remember"),
-    (workers.ForgetOrders(("pool a", "rate b")), "forget 'pool a' 'rate b'"),
+    (consumers.ForgetOrders(("pool a", "rate b")), "forget 'pool a' 'rate b'"),
     (events.EnableEvents(), "events enable"),
     (events.DisableEvents(("a",)), "events disable a"),
     (history.CompactHistory(), "history compact"),

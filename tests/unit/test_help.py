@@ -42,7 +42,7 @@ def test_opening_the_dashboard_loads_no_command_and_no_surgery() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "nexus_tui.app" in loaded
-    late = ("nexus_tui.cli.listings", "nexus_tui.actions.messages", "celery_nexus.broker.edit.surgery", "celery")
+    late = ("nexus_tui.cli.listings.live", "nexus_tui.actions.messages", "celery_nexus.broker.edit.surgery", "celery")
     assert [name for name in late if name in loaded] == []
 
 

@@ -12,10 +12,10 @@ from celery_nexus.errors import Invalid, NotFound
 from celery_nexus.queues import priority_key
 from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
-from nexus_tui.actions.limits import RateLimit, TimeLimit
-from nexus_tui.actions.orders import WorkerOrder
-from nexus_tui.actions.pools import GrowPool, RestartPool, Scale, ShrinkPool
-from nexus_tui.actions.workers import AddConsumer, CancelConsumer, Drain, ForgetOrders, ShutdownWorker
+from nexus_tui.actions.workers.consumers import AddConsumer, CancelConsumer, Drain, ForgetOrders, ShutdownWorker
+from nexus_tui.actions.workers.limits import RateLimit, TimeLimit
+from nexus_tui.actions.workers.orders import WorkerOrder
+from nexus_tui.actions.workers.pools import GrowPool, RestartPool, Scale, ShrinkPool
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
 from tests.integration.broker.test_why import NoSupervisor
 

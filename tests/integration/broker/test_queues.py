@@ -42,7 +42,7 @@ def test_queues_count_by_priority_and_tell_the_oldest(stack: Stack) -> None:
 
 
 def test_what_a_stock_worker_holds_is_told_with_since_when_until_when_and_by_whom(stack: Stack) -> None:
-    from nexus_tui.cli.listings import _held
+    from nexus_tui.cli.listings.live import _held
 
     running = stack.send(1, 60)
     delayed = stack.send(2, countdown=500)

@@ -15,7 +15,7 @@ from celery_nexus.queues import PRIORITY_SEPARATOR, priority_key
 from celery_nexus.rows.why import Answer
 from celery_nexus.rows.workers import Program
 from celery_nexus.sources import Sources
-from nexus_tui.actions.limits import RateLimit
+from nexus_tui.actions.workers.limits import RateLimit
 from tests.integration.broker.conftest import NoHistory, Stack, wait_until
 
 # Celery's result backend calls what this redis-py has deprecated.

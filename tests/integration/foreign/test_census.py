@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from celery_nexus.rows.selection import Selection
-from nexus_tui.actions import events, limits, messages, pools, queues, runs, workers
+from nexus_tui.actions import messages, queues, runs
 from nexus_tui.actions.base import Action, perform
 from nexus_tui.actions.footprint import RemoveFootprint
 from nexus_tui.actions.submit import Submit
+from nexus_tui.actions.workers import consumers, events, limits, pools
 from tests.integration.foreign.conftest import Shop, lives, wait_until
 
 AUDIT, TRASH, PAUSED = "nexus:audit", "nexus:trash", "nexus:paused"
@@ -125,11 +126,11 @@ def disable_events(shop: Shop, sent: list[str]) -> Action:
 
 
 def add_consumer(shop: Shop, sent: list[str]) -> Action:
-    return workers.AddConsumer((), "third")
+    return consumers.AddConsumer((), "third")
 
 
 def cancel_consumer(shop: Shop, sent: list[str]) -> Action:
-    return workers.CancelConsumer((), "third")
+    return consumers.CancelConsumer((), "third")
 
 
 def grow(shop: Shop, sent: list[str]) -> Action:
@@ -233,7 +234,7 @@ def test_letting_a_delayed_run_begin_now_is_refused_and_leaves_it_where_it_is(at
 
 def test_a_worker_that_is_shut_down_leaves_no_key_of_ours_that_stays(stock: Shop) -> None:
     before = stock.census()
-    assert perform(workers.ShutdownWorker((stock.name,)), stock.sources()).done
+    assert perform(consumers.ShutdownWorker((stock.name,)), stock.sources()).done
     wait_until(lambda: not lives(stock.pid), "it has ended")
     stock.pid = 0
     assert {key for key in stock.census() - before if key.startswith("nexus")} <= {AUDIT}

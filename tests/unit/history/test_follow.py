@@ -15,7 +15,7 @@ import pytest
 from celery_nexus.history.store.store import Store
 from celery_nexus.runs.source import HistorySource
 from config.paths import ROOT
-from nexus_tui.cli import follow
+from nexus_tui.cli.listings import follow
 
 AT = 1_750_000_000.0
 

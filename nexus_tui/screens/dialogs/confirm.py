@@ -9,9 +9,9 @@ from textual.binding import Binding, BindingType
 from textual.events import Key
 
 from celery_nexus.rows.text import safe_text
-from nexus_tui.screens.choosing import Chooser
+from nexus_tui.screens.dialogs.choosing import Chooser
+from nexus_tui.screens.dialogs.modal import Question
 from nexus_tui.screens.host import Choice, Host
-from nexus_tui.screens.modal import Question
 from nexus_tui.widgets.lines import BLANK, Line, fit, wrap
 from nexus_tui.widgets.sight import pressed_at
 

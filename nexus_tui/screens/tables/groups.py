@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from celery_nexus.rows import moment
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import age, number
-from nexus_tui.screens.cells import Cells, known, queue_colour, short_task, text
+from nexus_tui.screens.tables.cells import Cells, known, queue_colour, short_task, text
 from nexus_tui.widgets.table import Column
 
 

@@ -10,7 +10,7 @@ from textual.widgets import Input
 
 from celery_nexus.rows.text import safe_text
 from nexus_tui.actions.base import Plan
-from nexus_tui.screens.modal import Dialog
+from nexus_tui.screens.dialogs.modal import Dialog
 from nexus_tui.widgets.chrome import OneLine
 from nexus_tui.widgets.fields import SafeInput
 from nexus_tui.widgets.lines import Line, LineView, wrap

@@ -18,7 +18,7 @@ import click
 from celery_nexus.errors import Invalid, NotFound, Refused
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import safe_text
-from nexus_tui.cli import recorded
+from nexus_tui.cli.listings import recorded
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.pipes import dropping

@@ -14,10 +14,10 @@ from textual.widgets import Input
 from celery_nexus.errors import SourceError
 from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.rows.text import safe_text
-from nexus_tui.screens.confirm import ConfirmScreen
+from nexus_tui.screens.dialogs.confirm import ConfirmScreen
+from nexus_tui.screens.dialogs.modal import Dialog
+from nexus_tui.screens.dialogs.problem import Problem
 from nexus_tui.screens.host import Choice, Host
-from nexus_tui.screens.modal import Dialog
-from nexus_tui.screens.problem import Problem
 from nexus_tui.widgets.chrome import OneLine
 from nexus_tui.widgets.fields import SafeInput
 from nexus_tui.widgets.lines import Line

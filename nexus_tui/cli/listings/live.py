@@ -14,9 +14,9 @@ from celery_nexus.rows.text import duration
 from celery_nexus.rows.workers import Program, Worker
 from celery_nexus.sources import Sources
 from config.queues import BY_NAME
+from nexus_tui.cli.listings.runs import arguments, moment
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json, print_table
-from nexus_tui.cli.runs import arguments, moment
 from nexus_tui.cli.shared import Target, common
 
 

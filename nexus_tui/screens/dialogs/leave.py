@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from celery_nexus.rows.text import safe_text
-from nexus_tui.screens.modal import Question
+from nexus_tui.screens.dialogs.modal import Question
 from nexus_tui.widgets.lines import BLANK, Line, wrap
 from nexus_tui.widgets.sight import pressed_at
 

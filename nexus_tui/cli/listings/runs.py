@@ -12,7 +12,7 @@ from celery_nexus.rows.broker import Message
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import compact, duration
 from celery_nexus.sources import Sources
-from nexus_tui.cli import recorded
+from nexus_tui.cli.listings import recorded
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import Target, common
@@ -33,7 +33,7 @@ def tasks(target: Target, filter_text: tuple[str, ...], limit: int | None, follo
     history = target.sources().history
     text = " ".join(filter_text)
     if follows:
-        from nexus_tui.cli.follow import follow
+        from nexus_tui.cli.listings.follow import follow
 
         recorded.warn(history)
         follow(history, text, limit or 0, as_json=as_json)

@@ -11,7 +11,7 @@ from celery_nexus.errors import Refused
 from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import Program, Worker
 from celery_nexus.sources import Sources
-from nexus_tui.cli.listings import print_note, print_queues, queue_json, read_programs, read_queues, read_workers
+from nexus_tui.cli.listings.live import print_note, print_queues, queue_json, read_programs, read_queues, read_workers
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.shared import Target, common
 

@@ -14,7 +14,7 @@ from textual.message import Message as TextualMessage
 from celery_nexus.errors import SourceError
 from celery_nexus.rows.text import number, percent, safe_text
 from celery_nexus.sources import Sources
-from nexus_tui.screens.modal import Dialog
+from nexus_tui.screens.dialogs.modal import Dialog
 from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.reader import Reader
 

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.screen import Screen
 
 from celery_nexus.rows.text import safe_text
-from nexus_tui.screens.modal import Dialog
+from nexus_tui.screens.dialogs.modal import Dialog
 from nexus_tui.screens.offers import is_offer
 from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.reader import Reader

@@ -22,11 +22,11 @@ from celery_nexus.rows.text import safe_text
 from config.settings import settings
 from nexus_tui.actions.base import perform
 from nexus_tui.actions.submit import Submit
-from nexus_tui.screens import cells
-from nexus_tui.screens.confirm import ConfirmScreen
+from nexus_tui.screens.dialogs.confirm import ConfirmScreen
+from nexus_tui.screens.dialogs.modal import Dialog
+from nexus_tui.screens.dialogs.problem import Problem
 from nexus_tui.screens.host import Choice, Host
-from nexus_tui.screens.modal import Dialog
-from nexus_tui.screens.problem import Problem
+from nexus_tui.screens.tables import cells
 from nexus_tui.widgets.chrome import OneLine
 from nexus_tui.widgets.fields import SafeInput, SafeTextArea
 from nexus_tui.widgets.form import LEFT_OUT, Field, collect

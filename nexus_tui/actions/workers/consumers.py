@@ -12,7 +12,7 @@ from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.actions.declaration import PROGRAM_KEY, REMEMBER, Argument, Key, Option, Section
-from nexus_tui.actions.orders import NO_ANSWER, WORKERS, Order, WorkerOrder
+from nexus_tui.actions.workers.orders import NO_ANSWER, WORKERS, Order, WorkerOrder
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import Worker
 from nexus_tui.actions.again import RunAgain
 from nexus_tui.actions.base import Action
-from nexus_tui.actions.limits import RateLimit, TimeLimit
+from nexus_tui.actions.workers.limits import RateLimit, TimeLimit
 from nexus_tui.screens.host import Blank, Choice
 
 _CUT = "not kept in full: type it"

@@ -11,9 +11,9 @@ import click
 
 from celery_nexus.errors import Invalid, NotFound
 from celery_nexus.rows.text import age, duration, number, safe_text
-from nexus_tui.cli import recorded
-from nexus_tui.cli.archive import archive
 from nexus_tui.cli.changes import change_commands
+from nexus_tui.cli.listings import recorded
+from nexus_tui.cli.listings.archive import archive
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import Target, common
 from nexus_tui.cli.times import point, span_s

@@ -12,7 +12,7 @@ from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action
 from nexus_tui.actions.declaration import PROGRAM_KEY, REMEMBER, Argument, Key, Option
-from nexus_tui.actions.orders import FOR_NOW, WORKERS, Order, WorkerOrder
+from nexus_tui.actions.workers.orders import FOR_NOW, WORKERS, Order, WorkerOrder
 
 MOST_GROWTH = 64
 

@@ -1,0 +1,1 @@
+"""Actions on workers and their programs."""

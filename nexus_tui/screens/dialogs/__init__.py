@@ -1,0 +1,1 @@
+"""Dialogs: what opens over a view, asks or shows one thing, and closes."""

@@ -1,0 +1,1 @@
+"""What tables of the views show: their columns, cells, groups and order."""
