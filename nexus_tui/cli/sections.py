@@ -11,6 +11,7 @@ from nexus_tui.actions.declaration import Section
 
 COMMANDS: dict[Section, dict[str, str]] = {
     Section.STACK: {
+        "init": "init",
         "up": "stack",
         "down": "stack",
         "status": "listings.status",
