@@ -69,7 +69,7 @@ def _write(folder: Path) -> list[Path]:
     written: list[Path] = []
     for name, template in FILES.items():
         path = Path(Template(name).substitute(values))
-        text = files(__package__).joinpath("templates", f"{template}.txt").read_text()
+        text = files("celery_nexus.stack").joinpath("templates", f"{template}.txt").read_text()
         _put(folder / path, Template(text).substitute(values))
         written.append(path)
     _put(folder / FILE, configuration_of(package, folder / package / "queues.py"))
