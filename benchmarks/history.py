@@ -130,7 +130,7 @@ def fill(path: Path, count: int) -> None:
             batch.clear()
     store.write(batch)
     rows = store.connection.execute("select id from run where state = 2 order by key limit 50").fetchall()
-    store.judge({row[0]: "lost?: no heartbeat of its worker" for row in rows})
+    store.set_verdicts({row[0]: "lost?: no heartbeat of its worker" for row in rows})
     store.connection.execute("pragma wal_checkpoint(truncate)")
     store.close()
 

@@ -19,7 +19,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from celery_nexus.broker.wire.layout import Layout, escaped
 from celery_nexus.history.errors import BadEvent
-from celery_nexus.history.recorder.nodes import bound_nodes, works_elsewhere
+from celery_nexus.history.recorder.nodes import read_node_names, works_elsewhere
 from celery_nexus.history.recorder.stock_events import events_of
 from celery_nexus.history.store.event_fields import Event
 from celery_nexus.serializers import formats
@@ -148,7 +148,7 @@ class Channels:
         found: dict[str, tuple[str, ...]] = {}
         for exchange in layout.control:
             members = cast("set[bytes]", self._client.smembers(layout.bindings + exchange + MAILBOX))
-            if names := tuple(bound_nodes(members, exchange + MAILBOX)):
+            if names := tuple(read_node_names(members, exchange + MAILBOX)):
                 found[exchange] = names
         return found
 

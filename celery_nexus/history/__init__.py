@@ -1,1 +1,1 @@
-"""Events of every run: written to a Redis stream by each worker, recorded in SQLite, asked by everybody."""
+"""The history of every run: events in a Redis stream, recorded in SQLite, read by dashboard and command line."""

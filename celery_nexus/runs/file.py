@@ -17,8 +17,8 @@ from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.errors import Invalid, NotFound, Refused, SourceError
 from celery_nexus.history.errors import AlreadyRecording, HistoryError
 from celery_nexus.history.query.history import History
-from celery_nexus.history.query.verify import Verdict, verify
-from celery_nexus.history.recorder.imports import Imported, import_runs, rows_of_backend
+from celery_nexus.history.query.verify import CheckResult, verify
+from celery_nexus.history.recorder.imports import ImportCounts, import_runs, read_backend_rows
 from celery_nexus.history.store import vacuum as compacting
 
 _JSON_COLUMNS = ("args", "kwargs", "result")
@@ -36,7 +36,7 @@ class HistoryFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def verify(self) -> Verdict:
+    def verify(self) -> CheckResult:
         """Run SQLite's integrity check and compare the counts of runs and aggregates.
 
         Raises:
@@ -48,14 +48,14 @@ class HistoryFile:
             try:
                 return verify(history)
             except HistoryError as error:  # not even readable: that is a verdict
-                return Verdict(0, 0, 0, (str(error),))
+                return CheckResult(0, 0, 0, (str(error),))
 
     def compact(self) -> tuple[int, int]:
         """Give back the space of what was removed; returns the size in bytes before and after."""
         with _translated(self.path):
             return compacting.compact(self.path)
 
-    def import_file(self, source: Path) -> Imported:
+    def import_file(self, source: Path) -> ImportCounts:
         """Take in the runs of a jsonl or csv export.
 
         Raises:
@@ -66,7 +66,7 @@ class HistoryFile:
         with _translated(self.path):
             return import_runs(self.path, _rows(source))
 
-    def import_results(self, broker: BrokerUrl, prefix: str, *, with_results: bool) -> Imported:
+    def import_results(self, broker: BrokerUrl, prefix: str, *, with_results: bool) -> ImportCounts:
         """Take in what the result backend on this Redis still holds.
 
         Raises:
@@ -75,7 +75,7 @@ class HistoryFile:
         """
         client = connect(broker, attempts=2)
         with reaching(broker), _translated(self.path):
-            return import_runs(self.path, rows_of_backend(client, prefix, with_results=with_results))
+            return import_runs(self.path, read_backend_rows(client, prefix, with_results=with_results))
 
 
 def _rows(source: Path) -> Iterator[Row | None]:

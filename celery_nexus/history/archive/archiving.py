@@ -139,7 +139,7 @@ def archive_history(
     if not path.exists():
         raise HistoryError(f"there is no history at {path}")
     try:
-        with _locked(folder), closing(connect_reader(path)) as connection:
+        with _lock_archive(folder), closing(connect_reader(path)) as connection:
             return Archiver(connection, load_manifest(folder), report).archive(before)
     except OSError as error:
         raise HistoryError(f"the archive {folder} can't be written: {error.strerror or error}") from error
@@ -148,7 +148,7 @@ def archive_history(
 
 
 @contextmanager
-def _locked(folder: Path) -> Generator[None]:
+def _lock_archive(folder: Path) -> Generator[None]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / ".lock").open("a") as file:
         try:

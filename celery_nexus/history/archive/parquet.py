@@ -105,7 +105,7 @@ def write_tables(path: Path, tables: Sequence[Any], kinds: Mapping[str, Kind], n
             draft.chmod(0o600)
             with pq.ParquetWriter(file, schema, compression="zstd") as writer:
                 for table in tables:
-                    writer.write_table(_widened(table, schema), row_group_size=ROW_GROUP)
+                    writer.write_table(_widen_table(table, schema), row_group_size=ROW_GROUP)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
@@ -114,7 +114,7 @@ def write_tables(path: Path, tables: Sequence[Any], kinds: Mapping[str, Kind], n
         draft.unlink(missing_ok=True)
 
 
-def _widened(table: Any, schema: Any) -> Any:
+def _widen_table(table: Any, schema: Any) -> Any:
     """Give a table the columns and types of a wider schema."""
     arrow = _load("pyarrow")
     names = set(table.column_names)

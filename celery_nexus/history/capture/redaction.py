@@ -1,4 +1,4 @@
-"""What of a run's arguments, result and error may be shown: masked, without what is private, and cut to size."""
+"""Redaction of events: arguments, results and errors masked, without what is private, and cut to size."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def redact_arguments(
 ) -> tuple[list[Any], dict[str, Any]]:
     """Copy a run's arguments for an event, as others may see them."""
     positional, named = arguments_of(_task(app, task_name), args, kwargs)
-    return _fitted_list(positional), _fitted(named)
+    return _fit_list(positional), _fit_mapping(named)
 
 
 def mask_positional(app: Celery, task_name: str, args: Sequence[Any]) -> list[Any]:
@@ -69,11 +69,11 @@ def _json(value: Any) -> bytes:
         return ascii(value).encode()
 
 
-def _fitted_list(values: list[Any]) -> list[Any]:
-    return list(_fitted({str(index): value for index, value in enumerate(values)}).values())
+def _fit_list(values: list[Any]) -> list[Any]:
+    return list(_fit_mapping({str(index): value for index, value in enumerate(values)}).values())
 
 
-def _fitted(values: dict[str, Any]) -> dict[str, Any]:
+def _fit_mapping(values: dict[str, Any]) -> dict[str, Any]:
     if len(_json(values)) <= MAX_ARGUMENTS_BYTES:
         return values
     cut = {name: _cut(value) for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""Writes events to the Redis stream: buffered, bounded, and never in the way of a task."""
+"""Writer of the event stream: buffered, bounded, and never in the way of a task."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class StreamWriter:
             RedisError: One of them failed, or the server does not answer.
             OSError: The same.
         """
-        connection = self._connected()
+        connection = self._connect()
         failed: redis.ResponseError | None = None
         try:
             connection.send_packed_command(connection.pack_commands(commands))
@@ -153,7 +153,7 @@ class StreamWriter:
         if failed is not None:
             raise failed
 
-    def _connected(self) -> Any:
+    def _connect(self) -> Any:
         if self._connection is None:
             client = open_redis(
                 cast("str", self._url),

@@ -1,4 +1,4 @@
-"""What a filter's terms mean: one definition, used by the SQL that answers and by the plain evaluation."""
+"""Semantics of the filter language: one definition, used by the SQL that answers and by the plain evaluation."""
 
 from __future__ import annotations
 

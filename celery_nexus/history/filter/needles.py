@@ -1,4 +1,4 @@
-"""What the stored arguments of a run contain, as text, when a filter's term holds for them."""
+"""Literal texts that stored arguments contain when a filter's term matches them; a cheap look before the exact one."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def argument_needles(node: Argument) -> list[bytes]:
     name = node.path.rsplit(".", maxsplit=1)[-1]
     heads = (f'"{name}":', f"'{name}': ") if _NAME.fullmatch(name) else ("", "")
     if node.operator == "=" and is_wild(node.value):
-        found = _piece(node.value) or list(heads)
+        found = _longest_literal(node.value) or list(heads)
     else:
         tails = _spellings(node.value) if node.operator == "=" else None
         found = [
             head + tail
             for head, quote in zip(heads, "\"'", strict=True)
-            for tail in _quoted(tails, quote, _AFTER_NAMED if head else _AFTER_ANY)
+            for tail in _quote(tails, quote, _AFTER_NAMED if head else _AFTER_ANY)
         ]
     return [] if "" in found else [lower(text).encode() for text in dict.fromkeys(found)]
 
@@ -44,14 +44,14 @@ def _spellings(value: str) -> tuple[str, bool] | None:
     return (value, False) if _WORD.fullmatch(value) and not _is_number(value) else None
 
 
-def _quoted(value: tuple[str, bool] | None, quote: str, after: str) -> list[str]:
+def _quote(value: tuple[str, bool] | None, quote: str, after: str) -> list[str]:
     if value is None:
         return [""]
     numbers = [value[0] + sign for sign in after] if value[1] else []
     return [f"{quote}{value[0]}{quote}", *numbers]
 
 
-def _piece(pattern: str) -> list[str]:
+def _longest_literal(pattern: str) -> list[str]:
     """Return the longest part of a pattern that is stored as it is written."""
     pieces = [piece for part in re.split(r"[*?]", lower(pattern)) for piece in _PLAIN.findall(part)]
     longest = max(pieces, key=len, default="")

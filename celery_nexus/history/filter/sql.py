@@ -71,9 +71,9 @@ def compile_filter(node: Node, names: Names, now: float) -> Compiled:
 def _sql(node: Node, names: Names, now: float, parameters: list[Any]) -> str:
     match node:
         case All(parts):
-            return _joined(" and ", parts, names, now, parameters) if parts else "1"
+            return _join(" and ", parts, names, now, parameters) if parts else "1"
         case Any_(parts):
-            return _joined(" or ", parts, names, now, parameters)
+            return _join(" or ", parts, names, now, parameters)
         case Not(part):
             return f"not {_sql(part, names, now, parameters)}"
         case State(states):
@@ -86,7 +86,7 @@ def _sql(node: Node, names: Names, now: float, parameters: list[Any]) -> str:
             return _text_sql(node, names, parameters)
 
 
-def _joined(word: str, parts: tuple[Node, ...], names: Names, now: float, parameters: list[Any]) -> str:
+def _join(word: str, parts: tuple[Node, ...], names: Names, now: float, parameters: list[Any]) -> str:
     return f"({word.join(_sql(part, names, now, parameters) for part in parts)})"
 
 
@@ -135,11 +135,11 @@ def _text_sql(node: Text, names: Names, parameters: list[Any]) -> str:
         parts = [_prefix(column, value, parameters) for value in node.values]
         return f"({column} is not null and ({' or '.join(parts)}))"
     if node.field == "error":
-        found = _contained([_ERROR], node.values, parameters)
+        found = _contains([_ERROR], node.values, parameters)
         return f"(error_group is not null and {found})"
     tasks = [number for text, number in names.get("task", {}).items() if text_matches("", text, node.values)]
     in_task = _in("task", tasks, parameters)
-    return f"({in_task} or {_contained(['id', _ARGS, _KWARGS, _RESULT, _ERROR], node.values, parameters)})"
+    return f"({in_task} or {_contains(['id', _ARGS, _KWARGS, _RESULT, _ERROR], node.values, parameters)})"
 
 
 def _prefix(column: str, value: str, parameters: list[Any]) -> str:
@@ -150,7 +150,7 @@ def _prefix(column: str, value: str, parameters: list[Any]) -> str:
     return f"({column} >= ? and {column} < ?)"
 
 
-def _contained(sources: list[str], values: tuple[str, ...], parameters: list[Any]) -> str:
+def _contains(sources: list[str], values: tuple[str, ...], parameters: list[Any]) -> str:
     """Look for texts anywhere in some columns, by SQLite's own functions: these conditions read many rows."""
     parts: list[str] = []
     for source in sources:

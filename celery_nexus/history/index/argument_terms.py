@@ -20,7 +20,7 @@ IN_MANY = 4
 _SEPARATE = frozenset("\"'\\")
 
 
-def surely_in_arguments(batch: Batch, needle: str, wanted: Mask) -> Mask:
+def find_certain_rows(batch: Batch, needle: str, wanted: Mask) -> Mask:
     """Return rows of which some argument has a text: what can be told without reading the rows' texts."""
     found = np.zeros(batch.count, np.bool_)
     if not needle.isascii() or not needle.isprintable() or _SEPARATE & set(needle):
@@ -37,7 +37,7 @@ def surely_in_arguments(batch: Batch, needle: str, wanted: Mask) -> Mask:
             if all_contain(named.zone_maps[str(number)], needle):
                 found[rows] |= batch.rows_with(segment, number)
             else:
-                found[rows][batch.values(segment, number).containing(needle)] = True
+                found[rows][batch.values(segment, number).find_containing(needle)] = True
     return found
 
 
@@ -83,7 +83,7 @@ def _in_segment(
             return none, none
         if not rest and all_match(zone_map, node):
             return batch.rows_with(segment, number), none
-        return batch.values(segment, number).matching(node, rest, wanted)
+        return batch.values(segment, number).match_term(node, rest, wanted)
     return (none, none) if named.are_all else None
 
 

@@ -1,4 +1,4 @@
-"""One argument of a segment's runs: numbers as numbers, texts in order, so that all are compared at once."""
+"""Column of one argument: numbers as numbers, texts in order, so that all are compared at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from celery_nexus.history.filter.matching import MISSING, OPERATORS, compares, is_wild, lower, number_of, value_at
 from celery_nexus.history.filter.parser import Argument
-from celery_nexus.history.index.number_patterns import spelt_like
+from celery_nexus.history.index.number_patterns import match_spellings
 from celery_nexus.history.index.pages import (
     HEAD,
     Bytes,
@@ -27,19 +27,19 @@ from celery_nexus.history.index.pages import (
     encode,
     encode_rows,
     field_slices,
-    kind_of,
     pack,
+    read_dtype,
     unpack,
 )
 from celery_nexus.history.index.zone_map import ZoneMap
 
-_AT_ONCE = 2_000
+_BYTES_A_TEXT = 2_000
 """Looking at one text takes as long as looking through so many bytes of all of them."""
 
-_KEPT = 1 << 16
+_MAX_CACHED_BYTES = 1 << 16
 """Of so many bytes of texts it is kept where they have a needle: neighbours often have the same few texts."""
 
-_SHARED = 4
+_MIN_ROWS_A_TEXT = 4
 """Texts are shared when at least so many rows have the same, on average."""
 
 NONE: Rows = np.empty(0, np.intp)
@@ -98,7 +98,7 @@ class Values:
             bool(len(self.others[0]) or len(self.unknown)),
         )
 
-    def matching(self, node: Argument, rest: Sequence[str], wanted: Mask) -> tuple[Mask, Mask]:
+    def match_term(self, node: Argument, rest: Sequence[str], wanted: Mask) -> tuple[Mask, Mask]:
         """Return the rows where the term holds, and those where it can't be told; of rows that aren't wanted anything.
 
         Args:
@@ -156,7 +156,7 @@ class Values:
         asked = np.zeros(len(self), np.bool_)
         asked[places[wanted[rows]]] = True
         some = np.flatnonzero(asked)
-        if len(some) * _AT_ONCE > len(self.different):
+        if len(some) * _BYTES_A_TEXT > len(self.different):
             found = self._containing(needle)
             some = found if is_all else np.unique(found[asked[found]])
             if is_all:
@@ -170,18 +170,18 @@ class Values:
         """
         if not needle:
             return np.arange(len(self))
-        find = _kept_positions if len(self.different) <= _KEPT else _positions
+        find = _cached_positions if len(self.different) <= _MAX_CACHED_BYTES else _positions
         at = find(bytes(self.different), needle)
         return np.searchsorted(self.starts, at + needle.startswith(b"\0"), side="right") - 1
 
-    def containing(self, needle: str) -> Rows:
+    def find_containing(self, needle: str) -> Rows:
         """Return rows whose text contains a text in lower case."""
         return self.texts[0][self._at_places(self._containing(needle.encode()))] if len(self) else NONE
 
     @property
     def are_shared(self) -> bool:
         """Whether there are texts, and many rows have the same."""
-        return 0 < len(self) * _SHARED <= len(self.texts[0])
+        return 0 < len(self) * _MIN_ROWS_A_TEXT <= len(self.texts[0])
 
 
 def _numbers_matching(numbers: NDArray[Any], node: Argument) -> Mask:
@@ -191,7 +191,7 @@ def _numbers_matching(numbers: NDArray[Any], node: Argument) -> Mask:
             return np.zeros(len(numbers), np.bool_)
         if not is_wild(node.value):
             return np.full(len(numbers), node.operator == "!=")
-        return spelt_like(numbers, node.value) ^ (node.operator == "!=")
+        return match_spellings(numbers, node.value) ^ (node.operator == "!=")
     if node.operator == "!=":
         return ~cast("Mask", numbers == number)
     return OPERATORS[node.operator](numbers, number)
@@ -219,11 +219,11 @@ def decode_values(data: bytes, count: int) -> Values:
 
 def _starts_of(lengths: Bytes, texts: Bytes) -> NDArray[Any]:
     """Decode the lengths of texts, each with the NUL before it, to where each starts, and one behind the last."""
-    values = np.frombuffer(lengths, kind_of(lengths), offset=4)
-    return np.arange(1, len(texts) + 1, int(values[0])) if len(values) == 1 else starts_of(values)
+    values = np.frombuffer(lengths, read_dtype(lengths), offset=4)
+    return np.arange(1, len(texts) + 1, int(values[0])) if len(values) == 1 else text_starts(values)
 
 
-def starts_of(lengths: NDArray[Any]) -> NDArray[Any]:
+def text_starts(lengths: NDArray[Any]) -> NDArray[Any]:
     """Return where texts of such lengths start, and one behind the last."""
     return np.concatenate([[1], 1 + np.cumsum(lengths, dtype=np.int64)]) if len(lengths) else NONE
 
@@ -239,7 +239,7 @@ def _positions(texts: bytes, needle: bytes) -> NDArray[np.int64]:
     return np.array(found, np.int64)
 
 
-_kept_positions = lru_cache(maxsize=16)(_positions)
+_cached_positions = lru_cache(maxsize=16)(_positions)
 
 
 def _longest_piece(pattern: str) -> tuple[bytes, bool]:
@@ -256,7 +256,7 @@ def _longest_piece(pattern: str) -> tuple[bytes, bool]:
     return max(needles, key=len), "?" not in pattern and sum(map(bool, pieces)) <= 1
 
 
-def rows_of_values(blob: sqlite3.Blob, count: int) -> Mask:
+def read_rows_with_values(blob: sqlite3.Blob, count: int) -> Mask:
     """Return the rows of a segment that have a number or a text in this column, reading no more than tells it."""
     fields = field_slices(blob.read(HEAD))
     found = np.zeros(count, np.bool_)

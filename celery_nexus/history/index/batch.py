@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from celery_nexus.history.index.argument_values import Values, decode_values, rows_of_values
+from celery_nexus.history.index.argument_values import Values, decode_values, read_rows_with_values
 from celery_nexus.history.index.bloom import needle_bits
 from celery_nexus.history.index.build import bits_per_page
 from celery_nexus.history.index.ids import Ids, length_of_uuids
@@ -92,7 +92,7 @@ class Batch:
         """Return a column of all rows."""
         found = self._columns.get(column)
         if found is None:
-            found = np.concatenate([self._decoded(segment, column) for segment in self.segments])
+            found = np.concatenate([self._decode_column(segment, column) for segment in self.segments])
             self._columns[column] = found
         return found
 
@@ -101,14 +101,14 @@ class Batch:
         place = 0 if column == Column.WAITED else 2
         return np.concatenate(
             [
-                self._decoded(segment, column)
+                self._decode_column(segment, column)
                 if segment.zone_map[place] <= high and segment.zone_map[place + 1] >= low
                 else np.full(segment.count, np.nan)
                 for segment in self.segments
             ]
         )
 
-    def lasting(self, column: Column) -> tuple[Rows, NDArray[np.float64]]:
+    def open_since(self, column: Column) -> tuple[Rows, NDArray[np.float64]]:
         """Return rows of runs that are not over, and since when they wait or run."""
         rows: list[Rows] = []
         since: list[NDArray[np.float64]] = []
@@ -118,7 +118,7 @@ class Batch:
             since.append(known)
         return np.concatenate(rows), np.concatenate(since)
 
-    def _decoded(self, segment: Segment, column: Column) -> NDArray[Any]:
+    def _decode_column(self, segment: Segment, column: Column) -> NDArray[Any]:
         found = self._decoded_columns.get((segment.number, column))
         if found is None:
             found = decode(self._read_large(page_id(segment.number, column)), segment.count)
@@ -148,7 +148,7 @@ class Batch:
 
     def keys_of_segment(self, segment: Segment) -> Keys:
         """Return the keys of a segment's rows."""
-        return self._decoded(segment, Column.KEY)
+        return self._decode_column(segment, Column.KEY)
 
     def rows_of(self, keys: Keys) -> Rows:
         """Return the rows of those keys that are in these segments; the keys in order."""
@@ -157,7 +157,7 @@ class Batch:
         found: list[Rows] = [np.empty(0, np.intp)]
         places = np.searchsorted([segment.high for segment in self.segments], keys)
         for place in _different(places):
-            there = self._decoded(self.segments[place], Column.KEY)
+            there = self._decode_column(self.segments[place], Column.KEY)
             wanted = keys[places == place]
             rows = np.searchsorted(there, wanted)
             rows = rows[there[np.minimum(rows, self.segments[place].count - 1)] == wanted]
@@ -172,7 +172,7 @@ class Batch:
         places = np.searchsorted(self.offsets, rows, side="right") - 1
         for place in _different(places):
             there = places == place
-            keys[there] = self._decoded(self.segments[place], Column.KEY)[rows[there] - self.offsets[place]]
+            keys[there] = self._decode_column(self.segments[place], Column.KEY)[rows[there] - self.offsets[place]]
         return keys.tolist()
 
     def have_uuids(self, segment: Segment) -> bool:
@@ -211,7 +211,7 @@ class Batch:
         """Return which of a segment's rows have a number or a text as one of :meth:`named_values`."""
         id_ = page_id(segment.number, Column.VALUES, number)
         with self._connection.blobopen("page", "data", id_, readonly=True) as blob:
-            return rows_of_values(blob, segment.count)
+            return read_rows_with_values(blob, segment.count)
 
     @cached_property
     def pages(self) -> list[tuple[int, int, int]]:

@@ -24,7 +24,7 @@ _MASK = 0xFFFFFFFF
 _SHIFT = 32 - BITS
 
 
-def bloom_of(text: bytes) -> NDArray[np.bool_]:
+def build_bloom(text: bytes) -> NDArray[np.bool_]:
     """Make the Bloom filter of a text."""
     bloom = np.zeros(BLOOM_BITS, np.bool_)
     raw = np.frombuffer(text, np.uint8)

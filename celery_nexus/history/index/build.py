@@ -14,11 +14,11 @@ import orjson
 from numpy.typing import NDArray
 
 from celery_nexus.history.filter.matching import loads, lower
-from celery_nexus.history.index.bloom import BLOOM_BITS, bloom_of
+from celery_nexus.history.index.bloom import BLOOM_BITS, build_bloom
 from celery_nexus.history.index.ids import encode_ids
 from celery_nexus.history.index.pages import FIRST_FLOAT, NUMBERS, Column, encode, encode_some, pack_texts
 from celery_nexus.history.index.shared_texts import encode_texts
-from celery_nexus.history.index.value_encoding import MAX_TEXT, values_of
+from celery_nexus.history.index.value_encoding import MAX_TEXT, collect_values
 from celery_nexus.history.index.zone_map import ZoneMap
 
 PAGE_ROWS = 256
@@ -114,7 +114,7 @@ def _texts(rows: list[Row], starts: list[int], columns: tuple[int, ...]) -> Page
         texts = [("\0".join([row[column] or "" for column in columns]) + "\0").encode().lower()
                  for row in rows[start:end]]  # fmt: skip
         yield Column.TEXT, number, pack_texts(texts)
-        bits[:, number] = bloom_of(b"".join(texts))
+        bits[:, number] = build_bloom(b"".join(texts))
     yield from bloom_pages(bits)
 
 
@@ -143,7 +143,7 @@ def _values(args: tuple[Any, ...], kwargs: tuple[Any, ...], number_of: Callable[
     zone_map: dict[str, ZoneMap] = {}
     for name, (rows, values) in most:
         if name in numbers:
-            known = values_of(rows, values, len(args))
+            known = collect_values(rows, values, len(args))
             shared += [numbers[name]] * known.are_shared
             zone_map[str(numbers[name])] = known.zone_map()
             yield Column.VALUES, numbers[name], known.encode()

@@ -1,4 +1,4 @@
-"""Runs in segments: copies of what filters ask, a column at a time, so that a million runs are looked through at once.
+"""Builder of segments: copies of what filters ask, a column at a time, so that many runs are looked through at once.
 
 Rows up to the key ``sealed_to`` are in a segment or named in table ``tombstone``: what changed since its segment was
 made, what came late, what was removed. A segment (``build``) is made of the oldest rows that

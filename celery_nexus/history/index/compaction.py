@@ -41,7 +41,7 @@ def merge_segments(connection: sqlite3.Connection, segments: Sequence[Segment]) 
     ]
     bounds = zip(*(segment.zone_map for segment in segments), strict=True)
     zone_map = [choose(values) for choose, values in zip((min, max, min, max), bounds, strict=True)]
-    pages = _merged_pages(_reader(connection), segments)
+    pages = _merge_pages(_reader(connection), segments)
     insert_segment(
         connection, segments[0].low, segments[-1].high, int(firsts[-1]), starts, struct.pack("<4d", *zone_map), pages
     )
@@ -60,7 +60,7 @@ def _reader(connection: sqlite3.Connection) -> _Read:
     return read
 
 
-def _merged_pages(read: _Read, segments: Sequence[Segment]) -> Pages:
+def _merge_pages(read: _Read, segments: Sequence[Segment]) -> Pages:
     for column in NUMBERS:
         yield column, 0, encode(np.concatenate([decode(read(b.number, column, 0), b.count) for b in segments]))
     for column in (Column.SENT, Column.STARTED):

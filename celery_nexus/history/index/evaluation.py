@@ -15,9 +15,9 @@ from celery_nexus.history.filter.matching import OPERATORS, is_wild, lower, text
 from celery_nexus.history.filter.needles import argument_needles
 from celery_nexus.history.filter.parser import All, Any_, Argument, Compare, Node, Not, State, Text
 from celery_nexus.history.filter.sql import KEYED, NAMED, Names, compile_filter
-from celery_nexus.history.index.argument_terms import IN_MANY, match_argument, surely_in_arguments
+from celery_nexus.history.index.argument_terms import IN_MANY, find_certain_rows, match_argument
 from celery_nexus.history.index.batch import Batch, Keys
-from celery_nexus.history.index.match_mask import MatchMask, exactly
+from celery_nexus.history.index.match_mask import MatchMask, exact_mask
 from celery_nexus.history.index.pages import Column, Mask, rows_with
 
 MAX_KEYED = 5_000
@@ -43,7 +43,7 @@ class Evaluation:
     _tables: dict[tuple[str, tuple[str, ...]], Mask] = field(default_factory=dict[tuple[str, tuple[str, ...]], Mask])
     _keyed: dict[Text, Keys | None] = field(default_factory=dict[Text, "Keys | None"])
 
-    def names_matching(self, node: Text, kind: str) -> Mask:
+    def match_names(self, node: Text, kind: str) -> Mask:
         """Return of each number of the file's names whether it is of a kind and matches."""
         key = (node.field, node.values)
         table = self._tables.get(key)
@@ -55,7 +55,7 @@ class Evaluation:
             self._tables[key] = table
         return table
 
-    def keyed(self, node: Text) -> Keys | None:
+    def find_indexed_keys(self, node: Text) -> Keys | None:
         """Return the keys, in order, of the rows that an index finds for a term; None when they are too many."""
         if node not in self._keyed:
             self._keyed[node] = None
@@ -88,23 +88,23 @@ class Matcher:
         self._texts: tuple[Any, bytes] | None = None
         self._may_be_in_ids: dict[int, Mask] = {}
 
-    def of_batch(self) -> MatchMask:
-        """Matcher all rows by all but the texts."""
-        return self._matched()
+    def match_batch(self) -> MatchMask:
+        """Match all rows by all but the texts."""
+        return self._match_rows()
 
-    def of_page(self, page: int) -> MatchMask:
-        """Matcher the rows of one page by its texts, too; :meth:`of_batch` comes first."""
+    def match_page(self, page: int) -> MatchMask:
+        """Match the rows of one page by its texts, too; :meth:`match_batch` comes first."""
         self._page, self._texts = page, None
         self._rows = slice(*self._batch.pages[page][1:])
-        return self._matched()
+        return self._match_rows()
 
-    def _matched(self) -> MatchMask:
+    def _match_rows(self) -> MatchMask:
         alive = self._batch.alive[self._rows]
         mask = self._match(self._evaluation.node, alive)
         return MatchMask(mask.may & alive, mask.sure & alive)
 
     def _match(self, node: Node, wanted: Mask) -> MatchMask:
-        """Matcher the rows; what is said of rows that aren't wanted may be anything that may be."""
+        """Match the rows; what is said of rows that aren't wanted may be anything that may be."""
         match node:
             case All(parts):
                 return self._all(parts, wanted)
@@ -118,7 +118,7 @@ class Matcher:
 
     def _term(self, node: State | Compare | Argument | Text, wanted: Mask) -> MatchMask:
         if self._page is None:
-            self._said[id(node)] = said = self._of_batch(node, wanted)
+            self._said[id(node)] = said = self._match_term_in_batch(node, wanted)
             return said
         said = self._said[id(node)]
         said = MatchMask(said.may[self._rows], said.sure[self._rows])
@@ -131,14 +131,14 @@ class Matcher:
             found = self._in_texts(cast("Text", node), unsure)
         return MatchMask(said.sure | found.may, said.sure | found.sure)
 
-    def _of_batch(self, node: State | Compare | Argument | Text, wanted: Mask) -> MatchMask:
+    def _match_term_in_batch(self, node: State | Compare | Argument | Text, wanted: Mask) -> MatchMask:
         match node:
             case State(states):
                 table = np.zeros(len(STATES), np.bool_)
                 table[[_NUMBER_OF[state] for state in states]] = True
-                return exactly(table[self._batch.column(Column.STATE)])
+                return exact_mask(table[self._batch.column(Column.STATE)])
             case Compare():
-                return exactly(self._comparison(node))
+                return exact_mask(self._comparison(node))
             case Argument():
                 return match_argument(self._batch, self._evaluation.names, node, wanted)
             case Text():
@@ -182,7 +182,7 @@ class Matcher:
         low = -np.inf if node.operator[0] == "<" else node.value
         high = np.inf if node.operator[0] == ">" else node.value
         found: Mask = compare(self._batch.durations(column, low, high), node.value)
-        rows, begun = self._batch.lasting(since)
+        rows, begun = self._batch.open_since(since)
         if len(rows):
             are_open = is_open(self._batch.column(Column.STATE)[rows])
             found[rows] = are_open & compare(self._evaluation.now - begun, node.value)
@@ -201,36 +201,38 @@ class Matcher:
 
     def _text(self, node: Text, wanted: Mask) -> MatchMask:
         if node.field in NAMED:
-            return exactly(self._named(node, node.field))
+            return exact_mask(self._named(node, node.field))
         if node.field in KEYED:
             return self._keyed(node, wanted)
         if node.field == "error":
-            return exactly(self._in_shared(Column.ERROR, lambda text: text_matches("error", text, node.values)))
+            return exact_mask(
+                self._match_shared_texts(Column.ERROR, lambda text: text_matches("error", text, node.values))
+            )
         task = self._named(node, "task")
         found = self._contains(node, wanted & ~task)
         return MatchMask(found.may | task, found.sure | task)
 
     def _named(self, node: Text, kind: str) -> Mask:
-        table = self._evaluation.names_matching(node, kind)
+        table = self._evaluation.match_names(node, kind)
         if not table.any():
             return np.zeros(self._batch.count, np.bool_)
         return table.take(self._batch.column(_NAMED_COLUMNS[kind]), mode="clip")
 
     def _keyed(self, node: Text, wanted: Mask) -> MatchMask:
-        keys = self._evaluation.keyed(node)
+        keys = self._evaluation.find_indexed_keys(node)
         found = np.zeros(self._batch.count, np.bool_)
         if keys is not None:
             found[self._batch.rows_of(keys)] = True
-            return exactly(found)
+            return exact_mask(found)
         if node.field not in _ID_COLUMNS:
             return MatchMask(wanted, found)
         for segment, rows in self._batch.rows_by_segment():
             ids = self._batch.ids(segment, _ID_COLUMNS[node.field]) if wanted[rows].any() else None
             if ids is not None:
-                found[rows][ids.matching(node.values, wanted[rows])] = True
-        return exactly(found)
+                found[rows][ids.match_term(node.values, wanted[rows])] = True
+        return exact_mask(found)
 
-    def _in_shared(self, column: Column, holds: Callable[[str], bool]) -> Mask:
+    def _match_shared_texts(self, column: Column, holds: Callable[[str], bool]) -> Mask:
         """Return the rows whose error or result, where it is kept apart from the other texts, is such a one."""
         batch = self._batch
         return np.concatenate(
@@ -250,9 +252,11 @@ class Matcher:
                 in_ids |= with_id
             else:
                 sure |= with_id
-            sure |= self._in_shared(Column.ERROR, _matches(value)) | self._in_shared(Column.RESULT, _matches(value))
+            sure |= self._match_shared_texts(Column.ERROR, _matches(value)) | self._match_shared_texts(
+                Column.RESULT, _matches(value)
+            )
             if not is_wild(value) and np.count_nonzero(found) * IN_MANY > len(found):
-                sure |= surely_in_arguments(self._batch, longest, found & ~sure)
+                sure |= find_certain_rows(self._batch, longest, found & ~sure)
             may |= found | with_id
         self._may_be_in_ids[id(node)] = in_ids
         return MatchMask(may | sure, sure)
@@ -265,7 +269,7 @@ class Matcher:
                 if len(needle) < _FEW_IDS:
                     found[rows] = wanted[rows]
                 elif (ids := self._batch.ids(segment, Column.ID)) is not None:
-                    found[rows][ids.containing(needle, wanted[rows])] = True
+                    found[rows][ids.find_containing(needle, wanted[rows])] = True
         return found
 
     def _argument_in_texts(self, node: Argument, unsure: Mask) -> MatchMask:
@@ -287,7 +291,7 @@ class Matcher:
         may_be_in_ids = self._may_be_in_ids[id(node)][self._rows] & unsure & ~found
         if may_be_in_ids.any():
             found |= self._ids_like(node.values, may_be_in_ids)
-        return exactly(found)
+        return exact_mask(found)
 
     def _like(self, value: str, pieces: list[bytes]) -> list[int]:
         offsets, texts = self._page_texts()

@@ -24,10 +24,10 @@ _BYTES = 16
 def encode_ids(ids: Sequence[str | None]) -> bytes:
     """Encode the ids of some rows, where they have one; nothing when none has."""
     rows = [row for row, id_ in enumerate(ids) if id_ is not None]
-    return _encoded(rows, [id_ for id_ in ids if id_ is not None], len(ids))
+    return _encode_known(rows, [id_ for id_ in ids if id_ is not None], len(ids))
 
 
-def _encoded(rows: list[int] | Rows, known: list[str], count: int) -> bytes:
+def _encode_known(rows: list[int] | Rows, known: list[str], count: int) -> bytes:
     if not known:
         return b""
     if all(map(_UUID.fullmatch, known)):
@@ -50,7 +50,7 @@ def merge_ids(pages: Iterable[tuple[bytes, int]]) -> bytes:
     where = np.concatenate(rows)
     if all(ids.are_uuids for ids in decoded):
         return pack([encode_rows(where, first), b"".join(ids.uuids for ids in decoded), b""])
-    return _encoded(where, [id_ for ids in decoded for id_ in ids.all()], first)
+    return _encode_known(where, [id_ for ids in decoded for id_ in ids.all()], first)
 
 
 def length_of_uuids(count: int) -> int:
@@ -92,7 +92,7 @@ class Ids:
         digits = self.uuids[place * _BYTES : place * _BYTES + _BYTES].hex()
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
-    def containing(self, needle: str, wanted: Mask) -> Rows:
+    def find_containing(self, needle: str, wanted: Mask) -> Rows:
         """Return the wanted rows whose id contains a text in lower case."""
         if self.are_uuids and not _OF_UUID.fullmatch(needle):
             return self.rows[:0]
@@ -104,7 +104,7 @@ class Ids:
             places = np.flatnonzero(asked)
         return self.rows[[place for place in places.tolist() if needle in lower(self._text(place))]]
 
-    def matching(self, values: tuple[str, ...], wanted: Mask) -> Rows:
+    def match_term(self, values: tuple[str, ...], wanted: Mask) -> Rows:
         """Return the wanted rows whose id matches one of a filter's values."""
         if self.are_uuids:
             values = tuple(value for value in values if may_be_of_uuid(value))
@@ -135,7 +135,7 @@ class Ids:
 
 
 def _begin_with(digits: str, uuids: Bytes) -> Mask:
-    may = _have(bytes.fromhex(digits[: len(digits) // 2 * 2]), uuids, 0)
+    may = _match_bytes(bytes.fromhex(digits[: len(digits) // 2 * 2]), uuids, 0)
     if len(digits) % 2 and len(digits) < 2 * _BYTES:
         may &= _table(uuids)[:, len(digits) // 2] >> 4 == int(digits[-1], 16)
     return may
@@ -144,10 +144,10 @@ def _begin_with(digits: str, uuids: Bytes) -> Mask:
 def _end_with(digits: str, uuids: Bytes) -> Mask:
     """Tell which UUIDs may end with two digits or more: whether the last whole bytes do."""
     whole = bytes.fromhex(digits[len(digits) % 2 :])
-    return _have(whole, uuids, _BYTES - len(whole))
+    return _match_bytes(whole, uuids, _BYTES - len(whole))
 
 
-def _have(whole: bytes, uuids: Bytes, first: int) -> Mask:
+def _match_bytes(whole: bytes, uuids: Bytes, first: int) -> Mask:
     """Tell which UUIDs have these bytes from a place on."""
     table = _table(uuids)
     if len(whole) > _BYTES:
@@ -167,11 +167,11 @@ def _places_with(digits: str, uuids: Bytes) -> NDArray[np.intp]:
     if not digits:
         return np.arange(len(uuids) // _BYTES)
     flat = np.frombuffer(uuids, np.uint8)
-    found = [_found(flat, digits[skipped:], digits[:skipped]) // _BYTES for skipped in (0, 1)]
+    found = [_find_digits(flat, digits[skipped:], digits[:skipped]) // _BYTES for skipped in (0, 1)]
     return np.unique(np.concatenate(found))
 
 
-def _found(flat: NDArray[np.uint8], digits: str, before: str) -> NDArray[np.intp]:
+def _find_digits(flat: NDArray[np.uint8], digits: str, before: str) -> NDArray[np.intp]:
     """Return where whole bytes begin with these digits, and half a byte before them is ``before``."""
     if not digits:
         return np.flatnonzero(flat & 15 == int(before, 16))

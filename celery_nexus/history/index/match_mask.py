@@ -15,6 +15,6 @@ class MatchMask:
     sure: Mask
 
 
-def exactly(found: Mask) -> MatchMask:
+def exact_mask(found: Mask) -> MatchMask:
     """Say that rows hold, and no others."""
     return MatchMask(found, found)

@@ -1,4 +1,4 @@
-"""Numbers as they are written, for patterns."""
+"""Patterns over the spellings of numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DENSE = 2
 """They are compared so where there are at most so many times as many as numbers."""
 
 
-def spelt_like(numbers: NDArray[Any], pattern: str) -> Mask:
+def match_spellings(numbers: NDArray[Any], pattern: str) -> Mask:
     """Tell of each number whether it is written as a pattern says."""
     if numbers.dtype.kind != "f":
         groups = range(int(numbers.min()) >> _BITS, (int(numbers.max()) >> _BITS) + 1)

@@ -72,14 +72,14 @@ def _fits(low: int, high: int, name: str) -> bool:
     return limits.min <= low and high <= limits.max
 
 
-def kind_of(data: Bytes) -> str:
+def read_dtype(data: Bytes) -> str:
     """Return the type of an encoded column."""
     return bytes(data[:4]).decode().strip()
 
 
 def decode(data: Bytes, count: int) -> NDArray[Any]:
     """Decode what :func:`encode` wrote of ``count`` rows."""
-    values = np.frombuffer(data, kind_of(data), offset=4)
+    values = np.frombuffer(data, read_dtype(data), offset=4)
     return values if len(values) == count else np.repeat(values, count)
 
 
@@ -92,7 +92,7 @@ def decode_rows(data: Bytes, count: int) -> Rows:
     """Decode what :func:`encode_rows` wrote."""
     if not data:
         return np.arange(count)
-    return np.frombuffer(data, kind_of(data), offset=4).astype(np.intp)
+    return np.frombuffer(data, read_dtype(data), offset=4).astype(np.intp)
 
 
 def pack(fields: Sequence[Bytes]) -> bytes:
@@ -116,10 +116,10 @@ def unpack(data: bytes) -> list[memoryview]:
 def encode_some(values: Sequence[float | None]) -> bytes:
     """Encode the numbers that few rows have; nothing when none has one."""
     known = [(row, value) for row, value in enumerate(values) if value is not None]
-    return _packed_some([row for row, _ in known], np.array([value for _, value in known], np.float64))
+    return _pack_some([row for row, _ in known], np.array([value for _, value in known], np.float64))
 
 
-def _packed_some(rows: list[int] | Rows, values: NDArray[np.float64]) -> bytes:
+def _pack_some(rows: list[int] | Rows, values: NDArray[np.float64]) -> bytes:
     return pack([encode(np.asarray(rows, np.int64)), values.tobytes()]) if len(rows) else b""
 
 
@@ -141,7 +141,7 @@ def merge_some(pages: Iterable[tuple[bytes, int]]) -> bytes:
         rows.append(where + first)
         values.append(known)
         first += count
-    return _packed_some(np.concatenate(rows), np.concatenate(values))
+    return _pack_some(np.concatenate(rows), np.concatenate(values))
 
 
 def pack_texts(texts: Sequence[bytes]) -> bytes:

@@ -63,7 +63,7 @@ class SegmentSearch:
 
     def _in_batch(self, batch: Batch, tombstones: Keys, first: int) -> Found:
         matcher = Matcher(self._evaluation, batch)
-        mask = matcher.of_batch()
+        mask = matcher.match_batch()
         _, late = self._late(tombstones, first, min(batch.end, batch.before))
         unsure = mask.may & ~mask.sure
         if unsure.any():
@@ -111,7 +111,7 @@ class SegmentSearch:
 
     def _in_page(self, matcher: Matcher, batch: Batch, page: int) -> tuple[int, list[int]]:
         start = batch.pages[page][1]
-        mask = matcher.of_page(page)
+        mask = matcher.match_page(page)
         rows = np.flatnonzero(mask.sure) + start
         unsure = np.flatnonzero(mask.may & ~mask.sure) + start
         if not len(unsure):

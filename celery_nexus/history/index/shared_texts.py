@@ -44,10 +44,10 @@ def encode_texts(texts: Sequence[str | None]) -> bytes:
     rows = [row for row, text in enumerate(texts) if text is not None]
     known = [text for text in texts if text is not None]
     places = {text: place for place, text in enumerate(dict.fromkeys(known))}
-    return _packed(rows, np.array([places[text] for text in known], np.int64), list(places), len(texts))
+    return _pack_texts(rows, np.array([places[text] for text in known], np.int64), list(places), len(texts))
 
 
-def _packed(rows: list[int] | Rows, codes: NDArray[Any], different: list[str], count: int) -> bytes:
+def _pack_texts(rows: list[int] | Rows, codes: NDArray[Any], different: list[str], count: int) -> bytes:
     return pack([encode_rows(rows, count), encode(codes), orjson.dumps(different)]) if different else b""
 
 
@@ -73,4 +73,4 @@ def merge_texts(pages: Iterable[tuple[bytes, int]]) -> bytes:
             rows.append(texts.rows + first)
             codes.append(table[texts.codes])
         first += count
-    return _packed(np.concatenate(rows), np.concatenate(codes), list(places), first) if rows else b""
+    return _pack_texts(np.concatenate(rows), np.concatenate(codes), list(places), first) if rows else b""

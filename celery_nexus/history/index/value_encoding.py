@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from celery_nexus.history.index.argument_values import NONE, Pair, Values, starts_of
+from celery_nexus.history.index.argument_values import NONE, Pair, Values, text_starts
 from celery_nexus.history.index.pages import Rows
 
 MAX_TEXT = 256
@@ -18,19 +18,19 @@ MAX_TEXT = 256
 _EXACT = 1 << 53
 
 
-def values_of(rows: list[int], values: list[Any], count: int) -> Values:
+def collect_values(rows: list[int], values: list[Any], count: int) -> Values:
     """Sort the values of some rows of a segment."""
     kinds = set(map(type, values))
     if kinds == {int} and min(values) >= -_EXACT and max(values) <= _EXACT:
         return Values(count, integers=(np.array(rows), np.array(values, np.int64)))
     if kinds == {str} and max(map(len, values)) <= MAX_TEXT and "\0" not in "".join(values):
-        encoded = _encoded(values)
+        encoded = _encode_utf8(values)
         if encoded is not None:
             return _with_texts(Values(count), np.array(rows), encoded)
-    return _sorted(rows, values, count)
+    return _sort_by_kind(rows, values, count)
 
 
-def _sorted(rows: list[int], values: list[Any], count: int) -> Values:
+def _sort_by_kind(rows: list[int], values: list[Any], count: int) -> Values:
     integers: list[tuple[int, int]] = []
     floats: list[tuple[int, float]] = []
     texts: list[tuple[int, bytes]] = []
@@ -41,7 +41,7 @@ def _sorted(rows: list[int], values: list[Any], count: int) -> Values:
             integers.append((row, value))
         elif type(value) is float:
             floats.append((row, value))
-        elif type(value) is str and len(value) <= MAX_TEXT and "\0" not in value and (known := _encoded([value])):
+        elif type(value) is str and len(value) <= MAX_TEXT and "\0" not in value and (known := _encode_utf8([value])):
             texts.append((row, known[0]))
         elif (text := _as_json(value)) is not None:
             others.append((row, text))
@@ -60,7 +60,7 @@ def _pair(items: list[tuple[int, Any]], kind: Any) -> Pair:
     return np.array([row for row, _ in items], np.intp), np.array([value for _, value in items], kind)
 
 
-def _encoded(texts: list[str]) -> list[bytes] | None:
+def _encode_utf8(texts: list[str]) -> list[bytes] | None:
     try:
         return [text.encode() for text in texts]
     except UnicodeEncodeError:  # half of a pair of surrogates, from a repr
@@ -88,7 +88,7 @@ def _with_texts(values: Values, rows: Rows, texts: list[bytes]) -> Values:
 def _in_order(different: list[bytes]) -> tuple[bytes, NDArray[Any]]:
     if not different:
         return b"", NONE
-    return b"\0" + b"\0".join(different) + b"\0", starts_of(np.array([len(text) + 1 for text in different]))
+    return b"\0" + b"\0".join(different) + b"\0", text_starts(np.array([len(text) + 1 for text in different]))
 
 
 def merge_values(pages: Iterable[Values | int]) -> Values:
@@ -108,24 +108,24 @@ def merge_values(pages: Iterable[Values | int]) -> Values:
     }
     return Values(
         first,
-        _joined([(at, page.integers) for at, page in shifted]),
-        _joined([(at, page.floats) for at, page in shifted]),
-        _joined([
-            (at, (page.texts[0], _renumbered(page.texts[1], bytes(page.different[1:-1]).split(b"\0"), places)))
+        _join_pairs([(at, page.integers) for at, page in shifted]),
+        _join_pairs([(at, page.floats) for at, page in shifted]),
+        _join_pairs([
+            (at, (page.texts[0], _renumber(page.texts[1], bytes(page.different[1:-1]).split(b"\0"), places)))
             for at, page in shifted if page.different
         ]),
         *_in_order(different),
-        _joined([(at, (page.others[0], _renumbered(page.others[1], page.other, other))) for at, page in shifted]),
+        _join_pairs([(at, (page.others[0], _renumber(page.others[1], page.other, other))) for at, page in shifted]),
         list(other),
         np.concatenate([NONE, *(page.unknown + at for at, page in shifted)]),
     )  # fmt: skip
 
 
-def _renumbered(places: NDArray[Any], texts: Sequence[Any], numbers: dict[Any, int]) -> NDArray[Any]:
+def _renumber(places: NDArray[Any], texts: Sequence[Any], numbers: dict[Any, int]) -> NDArray[Any]:
     return np.array([numbers[text] for text in texts], np.int64)[places] if len(places) else NONE
 
 
-def _joined(pairs: list[tuple[int, Pair]]) -> Pair:
+def _join_pairs(pairs: list[tuple[int, Pair]]) -> Pair:
     full = [(rows + at, values) for at, (rows, values) in pairs if len(rows)]
     if not full:
         return NONE, NONE

@@ -1,1 +1,1 @@
-"""Questions to the history."""
+"""Readers of the history: pages of runs, figures, changes, checks."""

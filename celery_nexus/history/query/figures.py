@@ -197,11 +197,11 @@ def busiest_hours(history: History, since: float | None = None, until: float | N
     """Return the hours (UTC) in which anything happened, those with the most ended runs first."""
     end = time.time() if until is None else until
     start = end - 7 * DAY_S if since is None else since
-    hours = [hour for hour in chart(history, start, end, 3600) if any((hour.sent, _ended(hour), hour.retried))]
-    return sorted(hours, key=lambda hour: (-_ended(hour), -hour.sent, hour.at))
+    hours = [hour for hour in chart(history, start, end, 3600) if any((hour.sent, _count_ended(hour), hour.retried))]
+    return sorted(hours, key=lambda hour: (-_count_ended(hour), -hour.sent, hour.at))
 
 
-def _ended(part: Slice) -> int:
+def _count_ended(part: Slice) -> int:
     return part.succeeded + part.failed + part.revoked
 
 

@@ -1,4 +1,4 @@
-"""What changed since a reader looked last, from the log of changes (:mod:`celery_nexus.history.store.change_log`)."""
+"""Changes since a reader looked last, from the log of changes (:mod:`celery_nexus.history.store.change_log`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions to the history. Each method answers from the file as it is; several readers may ask at once.
+"""Reader of the history. Each method answers from the file as it is; several readers may ask at once.
 
 ::
 
@@ -99,7 +99,7 @@ class History:
         """
         reader = None
         try:
-            reader = self._taken()
+            reader = self._take_reader()
             if reader is not None:
                 reader.connection.execute("begin")
             yield reader
@@ -121,7 +121,7 @@ class History:
                 with self._lock:
                     self._idle.append(reader)
 
-    def _taken(self) -> _Reader | None:
+    def _take_reader(self) -> _Reader | None:
         """Return an idle reader or a new one, so that a slow question holds up no other."""
         try:
             inode = self.path.stat().st_ino

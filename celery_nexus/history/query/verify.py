@@ -1,4 +1,4 @@
-"""Is the history whole? SQLite's own check, and the counts of runs beside those of the aggregates.
+"""Integrity check of the history: SQLite's own, and the counts of runs beside those of the aggregates.
 
 Both are written in one transaction, so they can't drift apart by a kill; what makes them differ is a fault of
 ours or of the disk.
@@ -27,7 +27,7 @@ _Counts = Counter[tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CheckResult:
     """What a check found.
 
     Attributes:
@@ -43,23 +43,23 @@ class Verdict:
     problems: tuple[str, ...]
 
 
-def verify(history: History) -> Verdict:
+def verify(history: History) -> CheckResult:
     """Check the file; takes some seconds for a million runs.
 
     Raises:
         HistoryError: The file can't be read at all.
     """
-    verdict = history.ask(_verify, Verdict(0, 0, 0, ("there is no history",)))
+    verdict = history.ask(_verify, CheckResult(0, 0, 0, ("there is no history",)))
     if any(problem.startswith(_SQLITE) for problem in verdict.problems):
         damage.report(history.path)
     return verdict
 
 
-def _verify(connection: sqlite3.Connection) -> Verdict:
+def _verify(connection: sqlite3.Connection) -> CheckResult:
     rows = connection.execute(f"pragma integrity_check({MAX_PROBLEMS})")
     problems = [f"{_SQLITE}{row[0]}" for row in rows if row[0] != "ok"]
     if problems:
-        return Verdict(0, 0, 0, tuple(problems))
+        return CheckResult(0, 0, 0, tuple(problems))
     for table in ("arguments", "ending", "life"):
         missing = f"select count(*) from {table} where not exists (select 1 from run where run.key = {table}.key)"  # noqa: S608
         if count := connection.execute(missing).fetchone()[0]:
@@ -68,26 +68,30 @@ def _verify(connection: sqlite3.Connection) -> Verdict:
         "select count(*) from run where not exists (select 1 from life where life.key = run.key)"
     ).fetchone()[0]:
         problems.append(f"{count:,} runs have no life")
-    counted, least, most = _counted(connection), _ended(connection), _ends_told(connection)
-    problems += _compared(counted, least, most, _complete_from(connection, counted))
+    counted, least, most = (
+        _count_aggregated_ends(connection),
+        _count_ended_runs(connection),
+        _count_lived_ends(connection),
+    )
+    problems += _compare_counts(counted, least, most, _complete_from(connection, counted))
     problems += [
         f"{span} minutes from {_iso(start)} are summed up wrongly" for span, start in rollups.find_wrong(connection)
     ]
     runs = connection.execute("select count(*) from run").fetchone()[0]
-    return Verdict(runs, counted.total(), least.total(), tuple(problems[:MAX_PROBLEMS]))
+    return CheckResult(runs, counted.total(), least.total(), tuple(problems[:MAX_PROBLEMS]))
 
 
 def _iso(minute: int) -> str:
     return datetime.fromtimestamp(minute * 60, UTC).isoformat()
 
 
-def _counted(connection: sqlite3.Connection) -> _Counts:
+def _count_aggregated_ends(connection: sqlite3.Connection) -> _Counts:
     rows = connection.execute("select minute, state, sum(count) from minute group by 1, 2")
     ends = set(_ENDS.values())
     return Counter({(m, COUNTED_STATES[s]): count for m, s, count in rows if COUNTED_STATES[s] in ends})
 
 
-def _ended(connection: sqlite3.Connection) -> _Counts:
+def _count_ended_runs(connection: sqlite3.Connection) -> _Counts:
     """Count the runs by their last end: each was counted at least once."""
     numbers = ", ".join(str(STATES.index(state)) for state in _ENDS.values())
     rows = connection.execute(
@@ -97,7 +101,7 @@ def _ended(connection: sqlite3.Connection) -> _Counts:
     return Counter({(minute, STATES[state]): count for minute, state, count in rows})
 
 
-def _ends_told(connection: sqlite3.Connection) -> _Counts:
+def _count_lived_ends(connection: sqlite3.Connection) -> _Counts:
     """Count all ends in the lives of runs: a run that ended twice may have been counted twice."""
     rows = connection.execute(
         "select cast(json_extract(value, '$[0]') as int) / 60, json_extract(value, '$[1]'), count(*)"
@@ -115,7 +119,7 @@ def _complete_from(connection: sqlite3.Connection, counted: _Counts) -> int:
     return first + _LONGEST_S // 60 if was_pruned and key is not None else first
 
 
-def _compared(counted: _Counts, least: _Counts, most: _Counts, complete_from: int) -> list[str]:
+def _compare_counts(counted: _Counts, least: _Counts, most: _Counts, complete_from: int) -> list[str]:
     problems: list[str] = []
     for state in _ENDS.values():
         lacking = sum(max(0, count - counted[cell]) for cell, count in least.items() if cell[1] == state)

@@ -30,7 +30,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass
-class Imported:
+class ImportCounts:
     """What became of the rows of an import.
 
     Attributes:
@@ -44,7 +44,7 @@ class Imported:
     bad: int = 0
 
 
-def import_runs(path: Path, rows: Iterable[Row | None]) -> Imported:
+def import_runs(path: Path, rows: Iterable[Row | None]) -> ImportCounts:
     """Take runs into a history that nobody writes now.
 
     Args:
@@ -56,7 +56,7 @@ def import_runs(path: Path, rows: Iterable[Row | None]) -> Imported:
         HistoryError: A newer version of Nexus wrote it.
         sqlite3.Error: It can't be written; batches before are in it.
     """
-    imported = Imported()
+    imported = ImportCounts()
     lock = hold_lock(path)
     try:
         store = Store(path)
@@ -78,14 +78,14 @@ def import_runs(path: Path, rows: Iterable[Row | None]) -> Imported:
     return imported
 
 
-def _take(store: Store, batch: list[Row], imported: Imported) -> None:
+def _take(store: Store, batch: list[Row], imported: ImportCounts) -> None:
     ids = [row.get("id") for row in batch]
     texts = [id_ for id_ in ids if isinstance(id_, str)]
     marks = ", ".join("?" * len(texts))
     known = {row[0] for row in store.connection.execute(f"select id from run where id in ({marks})", texts)}  # noqa: S608
     events: list[Event] = []
     for row in batch:
-        id_, life = row.get("id"), events_of_run(row)
+        id_, life = row.get("id"), build_run_events(row)
         if not life:
             imported.bad += 1
         elif id_ in known:
@@ -97,7 +97,7 @@ def _take(store: Store, batch: list[Row], imported: Imported) -> None:
     store.write(events)
 
 
-def events_of_run(row: Row) -> list[Event]:
+def build_run_events(row: Row) -> list[Event]:
     """Make the events of a run's life, in their order; empty when the row is no run."""
     id_, state = row.get("id"), row.get("state")
     times = {name: _time(row.get(f"{name}_at")) for name in ("sent", "received", "started", "finished")}
@@ -106,7 +106,7 @@ def events_of_run(row: Row) -> list[Event]:
         return []
     base: Event = {"uuid": id_, "hostname": row.get("worker")}
     first = {**base, "name": row.get("task"), "queue": row.get("queue"), "priority": _whole(row.get("priority"))}
-    first |= {"args": _shown(row.get("args")), "kwargs": _shown(row.get("kwargs"))}
+    first |= {"args": _mask_value(row.get("args")), "kwargs": _mask_value(row.get("kwargs"))}
     first |= {"root_id": row.get("root_id"), "parent_id": row.get("parent_id"), "group": row.get("group_id")}
     events: list[Event] = []
     if times["sent"] is not None:
@@ -142,7 +142,7 @@ def _end(row: Row, base: Event, state: str, at: float) -> list[Event]:
             return []
 
 
-def rows_of_backend(client: redis.Redis, prefix: str = "", *, with_results: bool = False) -> Iterator[Row | None]:
+def read_backend_rows(client: redis.Redis, prefix: str = "", *, with_results: bool = False) -> Iterator[Row | None]:
     """Read the runs whose results a Redis backend holds; None for what is no result of Celery.
 
     Args:
@@ -154,7 +154,7 @@ def rows_of_backend(client: redis.Redis, prefix: str = "", *, with_results: bool
         redis.RedisError: It doesn't answer.
     """
     keys: list[bytes] = []
-    for key in cast("Iterable[bytes]", client.scan_iter(match=f"{_escaped(prefix)}{RESULT_KEY}*", count=_SCAN)):
+    for key in cast("Iterable[bytes]", client.scan_iter(match=f"{_escape_pattern(prefix)}{RESULT_KEY}*", count=_SCAN)):
         keys.append(key)
         if len(keys) == BATCH:
             yield from _metas(client, keys, with_results=with_results)
@@ -196,7 +196,7 @@ def _row(data: bytes, *, with_results: bool) -> Row | None:
     return row
 
 
-def _escaped(prefix: str) -> str:
+def _escape_pattern(prefix: str) -> str:
     return "".join(f"\\{letter}" if letter in "[]*?^\\" else letter for letter in prefix)
 
 
@@ -217,7 +217,7 @@ def _whole(value: Any) -> int | None:
     return int(number) if number is not None and number.is_integer() else None
 
 
-def _shown(value: Any) -> Any:
+def _mask_value(value: Any) -> Any:
     return value if value is None or isinstance(value, str) else orjson.loads(_json(value))
 
 

@@ -81,12 +81,12 @@ def _count(client: redis.Redis, lists: list[str], hashes: list[str], delayed: li
 def _ids(messages: Any) -> Iterator[str]:
     for message in cast("list[bytes]", messages) if isinstance(messages, list) else ():
         match = _ID.search(message)
-        run_id = match[1].decode("utf-8", "replace") if match else _parsed_id(message)
+        run_id = match[1].decode("utf-8", "replace") if match else _parse_id(message)
         if run_id:
             yield run_id
 
 
-def _parsed_id(message: bytes) -> str | None:
+def _parse_id(message: bytes) -> str | None:
     try:
         value: Any = json.loads(message)
     except (ValueError, RecursionError):

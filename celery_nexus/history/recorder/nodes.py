@@ -14,7 +14,7 @@ NODES_EVERY_S = 2.0
 BINDING = "_kombu.binding."
 
 
-def bound_nodes(members: Iterable[bytes], exchange: str) -> list[str]:
+def read_node_names(members: Iterable[bytes], exchange: str) -> list[str]:
     """Read the names of workers off the members of their mailbox's binding.
 
     A member is twice the application's separator, the worker's name, a dot and the exchange (``celery.pidbox``).
@@ -78,6 +78,6 @@ class Nodes:
         names: set[str] = set()
         for key in self._keys:
             members = cast("set[bytes]", self._client.smembers(key))
-            names.update(bound_nodes(members, key.rpartition(BINDING)[2]))
+            names.update(read_node_names(members, key.rpartition(BINDING)[2]))
         self._names = frozenset(names)
         self._is_alone = not names and not works_elsewhere(self._client, self._database)

@@ -1,4 +1,4 @@
-"""Records any Celery application on Redis from its pub/sub events: ``python -m celery_nexus.history.recorder.pubsub``.
+"""Recorder of any Celery application on Redis, from pub/sub: ``python -m celery_nexus.history.recorder.pubsub``.
 
 For brokers without our event stream. It is a child of the dashboard (or of ``nexus-tui history record``): what to
 record comes as one line of JSON on standard input, which keeps passwords out of the list of processes; when the
@@ -74,7 +74,7 @@ def channel_patterns(database: int, prefix: str = "") -> tuple[str, ...]:
 
 
 @dataclass
-class _Heard:
+class _Activity:
     """What was heard of one worker: seconds of our clock, and of the one that nobody sets."""
 
     timestamp: float = 0.0
@@ -85,10 +85,10 @@ class _Heard:
 
 
 @dataclass
-class Hearing:
+class WorkerActivity:
     """Which workers live, and which of them do work and tell nothing about it."""
 
-    workers: dict[str, _Heard] = field(default_factory=lambda: cast("dict[str, _Heard]", {}))
+    workers: dict[str, _Activity] = field(default_factory=lambda: cast("dict[str, _Activity]", {}))
 
     def note(self, event: Event, now: float) -> None:
         """Take an event of a worker or a run in."""
@@ -98,7 +98,7 @@ class Hearing:
         if kind == "worker-offline":
             self.workers.pop(name, None)
             return
-        heard = self.workers.setdefault(name, _Heard())
+        heard = self.workers.setdefault(name, _Activity())
         heard.timestamp, heard.clock_s = now, time.monotonic()
         if kind.startswith("task-"):
             heard.beats_since_work = None
@@ -153,7 +153,7 @@ class PubSubRecorder(Recorder):
     ) -> None:
         existed = path.exists()
         super().__init__(client, path, retention=retention)
-        self.hearing = Hearing()
+        self.hearing = WorkerActivity()
         self._reconciler = Reconciler(client, heartbeats=self.hearing.heartbeats, prefix=prefix)
         self._spool = Spool(path.parent)
         self._drain = Drain(client, tuple(patterns or channel_patterns(database, prefix)), self._spool)

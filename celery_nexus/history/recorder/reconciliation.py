@@ -1,4 +1,4 @@
-"""What events left open: runs whose end was never told, compared with Redis and the living workers.
+"""Reconciliation of open runs, whose end was never told, with Redis and the living workers.
 
 A result that is there becomes the run's end. Where there is none, and nothing that could still run it is there, the
 run gets the verdict ``lost?`` with the reason: the worker is gone, was started anew, runs nothing; or the message is
@@ -110,7 +110,7 @@ class Reconciler:
         workers = self._heartbeats()
         store.write([*ends, *_moves(still_open, workers, places or {})])
         verdicts = {run.id: self._verdict(run, workers, places) for run in still_open}
-        store.judge({run.id: verdicts[run.id] for run in still_open if verdicts[run.id] != run.verdict})
+        store.set_verdicts({run.id: verdicts[run.id] for run in still_open if verdicts[run.id] != run.verdict})
         return len(ends)
 
     def _open_runs(self, store: Store) -> list[_Open]:
@@ -140,11 +140,11 @@ class Reconciler:
     def _verdict(
         self, run: _Open, workers: dict[str, dict[str, Any]], places: dict[str, MessageLocation] | None
     ) -> str | None:
-        reason = _gone(run, workers) if run.state in {_STARTED, _RECEIVED} and run.worker is not None else None
+        reason = _explain_loss(run, workers) if run.state in {_STARTED, _RECEIVED} and run.worker is not None else None
         if reason is not None:
             place = (places or {}).get(run.id)
             return None if place is not None and place.is_waiting else f"lost? {reason}"
-        reason = _left(run, workers, places)
+        reason = _explain_standstill(run, workers, places)
         if reason is None:
             self._missed.pop(run.id, None)
             return None
@@ -158,7 +158,7 @@ class Reconciler:
     def _heartbeats_of_ours(self) -> dict[str, dict[str, Any]]:
         heartbeats = cast("dict[bytes, bytes]", self._client.hgetall(WORKER_HASH))
         ahead_s = broker_now(self._client) - time.time()
-        found = {name.decode("utf-8", "replace"): _decoded(data) for name, data in heartbeats.items()}
+        found = {name.decode("utf-8", "replace"): _decode_meta(data) for name, data in heartbeats.items()}
         return {name: beat | {"silent_s": silent_s(beat, time.time(), ahead_s)} for name, beat in found.items()}
 
 
@@ -172,14 +172,14 @@ def _moves(
         if place is None or not place.is_waiting:
             continue
         event: Event = {"uuid": run.id, "timestamp": time.time(), "queue": place.queue, "priority": place.priority}
-        if run.state in {_STARTED, _RECEIVED} and (run.worker is None or _gone(run, workers)):
+        if run.state in {_STARTED, _RECEIVED} and (run.worker is None or _explain_loss(run, workers)):
             events.append(event | {"type": "task-requeued"})
         elif (place.queue, place.priority) != (run.queue, run.priority):
             events.append(event | {"type": "task-moved"})
     return events
 
 
-def _gone(run: _Open, workers: dict[str, dict[str, Any]]) -> str | None:
+def _explain_loss(run: _Open, workers: dict[str, dict[str, Any]]) -> str | None:
     """Tell why a run's worker can't have it any more."""
     heartbeat = workers.get(run.worker or "")
     if heartbeat is None:
@@ -192,7 +192,9 @@ def _gone(run: _Open, workers: dict[str, dict[str, Any]]) -> str | None:
     return None
 
 
-def _left(run: _Open, workers: dict[str, dict[str, Any]], places: dict[str, MessageLocation] | None) -> str | None:
+def _explain_standstill(
+    run: _Open, workers: dict[str, dict[str, Any]], places: dict[str, MessageLocation] | None
+) -> str | None:
     """Tell why a run goes nowhere although its worker, if it has one, lives."""
     if run.state == _STARTED:
         is_idle = workers.get(run.worker or "", {}).get("active") == 0
@@ -206,7 +208,7 @@ def _is_time(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and 0 < value < _LATEST
 
 
-def _decoded(data: bytes) -> dict[str, Any]:
+def _decode_meta(data: bytes) -> dict[str, Any]:
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -216,7 +218,7 @@ def _decoded(data: bytes) -> dict[str, Any]:
 
 def _end(run: _Open, data: bytes) -> Event | None:
     """Make the event that was lost; without the result, which its task may keep private."""
-    meta = _decoded(data)
+    meta = _decode_meta(data)
     at = _done_at(meta.get("date_done")) or time.time()
     event: Event = {"uuid": run.id, "timestamp": max(at, run.state_at), "hostname": run.worker}
     match meta.get("status"):

@@ -1,4 +1,4 @@
-"""The program ``recorder``: event stream → history. ``python -m celery_nexus.history.recorder``.
+"""Recorder of the event stream, the program ``recorder``: ``python -m celery_nexus.history.recorder``.
 
 Reads the stream from its cursor, which is in the same transaction as what was read: killed at any moment, it
 loses nothing and doubles nothing. It waits for a broker that is away and for a disk that is full, rebuilds a
@@ -151,7 +151,7 @@ class Recorder:
         """Return the history, made anew when its file was moved or removed: what is there now is what people read."""
         if self._store is not None and not self._store.is_in_place:
             log.warning("%s was moved or removed: beginning a new history there", self._path)
-            self._store.leave()
+            self._store.close_moved_file()
             self._store = None
         if self._store is None:
             self._store = Store(self._path)
@@ -215,7 +215,7 @@ class Recorder:
         return reply[0][1] if reply else []
 
     def _write(self, store: Store, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
-        events = _decoded(entries)
+        events = _decode_entries(entries)
         results.complete(self._client, (event for event in events if isinstance(event, dict)))
         offset = int(store.meta("offset", 0)) + len(entries)
         store.write(events, cursor=entries[-1][0].decode(), offset=offset)
@@ -229,7 +229,7 @@ class Recorder:
         os.utime(self._lock.fileno())
 
 
-def _decoded(entries: list[tuple[bytes, dict[bytes, bytes]]]) -> list[Event | bytes]:
+def _decode_entries(entries: list[tuple[bytes, dict[bytes, bytes]]]) -> list[Event | bytes]:
     """Decode the events of a batch; what is none stays as it is."""
     events: list[Any] = []
     for _, fields in entries:

@@ -55,7 +55,7 @@ def events_of(message: bytes) -> list[Event | None]:
         raise BadEvent("no message of Celery")
     body = _loads(_body(cast("dict[str, Any]", envelope)))
     events = cast("list[Any]", body) if isinstance(body, list) else [body]
-    return [_cleaned(event) for event in events]
+    return [_clean_event(event) for event in events]
 
 
 def _body(envelope: dict[str, Any]) -> bytes:
@@ -88,7 +88,7 @@ def _loads(data: bytes) -> Any:
         raise BadEvent("a message that is no JSON") from None
 
 
-def _cleaned(event: Any) -> Event | None:
+def _clean_event(event: Any) -> Event | None:
     if not isinstance(event, dict):
         return None
     fields = cast("dict[str, Any]", event)
@@ -130,11 +130,11 @@ def _text(value: Any, limit: int) -> str:
             value = json.dumps(value, default=str)
         except (TypeError, ValueError, RecursionError):
             return f"‹{type(value).__name__}›"
-    return _masked(value, limit) if len(value) <= 400 else _encodable(mask_text(value, limit))
+    return _mask_short(value, limit) if len(value) <= 400 else _encodable(mask_text(value, limit))
 
 
 @lru_cache(maxsize=2048)
-def _masked(text: str, limit: int) -> str:
+def _mask_short(text: str, limit: int) -> str:
     """Mask a short text; the same errors, results and arguments come again and again."""
     return _encodable(mask_text(text, limit))
 

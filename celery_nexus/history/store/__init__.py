@@ -1,1 +1,1 @@
-"""The history's SQLite file: tables, runs, aggregates, what is kept and for how long."""
+"""The history's SQLite file: tables, runs, aggregates, retention."""

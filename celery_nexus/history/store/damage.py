@@ -1,4 +1,4 @@
-"""How the recorder learns of a damaged file: from readers, since its own pages are in memory and look well."""
+"""Reports of a damaged file, from readers to the recorder, whose own pages are in memory and look well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distributions that can be added up: logarithmic buckets, quantiles within one per cent."""
+"""DDSketch, distributions that can be added up: logarithmic buckets, quantiles within one per cent."""
 
 from __future__ import annotations
 

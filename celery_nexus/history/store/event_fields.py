@@ -1,4 +1,4 @@
-"""What an event's fields say, and how values are written into the file."""
+"""Fields of an event: their validation, and the encoding of values for the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an exception's repr and traceback say: type, message, place, and the fingerprint that groups alike ones."""
+"""Parser of exceptions' reprs and tracebacks: type, message, place, and the fingerprint that groups alike ones."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def parse_failure(exception: str, traceback: str) -> Failure:
     traceback = traceback.strip("\n")
     match = None if exception.startswith(_WRAPPER) else _REPR.match(exception)
     kind = match[1] if match else _last_kind(traceback) or "Error"
-    message = _unquoted(match[2]) if match else exception.removeprefix(_WRAPPER)
+    message = _unquote(match[2]) if match else exception.removeprefix(_WRAPPER)
     last = _LAST.match(_last_lines(traceback, kind))
     if last:
         message = last[2] or ""
@@ -64,7 +64,7 @@ def _last_lines(traceback: str, kind: str) -> str:
     return traceback[starts[-1] :].removesuffix('\n"""') if starts else ""
 
 
-def _unquoted(text: str) -> str:
+def _unquote(text: str) -> str:
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

@@ -1,4 +1,4 @@
-"""What is kept: pruned in small steps while the recorder has nothing else to do."""
+"""Retention: runs that are too old or too many, removed in small steps while the recorder has nothing else to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes events into the history: many at once, each batch with the cursor in one transaction."""
+"""Writer of the history: many events at once, each batch with the cursor in one transaction."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Store:
         except OSError:
             return False
 
-    def leave(self) -> None:
+    def close_moved_file(self) -> None:
         """Close a file that is not in its place any more: with all that its log holds, which stays behind."""
         with suppress(sqlite3.Error):
             self._connection.execute("pragma wal_checkpoint(truncate)")
@@ -176,7 +176,7 @@ class Store:
         """Sum up the periods that are over, for some milliseconds; True when there may be more to do."""
         return rollups.roll_up(self._connection)
 
-    def judge(self, verdicts: dict[str, str | None]) -> None:
+    def set_verdicts(self, verdicts: dict[str, str | None]) -> None:
         """Set the verdicts of runs; None takes one away."""
         if not verdicts:
             return

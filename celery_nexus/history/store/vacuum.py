@@ -1,4 +1,4 @@
-"""Give back the space of what was removed."""
+"""Vacuum of the file, which gives back the space of what was removed."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from celery_nexus.history.recorder.pubsub import Hearing, channel_patterns
+from celery_nexus.history.recorder.pubsub import WorkerActivity, channel_patterns
 from celery_nexus.history.recorder.subscription import Broken, Overflow, Spool
 
 
@@ -59,7 +59,7 @@ def beat(processed: int, **fields: object) -> dict[str, object]:
 
 
 def test_a_worker_that_begins_runs_and_tells_nothing_is_named() -> None:
-    hearing = Hearing()
+    hearing = WorkerActivity()
     for processed in (7, 7, 8, 8):
         hearing.note(beat(processed), 1.0)
     assert hearing.silent() == []
@@ -70,7 +70,7 @@ def test_a_worker_that_begins_runs_and_tells_nothing_is_named() -> None:
 
 
 def test_a_worker_that_tells_of_its_runs_or_has_none_is_not_named() -> None:
-    hearing = Hearing()
+    hearing = WorkerActivity()
     for processed in (7, 7, 7, 7):
         hearing.note(beat(processed, active=1), 1.0)
     for processed in (8, 9, 10, 10, 10):
@@ -80,7 +80,7 @@ def test_a_worker_that_tells_of_its_runs_or_has_none_is_not_named() -> None:
 
 
 def test_a_worker_that_said_good_bye_is_forgotten_and_a_publisher_is_none() -> None:
-    hearing = Hearing()
+    hearing = WorkerActivity()
     hearing.note(beat(1), 5.0)
     hearing.note({"type": "task-sent", "hostname": "gen1@h", "uuid": "a"}, 5.0)
     [(name, heartbeat)] = hearing.heartbeats().items()

@@ -64,7 +64,7 @@ def test_only_what_matches_now_is_told(store: Store, history: History) -> None:
 def test_a_verdict_is_a_change(store: Store, history: History) -> None:
     store.write([sent(1)])
     number = follow.latest(history)
-    store.judge({"run-0001": "lost? w@h is not online", "nobody": "lost?"})
+    store.set_verdicts({"run-0001": "lost? w@h is not online", "nobody": "lost?"})
     assert ids(follow.changes(history, number)) == ["run-0001"]
 
 

@@ -11,7 +11,7 @@ from celery_nexus.history.errors import AlreadyRecording
 from celery_nexus.history.query import figures
 from celery_nexus.history.query.history import History
 from celery_nexus.history.query.verify import verify
-from celery_nexus.history.recorder.imports import Imported, events_of_run, import_runs
+from celery_nexus.history.recorder.imports import ImportCounts, build_run_events, import_runs
 from celery_nexus.history.store.schema import lock_path
 
 RUN: dict[str, Any] = {
@@ -25,7 +25,7 @@ RUN: dict[str, Any] = {
 
 def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
-    assert import_runs(path, [RUN]) == Imported(taken=1)
+    assert import_runs(path, [RUN]) == ImportCounts(taken=1)
     with History(path) as history:
         [run] = history.runs()
         fields = asdict(run)
@@ -64,8 +64,8 @@ def test_twice_is_once_and_what_is_no_run_is_counted(tmp_path: Path) -> None:
         RUN, RUN, None, {}, {"id": "x"}, RUN | {"id": ["x"]}, RUN | {"state": "DONE"}, RUN | {"state": ["x"]},
         {"id": "y", "state": "SUCCESS", "finished_at": "tomorrow"},
     ]  # fmt: skip
-    assert import_runs(path, rows) == Imported(taken=1, known=1, bad=7)
-    assert import_runs(path, [RUN]) == Imported(known=1)
+    assert import_runs(path, rows) == ImportCounts(taken=1, known=1, bad=7)
+    assert import_runs(path, [RUN]) == ImportCounts(known=1)
     with History(path) as history:
         assert history.count() == 1
 
@@ -84,7 +84,7 @@ def test_a_history_that_is_being_recorded_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_what_only_the_end_is_known_of_begins_there() -> None:
-    events = events_of_run({"id": "a", "state": "SUCCESS", "finished_at": "2026-01-31T09:00:00", "task": "mail"})
+    events = build_run_events({"id": "a", "state": "SUCCESS", "finished_at": "2026-01-31T09:00:00", "task": "mail"})
     assert [(event["type"], event["timestamp"]) for event in events] == [
         ("task-received", 1769850000.0),
         ("task-succeeded", 1769850000.0),

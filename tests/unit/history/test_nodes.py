@@ -2,7 +2,7 @@
 
 import pytest
 
-from celery_nexus.history.recorder.nodes import bound_nodes
+from celery_nexus.history.recorder.nodes import read_node_names
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from celery_nexus.history.recorder.nodes import bound_nodes
     ],
 )
 def test_a_worker_is_named_by_the_binding_of_its_mailbox(member: bytes, found: list[str]) -> None:
-    assert bound_nodes([member], "celery.pidbox") == found
+    assert read_node_names([member], "celery.pidbox") == found

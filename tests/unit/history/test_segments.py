@@ -79,7 +79,7 @@ def test_a_large_segment_whose_runs_change_is_made_anew_bit_by_bit(
     write(store, range(120))
     assert sizes(store)[0] == 80
     monkeypatch.setattr("celery_nexus.history.index.builder.MAX_TOMBSTONES", 50)
-    store.judge({ended(number)[0]["uuid"]: "lost?: looked for" for number in range(10, 20)})
+    store.set_verdicts({ended(number)[0]["uuid"]: "lost?: looked for" for number in range(10, 20)})
     while store.tidy(is_idle=True):
         pass
     assert sizes(store)[:2] == [20, 60]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from celery_nexus.history.filter.matching import compares, lower
 from celery_nexus.history.filter.parser import Argument
 from celery_nexus.history.index.argument_values import Values, decode_values
-from celery_nexus.history.index.number_patterns import spelt_like
-from celery_nexus.history.index.value_encoding import merge_values, values_of
+from celery_nexus.history.index.number_patterns import match_spellings
+from celery_nexus.history.index.value_encoding import collect_values, merge_values
 from celery_nexus.history.index.zone_map import all_contain, all_match, may_match
 from celery_nexus.history.store.event_fields import encode_value
 
@@ -31,13 +31,13 @@ LISTS = st.lists(VALUES, min_size=1, max_size=8) | st.lists(
 
 
 def written(values: list[Any], count: int) -> Values:
-    return decode_values(values_of(list(range(len(values))), values, count).encode(), count)
+    return decode_values(collect_values(list(range(len(values))), values, count).encode(), count)
 
 
 @given(values=LISTS, term=TERMS, missing=st.integers(0, 2))
 def test_all_values_compare_as_each_does(values: list[Any], term: Argument, missing: int) -> None:
     count = len(values) + missing
-    found, unknown = written(values, count).matching(term, [], np.ones(count, np.bool_))
+    found, unknown = written(values, count).match_term(term, [], np.ones(count, np.bool_))
     assert not unknown.any()
     assert found.tolist() == [compares(value, term.operator, term.value) for value in values] + [False] * missing
 
@@ -45,7 +45,7 @@ def test_all_values_compare_as_each_does(values: list[Any], term: Argument, miss
 @given(parts=st.lists(LISTS, min_size=1, max_size=3), term=TERMS)
 def test_joined_values_compare_as_each_does(parts: list[list[Any]], term: Argument) -> None:
     joined = merge_values(written(values, len(values)) for values in parts)
-    found, _ = joined.matching(term, [], np.ones(joined.count, np.bool_))
+    found, _ = joined.match_term(term, [], np.ones(joined.count, np.bool_))
     assert found.tolist() == [compares(value, term.operator, term.value) for values in parts for value in values]
 
 
@@ -75,19 +75,19 @@ def test_limits_tell_that_no_text_is_like_a_pattern(value: str) -> None:
 @pytest.mark.parametrize("pattern", ["4?2", "*", "-*", "1*", "*9?", "?", "65*", "4\n*", "x*"])
 def test_many_integers_are_spelt_as_each_is(pattern: str) -> None:
     numbers = np.arange(-70_000, 70_000)
-    found = spelt_like(numbers, pattern)
+    found = match_spellings(numbers, pattern)
     assert numbers[found].tolist() == [number for number in numbers.tolist() if compares(number, "=", pattern)]
 
 
 def test_integers_far_apart_are_spelt_as_each_is() -> None:
-    assert spelt_like(np.array([-(1 << 52), 4, 42, 1 << 52]), "4*").tolist() == [False, True, True, True]
+    assert match_spellings(np.array([-(1 << 52), 4, 42, 1 << 52]), "4*").tolist() == [False, True, True, True]
 
 
 def test_a_pattern_is_looked_for_among_few_of_many_texts() -> None:
     texts = [f"page-{number:04d}.pdf" for number in range(1_000)]
     wanted = np.zeros(1_000, np.bool_)
     wanted[[7, 8]] = True
-    found, _ = written(texts, 1_000).matching(Argument("x", "=", "*07.pdf"), [], wanted)
+    found, _ = written(texts, 1_000).match_term(Argument("x", "=", "*07.pdf"), [], wanted)
     assert np.flatnonzero(found & wanted).tolist() == [7]
 
 

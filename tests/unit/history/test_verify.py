@@ -8,7 +8,7 @@ import pytest
 
 from celery_nexus.history.errors import HistoryError
 from celery_nexus.history.query.history import History
-from celery_nexus.history.query.verify import Verdict, verify
+from celery_nexus.history.query.verify import CheckResult, verify
 from celery_nexus.history.store.store import Store
 from celery_nexus.history.store.vacuum import compact
 
@@ -36,7 +36,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def checked(path: Path, change: Callable[[Any], object] | None = None) -> Verdict:
+def checked(path: Path, change: Callable[[Any], object] | None = None) -> CheckResult:
     if change:
         store = Store(path)
         change(store.connection)
@@ -46,7 +46,7 @@ def checked(path: Path, change: Callable[[Any], object] | None = None) -> Verdic
 
 
 def test_what_was_recorded_is_whole(path: Path) -> None:
-    assert checked(path) == Verdict(runs=311, counted=312, ended=311, problems=())
+    assert checked(path) == CheckResult(runs=311, counted=312, ended=311, problems=())
 
 
 def test_ends_that_are_not_counted_are_found(path: Path) -> None:
