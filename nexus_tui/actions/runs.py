@@ -26,6 +26,8 @@ _UNHEARD = (
     "not revoked: a worker holds it, and none answered the order; "
     "one that takes no remote control runs it, one that is busy (solo pool) may obey later"
 )
+_CHORD_HEARD = f"revoked: part of a chord, which only a worker can end: {_FORGETTING}"
+_CHORD_UNHEARD = "not revoked: part of a chord, which only a worker can end, and none answered"
 _NOT_YET = "no run of this id is known yet; if it is published, it never runs"
 _BEGINNING = re.compile(r"[0-9a-f-]{1,35}")
 """What may be the beginning of an id of Celery's own making, and so is no whole one."""
@@ -114,7 +116,23 @@ class Revoke(MessageAction):
             sources.broker.mark_revoked([message.id for message in messages if message.id])
             sources.broker.end(messages, REVOKED)
 
+        if sources.is_foreign:
+            return self._run_on_all_of_hers(sources, frozen)
         progress = sources.broker.apply_all(frozen, self.edit, taken=taken)
+        return Outcome((summary(frozen, progress, "revoked"),))
+
+    @staticmethod
+    def _run_on_all_of_hers(sources: Sources, frozen: Frozen) -> Outcome:
+        """Take a stranger's messages out; parts of chords are left to her workers."""
+        from celery_nexus.broker.edit.edits import DeleteButChords
+
+        def taken(messages: Sequence[Message]) -> None:
+            sources.control.store_revoked([message.id for message in messages if message.id])
+
+        edit = DeleteButChords()
+        progress = sources.broker.apply_all(frozen, edit, taken=taken)
+        if edit.parts and not sources.control.revoke(edit.parts):
+            progress.kept = {_CHORD_UNHEARD: len(edit.parts)}
         return Outcome((summary(frozen, progress, "revoked"),))
 
     def _revoke(self, sources: Sources, target: Target) -> TargetOutcome:
@@ -130,9 +148,24 @@ class Revoke(MessageAction):
         """Remove the message, then mark the run; None when a worker took it meanwhile."""
         from celery_nexus.delivery.ends.endings import REVOKED
 
+        if sources.is_foreign:
+            return Revoke._revoke_hers(sources, target, message)
         if not sources.broker.delete(message, ends=REVOKED).done:
             return None
         sources.broker.mark_revoked([target.id])
+        return TargetOutcome(target.id, True, "revoked before it started")
+
+    @staticmethod
+    def _revoke_hers(sources: Sources, target: Target, message: Message) -> TargetOutcome | None:
+        """Remove a stranger's message, or let her workers do it when a chord hangs on the end of its run."""
+        from celery_nexus.broker.wire.chord_parts import is_chord_part
+
+        if is_chord_part(message.raw):
+            heard = bool(sources.control.revoke([target.id]))
+            return TargetOutcome(target.id, heard, _CHORD_HEARD if heard else _CHORD_UNHEARD)
+        if not sources.broker.delete(message).done:
+            return None
+        sources.control.store_revoked([target.id])
         return TargetOutcome(target.id, True, "revoked before it started")
 
     def _revoke_taken(self, sources: Sources, target: Target) -> TargetOutcome:

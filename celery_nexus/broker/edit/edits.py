@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol
 
+from celery_nexus.broker.wire.chord_parts import is_chord_part
 from celery_nexus.broker.wire.payload import replaced
 from celery_nexus.delivery.ends import endings as ends
 from celery_nexus.errors import Invalid
@@ -87,6 +88,30 @@ class Delete:
     def of(self, message: Message) -> Change:
         """Take it out."""
         return Change(message.queue, message.priority, b"", False, self.past, self.ends, self.told)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteButChords:
+    """Take a message out of a stranger's queue, unless her own workers have to end its run for the sake of a chord.
+
+    Attributes:
+        parts: Takes the ids of the runs whose messages stay.
+    """
+
+    past: ClassVar[str] = "deleted"
+    parts: list[str] = field(default_factory=lambda: [], compare=False)
+    front: bool = False
+    goes_back: bool = False
+
+    def of(self, message: Message) -> Change:
+        """Take it out."""
+        if is_chord_part(message.raw):
+            self.parts.append(message.id)
+            raise NothingToDo(LEFT_TO_WORKERS, is_done=True)
+        return Change(message.queue, message.priority, b"", False, self.past)
+
+
+LEFT_TO_WORKERS = "parts of chords: their workers throw them away, and end the chords"
 
 
 @dataclass(frozen=True, slots=True)

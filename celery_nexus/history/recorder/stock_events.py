@@ -1,8 +1,9 @@
 """Celery's own events as they come over pub/sub, made fit for the history. No I/O.
 
-Any application may publish here, and anybody who reaches the broker. So only JSON is read (a pickle is counted,
-never loaded; neither is anything compressed unpacked), of each event only the fields that the history knows, each
-of its type and size, and secrets in the texts are masked: these events come from publishers that mask nothing.
+Any application may publish here, and anybody who reaches the broker. So nothing is run to read it (of a pickle the
+opcodes are read; YAML that is no JSON and what is compressed are counted), of each event only the fields that the
+history knows, each of its type and size, and secrets in the texts are masked: these events come from publishers that
+mask nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import orjson
 from celery_nexus.history.errors import BadEvent
 from celery_nexus.history.store.event_fields import Event
 from celery_nexus.privacy.masking import mask_text
+from celery_nexus.serializers import formats
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A message holds at most some dozens of events; a larger one is no such message."""
@@ -53,28 +55,32 @@ def events_of(message: bytes) -> list[Event | None]:
     envelope = _loads(message)
     if not isinstance(envelope, dict):
         raise BadEvent("no message of Celery")
-    body = _loads(_body(cast("dict[str, Any]", envelope)))
+    body = _body(cast("dict[str, Any]", envelope))
     events = cast("list[Any]", body) if isinstance(body, list) else [body]
     return [_clean_event(event) for event in events]
 
 
-def _body(envelope: dict[str, Any]) -> bytes:
+def _body(envelope: dict[str, Any]) -> Any:
     kind = envelope.get("content-type")
-    if kind != "application/json":
-        raise BadEvent(f"events as {str(kind)[:60]}: only JSON is read (event_serializer = 'json')")
     headers = envelope.get("headers")
     if isinstance(headers, dict) and cast("dict[str, Any]", headers).get("compression"):
         raise BadEvent("compressed events are not read")
     body = envelope.get("body")
     if not isinstance(body, str):
         raise BadEvent("a message without a body")
+    data = body.encode("utf-8", "replace")
     properties = envelope.get("properties")
     if isinstance(properties, dict) and cast("dict[str, Any]", properties).get("body_encoding") == "base64":
         try:
-            return binascii.a2b_base64(body)
+            data = binascii.a2b_base64(body)
         except ValueError:
             raise BadEvent("a body that is no base64") from None
-    return body.encode("utf-8", "replace")
+    if kind == formats.JSON:
+        return _loads(data)
+    try:
+        return formats.plain(formats.read(str(kind), data))
+    except formats.Unread as unread:
+        raise BadEvent(f"events in {unread}; event_serializer = 'json' would be read") from None
 
 
 def _loads(data: bytes) -> Any:

@@ -26,6 +26,8 @@ def make(broker: str, conf: dict[str, Any]) -> Celery:
     made.task(name="shop.add")(add)
     made.task(name="shop.nap")(nap)
     made.task(name="shop.fail")(fail)
+    made.task(name="shop.total")(total)
+    made.task(name="shop.alarm")(alarm)
     return made
 
 
@@ -46,6 +48,17 @@ def fail(number: int) -> None:
     """Fail."""
     _log(f"fail {number}")
     raise ValueError(str(number))
+
+
+def total(numbers: list[int]) -> int:
+    """Add what the parts of a chord gave."""
+    _log(f"total {numbers}")
+    return sum(numbers)
+
+
+def alarm(request: Any, error: Any, _traceback: Any) -> None:
+    """Be told that a chord's body will not run."""
+    _log(f"alarm {type(error).__name__}")
 
 
 def _log(text: str) -> None:

@@ -12,6 +12,7 @@ from celery_nexus.history.errors import BadEvent
 from celery_nexus.history.recorder.stock_events import events_of
 from celery_nexus.history.store.run_record import RunRecord
 from celery_nexus.history.store.store import Store
+from celery_nexus.serializers import formats
 
 NOW = 1_800_000_000.0
 
@@ -61,6 +62,18 @@ def test_arguments_that_are_no_text_become_one() -> None:
     assert (found["args"], found["kwargs"]) == ('["a", 1152921504606846976]', '{"x": [1, {"y": null}]}')
 
 
+@pytest.mark.parametrize("kind", ["msgpack", "pickle", "yaml"])
+def test_events_in_other_formats_are_read(kind: str) -> None:
+    data, _ = formats.write(formats.NAMES[kind], [event(), event(uuid="other")])
+    found = events_of(message(None, data, **{"content-type": formats.NAMES[kind]}))
+    assert [item["uuid"] for item in found if item] == ["a-run", "other"]
+
+
+def test_a_pickle_is_never_loaded() -> None:
+    data = message(None, pickle.dumps(Opened()), **{"content-type": "application/x-python-serialize"})
+    assert events_of(data) == [None]
+
+
 def test_fields_of_the_wrong_type_are_left_out() -> None:
     [found] = events_of(message(event(name=["x"], root_id=7, retries="many", runtime=[1], eta={}, extra="y")))
     assert found == {"type": "task-received", "uuid": "a-run", "hostname": "w@h", "timestamp": NOW}
@@ -76,9 +89,10 @@ def test_long_texts_are_cut() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (message(None, pickle.dumps(Opened()), **{"content-type": "application/x-python-serialize"}), "only JSON"),
         (message(None, zlib.compress(b"{}"), headers={"compression": "application/x-gzip"}), "compressed"),
-        (message(event(), **{"content-type": None}), "only JSON"),
+        (message(event(), **{"content-type": None}), "None is not read"),
+        (message(None, b"type: x", **{"content-type": "application/x-yaml"}), "yaml that can't be read"),
+        (message(None, b"\xc1", **{"content-type": "application/x-msgpack"}), "msgpack that can't be read"),
         (message(event(), body=None), "without a body"),
         (message(event(), body="!"), "no JSON"),
         (message(None, b"\xff\xfe{"), "no JSON"),
