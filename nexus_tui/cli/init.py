@@ -11,7 +11,7 @@ from nexus_tui.cli.output import print_json
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path), help="A new or an empty folder; its name is the project's.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def init(folder: Path, as_json: bool) -> None:
     """Make a project for your own tasks in FOLDER: application, queues, a task with its test, supervisor.conf."""
