@@ -60,6 +60,8 @@ def _say_answer(worker: str, obeys: bool, told: str) -> None:
 
 def _parameter(declared: Argument | Option) -> click.Parameter:
     if isinstance(declared, Argument):
+        # With a default of None click would take a required argument for given
+        default = {} if declared.default is None else {"default": declared.default}
         return click.Argument(
             [declared.name],
             metavar=declared.metavar,
@@ -67,7 +69,7 @@ def _parameter(declared: Argument | Option) -> click.Parameter:
             type=declared.type,
             required=declared.is_required,
             nargs=-1 if declared.is_many else 1,
-            default=None if declared.is_many else declared.default,
+            **default,
         )
     is_shown = bool(declared.default)
     return click.Option(

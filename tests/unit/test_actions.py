@@ -18,6 +18,7 @@ import nexus_tui.actions
 from celery_nexus.rows.selection import Selection
 from nexus_tui.actions import again, chords, dead_letters, footprint, history, messages, queues, runs, submit
 from nexus_tui.actions.base import Action
+from nexus_tui.actions.declaration import Argument
 from nexus_tui.actions.registry import ACTIONS
 from nexus_tui.actions.workers import consumers, events, limits, pools, programs
 from nexus_tui.cli import cli
@@ -101,6 +102,10 @@ def commands(group: click.Group = cli, before: str = "") -> dict[str, click.Comm
     return found
 
 
+def needs_arguments(action: type[Action]) -> bool:
+    return any(isinstance(parameter, Argument) and parameter.is_required for parameter in action.parameters)
+
+
 def test_every_action_is_in_the_registry() -> None:
     for module in pkgutil.walk_packages(nexus_tui.actions.__path__, "nexus_tui.actions."):
         import_module(module.name)
@@ -143,6 +148,12 @@ def test_every_command_and_each_of_its_options_and_arguments_has_a_help_text() -
 def test_every_action_and_each_of_its_parameters_has_a_help_text(action: type[Action]) -> None:
     assert action.help().endswith(".")
     assert [parameter.name for parameter in action.parameters if not parameter.help.endswith(".")] == []
+
+
+@pytest.mark.parametrize("action", [row for row in ACTIONS if needs_arguments(row)], ids=lambda row: row.command_name)
+def test_a_command_without_an_argument_that_it_needs_is_a_mistake_of_usage(action: type[Action]) -> None:
+    said = CliRunner().invoke(cli, [*action.command_name.split(), "--yes"])
+    assert (said.exit_code, "Missing argument" in said.output) == (2, True), said.output
 
 
 def test_the_help_of_a_command_is_what_its_action_says() -> None:
