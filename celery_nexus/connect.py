@@ -46,7 +46,7 @@ def _own(current: Settings, *, read_only: bool) -> Sources:
         broker=source,
         control=ControlSource(current.broker, application=lambda: catalog.app),
         history=history,
-        supervisor=SupervisorSource(current.paths.supervisor_socket),
+        supervisor=SupervisorSource(current.paths.supervisor_socket if current.supervised else None),
         catalog=catalog,
         read_only=read_only,
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
+from celery.signals import worker_init
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.installation import Installation, note_installation
 from celery_nexus.queues import DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR
-from config.celery_options import CHORD_EXPIRES_S, RESULT_EXPIRES_S, SOFT_SHUTDOWN_S
+from config.celery_options import BEAT_LOCK, BEAT_LOCK_S, CHORD_EXPIRES_S, RESULT_EXPIRES_S, SOFT_SHUTDOWN_S
 from config.queues import DEFAULT_QUEUE, QUEUES, REGISTRY, spec_of_task
 from config.schedule import BEAT_SCHEDULE
 from config.settings import export_env_file, settings
@@ -151,8 +152,14 @@ def _beat() -> dict[str, Any]:
             **_redbeat_sentinels(broker),
         },
         **({"redbeat_redis_use_ssl": broker.tls} if broker.tls else {}),
-        "redbeat_lock_timeout": 30,
+        "redbeat_lock_key": BEAT_LOCK,
+        "redbeat_lock_timeout": BEAT_LOCK_S,
     }
+
+
+@worker_init.connect
+def _make_task_folders(**_: Any) -> None:
+    settings().make_task_folders()
 
 
 PROCESS_MODULES = (

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     redis_url: RedisUrl | None = Field(default=None, description="broker to use instead of the embedded one")
     home: Folder = Field(default=DEFAULT_HOME, description="folder of all run-time files")
     delivery: Literal["reliable", "stock"] = Field(default="reliable", description="transport of the workers")
+    supervised: bool = Field(default=True, description="whether supervisord runs the programs; in containers none does")
     read_only: bool = Field(default=False, description="refuse every change")
     smtp_url: SecretStr | None = Field(default=None, description="mail server; without one, mail goes to files")
     mail_from: str = Field(default="nexus@localhost", description="sender of mail that names none")
@@ -82,7 +83,15 @@ class Settings(BaseSettings):
             OSError: One can't be created or written, or is not ours.
         """
         self.paths.make()
-        for folder in (self.uploads, self.outputs):
+        self.make_task_folders()
+
+    def make_task_folders(self) -> None:
+        """Create the folders that tasks read and write, where they are missing: a worker may be started without ``up``.
+
+        Raises:
+            OSError: One can't be created.
+        """
+        for folder in (self.uploads, self.outputs, self.paths.temporary):
             if not folder.exists():
                 make_private(folder)
 

@@ -23,6 +23,11 @@ RECORDER_BEAT = "nexus:recorder:beat"
 RECORDER_BEAT_FOR_S = 30 * 24 * 3600
 """Time to live of each beat."""
 
+GUARDIAN_BEAT = "nexus:guardian:beat"
+"""Is there while a guardian looks after the leases; expires soon after its last look."""
+
+GUARDIAN_BEAT_FOR_S = 15
+
 WORKER_HASH = "nexus:workers"
 """Hash of a node's name to its last heartbeat as JSON (``timestamp``, ``pid``, ``active``, ``processed`` …)."""
 

@@ -21,8 +21,8 @@ from xmlrpc.client import Error as RpcError
 
 import redis
 from kombu.exceptions import OperationalError
-from supervisor import childutils
 
+from celery_nexus.connection.keys import GUARDIAN_BEAT, GUARDIAN_BEAT_FOR_S
 from celery_nexus.connection.redis_client import open_redis
 from celery_nexus.delivery.ends.ending import carry_out_ends
 from celery_nexus.delivery.leases import rescue
@@ -134,9 +134,16 @@ def main() -> None:
                 guardian.look()
             carry_out_ends(celery_app, client, most_s=LOOK_EVERY_S / 2)
             if "SUPERVISOR_SERVER_URL" in os.environ:
-                fatal.restart(childutils.getRPCInterface(os.environ))
+                fatal.restart(_supervisor())
+            client.set(GUARDIAN_BEAT, os.getpid(), ex=GUARDIAN_BEAT_FOR_S)
         except (redis.RedisError, OperationalError, RpcError, HTTPException, OSError) as error:
             logger.warning("can't look: %s", error)
+
+
+def _supervisor() -> Any:
+    from supervisor import childutils  # elsewhere, as in a container, it need not be installed
+
+    return childutils.getRPCInterface(os.environ)
 
 
 def _in_flight() -> InFlight:

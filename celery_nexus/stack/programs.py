@@ -31,11 +31,16 @@ class SupervisorSource:
     """One supervisord. Every call makes its own connection, so threads may share it.
 
     Args:
-        path: Its unix socket; None when no Supervisor belongs to what is watched (a foreign broker).
+        path: Its unix socket; None when no Supervisor belongs to what is watched: a foreign broker, or containers.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a Supervisor belongs to what is watched."""
+        return self._path is not None
 
     def programs(self) -> tuple[Program, ...]:
         """List all programs by name; none where the application is not ours.
@@ -75,7 +80,7 @@ class SupervisorSource:
             Unreachable: No supervisord answers.
         """
         if self._path is None:
-            raise NotFound(f"no program {name!r}: another application has no programs of ours")
+            raise NotFound(f"no program {name!r}: supervisord runs none of what is watched")
         names = [program.name for program in self.programs()]
         if name in names:
             return (name,)

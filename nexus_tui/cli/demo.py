@@ -32,7 +32,7 @@ def demo(target: Target, rate: float, duration: str | None, seed: int, as_json: 
         raise Refused("read-only: nothing is sent")
     if sources.allowed is not None and "submit" not in sources.allowed:
         raise Refused("submit is not allowed here: nothing is sent")
-    if not sources.supervisor.is_up():
+    if sources.is_foreign or (sources.supervisor.is_used and not sources.supervisor.is_up()):
         raise Unreachable("no stack is running here; start it: nexus-tui up --detach")
     seconds = None if duration is None else _seconds(duration)
     counts: Counter[str] = Counter()

@@ -92,6 +92,9 @@ def _refuse_elsewhere(target: Target, command: str) -> None:
     if not target.is_own:
         named = "--broker" if target.context is None else "--context"
         raise Invalid(f"{command} is about the stack of this folder, and another is named: leave out {named}")
+    if not settings().supervised:
+        none = "NEXUS_SUPERVISED=false says that there is none"
+        raise Invalid(f"{command} is for supervisord, and {none}: docker compose {command}")
 
 
 def _stay(*, as_json: bool) -> None:

@@ -13,7 +13,7 @@ import pytest
 from celery import Celery
 
 from celery_nexus.connection.broker_url import BrokerUrl
-from celery_nexus.errors import Refused, SourceError
+from celery_nexus.errors import Invalid, Refused, SourceError
 from celery_nexus.paths import Paths
 from celery_nexus.project import Project
 from celery_nexus.stack import stack
@@ -103,3 +103,16 @@ def test_the_end_of_a_log_has_no_commands_for_a_terminal_and_no_secrets(tmp_path
     log = tmp_path / "ai.log"
     log.write_bytes(b"first\nred \x1b[31m and \x9b2J \xe2\x80\xae\x07\rover password=hunter2\nlast \xff\n")
     assert read_log_end(log, 2) == ["red ␛[31m and �2J <U+202E>␇␍over password=***", "last �"]
+
+
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_where_no_supervisord_runs_the_programs_none_is_started(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from config.settings import settings
+
+    monkeypatch.setenv("NEXUS_SUPERVISED", "false")
+    settings.cache_clear()
+    try:
+        with pytest.raises(Invalid, match=f"docker compose {command}"):
+            cli.main([command], standalone_mode=False)
+    finally:
+        settings.cache_clear()

@@ -130,7 +130,7 @@ def programs(target: Target, as_json: bool) -> None:
     print_table(
         ("program", "state", "pid", "uptime", "says"),
         [(row.name, row.state, row.pid, duration(row.uptime_s), row.description) for row in rows],
-        empty="another application: it has no programs of ours" if sources.is_foreign else "no programs",
+        empty="no programs" if sources.supervisor.is_used else "no programs: supervisord runs none of what is watched",
     )
 
 

@@ -61,7 +61,7 @@ def status(target: Target, as_json: bool) -> None:
         )
     else:
         click.echo(f"broker    {safe_text(broker)}")
-        if not sources.is_foreign:
+        if sources.supervisor.is_used:
             click.echo(f"programs  {sum(row.state == 'RUNNING' for row in programs)} of {len(programs)} running")
         click.echo(f"workers   {sum(row.verdict in _WELL for row in workers)} of {len(workers)} well")
         click.echo("")

@@ -147,7 +147,7 @@ def test_nobody_is_told_to_start_a_stack_that_is_not_hers(her: Stranger) -> None
         assert "nexus-tui up" not in out + problem
         assert "nexus-tui start" not in out + problem
     assert "programs" not in her.say("status")[1]
-    assert "no programs of ours" in her.say("programs")[1]
+    assert "supervisord runs none of what is watched" in her.say("programs")[1]
 
 
 @pytest.mark.parametrize(
