@@ -12,6 +12,7 @@ _NOT_BENCHMARKS = frozenset(
         "__main__",
         "broker",
         "events",
+        "lacks",
         "event_cost_app",
         "document_readers",
         "document_samples",

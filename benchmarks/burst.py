@@ -26,6 +26,7 @@ import psutil
 import redis
 
 from benchmarks.events import batches, server, wire_form
+from benchmarks.lacks import INSTALL, NotMeasured, is_installed
 from benchmarks.report import Figure, at_most, run
 from celery_nexus.history.query.history import History
 from celery_nexus.history.store.schema import lock_path
@@ -182,15 +183,16 @@ def dump(socket: Path, client: redis.Redis, folder: Path, commands: Path, wanted
 SIDES = {"ours": ours, "flower": flower, "dump": dump}
 
 
-def measure() -> Sequence[Figure]:
+def measure() -> Sequence[Figure | NotMeasured]:
     """Measure the loss of each receiver, in turn, on the same burst."""
-    lost: dict[str, list[float]] = {name: [] for name in SIDES}
+    sides = {name: side for name, side in SIDES.items() if name != "flower" or is_installed("flower")}
+    lost: dict[str, list[float]] = {name: [] for name in sides}
     ours_peak: list[float] = []
     with tempfile.TemporaryDirectory(prefix="nexus-burst-") as folder:
         commands = Path(folder) / "commands"
         wanted = burst(commands, TASKS)
         for number in range(RUNS):
-            for name, side in SIDES.items():
+            for name, side in sides.items():
                 place = Path(folder) / f"{name}-{number}"
                 place.mkdir()
                 with server() as (client, socket):
@@ -201,7 +203,9 @@ def measure() -> Sequence[Figure]:
                 print(f"{name}: {row}", file=sys.stderr)
     return [
         at_most("burst_lost", lost["ours"], 0, unit="%"),
-        at_most("burst_lost_by_flower", lost["flower"], 100, peer="Flower 2.2", unit="%"),
+        at_most("burst_lost_by_flower", lost["flower"], 100, peer="Flower 2.2", unit="%")
+        if "flower" in lost
+        else NotMeasured("burst_lost_by_flower", f"Flower 2.2; {INSTALL}"),
         at_most("burst_lost_by_celery_events_dump", lost["dump"], 100, peer="celery events --dump", unit="%"),
         at_most("burst_recorder_memory", ours_peak, 120, unit="MB"),
     ]

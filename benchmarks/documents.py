@@ -34,6 +34,7 @@ from benchmarks.document_samples import (
     make_pptx,
     make_xlsx,
 )  # fmt: skip
+from benchmarks.lacks import run_child
 
 RUNS = 3
 RATIO_RUNS = 5
@@ -82,7 +83,7 @@ def measure_here(side: str, path: Path) -> None:
 
 def _measure(side: str, path: Path) -> tuple[float, int]:
     command = [sys.executable, "-m", "benchmarks.documents", "--side", side, str(path)]
-    seconds, found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    seconds, found = json.loads(run_child(command))
     return float(seconds), int(found)
 
 
@@ -254,6 +255,8 @@ def main() -> None:
         print(json.dumps({name: asdict(figure) for name, figure in figures.items()}))
         return
     print(f"{'figure':18} {'value':>8} {'goal':>7}  {'':6} {'spread':>20}  against")
+    if "pdf_words" not in figures:
+        print("pdf_words: not measured, this machine lacks pdftotext (poppler-utils)")
     for name, figure in figures.items():
         verdict = "holds" if figure.holds else "FAILS"
         spread = f"{figure.spread[0]:g} … {figure.spread[1]:g}"

@@ -7,14 +7,13 @@ writes, reads the file into a polars dataframe and writes that.
 from __future__ import annotations
 
 import json
-import os
 import resource
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.lacks import run_child
 from benchmarks.report import Figure, at_least, at_most, run
 
 ROWS = 1_000_000
@@ -69,8 +68,7 @@ def _write_rows(path: Path) -> None:
 
 def _in_child(side: str, folder: Path, format_: str) -> float:
     command = [sys.executable, "-m", "benchmarks.exports", side, str(folder), format_]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ)
-    return float(done.stdout.split()[-1])
+    return float(run_child(command).split()[-1])
 
 
 def _peak_mb() -> float:

@@ -11,7 +11,6 @@ import json
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ import psutil
 import redis
 
 from benchmarks.events import fill_stream, server
+from benchmarks.lacks import run_child
 from benchmarks.report import Figure, at_least, at_most, run
 from celery_nexus.history.query.history import History
 from celery_nexus.history.recorder.recorder import Recorder
@@ -230,7 +230,7 @@ def _dashboard_memory(path: Path) -> float:
 
 def _child(*arguments: str) -> str:
     command = [sys.executable, "-m", "benchmarks.history", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return run_child(command)
 
 
 def filled() -> Path:

@@ -8,6 +8,8 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
+from benchmarks.lacks import NotMeasured
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -48,16 +50,20 @@ def at_most(name: str, values: Sequence[float], goal: float, *, peer: str = "", 
     return Figure(name, round(value, 4), f"<= {goal:g}", value <= goal, peer, unit, spread, len(values))
 
 
-def run(measure: Callable[[], Sequence[Figure]]) -> None:
-    """Measure and print: with ``--json`` one object, else a table."""
+def run(measure: Callable[[], Sequence[Figure | NotMeasured]]) -> None:
+    """Measure and print, also what could not be measured and why: with ``--json`` one object, else a table."""
     parser = argparse.ArgumentParser(description=measure.__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options, _ = parser.parse_known_args()
     figures = measure()
     if options.json:
-        print(json.dumps({figure.name: {k: v for k, v in asdict(figure).items() if k != "name"} for figure in figures}))
+        rows = [asdict(figure) for figure in figures]
+        print(json.dumps({row.pop("name"): row for row in rows}))
         return
     for figure in figures:
+        if isinstance(figure, NotMeasured):
+            print(f"{figure.name}: not measured, this machine lacks {figure.lacks}")
+            continue
         verdict = "holds" if figure.holds else "MISSED"
         peer = f" against {figure.peer}" if figure.peer else ""
         low, high = figure.spread
