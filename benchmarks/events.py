@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import random
@@ -148,12 +149,32 @@ def server(*options: str) -> Generator[tuple[redis.Redis, Path]]:
             process.wait(10)
 
 
+def stream_form(event: Event) -> Event | None:
+    """Return an event as our workers and publishers write it; None for one that they don't write into the stream.
+
+    Arguments are JSON and come once, with what is sent; what is received has the facts of its message instead
+    (:mod:`celery_nexus.history.capture.dispatcher`).
+    """
+    match event["type"]:
+        case "task-sent":
+            arguments = {name: ast.literal_eval(event[name]) for name in ("args", "kwargs")}
+            left_out = ("exchange", "routing_key")
+            return {k: v for k, v in event.items() if k not in left_out} | arguments | {"priority": 5, "group": None}
+        case "task-received":
+            facts = {"queue": "documents", "priority": 5, "group": None, "sent_at": event["timestamp"] - 0.004}
+            return {name: value for name, value in event.items() if name not in ("args", "kwargs")} | facts
+        case "worker-heartbeat":
+            return None
+        case _:
+            return event
+
+
 def fill_stream(client: redis.Redis, tasks: int, start_at: float) -> int:
     """Put the events into our stream; returns how many."""
     count = 0
     pipeline = client.pipeline(transaction=False)
     for _, events in batches(tasks, start_at):
-        for event in events:
+        for event in filter(None, map(stream_form, events)):
             pipeline.execute_command("XADD", EVENT_STREAM, "*", "d", orjson.dumps(event))
             count += 1
         if len(pipeline) >= 2000:

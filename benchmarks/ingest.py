@@ -1,7 +1,8 @@
 """What recording costs, beside Flower's and Celery's event state: ``python -m benchmarks.ingest [--json]``.
 
-Each side runs in a process of its own, in turn, on the same events: ours reads our stream into SQLite with all
-indexes and aggregates; the peers receive Celery's pub/sub events into memory. ``--steps`` prints instead what the
+Each side runs in a process of its own, in turn, on the same events as its own workers send them: ours reads our stream
+into SQLite with all indexes and aggregates; the peers receive Celery's pub/sub events into memory. What a process does
+once, before its first events, counts for none of them. ``--steps`` prints instead what the
 recorder's time goes to.
 """
 
@@ -23,6 +24,7 @@ import psutil
 import redis
 
 from benchmarks.events import fill_stream, publish, server
+from benchmarks.lacks import INSTALL, NotMeasured, finish_child, is_installed
 from benchmarks.report import Figure, at_most, run
 from celery_nexus.connection.keys import EVENT_STREAM
 from celery_nexus.history.recorder.recorder import GC_THRESHOLD, Recorder
@@ -31,18 +33,25 @@ from celery_nexus.history.store.store import Store
 
 TASKS = 50_000
 RUNS = 3
+PEERS = {"flower": ("Flower 2.2", 1 / 6), "celery": ("celery.events.state.State", 1 / 3)}
+"""Module, name and goal of each."""
 
 
 def consume_ours(socket: str, expected: int) -> dict[str, float]:
-    """Record what is in the stream; returns CPU seconds and the memory that the process holds."""
+    """Record what is in the stream; returns CPU seconds and the memory that the process holds.
+
+    The first batch, for which libraries are loaded and the file is made, does not count: peers are ready, too, when
+    they begin to count.
+    """
     with tempfile.TemporaryDirectory(prefix="nexus-bench-") as folder:
         recorder = Recorder(redis.Redis(unix_socket_path=socket, socket_timeout=10), Path(folder) / "history.db")
         gc.set_threshold(*GC_THRESHOLD)
-        started, events = time.process_time(), 0
+        first = events = recorder.step()
+        started = time.process_time()
         while events < expected:
             events += recorder.step()
         cpu_s = time.process_time() - started
-    return {"cpu_s": cpu_s, "events": events, "rss": psutil.Process().memory_info().rss}
+    return {"cpu_s": cpu_s, "events": events - first, "rss": psutil.Process().memory_info().rss}
 
 
 def steps_of(socket: str, expected: int) -> dict[str, float]:
@@ -117,12 +126,12 @@ def consume_peer(socket: str, peer: str) -> dict[str, float]:
 
 
 def _child(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-m", "benchmarks.ingest", *arguments], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "benchmarks.ingest", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def _result(child: subprocess.Popen[str]) -> dict[str, float]:
-    output, _ = child.communicate(timeout=600)
-    return json.loads(output.strip().splitlines()[-1])
+    return json.loads(finish_child(child).splitlines()[-1])
 
 
 def run_ours(tasks: int) -> dict[str, float]:
@@ -137,29 +146,32 @@ def run_peer(peer: str, tasks: int) -> dict[str, float]:
     with server("--client-output-buffer-limit", "pubsub 0 0 0") as (client, socket):
         child = _child("--consume", peer, str(socket), "0")
         assert child.stdout is not None
-        child.stdout.readline()
-        time.sleep(0.5)
-        publish(client, tasks, time.time() - tasks / 500)
+        if child.stdout.readline():  # nothing comes from a peer that could not start
+            time.sleep(0.5)
+            publish(client, tasks, time.time() - tasks / 500)
         return _result(child)
 
 
-def measure() -> Sequence[Figure]:
+def measure() -> Sequence[Figure | NotMeasured]:
     """Measure what recording costs, the sides in turn."""
-    sides: dict[str, list[dict[str, float]]] = {"ours": [], "flower": [], "celery": []}
+    peers = [peer for peer in PEERS if is_installed(peer)]
+    sides: dict[str, list[dict[str, float]]] = {side: [] for side in ("ours", *peers)}
     for _ in range(RUNS):
         sides["ours"].append(run_ours(TASKS))
-        sides["flower"].append(run_peer("flower", TASKS))
-        sides["celery"].append(run_peer("celery", TASKS))
+        for peer in peers:
+            sides[peer].append(run_peer(peer, TASKS))
     cpu_us = {side: [row["cpu_s"] / row["events"] * 1e6 for row in rows] for side, rows in sides.items()}
-    against = {
-        peer: [ours / theirs for ours, theirs in zip(cpu_us["ours"], cpu_us[peer], strict=True)]
-        for peer in ("flower", "celery")
-    }
-    return [
-        at_most("cpu_per_event_against_flower", against["flower"], 1 / 6, peer="Flower 2.2"),
-        at_most("cpu_per_event_against_celery", against["celery"], 1 / 3, peer="celery.events.state.State"),
-        at_most("recorder_memory", [row["rss"] / 1e6 for row in sides["ours"]], 120, unit="MB"),
-    ]
+    figures: list[Figure | NotMeasured] = []
+    for peer, (name, goal) in PEERS.items():
+        figure = f"cpu_per_event_against_{peer}"
+        if peer not in cpu_us:
+            figures.append(NotMeasured(figure, f"{name}; {INSTALL}"))
+            continue
+        ratios = [ours / theirs for ours, theirs in zip(cpu_us["ours"], cpu_us[peer], strict=True)]
+        figures.append(at_most(figure, ratios, goal, peer=name))
+    memory = [row["rss"] / 1e6 for row in sides["ours"]]
+    absolute = [at_most(f"cpu_per_event_of_{side}", values, 1000, unit="us") for side, values in cpu_us.items()]
+    return [*figures, *absolute, at_most("recorder_memory", memory, 120, unit="MB")]
 
 
 def main() -> None:
