@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from celery import Celery
+from typing import TYPE_CHECKING
 
 from celery_nexus.connection.broker_url import BrokerUrl
-from celery_nexus.installation import installation_of
 from celery_nexus.paths import Paths
 from celery_nexus.private_files import make_private
 from celery_nexus.project import DEFAULT_HOME, Project
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def stack_spec_of(project: Project) -> StackSpec:
         ConfigError: Its settings, or the address of its broker, can't be used.
     """
     app = project.load()
+    from celery_nexus.installation import installation_of
+
     installation = installation_of(app)
     home = installation.home if installation else None
     return StackSpec(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
-
-from celery import Celery
+from typing import TYPE_CHECKING, Any
 
 from celery_nexus.errors import NotFound, SourceError, Unreachable
 from celery_nexus.rows.demo import Sent
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 Shape = Callable[[], tuple[str, Any]]
 """Sends one piece of work; returns what it is in words, and its result."""
