@@ -176,7 +176,7 @@ def check_count(plan: Plan, how: How) -> None:
 
 def _ask(plan: Plan, how: How) -> None:
     if plan.count <= MANY or how.count is not None:
-        confirm(plan.action.question, plan.action.command, yes=False)
+        _confirm(plan.action.question)
         return
     word = plan.queue or str(plan.count)
     click.echo(safe_text(plan.action.question), err=True)
@@ -215,26 +215,8 @@ def _exit(rows: Sequence[TargetOutcome]) -> None:
         raise click.exceptions.Exit(4 if any(row.is_missing for row in rows) else 1)
 
 
-def change(target: Target, action: Action, *, as_json: bool, yes: bool) -> None:
-    """Ask, perform an action, print what happened, and exit by it: 4 for what is missing, 1 for what failed.
-
-    Raises:
-        Refused: Not confirmed, or read-only.
-    """
-    carry_out(target, action, How(as_json, yes))
-
-
-def confirm(question: str, command: str, *, yes: bool) -> None:
-    """Ask on a terminal; elsewhere ``--yes`` is the confirmation.
-
-    Raises:
-        Refused: The answer was no, or nobody could be asked.
-    """
-    if yes:
-        return
-    if not _is_on_terminal():
-        raise Refused(f"not confirmed: add --yes to do it without a terminal ({command} --yes)")
-    if not click.confirm(question, err=True):
+def _confirm(question: str) -> None:
+    if not click.confirm(safe_text(question, 1000), err=True):
         raise Refused("not confirmed: nothing was changed")
 
 

@@ -7,7 +7,7 @@ import click
 from celery_nexus.rows.text import age
 from nexus_tui.actions.footprint import RemoveFootprint
 from nexus_tui.cli.output import print_json, print_table
-from nexus_tui.cli.shared import Target, change, common
+from nexus_tui.cli.shared import How, Target, carry_out, common
 
 
 @click.command()
@@ -17,7 +17,7 @@ from nexus_tui.cli.shared import Target, change, common
 def footprint(target: Target, remove: bool, yes: bool, as_json: bool) -> None:
     """List what Nexus left on another application's broker (--broker URL), and when it expires."""
     if remove:
-        change(target, RemoveFootprint(), as_json=as_json, yes=yes)
+        carry_out(target, RemoveFootprint(), How(as_json, yes))
         return
     rows = target.sources().broker.footprint()
     if as_json:
