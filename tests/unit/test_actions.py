@@ -183,3 +183,10 @@ def read(words: str) -> Action:
     action = next(row for row in ACTIONS if words.startswith(f"{row.command_name} ") or words == row.command_name)
     given: dict[str, Any] = command.make_context(command.name, rest).params
     return action.from_command({parameter.name: given[parameter.name] for parameter in action.parameters})
+
+
+def test_the_question_before_a_change_shows_no_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nexus_tui.cli.shared._is_on_terminal", lambda: True)
+    said = CliRunner().invoke(cli, ["forget", "\x1b[2J"], input="n\n")
+    assert "Forget ␛[2J? Workers obey it until they restart. [y/N]: n" in said.output
+    assert str(said.exception) == "not confirmed: nothing was changed"
