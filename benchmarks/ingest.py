@@ -26,7 +26,6 @@ import redis
 from benchmarks.events import fill_stream, publish, server
 from benchmarks.lacks import INSTALL, NotMeasured, finish_child, is_installed
 from benchmarks.report import Figure, at_most, run
-from celery_nexus.connection.keys import EVENT_STREAM
 from celery_nexus.history.recorder.recorder import GC_THRESHOLD, Recorder
 from celery_nexus.history.store.aggregates import Aggregates
 from celery_nexus.history.store.store import Store
@@ -186,7 +185,7 @@ def main() -> None:
         case ["--consume", peer, socket, _]:
             print(json.dumps(consume_peer(socket, peer)))
         case ["--record", socket, path]:
-            Recorder(redis.Redis(unix_socket_path=socket, socket_timeout=10), Path(path), EVENT_STREAM).run()
+            Recorder(redis.Redis(unix_socket_path=socket, socket_timeout=10), Path(path)).run()
         case [] | ["--json"]:
             run(measure)
         case unknown:

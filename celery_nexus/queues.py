@@ -11,6 +11,9 @@ PRIORITIES = range(10)
 
 DEFAULT_PRIORITY = 5
 
+STOCK_STEPS = (0, 3, 6, 9)
+"""Priorities that have a list of their own in an application that says nothing of them (kombu's default)."""
+
 PRIORITY_SEPARATOR = "\x06\x16"
 """Between a queue's name and its priority in the key of a Redis list; priority 0 has the bare name.
 

@@ -1,4 +1,4 @@
-"""Celery's settings; ``celery -A config.celery_config …`` finds :data:`celery_app` here."""
+"""The application: Celery's settings, and the library; ``celery -A config.celery_config …`` finds it here."""
 
 from __future__ import annotations
 
@@ -7,43 +7,17 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_init
 from kombu import Exchange, Queue
-from kombu.transport import TRANSPORT_ALIASES
 
 from celery_nexus.connection.broker_url import BrokerUrl
-from celery_nexus.installation import Installation, note_installation
+from celery_nexus.install import install
 from celery_nexus.queues import DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR
 from config.celery_options import BEAT_LOCK, BEAT_LOCK_S, CHORD_EXPIRES_S, RESULT_EXPIRES_S, SOFT_SHUTDOWN_S
-from config.queues import DEFAULT_QUEUE, QUEUES, REGISTRY, spec_of_task
+from config.queues import DEFAULT_QUEUE, QUEUES, spec_of_task
 from config.schedule import BEAT_SCHEDULE
-from config.settings import export_env_file, settings
+from config.settings import Settings, export_env_file, settings
 
 VISIBILITY_TIMEOUT_S = 3600
 """Redelivery of what a lost worker held: twice the longest time limit of the registry."""
-
-
-RELIABLE = settings().delivery == "reliable"
-
-_RELIABLE_TRANSPORTS = {
-    "redis": "celery_nexus.delivery.transport.transport:Transport",
-    "rediss": "celery_nexus.delivery.transport.transport:Transport",
-    "sentinel": "celery_nexus.delivery.transport.transport:SentinelTransport",
-}
-RELIABLE_SETTINGS = {
-    "worker_consumer": "celery_nexus.delivery.worker.consumer:Consumer",
-    # A lost child's message is put back, counted, and set aside after the third (delivery/worker/request.py)
-    "task_reject_on_worker_lost": True,
-    "task_retry_on_worker_lost": False,
-    # Acknowledgements survive a reconnect: what runs goes on
-    "worker_cancel_long_running_tasks_on_connection_loss": False,
-    "worker_lost_wait": 1.0,  # seconds until a dead child's run is given up; 10 would hold the queue up
-    # A result that the broker refuses to store (out of memory, read-only) is stored a little later
-    "result_backend_transport_options": {
-        **settings().broker.transport_options,
-        "additional_connection_errors": ["redis.exceptions.OutOfMemoryError", "redis.exceptions.ReadOnlyError"],
-        "retry_policy": {"max_retries": 60},  # seconds
-    },
-    "broker_channel_error_retry": True,  # a broker that refuses writes is waited for
-}
 
 
 def _route(name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **_: Any) -> dict[str, str] | None:
@@ -64,12 +38,11 @@ def _redbeat_sentinels(broker: BrokerUrl) -> dict[str, Any]:
     return {**sentinels, "sentinel_kwargs": broker.sentinel_login, **login}
 
 
-def _settings() -> dict[str, Any]:
-    return {**_connections(), **_routing(), **_runs(), **_beat()}
+def _celery_settings(broker: BrokerUrl) -> dict[str, Any]:
+    return {**_connections(broker), **_routing(), **_runs(), **_beat(broker)}
 
 
-def _connections() -> dict[str, Any]:
-    broker = settings().broker
+def _connections(broker: BrokerUrl) -> dict[str, Any]:
     return {
         "broker_url": broker.kombu,
         "result_backend": broker.kombu,
@@ -135,8 +108,7 @@ def _runs() -> dict[str, Any]:
     }
 
 
-def _beat() -> dict[str, Any]:
-    broker = settings().broker
+def _beat(broker: BrokerUrl) -> dict[str, Any]:
     return {
         "timezone": "UTC",
         "enable_utc": True,
@@ -162,39 +134,30 @@ def _make_task_folders(**_: Any) -> None:
     settings().make_task_folders()
 
 
-PROCESS_MODULES = (
-    "celery_nexus.privacy.log_masking",
-    "celery_nexus.runtime.processes",
-    "celery_nexus.runtime.publishing",
-    "celery_nexus.runtime.remote_control",
-    "celery_nexus.runtime.standing_orders",
-    "celery_nexus.delivery.upgrade.signals",
-)
-"""Imported by every process of the application beside the tasks: they connect themselves to Celery's signals."""
+def make_app(current: Settings) -> Celery:
+    """Make the application of one deployment.
+
+    Args:
+        current: Its settings: broker, home, and whether its workers deliver reliably.
+    """
+    app = Celery(
+        "nexus",
+        task_cls="celery_nexus.runtime.task:NexusTask",
+        include=["celery_nexus.privacy.log_masking", *(spec.module for spec in QUEUES)],
+    )
+    app.conf.update(_celery_settings(current.broker))
+    install(
+        app,
+        delivery=current.delivery == "reliable",
+        queues=QUEUES,
+        home=current.home,
+        broker=current.broker,
+        upgrades=True,
+    )
+    app.conf.nexus_folders = (current.paths.temporary, current.uploads, current.outputs)
+    app.conf.nexus_demonstration = "workers.demonstration:shapes"
+    return app
+
 
 export_env_file()
-
-celery_app = Celery(
-    "nexus",
-    task_cls="celery_nexus.runtime.task:NexusTask",
-    events="celery_nexus.history.capture.dispatcher:StreamEvents",
-    amqp="celery_nexus.delivery.transport.clock:BrokerTimedMessages" if RELIABLE else None,
-    include=[
-        *PROCESS_MODULES,
-        *(["celery_nexus.delivery.worker.worker", "celery_nexus.delivery.ends.revoking"] if RELIABLE else []),
-        *(spec.module for spec in QUEUES),
-    ],
-)
-celery_app.conf.update(_settings())
-if RELIABLE:
-    celery_app.conf.update(RELIABLE_SETTINGS)
-    TRANSPORT_ALIASES.update(_RELIABLE_TRANSPORTS)  # every URL of kombu's Redis transport means ours
-# A result record holds its run's arguments: this backend leaves the private ones out.
-celery_app.loader.override_backends = {
-    **dict.fromkeys(("redis", "rediss", "redis+socket"), "celery_nexus.delivery.ends.private_records:PrivateResults"),
-    "sentinel": "celery_nexus.delivery.ends.private_records:PrivateSentinelResults",
-}
-_OWN = settings()
-celery_app.conf.nexus_folders = (_OWN.paths.temporary, _OWN.uploads, _OWN.outputs)
-celery_app.conf.nexus_demonstration = "workers.demonstration:shapes"
-note_installation(celery_app, Installation(REGISTRY, delivery=RELIABLE, home=settings().home))
+celery_app = make_app(settings())

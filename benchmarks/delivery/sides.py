@@ -82,7 +82,9 @@ class Side:
         options = ["-Q", ",".join(self.queues), "-c", "2", "--prefetch-multiplier", "4", "-l", "INFO", "-n", NODE]
         options += ["--without-gossip", "--without-mingle"]
         if self.delivery == OURS:
-            self.processes.append(self._start(sys.executable, "celery_nexus.history.recorder"))
+            self.processes.append(
+                self._start(sys.executable, "celery_nexus.history.recorder", "-A", "config.celery_config")
+            )
         else:
             options.append("-E")
         self.worker = self._start(self.python, "celery", "-A", "benchmarks.delivery.tasks", "worker", *options)

@@ -136,13 +136,13 @@ class Stack:
 
     def start_recorder(self) -> subprocess.Popen[bytes]:
         """Start the recorder of the history."""
-        self.recorder = self.program("celery_nexus.history.recorder", log="recorder")
+        self.recorder = self.program("celery_nexus.history.recorder", "-A", "config.celery_config", log="recorder")
         self._programs.append(self.recorder)
         return self.recorder
 
     def start_guardian(self) -> subprocess.Popen[bytes]:
         """Start the guardian."""
-        self.guardian = self.program("celery_nexus.delivery.guardian", log="guardian")
+        self.guardian = self.program("celery_nexus.delivery.guardian", "-A", "config.celery_config", log="guardian")
         self._programs.append(self.guardian)
         return self.guardian
 

@@ -20,8 +20,10 @@ from typing import Any, cast
 from xmlrpc.client import Error as RpcError
 
 import redis
+from celery import Celery
 from kombu.exceptions import OperationalError
 
+from celery_nexus.application import application_of_arguments
 from celery_nexus.connection.keys import GUARDIAN_BEAT, GUARDIAN_BEAT_FOR_S
 from celery_nexus.connection.redis_client import open_redis
 from celery_nexus.delivery.ends.ending import carry_out_ends
@@ -29,11 +31,9 @@ from celery_nexus.delivery.leases import rescue
 from celery_nexus.delivery.leases.in_flight import InFlight
 from celery_nexus.delivery.leases.lease import Leases, Owner
 from celery_nexus.delivery.upgrade.signals import open_former_lists
+from celery_nexus.installation import Installation, broker_of, installation_of, prefix_of
 from celery_nexus.parent import end_with_supervisor
 from celery_nexus.privacy.program_log import begin_log
-from config.celery_config import RELIABLE, celery_app
-from config.queues import QUEUES
-from config.settings import settings
 
 LOOK_EVERY_S = 1.0
 GRACE_S = 1.0
@@ -50,11 +50,13 @@ class Guardian:
     """Looks at leases.
 
     Args:
+        app: Ends the runs that were set aside.
         in_flight: Of any node: it has the connection.
         clock: Seconds of a clock that nobody sets; the broker's stops when the broker is frozen.
     """
 
-    def __init__(self, in_flight: InFlight, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, app: Celery, in_flight: InFlight, clock: Callable[[], float] = time.monotonic) -> None:
+        self._app = app
         self._in_flight = in_flight
         self._leases = Leases(in_flight.client, in_flight.prefix, clock=clock)
 
@@ -75,7 +77,7 @@ class Guardian:
         ours = self._in_flight
         held = InFlight(ours.client, node, ours.prefix, ours.separator)
         held.token = mine.token
-        restored, buried = rescue.rescue(celery_app, held)
+        restored, buried = rescue.rescue(self._app, held)
         self._leases.drop(node, mine)
         logger.warning(
             "%s (pid %d on %s) is gone: %d put back, %d set aside", node, owner.pid, owner.host, restored, buried
@@ -122,17 +124,19 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    celery_app.loader.import_default_modules()
+    app = application_of_arguments("guardian", "Rescue what workers that are gone for good held.", with_tasks=True)
+    installed = installation_of(app) or Installation(delivery=False)
     guardian: Guardian | None = None
-    fatal, former = FatalPrograms(), open_former_lists()
-    client = open_redis(settings().broker.redis_py, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+    fatal, former = FatalPrograms(), open_former_lists(app)
+    client = open_redis(broker_of(app).redis_py, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
     while not stopping.wait(LOOK_EVERY_S):
         try:
-            former.take_over(spec.name for spec in QUEUES)
-            if RELIABLE:
-                guardian = guardian or Guardian(_in_flight())
+            if installed.upgrades:
+                former.take_over(app.amqp.queues)
+            if installed.delivery:
+                guardian = guardian or Guardian(app, _in_flight(app))
                 guardian.look()
-            carry_out_ends(celery_app, client, most_s=LOOK_EVERY_S / 2)
+            carry_out_ends(app, client, prefix_of(app), most_s=LOOK_EVERY_S / 2)
             if "SUPERVISOR_SERVER_URL" in os.environ:
                 fatal.restart(_supervisor())
             client.set(GUARDIAN_BEAT, os.getpid(), ex=GUARDIAN_BEAT_FOR_S)
@@ -146,8 +150,8 @@ def _supervisor() -> Any:
     return childutils.getRPCInterface(os.environ)
 
 
-def _in_flight() -> InFlight:
-    channel: Any = celery_app.connection_for_write().default_channel
+def _in_flight(app: Celery) -> InFlight:
+    channel: Any = app.connection_for_write().default_channel
     return channel.in_flight_of("guardian")
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from celery_nexus.queues import FORMER_SEPARATOR, PRIORITY_SEPARATOR, priority_key
-from config.queues import BY_NAME
+from celery_nexus.queues import FORMER_SEPARATOR, PRIORITY_SEPARATOR
 
 LEASES = "nexus:leases"
 COUNTERS = "nexus:counters"
@@ -127,12 +126,9 @@ class FetchedTag(str):
 
 
 def queue_of(list_key: str, separator: str = PRIORITY_SEPARATOR) -> tuple[str, int]:
-    """Split a list's key into the queue and the priority; a declared queue's key of an earlier version, too."""
-    for between in (separator, FORMER_SEPARATOR):
-        queue, found, priority = list_key.rpartition(between)
-        if found and len(priority) == 1 and priority.isdecimal() and (between == separator or queue in BY_NAME):
-            return queue, int(priority)
-    return list_key, 0
+    """Split a list's key into the queue and the priority."""
+    queue, found, priority = list_key.rpartition(separator)
+    return (queue, int(priority)) if found and len(priority) == 1 and priority.isdecimal() else (list_key, 0)
 
 
 def binding_of(member: str, separator: str = PRIORITY_SEPARATOR) -> tuple[str, str, str] | None:
@@ -144,8 +140,3 @@ def binding_of(member: str, separator: str = PRIORITY_SEPARATOR) -> tuple[str, s
         is_twice = half and member == f"{half}{2 * FORMER_SEPARATOR}{half}"  # a queue's name may hold the separator
         parts = [half, "", half] if is_twice else member.split(FORMER_SEPARATOR)
     return (parts[0], parts[1], parts[2]) if len(parts) == BINDING_PARTS else None
-
-
-def current_list(list_key: str, prefix: str = "", separator: str = PRIORITY_SEPARATOR) -> str:
-    """Name the list that holds today what an earlier version put into ``list_key``; any other stays as it is."""
-    return prefix + priority_key(*queue_of(list_key.removeprefix(prefix), separator), separator)

@@ -7,7 +7,6 @@ dashboard's child takes over within a second. The child ends with its parent, ho
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import subprocess
@@ -23,6 +22,7 @@ from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.control.channels import Listening
 from celery_nexus.errors import SourceError
+from celery_nexus.history.places import history_path
 from celery_nexus.history.store.schema import lock_path
 from celery_nexus.runs.source import HistorySource
 
@@ -38,20 +38,6 @@ _CODE = Path(__file__).resolve().parents[2]
 """Folder of the library's package, for a child that starts elsewhere."""
 
 _LOG_BYTES = 4_000
-_LOCAL = frozenset({"localhost", "::1", "127.0.0.1"})
-
-
-def data_folder() -> Path:
-    """Return the user's folder for data (XDG Base Directory: ``XDG_DATA_HOME``, else ``~/.local/share``)."""
-    named = Path(os.environ.get("XDG_DATA_HOME", ""))
-    return (named if named.is_absolute() else Path.home() / ".local" / "share") / "nexus" / "history"
-
-
-def history_path(url: BrokerUrl, prefix: str = "") -> Path:
-    """Name the history of an application: by its place alone, so that no secret is in it."""
-    host = "localhost" if url.host in _LOCAL else url.host
-    place = f"{os.path.realpath(url.path) if url.path else f'{host}:{url.port}'}/{url.database}/{prefix}"
-    return data_folder() / f"{hashlib.sha256(place.encode()).hexdigest()[:16]}.db"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from celery_nexus.delivery.leases.process_identity import ProcessIdentity, this_boot
+from celery_nexus.installation import broker_of, current_application
 from celery_nexus.task_errors import OutcomeUnknown, TaskError, TransientError
 
 if TYPE_CHECKING:
@@ -222,9 +223,9 @@ def marks(client: redis.Redis, keys: Sequence[str]) -> list[Mark | None]:
 def redis_client() -> redis.Redis:
     """Connect to the broker's Redis, once a process (the pool notices a fork)."""
     from celery_nexus.connection.redis_client import open_redis
-    from config.settings import settings
 
-    return open_redis(settings().broker.redis_py, socket_timeout=10, socket_connect_timeout=5, health_check_interval=30)
+    url = broker_of(current_application()).redis_py
+    return open_redis(url, socket_timeout=10, socket_connect_timeout=5, health_check_interval=30)
 
 
 def asked(question: Callable[[], Any], purpose: str = "to make sure of one effect") -> Any:

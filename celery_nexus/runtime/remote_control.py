@@ -9,7 +9,8 @@ from typing import Any
 
 import psutil
 from celery.worker import state as _state
-from celery.worker.control import inspect_command
+
+from celery_nexus.delivery.commands import Commands
 
 MIN_SAMPLE_S = 1.0
 """Figures of processes are taken at most this often, however many dashboards ask: CPU % over less is noise."""
@@ -58,7 +59,9 @@ _processes = _Processes()
 worker_state: Any = _state  # the stubs know an older Celery
 
 
-@inspect_command(default_timeout=0.5, help="Processes, runs, queues and counters of this worker in one answer.")
+@Commands.register(
+    type="inspect", default_timeout=0.5, help="Processes, runs, queues and counters of this worker in one answer."
+)
 def nexus_stats(state: Any, **_: Any) -> dict[str, Any]:
     """Describe this worker: its processes with CPU and memory, what each runs, and what it holds."""
     consumer = state.consumer

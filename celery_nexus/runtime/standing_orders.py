@@ -23,8 +23,7 @@ from celery_nexus.connection.keys import ORDERS_HASH, PAUSED_HASH, REVOKED_FOR_S
 from celery_nexus.connection.redis_client import open_redis
 from celery_nexus.delivery.ends.ending import carry_out_what_can_be
 from celery_nexus.delivery.remembering import broker_now, read_stamp
-from config.celery_config import celery_app
-from config.settings import settings
+from celery_nexus.installation import broker_of, prefix_of
 
 REFRESH_S = 5.0
 ENDS_EVERY_S = 1.0
@@ -47,9 +46,13 @@ class RevokedRuns:
     """Copies what must never start, ids and stamps, into the worker's own memory.
 
     Celery keeps the newest 50,000 ids for three hours; here all are kept for as long as Redis remembers them.
+
+    Args:
+        prefix: What the names of the application's keys begin with.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "") -> None:
+        self._ids, self._stamps = prefix + REVOKED_SET, prefix + REVOKED_STAMPS
         self._read_until = 0.0
 
     def read(self, client: redis.Redis) -> None:
@@ -62,9 +65,9 @@ class RevokedRuns:
         since = max(now - REVOKED_FOR_S, self._read_until - OVERLAP_S)
         ids = worker_state.revoked
         ids.maxlen, ids.minlen, ids.expires = 0, 0, REVOKED_FOR_S
-        for members in _since(client, REVOKED_SET, since):
+        for members in _since(client, self._ids, since):
             worker_state.merge_revoked([raw.decode("utf-8", "replace") for raw in members])
-        for members in _since(client, REVOKED_STAMPS, since):
+        for members in _since(client, self._stamps, since):
             for raw in members:
                 self._merge_stamp(raw)
         self._read_until = now
@@ -103,7 +106,7 @@ class PausedQueues:
         Raises:
             RedisError: The broker does not answer.
         """
-        names = cast("list[bytes]", client.hkeys(PAUSED_HASH))
+        names = cast("list[bytes]", client.hkeys(prefix_of(self._consumer.app) + PAUSED_HASH))
         return frozenset(name.decode("utf-8", "replace") for name in names)
 
     def apply(self, paused: frozenset[str]) -> None:
@@ -134,7 +137,7 @@ class RememberedOrders:
         Raises:
             RedisError: The broker does not answer.
         """
-        orders = cast("dict[bytes, bytes]", client.hgetall(ORDERS_HASH))
+        orders = cast("dict[bytes, bytes]", client.hgetall(prefix_of(self._consumer.app) + ORDERS_HASH))
         for name, text in sorted(orders.items()):
             try:
                 kind, *rest = name.decode().split(" ")
@@ -175,13 +178,13 @@ class StandingOrders(bootsteps.StartStopStep):
         super().__init__(parent, **options)
         self._timers: list[Any] = []
         self._client: redis.Redis | None = None
-        self._revoked = RevokedRuns()
+        self._revoked = RevokedRuns(prefix_of(parent.app))
         self._paused: PausedQueues | None = None
 
     def start(self, parent: Any) -> None:
         """Read, and go on reading; without an answer the worker does not consume and connects anew."""
         self._client = self._client or open_redis(
-            settings().broker.redis_py,
+            broker_of(parent.app).redis_py,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             retry=Retry(NoBackoff(), 1),
@@ -205,8 +208,7 @@ class StandingOrders(bootsteps.StartStopStep):
     def _end_runs(self, parent: Any) -> None:
         """End runs that will not run, which nobody could end when their messages were taken away."""
         if self._client is not None:
-            prefix = parent.app.conf.broker_transport_options.get("global_keyprefix", "")
-            carry_out_what_can_be(parent.app, self._client, prefix)
+            carry_out_what_can_be(parent.app, self._client, prefix_of(parent.app))
 
     def _refresh(self, parent: Any) -> None:
         if self._client is None or self._paused is None:
@@ -219,6 +221,3 @@ class StandingOrders(bootsteps.StartStopStep):
         else:
             # Pools without an event loop run timers in a thread of their own.
             parent.call_soon(self._paused.apply, paused)
-
-
-celery_app.steps["consumer"].add(StandingOrders)

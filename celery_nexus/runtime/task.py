@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from celery import Task as CeleryTask
 
+from celery_nexus.installation import queues_of
 from celery_nexus.privacy.arguments import refuse_placeholders, shown_reprs
 from celery_nexus.queues import RetryPolicy
 from celery_nexus.runtime import arguments
 from celery_nexus.task_errors import TaskError, TransientError
-from config.queues import spec_of_task
 
 COMPRESS_FROM_BYTES = 64 * 1024
 MAX_RETRY_AFTER_S = 15 * 60
@@ -77,7 +77,7 @@ class NexusTask(Task):
         return not self.name.startswith("celery.") and not arguments.takes_anything(self.run)
 
     def _retry_delay_s(self, error: TransientError) -> float:
-        spec = spec_of_task(self.name)
+        spec = queues_of(self.app).of_task(self.name)
         policy = spec.retry if spec else RetryPolicy(max_retries=3, delay_s=10, exponential=True)
         if error.retry_after_s is not None:
             return min(error.retry_after_s, MAX_RETRY_AFTER_S)

@@ -146,8 +146,8 @@ def _programs(application: str, queues: QueueRegistry, soft_shutdown_s: int, *, 
     for spec in queues:
         yield _worker(application, spec, soft_shutdown_s + STOP_MARGIN_S)
     yield _section("group:workers", programs=",".join(spec.family for spec in queues), priority="30")
-    yield _program("guardian", "python -m celery_nexus.delivery.guardian", priority="20")
-    yield _program("recorder", "python -m celery_nexus.history.recorder", priority="20")
+    yield _program("guardian", f"python -m celery_nexus.delivery.guardian -A {application}", priority="20")
+    yield _program("recorder", f"python -m celery_nexus.history.recorder -A {application}", priority="20")
     if has_beat:
         yield _program("beat", f"celery -A {application} beat --loglevel INFO --pidfile=", priority="40")
 

@@ -1,7 +1,7 @@
 """Pytest plugin that puts reliable delivery under somebody else's tests of Celery and kombu.
 
-Their tests make applications and workers of their own. Every Redis URL means our transport once the application of
-this project is imported; what else a worker of ours has is added to the worker that their fixtures start.
+Their tests make applications and workers of their own. Every Redis URL means our transport here; what else
+a worker of ours has is added to the worker that their fixtures start.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from typing import Any
 
 from celery.app.backends import BACKEND_ALIASES
 from celery.contrib.testing.worker import TestWorkController
+from kombu.transport import TRANSPORT_ALIASES
 
 from celery_nexus.delivery.transport.transport import SentinelChannel
 from celery_nexus.delivery.worker.inline_stopping import InlineStop
-from celery_nexus.delivery.worker.request import Request
 from celery_nexus.delivery.worker.stopping import SoftStop
 from celery_nexus.delivery.worker.worker import LeaseStep
-from config.celery_config import RELIABLE, RELIABLE_SETTINGS, celery_app
+from celery_nexus.install import BACKENDS, DELIVERY_SETTINGS
+from celery_nexus.installation import Installation, note_installation
 
-assert RELIABLE, "run this with NEXUS_DELIVERY=reliable"
+_TRANSPORTS = {"redis": "Transport", "rediss": "Transport", "sentinel": "SentinelTransport"}
 
 # Their worker lives in a thread, which can have no signal handlers, and is stopped by its fixture.
 for stop in (SoftStop, InlineStop):
@@ -29,7 +30,10 @@ SoftStop.watch = lambda self, hub: None  # type: ignore[method-assign]
 for name in ("connection_class", "connection_class_ssl"):
     delattr(SentinelChannel, name)
 
-BACKEND_ALIASES["redis"] = celery_app.loader.override_backends["redis"]
+BACKEND_ALIASES["redis"] = BACKENDS["redis"]
+TRANSPORT_ALIASES.update(
+    {name: f"celery_nexus.delivery.transport.transport:{kind}" for name, kind in _TRANSPORTS.items()}
+)
 
 _Controller: Any = TestWorkController
 _begin = _Controller.__init__
@@ -40,16 +44,12 @@ def _begin_with_reliable_delivery(self: Any, *args: Any, **options: Any) -> None
     if not str(app.conf.broker_url).startswith("redis"):
         _begin(self, *args, **options)
         return
-    own = {name: value for name, value in RELIABLE_SETTINGS.items() if name != "result_backend_transport_options"}
-    app.conf.update(own | {"task_acks_late": True})
+    app.conf.update(DELIVERY_SETTINGS | {"task_acks_late": True})
     # One connection pool an application is made before this: its options are the ones that count.
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, "nexus_node": node}
     app.steps["consumer"].add(LeaseStep)
-    app.Task.Request = Request
-    for task in app.tasks.values():
-        task.Request = Request
+    note_installation(app, Installation(history=False, priorities=False, orders=False))
     _begin(self, *args, **options)
 
 
 _Controller.__init__ = _begin_with_reliable_delivery
-celery_app.set_default()

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from celery_nexus.privacy.masking import MAX_TEXT, MAX_TOTAL, mask, mask_text
@@ -172,6 +172,7 @@ def test_a_circle_ends() -> None:
     assert "…" in json.dumps(mask(circle), ensure_ascii=False)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine makes them slowly
 @given(json_values)
 def test_any_json_value_is_masked_to_a_json_value_and_masking_again_changes_nothing(value: Any) -> None:
     once = mask(value)

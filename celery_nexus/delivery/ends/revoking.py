@@ -15,6 +15,7 @@ from celery.utils.log import get_logger
 from celery.worker import control
 
 from celery_nexus.connection.keys import REVOKED_SET, REVOKED_STAMPS
+from celery_nexus.delivery.commands import Commands
 from celery_nexus.delivery.remembering import remember, stamp_member
 
 MAX_ID_CHARACTERS = 255
@@ -25,7 +26,7 @@ _celerys: Any = _control.revoke
 _celerys_by_stamps: Any = _control.revoke_by_stamped_headers
 
 
-@_control.control_command(name="revoke", variadic="task_id", signature="[id1 [id2 [... [idN]]]]")
+@Commands.register(type="control", name="revoke", variadic="task_id", signature="[id1 [id2 [... [idN]]]]")
 def revoke(state: Any, task_id: Any, terminate: bool = False, signal: Any = None, **options: Any) -> Any:
     """Revoke task by task id (or list of ids)."""
     given = cast("list[Any]", task_id) if isinstance(task_id, list) else [task_id]
@@ -34,8 +35,11 @@ def revoke(state: Any, task_id: Any, terminate: bool = False, signal: Any = None
     return _celerys(state, run_ids, terminate, signal, **options)
 
 
-@_control.control_command(
-    name="revoke_by_stamped_headers", variadic="headers", signature="[key1=value1 [key2=value2 [... [keyN=valueN]]]]"
+@Commands.register(
+    type="control",
+    name="revoke_by_stamped_headers",
+    variadic="headers",
+    signature="[key1=value1 [key2=value2 [... [keyN=valueN]]]]",
 )
 def revoke_by_stamped_headers(
     state: Any, headers: Any, terminate: bool = False, signal: Any = None, **options: Any
@@ -67,6 +71,7 @@ def _remember(state: Any, key: str, members: Sequence[bytes]) -> None:
     if not members:
         return
     try:
-        remember(state.consumer.connection.default_channel.in_flight.client, key, members)
+        in_flight = state.consumer.connection.default_channel.in_flight
+        remember(in_flight.client, in_flight.prefix + key, members)
     except (redis.RedisError, OSError) as error:
         logger.warning("a revoke holds until this worker ends: the broker does not remember it: %s", error)

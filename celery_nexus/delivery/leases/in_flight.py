@@ -216,8 +216,7 @@ class InFlight:
         """
         payload = payload or redelivered(self.get(tag) or b"")
         queue, _ = keys.queue_of(tag.list_key.removeprefix(self.prefix), self.separator)
-        list_key = keys.current_list(tag.list_key, self.prefix, self.separator)
-        places = [*self.fence_keys, _raw(list_key), _raw(self.prefix + keys.wake(queue))]
+        places = [*self.fence_keys, _raw(tag.list_key), _raw(self.prefix + keys.wake(queue))]
         arguments = [*self.fence, _raw(tag), "RPUSH" if first else "LPUSH", payload, int(tag.is_adopted)]
         self._note_end(tag)
         try:
@@ -225,7 +224,7 @@ class InFlight:
         except redis.ResponseError as error:
             if "WRONGTYPE" not in str(error):
                 raise
-            logger.error("a message stays in flight: its key is no list any more: %r", list_key)  # noqa: TRY400
+            logger.error("a message stays in flight: its key is no list any more: %r", tag.list_key)  # noqa: TRY400
             return False
 
     def restore_all(self, *, keep: frozenset[Any] = frozenset()) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
+from celery import Celery
 from celery.exceptions import WorkerShutdown
 from celery.utils.log import get_logger
 from celery.worker import state as _state
@@ -17,7 +18,6 @@ from celery_nexus.delivery import running
 from celery_nexus.delivery.leases import rescue
 from celery_nexus.delivery.leases.in_flight import InFlight
 from celery_nexus.delivery.leases.lease import LEASE_S, Leases, NameTaken, Owner
-from config.celery_config import celery_app
 
 EXIT_NAME_TAKEN = 69
 """Exit code of a worker whose node name a live worker has."""
@@ -35,11 +35,13 @@ class LeaseHolder:
     """Owns a node name for this process, and with it what is in flight under the name.
 
     Args:
+        app: Ends the runs that were set aside.
         in_flight: Of the node.
         end_worker: Ends this worker when a live one has the name; what runs was given to others, and is not waited for.
     """
 
-    def __init__(self, in_flight: InFlight, end_worker: Callable[[int], None]) -> None:
+    def __init__(self, app: Celery, in_flight: InFlight, end_worker: Callable[[int], None]) -> None:
+        self._app = app
         self.in_flight = in_flight
         self._node = in_flight.node
         self._leases = Leases(in_flight.client, in_flight.prefix)
@@ -57,7 +59,7 @@ class LeaseHolder:
         """
         self._hold(self._wait_for_name())
         atexit.register(self.end)
-        restored, buried = rescue.rescue(celery_app, self.in_flight)
+        restored, buried = rescue.rescue(self._app, self.in_flight)
         self.in_flight.forget_starts()
         if restored or buried:
             logger.warning("an earlier %s held %d: %d put back", self._node, restored + buried, restored)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import redis
-from celery import bootsteps
+from celery import Celery, bootsteps
 from celery.utils.log import get_logger
 from celery.worker.consumer.tasks import Tasks
 from redis.backoff import NoBackoff
@@ -17,8 +17,7 @@ from redis.retry import Retry
 
 from celery_nexus.connection.redis_client import open_redis
 from celery_nexus.delivery.upgrade.former_lists import FormerLists
-from config.celery_config import celery_app
-from config.settings import settings
+from celery_nexus.installation import broker_of, installation_of, prefix_of
 
 LOOK_EVERY_S = 5.0
 TIMEOUT_S = 5
@@ -26,16 +25,15 @@ TIMEOUT_S = 5
 logger = get_logger(__name__)
 
 
-def open_former_lists() -> FormerLists:
-    """Make one for the application's broker; it connects at first use."""
+def open_former_lists(app: Celery) -> FormerLists:
+    """Make one for an application's broker; it connects at first use."""
     client = open_redis(
-        settings().broker.redis_py,
+        broker_of(app).redis_py,
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
         retry=Retry(NoBackoff(), 1),
     )
-    options: dict[str, Any] = celery_app.conf.broker_transport_options
-    return FormerLists(client, str(options.get("global_keyprefix", "")))
+    return FormerLists(client, prefix_of(app))
 
 
 class FormerListsStep(bootsteps.StartStopStep):
@@ -46,7 +44,12 @@ class FormerListsStep(bootsteps.StartStopStep):
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
         self._timer: Any = None
-        self._lists = open_former_lists()
+        self._lists = open_former_lists(parent.app)
+
+    def include_if(self, parent: Any) -> bool:
+        """Tell whether the application may have such lists: keys of others are left alone."""
+        installed = installation_of(parent.app)
+        return installed is not None and installed.upgrades
 
     def start(self, parent: Any) -> None:
         """Take over, and go on looking; without an answer the worker does not consume and connects anew."""
@@ -73,6 +76,3 @@ class FormerListsStep(bootsteps.StartStopStep):
 
 def _consumed(parent: Any) -> list[str]:
     return list(parent.app.amqp.queues.consume_from)
-
-
-celery_app.steps["consumer"].add(FormerListsStep)

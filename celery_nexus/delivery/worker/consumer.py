@@ -7,19 +7,22 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import redis
 from celery.exceptions import NotRegistered
+from celery.utils.imports import symbol_by_name
 from celery.utils.log import get_logger
 from celery.worker import state as _state
 from celery.worker.consumer import Consumer as CeleryConsumer
+from celery.worker.request import Request as CeleryRequest
 from kombu.exceptions import ContentDisallowed, DecodeError
 from vine import promise as vine_promise
 
 from celery_nexus.delivery import validation as guard
 from celery_nexus.delivery.ends.ending import carry_out_what_can_be
+from celery_nexus.delivery.ends.private_records import PrivateRequest
 from celery_nexus.delivery.keys import FetchedTag
 from celery_nexus.delivery.worker import children
 from celery_nexus.delivery.worker.request import Request
@@ -45,6 +48,12 @@ class Consumer(_Consumer):
         self._orders: deque[Callable[[], Any]] = deque()
         self._failures: Counter[str] = Counter()
         super().__init__(*args, **options)
+
+    def update_strategies(self) -> None:
+        """Prepare each task; all go by our rules for lost runs, whatever class their requests have."""
+        for task in self.app.tasks.values():
+            task.Request = _with_our_rules(symbol_by_name(task.Request))
+        super().update_strategies()
 
     def call_soon(self, p: Any, *args: Any, **options: Any) -> Any:
         """Do something in the next round of the event loop, after what was asked for before.
@@ -170,3 +179,11 @@ class Consumer(_Consumer):
         channel.in_flight.bury(tag, reason, detail, id=run_id, task=task)
         channel.qos.forget(tag)
         carry_out_what_can_be(self.app, channel.in_flight.client, channel.in_flight.prefix)
+
+
+@cache
+def _with_our_rules(kind: type[Any]) -> type[Any]:
+    """Make a class of requests that keeps what a task's own class does, on top of ours."""
+    if issubclass(kind, Request):
+        return kind
+    return Request if kind in (CeleryRequest, PrivateRequest) else type(kind.__name__, (kind, Request), {})

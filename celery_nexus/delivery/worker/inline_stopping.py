@@ -24,6 +24,7 @@ from celery.worker import state
 from celery_nexus.delivery import running
 from celery_nexus.delivery.worker.leaving import Leaving, end_process
 from celery_nexus.delivery.worker.stopping import SOFT_SIGNALS
+from celery_nexus.installation import broker_of
 
 SIGNALS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
 LOOK_EVERY_S = 0.05
@@ -77,7 +78,7 @@ class InlineStop:
         limit = "until it ends" if self._ends_at == math.inf else f"for {self._timeout_s:g} s"
         logger.warning("stopping: what runs may go on %s", limit)
         self._drop_queued()
-        Leaving(self._is_at_rest, self._timeout_s).begin()
+        Leaving(broker_of(self._controller.app).redis_py, self._is_at_rest, self._timeout_s).begin()
         while time.monotonic() < self._ends_at:
             if self._is_at_rest():
                 state.should_stop = 0  # Celery's own stop follows; it waits for a run that began at this moment

@@ -23,7 +23,6 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from celery_nexus.connection.redis_client import open_redis
-from config.settings import settings
 
 PROBE_S = 1.0
 LOOK_EVERY_S = 0.5
@@ -37,11 +36,13 @@ class Leaving:
     """Ends a worker that is told to stop, once its broker is silent and nothing runs.
 
     Args:
+        url: Address of the broker in redis-py's spelling.
         is_at_rest: Tells whether nothing runs, and no acknowledgement is owed.
         grace_s: What runs may go on for so long.
     """
 
-    def __init__(self, is_at_rest: Callable[[], bool], grace_s: float) -> None:
+    def __init__(self, url: str, is_at_rest: Callable[[], bool], grace_s: float) -> None:
+        self._url = url
         self._is_at_rest = is_at_rest
         self._grace_s = grace_s
         self._ends_at: float | None = None
@@ -60,7 +61,7 @@ class Leaving:
         silent_since: float | None = None
         while True:
             asked_at = time.monotonic()
-            if _answers():
+            if _answers(self._url):
                 silent_since = None
             else:
                 silent_since = asked_at if silent_since is None else silent_since
@@ -93,9 +94,9 @@ def end_process() -> NoReturn:
     os._exit(0)
 
 
-def _answers() -> bool:
+def _answers(url: str) -> bool:
     client = open_redis(
-        settings().broker.redis_py,
+        url,
         socket_timeout=PROBE_S,
         socket_connect_timeout=PROBE_S,
         retry=Retry(NoBackoff(), 0),

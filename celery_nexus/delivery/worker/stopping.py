@@ -21,6 +21,7 @@ from celery.utils.log import get_logger
 from celery.worker import state
 
 from celery_nexus.delivery.worker.leaving import Leaving
+from celery_nexus.installation import broker_of
 
 IS_TICKING_S = 2.0
 """A loop that has not come round for so long waits for a broker; a stop then is left to Celery at once."""
@@ -49,7 +50,8 @@ class SoftStop:
         self._hand_over: Callable[[], None] | None = None
         self._is_waiting = False
         self._has_waited = False
-        self._leaving = Leaving(lambda: _is_at_rest() and not is_owing(), self._timeout_s)
+        url = broker_of(controller.app).redis_py
+        self._leaving = Leaving(url, lambda: _is_at_rest() and not is_owing(), self._timeout_s)
 
     def install(self) -> None:
         """Take the place of Celery's handlers; they are called when the wait is over."""

@@ -8,29 +8,23 @@ from functools import partial
 from typing import Any
 
 import redis
-from celery import bootsteps
-from celery.signals import before_task_publish, celeryd_init
+from celery import Celery, bootsteps
+from celery.signals import celeryd_init
 from celery.worker import state as _state
 from celery.worker.consumer.tasks import Tasks
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from celery_nexus.connection.broker_fitness import find_unfitness
+from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.redis_client import open_redis
-from celery_nexus.delivery import running
-from celery_nexus.delivery.keys import ADOPTED_HEADER, DELIVERIES_HEADER, UNCOUNTED_HEADER
 from celery_nexus.delivery.leases.lease import RENEW_S
 from celery_nexus.delivery.leases.lease_holder import LeaseHolder
-from celery_nexus.delivery.refusals import WritesRefused
 from celery_nexus.delivery.upgrade.signals import FormerListsStep
 from celery_nexus.delivery.worker import children
 from celery_nexus.delivery.worker.inline_stopping import InlineStop
 from celery_nexus.delivery.worker.stopping import SoftStop
-from config.celery_config import celery_app
-from config.settings import settings
-
-MAX_TRIES = 1_000_000
-"""Of a publication by a child, one a second: its run's time limit comes first. Celery takes no "for ever" here."""
+from celery_nexus.installation import broker_of, installation_of
 
 PROBE_S = 2.0
 
@@ -38,13 +32,17 @@ state: Any = _state  # the stubs know an older Celery
 
 
 @celeryd_init.connect
-def _name_transport(sender: str = "", conf: Any = None, **_: Any) -> None:
-    conf.broker_transport_options["nexus_node"] = sender
+def _begin(sender: str = "", instance: Any = None, conf: Any = None, **_: Any) -> None:
+    """Name the transport's node, and refuse a broker that can't be delivered from; of applications with delivery."""
+    app: Celery = instance.app
+    installed = installation_of(app)
+    if installed is None or not installed.delivery:
+        return
+    conf.broker_transport_options = {**conf.broker_transport_options, "nexus_node": sender}
+    _refuse_an_unfit_broker(broker_of(app))
 
 
-@celeryd_init.connect
-def _refuse_an_unfit_broker(**_: Any) -> None:
-    broker = settings().broker
+def _refuse_an_unfit_broker(broker: BrokerUrl) -> None:
     client = open_redis(
         broker.redis_py, socket_timeout=PROBE_S, socket_connect_timeout=PROBE_S, retry=Retry(NoBackoff(), 0)
     )
@@ -56,22 +54,6 @@ def _refuse_an_unfit_broker(**_: Any) -> None:
         client.close()
     if problem:
         sys.exit(f"worker: broker {broker.masked}: {problem}")
-
-
-@before_task_publish.connect
-def _forget_deliveries(headers: dict[str, Any] | None = None, **_: Any) -> None:
-    # Celery hands unknown headers on to retries and callbacks: these are new deliveries.
-    if headers is not None:
-        for name in (DELIVERIES_HEADER, "redelivered", ADOPTED_HEADER, UNCOUNTED_HEADER):
-            headers.pop(name, None)
-
-
-@before_task_publish.connect
-def _wait_for_the_broker(retry_policy: dict[str, Any] | None = None, **_: Any) -> None:
-    # A run has done its work: the next of a chain, a chord's body and a retry wait until the broker takes them.
-    if retry_policy is not None and running.may_wait():
-        retry_policy["max_retries"] = MAX_TRIES
-        retry_policy["retry_errors"] = (redis.OutOfMemoryError, redis.ReadOnlyError, WritesRefused)
 
 
 class LeaseStep(bootsteps.StartStopStep):
@@ -93,7 +75,7 @@ class LeaseStep(bootsteps.StartStopStep):
         """
         channel = parent.connection.default_channel
         if self._holder is None:
-            holder = LeaseHolder(channel.in_flight_of(parent.hostname), partial(_end, parent.controller))
+            holder = LeaseHolder(parent.app, channel.in_flight_of(parent.hostname), partial(_end, parent.controller))
             holder.begin()
             self._holder = holder
             children.watch(parent.pool)
@@ -133,7 +115,3 @@ def _event_writer(app: Any) -> Callable[[], None] | None:
 def _end(controller: Any, exit_code: int) -> None:
     controller.exitcode = exit_code
     state.should_terminate = exit_code  # seen by the next round of the worker's loop
-
-
-celery_app.steps["consumer"].add(LeaseStep)
-celery_app.Task.Request = "celery_nexus.delivery.worker.request:Request"

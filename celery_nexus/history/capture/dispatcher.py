@@ -1,6 +1,6 @@
 """Celery's events, written to our stream beside the pub/sub events of stock Celery.
 
-``Celery(events="celery_nexus.history.capture.dispatcher:StreamEvents")`` is the only hook. Every dispatcher of the
+``install`` makes :class:`StreamEvents` the application's ``app.events``, the only hook. Every dispatcher of the
 application then writes each event to the stream, whatever the worker's ``-E`` and remote control say; the pub/sub
 events keep Celery's own rules: heartbeats always, task events from when somebody enables them (as Flower does), and
 ``task-sent`` never, which is Celery's default. Events of the stream carry more than Celery's: full arguments,
@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from celery.app.events import Events
 from celery.events.dispatcher import EventDispatcher
-from celery.signals import before_task_publish, task_received
+from celery.signals import task_received
 
-from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.errors import BrokerUrlError
 from celery_nexus.connection.keys import SENT_AT_HEADER
 from celery_nexus.delivery import running
@@ -28,8 +27,8 @@ from celery_nexus.delivery.keys import ADOPTED_HEADER, UNCOUNTED_HEADER
 from celery_nexus.delivery.leases.heartbeats import BEAT_AT
 from celery_nexus.history.capture.redaction import redact_arguments, redact_error, redact_traceback
 from celery_nexus.history.capture.stream_writer import StreamWriter
+from celery_nexus.installation import broker_of, prefix_of
 from celery_nexus.privacy.masking import mask, mask_text
-from config.settings import settings
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -49,11 +48,9 @@ _Message = tuple[Any, Mapping[str, Any], Mapping[str, Any]]
 _started_at = time.time()
 
 
-@before_task_publish.connect
-def _remember_message(
-    body: Any = None, headers: Mapping[str, Any] | None = None, properties: Any = None, **_: Any
-) -> None:
-    _local.message = (body, headers or {}, properties or {})
+def remember_message(body: Any, headers: Mapping[str, Any], properties: Mapping[str, Any]) -> None:
+    """Remember what this thread is about to publish: Celery's own event of it has neither arguments nor priority."""
+    _local.message = (body, headers, properties)
 
 
 @task_received.connect
@@ -69,7 +66,8 @@ class StreamEvents(Events):
     @cached_property
     def writer(self) -> StreamWriter:
         """The process's way into the stream."""
-        return StreamWriter(_stream_url(cast("Celery", self.app)))
+        app = cast("Celery", self.app)
+        return StreamWriter(_stream_url(app), prefix_of(app))
 
     def record(self, type_: str, hostname: str, **fields: Any) -> None:
         """Write one event to the stream alone, at once; never fails and never waits for long."""
@@ -169,9 +167,9 @@ def _stream_url(app: Celery) -> str | None:
     if url.startswith(("memory:", "filesystem:")):
         return None
     try:
-        return BrokerUrl.parse(url.split(";", maxsplit=1)[0]).redis_py
-    except BrokerUrlError:  # the scheme of a transport of ours
-        return settings().broker.redis_py
+        return broker_of(app).redis_py
+    except BrokerUrlError:  # events of a broker that is no Redis go the way of Celery's alone
+        return None
 
 
 def _event(type_: str, hostname: str, fields: dict[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 from celery import Celery
 
+from celery_nexus.installation import queues_of
 from celery_nexus.privacy.arguments import mask_positions
 from celery_nexus.privacy.arguments import shown_arguments as arguments_of
 from celery_nexus.privacy.masking import mask, mask_text
-from config.queues import spec_of_task
 
 MAX_ARGUMENTS_BYTES = 64 * 1024
 """Of one run's positional arguments, and of its keyword arguments, as JSON."""
@@ -54,7 +54,7 @@ def redact_traceback(text: str) -> str:
 
 def _task(app: Celery, name: str) -> Any:
     task = app.tasks.get(name)
-    spec = spec_of_task(name)
+    spec = queues_of(app).of_task(name)
     if task is None and spec is not None and name.startswith(f"{spec.module}."):
         # Published by name from a process that never imported it: what is private stays private.
         import_module(spec.module)

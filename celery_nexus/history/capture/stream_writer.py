@@ -49,12 +49,12 @@ class StreamWriter:
 
     Args:
         url: Address in redis-py's spelling; None writes nothing (a broker that isn't Redis).
-        name: Key of the stream.
+        prefix: What the names of the application's keys begin with.
     """
 
-    def __init__(self, url: str | None, name: str = EVENT_STREAM) -> None:
+    def __init__(self, url: str | None, prefix: str = "") -> None:
         self._url = url
-        self._name = name
+        self._stream, self._workers = prefix + EVENT_STREAM, prefix + WORKER_HASH
         self._reset()
         _writers.add(self)
 
@@ -118,9 +118,9 @@ class StreamWriter:
                 commands.append(self._append(encode(fields)))
             for hostname, heartbeat in heartbeats.items():
                 if heartbeat is None:
-                    commands.append(("HDEL", WORKER_HASH, hostname))
+                    commands.append(("HDEL", self._workers, hostname))
                 else:
-                    commands.append(("HSET", WORKER_HASH, hostname, heartbeat))
+                    commands.append(("HSET", self._workers, hostname, heartbeat))
             self._send(commands)
             for data in batch:
                 self._events.popleft()
@@ -129,7 +129,7 @@ class StreamWriter:
             self.dropped -= dropped
 
     def _append(self, data: bytes) -> _Command:
-        return ("XADD", self._name, "MAXLEN", "~", EVENT_STREAM_LENGTH, "*", EVENT_FIELD, data)
+        return ("XADD", self._stream, "MAXLEN", "~", EVENT_STREAM_LENGTH, "*", EVENT_FIELD, data)
 
     def _send(self, commands: Sequence[_Command]) -> None:
         """Send commands together and read their replies; a redis-py pipeline would cost as much as all of them.

@@ -12,13 +12,12 @@ import redis
 
 from celery_nexus.delivery import keys
 from celery_nexus.delivery import validation as guard
-from celery_nexus.queues import priority_key
+from celery_nexus.installation import ListNames
 
 MAX_MESSAGES = 5_000
 """With more messages than these nobody is looked for: reading them would hold up the recorder."""
 
 STOCK_IN_FLIGHT = "unacked"
-_PRIORITIES = range(10)
 _ID = re.compile(rb'"id"\s*:\s*"([^"\\]{1,255})"')
 """Python and most others write an id so; what looks different is parsed."""
 
@@ -32,7 +31,7 @@ class MessageLocation:
     priority: int | None = None
 
 
-def locate(client: redis.Redis, queues: Iterable[str]) -> dict[str, MessageLocation] | None:
+def locate(client: redis.Redis, queues: Iterable[str], lists_named: ListNames) -> dict[str, MessageLocation] | None:
     """Find all messages of some queues, and those that workers hold, by the ids of their runs.
 
     Returns:
@@ -42,9 +41,11 @@ def locate(client: redis.Redis, queues: Iterable[str]) -> dict[str, MessageLocat
         redis.RedisError: The broker doesn't answer.
     """
     names = sorted(set(queues))
-    lists = [(queue, priority, priority_key(queue, priority)) for queue in names for priority in _PRIORITIES]
-    hashes = [STOCK_IN_FLIGHT, *(keys.in_flight(node.decode("utf-8", "replace")) for node in _nodes(client))]
-    delayed = [keys.delayed(queue) for queue in names]
+    lists = [(queue, step, lists_named.key(queue, step)) for queue in names for step in lists_named.steps]
+    prefix = lists_named.prefix
+    nodes = [node.decode("utf-8", "replace") for node in _nodes(client, prefix)]
+    hashes = [prefix + STOCK_IN_FLIGHT, *(prefix + keys.in_flight(node) for node in nodes)]
+    delayed = [prefix + keys.delayed(queue) for queue in names]
     if _count(client, [key for _, _, key in lists], hashes, delayed) > MAX_MESSAGES:
         return None
     pipeline: Any = client.pipeline(transaction=True)  # one instant: a message that moves is seen once
@@ -63,8 +64,8 @@ def locate(client: redis.Redis, queues: Iterable[str]) -> dict[str, MessageLocat
     return found
 
 
-def _nodes(client: redis.Redis) -> list[bytes]:
-    return cast("list[bytes]", client.hkeys(keys.LEASES))
+def _nodes(client: redis.Redis, prefix: str) -> list[bytes]:
+    return cast("list[bytes]", client.hkeys(prefix + keys.LEASES))
 
 
 def _count(client: redis.Redis, lists: list[str], hashes: list[str], delayed: list[str]) -> int:

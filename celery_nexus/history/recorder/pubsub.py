@@ -152,7 +152,7 @@ class PubSubRecorder(Recorder):
         nodes: Sequence[str] | None = None,
     ) -> None:
         existed = path.exists()
-        super().__init__(client, path, retention=retention)
+        super().__init__(client, path, prefix, retention)
         self.hearing = WorkerActivity()
         self._reconciler = Reconciler(client, heartbeats=self.hearing.heartbeats, prefix=prefix)
         self._spool = Spool(path.parent)

@@ -9,7 +9,7 @@ message that waits elsewhere than events told, after a move or a change of prior
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeGuard, cast
@@ -24,9 +24,9 @@ from celery_nexus.history.encoding import STATES
 from celery_nexus.history.recorder.message_locations import MessageLocation, locate
 from celery_nexus.history.store.event_fields import Event
 from celery_nexus.history.store.store import Store
+from celery_nexus.installation import ListNames
 from celery_nexus.privacy.masking import mask_text
 from celery_nexus.times import parse_time
-from config.queues import BY_NAME
 
 OPEN_FOR_S = 30.0
 """So long nothing was heard of a run before it is looked at."""
@@ -72,6 +72,8 @@ class Reconciler:
         open_for_s: Runs that changed less long ago are left alone.
         heartbeats: Gives each worker's last heartbeat; by default from :data:`WORKER_HASH`.
         prefix: Put before the keys of results (``global_keyprefix``).
+        queues: Names of the application's queues, as far as it declared them.
+        lists: How its lists are named; by default with our own separator and steps.
     """
 
     def __init__(
@@ -80,11 +82,15 @@ class Reconciler:
         open_for_s: float = OPEN_FOR_S,
         heartbeats: Callable[[], dict[str, dict[str, Any]]] | None = None,
         prefix: str = "",
+        queues: Iterable[str] = (),
+        lists: ListNames | None = None,
     ) -> None:
         self._client = client
         self._open_for_s = open_for_s
         self._heartbeats = heartbeats or self._heartbeats_of_ours
         self._prefix = prefix
+        self._queues = frozenset(queues)
+        self._lists = lists or ListNames(prefix)
         # Other applications spell their lists in their own way.
         self._are_lists_known = heartbeats is None
         self._place = (0, 0)
@@ -105,8 +111,8 @@ class Reconciler:
         ends = self._ends(runs)
         ended = {event["uuid"] for event in ends}
         still_open = [run for run in runs if run.id not in ended]
-        queues = {*BY_NAME, *(run.queue for run in still_open if run.queue)}
-        places = locate(self._client, queues) if self._are_lists_known else None
+        queues = {*self._queues, *(run.queue for run in still_open if run.queue)}
+        places = locate(self._client, queues, self._lists) if self._are_lists_known else None
         workers = self._heartbeats()
         store.write([*ends, *_moves(still_open, workers, places or {})])
         verdicts = {run.id: self._verdict(run, workers, places) for run in still_open}
@@ -156,7 +162,7 @@ class Reconciler:
         return f"lost? {reason}" if first == reason or run.verdict is not None else None
 
     def _heartbeats_of_ours(self) -> dict[str, dict[str, Any]]:
-        heartbeats = cast("dict[bytes, bytes]", self._client.hgetall(WORKER_HASH))
+        heartbeats = cast("dict[bytes, bytes]", self._client.hgetall(self._prefix + WORKER_HASH))
         ahead_s = broker_now(self._client) - time.time()
         found = {name.decode("utf-8", "replace"): _decode_meta(data) for name, data in heartbeats.items()}
         return {name: beat | {"silent_s": silent_s(beat, time.time(), ahead_s)} for name, beat in found.items()}

@@ -20,12 +20,15 @@ from typing import IO, Any
 
 import orjson
 import redis
+from celery import Celery
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from celery_nexus.application import application_of_arguments
 from celery_nexus.connection.keys import EVENT_FIELD, EVENT_STREAM, RECORDER_TROUBLE
 from celery_nexus.connection.redis_client import open_redis
 from celery_nexus.history.errors import AlreadyRecording
+from celery_nexus.history.places import history_of
 from celery_nexus.history.recorder import count_start, results
 from celery_nexus.history.recorder.reconciliation import Reconciler
 from celery_nexus.history.recorder.status import BEAT_EVERY_S, report_alive, report_trouble
@@ -34,9 +37,9 @@ from celery_nexus.history.store.event_fields import Event
 from celery_nexus.history.store.retention import Retention
 from celery_nexus.history.store.schema import lock_path, set_aside
 from celery_nexus.history.store.store import Store
+from celery_nexus.installation import broker_of, list_names_of, prefix_of
 from celery_nexus.parent import end_with_supervisor
 from celery_nexus.privacy.program_log import begin_log
-from config.settings import settings
 
 log = logging.getLogger("nexus.recorder")
 
@@ -62,18 +65,25 @@ class Recorder:
     Args:
         client: Redis; its socket timeout must be above :data:`BLOCK_MS`.
         path: The history's file.
-        stream: Key of the stream.
+        prefix: What the names of the application's keys begin with.
+        reconciler: Looks at open runs; by default one that knows the lists of runs that it finds.
         retention: What is kept, and for how long.
     """
 
     def __init__(
-        self, client: redis.Redis, path: Path, stream: str = EVENT_STREAM, retention: Retention | None = None
+        self,
+        client: redis.Redis,
+        path: Path,
+        prefix: str = "",
+        retention: Retention | None = None,
+        reconciler: Reconciler | None = None,
     ) -> None:
         self._client = client
         self._path = path
-        self._stream = stream
+        self._prefix = prefix
+        self._stream = prefix + EVENT_STREAM
         self._retention = retention or Retention()
-        self._reconciler = Reconciler(client)
+        self._reconciler = reconciler or Reconciler(client, prefix=prefix)
         self._lock = hold_lock(path)
         self._store: Store | None = None
         self._stopping = threading.Event()
@@ -106,7 +116,7 @@ class Recorder:
             if 0 < self.step() < most:
                 self._stopping.wait(REST_S)
             if self._is_in_trouble:
-                self._client.delete(RECORDER_TROUBLE)
+                self._client.delete(self._prefix + RECORDER_TROUBLE)
                 self._is_in_trouble = False
         except (redis.RedisError, OSError) as error:
             self._wait("the broker does not answer", error)
@@ -118,7 +128,7 @@ class Recorder:
 
     def _wait(self, what: str, error: Exception) -> None:
         log.warning("%s: %s; trying again", what, error)
-        report_trouble(self._client, f"{what}: {error}")
+        report_trouble(self._client, self._prefix, f"{what}: {error}")
         self._is_in_trouble = True
         self._stopping.wait(RETRY_S)
 
@@ -160,7 +170,7 @@ class Recorder:
     def _beat(self, store: Store) -> None:
         """Let who looks at the history know that it is written, and how far."""
         if time.monotonic() - self._beat_at >= BEAT_EVERY_S:
-            report_alive(self._client, str(store.meta("cursor", START)))
+            report_alive(self._client, self._prefix, str(store.meta("cursor", START)))
             self._beat_at = time.monotonic()
 
     def _look_after(self, store: Store) -> None:
@@ -269,14 +279,17 @@ def hold_lock(path: Path) -> IO[bytes]:
     return file
 
 
-def _begin(client: redis.Redis, path: Path) -> Recorder:
+def _begin(app: Celery, client: redis.Redis) -> Recorder:
+    path, prefix = history_of(app), prefix_of(app)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     """Make the recorder; a folder that can't be written is waited for."""
     while True:
         try:
-            return Recorder(client, path)
+            reconciler = Reconciler(client, prefix=prefix, queues=app.amqp.queues, lists=list_names_of(app))
+            return Recorder(client, path, prefix, reconciler=reconciler)
         except OSError as error:
             log.warning("the history can't be written: %s; trying again", error)
-            report_trouble(client, f"the history can't be written: {error}")
+            report_trouble(client, prefix, f"the history can't be written: {error}")
             time.sleep(RETRY_S)
 
 
@@ -284,17 +297,18 @@ def main() -> None:
     """Run the program."""
     begin_log()
     end_with_supervisor()
-    current = settings()
+    app = application_of_arguments("recorder", "Write the events of an application into its history.")
+    broker = broker_of(app)
     client = open_redis(
-        current.broker.redis_py,
+        broker.redis_py,
         socket_timeout=BLOCK_MS / 1000 + 5,
         socket_connect_timeout=5,
         retry=Retry(NoBackoff(), 0),
     )
-    recorder = _begin(client, current.paths.history)
+    recorder = _begin(app, client)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: recorder.stop())
     gc.set_threshold(*GC_THRESHOLD)
-    log.info("recording %s into %s", current.broker.masked, current.paths.history)
+    log.info("recording %s into %s", broker.masked, history_of(app))
     recorder.run()
     log.info("stopped")

@@ -21,18 +21,18 @@ BEHIND_AFTER_S = 10.0
 """Events that wait for so long are more than the moment in which a batch is written."""
 
 
-def report_trouble(client: redis.Redis, what: str) -> None:
+def report_trouble(client: redis.Redis, prefix: str, what: str) -> None:
     """Say in Redis why nothing is recorded now, for those who look at the history."""
     with contextlib.suppress(redis.RedisError, OSError):
-        client.set(RECORDER_TROUBLE, what[:500], ex=TROUBLE_FOR_S)
+        client.set(prefix + RECORDER_TROUBLE, what[:500], ex=TROUBLE_FOR_S)
 
 
-def report_alive(client: redis.Redis, cursor: str) -> None:
+def report_alive(client: redis.Redis, prefix: str, cursor: str) -> None:
     """Give a sign of life: how far the stream was read, as of now by the broker's clock."""
-    client.set(RECORDER_BEAT, cursor, ex=RECORDER_BEAT_FOR_S)
+    client.set(prefix + RECORDER_BEAT, cursor, ex=RECORDER_BEAT_FOR_S)
 
 
-def find_trouble(client: redis.Redis) -> str | None:
+def find_trouble(client: redis.Redis, prefix: str = "") -> str | None:
     """Return why nothing is recorded now, in one line; None when all is well.
 
     What a recorder says of itself comes first; one that is stopped or hangs says nothing, and is judged by its last
@@ -42,16 +42,16 @@ def find_trouble(client: redis.Redis) -> str | None:
         redis.RedisError: The broker doesn't answer.
     """
     pipeline = client.pipeline(transaction=False)
-    pipeline.get(RECORDER_TROUBLE)
-    pipeline.get(RECORDER_BEAT)
-    pipeline.pttl(RECORDER_BEAT)
+    pipeline.get(prefix + RECORDER_TROUBLE)
+    pipeline.get(prefix + RECORDER_BEAT)
+    pipeline.pttl(prefix + RECORDER_BEAT)
     pipeline.time()
     text, cursor, left_ms, (seconds, microseconds) = pipeline.execute()
     if text is not None:
         return text.decode("utf-8", "replace").replace("\n", " ")
     if cursor is None:
         return None
-    unread_s = _unread_s(client, cursor, seconds + microseconds / 1e6)
+    unread_s = _unread_s(client, prefix + EVENT_STREAM, cursor, seconds + microseconds / 1e6)
     silent_s = RECORDER_BEAT_FOR_S - left_ms / 1000
     if silent_s > SILENT_AFTER_S:
         waits = f", and what happened for {unread_s:,.0f} s is not recorded" if unread_s else ""
@@ -61,7 +61,7 @@ def find_trouble(client: redis.Redis) -> str | None:
     return None
 
 
-def _unread_s(client: redis.Redis, cursor: bytes, now: float) -> float:
+def _unread_s(client: redis.Redis, stream: str, cursor: bytes, now: float) -> float:
     """Return for how many seconds the oldest event has waited that was not read."""
-    entries = cast("list[tuple[bytes, object]]", client.xrange(EVENT_STREAM, min=b"(" + cursor, count=1))
+    entries = cast("list[tuple[bytes, object]]", client.xrange(stream, min=b"(" + cursor, count=1))
     return max(0.0, now - int(entries[0][0].partition(b"-")[0]) / 1000) if entries else 0.0

@@ -39,7 +39,7 @@ def recorded(stack: Any) -> Any:
     """A stack with a recorder and an empty history."""
     for file in stack.home.glob("history.db*"):
         file.unlink()
-    stack.run("-m", "celery_nexus.history.recorder", log="recorder.log")
+    stack.run("-m", "celery_nexus.history.recorder", "-A", "config.celery_config", log="recorder.log")
     return stack
 
 

@@ -37,7 +37,7 @@ def stepped(clocks: Clocks) -> Iterator[Any]:
             stack.environment = clocks.of_program(name, plain)
             stack.worker(name)
         stack.environment = clocks.of_program("guardian", plain)
-        stack.run("-m", "celery_nexus.delivery.guardian", log="guardian.log")
+        stack.run("-m", "celery_nexus.delivery.guardian", "-A", "config.celery_config", log="guardian.log")
         yield stack
     finally:
         stack.close()

@@ -100,7 +100,7 @@ def test_a_purged_queue_ends_its_runs_and_undo_lets_them_wait_again(stack: Any) 
     chords = Chords(stack)
     body = chords.add("purged")
     nexus(stack, "purge", "default_queue", "--yes")
-    guardian = stack.run("-m", "celery_nexus.delivery.guardian", log="guardian.log")
+    guardian = stack.run("-m", "celery_nexus.delivery.guardian", "-A", "config.celery_config", log="guardian.log")
     stack.until(lambda: chords.state("purged") == "FAILURE", 60)
     assert chords.state("purged", "victim") == "REVOKED"
     chords.add("again")

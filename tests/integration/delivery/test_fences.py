@@ -28,7 +28,7 @@ def guardian_elsewhere(stack: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A guardian in another container, whose clock runs fast; rescues whatever stands still."""
     monkeypatch.setattr(process_identity, "this_namespace", lambda: ELSEWHERE)
     now = [0.0]
-    guardian = Guardian(InFlight(stack.client, "guardian"), clock=lambda: now[0])
+    guardian = Guardian(stack.producer, InFlight(stack.client, "guardian"), clock=lambda: now[0])
 
     def rescue() -> None:
         for _ in range(5):

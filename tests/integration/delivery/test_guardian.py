@@ -34,7 +34,7 @@ def test_the_guardian_gives_what_a_lost_worker_held_to_others(stack: Any) -> Non
     lost.kill()
     lost.wait(10)
     stack.worker("other")
-    stack.run("-m", "celery_nexus.delivery.guardian", log="guardian.log")
+    stack.run("-m", "celery_nexus.delivery.guardian", "-A", "config.celery_config", log="guardian.log")
     stack.until(lambda: stack.count("started:a") == 2, 30)
     assert list(Leases(stack.client).owners()) == ["other@test"]
 
@@ -65,7 +65,7 @@ def test_a_lease_elsewhere_that_is_renewed_is_never_free(stack: Any) -> None:
 
 @pytest.mark.parametrize("step_s", [-3600.0, -1.0, 1.0, 3600.0])
 def test_the_clocks_of_broker_and_owner_say_nothing_of_its_life(stack: Any, step_s: float) -> None:
-    guardian = Guardian(InFlight(stack.client, "guardian"), clock=lambda: 0.0)
+    guardian = Guardian(stack.producer, InFlight(stack.client, "guardian"), clock=lambda: 0.0)
     leases = Leases(stack.client)
     there = elsewhere(leases)
     stack.client.hset(keys.LEASES, "w@x", _record(replace(there, renewed_at=there.renewed_at + step_s)))
@@ -76,7 +76,7 @@ def test_the_clocks_of_broker_and_owner_say_nothing_of_its_life(stack: Any, step
 
 def test_the_guardian_rescues_what_stood_still_and_starts_anew_after_a_pause_of_its_own(stack: Any) -> None:
     now = [0.0]
-    guardian = Guardian(InFlight(stack.client, "guardian"), clock=lambda: now[0])
+    guardian = Guardian(stack.producer, InFlight(stack.client, "guardian"), clock=lambda: now[0])
     leases = Leases(stack.client)
     stack.client.hset(keys.LEASES, "w@x", _record(elsewhere(leases)))
     for at in (0.0, 4.0, 8.0, 12.0, 3600.0, 3604.0, 3608.0, 3612.0):

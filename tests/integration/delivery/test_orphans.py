@@ -15,30 +15,30 @@ from tests.integration.delivery.conftest import until
 
 PARENT = """
 import subprocess, sys, time
-print(subprocess.Popen([sys.executable, "-m", sys.argv[1]], stdout=sys.stderr).pid, flush=True)
+print(subprocess.Popen([sys.executable, "-m", *sys.argv[1:]], stdout=sys.stderr).pid, flush=True)
 time.sleep(600)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
 @pytest.mark.parametrize(
-    ("module", "sign"),
+    ("program", "sign"),
     [
-        ("celery_nexus.history.recorder", "recording"),
-        ("celery_nexus.delivery.guardian", "can't look"),
+        ("celery_nexus.history.recorder -A config.celery_config", "recording"),
+        ("celery_nexus.delivery.guardian -A config.celery_config", "can't look"),
         ("celery_nexus.embedded_broker", "Ready to accept connections"),
     ],
 )
-def test_a_program_ends_when_supervisord_is_killed(tmp_path: Path, module: str, sign: str) -> None:
+def test_a_program_ends_when_supervisord_is_killed(tmp_path: Path, program: str, sign: str) -> None:
     environment = {**os.environ, "NEXUS_HOME": str(tmp_path), "SUPERVISOR_ENABLED": "1"}
     environment.pop("SUPERVISOR_SERVER_URL", None)
-    command = [sys.executable, "-c", PARENT, module]
+    command = [sys.executable, "-c", PARENT, *program.split()]
     with (tmp_path / "output").open("wb") as log:
         parent = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
     with parent:
-        program = psutil.Process(int(parent.stdout.readline() if parent.stdout else 0))
+        process = psutil.Process(int(parent.stdout.readline() if parent.stdout else 0))
         try:
             until(lambda: sign in (tmp_path / "output").read_text())
         finally:
             parent.kill()
-    until(lambda: not program.is_running() or program.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)

@@ -54,7 +54,7 @@ def failed(stack: Any, run_id: str) -> bool:
 @pytest.fixture
 def ended(stack: Any) -> str:
     """The id of a run that was retried and failed, its history written."""
-    stack.run("-m", "celery_nexus.history.recorder", log="recorder.log")
+    stack.run("-m", "celery_nexus.history.recorder", "-A", "config.celery_config", log="recorder.log")
     stack.worker()
     run_id = submit(stack, "t.login", *POSITIONAL, **NAMED)
     stack.until(lambda: failed(stack, run_id))

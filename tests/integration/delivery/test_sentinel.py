@@ -36,7 +36,7 @@ def start_programs(stack: Any) -> Any:
     """Start recorder and beat, and a worker; returns the worker."""
     for file in stack.home.glob("history.db*"):
         file.unlink()
-    stack.run("-m", "celery_nexus.history.recorder", log="recorder.log")
+    stack.run("-m", "celery_nexus.history.recorder", "-A", "config.celery_config", log="recorder.log")
     stack.run("-m", "celery", "-A", "config.celery_config", "beat", "--pidfile=", log="beat.log")
     return stack.worker()
 

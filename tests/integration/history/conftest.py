@@ -88,7 +88,7 @@ class Stack:
         return process
 
     def start_recorder(self) -> subprocess.Popen[bytes]:
-        return self.start("-m", "celery_nexus.history.recorder")
+        return self.start("-m", "celery_nexus.history.recorder", "-A", "config.celery_config")
 
     def call(self, code: str) -> str:
         """Run a snippet in the publisher, a process of its own; returns what it prints."""

@@ -18,8 +18,9 @@ from benchmarks.events import wire_form
 from celery_nexus.connect import connect
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.errors import Unreachable
+from celery_nexus.history.places import history_path
 from celery_nexus.history.store.schema import lock_path
-from celery_nexus.runs.recording import Origin, Recording, history_path, is_recorded, start_recorder
+from celery_nexus.runs.recording import Origin, Recording, is_recorded, start_recorder
 from celery_nexus.runs.source import HistorySource
 from config.paths import ROOT
 from tests.integration.history.conftest import Stack

@@ -144,7 +144,7 @@ def test_a_file_that_is_moved_away_is_begun_anew_from_the_stream(broker: Stack, 
 
 def test_a_file_that_may_not_grow_is_trouble_that_passes(broker: Stack) -> None:
     add(broker, [data for number in range(3000) for data in life(number)])
-    recorder = broker.start("-c", LIMITED)
+    recorder = broker.start("-c", LIMITED, "-A", "config.celery_config")
     said = broker.until(lambda: find_trouble(broker.redis), "it says what is wrong")
     assert said.startswith("the history can't be written")
     recorder.send_signal(signal.SIGUSR1)

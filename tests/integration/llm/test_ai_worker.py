@@ -175,7 +175,7 @@ def test_a_streaming_answer_shows_its_progress_on_the_command_line(broker: Broke
     server.moods["drip"] = [Mood(text="word " * 200, drip_s=1.5)]  # in five pieces
     with log.with_name("recorder.log").open("wb") as output:
         recorder = subprocess.Popen(
-            [sys.executable, "-m", "celery_nexus.history.recorder"],
+            [sys.executable, "-m", "celery_nexus.history.recorder", "-A", "config.celery_config"],
             cwd=ROOT,
             env=environment(broker.home),
             stderr=output,

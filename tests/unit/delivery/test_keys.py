@@ -20,13 +20,6 @@ def test_a_lists_key_is_a_queue_and_a_priority() -> None:
     assert keys.queue_of("q@6", "@") == ("q", 6)
 
 
-def test_a_list_of_an_earlier_version_is_known_by_the_declared_queue_in_its_name() -> None:
-    assert keys.queue_of("email_queue:3") == ("email_queue", 3)
-    assert keys.current_list("their:email_queue:3", "their:") == "their:email_queue\x06\x163"
-    assert keys.queue_of("tenant:4") == ("tenant:4", 0)
-    assert keys.current_list("tenant:4") == "tenant:4"
-
-
 @pytest.mark.parametrize(
     ("member", "binding"),
     [
