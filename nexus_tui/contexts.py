@@ -19,6 +19,7 @@ import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -218,24 +219,34 @@ def parse_contexts(text: str, actions: Collection[str], path: Path) -> ContextsF
 
 
 def find_line(text: str, *keys: str) -> int:
-    """Return the line on which a key of a valid TOML text begins, however it is written: 1 is the first.
+    """Return the line on which a key of a valid TOML text begins, however it is written: 1 is the first."""
+    line = 1
+    for line, document in _beginnings(text):  # noqa: B007  (the last one stands for a key that there is not)
+        found: Any = document
+        for key in keys:
+            found = cast("dict[str, Any]", found).get(key) if isinstance(found, dict) else None
+        if found is not None:
+            break
+    return line
 
-    The first beginning of the text that has the key ends with the key's statement, and the beginning before that one
-    which is valid ends before it.
+
+@lru_cache(maxsize=1)
+def _beginnings(text: str) -> tuple[tuple[int, dict[str, Any]], ...]:
+    """Parse every beginning of a text that is valid TOML, each with the line on which its last statement begins.
+
+    The first of them that has a key ends with the key's statement, and the one before it ends before that statement.
     """
+    found: list[tuple[int, dict[str, Any]]] = []
     lines = text.replace("\r\n", "\n").split("\n")
     before = 0
     for count in range(1, len(lines) + 1):
         try:
-            found: Any = tomllib.loads("\n".join(lines[:count]))
+            document = tomllib.loads("\n".join(lines[:count]))
         except tomllib.TOMLDecodeError:
             continue
-        for key in keys:
-            found = cast("dict[str, Any]", found).get(key) if isinstance(found, dict) else None
-        if found is not None:
-            return before + 1
+        found.append((before + 1, document))
         before = count
-    return len(lines)
+    return tuple(found)
 
 
 class _Table:
