@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-
-from celery import Celery
+from typing import TYPE_CHECKING
 
 from celery_nexus.connection.broker_url import BrokerUrl
-from celery_nexus.installation import broker_of, installation_of, prefix_of
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 _LOCAL = frozenset({"localhost", "::1", "127.0.0.1"})
 
@@ -29,6 +30,8 @@ def history_path(url: BrokerUrl, prefix: str = "") -> Path:
 
 def history_of(app: Celery) -> Path:
     """Name the history of an application: in the folder that it gave to ``install``, or by its broker's address."""
+    from celery_nexus.installation import broker_of, installation_of, prefix_of  # Celery, which readers do without
+
     installed = installation_of(app)
     if installed is not None and installed.home is not None:
         return installed.home / "history.db"

@@ -16,8 +16,8 @@ from celery_nexus.delivery.transport.transport import SentinelChannel
 from celery_nexus.delivery.worker.inline_stopping import InlineStop
 from celery_nexus.delivery.worker.stopping import SoftStop
 from celery_nexus.delivery.worker.worker import LeaseStep
-from celery_nexus.install import BACKENDS, DELIVERY_SETTINGS
 from celery_nexus.installation import Installation, note_installation
+from celery_nexus.installer import BACKENDS, DELIVERY_SETTINGS
 
 _TRANSPORTS = {"redis": "Transport", "rediss": "Transport", "sentinel": "SentinelTransport"}
 

@@ -16,15 +16,13 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import orjson
 import redis
-from celery import Celery
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from celery_nexus.application import application_of_arguments
 from celery_nexus.connection.keys import EVENT_FIELD, EVENT_STREAM, RECORDER_TROUBLE
 from celery_nexus.connection.redis_client import open_redis
 from celery_nexus.history.errors import AlreadyRecording
@@ -37,9 +35,11 @@ from celery_nexus.history.store.event_fields import Event
 from celery_nexus.history.store.retention import Retention
 from celery_nexus.history.store.schema import lock_path, set_aside
 from celery_nexus.history.store.store import Store
-from celery_nexus.installation import broker_of, list_names_of, prefix_of
 from celery_nexus.parent import end_with_supervisor
 from celery_nexus.privacy.program_log import begin_log
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 log = logging.getLogger("nexus.recorder")
 
@@ -280,9 +280,11 @@ def hold_lock(path: Path) -> IO[bytes]:
 
 
 def _begin(app: Celery, client: redis.Redis) -> Recorder:
+    """Make the recorder; a folder that can't be written is waited for."""
+    from celery_nexus.installation import list_names_of, prefix_of
+
     path, prefix = history_of(app), prefix_of(app)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    """Make the recorder; a folder that can't be written is waited for."""
     while True:
         try:
             reconciler = Reconciler(client, prefix=prefix, queues=app.amqp.queues, lists=list_names_of(app))
@@ -295,6 +297,10 @@ def _begin(app: Celery, client: redis.Redis) -> Recorder:
 
 def main() -> None:
     """Run the program."""
+    # Celery, which a recorder of somebody's events does without (pubsub)
+    from celery_nexus.application import application_of_arguments
+    from celery_nexus.installation import broker_of
+
     begin_log()
     end_with_supervisor()
     app = application_of_arguments("recorder", "Write the events of an application into its history.")
