@@ -13,6 +13,7 @@ from textual.widget import Widget
 
 from celery_nexus.rows.text import UNKNOWN, age, number, percent, safe_lines, safe_text, size
 from celery_nexus.rows.workers import Program, Worker
+from celery_nexus.sources import Sources
 from nexus_tui.actions.workers.programs import StartProgram
 from nexus_tui.poller import Feed
 from nexus_tui.screens.about import about_program, about_worker
@@ -64,7 +65,7 @@ class WorkersScreen(NexusScreen):
             worker_cells.program_cells,
             lambda program: program.name,
             title="Programs",
-            empty=_no_programs(is_foreign=self.host.sources.is_foreign),
+            empty=_no_programs(self.host.sources),
             id="programs",
         )
 
@@ -290,7 +291,9 @@ def _rows(rows: list[tuple[str, Line]]) -> list[Line]:
     return [((f" {name:<9}", "dim"), *value) for name, value in rows]
 
 
-def _no_programs(*, is_foreign: bool) -> str:
-    if is_foreign:
+def _no_programs(sources: Sources) -> str:
+    if sources.is_foreign:
         return "No programs of ours: this is another application"
+    if not sources.supervisor.is_used:
+        return "No programs: supervisord runs none of this stack"
     return "No programs: Supervisor does not run, start it with nexus-tui up"

@@ -293,6 +293,7 @@ class FakeSupervisor:
     """Programs that are told; start and stop are noted."""
 
     rows: tuple[Program, ...] = ()
+    is_used: bool = True
     log: str = "ready\n"
     done: list[tuple[str, str]] = field(default_factory=list)
 

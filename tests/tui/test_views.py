@@ -274,3 +274,12 @@ async def test_what_waits_in_a_queue_is_counted_by_task():
         screen = await shows(pilot, "email_queue by task", "not a message of Celery", "in all")
         assert f"{count:,}" in screen
         assert rest[0].task in screen
+
+
+async def test_workers_that_no_supervisor_runs_are_not_said_to_lack_one():
+    stack = fakes.busy()
+    stack.supervisor.rows, stack.supervisor.is_used = (), False
+    async with opened(stack) as pilot:
+        await pilot.press("5")
+        screen = await shows(pilot, "files@web1", "No programs: supervisord runs none of this stack")
+    assert "every source fresh" in screen
