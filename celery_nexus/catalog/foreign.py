@@ -128,6 +128,12 @@ class ForeignCatalog(CatalogSource):
 
     def wait(self, run_id: str, timeout_s: float | None = None) -> tuple[str, Any]:
         """Wait for a run's result on the broker's own Redis; see :meth:`CatalogSource.wait`."""
+        elsewhere = self._control.results_elsewhere()
+        if elsewhere:
+            raise SourceError(
+                f"{run_id} was queued; its end can't be waited for: the application keeps its results elsewhere "
+                f"({elsewhere}), not on the broker"
+            )
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             state, value = self._control.result(run_id)

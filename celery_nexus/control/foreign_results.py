@@ -90,9 +90,18 @@ class ForeignResults:
                 pipeline.publish(key, value)
                 pipeline.execute()
 
+    def elsewhere(self) -> str:
+        """Name the kind of place where workers say that results are, when that is not this Redis; else nothing."""
+        told = [self._configuration(layout) for layout in self._layouts()]
+        known = [configuration for configuration in told if configuration is not None]
+        if not known or len(known) < len(told) or any(map(self._is_kept_here, known)):
+            return ""
+        return urlsplit(known[0].text("result_backend", "")).scheme or "no result backend"
+
     def _is_here(self, configuration: Configuration) -> bool:
-        if configuration.text("result_serializer", "json") != "json":
-            return False
+        return configuration.text("result_serializer", "json") == "json" and self._is_kept_here(configuration)
+
+    def _is_kept_here(self, configuration: Configuration) -> bool:
         address = configuration.text("result_backend", "")
         parts = urlsplit(address)
         if parts.scheme.partition("+")[0] not in ("redis", "rediss", "unix"):

@@ -258,6 +258,13 @@ class ControlSource:
         with reaching(self.url):
             return self._results.read(run_id)
 
+    def results_elsewhere(self) -> str:
+        """Name the kind of place where another application keeps its results, when that is not the broker's Redis."""
+        if self._results is None:
+            return ""
+        self.learn_layout()
+        return self._results.elsewhere()
+
     def store_revoked(self, run_ids: Sequence[str]) -> None:
         """Write REVOKED to the result backend, so that who waits for the result learns it."""
         if self._results is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from celery_nexus.errors import Refused, SourceError
 from celery_nexus.history.recorder.status import find_trouble
 from celery_nexus.history.store.schema import lock_path
 from celery_nexus.paths import Paths
-from celery_nexus.rows.broker import UnreadList
+from celery_nexus.rows.broker import QueueStats, UnreadList, unconsumed
 from celery_nexus.rows.checkup import Finding
 from celery_nexus.rows.text import command_line
 from celery_nexus.rows.workers import Program
@@ -39,6 +40,18 @@ def unread_finding(rows: Sequence[UnreadList]) -> Finding:
         not rows,
         "no worker reads " + ", ".join(facts) if rows else "every list of messages is read",
         f"a client with other transport options put them there; move them: {'; '.join(commands)}",
+    )
+
+
+def consumer_finding(queues: Sequence[QueueStats]) -> Finding:
+    """Say which queues hold messages and have no worker."""
+    rows = [row for row in queues if row.flag == "no consumer"]
+    first = f": celery -A APPLICATION worker -Q {shlex.quote(rows[0].name)}" if rows else ""
+    return Finding(
+        "consumers",
+        not rows,
+        "; ".join(map(unconsumed, rows)) or "every queue with messages has a worker",
+        f"start a worker that takes from it{first}",
     )
 
 

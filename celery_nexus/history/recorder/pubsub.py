@@ -82,6 +82,7 @@ class _Activity:
     started_at: float | None = None
     processed: int | None = None
     beats_since_work: int | None = None
+    has_told: bool = False  # of a run, since its last heartbeat
 
 
 @dataclass
@@ -101,16 +102,17 @@ class WorkerActivity:
         heard = self.workers.setdefault(name, _Activity())
         heard.timestamp, heard.clock_s = now, time.monotonic()
         if kind.startswith("task-"):
-            heard.beats_since_work = None
+            heard.beats_since_work, heard.has_told = None, True
         elif kind == "worker-online":
             heard.started_at, heard.processed, heard.beats_since_work = now, 0, None
         elif isinstance(processed := event.get("processed"), int):
-            # What it did before we listened proves nothing, and events of runs may come just behind a heartbeat.
+            # What it did before we listened proves nothing, and events of runs may come just behind a heartbeat;
+            # those that came before it are of the runs that it counts, which may be long and quiet from then on.
             if heard.beats_since_work is not None:
                 heard.beats_since_work += 1
-            elif heard.processed is not None and processed > heard.processed:
+            elif heard.processed is not None and processed > heard.processed and not heard.has_told:
                 heard.beats_since_work = 0
-            heard.processed = processed
+            heard.processed, heard.has_told = processed, False
 
     def heartbeats(self) -> dict[str, dict[str, Any]]:
         """Give each worker's heartbeat in the form that the stack's workers write."""

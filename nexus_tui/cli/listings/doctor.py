@@ -9,6 +9,7 @@ import click
 from celery_nexus.rows.balance import MOST_OPEN, Sheet
 from celery_nexus.rows.text import command_line, safe_text
 from config.settings import settings
+from nexus_tui.cli.listings.live import read_queues
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.shared import Target, common
@@ -28,7 +29,7 @@ def doctor(target: Target, balance: bool, wait_s: float, as_json: bool) -> None:
 
 def _checkup(target: Target, *, as_json: bool) -> None:
     from celery_nexus.broker.dead_letters import DeadLetterSource
-    from celery_nexus.diagnosis.checkup import CheckupSource, asked, unread_finding
+    from celery_nexus.diagnosis.checkup import CheckupSource, asked, consumer_finding, unread_finding
     from celery_nexus.diagnosis.chords import ChordSource, finding_of
 
     sources, paths = target.sources(), settings().paths
@@ -42,6 +43,7 @@ def _checkup(target: Target, *, as_json: bool) -> None:
     )
     found = checkup.findings()
     findings = (*found, *asked("lists", lambda: (unread_finding(sources.broker.unread_lists()),)))
+    findings = (*findings, *asked("consumers", lambda: (consumer_finding(read_queues(sources)),)))
     if not sources.is_foreign:
         chords = ChordSource(sources.broker, sources.control)
         findings = (*findings, *asked("chords", lambda: (finding_of(chords.stuck()),)))

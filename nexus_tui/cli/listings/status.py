@@ -8,6 +8,7 @@ from typing import TypeVar
 import click
 
 from celery_nexus.errors import Refused
+from celery_nexus.rows.broker import unconsumed
 from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import Program, Worker
 from celery_nexus.sources import Sources
@@ -44,6 +45,7 @@ def status(target: Target, as_json: bool) -> None:
     if sources.broker.missing:
         unknown.append(sources.broker.missing)
     troubles = [*([refuses] if refuses else []), *_troubles(sources, programs, workers)]
+    troubles += [unconsumed(row) for row in queues if row.flag == "no consumer"]
     troubles += [supervisor] if supervisor else []
     troubles += [f"nothing is recorded: {recorder}"] if recorder else []
     told = list(dict.fromkeys(f"could not look at everything: {problem}" for problem in unknown))

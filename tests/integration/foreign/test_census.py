@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.diagnosis.checkup import consumer_finding
+from celery_nexus.errors import SourceError
 from celery_nexus.rows.selection import Selection
 from nexus_tui.actions import messages, queues, runs
 from nexus_tui.actions.base import Action, perform
@@ -217,6 +219,20 @@ def test_what_can_not_be_kept_by_her_workers_is_refused_before_it_is_sent(her: S
     with pytest.raises(Refused, match="forget orders when they restart"):
         perform(limits.RateLimit((), "shop.nap", "10/m", remember=True), her.sources())
     assert ours(her) == set()
+
+
+def test_an_end_that_can_not_be_seen_is_not_waited_for(her: Shop) -> None:
+    with pytest.raises(SourceError, match=r"a-run was queued; its end can't be waited for: .* \(no result backend\)"):
+        her.sources().catalog.wait("a-run")
+
+
+def test_messages_that_no_worker_takes_are_a_trouble(her: Shop) -> None:
+    her.send(queue="attic")
+    sources = her.sources()
+    sources.control.workers()
+    finding = consumer_finding(sources.broker.queues(sources.control.consumers()))
+    her.redis.delete("attic", "_kombu.binding.attic", "_kombu.binding_permanent.attic")
+    assert (finding.is_well, "attic: 1 wait, and no worker takes from it" in finding.fact) == (False, True)
 
 
 def test_letting_a_delayed_run_begin_now_is_refused_and_leaves_it_where_it_is(at_work: Shop) -> None:

@@ -79,6 +79,15 @@ def test_a_worker_that_tells_of_its_runs_or_has_none_is_not_named() -> None:
     assert hearing.silent() == []
 
 
+def test_a_worker_whose_runs_take_long_is_not_named() -> None:
+    hearing = WorkerActivity()
+    hearing.note(beat(7), 1.0)
+    hearing.note({"type": "task-started", "hostname": "w@h", "uuid": "a"}, 2.0)
+    for _ in range(5):
+        hearing.note(beat(8, active=1), 3.0)
+    assert hearing.silent() == []
+
+
 def test_a_worker_that_said_good_bye_is_forgotten_and_a_publisher_is_none() -> None:
     hearing = WorkerActivity()
     hearing.note(beat(1), 5.0)
