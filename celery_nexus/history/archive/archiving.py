@@ -25,8 +25,8 @@ WINDOW = 10_000
 """Runs that are compared with the archive together."""
 
 ROWS_AT_ONCE = 500
-PART_RUNS = 65_536
-PART_BYTES = 32_000_000
+PART_RUNS = 32_768
+PART_BYTES = 16_000_000
 """A file ends at so many runs, or so many bytes before compression, which are in memory."""
 
 _IS_OVER = f"state in ({', '.join(str(STATES.index(state)) for state in sorted(FINAL))})"

@@ -35,7 +35,7 @@ def require_pyarrow() -> None:
         _load("pyarrow.parquet")
     except ImportError as error:
         raise HistoryError(
-            f"archives are written by pyarrow, which can't be loaded ({error}): pip install pyarrow"
+            f"archives are written by pyarrow, which can't be loaded ({error}): pip install 'celery-nexus[export]'"
         ) from None
 
 

@@ -129,7 +129,9 @@ class RunRecord:
                 return False
             if at == self.state_at and _RANK[state] <= _RANK[current]:
                 return False
-        self.state, self.state_at = state, at if self._was_only_sent else max(at, self.state_at)
+        self.state = state
+        if at > self.state_at or self._was_only_sent:
+            self.state_at = at
         self.verdict = None
         if state in FINAL:
             self.finished_at = at

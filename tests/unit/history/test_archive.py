@@ -251,7 +251,9 @@ def test_without_its_library_it_says_what_to_install(
 
     write(store, range(1))
     monkeypatch.setattr(parquet, "import_module", missing)
-    with pytest.raises(HistoryError, match=r"written by pyarrow, .*No module named 'pyarrow'.*: pip install pyarrow"):
+    with pytest.raises(
+        HistoryError, match=r"written by pyarrow, .*No module named 'pyarrow'.*: pip install 'celery-nexus\[export\]'"
+    ):
         archive_history(path, folder)
     assert not folder.exists()
 
