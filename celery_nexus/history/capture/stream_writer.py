@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -24,10 +24,17 @@ MAX_BUFFERED_BYTES = 16_000_000
 BATCH = 500
 CONNECT_TIMEOUT_S = 1.0
 REPLY_TIMEOUT_S = 2.0
+MOST_UNANSWERED = 64
+UNANSWERED_S = 1.0
+"""Answers are read when there are so many, or when the first is so old: waiting for each would cost as much again."""
+
 MAX_PAUSE_S = 10.0
 """Longest pause between two attempts while the broker is away; the first is half a second."""
 
 _Command = tuple[str | bytes | int, ...]
+
+_Sent = bytes | int | tuple[str, bytes | None]
+"""What waits for its answer: an event, a number of dropped ones, or a worker's heartbeat."""
 
 _writers: weakref.WeakSet[StreamWriter] = weakref.WeakSet()
 
@@ -44,8 +51,10 @@ def _as_text(value: Any) -> str:
 class StreamWriter:
     """The way of one process into the stream; safe in threads and after a fork.
 
-    While the broker is away events wait in memory, the oldest are dropped when there are too many, and the
-    number dropped follows as an event ``stream-dropped`` (``count``) once the broker is back.
+    What was sent is kept until the broker has answered, and is sent again on the next connection when that one breaks:
+    an event may come twice, and the history knows it by its time. While the broker is away events wait in memory, the
+    oldest are dropped when there are too many, and the number dropped follows as an event ``stream-dropped``
+    (``count``) once the broker is back.
 
     Args:
         url: Address in redis-py's spelling; None writes nothing (a broker that isn't Redis).
@@ -62,6 +71,8 @@ class StreamWriter:
         self._lock = threading.RLock()
         self._connection: Any = None
         self._events: deque[bytes] = deque()
+        self._sent: deque[_Sent] = deque()
+        self._sent_since = 0.0
         self._bytes = 0
         self._heartbeats: dict[str, bytes | None] = {}
         self._retry_at = 0.0
@@ -106,52 +117,100 @@ class StreamWriter:
         with self._lock:
             if self._url is not None and time.monotonic() >= self._retry_at:
                 with suppress(redis.RedisError, OSError):
+                    self._settle()
                     self._send([command])
+                    self._connect().read_response()
 
     def _write(self) -> None:
-        while self._events or self._heartbeats:
-            batch = [self._events[index] for index in range(min(BATCH, len(self._events)))]
-            heartbeats, dropped = dict(self._heartbeats), self.dropped
-            commands = [self._append(data) for data in batch]
-            if dropped:
-                fields = {"type": "stream-dropped", "count": dropped, "pid": os.getpid(), "timestamp": time.time()}
-                commands.append(self._append(encode(fields)))
-            for hostname, heartbeat in heartbeats.items():
-                if heartbeat is None:
-                    commands.append(("HDEL", self._workers, hostname))
-                else:
-                    commands.append(("HSET", self._workers, hostname, heartbeat))
-            self._send(commands)
-            for data in batch:
-                self._events.popleft()
-                self._bytes -= len(data)
-            self._heartbeats.clear()
-            self.dropped -= dropped
+        """Send what is buffered, and read answers now and then.
+
+        Raises:
+            RedisError: One of the commands failed, or the server does not answer; all that is not there is kept.
+            OSError: The same.
+        """
+        try:
+            if self._sent and time.monotonic() - self._sent_since > UNANSWERED_S:
+                self._read_answers()
+            while self._events or self._heartbeats:
+                is_beat = bool(self._heartbeats)
+                self._send([self._command(sent) for sent in self._take()])
+                if is_beat or len(self._sent) >= MOST_UNANSWERED:
+                    self._read_answers()
+        except BaseException:
+            self._take_back()
+            raise
+
+    def _take(self) -> list[_Sent]:
+        """Take what is sent next out of the buffer; it is kept as long as its answer is out."""
+        taken: list[_Sent] = [self._events.popleft() for _ in range(min(BATCH, len(self._events)))]
+        if self.dropped:
+            taken.append(self.dropped)
+        taken.extend(self._heartbeats.items())
+        if not self._sent:
+            self._sent_since = time.monotonic()
+        self._sent.extend(taken)
+        self.dropped = 0
+        self._heartbeats.clear()
+        return taken
+
+    def _command(self, sent: _Sent) -> _Command:
+        if isinstance(sent, bytes):
+            return self._append(sent)
+        if isinstance(sent, int):
+            fields = {"type": "stream-dropped", "count": sent, "pid": os.getpid(), "timestamp": time.time()}
+            return self._append(encode(fields))
+        hostname, heartbeat = sent
+        return ("HDEL", self._workers, hostname) if heartbeat is None else ("HSET", self._workers, hostname, heartbeat)
 
     def _append(self, data: bytes) -> _Command:
         return ("XADD", self._stream, "MAXLEN", "~", EVENT_STREAM_LENGTH, "*", EVENT_FIELD, data)
 
     def _send(self, commands: Sequence[_Command]) -> None:
-        """Send commands together and read their replies; a redis-py pipeline would cost as much as all of them.
-
-        Raises:
-            RedisError: One of them failed, or the server does not answer.
-            OSError: The same.
-        """
+        """Send commands together; a redis-py pipeline would cost as much as all of them."""
         connection = self._connect()
-        failed: redis.ResponseError | None = None
+        connection.send_packed_command(connection.pack_commands(commands))
+
+    def _read_answers(self) -> None:
+        refused: list[_Sent] = []
+        problem: redis.ResponseError | None = None
+        connection = self._connect()
         try:
-            connection.send_packed_command(connection.pack_commands(commands))
-            for _ in commands:
+            while self._sent:
                 try:
                     connection.read_response()
                 except redis.ResponseError as error:
-                    failed = failed or error
+                    problem = problem or error
+                    refused.append(self._sent.popleft())
+                else:
+                    sent = self._sent.popleft()
+                    self._bytes -= len(sent) if isinstance(sent, bytes) else 0
+        finally:
+            self._keep(refused)
+        if problem is not None:
+            raise problem
+
+    def _settle(self) -> None:
+        try:
+            self._read_answers()
         except BaseException:
-            connection.disconnect()  # what comes next on it would be the rest of these replies
+            self._take_back()
             raise
-        if failed is not None:
-            raise failed
+
+    def _take_back(self) -> None:
+        """Keep what was sent in vain, as far as anybody knows; what would come next are answers to it."""
+        if self._sent:
+            self._connect().disconnect()
+            self._keep(self._sent)
+            self._sent.clear()
+
+    def _keep(self, unsent: Iterable[_Sent]) -> None:
+        for sent in reversed(list(unsent)):
+            if isinstance(sent, bytes):
+                self._events.appendleft(sent)
+            elif isinstance(sent, int):
+                self.dropped += sent
+            else:
+                self._heartbeats.setdefault(*sent)
 
     def _connect(self) -> Any:
         if self._connection is None:
@@ -168,6 +227,8 @@ class StreamWriter:
         """Write what is left, if the broker answers, and close the connection."""
         self.flush()
         with self._lock:
+            with suppress(redis.RedisError, OSError):
+                self._settle()
             if self._connection is not None:
                 self._connection.disconnect()
                 self._connection = None
