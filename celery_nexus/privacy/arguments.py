@@ -84,6 +84,8 @@ def shown_arguments(
         args: As they were submitted.
         kwargs: As they were submitted.
     """
+    if not args and not kwargs:
+        return [], {}
     if task is not None:
         args, kwargs = without_private(task, args, kwargs)
     names = _positional_names(task.run) if task is not None and args else ()

@@ -88,6 +88,7 @@ def validate(function: TaskFunction, args: Sequence[Any], kwargs: Mapping[str, A
     return {name: getattr(checked, name) for name in model.model_fields}
 
 
+@lru_cache(maxsize=256)
 def takes_anything(function: TaskFunction) -> bool:
     """Tell whether a signature has ``*args`` or ``**kwargs``."""
     kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}

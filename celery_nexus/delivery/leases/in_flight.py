@@ -19,6 +19,7 @@ from celery_nexus.delivery import keys, letter_scripts, running, scripts
 from celery_nexus.delivery import validation as guard
 from celery_nexus.delivery.keys import FetchedTag
 from celery_nexus.delivery.leases.starts import read_progress
+from celery_nexus.delivery.quick_script import QuickScript
 from celery_nexus.queues import PRIORITY_SEPARATOR
 
 MAX_DEAD_LETTERS = 10_000
@@ -27,6 +28,8 @@ MOST_ENDED = 100
 """Notes of ended runs that one start removes."""
 
 logger = logging.getLogger(__name__)
+
+_start = QuickScript(scripts.START)
 
 
 class InFlight:
@@ -66,7 +69,6 @@ class InFlight:
         self._unrestored: set[FetchedTag] = set()
         self._started: set[FetchedTag] = set()
         self._ended: deque[FetchedTag] = deque()
-        self._start = client.register_script(scripts.START)
         self._restore = client.register_script(scripts.RESTORE)
         self._adopt = client.register_script(scripts.ADOPT)
         self._delay = client.register_script(scripts.DELAY)
@@ -92,7 +94,7 @@ class InFlight:
         names = [*self.fence_keys, self.started_key]
         with self._sending() as unsent:
             arguments = [*self.fence, _raw(tag), len(unsent), *map(_raw, unsent), *map(_raw, ended)]
-            answer = cast("int", self._start(keys=names, args=arguments))
+            answer = cast("int", _start(self.client.connection_pool, names, arguments))
             if answer > 0:
                 _warn_of_others(unsent, answer - 1)
             else:

@@ -12,16 +12,17 @@ from kombu.transport import redis as kombu_redis
 from celery_nexus.delivery import keys, refusals, scripts
 from celery_nexus.delivery import validation as guard
 from celery_nexus.delivery.ends.purging import purge
+from celery_nexus.delivery.quick_script import QuickScript
 from celery_nexus.delivery.transport.publication import is_run, publication
 
 _kombu: Any = kombu_redis
 _Channel: Any = _kombu.Channel
+_publish = QuickScript(scripts.PUBLISH)
 
 
 class PublishMixin(_Channel):
     """Publishes runs in one step of the server."""
 
-    _publish_script: Any = None
     _plain: redis.Redis | None = None
 
     def _put(self, queue: str, message: guard.Json, **kwargs: Any) -> None:
@@ -35,11 +36,8 @@ class PublishMixin(_Channel):
         if batch is not None:
             batch.add("eval", scripts.PUBLISH, len(names), *names, *arguments)
             return
-        plain = self._plain_client()
-        if self._publish_script is None:
-            self._publish_script = plain.register_script(scripts.PUBLISH)
         with refusals.told_apart():
-            answer = self._publish_script(keys=names, args=arguments, client=plain)
+            answer = _publish(self.pool, names, arguments)
         if answer == scripts.NOT_COUNTED:
             message["headers"][keys.UNCOUNTED_HEADER] = True
 
