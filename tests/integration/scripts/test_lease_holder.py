@@ -104,6 +104,15 @@ def test_an_owner_that_may_be_dead_is_watched_for_its_time(
     assert sum("waiting for up to 15 s" in record.getMessage() for record in caplog.records) == 1
 
 
+def test_who_is_told_to_stop_waits_for_no_name(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    holder.taken(monkeypatch, lives=False)
+    monkeypatch.setattr(lease_holder.worker_state, "should_stop", 0)
+    with pytest.raises(WorkerShutdown) as end:
+        holder.holder.begin()
+    assert end.value.args == (0,)
+    assert holder.now == 1000.0
+
+
 def test_a_name_that_becomes_free_is_taken(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
     holder.taken(monkeypatch, lives=True, until=1001.0)
     holder.holder.begin()
@@ -124,10 +133,12 @@ def test_after_a_reconnect_what_no_child_runs_is_put_back(holder: Holder) -> Non
 def test_a_renewal_settles_what_the_brokers_absence_left(holder: Holder) -> None:
     holder.holder.begin()
     token, tag = holder.flight.token, holder.hold(1)
+    fetched = holder.hold(2)
     holder.flight.restore_later(tag)
     holder.holder.renew()
     assert holder.flight.token == token
     assert holder.client.llen(LIST) == 1
+    assert list(holder.flight.entries()) == [fetched]
 
 
 def test_a_renewal_without_a_broker_fails_nothing(

@@ -91,6 +91,15 @@ def test_a_name_elsewhere_is_free_when_it_stood_still_for_its_time(watch: Watch)
     assert watch.leases.take("w").pid == PROCESS.pid
 
 
+def test_who_did_not_look_for_a_while_watches_a_name_from_the_beginning(watch: Watch) -> None:
+    watch.write(ELSEWHERE)
+    for at in (0, 4, 100, 104, 108, 112):
+        watch.now = at
+        assert not watch.refused().lives
+    watch.now = 115
+    assert watch.leases.take("w").pid == PROCESS.pid
+
+
 def test_a_name_elsewhere_that_is_renewed_lives(watch: Watch) -> None:
     watch.write(ELSEWHERE)
     assert not watch.refused().lives

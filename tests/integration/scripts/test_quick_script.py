@@ -17,9 +17,8 @@ ADD = "redis.call('RPUSH', KEYS[1], ARGV[1]) return {redis.call('LLEN', KEYS[1])
 @pytest.fixture
 def pool(client: redis.Redis) -> redis.ConnectionPool:
     path = client.connection_pool.connection_kwargs["path"]
-    return redis.ConnectionPool(
-        connection_class=redis.UnixDomainSocketConnection, path=path, retry=Retry(NoBackoff(), 1), max_connections=1
-    )
+    kind: Any = redis.UnixDomainSocketConnection
+    return redis.ConnectionPool(connection_class=kind, path=path, retry=Retry(NoBackoff(), 1), max_connections=1)
 
 
 def test_a_server_that_does_not_know_it_is_told(client: Any, pool: redis.ConnectionPool) -> None:
