@@ -1,25 +1,29 @@
 """What is kept of a chord until its body is called, so that it can be found and finished when it can't end by itself.
 
 Celery keeps counters of a chord, and its body in the messages of its members alone: when the last message is gone,
-nobody knows the body any more. Here a record lies beside the counters (``<group key>.b``: JSON with ``body``, and
-``members``, of each its ids: its own, and those of the chain that leads to it), and a sorted set names the chords.
+nobody knows the body any more. Here a record lies beside the counters (``<group key>.b``: JSON as kombu writes it, with
+``body``, and ``members``, of each its ids: its own, and those of the chain that leads to it), and a sorted set names
+the chords.
 """
 
 from __future__ import annotations
 
-import json
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import redis
+from kombu.utils.json import dumps, loads
 
 from celery_nexus.delivery import keys
 
 GROUP_KEY = "celery-taskset-meta-"
 RECORD = ".b"
 STEP = 500
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,13 @@ class ChordRecords:
             body: Signature of the chord's body.
             members: Of each member its own id, then those of the chain that leads to it.
         """
+        try:
+            text = dumps({"body": body, "members": [list(ids) for ids in members]})
+        except (TypeError, ValueError, RecursionError) as problem:  # what only pickle or msgpack can write
+            logger.warning("the chord %s can't be finished for it if a member is lost: %s", group, problem)
+            return
         now, names = time.time(), self._prefix + keys.CHORDS
         pipeline: Any = self._client.pipeline(transaction=False)
-        text = json.dumps({"body": body, "members": [list(ids) for ids in members]})
         pipeline.set(self.key(group, RECORD), text, ex=self._expires_s or None, nx=not members)
         pipeline.zadd(names, {group: now}, nx=True)
         if self._expires_s:  # as long as the counters, which each part renews
@@ -117,9 +125,9 @@ class ChordRecords:
         pipeline.ttl(self.key(group, ".s"))
         text, (size, more, claim), counted, left_s = pipeline.execute()
         try:
-            known: Any = json.loads(text or b"")
+            known: Any = loads(text or b"")
             body, members = dict(known["body"]), tuple(tuple(map(str, ids)) for ids in known["members"])
-        except (ValueError, TypeError, LookupError, RecursionError):
+        except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
             return None
         return ChordRecord(
             group=group,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+import uuid
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -32,6 +35,23 @@ def test_a_record_is_read_with_what_was_counted(client: Any, records: ChordRecor
     assert found is not None
     assert (found.task, found.missing) == ("sum", (("c", "before c"),))
     assert (client.ttl("x.celery-taskset-meta-g.b"), client.ttl("x.celery-taskset-meta-g.s")) == (1000, 900)
+
+
+def test_a_body_has_all_that_a_message_can_have(records: ChordRecords) -> None:
+    body = {"task": "sum", "args": [b"\xff", uuid.UUID(int=7), datetime(2030, 1, 2, tzinfo=UTC), Decimal("1.5")]}
+    records.write("g", body, [["a"]])
+    found = records.read("g")
+    assert found is not None
+    assert found.body == body
+
+
+def test_a_chord_whose_body_only_pickle_can_write_begins_without_a_record(
+    client: Any, records: ChordRecords, caplog: pytest.LogCaptureFixture
+) -> None:
+    records.write("g", {"task": "sum", "args": [object()]}, [["a"]])
+    assert records.read("g") is None
+    assert list(client.scan_iter()) == []
+    assert "the chord g can't be finished" in caplog.text
 
 
 def test_a_chord_whose_body_is_being_called_says_so(client: Any, records: ChordRecords) -> None:
