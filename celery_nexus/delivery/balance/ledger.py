@@ -38,14 +38,12 @@ class Ledger:
         queues: Names of queues that are known; those bound on the broker are added.
         prefix: kombu's ``global_keyprefix``.
         separator: Between queue and priority in a list's key.
-        event_stream: Key of the event stream.
     """
 
     client: redis.Redis
     queues: Sequence[str]
     prefix: str = ""
     separator: str = PRIORITY_SEPARATOR
-    event_stream: str = EVENT_STREAM
     _holders: list[str] = field(default_factory=list[str])
 
     def read(self) -> Held:
@@ -88,7 +86,7 @@ class Ledger:
 
     def latest_event(self) -> str:
         """Return the id of the last entry of the event stream."""
-        return _newest(cast("Any", self.client.xrevrange(self.event_stream, count=1)))
+        return _newest(cast("Any", self.client.xrevrange(self.prefix + EVENT_STREAM, count=1)))
 
     def later(self, after: str, until: str, at: float) -> Later:
         """Read what came into the event stream behind one entry, up to another one, and happened after a time.
@@ -106,7 +104,7 @@ class Ledger:
         ended: dict[str, str] = {}
         submitted: set[tuple[str, float]] = set()
         while order_of(after) < order_of(until):
-            part = cast("Any", self.client.xrange(self.event_stream, f"({after}", until, count=STEP))
+            part = cast("Any", self.client.xrange(self.prefix + EVENT_STREAM, f"({after}", until, count=STEP))
             for _, fields in part:
                 event = guard.decode_loosely(fields.get(EVENT_FIELD, b"")) or {}
                 kind, run_id, happened_at = event.get("type"), event.get("uuid"), event.get("timestamp")
@@ -179,7 +177,7 @@ class Ledger:
         pipeline: Any = self.client.pipeline(transaction=True)
         pipeline.hgetall(self.prefix + keys.COUNTERS)
         pipeline.time()
-        pipeline.xrevrange(self.event_stream, count=1)
+        pipeline.xrevrange(self.prefix + EVENT_STREAM, count=1)
         for name in lists:
             pipeline.llen(name)
         for name in lists:

@@ -25,8 +25,9 @@ BATCH = 500
 CONNECT_TIMEOUT_S = 1.0
 REPLY_TIMEOUT_S = 2.0
 MOST_UNANSWERED = 64
+MOST_UNANSWERED_BYTES = 1_000_000
 UNANSWERED_S = 1.0
-"""Answers are read when there are so many, or when the first is so old: waiting for each would cost as much again."""
+"""Answers are read when so much waits for them, or for so long: waiting for each would cost as much again."""
 
 MAX_PAUSE_S = 10.0
 """Longest pause between two attempts while the broker is away; the first is half a second."""
@@ -90,7 +91,7 @@ class StreamWriter:
         with self._lock:
             self._events.append(data)
             self._bytes += len(data)
-            while len(self._events) > MAX_BUFFERED or self._bytes > MAX_BUFFERED_BYTES:
+            while self._events and (len(self._events) > MAX_BUFFERED or self._bytes > MAX_BUFFERED_BYTES):
                 self._bytes -= len(self._events.popleft())
                 self.dropped += 1
 
@@ -134,7 +135,8 @@ class StreamWriter:
             while self._events or self._heartbeats:
                 is_beat = bool(self._heartbeats)
                 self._send([self._command(sent) for sent in self._take()])
-                if is_beat or len(self._sent) >= MOST_UNANSWERED:
+                is_much = len(self._sent) >= MOST_UNANSWERED or self._bytes >= MOST_UNANSWERED_BYTES
+                if is_beat or is_much:
                     self._read_answers()
         except BaseException:
             self._take_back()

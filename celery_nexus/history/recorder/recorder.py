@@ -179,7 +179,7 @@ class Recorder:
         if time.monotonic() - self._reconciled_at >= LOOK_EVERY_S:
             self._look_for_damage()
             self._reconciler.step(store)
-            count_start.note(self._client, store, str(store.meta("cursor", START)))
+            count_start.note(self._client, store, str(store.meta("cursor", START)), self._prefix)
             store.roll_up()
             self._reconciled_at = time.monotonic()
 

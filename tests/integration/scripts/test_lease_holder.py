@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import redis
+from celery import Celery
 from celery.exceptions import WorkerShutdown
 
 from celery_nexus.delivery import keys, running
@@ -37,7 +38,7 @@ class Holder:
         monkeypatch.setattr(lease_holder.time, "sleep", self._sleep)
         monkeypatch.setattr(lease_holder.atexit, "register", self.registered.append)
         self.flight = InFlight(client, "w")
-        self.holder = LeaseHolder(self.flight, self.ended.append)
+        self.holder = LeaseHolder(Celery("t", set_as_current=False), self.flight, self.ended.append)
 
     def _sleep(self, seconds: float) -> None:
         self.now += seconds

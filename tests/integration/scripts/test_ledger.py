@@ -49,7 +49,7 @@ def test_everything_is_read_under_its_name(client: Any, prefix: str, separator: 
     client.zadd(prefix + keys.DEAD, {"l1": 1, "l2": 2, "l3": 3})
     for letter, facts in (("l1", {"id": "a", "counted": True}), ("l2", {"id": "b"}), ("l3", {"counted": True})):
         client.hset(prefix + keys.DEAD_FACTS, letter, json.dumps(facts | {"reason": "poisoned", "list": "q"}))
-    client.xadd("nexus:events", {"d": "{}"}, id="77-3")
+    client.xadd(f"{prefix}nexus:events", {"d": "{}"}, id="77-3")
     held = Ledger(client, ["q"], prefix, separator).read()
     assert figures(held.balance) == {
         "submitted": 9, "adopted": 8, "deleted": 7, "deleted_ended": 6, "waiting": 3, "delayed": 2, "in_flight": 4,
@@ -126,5 +126,5 @@ def test_an_id_is_known_in_each_spelling(client: Any) -> None:
 def test_the_latest_event_is_told(client: Any) -> None:
     assert Ledger(client, []).latest_event() == "0-0"
     for number in (1, 2):
-        client.xadd("other", {"d": "{}"}, id=f"5-{number}")
-    assert Ledger(client, [], event_stream="other").latest_event() == "5-2"
+        client.xadd("p:nexus:events", {"d": "{}"}, id=f"5-{number}")
+    assert Ledger(client, [], "p:").latest_event() == "5-2"

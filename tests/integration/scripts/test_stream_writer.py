@@ -60,6 +60,13 @@ def test_answers_are_read_when_there_are_many(client: Any, writer: StreamWriter)
     assert unanswered(writer) == 0
 
 
+def test_answers_are_read_when_much_waits_for_them(client: Any, writer: StreamWriter) -> None:
+    add(writer, "a" * 400_000, "b" * 400_000)
+    assert unanswered(writer) == 2
+    add(writer, "c" * 400_000)
+    assert unanswered(writer) == 0
+
+
 def test_answers_are_read_when_they_are_old(client: Any, writer: StreamWriter, monkeypatch: pytest.MonkeyPatch) -> None:
     add(writer, "a", "b")
     now = time.monotonic()
