@@ -203,6 +203,17 @@ def test_comments_text_boxes_and_charts_of_a_sheet_are_read(uploads: Path, read:
     assert lines == ["Sheet S", "1", "in a box", *packages.CHART_LINES]
 
 
+def test_words_on_check_boxes_and_buttons_are_read(uploads: Path, read: Read) -> None:
+    shape = '<v:shape><v:textbox><div>{}</div></v:textbox><x:ClientData ObjectType="{}"/></v:shape>'
+    shapes = shape.format("I agree<br>fully", "Checkbox") + shape.format("a comment", "Note")
+    more: dict[str, str | bytes] = {
+        "xl/data/_rels/one.xml.rels": packages.relationships({"v": ("vmlDrawing", "../old.vml")}),
+        "xl/old.vml": f'<xml xmlns:v="urn:v" xmlns:x="urn:x">{shapes}</xml>',
+    }
+    save(uploads, "y.xlsx", book('<row r="1"><c r="A1"><v>1</v></c></row>', more=more))
+    assert read("excel", "y.xlsx", ["analyze"])["sheets"][0]["annotations"] == ["I agree fully"]
+
+
 def test_formulas_without_a_stored_result_are_said(uploads: Path, read: Read) -> None:
     cells = (
         '<c r="A1"><f>1+1</f><v>2</v></c><c r="B1"><f>1+1</f><v></v></c><c r="C1"><f>A1</f><v/></c>'

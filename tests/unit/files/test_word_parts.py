@@ -249,3 +249,30 @@ def test_parts_are_found_by_links_and_not_by_folders(uploads: Path, read: Read) 
     save(uploads, "x.docx", packages.package("a/main.bin", "word", parts, {"q": "image/png"}))
     result = read("word", "x.docx")
     assert (result["content"], len(result["outputs"]["images"])) == ("body\n\nheader", 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "paragraph_properties", "warnings"),
+    [
+        ("decimal", '<w:numPr><w:ilvl w:val="0"/><w:numId w:val="1"/></w:numPr>', ["list_numbers"]),
+        ("upperRoman", '<w:pStyle w:val="Counted"/>', ["list_numbers"]),
+        ("bullet", '<w:numPr><w:ilvl w:val="0"/><w:numId w:val="1"/></w:numPr>', []),
+        ("decimal", '<w:numPr><w:ilvl w:val="0"/><w:numId w:val="0"/></w:numPr>', []),
+        ("decimal", "", []),
+    ],
+)
+def test_numbers_that_word_counts_are_said(
+    uploads: Path, read: Read, kind: str, paragraph_properties: str, warnings: list[str]
+) -> None:
+    level = f'<w:lvl w:ilvl="0"><w:numFmt w:val="{kind}"/><w:lvlText w:val="Article %1."/></w:lvl>'
+    lists = f'<w:abstractNum w:abstractNumId="7">{level}</w:abstractNum><w:num w:numId="1"><w:abstractNumId w:val="7"/>'
+    style = '<w:style w:styleId="Counted"><w:pPr><w:numPr><w:numId w:val="1"/></w:numPr></w:pPr></w:style>'
+    parts: dict[str, str | bytes] = {
+        "word/numbering.xml": f"<w:numbering {packages.NAMESPACES}>{lists}</w:num></w:numbering>",
+        "word/styles.xml": f"<w:styles {packages.NAMESPACES}>{style}</w:styles>",
+    }
+    links = {"n": ("numbering", "numbering.xml"), "s": ("styles", "styles.xml")}
+    body = paragraph(f"<w:pPr>{paragraph_properties}</w:pPr>{run('clause')}")
+    save(uploads, "x.docx", packages.word(body, links, parts))
+    result = read("word", "x.docx", ["extract_text"])
+    assert (result["content"], result["warnings"]) == ("clause", warnings)

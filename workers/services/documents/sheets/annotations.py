@@ -37,10 +37,28 @@ def read(
             lines += _comments(ooxml.parse(archive, linked))
     for linked in ooxml.linked(archive, part, "drawing"):
         lines += _drawing(archive, linked, warn)
+    for linked in ooxml.linked(archive, part, "vmlDrawing"):
+        lines += (line for line in _controls(archive.read(linked)) if line not in lines)
     lines += _rest(archive, part, extent, warn) if extent else []
     if len(lines) > MAX_LINES:
         warn("annotations_cut", f"only the first {MAX_LINES} comments and texts of drawings of a sheet are given")
     return lines[:MAX_LINES]
+
+
+def _controls(drawing: bytes) -> Iterator[str]:
+    """Read what an old drawing writes on check boxes, buttons and the like; its comments are read elsewhere."""
+    for shape in _forgiving(drawing).iter("{*}shape"):
+        kinds = [data.get("ObjectType") for data in shape.iterchildren("{*}ClientData")]
+        if "Note" not in kinds:
+            for box in shape.iterchildren("{*}textbox"):
+                yield from filter(None, [" ".join(" ".join(box.itertext()).split())])
+
+
+def _forgiving(data: bytes) -> ooxml.Element:
+    """Parse what is no proper XML, too: HTML stands in old drawings."""
+    parser = ooxml.etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, recover=True)
+    found = ooxml.etree.fromstring(data, parser) if data.strip() else None
+    return ooxml.etree.Element("nothing") if found is None else found
 
 
 def _rest(archive: Archive, part: str, extent: Extent, warn: Warn) -> list[str]:
@@ -60,8 +78,7 @@ def _rest(archive: Archive, part: str, extent: Extent, warn: Warn) -> list[str]:
 
 def _rest_of(archive: Archive, part: str, extent: Extent) -> ooxml.Element | None:
     whole = extent.rest or (archive.read(part) if archive.size(part) <= MAX_REST_BYTES else b"")
-    parser = ooxml.etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, recover=True)
-    return ooxml.etree.fromstring(whole, parser) if whole else None
+    return _forgiving(whole) if whole else None
 
 
 def _prompts(root: ooxml.Element) -> Iterator[str]:

@@ -12,7 +12,7 @@ from workers.services.documents.archive import Archive
 from workers.services.documents.graphics import Warn
 from workers.services.documents.job import Job
 from workers.services.documents.package_reader import read_package
-from workers.services.documents.word import imported_parts
+from workers.services.documents.word import imported_parts, list_numbers
 from workers.services.documents.word.story import HEADING_LEVELS, HEADINGS, Story, Surroundings
 from workers.services.documents.word.stream import TAGS, read_story
 from workers.services.progress import Progress
@@ -86,6 +86,7 @@ class _Document:
         self.imported_links: list[graphics.Link] = []
         self._kind = ooxml.content_types(archive)
         self._headings = _heading_styles(archive, main)
+        self._numbers = list_numbers.read(archive, main)
 
     def read(self, part: str) -> Story:
         """Read one part."""
@@ -96,7 +97,11 @@ class _Document:
             self._warn("embedded_files", f"what is embedded is not read, only its picture: {names}")
         outside = {id_: link.target for id_, link in links.items() if link.is_external and link.kind == "hyperlink"}
         around = Surroundings(
-            self._headings, lambda id_: outside.get(id_, ""), lambda id_: self._linked(links.get(id_)), self._warn
+            self._headings,
+            self._numbers,
+            lambda id_: outside.get(id_, ""),
+            lambda id_: self._linked(links.get(id_)),
+            self._warn,
         )
         return read_story(ooxml.stream(self._archive, part, TAGS), around)
 

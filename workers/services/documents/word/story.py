@@ -14,6 +14,7 @@ from typing import Any
 from workers.services.documents import equations, graphics, ooxml, symbols
 from workers.services.documents.graphics import Warn
 from workers.services.documents.word.form_fields import Fields, field_address
+from workers.services.documents.word.list_numbers import ListNumbers
 
 HEADINGS = ("heading", "title")
 HEADING_LEVELS = frozenset("012345678")
@@ -52,15 +53,21 @@ class Surroundings:
 
     Attributes:
         headings: Ids of the styles that make a paragraph a heading.
+        numbers: Which paragraphs have a number that Word counts.
         address: Gives the outside address that a relationship of the part leads to, or nothing.
         linked: Reads the lines of what a relationship of the part leads to: a chart, diagram or imported part.
         warn: Takes the code and words of a warning.
     """
 
     headings: frozenset[str]
+    numbers: ListNumbers
     address: Callable[[str], str]
     linked: Callable[[str], list[str]]
     warn: Warn
+
+    def warn_of_number(self) -> None:
+        """Say that numbers of lists are not read."""
+        self.warn("list_numbers", "numbers that Word counts before paragraphs and headings are not in the text")
 
     def makes_heading(self, name: str, element: ooxml.Element) -> bool:
         """Tell whether a paragraph's style (``pStyle``) or outline level makes it a heading."""

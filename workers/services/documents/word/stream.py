@@ -22,11 +22,12 @@ from workers.services.documents.word.story import (
 _UNITS = frozenset(("p", "tr", "AlternateContent", "altChunk", "subDoc"))
 _STYLES = ("pStyle", "outlineLvl")
 _FONTS = "rFonts"
+_NUMBER = "numPr"
 _SPECIAL = (
     *BREAKS, *DATE_PARTS, "sym", "fldChar", "txbxContent", "oMath", "ruby", "docPr", "cNvPr", "shape", "rect",
     "textpath", "chart", "relIds", "pPrChange", "hyperlink", "fldSimple",
 )  # fmt: skip
-TAGS = (*_UNITS, *REMOVED, *_STYLES, _FONTS, *_SPECIAL, "tbl")
+TAGS = (*_UNITS, *REMOVED, *_STYLES, _FONTS, _NUMBER, *_SPECIAL, "tbl")
 """Elements whose events a story is read from."""
 
 _KEPT_UNITS = 100
@@ -64,6 +65,10 @@ class _Stream:
             self._depth += 1
         elif name in _STYLES:
             self._is_heading |= self._around.makes_heading(name, element)
+            if (ooxml.attribute(element, "val") or "") in self._around.numbers.styles:
+                self._around.warn_of_number()
+        elif name == _NUMBER:
+            pass
         elif name == _FONTS:
             self._is_plain &= not symbol_font(element)
         else:
@@ -76,6 +81,9 @@ class _Stream:
             self._depth -= 1
             if not self._depth:
                 self._read(element)
+        elif name == _NUMBER:
+            if self._around.numbers.are_at(element):
+                self._around.warn_of_number()
         elif name in REMOVED:
             self._removed -= 1
             self.reader.story.counts["removals"] += 1
