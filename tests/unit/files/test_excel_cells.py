@@ -204,8 +204,11 @@ def test_comments_text_boxes_and_charts_of_a_sheet_are_read(uploads: Path, read:
 
 
 def test_words_on_check_boxes_and_buttons_are_read(uploads: Path, read: Read) -> None:
-    shape = '<v:shape><v:textbox><div>{}</div></v:textbox><x:ClientData ObjectType="{}"/></v:shape>'
-    shapes = shape.format("I agree<br>fully", "Checkbox") + shape.format("a comment", "Note")
+    shape = (
+        "<v:shape><v:textbox><div><font>{}</font></div></v:textbox>"
+        '<x:ClientData ObjectType="{}"><x:Anchor>1,1</x:Anchor></x:ClientData></v:shape>'
+    )
+    shapes = shape.format("I agree<br>fully", "Checkbox") + shape.format("a<br>comment", "Note")
     more: dict[str, str | bytes] = {
         "xl/data/_rels/one.xml.rels": packages.relationships({"v": ("vmlDrawing", "../old.vml")}),
         "xl/old.vml": f'<xml xmlns:v="urn:v" xmlns:x="urn:x">{shapes}</xml>',

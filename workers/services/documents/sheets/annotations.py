@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from workers.services.documents import graphics, ooxml
@@ -11,6 +12,8 @@ from workers.services.documents.sheets import cell_extras
 from workers.services.documents.sheets.extent import MAX_REST_BYTES, Extent
 
 ReadComments = Callable[[str], list[str]]
+
+_OPEN_BREAK = re.compile(rb"<br\s*>", re.IGNORECASE)
 
 MAX_LINES = 2000
 """Lines of one worksheet that are given."""
@@ -47,8 +50,8 @@ def read(
 
 def _controls(drawing: bytes) -> Iterator[str]:
     """Read what an old drawing writes on check boxes, buttons and the like; its comments are read elsewhere."""
-    for shape in _forgiving(drawing).iter("{*}shape"):
-        kinds = [data.get("ObjectType") for data in shape.iterchildren("{*}ClientData")]
+    for shape in _forgiving(_OPEN_BREAK.sub(b"<br/>", drawing)).iter("{*}shape"):
+        kinds = [data.get("ObjectType") for data in shape.iter("{*}ClientData")]
         if "Note" not in kinds:
             for box in shape.iterchildren("{*}textbox"):
                 yield from filter(None, [" ".join(" ".join(box.itertext()).split())])
