@@ -21,6 +21,9 @@ from celery_nexus.serializers import formats
 DAY_S = 24 * 3600
 """Celery's default ``result_expires``."""
 
+NO_RESULTS = "no result backend"
+"""Said where an application keeps no results."""
+
 LOOK_AT = 10
 SCAN_STEP = 1000
 
@@ -96,7 +99,8 @@ class ForeignResults:
         known = [configuration for configuration in told if configuration is not None]
         if not known or len(known) < len(told) or any(map(self._is_kept_here, known)):
             return ""
-        return urlsplit(known[0].text("result_backend", "")).scheme or "no result backend"
+        kind = urlsplit(known[0].text("result_backend", "")).scheme
+        return NO_RESULTS if kind in ("", "disabled") else kind
 
     def _is_here(self, configuration: Configuration) -> bool:
         return configuration.text("result_serializer", "json") == "json" and self._is_kept_here(configuration)

@@ -166,7 +166,7 @@ class Revoke(MessageAction):
         if not sources.broker.delete(message).done:
             return None
         sources.control.store_revoked([target.id])
-        return TargetOutcome(target.id, True, "revoked before it started")
+        return TargetOutcome(target.id, True, f"revoked before it started{_unwritten(sources)}")
 
     def _revoke_taken(self, sources: Sources, target: Target) -> TargetOutcome:
         """Revoke what a worker holds, or what is on its way back from one that died."""
@@ -206,6 +206,16 @@ class Revoke(MessageAction):
         sources.broker.mark_revoked([target.id])
         sources.control.revoke([target.id], terminate=True, signal=self.signal)
         return TargetOutcome(target.id, True, f"terminated on {worker}")
+
+
+def _unwritten(sources: Sources) -> str:
+    """Say that who waits for the result is not told, where only a stranger's workers can write results."""
+    from celery_nexus.control.foreign_results import NO_RESULTS
+
+    elsewhere = sources.control.results_elsewhere()
+    if not elsewhere or elsewhere == NO_RESULTS:
+        return ""
+    return f"; its result stays PENDING, as only her workers write results ({elsewhere})"
 
 
 def _tell(sources: Sources, run_ids: Sequence[str]) -> None:

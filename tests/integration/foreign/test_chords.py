@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,3 +89,13 @@ def test_who_waits_for_a_revoked_run_learns_it(stock: Shop) -> None:
     assert perform(Revoke((run_id,)), stock.sources()).done
     assert stock.app.AsyncResult(run_id).state == "REVOKED"
     assert stock.count("nobody") == 0
+
+
+def test_a_result_that_only_her_workers_can_write_is_said(open_shop: Callable[..., Shop], tmp_path: Path) -> None:
+    shop = open_shop({"result_backend": f"file://{tmp_path}"})
+    shop.start()
+    wait_until(lambda: shop.is_ready, "its worker is ready")
+    outcome = perform(Revoke((shop.send(queue="nobody"),)), shop.sources())
+    shop.stop()
+    assert outcome.message.endswith("its result stays PENDING, as only her workers write results (file)")
+    assert shop.count("nobody") == 0
