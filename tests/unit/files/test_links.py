@@ -7,6 +7,7 @@ from typing import Any
 
 import pptx
 import pytest
+from reportlab.pdfgen import canvas
 
 from tests.reading import Read
 from tests.unit.files import packages
@@ -68,3 +69,17 @@ def test_links_of_slides_lead_there(uploads: Path, read: Read) -> None:
     made.save(str(uploads / "x.pptx"))
     expected = [("the shop", ADDRESS), ("", "mailto:ada@example.org")]
     assert [tuple(link.values()) for link in read("powerpoint", "x.pptx")["links"]] == expected
+
+
+def test_links_of_a_pdf_lead_there(uploads: Path, read: Read) -> None:
+    page = canvas.Canvas(str(uploads / "x.pdf"))
+    for at, address in enumerate([ADDRESS, "mailto:ada@example.org", ADDRESS]):
+        page.drawString(50, 700 - 30 * at, "here")
+        page.linkURL(address, (50, 690 - 30 * at, 100, 715 - 30 * at))
+        page.showPage()
+    page.drawString(50, 700, "the end")
+    page.bookmarkPage("end")
+    page.linkAbsolute("up", "end", (50, 690, 100, 715))
+    page.save()
+    expected = [{"page": 1, "address": ADDRESS}, {"page": 2, "address": "mailto:ada@example.org"}]
+    assert read("pdf", "x.pdf", ["extract_text"])["links"] == expected

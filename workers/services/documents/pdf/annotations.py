@@ -14,13 +14,14 @@ from workers.services.documents.ooxml import etree
 
 MAX_ANNOTATIONS = 2000
 """Annotations of one page that are read."""
+MAX_LINKS = 10_000
 MAX_CHARACTERS = 100_000
 """Characters of one value or note."""
 MAX_XFA_BYTES = 4 << 20
 
 pdfium = cast("Any", _raw)
 _HIDDEN_FLAGS = pdfium.FPDF_ANNOT_FLAG_HIDDEN | pdfium.FPDF_ANNOT_FLAG_NOVIEW
-_UNREAD_KINDS = {pdfium.FPDF_ANNOT_LINK, pdfium.FPDF_ANNOT_POPUP, pdfium.FPDF_ANNOT_WIDGET}
+_UNREAD_KINDS = {pdfium.FPDF_ANNOT_POPUP, pdfium.FPDF_ANNOT_WIDGET}
 _PASSWORD_FLAG = 1 << 13  # ISO 32000-1, table 228
 _OFF = ("", "Off")
 
@@ -34,11 +35,13 @@ class Annotations:
 
     Attributes:
         fields: Values of the form's fields by name, empty ones too.
+        links: Addresses to which links lead, each once: with the first page that has it.
         gaps: What can't be read: code and words of warnings.
     """
 
     document: pypdfium2.PdfDocument
     fields: dict[str, str] = field(default_factory=lambda: {})
+    links: dict[str, int] = field(default_factory=lambda: {})
     gaps: dict[str, str] = field(default_factory=lambda: {})
 
     def __post_init__(self) -> None:
@@ -74,6 +77,8 @@ class Annotations:
             return
         if kind == pdfium.FPDF_ANNOT_WIDGET:
             yield from self._field(annotation) if self._form else self._loose_field(annotation)
+        elif kind == pdfium.FPDF_ANNOT_LINK:
+            self._keep_link(annotation, number)
         elif kind not in _UNREAD_KINDS:
             words = _text(pdfium.FPDFAnnot_GetStringValue, annotation, b"Contents").strip()
             words = words or _rich(_text(pdfium.FPDFAnnot_GetStringValue, annotation, b"RC"))
@@ -83,6 +88,13 @@ class Annotations:
                 self.gaps["annotations"] = f"a stamp or free text on page {number} is only drawn; it is not read"
             if kind == pdfium.FPDF_ANNOT_FILEATTACHMENT:
                 self.gaps["attachments"] = f"a file is attached to page {number}; it is not read"
+
+    def _keep_link(self, annotation: Any, number: int) -> None:
+        action = pdfium.FPDFLink_GetAction(pdfium.FPDFAnnot_GetLink(annotation))
+        if action and pdfium.FPDFAction_GetType(action) == pdfium.PDFACTION_URI and len(self.links) < MAX_LINKS:
+            address = _bytes(pdfium.FPDFAction_GetURIPath, self.document, action).rstrip(b"\0")
+            if address:
+                self.links.setdefault(address.decode("utf-8", "replace"), number)
 
     def _field(self, annotation: Any) -> Iterator[str]:
         name = _text(pdfium.FPDFAnnot_GetFormFieldName, self._form, annotation).strip()

@@ -117,6 +117,8 @@ def _keep_text(document: pypdfium2.PdfDocument, job: Job) -> None:
         job.extra["form"] = {
             clean(name)[:300]: clean(value)[:1000] for name, value in islice(read.fields.items(), 2000)
         }
+    if read.links:
+        job.extra["links"] = [{"page": page, "address": clean(address)[:4000]} for address, page in read.links.items()]
     job.keep_text(_PAGE_BREAK.join(texts))
     whole = "\n".join(texts)
     job.stats |= {

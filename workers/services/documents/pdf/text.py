@@ -31,6 +31,7 @@ class Pages:
         unreadable: How many can't be read.
         only_pictures: Numbers of the pages that have pictures and no text.
         fields: The form's values by name.
+        links: Addresses to which links lead, with the first page that has it.
         gaps: Codes and words of what is not read.
     """
 
@@ -38,6 +39,7 @@ class Pages:
     unreadable: int = 0
     only_pictures: list[int] = field(default_factory=lambda: [])
     fields: dict[str, str] = field(default_factory=lambda: {})
+    links: dict[str, int] = field(default_factory=lambda: {})
     gaps: dict[str, str] = field(default_factory=lambda: {})
 
 
@@ -57,7 +59,7 @@ def read_pages(document: pypdfium2.PdfDocument, progress: Progress = no_progress
     pages.texts = ["\n".join(filter(None, [text, *lines])) for text, lines in zip(whole, beside, strict=True)]
     if pages.texts and (data := annotations.xfa_lines()):
         pages.texts[-1] = "\n".join(filter(None, [pages.texts[-1], *data]))
-    pages.fields, pages.gaps = annotations.fields, annotations.gaps
+    pages.fields, pages.links, pages.gaps = annotations.fields, annotations.links, annotations.gaps
     if spacing.is_cut:
         pages.gaps["spaces"] = "words may run together: the document is too long to look at the place of each glyph"
     if words.unknown:
