@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import redis
-from kombu.utils.json import dumps, loads
 
 from celery_nexus.delivery import keys
 
@@ -82,6 +81,8 @@ class ChordRecords:
             body: Signature of the chord's body.
             members: Of each member its own id, then those of the chain that leads to it.
         """
+        from kombu.utils.json import dumps  # who watches a broker does without kombu
+
         try:
             text = dumps({"body": body, "members": [list(ids) for ids in members]})
         except (TypeError, ValueError, RecursionError) as problem:  # what only pickle or msgpack can write
@@ -124,6 +125,8 @@ class ChordRecords:
         pipeline.smembers(self.key(group, ".d"))
         pipeline.ttl(self.key(group, ".s"))
         text, (size, more, claim), counted, left_s = pipeline.execute()
+        from kombu.utils.json import loads
+
         try:
             known: Any = loads(text or b"")
             body, members = dict(known["body"]), tuple(tuple(map(str, ids)) for ids in known["members"])
