@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 from weakref import WeakKeyDictionary
 
-from celery import Celery, current_app
-
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.queues import NO_QUEUES, PRIORITIES, PRIORITY_SEPARATOR, STOCK_STEPS, QueueRegistry, priority_key
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ def installation_of(app: Celery) -> Installation | None:
 
 def current_application() -> Celery:
     """Return the application of this thread, or of this worker."""
+    from celery import current_app  # who watches a broker does without Celery
+
     proxy: Any = current_app
     return proxy._get_current_object()
 
