@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import orjson
@@ -18,7 +19,9 @@ MAX_PRIORITY = 255
 _EARLIEST, LATEST = 1_000_000_000.0, 4_102_444_800.0
 """Times outside 2001 … 2100 are no times."""
 
-_COLLECTIONS = frozenset("([{")
+_LITERAL = re.compile(r"[(\[{'\"\d-]|None\Z|True\Z|False\Z")
+"""Beginnings of what Python writes as JSON could."""
+
 _CUT = "..."
 """Stands in a repr for what Celery left out of it."""
 
@@ -40,9 +43,9 @@ def encode_value(value: Any, json_text: str | None = None) -> str | None:
 
 
 def _encode_repr(text: str) -> str:
-    if text[:1] in _COLLECTIONS and _CUT not in text:
+    if _LITERAL.match(text) and _CUT not in text:
         value = loads(f"~{text}")
-        if isinstance(value, list | dict):
+        if value != text:
             return dumps(value)
     return f"~{text}"
 
