@@ -33,6 +33,7 @@ from celery_nexus.control.source import ControlSource
 from celery_nexus.queues import priority_key
 from celery_nexus.rows.audit import Restored
 from celery_nexus.rows.selection import Frozen, Selection
+from workers.deployment import CODE
 
 MESSAGES = int(os.environ.get("NEXUS_BENCH_MESSAGES", "1000000"))
 QUEUE = "email_queue"
@@ -238,7 +239,7 @@ def workers(bench: Bench) -> list[Figure]:
     quiet: dict[str, Any] = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     processes = [subprocess.Popen([*base, "-n", name, "-l", "ERROR"], **quiet) for name in names]
     try:
-        control = ControlSource(bench.url)
+        control = ControlSource(bench.url, code=CODE)
         until = time.monotonic() + 120
         while sum(row.verdict != "silent" for row in control.workers()) < len(names):
             if time.monotonic() > until:
@@ -293,7 +294,7 @@ def measure() -> Sequence[Figure]:
     with tempfile.TemporaryDirectory(prefix="nxb") as home, server(home) as url:
         client = redis.Redis.from_url(url.redis_py, socket_timeout=60)
         ids = fill(client, QUEUE, MESSAGES) if ON_MANY.intersection(chosen) else []
-        bench = Bench(url, home, client, BrokerSource(url), ids)
+        bench = Bench(url, home, client, BrokerSource(url, code=CODE), ids)
         for name in chosen:
             figures += PIECES[name](bench)
     return figures

@@ -10,10 +10,13 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from celery_nexus.application_code import NO_CODE, ApplicationCode
+
 if TYPE_CHECKING:
     from celery_nexus.broker import BrokerSource
     from celery_nexus.catalog.own import CatalogSource
     from celery_nexus.control.source import ControlSource
+    from celery_nexus.deployment import Deployment
     from celery_nexus.runs.recording import Recording
     from celery_nexus.runs.source import HistorySource
     from celery_nexus.stack.programs import SupervisorSource
@@ -35,6 +38,9 @@ class Sources:
         address: Options of ``nexus-tui`` that name this broker; None: its URL and prefix.
         prefix: Which application of a foreign broker was chosen; None: whatever is there.
         recording: Recorder of a foreign application, to be started by who looks for long; None for our own stack.
+        code: The application's code, as far as it is here.
+        deployment: The application where it runs, when this library is installed in it; None for a stock one.
+        application: What ``celery -A`` calls it; empty when it was not named so.
         leaving: Set when who asked goes away: what takes long then ends after the step at hand.
     """
 
@@ -49,6 +55,9 @@ class Sources:
     address: str | None = None
     recording: Recording | None = None
     prefix: str | None = None
+    code: ApplicationCode = NO_CODE
+    deployment: Deployment | None = None
+    application: str = ""
     leaving: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -61,10 +70,14 @@ class Sources:
 
         A password stays ``***``: whoever types the line knows it.
         """
+        if self.application and command.startswith("celery "):
+            return command.replace("-A APPLICATION", f"-A {shlex.quote(self.application)}")
         if not command.startswith("nexus-tui "):
             return command
         if self.address is not None:
             return f"{command} {self.address}"
+        if self.application:
+            return f"{command} -A {shlex.quote(self.application)}"
         if not self.is_foreign:
             return command
         chosen = "" if self.prefix is None else f" --prefix {shlex.quote(self.prefix)}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,6 +15,7 @@ from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.errors import BrokerUrlError, ConfigError
 from celery_nexus.embedded_broker.password import embedded_password
 from celery_nexus.private_files import make_private
+from celery_nexus.rows.settings import Setting
 from config.paths import DEFAULT_HOME, ROOT, PlatformPaths
 
 ENV_PREFIX = "NEXUS_"
@@ -106,15 +106,6 @@ class Settings(BaseSettings):
         if self.redis_url is not None:
             return BrokerUrl.parse(self.redis_url.get_secret_value())
         return BrokerUrl.for_socket(self.paths.broker_socket, embedded_password(self.paths))
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One line of ``nexus-tui config``: a value, fit to be shown, and where it came from."""
-
-    name: str
-    value: str | bool | None
-    source: str
 
 
 @lru_cache(maxsize=1)

@@ -23,6 +23,7 @@ from nexus_tui.feeds import Feeds
 from nexus_tui.opening import Opened
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Troubles
+from nexus_tui.screens.tables import queue_looks
 from nexus_tui.unlocking import Unlocking
 from nexus_tui.views import FIRST_VIEW, VIEWS
 from nexus_tui.widgets.colours import FewColours, wants_no_colour
@@ -81,6 +82,7 @@ class NexusApp(Unlocking, inherit_bindings=False):
     ) -> None:
         super().__init__(sources, opened, read_only=read_only)
         self.animation_level = "none"
+        queue_looks.use(sources.code.queues)
         self.frozen = False
         self._first_view = "tasks" if filter_text and view == FIRST_VIEW else view
         self._filter_text = filter_text

@@ -124,7 +124,11 @@ class Feeds:
             from celery_nexus.control import fleet
 
             known = workers.value is not None or programs.value is not None
-            joined = fleet.join(workers.value or (), programs.value or (), now) if known else None
+            joined = (
+                fleet.join(workers.value or (), programs.value or (), now, queues=self._sources.code.queues)
+                if known
+                else None
+            )
             if joined is not None:
                 joined = tuple(as_far_as_known(worker, *lacks) for worker in joined)
             taken = workers if workers.value is not None else programs

@@ -6,11 +6,11 @@ import os
 import shlex
 from dataclasses import dataclass, replace
 
-from celery_nexus.connect import connect
 from celery_nexus.errors import Refused
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.sources import Sources
 from nexus_tui.contexts import Context, ContextsFile, read_contexts
+from nexus_tui.front_door import Door, open_sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def open_context(name: str, *, read_only: bool = False) -> Opened:
     """
     context = user_contexts().get(name)
     expanded = context.expanded(os.environ)
-    sources = connect(expanded.broker, prefix=expanded.prefix)
+    sources = open_sources(Door(expanded.app, expanded.broker, expanded.prefix))
     can_unlock = context.production and not context.read_only and not read_only
     sources = replace(
         sources,

@@ -62,10 +62,11 @@ def visibility(delivery: str, scale: Scale) -> Seen:
 def surgery(delivery: str, scale: Scale) -> Seen:
     """Re-prioritise, move, delete and revoke waiting runs beside four consumers."""
     from celery_nexus.broker import BrokerSource
+    from workers.deployment import CODE
 
     runs = 1000 if scale is LONG else 200
     stack = Stack(delivery, workers=2, concurrency=2)
-    broker = BrokerSource(stack.url)
+    broker = BrokerSource(stack.url, code=CODE)
     try:
         stack.wait_ready()
         sent = [

@@ -34,7 +34,7 @@ class Applications:
         main: Parts of our own application, or of none; gives the connections.
         ages: Remembers messages that carry no time, of all applications.
         survey: What is seen of somebody else's broker; None on our own.
-        queues: Queues of our own that are always shown.
+        queues: Queues that are always shown.
         declared: Queues of the registry.
 
     Attributes:
@@ -47,6 +47,7 @@ class Applications:
         self._main = main
         self._ages = ages
         self._survey = survey
+        self._always_shown = queues
         self.rows: list[Application] = []
         if survey is None:
             self.rows = [self._application(main, queues, declared)]
@@ -87,7 +88,7 @@ class Applications:
             known = {layouts[0].prefix: next(iter(known.values()))}
         now: list[Application] = []
         for layout in layouts:
-            application = known.get(layout.prefix) or self._application(self._main.of(layout))
+            application = known.get(layout.prefix) or self._application(self._main.of(layout), self._always_shown)
             if application.layout != layout:
                 application.observer.adopt(layout)
                 application.layout, application.parts = layout, self._main.of(layout)

@@ -16,7 +16,6 @@ from celery_nexus.errors import NotFound
 from celery_nexus.privacy.masking import mask_text
 from celery_nexus.rows.dead_letters import DeadLetter
 from celery_nexus.rows.outcomes import TargetOutcome
-from config.settings import settings
 
 
 class DeadLetterSource:
@@ -53,7 +52,7 @@ class DeadLetterSource:
             letter = self._letters.get(letter_id)
         if letter is None:
             raise NotFound(f"no dead letter {letter_id!r}; see: nexus-tui dead-letters")
-        shown, is_masked = show_message(letter.raw, is_ours=settings().broker == self._url)
+        shown, is_masked = show_message(letter.raw, self._broker.code)
         return dataclasses.replace(_row(letter), shown=shown, is_masked=is_masked)
 
     def retry(self, letter_id: str, undo: str = "") -> TargetOutcome:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import redis
 
+from celery_nexus.application_code import NO_CODE, ApplicationCode
 from celery_nexus.broker.wire.connection import connect, reaching
 from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
@@ -35,6 +36,7 @@ class Parts:
         layout: Of the application's keys.
         is_own: Whether it is our own stack; elsewhere what we write expires.
         connections: Those of other parts of the same broker; None opens new ones.
+        code: The application's code, which says what is private.
     """
 
     def __init__(
@@ -44,16 +46,19 @@ class Parts:
         *,
         is_own: bool = True,
         connections: tuple[redis.Redis, redis.Redis] | None = None,
+        code: ApplicationCode = NO_CODE,
     ) -> None:
         self.url = url
         self.layout = layout
         self.is_own = is_own
+        self.code = code
         # A change is never repeated behind the operator's back
         self.reader, self.writer = connections or (connect(url, attempts=2), connect(url))
 
     def of(self, layout: Layout) -> Parts:
         """Make the parts of another layout, on the same connections."""
-        return Parts(self.url, layout, is_own=self.is_own, connections=(self.reader, self.writer))
+        connections = (self.reader, self.writer)
+        return Parts(self.url, layout, is_own=self.is_own, connections=connections, code=self.code)
 
     @cached_property
     def audit(self) -> AuditLog:
@@ -68,14 +73,15 @@ class Parts:
         """Looks through lists."""
         from celery_nexus.broker.read.browse import Browser
 
-        return Browser(self.reader, self.layout, is_near=self.url.path is not None or self.url.host in _LOOPBACK)
+        is_near = self.url.path is not None or self.url.host in _LOOPBACK
+        return Browser(self.reader, self.layout, self.code, is_near=is_near)
 
     @cached_property
     def herald(self) -> Herald:
         """Tells workers and recorder of changes."""
         from celery_nexus.broker.edit.announcements import Herald
 
-        return Herald(self.writer, self.layout)
+        return Herald(self.writer, self.layout, self.code.result_expires_s)
 
     @cached_property
     def reviver(self) -> Reviver:

@@ -8,27 +8,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
+from celery_nexus.application_code import NO_CODE, ApplicationCode
 from celery_nexus.broker.applications import Application, Applications
 from celery_nexus.broker.parts import Parts
 from celery_nexus.broker.read.ages import Ages
 from celery_nexus.broker.read.survey import FIRST_LOOK_S, Survey, Told
+from celery_nexus.broker.server import Server
 from celery_nexus.broker.wire.connection import connect, reaching, refuse_cluster
 from celery_nexus.broker.wire.layout import Layout
-from celery_nexus.broker.wire.writes import write_trouble
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.errors import Invalid, NotFound
 from celery_nexus.queues import PRIORITIES, PRIORITY_SEPARATOR
 from celery_nexus.rows.broker import Held, Message, QueueStats, UnreadList
-from config.queues import QUEUES
 
 if TYPE_CHECKING:
     from celery_nexus.broker.edit.audit import AuditLog
 
-_REGISTRY = tuple(spec.name for spec in QUEUES)
 HELD = 1000
 
 
-class BrokerReader:
+class BrokerReader(Server):
     """Reads the queues of Celery applications on a Redis, ours or those of somebody else. May be shared by threads.
 
     Somebody else's broker may hold several applications, each with a prefix of its own: all are read, their queues
@@ -36,15 +35,17 @@ class BrokerReader:
 
     Args:
         url: The broker.
-        queues: Queues that are shown even when nothing is known of them, in this order.
+        code: The application's code: its queues, and what its tasks' signatures say is private.
+        queues: Queues that are shown even when nothing is known of them, in this order; None: all declared.
         separator: Between a queue's name and its priority in the name of a list.
         steps: Priorities that have a list of their own, ascending from 0.
         prefix: The application's ``global_keyprefix``.
-        declared: Queues that the registry names.
+        declared: Queues that the application declared; None: all of its registry.
         survey: Finds the applications of somebody else's broker and how each lays out its keys; None on our own.
 
     Attributes:
         ages: How long messages wait that carry no time; ask it there when they were sent.
+        code: The application's code.
         is_own: Whether it is our own stack; told by who makes the source, never read off the broker.
         ask_layout: Lets workers say how they lay out their keys, before anything is put where nobody may read it.
     """
@@ -53,20 +54,24 @@ class BrokerReader:
         self,
         url: BrokerUrl,
         *,
-        queues: Sequence[str] = _REGISTRY,
+        code: ApplicationCode = NO_CODE,
+        queues: Sequence[str] | None = None,
         separator: str = PRIORITY_SEPARATOR,
         steps: Sequence[int] = PRIORITIES,
         prefix: str = "",
-        declared: Sequence[str] = _REGISTRY,
+        declared: Sequence[str] | None = None,
         survey: Survey | None = None,
     ) -> None:
-        self.url = url
         self.is_own = survey is None
+        self.code = code
         self.ages = Ages()
         self.ask_layout: Callable[[], object] = lambda: None
         self._lock = threading.RLock()
-        self._main = Parts(url, Layout(separator, tuple(steps), prefix), is_own=self.is_own)
-        self._applications = Applications(self._main, self.ages, survey, queues, declared)
+        names = code.queues.names
+        self._main = Parts(url, Layout(separator, tuple(steps), prefix), is_own=self.is_own, code=code)
+        shown, declared = (names if given is None else given for given in (queues, declared))
+        super().__init__(url, self._main.reader)
+        self._applications = Applications(self._main, self.ages, survey, shown, declared)
 
     @property
     def layout(self) -> Layout:
@@ -113,20 +118,27 @@ class BrokerReader:
         return self._parts.audit
 
     @classmethod
-    def foreign(cls, url: BrokerUrl, prefix: str | None = None) -> Self:
+    def foreign(
+        cls, url: BrokerUrl, prefix: str | None = None, *, code: ApplicationCode = NO_CODE, queues: Sequence[str] = ()
+    ) -> Self:
         """Make the source of applications that are not ours; their layouts are read off the broker.
 
         Args:
             url: The broker.
             prefix: The only application to look at; None: all that are there.
+            code: Its code, if it is here.
+            queues: Queues that are shown even when nothing is seen of them.
 
         Raises:
             Unreachable: The broker does not answer.
+            Refused: It is a Redis Cluster.
         """
-        survey = Survey(connect(url, attempts=2), prefix)
+        client = connect(url, attempts=2)
+        refuse_cluster(client, url)
+        survey = Survey(client, prefix)
         with reaching(url):
             survey.look(FIRST_LOOK_S)
-        return cls(url, queues=(), declared=(), survey=survey)
+        return cls(url, code=code, queues=queues, declared=(), survey=survey)
 
     def learn(self, prefix: str, told: Told) -> None:
         """Take in what the workers of an application say of their layout."""
@@ -142,34 +154,6 @@ class BrokerReader:
         """
         with self._lock, reaching(self.url):
             return self._applications.content_types(prefix, queue)
-
-    def ping(self) -> float:
-        """Return the seconds that one answer of the broker takes."""
-        started = time.perf_counter()
-        with reaching(self.url):
-            self._main.reader.ping()
-        return time.perf_counter() - started
-
-    def describe(self) -> str:
-        """Say what the broker is: ``valkey 9.1.2 unix socket``."""
-        with reaching(self.url):
-            info: dict[str, object] = self._main.reader.info("server")  # pyright: ignore[reportAssignmentType]
-        kind = str(info.get("server_name") or "redis")
-        version = info.get(f"{kind}_version") or info.get("redis_version", "?")
-        place = "unix socket" if self.url.path else f"{self.url.host}:{self.url.port}"
-        return f"{kind} {version} {place}"
-
-    def write_trouble(self) -> str:
-        """Say why the broker takes no changes now; empty when it does."""
-        with reaching(self.url):
-            return write_trouble(self._main.reader)
-
-    def recorder_trouble(self) -> str:
-        """Read what keeps the recorder from writing the history, in its own words; empty when nothing does."""
-        from celery_nexus.history.recorder.status import find_trouble
-
-        with reaching(self.url):
-            return find_trouble(self._main.reader) or ""
 
     def queues(self, consumers: Mapping[str, tuple[str, ...]] | None = None) -> tuple[QueueStats, ...]:
         """Read every queue in one round trip.
@@ -331,6 +315,10 @@ class BrokerReader:
             return False
         with reaching(self.url):
             return self._parts.herald.is_revoked(run_id)
+
+    def queue_names(self) -> tuple[str, ...]:
+        """Name the queues that the application declared; of one that declared none, those that are seen."""
+        return self.code.queues.names or tuple(self._order(None))
 
     def _no_queue(self, name: str) -> NotFound:
         unknown = f" ({self.missing})" if self.missing else ""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from celery_nexus.application_code import ApplicationCode
 from celery_nexus.catalog.task_names import resolve_task
+from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.errors import Invalid, NotFound, SourceError, Unreachable
-from celery_nexus.queues import DEFAULT_PRIORITY, PRIORITIES
+from celery_nexus.queues import PRIORITIES
 from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
-from config.queues import spec_of_task
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -24,15 +24,21 @@ MAX_MESSAGE_BYTES = 1024 * 1024
 
 
 class CatalogSource:
-    """The task types of our own application; see :class:`.foreign_catalog.ForeignCatalog` for others."""
+    """The task types of an application whose code is here; see :class:`.foreign.ForeignCatalog` for others.
 
-    @cached_property
+    Args:
+        code: Its code, imported at first use.
+        url: Its broker.
+    """
+
+    def __init__(self, code: ApplicationCode, url: BrokerUrl) -> None:
+        self._code = code
+        self._url = url
+
+    @property
     def app(self) -> Celery:
         """The application, imported at first use (about half a second)."""
-        from config.celery_config import celery_app
-
-        celery_app.loader.import_default_modules()
-        return celery_app
+        return self._code.app
 
     def task_types(self) -> tuple[TaskType, ...]:
         """List the task types that can be submitted, by name."""
@@ -51,6 +57,9 @@ class CatalogSource:
         return TaskType(
             name=name,
             queue=self.queue_of(name),
+            time_limit_s=_seconds(task.time_limit, self.app.conf.task_time_limit),
+            soft_time_limit_s=_seconds(task.soft_time_limit, self.app.conf.task_soft_time_limit),
+            rate_limit=str(task.rate_limit or "") or None,
             summary=arguments.summary(task.run),
             help=task.run.__doc__ or "",
             parameters=tuple(_parameter(row) for row in arguments.parameters(task.run)),
@@ -78,7 +87,7 @@ class CatalogSource:
 
         task = self._task(name)
         try:
-            task.check(args, kwargs)
+            task.check(args, kwargs) if _checks(task) else check_call(task, args, kwargs)
         except TaskError as error:
             raise Invalid(str(error)) from None
 
@@ -116,23 +125,36 @@ class CatalogSource:
         check_size(args, kwargs)
         self._check_queue(queue)
         task = self._task(name)
-        level = DEFAULT_PRIORITY if priority is None else priority
-        options: dict[str, Any] = {"priority": level, "countdown": countdown_s, "eta": eta, "retry": False}
+        options: dict[str, Any] = {"countdown": countdown_s, "eta": eta, "retry": False}
+        if priority is not None:
+            options["priority"] = priority
         if queue is not None:
             options["queue"] = queue
         if lineage is not None:
             options["root_id"], options["parent_id"] = lineage
         with self._broker_errors("nothing was queued"):
             result = task.apply_async(list(args), dict(kwargs), **options)
+        level = self._priority_of(task) if priority is None else priority
         return Submitted(id=str(result.id), task=name, queue=queue or self.queue_of(name), priority=level)
+
+    def _priority_of(self, task: Any) -> int | None:
+        own: int | None = getattr(task, "priority", None)
+        usual: int | None = self.app.conf.task_default_priority
+        return usual if own is None else own
 
     def queue_of(self, name: str) -> str:
         """Name the queue to which runs of a task go by themselves."""
-        spec = spec_of_task(name)
-        return spec.name if spec else str(self.app.conf.task_default_queue)
+        spec = self._code.queues.of_task(name)
+        if spec is not None:
+            return spec.name
+        task = self._tasks.get(name)
+        chosen = {key: value for key in ("queue", "exchange", "routing_key") if (value := getattr(task, key, None))}
+        route: Any = self.app.amqp.router.route(chosen, name, (), {}, task)
+        queue = route.get("queue")
+        return str(getattr(queue, "name", None) or queue or self.app.conf.task_default_queue)
 
     def uses_priorities(self) -> bool:
-        """Tell whether a run without a priority has to be asked for one: ours get the default."""
+        """Tell whether a run without a priority has to be asked for one: an application whose code is here has one."""
         return False
 
     def wait(self, run_id: str, timeout_s: float | None = None) -> tuple[str, Any]:
@@ -179,11 +201,32 @@ class CatalogSource:
         try:
             yield
         except (OperationalError, RedisError, OSError) as error:
-            from config.settings import settings
+            raise Unreachable(f"{consequence}: the broker at {self._url.masked} did not accept it ({error})") from None
 
-            raise Unreachable(
-                f"{consequence}: the broker at {settings().broker.masked} did not accept it ({error})"
-            ) from None
+
+def _seconds(own: float | None, usual: float | None) -> float | None:
+    return usual if own is None else own
+
+
+def _checks(task: Any) -> bool:
+    """Tell whether a task checks its arguments by their types, as ours do; see :class:`.runtime.task.NexusTask`."""
+    return callable(getattr(task, "check", None)) and hasattr(task, "private_arguments")
+
+
+def check_call(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Make sure that a function can be called so: what a stock task takes, its worker finds out when it runs.
+
+    Raises:
+        Invalid: An argument is missing, unknown or given twice.
+    """
+    import inspect
+
+    try:
+        inspect.signature(task.run).bind(*args, **kwargs)
+    except TypeError as error:
+        parameters = inspect.signature(task.run).parameters.values()
+        takes = ", ".join(str(row.replace(annotation=row.empty)) for row in parameters)
+        raise Invalid(f"{task.name}: {error}; it takes ({takes})") from None
 
 
 def _is_hidden(name: str, task: Any) -> bool:

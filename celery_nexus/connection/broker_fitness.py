@@ -5,10 +5,8 @@ from __future__ import annotations
 import redis
 from redis.exceptions import NoPermissionError
 
-IS_CLUSTER = (
-    "this is a Redis Cluster, which Celery can't use as a broker: one command reads lists of many slots; name a single "
-    "server, or Sentinels"
-)
+from celery_nexus.connection.other_brokers import IS_CLUSTER
+
 NO_SCRIPTS = (
     "its user may not run scripts, which reliable delivery needs: ACL SETUSER {user} +eval +evalsha, or set "
     "NEXUS_DELIVERY=stock"

@@ -9,12 +9,16 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from celery_nexus.connection.errors import BrokerUrlError
+from celery_nexus.connection.other_brokers import describe_other
 
 _EXAMPLES = (
     "redis://127.0.0.1:6379/0, rediss://:password@host:6380/0, unix:///path/to/redis.sock "
     "or sentinel://host1:26379,host2:26379/0?master_name=NAME"
 )
 _SENTINEL = "sentinel://"
+_VALKEY = re.compile(r"^valkey(?=s?://)")
+"""Valkey's own clients spell the scheme so; Celery and redis-py know the other name only."""
+
 _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _CERTIFICATES = ("required", "optional", "none")
@@ -67,7 +71,8 @@ class BrokerUrl:
     def parse(cls, text: str) -> BrokerUrl:
         """Parse kombu's or redis-py's spelling of a Redis address.
 
-        Several Sentinels are separated by commas, or as kombu does by semicolons.
+        ``valkey`` and ``valkeys`` are other names of ``redis`` and ``rediss``. Several Sentinels are separated by
+        commas, or as kombu does by semicolons.
 
         Raises:
             BrokerUrlError: The text is no such address; the message holds no secret.
@@ -80,7 +85,7 @@ class BrokerUrl:
     def _parse_server(cls, text: str, known: frozenset[str]) -> BrokerUrl:
         _refuse_bare_marks(text)
         try:
-            parts = urlsplit(text)
+            parts = urlsplit(_VALKEY.sub("redis", text))
             port = parts.port
         except ValueError:  # its words may hold a part of a password
             raise BrokerUrlError(f"host or port of the URL can't be read; expected {_EXAMPLES}") from None
@@ -98,7 +103,8 @@ class BrokerUrl:
             scheme, host, port, path = parts.scheme, parts.hostname, port or 6379, None
         else:
             scheme = repr("missing" if "@" in text and "://" not in text else parts.scheme or "missing")
-            raise BrokerUrlError(f"scheme {scheme} is not Redis; expected {_EXAMPLES}")
+            other = describe_other(parts.scheme)
+            raise BrokerUrlError(f"scheme {scheme} is not Redis{f': {other}' if other else ''}; expected {_EXAMPLES}")
         if not (database.isascii() and database.isdecimal() and len(database) < MAX_DIGITS):
             raise BrokerUrlError(f"the database in the URL is not a number; expected {_EXAMPLES}")
         options = _check_options(query, known, has_tls=scheme not in ("redis", "unix") or "ssl" in known)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from celery_nexus.application_code import NO_CODE, ApplicationCode
 from celery_nexus.broker.wire.connection import connect, reaching
 from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
@@ -20,7 +21,6 @@ from celery_nexus.control.roster import Roster
 from celery_nexus.delivery.remembering import broker_now
 from celery_nexus.errors import Invalid, Refused
 from celery_nexus.rows.workers import Worker
-from config.settings import settings
 
 if TYPE_CHECKING:
     from celery_nexus.broker import BrokerSource
@@ -30,15 +30,6 @@ ORDER_TIMEOUT_S = 3.0
 _SIGNALS = frozenset({"SIGTERM", "SIGKILL", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGHUP"})
 
 
-def _application_of(url: BrokerUrl) -> Any | None:
-    """Our own application when it is the one on this broker; of a foreign one the result backend is unknown."""
-    if settings().broker != url:
-        return None
-    from config.celery_config import celery_app
-
-    return celery_app
-
-
 class ControlSource:
     """Asks and orders the workers of one Celery application. May be shared by threads.
 
@@ -46,8 +37,8 @@ class ControlSource:
         url: The broker.
         layout: How our application names its keys.
         foreign: The source of applications that are not ours: tells how each names its keys, and learns it.
-        application: Gives the Celery application whose result backend keeps states; by default ours, when this is
-            its broker. A foreign one's states are left to its workers.
+        code: The application's code, whose result backend keeps states.
+        results: Where an application without code keeps its results; None: on its broker.
     """
 
     def __init__(
@@ -55,16 +46,23 @@ class ControlSource:
         url: BrokerUrl,
         *,
         layout: Layout | None = None,
-        application: Callable[[], Any] | None = None,
+        code: ApplicationCode = NO_CODE,
         foreign: BrokerSource | None = None,
+        results: BrokerUrl | None = None,
     ) -> None:
         self.url = url
         self._client = connect(url)
         self._own = layout or Layout()
         self._roster = Roster(self._client, url.database, self._own, foreign)
         self._mailboxes = self._roster.mailboxes
-        self._results = foreign and ForeignResults(self._client, url, lambda: foreign.layouts, self.configuration)
-        self._application = application or (lambda: _application_of(url))
+        self._is_foreign = foreign is not None
+        self._results = foreign and ForeignResults(
+            self._client if results is None else connect(results),
+            results or url,
+            lambda: foreign.layouts,
+            self.configuration,
+        )
+        self._code = code
         if foreign is not None:
             foreign.ask_layout = self.learn_layout
             self._roster.kind_of_results = lambda: self._results.kind() if self._results else None
@@ -196,7 +194,7 @@ class ControlSource:
         Raises:
             Refused: Workers of another application would never read it.
         """
-        if self._results is not None:
+        if self._is_foreign:
             raise Refused("workers of another application remember nothing: the order holds until they restart")
         key = self._own.named(ORDERS_HASH)
         with reaching(self.url):
@@ -207,7 +205,7 @@ class ControlSource:
 
     def remembered(self) -> dict[str, dict[str, Any]]:
         """List the orders that workers obey again when they start; those of another application obey none."""
-        if self._results is not None:
+        if self._is_foreign:
             return {}
         with reaching(self.url):
             raw = cast("dict[bytes, bytes]", self._client.hgetall(self._own.named(ORDERS_HASH)))
@@ -240,14 +238,14 @@ class ControlSource:
 
     def result_state(self, run_id: str) -> str | None:
         """Read a run's state from the result backend; None when it has none or there is no backend to ask."""
-        if self._results is not None:
+        if not self._code.is_here:
             with reaching(self.url):
-                return self._results.state(run_id)
-        application = self._application()
-        if application is None:
+                return self._results.state(run_id) if self._results else None
+        backend = self._backend()
+        if backend is None:
             return None
         with reaching(self.url):
-            meta = cast("dict[str, Any]", application.backend.get_task_meta(run_id))
+            meta = cast("dict[str, Any]", backend.get_task_meta(run_id))
         state = str(meta.get("status", "PENDING"))
         return None if state == "PENDING" else state
 
@@ -267,14 +265,23 @@ class ControlSource:
 
     def store_revoked(self, run_ids: Sequence[str]) -> None:
         """Write REVOKED to the result backend, so that who waits for the result learns it."""
-        if self._results is not None:
+        if self._results is not None and not self._code.is_here:
             self.learn_layout()
             with reaching(self.url):
                 self._results.store_revoked(run_ids)
             return
-        application = self._application()
-        if application is None:
+        backend = self._backend()
+        if backend is None:
             return
         with reaching(self.url):
             for run_id in run_ids:
-                application.backend.mark_as_revoked(run_id, "revoked by an operator", store_result=True)
+                backend.mark_as_revoked(run_id, "revoked by an operator", store_result=True)
+
+    def _backend(self) -> Any | None:
+        """Return the application's result backend when it is on Redis, whose errors are known; None for any other."""
+        if not self._code.is_here:
+            return None
+        from celery.backends.redis import RedisBackend
+
+        backend: Any = cast("Any", self._code.app).backend
+        return backend if isinstance(backend, RedisBackend) else None

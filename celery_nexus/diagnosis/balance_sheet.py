@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from celery_nexus.broker import BrokerSource
 from celery_nexus.broker.wire.connection import connect, reaching
-from celery_nexus.broker.wire.layout import Layout
-from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.delivery.balance import recount as balance
 from celery_nexus.delivery.balance.ledger import Ledger
 from celery_nexus.diagnosis.past import Past
@@ -20,7 +19,6 @@ from celery_nexus.history.query.history import History
 from celery_nexus.history.store.ended_runs import CLOCKS_S
 from celery_nexus.history.store.schema import lock_path
 from celery_nexus.rows.balance import MOST_OPEN, OpenRun, Sheet
-from config.queues import QUEUES
 
 SHOWN = 10
 REJECTED = "REJECTED"
@@ -34,13 +32,11 @@ class BalanceSource:
     """Takes balance sheets.
 
     Args:
-        url: The broker.
-        layout: Names of its keys.
+        broker: The queues of the application.
         history: The recorder's file.
     """
 
-    url: BrokerUrl
-    layout: Layout
+    broker: BrokerSource
     history: Path
 
     def take(self, patience_s: float = 10.0) -> Sheet:
@@ -50,15 +46,15 @@ class BalanceSource:
             Unreachable: The broker does not answer, or the history can't be read.
         """
         ledger = Ledger(
-            connect(self.url, attempts=2),
-            [spec.name for spec in QUEUES],
-            self.layout.prefix,
-            self.layout.separator,
+            connect(self.broker.url, attempts=2),
+            self.broker.queue_names(),
+            self.broker.layout.prefix,
+            self.broker.layout.separator,
         )
         with History(self.history) as history:
             past = Past(history)
             try:
-                with reaching(self.url):
+                with reaching(self.broker.url):
                     sheet, has_caught_up = balance.take(ledger, past, lambda: past.cursor, patience_s=patience_s)
                     began = sheet.at if sheet.since is None else sheet.since - CLOCKS_S
                     lost = self._nowhere(ledger, past, began, math.inf) if sheet.missing > 0 else ()

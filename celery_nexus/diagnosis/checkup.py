@@ -7,13 +7,12 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import redis
 
 from celery_nexus.broker.wire.connection import connect, reaching
-from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.deployment import Deployment
 from celery_nexus.embedded_broker.append_only.repair import LOG, read_repairs
 from celery_nexus.errors import Refused, SourceError
 from celery_nexus.history.recorder.status import find_trouble
@@ -23,7 +22,7 @@ from celery_nexus.rows.broker import QueueStats, UnreadList, unconsumed
 from celery_nexus.rows.checkup import Finding
 from celery_nexus.rows.text import command_line
 from celery_nexus.rows.workers import Program
-from celery_nexus.stack.programs import SupervisorSource
+from celery_nexus.sources import Sources
 
 FREE_DISK_BYTES = 500_000_000
 CLOCK_S = 2.0
@@ -85,20 +84,11 @@ class CheckupSource:
     """Looks at one stack.
 
     Args:
-        url: The broker.
-        home: Folder of the run-time files.
-        history: The recorder's file.
-        supervisor: Its programs.
-        is_foreign: Whether the broker is another application's: then only it is looked at, not our disk and recorder.
-        clocks: Asks all workers how many seconds their clock is ahead of the broker's.
+        sources: Of the broker. Of a stock application only the broker is looked at: disk, recorder and programs are
+            elsewhere.
     """
 
-    url: BrokerUrl
-    home: Path
-    history: Path
-    supervisor: SupervisorSource
-    is_foreign: bool = False
-    clocks: Callable[[], Mapping[str, float]] = dict[str, float]
+    sources: Sources
 
     def findings(self) -> tuple[Finding, ...]:
         """Look at everything.
@@ -106,19 +96,20 @@ class CheckupSource:
         Raises:
             Unreachable: The broker does not answer.
         """
-        client = connect(self.url, attempts=2)
+        url, deployment = self.sources.broker.url, self.sources.deployment
+        client = connect(url, attempts=2)
         try:
-            with reaching(self.url):
+            with reaching(url):
                 found = (*self._broker(client), self._clock(client))
-                if self.is_foreign:
+                if deployment is None:
                     return found
                 return (
                     *found,
-                    *asked("clocks", lambda: clock_findings(self.clocks())),
-                    self._disk(),
+                    *asked("clocks", lambda: clock_findings(self.sources.control.clocks())),
+                    self._disk(deployment),
                     *self._programs(),
-                    self._recorder(client),
-                    *self._repairs(),
+                    self._recorder(client, deployment),
+                    *self._repairs(deployment),
                 )
         finally:
             client.close()
@@ -164,18 +155,20 @@ class CheckupSource:
             "set the clocks by NTP: delayed runs and leases go by them",
         )
 
-    def _disk(self) -> Finding:
-        free = shutil.disk_usage(self.home if self.home.exists() else self.home.parent).free
+    @staticmethod
+    def _disk(deployment: Deployment) -> Finding:
+        home = deployment.home
+        free = shutil.disk_usage(home if home.exists() else home.parent).free
         return Finding(
             "disk",
             free > FREE_DISK_BYTES,
-            f"{free / 1e9:,.1f} GB free below {self.home}",
+            f"{free / 1e9:,.1f} GB free below {home}",
             "make room: without it neither broker nor history can write",
         )
 
     def _programs(self) -> tuple[Finding, ...]:
         try:
-            programs = self.supervisor.programs()
+            programs = self.sources.supervisor.programs()
         except SourceError as error:
             return (Finding("programs", False, str(error), "start the stack: nexus-tui up"),)
         loops = [program for program in programs if program.is_looping]
@@ -183,25 +176,27 @@ class CheckupSource:
         return tuple(self._loop(program) for program in loops) or ((well,) if programs else ())
 
     def _loop(self, program: Program) -> Finding:
-        error = self.supervisor.last_error(program.name)
+        error = self.sources.supervisor.last_error(program.name)
         says = f"its log says: {error}" if error else "its log is empty"
         command = command_line("restart", program.name)
         return Finding("programs", False, f"{program.summary}; {says}", f"mend that, then: {command}")
 
-    def _repairs(self) -> tuple[Finding, ...]:
+    @staticmethod
+    def _repairs(deployment: Deployment) -> tuple[Finding, ...]:
         """What was mended of the embedded broker's files; nothing when nothing was, or the broker is another."""
-        paths = Paths.of(self.home)
-        repairs = read_repairs(paths.broker_data, 1) if self.url.path == str(paths.broker_socket) else []
+        paths = Paths.of(deployment.home)
+        repairs = read_repairs(paths.broker_data, 1) if deployment.broker.path == str(paths.broker_socket) else []
         log = paths.broker_data / LOG
         advice = f"see what is missing: nexus-tui doctor --balance; then delete {log}"
         return tuple(Finding("broker files", False, f"mended {line}", advice) for line in repairs)
 
-    def _recorder(self, client: redis.Redis) -> Finding:
+    @staticmethod
+    def _recorder(client: redis.Redis, deployment: Deployment) -> Finding:
         why = find_trouble(client)
         if why:
             return Finding("recorder", False, f"writes nothing: {why}", "it goes on by itself once that has passed")
         try:
-            age_s = max(0.0, time.time() - lock_path(self.history).stat().st_mtime)
+            age_s = max(0.0, time.time() - lock_path(deployment.history).stat().st_mtime)
         except OSError:
             return Finding("recorder", False, "never ran", "start it: nexus-tui start recorder")
         return Finding(

@@ -18,8 +18,6 @@ from celery_nexus.rows.checkup import Finding
 from celery_nexus.rows.chords import StuckChord
 from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.text import command_line
-from config.celery_options import CHORD_EXPIRES_S
-from config.queues import QUEUES
 
 IDLE_S = 5.0
 """A chord in which so long ago a part was counted is looked at."""
@@ -39,7 +37,8 @@ class ChordSource:
     def __init__(self, broker: BrokerSource, control: ControlSource) -> None:
         self._url, self._layout, self._control = broker.url, broker.layout, control
         self._client = connect(broker.url, attempts=2)
-        self._records = ChordRecords(self._client, broker.layout.prefix, CHORD_EXPIRES_S)
+        self._broker = broker
+        self._records = ChordRecords(self._client, broker.layout.prefix, broker.code.chord_expires_s or 0)
 
     def stuck(self) -> tuple[StuckChord, ...]:
         """List the chords that can't end by themselves: all members are over, and the body was not called."""
@@ -90,8 +89,9 @@ class ChordSource:
     def _there(self, texts: Sequence[str]) -> frozenset[str]:
         if not texts:
             return frozenset()
-        queues = [spec.name for spec in QUEUES]
-        return Ledger(self._client, queues, self._layout.prefix, self._layout.separator).which_are_there(texts)
+        return Ledger(
+            self._client, self._broker.queue_names(), self._layout.prefix, self._layout.separator
+        ).which_are_there(texts)
 
     def _state(self, run_id: str) -> str:
         head: Any = self._client.getrange(self._layout.named(RESULT_KEY + run_id), 0, 60)

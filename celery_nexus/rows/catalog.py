@@ -31,7 +31,10 @@ class TaskType:
         summary: First line of its docstring.
         help: The whole docstring.
         parameters: What its signature asks for; empty and ``is_known=False`` for a foreign task.
-        is_known: Whether its code is ours, so that a form can be drawn and arguments are checked first.
+        is_known: Whether its code is here, so that a form can be drawn and arguments are checked first.
+        time_limit_s: Seconds after which a run is killed; None for never, or unknown.
+        soft_time_limit_s: Seconds after which a run is told to end.
+        rate_limit: How often each worker starts it, in Celery's spelling; None for no limit.
     """
 
     name: str
@@ -40,6 +43,19 @@ class TaskType:
     help: str = ""
     parameters: tuple[TaskParameter, ...] = ()
     is_known: bool = True
+    time_limit_s: float | None = None
+    soft_time_limit_s: float | None = None
+    rate_limit: str | None = None
+
+    @property
+    def limits(self) -> str:
+        """Say its limits in words; empty when it has none, or they are not known."""
+        told = (
+            f"each worker starts at most {self.rate_limit}" if self.rate_limit else "",
+            f"told to end after {self.soft_time_limit_s:g} s" if self.soft_time_limit_s else "",
+            f"killed after {self.time_limit_s:g} s" if self.time_limit_s else "",
+        )
+        return "; ".join(filter(None, told))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import FunctionType
 from typing import Any, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -123,12 +124,33 @@ def argument_help(docstring: str) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def _signature(function: TaskFunction) -> dict[str, tuple[Any, Any]]:
-    hints = get_type_hints(function, include_extras=True)
+    hints = _hints(function)
     found: dict[str, tuple[Any, Any]] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if name == "self" or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         found[name] = (hints.get(name, Any), parameter.default)
+    return found
+
+
+def _hints(function: TaskFunction) -> dict[str, Any]:
+    """Read a function's annotations; what can't be evaluated here, as a name for type checkers only, is Any.
+
+    The rest is read one by one then: one name that is unknown must not hide the types of all others.
+    """
+    try:
+        return get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, AttributeError, SyntaxError):
+        pass
+    found: dict[str, Any] = {}
+    bare = inspect.unwrap(getattr(function, "__func__", function))
+    for name, annotation in getattr(bare, "__annotations__", {}).items():
+        alone = FunctionType((lambda: None).__code__, getattr(bare, "__globals__", {}))
+        alone.__annotations__ = {name: annotation}
+        try:
+            found |= get_type_hints(alone, include_extras=True)
+        except (NameError, TypeError, AttributeError, SyntaxError):
+            found[name] = Any
     return found
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from typing import NoReturn
 
 import click
 
@@ -32,7 +33,8 @@ _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
 
 
 @click.group(cls=SectionedGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--broker", metavar="URL", help="Watch another broker than the one in the settings.")
+@click.option("-A", "--app", "application", metavar="NAME", help="Open an application, named as to celery -A.")
+@click.option("-b", "--broker", metavar="URL", help="Watch another broker than the one in the settings.")
 @click.option("--prefix", metavar="TEXT", help="With --broker: the application with this global_keyprefix alone.")
 @click.option("--context", "context_name", metavar="NAME", help="Open a broker or application of your contexts file.")
 @click.option("--unlock", metavar="REASON", help="With --context: change things in a production context; is audited.")
@@ -43,6 +45,7 @@ _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
 @click.pass_context
 def cli(
     context: click.Context,
+    application: str | None,
     broker: str | None,
     prefix: str | None,
     context_name: str | None,
@@ -52,7 +55,9 @@ def cli(
     filter_text: str,
 ) -> None:
     """See and steer Celery: queues, workers, runs. Without a command it opens the dashboard."""
-    context.obj = Target(broker, read_only, prefix, context_name, unlock)
+    given = context.obj or Target()  # by celery -A … nexus
+    app = None if application else given.app
+    context.obj = Target(broker, read_only, prefix, context_name, unlock, application or given.application, app)
     if context.invoked_subcommand is None:
         from nexus_tui.cli import dashboard
 
@@ -61,11 +66,22 @@ def cli(
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    run(None, None, None)
+
+
+def run(arguments: list[str] | None, target: Target | None, name: str | None) -> NoReturn:
+    """Run a command line and end the process with its exit code.
+
+    Args:
+        arguments: Its words; None for those of the process.
+        target: What is worked on unless they name something else.
+        name: How the program was called; None for the process's own name.
+    """
     outlive_readers()
     sys.excepthook = report_fault
     try:
         # click hands the code of an Exit back as a value when it doesn't end the process itself.
-        code = cli.main(standalone_mode=False)
+        code = cli.main(arguments, name, standalone_mode=False, obj=target)
     except click.exceptions.Exit as request:
         sys.exit(request.exit_code)
     except click.ClickException as error:

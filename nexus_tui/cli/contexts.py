@@ -11,9 +11,9 @@ import click
 from celery_nexus.errors import Invalid
 from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
-from config.settings import settings
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import Target, common
+from nexus_tui.front_door import is_read_only
 
 if TYPE_CHECKING:
     from nexus_tui.contexts import Context, ContextsFile
@@ -35,7 +35,9 @@ def open_target(target: Target) -> Opened:
         raise Invalid("--unlock is about a context: give its --context, too")
     if target.broker is not None or target.prefix is not None:
         raise Invalid("--context names the broker and the prefix already: leave out --broker and --prefix")
-    return open_context(target.context, read_only=target.read_only or settings().read_only)
+    if target.application is not None:
+        raise Invalid("--context names what is opened already: leave out -A")
+    return open_context(target.context, read_only=target.read_only or is_read_only())
 
 
 def sources_of(target: Target) -> Sources:

@@ -11,9 +11,9 @@ import click
 from celery_nexus.errors import Invalid, SourceError
 from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
-from config.settings import settings
 from nexus_tui.cli.contexts import open_target
 from nexus_tui.cli.shared import Target, refuse_read_only
+from nexus_tui.front_door import is_read_only
 
 if TYPE_CHECKING:
     from nexus_tui.app import NexusApp
@@ -37,7 +37,7 @@ def open_dashboard(target: Target, *, view: str = "pulse", filter_text: str = ""
         raise Invalid(f"no view {view!r}; there are {', '.join(VIEWS)}")
     if target.unlock is not None:
         raise Invalid("--unlock opens a context for one command; in the dashboard type :unlock 15m REASON")
-    read_only = target.read_only or settings().read_only
+    read_only = target.read_only or is_read_only()
     opened = None if target.context is None else open_target(target)
     sources = target.sources() if opened is None else opened.sources
     while True:
@@ -70,10 +70,11 @@ def offer(target: Target, *, view: str, filter_text: str) -> None:
     if not can_open():
         what = "TERM is dumb" if sys.stdout.isatty() and sys.stdin.isatty() else "this is no terminal"
         raise Invalid(f"the dashboard can't be drawn: {what}; plain commands work: nexus-tui status, nexus-tui --help")
-    if target.is_own and not _something_runs(target):
+    is_own = target.is_own
+    if is_own and not _something_runs(target):
         _offer_to_start(target)
     open_dashboard(target, view=view, filter_text=filter_text)
-    if target.is_own:
+    if is_own:
         from nexus_tui.cli.stack import own_command
 
         click.echo(f"The stack goes on running. Stop it with: {own_command()} down")
@@ -86,7 +87,7 @@ def _something_runs(target: Target) -> bool:
     try:
         sources.broker.ping()
     except SourceError:
-        if not settings().embedded:
+        if sources.deployment is None or not sources.deployment.is_embedded:
             raise
         return False
     return True

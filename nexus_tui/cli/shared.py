@@ -14,8 +14,8 @@ from celery_nexus.errors import Refused
 from celery_nexus.rows.outcomes import MANY, Outcome, TargetOutcome
 from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
-from config.settings import settings
 from nexus_tui.cli.output import print_json, print_outcome
+from nexus_tui.front_door import Door, is_read_only, open_sources
 
 if TYPE_CHECKING:
     from nexus_tui.actions.base import Action, Plan
@@ -33,6 +33,8 @@ class Target:
         read_only: Whether the command line asked to refuse every change.
         context: Name of a context of the user's file, or None.
         unlock: Why a production context is to be changed; None: it is not.
+        application: What ``celery -A`` takes; None for none.
+        app: The application itself, when Celery has imported it for us.
     """
 
     broker: str | None = None
@@ -40,26 +42,32 @@ class Target:
     prefix: str | None = None
     context: str | None = None
     unlock: str | None = None
+    application: str | None = None
+    app: Any = None
 
     @property
     def is_own(self) -> bool:
-        """Whether it is the stack of the settings."""
-        return self.broker is None and self.context is None
+        """Whether it is the stack that is opened when nothing is named."""
+        return self.context is None and self.door.is_own
+
+    @property
+    def door(self) -> Door:
+        """What is named but for a context."""
+        return Door(self.application, self.broker, self.prefix, self.read_only, self.app)
 
     def sources(self) -> Sources:
         """Make the sources; of our own stack nothing is read yet.
 
         Raises:
             ConfigError: A setting, a URL or a context can't be used.
+            Invalid: The application can't be imported.
             Refused: The context can't be unlocked.
         """
         if self.context is not None or self.unlock is not None:
             from nexus_tui.cli.contexts import sources_of
 
             return sources_of(self)
-        from celery_nexus.connect import connect
-
-        return connect(self.broker, prefix=self.prefix, read_only=self.read_only or settings().read_only)
+        return open_sources(self.door)
 
 
 def refuse_read_only(target: Target, consequence: str) -> None:
@@ -68,7 +76,7 @@ def refuse_read_only(target: Target, consequence: str) -> None:
     Raises:
         Refused: Read-only mode is on.
     """
-    if target.read_only or settings().read_only:
+    if target.read_only or is_read_only():
         raise Refused(f"read-only: {consequence}")
 
 
@@ -76,7 +84,8 @@ def common(command: Command) -> Command:
     """Add ``--json``, and what says which broker is meant also behind the command's name."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-    @click.option("--broker", metavar="URL", help="Another broker than the one in the settings.")
+    @click.option("-A", "--app", "application", metavar="NAME", help="An application, named as to celery -A.")
+    @click.option("-b", "--broker", metavar="URL", help="Another broker than the one in the settings.")
     @click.option("--prefix", metavar="TEXT", help="With --broker: the application with this global_keyprefix alone.")
     @click.option("--context", "context_name", metavar="NAME", help="A broker or application of your contexts file.")
     @click.option("--read-only", is_flag=True, help="Refuse every change.")
@@ -85,6 +94,7 @@ def common(command: Command) -> Command:
     def wrapper(
         context: click.Context,
         /,
+        application: str | None,
         broker: str | None,
         prefix: str | None,
         context_name: str | None,
@@ -96,6 +106,8 @@ def common(command: Command) -> Command:
         is_read_only = read_only or target.read_only
         target = replace(target, broker=broker or target.broker, prefix=prefix, read_only=is_read_only)
         target = replace(target, context=target.context if context_name is None else context_name)
+        if application is not None:
+            target = replace(target, application=application, app=None)
         return command(target, **options)
 
     return wrapper  # type: ignore[return-value]

@@ -15,10 +15,10 @@ from celery_nexus.errors import Invalid
 from celery_nexus.extras import require
 from celery_nexus.project import FILE, SECTION, find_project
 from celery_nexus.rows.text import safe_text
-from config.settings import describe, settings
 from nexus_tui.cli import dashboard
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import Target, common, refuse_read_only
+from nexus_tui.front_door import describe_choice, describe_variables, own_deployment
 
 if TYPE_CHECKING:
     from celery_nexus.stack.stack import Step
@@ -144,8 +144,9 @@ def down(target: Target, yes: bool, as_json: bool) -> None:
 @common
 def config(target: Target, reveal: bool, as_json: bool) -> None:
     """Show every setting in force and where it came from; secrets are masked."""
-    del target
-    rows = describe(settings(), reveal=reveal)
+    own = own_deployment()
+    settings = () if own is None else own.describe(reveal)
+    rows = (describe_choice(target.door), *settings, *describe_variables())
     if as_json:
         print_json({row.name: {"value": row.value, "source": row.source} for row in rows})
         return

@@ -64,7 +64,8 @@ def _list(types: Any, *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif len(rows) == 1:
-        click.echo(f"{rows[0].name} → {rows[0].queue}\n{safe_text(rows[0].summary)}\n")
+        told = "\n".join(filter(None, (safe_text(rows[0].summary), safe_text(rows[0].limits))))
+        click.echo(f"{rows[0].name} → {rows[0].queue}\n{told}\n")
         print_table(
             ("argument", "type", "default", "help"),
             list(_argument_rows(rows[0].parameters)),

@@ -37,7 +37,7 @@ class Field(Vertical):
     Args:
         parameter: What the signature says.
         value: What to begin with; :data:`LEFT_OUT` for nothing.
-        uploads: The folder that paths are below.
+        uploads: The folder that paths are below; None when they may be anywhere.
     """
 
     DEFAULT_CSS = """
@@ -48,7 +48,7 @@ class Field(Vertical):
     Field Select { height: auto; }
     """
 
-    def __init__(self, parameter: TaskParameter, value: Any, uploads: Path) -> None:
+    def __init__(self, parameter: TaskParameter, value: Any, uploads: Path | None) -> None:
         super().__init__()
         self.parameter = parameter
         self._value = value
@@ -74,7 +74,8 @@ class Field(Vertical):
         if problem:
             foot.show(((f"▲ {safe_text(problem, 500)}", "bad"),))
         else:
-            place = f" Below {safe_text(self._uploads)}." if self.parameter.kind == "path" else ""
+            has_place = self.parameter.kind == "path" and self._uploads is not None
+            place = f" Below {safe_text(self._uploads)}." if has_place else ""
             foot.show(((safe_text(self.parameter.help) + place, "dim"),))
 
     def value(self) -> Any:
@@ -126,7 +127,7 @@ class Field(Vertical):
         if row.kind == "choices":
             chosen = cast("list[str]", value) if isinstance(value, list) else []
             return Choices(row.choices, chosen, id="editor")
-        suggester = PathSuggester(self._uploads) if row.kind == "path" else None
+        suggester = PathSuggester(self._uploads or Path()) if row.kind == "path" else None
         return SafeInput(
             self._text(value), id="editor", suggester=suggester, select_on_focus=False, password=row.is_secret
         )

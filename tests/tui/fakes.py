@@ -6,9 +6,13 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
+from celery_nexus.application_code import ApplicationCode
 from celery_nexus.broker.edit.edits import Delete, MoveTo
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.deployment import Deployment
 from celery_nexus.errors import Invalid, NotFound, SourceError
 from celery_nexus.rows.audit import Restored, Undoable
 from celery_nexus.rows.broker import Message, QueueStats
@@ -18,7 +22,16 @@ from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.runs import Progress, Run, RunPage
 from celery_nexus.rows.workers import Child, Program, Worker
 from celery_nexus.sources import Sources
-from config.queues import QUEUES
+from config.queues import QUEUES, REGISTRY
+
+CODE = ApplicationCode(REGISTRY)
+DEPLOYMENT = Deployment(
+    BrokerUrl.parse("redis://localhost/0"),
+    CODE,
+    home=Path("/srv/nexus"),
+    history=Path("/srv/nexus/history.db"),
+    uploads=Path("/srv/nexus/uploads"),
+)
 
 NOW = datetime(2026, 3, 14, 10, 42, 7, tzinfo=UTC)
 
@@ -359,6 +372,8 @@ class Fakes:
             supervisor=cast(Any, self.supervisor),
             catalog=cast(Any, self.catalog),
             read_only=read_only,
+            code=CODE,
+            deployment=DEPLOYMENT,
         )
 
 

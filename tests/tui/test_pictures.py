@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +10,6 @@ from textual.pilot import Pilot
 
 from nexus_tui.app import NexusApp
 from nexus_tui.screens import tasks
-from nexus_tui.screens.dialogs import submit
 from tests.tui import fakes
 from tests.tui.conftest import SMALL, WIDE, settle, shows, the_app
 
@@ -40,12 +37,6 @@ SCREENS: dict[str, tuple[Callable[[], fakes.Fakes], tuple[str, ...], str]] = {
     "help": (fakes.busy, ("3", "question_mark"), "Changes the world"),
     "raw": (fakes.busy, ("3", "y"), '"state": "PENDING"'),
 }
-
-
-@pytest.fixture(autouse=True)
-def fixed_uploads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Name the same upload root in every picture."""
-    monkeypatch.setattr(submit, "settings", lambda: SimpleNamespace(uploads=Path("/srv/nexus/uploads")))
 
 
 @pytest.fixture(autouse=True)

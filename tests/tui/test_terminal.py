@@ -85,7 +85,7 @@ def colours_of(kind: Mapping[str, str], **variables: str) -> set[str]:
         for key, text in (("3", "REVOKED"), ("K", "nexus-tui revoke"), ("\x1b", "SENT"), ("n", "Submit a task")):
             terminal.press(key)
             terminal.shows(text)
-        return set(re.findall(r"\x1b\[([0-9;]*)m", terminal.output.decode()))
+        return set(re.findall(r"\x1b\[([0-9;]*)m", terminal.output.decode(errors="replace")))
 
 
 @pytest.mark.parametrize("kind", [TRUE_COLOUR, XTERM], ids=["truecolor", "xterm"])

@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 from celery_nexus.catalog.own import CatalogSource
+from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.task_errors import InvalidArgument
 from config.celery_config import celery_app
 from config.queues import BY_FAMILY
 from config.tables import updated
+from workers.deployment import CODE
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = (ROOT / "CONTRIBUTING.md").read_text()
@@ -34,7 +36,7 @@ def test_the_recipes_task_is_registered_has_a_form_and_is_checked() -> None:
     exec(compile(code[1], "recipe", "exec"), module)
     name = "workers.maintenance_tasks.count_words"
     try:
-        task = CatalogSource().task_type(name)
+        task = CatalogSource(CODE, BrokerUrl.parse("redis://localhost")).task_type(name)
         assert task.queue == "default_queue"
         assert task.summary == "Count the words of a text."
         assert [(row.name, row.required, row.help) for row in task.parameters] == [

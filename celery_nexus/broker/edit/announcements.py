@@ -18,15 +18,21 @@ from celery_nexus.connection.keys import EVENT_STREAM, EVENT_STREAM_LENGTH, RESU
 from celery_nexus.delivery.ends import endings as ends
 from celery_nexus.delivery.remembering import remember_ids
 from celery_nexus.rows.broker import Message
-from config.celery_options import RESULT_EXPIRES_S
 
 
 class Herald:
-    """Writes for one application. May be shared by threads."""
+    """Writes for one application. May be shared by threads.
 
-    def __init__(self, client: redis.Redis, layout: Layout) -> None:
+    Args:
+        client: Connection for writing.
+        layout: Names of its keys.
+        result_expires_s: Seconds that its results are kept; None for ever.
+    """
+
+    def __init__(self, client: redis.Redis, layout: Layout, result_expires_s: int | None) -> None:
         self._client = client
         self._layout = layout
+        self._result_expires_s = result_expires_s
         self._revoke_result = Script(client, REVOKE_RESULT)
 
     def mark_revoked(self, run_ids: Sequence[str]) -> None:
@@ -47,7 +53,7 @@ class Herald:
             if message.id and not message.headers.get("ignore_result"):
                 record = revoked_record(message.id, f"{reason} by an operator")
                 key = self._layout.named(RESULT_KEY + message.id)
-                self._revoke_result([key], [record, RESULT_EXPIRES_S])
+                self._revoke_result([key], [record, self._result_expires_s or 0])
         notes = [ends.Note(reason, worker=self._name, raw=message.raw) for message in messages]
         ends.tell(self._client, self._layout.prefix, notes)
 

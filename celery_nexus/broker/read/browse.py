@@ -12,6 +12,7 @@ from typing import Any, cast
 import redis
 from redis.exceptions import NoScriptError
 
+from celery_nexus.application_code import NO_CODE, ApplicationCode
 from celery_nexus.broker.wire.decode import decode, masked
 from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.broker.wire.scripts import COUNT, FIND, FIND_DELAYED, IS_UNACKED, Script
@@ -40,12 +41,16 @@ class Browser:
     Args:
         client: Connection for reading.
         layout: Names of the application's keys.
+        code: The application's code, which says what is private.
         is_near: Whether the broker is on this host: messages are then searched here, which takes 0.3 s of both
             sides' CPU for 100,000 of them, where Lua takes 0.5 s; over a network all of them would have to travel.
     """
 
-    def __init__(self, client: redis.Redis, layout: Layout, *, is_near: bool = False) -> None:
+    def __init__(
+        self, client: redis.Redis, layout: Layout, code: ApplicationCode = NO_CODE, *, is_near: bool = False
+    ) -> None:
         self._client = client
+        self._code = code
         self._is_near = is_near
         self._layout = layout
         self._find = Script(client, FIND)
@@ -78,7 +83,7 @@ class Browser:
             for place, raw in enumerate(reversed(rows)):
                 position = offset + len(found)
                 message = decode(raw, queue=queue, priority=step, position=position, now=now, depth=first + place)
-                found.append(masked(message))
+                found.append(masked(message, self._code))
         return found
 
     def find(self, queue: str, step: int, run_id: str, before: int = 0) -> Message | None:
@@ -87,7 +92,7 @@ class Browser:
             for depth, raw in self._containing(queue, step, text):
                 message = decode(raw, queue=queue, priority=step, position=before + depth, now=time.time(), depth=depth)
                 if message.id == run_id:
-                    return masked(message)
+                    return masked(message, self._code)
         return None
 
     def find_delayed(self, queue: str, run_id: str) -> Message | None:
@@ -107,7 +112,7 @@ class Browser:
             for member in self._find_delayed([key], [text, start, start + CHUNK - 1]):
                 priority = int(member[:1]) if member[:1].isdigit() else 0
                 message = decode(member[1:], queue=queue, priority=priority, position=0, now=time.time())
-                yield replace(masked(message), is_delayed=True)
+                yield replace(masked(message, self._code), is_delayed=True)
             start += CHUNK - OVERLAP
 
     def is_unacked(self, run_id: str) -> bool:

@@ -6,24 +6,27 @@ import base64
 import binascii
 import json
 import re
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from celery_nexus.application_code import ApplicationCode
 from celery_nexus.broker.wire.decode import decode
 from celery_nexus.privacy.masking import mask, mask_text
 from celery_nexus.privacy.secret_text import MASK
 from celery_nexus.rows.broker import Message
-from config.queues import spec_of_task
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 _BODY = re.compile(r'("body"\s*:\s*")[A-Za-z0-9+/=]{16,}')
 """The body in what is no JSON, as when it was cut: base64 hides what is in it from the mask, not from a reader."""
 
 
-def show_message(raw: bytes, *, is_ours: bool) -> tuple[str, bool]:
+def show_message(raw: bytes, code: ApplicationCode) -> tuple[str, bool]:
     """Write a message as one line, and tell whether something in it was masked.
 
     Args:
         raw: Its bytes, whatever they are.
-        is_ours: Whether it is of our own application, whose tasks say which arguments are private.
+        code: The application's, whose tasks say which arguments are private.
     """
     try:
         envelope = json.loads(raw)
@@ -36,8 +39,9 @@ def show_message(raw: bytes, *, is_ours: bool) -> tuple[str, bool]:
     message = decode(raw, queue="", priority=0, position=0, now=0)
     opened = {**cast("dict[str, Any]", envelope), "body": _body(envelope, message)}
     shown = mask(opened)
-    if message.args is not None and is_ours and spec_of_task(message.task):
-        shown["body"] = _known(message)
+    app = None if message.args is None else code.app_of(message.task)
+    if app is not None:
+        shown["body"] = _redacted(app, message)
     return _compared(opened, shown)
 
 
@@ -51,11 +55,10 @@ def _body(envelope: Any, message: Message) -> Any:
         return f"{len(body):,} characters, not opened: {message.problem}" if isinstance(body, str) else body
 
 
-def _known(message: Message) -> Any:
+def _redacted(app: Celery, message: Message) -> Any:
     from celery_nexus.history.capture.redaction import redact_arguments
-    from config.celery_config import celery_app
 
-    return list(redact_arguments(celery_app, message.task, message.args or [], message.kwargs or {}))
+    return list(redact_arguments(app, message.task, message.args or [], message.kwargs or {}))
 
 
 def _compared(value: Any, shown: Any) -> tuple[str, bool]:

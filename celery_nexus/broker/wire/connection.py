@@ -12,8 +12,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AskError, ClusterCrossSlotError, ClusterDownError, NoPermissionError
 from redis.retry import Retry
 
-from celery_nexus.connection.broker_fitness import IS_CLUSTER, find_unfitness, is_cluster
+from celery_nexus.connection.broker_fitness import find_unfitness, is_cluster
 from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.connection.other_brokers import IS_CLUSTER
 from celery_nexus.connection.redis_client import open_redis
 from celery_nexus.errors import Refused, SourceError, Unreachable
 from celery_nexus.paths import TROUBLE

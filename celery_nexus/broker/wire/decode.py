@@ -12,12 +12,12 @@ import zlib
 from dataclasses import replace
 from typing import Any, cast
 
+from celery_nexus.application_code import ApplicationCode
 from celery_nexus.connection.keys import SENT_AT_HEADER
 from celery_nexus.privacy.masking import mask
 from celery_nexus.rows.broker import Message
 from celery_nexus.serializers import formats
 from celery_nexus.times import parse_time
-from config.queues import spec_of_task
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """A body larger than this, packed or not, is described and not opened."""
@@ -67,21 +67,25 @@ def decode(raw: bytes, *, queue: str, priority: int, position: int, now: float, 
     )
 
 
-def masked(message: Message) -> Message:
-    """Copy a message as it may be shown: the secrets of its arguments and headers masked, its bytes as they are."""
-    args = None if message.args is None else _masked_args(message.task, message.args)
+def masked(message: Message, code: ApplicationCode) -> Message:
+    """Copy a message as it may be shown: the secrets of its arguments and headers masked, its bytes as they are.
+
+    Args:
+        message: As it was decoded.
+        code: The application's, whose signatures tell which argument is a password.
+    """
+    args = None if message.args is None else _masked_args(code, message.task, message.args)
     kwargs = None if message.kwargs is None else mask(message.kwargs)
     return replace(message, args=args, kwargs=kwargs, headers=mask(message.headers))
 
 
-def _masked_args(task: str, args: list[Any]) -> list[Any]:
-    """Mask positional arguments: the signature of one of our own tasks tells which of them is a password."""
-    if not args or spec_of_task(task) is None:
+def _masked_args(code: ApplicationCode, task: str, args: list[Any]) -> list[Any]:
+    app = code.app_of(task) if args else None
+    if app is None:
         return mask(args)
     from celery_nexus.history.capture.redaction import mask_positional
-    from config.celery_config import celery_app
 
-    return mask_positional(celery_app, task, args)
+    return mask_positional(app, task, args)
 
 
 def _foreign(raw: bytes, queue: str, priority: int, position: int, depth: int | None, problem: str) -> Message:

@@ -261,11 +261,12 @@ return 1
 )
 
 REVOKE_RESULT = """
--- KEYS: record of the result backend; ARGV: record that says REVOKED, seconds that it lives
+-- KEYS: record of the result backend; ARGV: record that says REVOKED, seconds that it lives (0: for ever)
 -- A success stays, as with Celery. Answers 1 when it was stored.
 local known = redis.pcall('GETRANGE', KEYS[1], 0, 100)
 if type(known) == 'string' and string.find(known, '"status": "SUCCESS"', 1, true) then return 0 end
-redis.call('SETEX', KEYS[1], ARGV[2], ARGV[1])
+redis.call('SET', KEYS[1], ARGV[1])
+if tonumber(ARGV[2]) > 0 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
 redis.pcall('PUBLISH', KEYS[1], ARGV[1])
 return 1
 """

@@ -39,7 +39,12 @@ def _explained(sources: Sources, name: str) -> Answer:
             return _of_queue(sources, queue, workers)
     for worker in workers:
         if name in (worker.name, worker.program, worker.name.partition("@")[0]):
-            return Answer(worker.name, "worker", f"{worker.verdict}: {worker.reason}", causes.of_worker(worker, queues))
+            return Answer(
+                worker.name,
+                "worker",
+                f"{worker.verdict}: {worker.reason}",
+                causes.of_worker(worker, queues, sources.code.queues),
+            )
     return _of_run(sources, name, workers, queues)
 
 
@@ -60,7 +65,7 @@ def _workers(sources: Sources) -> tuple[Worker, ...]:
         programs = sources.supervisor.programs()
     except SourceError:
         programs = ()
-    return fleet.join(sources.control.workers(), programs, datetime.now(UTC))
+    return fleet.join(sources.control.workers(), programs, datetime.now(UTC), queues=sources.code.queues)
 
 
 def _of_queue(sources: Sources, queue: QueueStats, workers: tuple[Worker, ...]) -> Answer:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from celery_nexus.broker.read.in_flight import VISIBILITY_S
 from celery_nexus.diagnosis.why.situation import GONE, Situation
+from celery_nexus.queues import QueueRegistry
 from celery_nexus.rows.arguments import find_obstacle, is_whole
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.runs import Run
@@ -15,7 +16,6 @@ from celery_nexus.rows.text import command_line, duration
 from celery_nexus.rows.why import Finding
 from celery_nexus.rows.workers import Worker
 from celery_nexus.times import parse_time
-from config.queues import BY_NAME, spec_of_task
 
 MAX_COMMAND_CHARS = 1_000
 """A command with longer arguments is nothing to type."""
@@ -43,14 +43,20 @@ def of(situation: Situation) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def of_worker(worker: Worker, queues: Sequence[QueueStats]) -> tuple[Finding, ...]:
-    """Return what keeps a worker from taking work, the heaviest first."""
+def of_worker(worker: Worker, queues: Sequence[QueueStats], declared: QueueRegistry) -> tuple[Finding, ...]:
+    """Return what keeps a worker from taking work, the heaviest first.
+
+    Args:
+        worker: Whose program is known, if it has one.
+        queues: Every queue.
+        declared: What the application declared of them.
+    """
     found: list[Finding] = []
     if worker.verdict in GONE:
         found.append(Finding(STOPPED, worker.reason or worker.verdict, _wake(worker)))
         return tuple(found)
     mine = [queue for queue in queues if queue.name in worker.queues]
-    spec = next((spec for spec in BY_NAME.values() if spec.program == worker.program), None)
+    spec = next((spec for spec in declared if spec.program == worker.program), None)
     paused = [queue for queue in queues if queue.paused and (queue in mine or (spec and queue.name == spec.name))]
     found += [Finding("paused", f"{queue.name} is paused", command_line("resume", queue.name)) for queue in paused]
     if not worker.queues and not paused:
@@ -104,9 +110,7 @@ def _unregistered(situation: Situation) -> Seen:
     if not task or not asked or any(task in situation.tasks[worker.name] for worker in asked):
         return None
     names = ", ".join(worker.name for worker in asked)
-    spec, queue = spec_of_task(task), situation.queue.name if situation.queue else ""
-    if situation.is_foreign:
-        spec = None
+    spec, queue = situation.declared.of_task(task), situation.queue.name if situation.queue else ""
     if spec is not None and spec.name != queue and not situation.is_queue:
         command = command_line("move", situation.subject, spec.name)
     else:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from celery_nexus.broker.dead_letters import DeadLetterSource
 from celery_nexus.errors import NotFound, SourceError
-from celery_nexus.queues import QueueSpec
+from celery_nexus.queues import NO_QUEUES, QueueRegistry, QueueSpec
 from celery_nexus.rows.broker import Held, Message, QueueStats
 from celery_nexus.rows.dead_letters import DeadLetter
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
-from config.queues import BY_NAME
 
 GONE = frozenset({"silent", "stopped", "crash-looping", "starting"})
 """Verdicts of workers that take nothing."""
@@ -38,7 +37,8 @@ class Situation:
         is_queue: Whether the question is about the queue, and the message its next.
         end: How it was revoked, in the history's words: ``deleted``, ``purged``, ``expired``, ``terminated SIGNAL``, or
             empty.
-        is_foreign: Whether the application is somebody else's: queues of the same name as ours are not ours.
+        is_foreign: Whether the application is somebody else's.
+        declared: What the application declared of its queues.
     """
 
     subject: str
@@ -54,6 +54,7 @@ class Situation:
     is_queue: bool = False
     end: str = ""
     is_foreign: bool = False
+    declared: QueueRegistry = NO_QUEUES
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -75,8 +76,8 @@ class Situation:
 
     @property
     def spec(self) -> QueueSpec | None:
-        """Registry entry of its queue; None for another application's."""
-        return BY_NAME.get(self.queue.name) if self.queue and not self.is_foreign else None
+        """What was declared of its queue; None when nothing was."""
+        return self.declared.by_name.get(self.queue.name) if self.queue else None
 
     @property
     def missing(self) -> tuple[Worker, ...]:
@@ -98,17 +99,19 @@ class Situation:
 def of_message(sources: Sources, queue: QueueStats, first: Sequence[Message], workers: tuple[Worker, ...]) -> Situation:
     """Gather what is known of a queue and its next message."""
     message = first[0] if first else None
-    foreign = sources.is_foreign
-    situation = Situation(queue.name, queue, message, workers=workers, is_queue=True, is_foreign=foreign)
-    return Situation(
+    situation = Situation(
         queue.name,
         queue,
         message,
         workers=workers,
+        is_queue=True,
+        is_foreign=sources.is_foreign,
+        declared=sources.code.queues,
+    )
+    return replace(
+        situation,
         tasks=_tasks(sources, situation),
         is_revoked=bool(message and message.id) and sources.broker.is_revoked(message.id if message else ""),
-        is_queue=True,
-        is_foreign=foreign,
     )
 
 
@@ -143,6 +146,7 @@ def of_run(
         letter,
         end=_end(sources, run),
         is_foreign=sources.is_foreign,
+        declared=sources.code.queues,
     )
 
 

@@ -137,7 +137,7 @@ def resolve(sources: Sources, names: tuple[str, ...]) -> tuple[Worker, ...]:
         programs = sources.supervisor.programs()
     except SourceError:
         programs = ()
-    known = fleet.join(sources.control.workers(), programs, datetime.now(UTC))
+    known = fleet.join(sources.control.workers(), programs, datetime.now(UTC), queues=sources.code.queues)
     if not names:
         return tuple(worker for worker in known if worker.pid is not None and worker.verdict != "silent")
     found: dict[str, Worker] = {}

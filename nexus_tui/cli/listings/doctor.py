@@ -6,9 +6,9 @@ from datetime import datetime
 
 import click
 
+from celery_nexus.errors import Invalid
 from celery_nexus.rows.balance import MOST_OPEN, Sheet
 from celery_nexus.rows.text import command_line, safe_text
-from config.settings import settings
 from nexus_tui.cli.listings.live import read_queues
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json
@@ -32,16 +32,8 @@ def _checkup(target: Target, *, as_json: bool) -> None:
     from celery_nexus.diagnosis.checkup import CheckupSource, asked, consumer_finding, unread_finding
     from celery_nexus.diagnosis.chords import ChordSource, finding_of
 
-    sources, paths = target.sources(), settings().paths
-    checkup = CheckupSource(
-        sources.broker.url,
-        paths.home,
-        paths.history,
-        sources.supervisor,
-        is_foreign=sources.is_foreign,
-        clocks=sources.control.clocks,
-    )
-    found = checkup.findings()
+    sources = target.sources()
+    found = CheckupSource(sources).findings()
     findings = (*found, *asked("lists", lambda: (unread_finding(sources.broker.unread_lists()),)))
     findings = (*findings, *asked("consumers", lambda: (consumer_finding(read_queues(sources)),)))
     if not sources.is_foreign:
@@ -67,8 +59,10 @@ def _checkup(target: Target, *, as_json: bool) -> None:
 def _balance(target: Target, wait_s: float, *, as_json: bool) -> None:
     from celery_nexus.diagnosis.balance_sheet import BalanceSource
 
-    broker = target.sources().broker
-    sheet = BalanceSource(broker.url, broker.layout, settings().paths.history).take(max(0.0, wait_s))
+    sources = target.sources()
+    if sources.deployment is None:
+        raise Invalid("a stock application does not count what it publishes: there is no balance to take")
+    sheet = BalanceSource(sources.broker, sources.history.path).take(max(0.0, wait_s))
     if as_json:
         print_json(to_json(sheet) | {"adds_up": sheet.adds_up, "problems": problems(sheet)})
     else:

@@ -13,7 +13,6 @@ from celery_nexus.rows.broker import Held, Message, QueueStats
 from celery_nexus.rows.text import duration
 from celery_nexus.rows.workers import Program, Worker
 from celery_nexus.sources import Sources
-from config.queues import BY_NAME
 from nexus_tui.cli.listings.runs import arguments, moment
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json, print_table
@@ -53,7 +52,7 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: 
         return
     print_queues([found])
     print_note(sources)
-    if found.declared and (spec := BY_NAME.get(queue)) and spec.rate_limit:
+    if found.declared and (spec := sources.code.queues.by_name.get(queue)) and spec.rate_limit:
         click.echo(f"each worker starts at most {spec.rate_limit} of each task; two workers twice that")
     click.echo("")
     if held:
@@ -165,7 +164,7 @@ def read_programs(sources: Sources) -> tuple[list[Program], str]:
 def read_workers(sources: Sources, known: list[Program]) -> list[Worker]:
     from celery_nexus.control import fleet
 
-    return list(fleet.join(sources.control.workers(), tuple(known), datetime.now(UTC)))
+    return list(fleet.join(sources.control.workers(), tuple(known), datetime.now(UTC), queues=sources.code.queues))
 
 
 def queue_json(row: QueueStats) -> dict[str, Any]:

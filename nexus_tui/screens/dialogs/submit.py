@@ -19,7 +19,6 @@ from celery_nexus.queues import DEFAULT_PRIORITY
 from celery_nexus.rows.catalog import TaskParameter, TaskType
 from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.rows.text import safe_text
-from config.settings import settings
 from nexus_tui.actions.base import perform
 from nexus_tui.actions.submit import Submit
 from nexus_tui.screens.dialogs.confirm import ConfirmScreen
@@ -209,6 +208,8 @@ class FormScreen(Dialog[Outcome]):
         """Write the task's help and make its fields."""
         about = inspect.cleandoc(self.task_type.help or self.task_type.summary).partition("\nArgs:")[0].strip()
         lines: list[Line] = [((safe_text(line.strip()), "plain"),) for line in about.split("\n")]
+        if self.task_type.limits:
+            lines.append(((safe_text(self.task_type.limits), "dim"),))
         self.query_one(Reader).can_focus = False
         self.query_one(Reader).show(lines)
         await self._fill()
@@ -286,7 +287,8 @@ class FormScreen(Dialog[Outcome]):
             self.dismiss(event.outcome)
 
     async def _fill(self) -> None:
-        uploads = settings().uploads
+        deployment = cast(Host, self.app).sources.deployment
+        uploads = deployment.uploads if deployment else None
         box = self.query_one("#fields", VerticalScroll)
         await box.remove_children()
         if self._is_raw:

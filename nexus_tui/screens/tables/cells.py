@@ -18,7 +18,7 @@ from celery_nexus.rows.text import (
     short_clock,
     short_id,
 )
-from config.queues import BY_NAME
+from nexus_tui.screens.tables.queue_looks import spec_of
 from nexus_tui.widgets.glyphs import priority_bars, progress_bar, spark
 from nexus_tui.widgets.lines import Line, Span
 from nexus_tui.widgets.table import Column
@@ -73,13 +73,13 @@ RATES_NOTE = "rates of 15 s"
 
 def queue_colour(name: str | None) -> str:
     """Colour of a queue in the registry; plain for one that is not declared."""
-    spec = BY_NAME.get(name or "")
+    spec = spec_of(name)
     return spec.colour if spec else "plain"
 
 
 def queue_verdict(queue: QueueStats) -> tuple[str, str]:
     """Sign and look: ``∥`` paused, ``▲`` over its alert thresholds or waiting without a consumer, ``●`` fine."""
-    spec = BY_NAME.get(queue.name)
+    spec = spec_of(queue.name)
     if queue.paused:
         return "∥", "warn"
     nobody = queue.consumers == () and queue.waiting > 0

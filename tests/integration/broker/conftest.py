@@ -20,6 +20,7 @@ import psutil
 import pytest
 import redis
 
+from celery_nexus.application_code import ApplicationCode
 from celery_nexus.broker import BrokerSource
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.control.source import ControlSource
@@ -49,6 +50,7 @@ class Stack:
     app: Any
     jobs: Any
     environment: dict[str, str]
+    code: ApplicationCode
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def as_stock(self) -> None:
@@ -108,10 +110,10 @@ class Stack:
         return {int(key): int(value) for key, value in self.redis.hgetall("test:executions").items()}
 
     def broker(self, **options: Any) -> BrokerSource:
-        return BrokerSource(self.url, **options)
+        return BrokerSource(self.url, code=self.code, **options)
 
     def control(self) -> ControlSource:
-        return ControlSource(self.url, application=lambda: self.app)
+        return ControlSource(self.url, code=self.code)
 
 
 class NoHistory:
@@ -140,10 +142,11 @@ def running_broker() -> Iterator[Stack]:
             wait_until(lambda: _answers(client))
             from config.celery_config import celery_app
             from tests.integration.broker import jobs
+            from workers.deployment import own_deployment
 
             celery_app.conf.update(broker_url=url.kombu, result_backend=url.kombu)
             celery_app.loader.import_default_modules()
-            yield Stack(url, client, celery_app, jobs, environment)
+            yield Stack(url, client, celery_app, jobs, environment, own_deployment().code)
         finally:
             client.close()
             server.terminate()

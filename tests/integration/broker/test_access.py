@@ -20,6 +20,7 @@ from celery_nexus.control.source import ControlSource
 from celery_nexus.errors import Refused, Unreachable
 from celery_nexus.queues import priority_key
 from tests.integration.broker.conftest import Stack
+from workers.deployment import CODE
 
 COMMANDS = "+ping +info +llen +lrange +hgetall +hkeys +hlen +smembers +scan +zcard +zrange +exists"
 
@@ -41,7 +42,7 @@ def user(stack: Stack) -> Iterator[Any]:
 
 def test_a_user_who_may_not_run_scripts_sees_what_is_left_and_what_is_missing(stack: Stack, user: Any) -> None:
     stack.send(1, priority=3)
-    source = BrokerSource(user("~*", *COMMANDS.split()))
+    source = BrokerSource(user("~*", *COMMANDS.split()), code=CODE)
     row = source.queue("default_queue")
     assert (row.waiting, row.by_priority[3], row.in_flight, row.oldest_age_s) == (1, 1, None, None)
     assert source.missing.startswith("its user may not run scripts")
@@ -52,7 +53,7 @@ def test_a_user_who_may_not_run_scripts_sees_what_is_left_and_what_is_missing(st
 
 
 def test_a_user_who_may_not_look_around_sees_the_queues_of_the_registry(stack: Stack, user: Any) -> None:
-    source = BrokerSource(user("~*", "+@all", "-scan"))
+    source = BrokerSource(user("~*", "+@all", "-scan"), code=CODE)
     assert "email_queue" in {row.name for row in source.queues()}
     assert source.missing.startswith("its user may not SCAN")
     assert BrokerSource.foreign(user("~*", "+@all", "-scan", "-exists")).layout.steps == (0, 3, 6, 9)
@@ -61,7 +62,7 @@ def test_a_user_who_may_not_look_around_sees_the_queues_of_the_registry(stack: S
 def test_a_user_who_may_read_nothing_is_refused(user: Any) -> None:
     url = user("~*", "+ping", "+select")
     with pytest.raises(Refused):
-        BrokerSource(url).queues()
+        BrokerSource(url, code=CODE).queues()
     with pytest.raises(Refused):
         ControlSource(url).workers()
 
@@ -119,10 +120,10 @@ def test_a_broker_behind_tls_is_read_and_changed_and_a_foreign_certificate_refus
     certificate, port = secured
     address = f"rediss://:{stack.url.password}@127.0.0.1:{port}/0"
     run_id = stack.send(1)
-    source = BrokerSource(BrokerUrl.parse(f"{address}?ssl_ca_certs={certificate}"))
+    source = BrokerSource(BrokerUrl.parse(f"{address}?ssl_ca_certs={certificate}"), code=CODE)
     assert source.queue("default_queue").waiting == 1
     message = source.find(run_id)
     assert message is not None
     assert source.apply(message, Reprioritise(0)).done
     with pytest.raises(Unreachable, match="certificate verify failed"):
-        BrokerSource(BrokerUrl.parse(address)).queues()
+        BrokerSource(BrokerUrl.parse(address), code=CODE).queues()

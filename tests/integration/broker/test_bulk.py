@@ -32,7 +32,7 @@ ODD = Selection(QUEUE, "args.1=odd")
 @pytest.fixture
 def sources(stack: Stack) -> Any:
     unused: Any = None
-    return Sources(stack.broker(), stack.control(), NoHistory(), unused, unused)  # type: ignore[arg-type]
+    return Sources(stack.broker(), stack.control(), NoHistory(), unused, unused, code=stack.code)  # type: ignore[arg-type]
 
 
 @pytest.fixture

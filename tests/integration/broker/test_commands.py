@@ -160,7 +160,9 @@ class Past:
 def again(stack: Stack, run: Run, kwargs: dict[str, Any] | None = None) -> tuple[bool, str]:
     unused: Any = None
     past: Any = Past(run)
-    sources = Sources(stack.broker(), stack.control(), past, unused, CatalogSource())
+    sources = Sources(
+        stack.broker(), stack.control(), past, unused, CatalogSource(stack.code, stack.url), code=stack.code
+    )
     [row] = RunAgain((run.id,), kwargs).run(sources).targets
     return row.done, row.message
 
@@ -209,7 +211,9 @@ def many_again(stack: Stack, count: int, **options: Any) -> list[tuple[str, bool
     ]
     unused: Any = None
     past: Any = Past(*runs, Run("running", task, "STARTED", args=[99], kwargs={}))
-    sources = Sources(stack.broker(), stack.control(), past, unused, CatalogSource())
+    sources = Sources(
+        stack.broker(), stack.control(), past, unused, CatalogSource(stack.code, stack.url), code=stack.code
+    )
     plan = RunAgain((), filter_text="state:failure", **options).plan(sources)
     assert plan.count == count
     return [(row.target, row.done, row.message) for row in plan.action.run(sources).targets]
@@ -242,7 +246,7 @@ def test_runs_are_queued_again_at_no_more_than_a_rate(stack: Stack) -> None:
 def test_a_delayed_run_gets_another_time_and_back(stack: Stack) -> None:
     unused: Any = None
     history: Any = NoHistory()
-    sources = Sources(stack.broker(), stack.control(), history, unused, unused)
+    sources = Sources(stack.broker(), stack.control(), history, unused, unused, code=stack.code)
     run_id = stack.send(1, eta=datetime(2100, 1, 1, tzinfo=UTC))
     stack.as_reliable()
     raw = stack.redis.zrange("nexus:delayed:default_queue", 0, -1)[0][1:]
@@ -264,7 +268,7 @@ def test_a_delayed_run_gets_another_time_and_back(stack: Stack) -> None:
 def test_a_time_that_a_stock_worker_keeps_in_its_memory_can_not_be_changed(stack: Stack) -> None:
     unused: Any = None
     history: Any = NoHistory()
-    sources = Sources(stack.broker(), stack.control(), history, unused, unused)
+    sources = Sources(stack.broker(), stack.control(), history, unused, unused, code=stack.code)
     run_id = stack.send(1, countdown=600)
     stack.as_stock()
     stack.worker(concurrency=1)

@@ -28,7 +28,7 @@ LIST = priority_key(QUEUE, 5)
 @pytest.fixture
 def sources(stack: Stack) -> Any:
     unused: Any = None
-    return Sources(stack.broker(), stack.control(), NoHistory(), unused, unused)  # type: ignore[arg-type]
+    return Sources(stack.broker(), stack.control(), NoHistory(), unused, unused, code=stack.code)  # type: ignore[arg-type]
 
 
 @contextmanager

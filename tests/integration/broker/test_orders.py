@@ -31,7 +31,7 @@ def sources(stack: Stack) -> Any:
     no_catalog: Any = None
     no_programs: Any = NoSupervisor()
     no_history: Any = NoHistory()
-    return Sources(stack.broker(), stack.control(), no_history, no_programs, no_catalog)
+    return Sources(stack.broker(), stack.control(), no_history, no_programs, no_catalog, code=stack.code)
 
 
 def said(sources: Sources, order: WorkerOrder) -> list[tuple[str, bool, str]]:

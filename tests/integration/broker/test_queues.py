@@ -54,7 +54,10 @@ def test_what_a_stock_worker_holds_is_told_with_since_when_until_when_and_by_who
     assert (row.in_flight, row.delayed, row.waiting) == (1, 1, 0)
     assert row.next_due_at is not None
     unused: Any = None
-    held = {row.id: row for row in _held(Sources(stack.broker(), control, unused, unused, unused), "default_queue")}
+    held = {
+        row.id: row
+        for row in _held(Sources(stack.broker(), control, unused, unused, unused, code=stack.code), "default_queue")
+    }
     assert held[delayed].due_at == row.next_due_at
     assert (held[running].task, held[running].worker) == ("tests.integration.broker.jobs.trace", "w@test")
     since, back = held[running].since, held[running].redelivered_at
@@ -93,7 +96,7 @@ def test_a_queue_that_is_only_bound_is_found_and_internal_ones_are_not(stack: St
     stack.redis.sadd("_kombu.binding.celeryev", "worker.#::celeryev.1234")
     stack.redis.sadd("_kombu.binding.reply.celery.pidbox", "x::x.reply.celery.pidbox")
     rows = {row.name: row for row in stack.broker().queues()}
-    assert sorted(set(rows) - {row.name for row in BrokerSource(stack.url).queues() if row.declared}) == ["other_queue"]
+    assert sorted(set(rows) - {row.name for row in stack.broker().queues() if row.declared}) == ["other_queue"]
     assert (rows["other_queue"].waiting, rows["other_queue"].declared) == (1, False)
 
 
@@ -270,7 +273,7 @@ def test_each_message_runs_once_while_priorities_change_beside_two_workers(stack
 
 def test_the_action_says_what_happened_to_each(stack: Stack) -> None:
     unused: Any = None
-    sources = Sources(stack.broker(), stack.control(), NoHistory(), unused, unused)  # type: ignore[arg-type]
+    sources = Sources(stack.broker(), stack.control(), NoHistory(), unused, unused, code=stack.code)  # type: ignore[arg-type]
     first, second = stack.send(1), stack.send(2)
     outcome = ChangePriority((first, second, "ffffffff-0000-0000-0000-000000000000"), 0, front=True).run(sources)
     assert sorted((row.done, row.message) for row in outcome.targets) == [

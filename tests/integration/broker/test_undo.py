@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:Depreca
 @pytest.fixture
 def sources(stack: Stack) -> Any:
     unused: Any = None
-    return Sources(stack.broker(), stack.control(), NoHistory(), unused, unused)  # type: ignore[arg-type]
+    return Sources(stack.broker(), stack.control(), NoHistory(), unused, unused, code=stack.code)  # type: ignore[arg-type]
 
 
 class Remembers:

@@ -30,7 +30,7 @@ ALL = Selection(QUEUE, "task:other")
 @pytest.fixture
 def sources(stack: Stack) -> Any:
     unused: Any = None
-    return Sources(stack.broker(), stack.control(), NoHistory(), unused, unused)  # type: ignore[arg-type]
+    return Sources(stack.broker(), stack.control(), NoHistory(), unused, unused, code=stack.code)  # type: ignore[arg-type]
 
 
 @pytest.fixture

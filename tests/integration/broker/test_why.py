@@ -36,7 +36,7 @@ def sources(stack: Stack) -> Any:
     no_catalog: Any = None
     no_programs: Any = NoSupervisor()
     no_history: Any = NoHistory()
-    return Sources(stack.broker(), stack.control(), no_history, no_programs, no_catalog)
+    return Sources(stack.broker(), stack.control(), no_history, no_programs, no_catalog, code=stack.code)
 
 
 def causes(answer: Answer) -> list[tuple[str, str]]:

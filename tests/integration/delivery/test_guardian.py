@@ -20,6 +20,7 @@ from celery_nexus.delivery.leases.in_flight import InFlight
 from celery_nexus.delivery.leases.lease import LEASE_S, Leases, NameTaken, Owner
 from celery_nexus.errors import NotFound
 from celery_nexus.queues import priority_key
+from workers.deployment import CODE
 
 
 def elsewhere(leases: Leases) -> Owner:
@@ -125,7 +126,7 @@ def test_dead_letters_are_listed_shown_retried_and_dropped(stack: Any) -> None:
     unknown = message("t.later", ("x",))
     stack.client.lpush(priority_key("default_queue", 3), json.dumps(unknown), b"garbage")
     stack.until(lambda: stack.client.zcard(keys.DEAD) == 2)
-    source = DeadLetterSource(BrokerSource(BrokerUrl.parse(stack.url)))
+    source = DeadLetterSource(BrokerSource(BrokerUrl.parse(stack.url), code=CODE))
     garbage, run = sorted(source.list(), key=lambda letter: letter.reason)
     assert (garbage.reason, run.reason, run.task, run.queue, run.priority) == (
         "malformed",

@@ -19,9 +19,9 @@ import pytest
 import redis
 from celery.signals import before_task_publish
 
-from celery_nexus.connect import connect
 from celery_nexus.sources import Sources
 from config.settings import settings
+from nexus_tui.front_door import Door, open_sources
 from tests.integration.foreign import shop
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -166,7 +166,7 @@ class Shop:
 
     def sources(self, **options: Any) -> Sources:
         """Look at it as an operator does who starts Nexus now."""
-        return connect(self.url, **options)
+        return open_sources(Door(broker=self.url, **options))
 
     def send(self, task: str = "shop.add", args: Any = (1, 2), **options: Any) -> str:
         return str(self.app.tasks[task].apply_async(args, **options).id)

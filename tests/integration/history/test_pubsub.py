@@ -15,7 +15,6 @@ import psutil
 import pytest
 
 from benchmarks.events import wire_form
-from celery_nexus.connect import connect
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.errors import Unreachable
 from celery_nexus.history.places import history_path
@@ -23,6 +22,7 @@ from celery_nexus.history.store.schema import lock_path
 from celery_nexus.runs.recording import Origin, Recording, is_recorded, start_recorder
 from celery_nexus.runs.source import HistorySource
 from config.paths import ROOT
+from nexus_tui.front_door import Door, open_sources
 from tests.integration.history.conftest import Stack
 
 pytestmark = pytest.mark.timeout(120)
@@ -262,7 +262,7 @@ def test_workers_that_send_no_events_are_named_and_asked(broker: Stack, origin: 
     broker.processes.append(worker)
     nap = app.tasks["tests.integration.broker.foreign.nap"]
     nap.apply_async((0,)).get(timeout=40)
-    sources = connect(url.redis_py)
+    sources = open_sources(Door(broker=url.redis_py))
     recording = sources.recording
     assert recording is not None
     assert recording.origin.prefix in ("", "their:")

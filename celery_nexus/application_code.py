@@ -1,0 +1,72 @@
+"""The code of an application as far as it is here: what it declared of its queues, and its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from celery_nexus.queues import NO_QUEUES, QueueRegistry
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+RESULT_EXPIRES_S = 24 * 3600
+"""Celery's default of ``result_expires``."""
+
+
+class ApplicationCode:
+    """What readers know of an application beyond its broker; of one whose code is not here, nothing.
+
+    Args:
+        queues: What it declared of its queues.
+        load: Imports the application; None when its code is not here. Called once, when its tasks are first needed:
+            who looks at queue lengths does not wait for it.
+        result_expires_s: Seconds that it keeps a result; None for ever.
+        chord_expires_s: Seconds that it keeps what a chord counts; None for ever.
+    """
+
+    def __init__(
+        self,
+        queues: QueueRegistry = NO_QUEUES,
+        load: Callable[[], Celery] | None = None,
+        *,
+        result_expires_s: int | None = RESULT_EXPIRES_S,
+        chord_expires_s: int | None = RESULT_EXPIRES_S,
+    ) -> None:
+        self.queues = queues
+        self.result_expires_s = result_expires_s
+        self.chord_expires_s = chord_expires_s
+        self._load = load
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the application can be imported."""
+        return self._load is not None
+
+    @cached_property
+    def app(self) -> Celery:
+        """The application with its tasks, imported at first use.
+
+        Raises:
+            LookupError: Its code is not here.
+        """
+        if self._load is None:
+            raise LookupError("the application's code is not here")
+        return self._load()
+
+    def app_of(self, task: str) -> Celery | None:
+        """Return the application when it has a task of this name.
+
+        An application that declared its queues is not imported for a task of another module.
+        """
+        if self._load is None or (len(self.queues) and self.queues.of_task(task) is None):
+            return None
+        return self.app if self._find(task) is not None else None
+
+    def _find(self, task: str) -> Any:
+        return self.app.tasks.get(task) or self.queues.of_task(task)
+
+
+NO_CODE = ApplicationCode()
+"""Of an application of which we have the broker's address alone."""

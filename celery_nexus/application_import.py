@@ -1,0 +1,182 @@
+"""Importing an application by the name that ``celery -A`` takes, and saying in one line why it can't be."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Generator
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from celery_nexus.errors import Invalid
+from celery_nexus.privacy.masking import mask_text
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+PATIENCE_S = 5.0
+"""After so long it is said where an import is: most often it waits for a server."""
+
+Found = TypeVar("Found")
+
+
+def import_application(name: str) -> Celery:
+    """Import an application and its tasks, found as ``celery -A name`` finds it.
+
+    The working directory is put on ``sys.path``, as Celery does. What the application prints goes to standard error.
+
+    Args:
+        name: ``module:attribute``, ``module.attribute``, a module with ``app`` or ``celery``, or a package with such a
+            module ``celery``.
+
+    Raises:
+        Invalid: It can't be imported, or there is no application, or several; the message says which and where.
+    """
+    from celery import Celery
+    from celery.app.utils import find_app
+
+    if not name.strip(" :."):
+        raise Invalid("-A names no application: give MODULE or MODULE:ATTRIBUTE, as celery -A takes it")
+    _look_in_working_directory()
+    found: Any = _run(name, lambda: find_app(name))
+    if not isinstance(found, Celery):
+        raise Invalid(f"-A {name} is {_kind(found)}, not a Celery application{_others(name)}")
+    app = cast("Celery", found)
+    _refuse_choice(name, app)
+    return load_tasks(app, name)
+
+
+def load_tasks(app: Celery, name: str) -> Celery:
+    """Import the modules with an application's tasks, and return it.
+
+    Raises:
+        Invalid: One can't be imported, or a setting is wrong.
+    """
+
+    def load() -> Celery:
+        app.loader.import_default_modules()
+        app.finalize()
+        return app
+
+    return _run(name, load)
+
+
+def _look_in_working_directory() -> None:
+    with contextlib.suppress(FileNotFoundError):  # it was deleted
+        if os.getcwd() not in sys.path:  # noqa: PTH109  (sys.path holds texts)
+            sys.path.insert(0, os.getcwd())  # noqa: PTH109
+
+
+def _run(name: str, action: Callable[[], Found]) -> Found:
+    """Do what runs the application's code, and raise its errors as one line.
+
+    Raises:
+        Invalid: It failed.
+    """
+    try:
+        with contextlib.redirect_stdout(sys.stderr), _impatience(name):
+            return action()
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (somebody's module may raise anything, and ends itself)
+        raise Invalid(f"-A {name}: {_describe(name, error)}") from None
+
+
+def _describe(name: str, error: BaseException) -> str:
+    module = name.partition(":")[0]
+    if isinstance(error, ModuleNotFoundError) and error.name == name and ":" in name:
+        return f"there is no {name.partition(':')[2]!r} in {module}{_others(name)}"
+    if isinstance(error, ModuleNotFoundError) and error.name and _is_beginning(error.name, module):
+        return f"there is no module {error.name!r} in {os.getcwd()} or where Python looks"  # noqa: PTH109
+    place = _place_of(error)
+    if isinstance(error, AttributeError) and not place:
+        return f"there is no application{_others(name)}"
+    said = " ".join(traceback.format_exception_only(error)[-1].split())
+    return f"can't be imported: {mask_text(said)}{f' ({place})' if place else ''}"
+
+
+def _is_beginning(missing: str, module: str) -> bool:
+    return module == missing or module.startswith(f"{missing}.")
+
+
+def _place_of(error: BaseException) -> str:
+    """Name file and line of the application's own code where it went wrong; empty when none of it ran."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}"
+    last = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_machinery(frame.filename)][-1:]
+    return f"{last[0].filename}, line {last[0].lineno}" if last else ""
+
+
+def _is_machinery(file: str) -> bool:
+    """Tell whether a file is of what imports: Python's, Celery's or ours."""
+    return file.startswith("<frozen") or file == __file__ or _is_installed(file)
+
+
+def _is_installed(file: str) -> bool:
+    """Tell whether a file came with Python or a package, and is nobody's to mend."""
+    return f"{os.sep}site-packages{os.sep}" in file or f"{os.sep}lib{os.sep}python" in file
+
+
+def _kind(found: object) -> str:
+    kind = type(found)
+    return "a module" if kind is ModuleType else f"of type {kind.__module__}.{kind.__qualname__}"
+
+
+def _applications(name: str) -> dict[str, Celery]:
+    """List the applications of the module that a name means, by their own names there."""
+    from celery import Celery
+
+    module = sys.modules.get(name.partition(":")[0]) or sys.modules.get(name.partition(":")[0].rpartition(".")[0])
+    return {key: value for key, value in vars(module).items() if isinstance(value, Celery)} if module else {}
+
+
+def _others(name: str) -> str:
+    found = _applications(name)
+    module = name.partition(":")[0]
+    if found:
+        return f"; there is {' and '.join(f'-A {module}:{key}' for key in found)}"
+    return "; name it: -A MODULE:ATTRIBUTE"
+
+
+def _refuse_choice(name: str, found: Celery) -> None:
+    """Refuse to take the first of several: which one that is, is chance.
+
+    Raises:
+        Invalid: The name means a module with several applications, none called ``app`` or ``celery``.
+    """
+    module = sys.modules.get(name)
+    if module is None:
+        return
+    named = [vars(module).get(key) for key in ("app", "celery")]
+    there = _applications(name)
+    if not any(found is each for each in named) and len({id(each) for each in there.values()}) > 1:
+        names = ", ".join(f"-A {name}:{key}" for key in there)
+        raise Invalid(f"-A {name}: there are {len(there)} applications; name one: {names}")
+
+
+@contextlib.contextmanager
+def _impatience(name: str) -> Generator[None]:
+    """Say where an import is that takes long: an application that connects while it is imported may wait for ever."""
+    is_done = threading.Event()
+    main = threading.get_ident()
+
+    def watch() -> None:
+        if not is_done.wait(PATIENCE_S):
+            frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]  (documented, in spite of its name)
+            place = _place_in(frames.get(main))
+            print(f"nexus-tui: -A {name} is still being imported{place}; Ctrl+C ends it", file=sys.stderr)  # noqa: T201
+
+    thread = threading.Thread(target=watch, name="impatience", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_done.set()
+
+
+def _place_in(frame: FrameType | None) -> str:
+    if frame is None:
+        return ""
+    mine = [row for row in traceback.extract_stack(frame) if not _is_machinery(row.filename)]
+    return f", at {mine[-1].filename}, line {mine[-1].lineno}" if mine else ""

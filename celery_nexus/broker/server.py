@@ -1,0 +1,52 @@
+"""What the Redis server itself says: its kind, its speed, and what keeps it from taking changes."""
+
+from __future__ import annotations
+
+import time
+
+import redis
+
+from celery_nexus.broker.wire.connection import reaching
+from celery_nexus.broker.wire.writes import write_trouble
+from celery_nexus.connection.broker_url import BrokerUrl
+
+
+class Server:
+    """The server of one broker. May be shared by threads.
+
+    Args:
+        url: Its address.
+        reader: Connection for reading.
+    """
+
+    def __init__(self, url: BrokerUrl, reader: redis.Redis) -> None:
+        self.url = url
+        self._reader = reader
+
+    def ping(self) -> float:
+        """Return the seconds that one answer of the broker takes."""
+        started = time.perf_counter()
+        with reaching(self.url):
+            self._reader.ping()
+        return time.perf_counter() - started
+
+    def describe(self) -> str:
+        """Say what the broker is: ``valkey 9.1.2 unix socket``."""
+        with reaching(self.url):
+            info: dict[str, object] = self._reader.info("server")  # pyright: ignore[reportAssignmentType]
+        kind = str(info.get("server_name") or "redis")
+        version = info.get(f"{kind}_version") or info.get("redis_version", "?")
+        place = "unix socket" if self.url.path else f"{self.url.host}:{self.url.port}"
+        return f"{kind} {version} {place}"
+
+    def write_trouble(self) -> str:
+        """Say why the broker takes no changes now; empty when it does."""
+        with reaching(self.url):
+            return write_trouble(self._reader)
+
+    def recorder_trouble(self) -> str:
+        """Read what keeps the recorder from writing the history, in its own words; empty when nothing does."""
+        from celery_nexus.history.recorder.status import find_trouble
+
+        with reaching(self.url):
+            return find_trouble(self._reader) or ""
