@@ -1,0 +1,62 @@
+"""The public interface for programs: its examples, on a stranger's stock application."""
+
+from __future__ import annotations
+
+import doctest
+from collections.abc import Callable
+
+import pytest
+
+import celery_nexus
+from celery_nexus import client
+from celery_nexus.errors import Invalid, Refused
+from tests.integration.foreign.conftest import Shop, wait_until
+
+
+def test_each_example_is_true(open_shop: Callable[..., Shop]) -> None:
+    shop = open_shop()
+    nexus = celery_nexus.connect(shop.app)
+    names = {"nexus": nexus, "run": None}
+    runner = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL | doctest.ELLIPSIS)
+    order = ("queues", "messages", "message", "tasks", "workers", "runs", "run", "failures", "dead_letters", "why")
+    for name in (*order, "doctor", "submit", "delete", "move", "priority", "purge", "undo", "perform"):
+        method = getattr(client.Nexus, name)
+        for example in doctest.DocTestFinder(recurse=False).find(method, name, globs=names):
+            example.globs = names
+            assert example.examples, f"{name} has no example"
+            runner.run(example, clear_globs=False)
+    assert runner.summarize(verbose=False).failed == 0
+
+
+def test_every_public_method_has_an_example_that_is_run() -> None:
+    public = [name for name, value in vars(client.Nexus).items() if callable(value) and not name.startswith("_")]
+    without = [name for name in public if ">>> " not in (getattr(client.Nexus, name).__doc__ or "")]
+    assert without == ["close"]
+
+
+def test_an_applications_own_workers_run_what_is_submitted(open_shop: Callable[..., Shop]) -> None:
+    shop = open_shop()
+    shop.start()
+    try:
+        with celery_nexus.connect(shop.url) as nexus:
+            wait_until(lambda: any(row.verdict == "healthy" or row.queues for row in nexus.workers()), "it answers")
+            run = nexus.submit("shop.add", [20, 22])
+            wait_until(lambda: "add 20 22" in shop.runs(), "it ran")
+            assert nexus.message(run.id) is None
+    finally:
+        shop.stop()
+
+
+def test_nothing_is_changed_read_only(open_shop: Callable[..., Shop]) -> None:
+    shop = open_shop()
+    with celery_nexus.connect(shop.app, read_only=True) as nexus:
+        with pytest.raises(Refused, match="read-only"):
+            nexus.submit("shop.add", [1, 2])
+        with pytest.raises(Refused, match="read-only"):
+            nexus.purge("celery")
+    assert shop.census() == set()
+
+
+def test_an_application_says_which_its_keys_are(open_shop: Callable[..., Shop]) -> None:
+    with pytest.raises(Invalid, match="an application says which its keys are"):
+        celery_nexus.connect(open_shop().app, prefix="x")
