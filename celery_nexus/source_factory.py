@@ -112,8 +112,8 @@ def deployment_of(app: Celery, home: Path | None = None, *, name: str = "") -> D
         BrokerUrlError: Its broker is neither Redis nor Valkey.
     """
     from celery_nexus.application_settings import broker_of, code_of, layout_of
+    from celery_nexus.history.places import data_folder, history_path
     from celery_nexus.installation import installation_of
-    from celery_nexus.runs.recording import data_folder, history_path
 
     url, layout = broker_of(app), layout_of(app)
     installation = installation_of(app)

@@ -18,7 +18,7 @@ from celery_nexus.rows.text import safe_text
 from nexus_tui.cli import dashboard
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import Target, common, refuse_read_only
-from nexus_tui.front_door import describe_choice, describe_variables, own_deployment
+from nexus_tui.front_door import BROKER_VARIABLE, describe_choice, describe_variables, own_deployment
 
 if TYPE_CHECKING:
     from celery_nexus.stack.stack import Step
@@ -90,9 +90,11 @@ def _refuse_elsewhere(target: Target, command: str) -> None:
         Invalid: One is named.
     """
     if not target.is_own:
-        named = "--broker" if target.context is None else "--context"
+        options = (("--context", target.context), ("-A", target.application), ("--broker", target.broker))
+        named = next((name for name, value in options if value is not None), BROKER_VARIABLE)
         raise Invalid(f"{command} is about the stack of this folder, and another is named: leave out {named}")
-    if not settings().supervised:
+    own = own_deployment()
+    if own is not None and own.supervisor is None:
         none = "NEXUS_SUPERVISED=false says that there is none"
         raise Invalid(f"{command} is for supervisord, and {none}: docker compose {command}")
 
