@@ -118,8 +118,9 @@ class Nexus:
     def tasks(self) -> tuple[TaskType, ...]:
         """List what can be submitted, with queue, limits and arguments as far as the application's code is here.
 
-        >>> [(task.name, [argument.name for argument in task.parameters]) for task in nexus.tasks()]
-        [('shop.add', ['one', 'other']), ('shop.fail', ['number']), ('shop.nap', ['seconds'])]
+        >>> known = {task.name: task for task in nexus.tasks()}
+        >>> [(argument.name, argument.type_label) for argument in known["shop.add"].parameters]
+        [('one', 'whole number'), ('other', 'whole number')]
         """
         return self.sources.catalog.task_types()
 
