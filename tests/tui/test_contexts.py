@@ -45,7 +45,7 @@ colur = "red"
 def stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> fakes.Fakes:
     """Sources of every context, and the user's file."""
     made = fakes.busy()
-    monkeypatch.setattr(opening, "connect", lambda broker, prefix=None: made.sources())
+    monkeypatch.setattr(opening, "open_sources", lambda door: made.sources())
     monkeypatch.setattr(made.broker, "ping", lambda: 0.001, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("PROD_PASSWORD", "hunter2")

@@ -38,7 +38,7 @@ read_only = true
 def stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> fakes.Fakes:
     """Sources of every context, and the user's file."""
     made = fakes.busy()
-    monkeypatch.setattr(opening, "connect", lambda broker, prefix=None: made.sources())
+    monkeypatch.setattr(opening, "open_sources", lambda door: made.sources())
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("PROD_PASSWORD", "hunter2")
     monkeypatch.delenv("NEXUS_READ_ONLY", raising=False)
