@@ -33,7 +33,7 @@ def open_deployment(deployment: Deployment, *, read_only: bool = False) -> Sourc
     source = BrokerSource(
         deployment.broker, code=code, separator=layout.separator, steps=layout.steps, prefix=layout.prefix
     )
-    history = HistorySource(deployment.history)
+    history = HistorySource(deployment.history, families={spec.family: spec.name for spec in code.queues})
     source.ages.sent_at = history.sent_at
     return Sources(
         broker=source,

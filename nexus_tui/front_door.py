@@ -72,6 +72,8 @@ def own_deployment() -> Deployment | None:
     project = find_project()
     if project is None:
         return None
+    if str(project.root) not in sys.path:
+        sys.path.insert(0, str(project.root))
     if project.root != _CHECKOUT:
         return _deployment_of(project)
     found: Deployment = import_module(OWN).own_deployment()
@@ -82,8 +84,6 @@ def _deployment_of(project: Project) -> Deployment:
     from celery_nexus.application_import import import_application
     from celery_nexus.source_factory import deployment_of
 
-    if str(project.root) not in sys.path:
-        sys.path.insert(0, str(project.root))
     return deployment_of(import_application(project.application), project.root / DEFAULT_HOME)
 
 

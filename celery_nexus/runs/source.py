@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from celery_nexus.errors import Invalid, NotFound, Unreachable
 from celery_nexus.history.errors import FilterError, HistoryError
-from celery_nexus.history.filter.parser import parse
+from celery_nexus.history.filter.parser import NO_FAMILIES, parse
 from celery_nexus.history.query import figures, follow
 from celery_nexus.history.query.history import SILENT_WORKERS, History
 from celery_nexus.history.query.paging import oldest_at, walk
@@ -53,13 +53,14 @@ class HistorySource:
     Args:
         path: The recorder's file. Where there is none, the history is empty: see :attr:`exists`.
         is_foreign: Whether it is that of another application, recorded only while somebody looks.
+        families: Names of queues by their short names, for filters.
     """
 
-    def __init__(self, path: Path, *, is_foreign: bool = False) -> None:
+    def __init__(self, path: Path, *, is_foreign: bool = False, families: Mapping[str, str] = NO_FAMILIES) -> None:
         self.path = path
         self.is_foreign = is_foreign
         self.recorder_problem: Callable[[], str] = lambda: ""
-        self._history = History(path)
+        self._history = History(path, families)
 
     @property
     def exists(self) -> bool:

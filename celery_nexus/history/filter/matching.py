@@ -13,7 +13,6 @@ from typing import Any, cast
 import orjson
 
 from celery_nexus.history.filter.parser import All, Any_, Argument, Compare, Node, Not, State, Text
-from config.queues import BY_FAMILY
 
 OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq}
 _CONTAINS = frozenset({"task", "error", ""})
@@ -110,8 +109,6 @@ def _pattern(field: str, value: str) -> re.Pattern[str]:
         # Free text and errors are long: there a pattern is looked for anywhere.
         wild = "".join(".*" if sign == "*" else "." if sign == "?" else re.escape(sign) for sign in folded)
         return re.compile(wild if field in {"", "error"} else rf"\A{wild}\Z", re.DOTALL)
-    if field == "queue" and folded in BY_FAMILY:
-        return re.compile(rf"\A(?:{re.escape(folded)}|{re.escape(BY_FAMILY[folded].name)}\Z)")
     return re.compile(("" if field in _CONTAINS else r"\A") + re.escape(folded))
 
 

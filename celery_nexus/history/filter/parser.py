@@ -28,7 +28,9 @@ Durations take ``ms s m h d w``, without a unit they are seconds. What is unknow
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from celery_nexus.history.encoding import STATES
 from celery_nexus.history.errors import FilterError
@@ -47,6 +49,9 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d|w|)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d{1,9}")
 _HALF = re.compile("[\ud800-\udfff]")
 """What bytes become that are no UTF-8, on a command line."""
+
+NO_FAMILIES: Mapping[str, str] = MappingProxyType({})
+"""Of an application that gives its queues no short names."""
 
 _ARGUMENT = re.compile(r"args\.([^\s=<>!:\"()]+)(!=|>=|<=|=|>|<|:)")
 _FIELD = re.compile(r"([A-Za-z_]+):")
@@ -109,8 +114,12 @@ class Argument:
 Node = All | Any_ | Not | Text | State | Compare | Argument
 
 
-def parse(text: str) -> Node:
+def parse(text: str, families: Mapping[str, str] = NO_FAMILIES) -> Node:
     """Read a filter; empty text holds for every run.
+
+    Args:
+        text: The filter.
+        families: Names of queues by their short names, which ``queue:`` takes as well.
 
     Raises:
         FilterError: It can't be understood; says where and why.
@@ -121,12 +130,13 @@ def parse(text: str) -> Node:
         raise FilterError("a NUL character can't be looked for", text.index("\0"))
     if (half := _HALF.search(text)) is not None:
         raise FilterError("what is no text can't be looked for", half.start())
-    return _Parser(text).filter()
+    return _Parser(text, families).filter()
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, families: Mapping[str, str]) -> None:
         self._text = text
+        self._families = families
         self._at = 0
         self._depth = 0
 
@@ -238,7 +248,11 @@ class _Parser:
             self._at += 1
         if name == "state":
             return State(tuple(_state(start, value) for start, value in places))
-        return Text(name, tuple(value for _, value in places))
+        values = tuple(value for _, value in places)
+        if name == "queue":
+            full = (self._families.get(value.lower()) for value in values)
+            values += tuple(queue for queue in full if queue is not None)
+        return Text(name, values)
 
     def _comparison(self, name: str) -> Node:
         operator = next((sign for sign in _OPERATORS if self._text.startswith(sign, self._at)), "")

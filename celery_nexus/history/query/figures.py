@@ -51,7 +51,7 @@ def failures(
     """
     end = time.time() if until is None else until
     start = end - DAY_S if since is None else since
-    node = parse(filter_text)
+    node = parse(filter_text, history.families)
 
     def question(connection: sqlite3.Connection) -> list[ErrorGroup]:
         condition = compile_filter(node, load_names(connection), time.time())
@@ -215,7 +215,7 @@ def slowest(
     """
     end = time.time() if until is None else until
     start = end - DAY_S if since is None else since
-    node = parse(filter_text) if filter_text else All()
+    node = parse(filter_text, history.families) if filter_text else All()
 
     def question(connection: sqlite3.Connection) -> list[HistoryRun]:
         condition = compile_filter(node, load_names(connection), time.time())

@@ -46,7 +46,7 @@ def changes(history: History, after: int, filter_text: str = "") -> Changes:
     Raises:
         FilterError: The filter can't be understood.
     """
-    node = parse(filter_text)
+    node = parse(filter_text, history.families)
 
     def question(connection: sqlite3.Connection) -> Changes:
         last = _latest(connection)

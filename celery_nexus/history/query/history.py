@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ import orjson
 from celery_nexus.history.encoding import COUNTERS, STATES
 from celery_nexus.history.errors import HistoryError
 from celery_nexus.history.filter.matching import loads
-from celery_nexus.history.filter.parser import parse
+from celery_nexus.history.filter.parser import NO_FAMILIES, parse
 from celery_nexus.history.filter.sql import MAX_KEY, register
 from celery_nexus.history.index import RunIndex
 from celery_nexus.history.store import damage
@@ -63,10 +63,12 @@ class History:
 
     Args:
         path: The recorder's file; may not exist (yet).
+        families: Names of queues by their short names, for filters.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, families: Mapping[str, str] = NO_FAMILIES) -> None:
         self.path = path
+        self.families = families
         self._lock = threading.Lock()
         self._idle: list[_Reader] = []
 
@@ -191,7 +193,7 @@ class History:
         Raises:
             FilterError: The filter can't be understood.
         """
-        node = parse(filter_text)
+        node = parse(filter_text, self.families)
 
         def question(connection: sqlite3.Connection) -> RunPage:
             found = RunIndex(connection).page(node, limit + offset, MAX_KEY if after is None else after, budget_s)
@@ -219,7 +221,7 @@ class History:
         Raises:
             FilterError: The filter can't be understood.
         """
-        node = parse(filter_text)
+        node = parse(filter_text, self.families)
 
         def question(connection: sqlite3.Connection) -> RunCount:
             found = RunIndex(connection).count(node, budget_s)

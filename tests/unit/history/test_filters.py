@@ -25,6 +25,12 @@ from celery_nexus.rows.history import HistoryRun
 NOW = time.time()
 
 
+def test_the_short_name_of_a_queue_means_its_queue_as_well() -> None:
+    families = {"files": "file_processing_queue"}
+    assert parse("queue:FILES,ai", families) == Text("queue", ("FILES", "ai", "file_processing_queue"))
+    assert parse("task:files", families) == Text("task", ("files",))
+
+
 @pytest.mark.parametrize(
     ("text", "node"),
     [
