@@ -109,7 +109,7 @@ class LeaseStep(bootsteps.StartStopStep):
 def _event_writer(app: Any) -> Callable[[], None] | None:
     """Find what writes events to the stream; None where the application has stock Celery's events."""
     writer: Any = getattr(app.events, "writer", None)
-    return None if writer is None else writer.flush
+    return None if writer is None else writer.confirm
 
 
 def _end(controller: Any, exit_code: int) -> None:

@@ -113,6 +113,13 @@ class StreamWriter:
                 else:
                     self._pause_s = 0.0
 
+    def confirm(self) -> None:
+        """Write what is buffered, and wait for the broker's answers unless it is away; never raises."""
+        self.flush()
+        with self._lock, suppress(redis.RedisError, OSError):
+            if self._sent:
+                self._settle()
+
     def note(self, command: _Command) -> None:
         """Send one command that matters little, unless the broker is away; never raises."""
         with self._lock:

@@ -28,9 +28,9 @@ def nexus(stack: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def sheet(stack: Any, *, code: int = 0) -> dict[str, int]:
     """Take the balance sheet; returns its figures that are not 0."""
-    done = nexus(stack, "doctor", "--balance", "--json", "--wait", "4")
+    done = nexus(stack, "doctor", "--balance", "--json", "--wait", "10")
     told = json.loads(done.stdout)
-    assert done.returncode == code, told
+    assert done.returncode == code, done.stdout
     return {name: told[name] for name in FIGURES.split() if told[name]}
 
 

@@ -53,6 +53,13 @@ def test_an_event_is_sent_at_once_and_its_answer_is_read_later(client: Any, writ
     assert unanswered(writer) == 0
 
 
+def test_who_asks_for_it_has_it_confirmed(client: Any, writer: StreamWriter) -> None:
+    writer.add({"type": "task-succeeded", "uuid": "a"})
+    writer.confirm()
+    assert unanswered(writer) == 0
+    assert [json.loads(fields[b"d"])["uuid"] for _, fields in client.xrange(EVENT_STREAM)] == ["a"]
+
+
 def test_answers_are_read_when_there_are_many(client: Any, writer: StreamWriter) -> None:
     add(writer, *map(str, range(MOST_UNANSWERED - 1)))
     assert unanswered(writer) == MOST_UNANSWERED - 1
