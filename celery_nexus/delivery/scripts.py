@@ -193,6 +193,24 @@ return 1
 """
 )
 
+RELEASE = (
+    CHANGE
+    + STEPS
+    + """
+-- KEYS: delayed, list; ARGV: member, its message
+-- Answers 0 when it is not delayed any more.
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+local released = carry_out({
+  {{'LPUSH', KEYS[2], ARGV[2]}, {'LPOP', KEYS[2]}},
+  {{'ZREM', KEYS[1], ARGV[1]}},
+})
+if not released then return problem end
+note_change(KEYS[1], 'nexus:delayed:')
+return 1
+"""
+)
+"""Gives a delayed message to its queue before its time: whoever takes it waits for the time."""
+
 UNMARKED = """
 -- KEYS[1] list or sorted set; ARGV: first and last index
 -- Answers: how many messages were seen, how many of them nobody has counted yet

@@ -265,8 +265,8 @@ REVOKE_RESULT = """
 -- A success stays, as with Celery. Answers 1 when it was stored.
 local known = redis.pcall('GETRANGE', KEYS[1], 0, 100)
 if type(known) == 'string' and string.find(known, '"status": "SUCCESS"', 1, true) then return 0 end
-redis.call('SET', KEYS[1], ARGV[1])
-if tonumber(ARGV[2]) > 0 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+if tonumber(ARGV[2]) > 0 then redis.call('SETEX', KEYS[1], ARGV[2], ARGV[1])
+else redis.call('SET', KEYS[1], ARGV[1]) end
 redis.pcall('PUBLISH', KEYS[1], ARGV[1])
 return 1
 """

@@ -48,6 +48,11 @@ def wait(client: Any) -> None:
     client.lpush("q", MESSAGE)
 
 
+def be_delayed(client: Any) -> None:
+    """One message that is not due."""
+    client.zadd("delayed", {b"5" + MESSAGE: 9e9})
+
+
 def be_due(client: Any) -> None:
     """Let the message be due."""
     be_leased(client)
@@ -127,6 +132,7 @@ DELIVERY: dict[str, Case] = {
     "restore as next": Case(scripts.RESTORE, [*HELD, "q", "wake"], [*FENCE, FIELD, "RPUSH", "", 0], hold),
     "restore as last": Case(scripts.RESTORE, [*HELD, "q", "wake"], [*FENCE, FIELD, "LPUSH", MESSAGE, 1], hold),
     "delay": Case(scripts.DELAY, [*HELD, "delayed"], [*FENCE, FIELD, 9e9, 0, 0], hold),
+    "release a delayed message": Case(scripts.RELEASE, ["delayed", "q"], [b"5" + MESSAGE, MESSAGE], be_delayed),
     "bury": Case(
         letter_scripts.BURY,
         [*HELD, *LETTERS, "ends"],

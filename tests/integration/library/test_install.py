@@ -1,0 +1,154 @@
+"""Applications that install the library: what they get, what it leaves alone, and the way in and back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from celery_nexus.delivery import keys
+
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "stock": {},
+    "prefix, separator and steps": {"global_keyprefix": "eu:", "sep": ":", "priority_steps": [0, 5, 9]},
+}
+
+TWO_APPLICATIONS = """
+import json, redis
+from celery import Celery
+from celery.worker.control import Panel
+from kombu.transport import TRANSPORT_ALIASES
+tables = dict(TRANSPORT_ALIASES), dict(Panel.data)
+installed = Celery("one", broker=URL, set_as_current=False)
+celery_nexus.install(installed)
+plain = Celery("two", broker=URL, set_as_current=False)
+for name, application in (("ours", installed), ("plain", plain)):
+    application.send_task("t", queue=name)
+raw = {name: [json.loads(item) for key in traces().scan_iter(name + "*") for item in traces().lrange(key, 0, -1)][0]
+       for name in ("ours", "plain")}
+print(json.dumps({
+    "same tables": tables == (dict(TRANSPORT_ALIASES), dict(Panel.data)),
+    "plain headers": sorted(name for name in raw["plain"]["headers"] if name.startswith("nexus")),
+    "plain properties": sorted(name for name in raw["plain"]["properties"] if name.startswith("nexus")),
+    "plain priority": raw["plain"]["properties"]["priority"],
+    "our headers": sorted(name for name in raw["ours"]["headers"] if name.startswith("nexus")),
+    "our priority": raw["ours"]["properties"]["priority"],
+    "submitted": int(traces().hget("nexus:counters", "submitted")),
+}))
+"""
+
+
+HELD = """
+held = app.control.inspect(timeout=5)
+print(sum(len(found) for told in (held.active(), held.reserved(), held.scheduled()) for found in (told or {}).values()))
+"""
+
+
+def test_a_plain_application_beside_an_installed_one_stays_plain(shop: Any) -> None:
+    found = json.loads(shop.call(TWO_APPLICATIONS, None))
+    assert found == {
+        "same tables": True,
+        "plain headers": [],
+        "plain properties": [],
+        "plain priority": 0,
+        "our headers": ["nexus_sent_at"],
+        "our priority": 5,
+        "submitted": 1,
+    }
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_killed_workers_runs_are_run_and_recorded(shop: Any, layout: str) -> None:
+    options = LAYOUTS[layout]
+    shop.environment["SHOP_OPTIONS"] = json.dumps(options)
+    home = {"home": str(shop.folder / "home")}
+    shop.program("celery_nexus.history.recorder", install=home, log="recorder")
+    worker = shop.worker(install=home)
+    shop.call("for number in range(200): order.delay(number, 0.02)\nmail.delay(1)", home)
+    shop.until(lambda: shop.client.hlen("done") > 40, "some are done")
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+    shop.worker(install=home)
+    shop.until(lambda: shop.client.hlen("done") == 201, "all are done")
+    assert set(Counter(shop.done().values())) <= {1, 2}
+    history = shop.folder / "home" / "history.db"
+    counted = lambda: history.exists() and _succeeded(history)  # noqa: E731
+    shop.until(lambda: counted() == 201, "all are in the history")
+    prefix = options.get("global_keyprefix", "")
+    ours = {key.decode() for key in shop.client.scan_iter("*") if b"nexus:" in key}
+    assert all(key.startswith(prefix) for key in ours)
+    assert f"{prefix}nexus:events" in ours
+
+
+def _succeeded(history: Any) -> int:
+    with sqlite3.connect(history) as connection:
+        return int(connection.execute("SELECT count(*) FROM runs WHERE state = 'SUCCESS'").fetchone()[0])
+
+
+@pytest.mark.parametrize("pool", ["threads", "solo"])
+def test_other_pools_run_everything(shop: Any, pool: str) -> None:
+    shop.environment["SHOP_NO_RESULTS"] = "1"
+    shop.worker("-P", pool, install={})
+    shop.call("for number in range(20): order.delay(number)", {})
+    shop.until(lambda: shop.client.hlen("done") == 20, "all are done")
+    assert set(shop.done().values()) == {1}
+
+
+def test_history_alone_leaves_delivery_to_celery(shop: Any) -> None:
+    parts = {"delivery": False, "orders": False, "priorities": False}
+    shop.worker(install=parts)
+    shop.call("order.delay(1)", parts)
+    shop.until(lambda: shop.done() == {"1": 1}, "it is done")
+    types = [json.loads(fields[b"d"])["type"] for _, fields in shop.client.xrange("nexus:events")]
+    assert {"task-sent", "task-received", "task-started", "task-succeeded"} <= set(types)
+    assert not shop.client.exists(keys.LEASES)
+
+
+def test_going_in_and_going_back_lose_and_double_nothing(shop: Any) -> None:
+    publish = "for number in range(%d, %d): order.apply_async((number, %s), countdown=%s)"
+    plain = shop.worker("-c", "4", "--prefetch-multiplier", "1", install=None)
+    shop.call(publish % (0, 400, 0.01, None), None)
+    shop.call(publish % (1000, 1020, 0.0, 3600), None)  # waits in the plain worker
+    shop.until(lambda: shop.client.hlen("done") > 20, "some are done")
+    # Celery's own worker forgets to acknowledge what ends while it stops: it takes nothing new, and ends what it has.
+    shop.call("app.control.cancel_consumer('orders', reply=True, timeout=5)", None)
+    shop.until(lambda: shop.call(HELD, None) == "20\n", "only what is not due is held")
+    shop.stop(plain)
+    ours = shop.worker("-c", "4", install={})
+    shop.call(publish % (400, 800, 0.01, None), {})
+    shop.call(publish % (2000, 2030, 0.0, 3600), {})
+    shop.until(lambda: shop.client.zcard(keys.delayed("orders")) == 50, "what is not due lies in the broker")
+    shop.until(lambda: shop.client.hlen("done") > 450, "some more are done")
+    shop.stop(ours)
+    again = shop.program("celery_nexus.uninstall", install={}, log="uninstall")
+    assert again.wait(60) == 0, shop.log("uninstall")
+    assert "50 that are not due yet are back" in shop.log("uninstall")
+    assert not list(shop.client.scan_iter("nexus:delayed:*"))
+    shop.worker("-c", "4", install=None)
+    shop.until(lambda: shop.client.hlen("done") == 800, "all are done", 120)
+    waiting = shop.client.hlen("unacked") + sum(shop.client.llen(key) for key in shop.client.scan_iter("orders*"))
+    assert waiting == 50
+    assert {number: count for number, count in shop.done().items() if count != 1} == {}
+
+
+def test_workers_that_run_are_named_before_anything_is_given_back(shop: Any) -> None:
+    shop.worker(install={})
+    tried = shop.program("celery_nexus.uninstall", install={}, log="uninstall")
+    assert tried.wait(90) == 1
+    assert "still running: w@shop" in shop.log("uninstall")
+
+
+def test_a_broker_that_is_no_redis_is_said_once_and_the_application_goes_on(shop: Any) -> None:
+    said = shop.call(
+        "import logging, sys; logging.basicConfig(stream=sys.stdout)\n"
+        "other = Celery('other', broker='amqp://localhost//', set_as_current=False)\n"
+        "celery_nexus.install(other); other.conf.task_acks_late; print(other.connection().transport_cls)",
+        None,
+    )
+    assert said.count("goes on without reliable delivery and history") == 1
+    assert said.endswith("amqp\n")
