@@ -1,4 +1,4 @@
-"""Finding an application by its name, as Celery's ``-A`` does."""
+"""The application that a program is told by ``-A`` on its command line."""
 
 from __future__ import annotations
 
@@ -7,37 +7,28 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from celery import Celery
-from celery.app.utils import find_app
-from celery.utils.imports import cwd_in_path
 
-
-def load_application(name: str, *, with_tasks: bool = False) -> Celery:
-    """Import an application; the working directory is looked into first, as Celery does.
-
-    Args:
-        name: ``module``, ``module:attribute`` or ``package``.
-        with_tasks: Whether to import the modules of its tasks, too, which may take seconds.
-
-    Raises:
-        ImportError: There is no such module, or it imports one that is missing.
-        AttributeError: There is no application in it.
-    """
-    with cwd_in_path():
-        app = find_app(name)
-        if with_tasks:
-            app.loader.import_default_modules()
-    app.set_current()
-    return app
+from celery_nexus.application_import import import_application
+from celery_nexus.errors import Invalid
 
 
 def application_of_arguments(
     program: str, purpose: str, arguments: Sequence[str] | None = None, *, with_tasks: bool = False
 ) -> Celery:
-    """Load the application that a program's command line names with ``-A``; ends the program when there is none."""
+    """Import the application that a program's command line names; ends the program when there is none.
+
+    Args:
+        program: Name of the program.
+        purpose: What it is for, as its help says.
+        arguments: Of the command line; None for those of this process.
+        with_tasks: Whether to import the modules of its tasks, too, which may take seconds.
+    """
     parser = ArgumentParser(prog=program, description=purpose)
     parser.add_argument("-A", "--app", required=True, help="application, as of `celery -A`")
     name: str = parser.parse_args(arguments).app
     try:
-        return load_application(name, with_tasks=with_tasks)
-    except (ImportError, AttributeError) as error:
-        sys.exit(f"{program}: can't use the application {name!r}: {error}")
+        app = import_application(name, with_tasks=with_tasks)
+    except Invalid as error:
+        sys.exit(f"{program}: {error}")
+    app.set_current()
+    return app

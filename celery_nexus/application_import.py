@@ -23,7 +23,7 @@ PATIENCE_S = 5.0
 Found = TypeVar("Found")
 
 
-def import_application(name: str) -> Celery:
+def import_application(name: str, *, with_tasks: bool = True) -> Celery:
     """Import an application and its tasks, found as ``celery -A name`` finds it.
 
     The working directory is put on ``sys.path``, as Celery does. What the application prints goes to standard error.
@@ -31,6 +31,7 @@ def import_application(name: str) -> Celery:
     Args:
         name: ``module:attribute``, ``module.attribute``, a module with ``app`` or ``celery``, or a package with such a
             module ``celery``.
+        with_tasks: Whether to import the modules of its tasks, too, which may take seconds.
 
     Raises:
         Invalid: It can't be imported, or there is no application, or several; the message says which and where.
@@ -46,7 +47,7 @@ def import_application(name: str) -> Celery:
         raise Invalid(f"-A {name} is {_kind(found)}, not a Celery application{_others(name)}")
     app = cast("Celery", found)
     _refuse_choice(name, app)
-    return load_tasks(app, name)
+    return load_tasks(app, name) if with_tasks else app
 
 
 def load_tasks(app: Celery, name: str) -> Celery:

@@ -2,73 +2,16 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, urlencode, urlsplit
 
 from celery_nexus.application_code import ApplicationCode
 from celery_nexus.broker.wire.layout import BINDING_SEPARATOR, STOCK_STEPS, UNACKED, Layout
-from celery_nexus.connection.broker_url import BrokerUrl
-from celery_nexus.installation import installation_of, queues_of
+from celery_nexus.installation import queues_of
 
 if TYPE_CHECKING:
     from celery import Celery
-
-_TLS_NAMES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname")
-
-
-def broker_of(app: Celery) -> BrokerUrl:
-    """Return the address of the broker that an application publishes to.
-
-    Celery's own precedence holds: ``CELERY_BROKER_URL`` comes before the settings. Of several servers in a row the
-    first is meant, unless they are Sentinels.
-
-    Raises:
-        BrokerUrlError: It is none of Redis or Valkey.
-    """
-    installation = installation_of(app)
-    if installation is not None and installation.broker is not None:
-        return installation.broker
-    conf = cast("Any", app.conf)
-    told: Any = conf.broker_write_url
-    text = ";".join(cast("list[str]", told)) if isinstance(told, list | tuple) else str(told or "")
-    if not urlsplit(text).hostname and urlsplit(text).scheme in ("", "redis", "rediss"):  # kombu fills in the rest
-        text = app.connection_for_write().as_uri(include_password=True)
-    if not text.startswith("sentinel"):
-        text = text.partition(";")[0]
-    options = cast("Mapping[str, Any]", conf.broker_transport_options or {})
-    return BrokerUrl.parse(_with(text, {**_sentinel_options(text, options), **_tls_options(text, conf.broker_use_ssl)}))
-
-
-def _with(text: str, more: Mapping[str, str]) -> str:
-    """Add to an address what is said beside it, where it doesn't say so itself."""
-    if not more:
-        return text
-    if "ssl_cert_reqs" in more and text.startswith("redis://"):
-        text = f"rediss://{text.removeprefix('redis://')}"
-    known = urlsplit(text.rpartition(";")[2]).query
-    added = urlencode({name: value for name, value in more.items() if f"{name}=" not in known}, quote_via=quote)
-    return f"{text}{'&' if known else '?'}{added}" if added else text
-
-
-def _sentinel_options(text: str, options: Mapping[str, Any]) -> dict[str, str]:
-    if not text.startswith("sentinel"):
-        return {}
-    login = cast("Mapping[str, Any]", options.get("sentinel_kwargs") or {})
-    named = {f"sentinel_{name}": str(login[name]) for name in ("username", "password") if login.get(name)}
-    return {**({"master_name": str(options["master_name"])} if options.get("master_name") else {}), **named}
-
-
-def _tls_options(text: str, told: Any) -> dict[str, str]:
-    if not told or text.startswith(("unix", "redis+socket")):
-        return {}
-    known: Mapping[str, Any] = cast("Mapping[str, Any]", told) if isinstance(told, Mapping) else {}
-    reqs: Any = known.get("ssl_cert_reqs", ssl.CERT_REQUIRED)
-    words = {ssl.CERT_NONE: "none", ssl.CERT_OPTIONAL: "optional", ssl.CERT_REQUIRED: "required", None: "none"}
-    spelled = words.get(reqs) or str(reqs).lower().removeprefix("cert_")
-    return {"ssl_cert_reqs": spelled, **{name: str(known[name]) for name in _TLS_NAMES if known.get(name) is not None}}
 
 
 def layout_of(app: Celery) -> Layout:

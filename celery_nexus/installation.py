@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode, urlsplit
 from weakref import WeakKeyDictionary
 
 from celery_nexus.connection.broker_url import BrokerUrl
@@ -14,6 +15,9 @@ from celery_nexus.queues import NO_QUEUES, PRIORITIES, PRIORITY_SEPARATOR, STOCK
 
 if TYPE_CHECKING:
     from celery import Celery
+
+
+_TLS_NAMES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname")
 
 
 @dataclass(frozen=True)
@@ -100,35 +104,56 @@ def list_names_of(app: Celery) -> ListNames:
 
 
 def broker_of(app: Celery) -> BrokerUrl:
-    """Return the address of an application's broker.
+    """Return the address of the broker that an application publishes to.
+
+    Celery's own precedence holds: ``CELERY_BROKER_URL`` comes before the settings. Of several servers in a row the
+    first is meant, unless they are Sentinels.
 
     Raises:
-        BrokerUrlError: It is no Redis.
+        BrokerUrlError: It is none of Redis or Valkey.
     """
-    found = installation_of(app)
-    if found is not None and found.broker is not None:
-        return found.broker
-    told: Any = app.conf.broker_write_url or app.conf.broker_url or ""
-    text = ";".join(cast("list[str]", told)) if isinstance(told, list | tuple) else str(told)
-    if not text.startswith("sentinel://"):
-        return BrokerUrl.parse(_with_tls(app, text.split(";", maxsplit=1)[0]))
-    options = _options(app)
-    login: Any = options.get("sentinel_kwargs") or {}
-    query = {"master_name": options.get("master_name") or ""}
-    query |= {f"sentinel_{name}": login[name] for name in ("username", "password") if login.get(name)}
-    return BrokerUrl.parse(_with_tls(app, f"{text}?{urlencode(query)}"))
+    installation = installation_of(app)
+    if installation is not None and installation.broker is not None:
+        return installation.broker
+    conf = cast("Any", app.conf)
+    told: Any = conf.broker_write_url
+    text = ";".join(cast("list[str]", told)) if isinstance(told, list | tuple) else str(told or "")
+    if not urlsplit(text).hostname and urlsplit(text).scheme in ("", "redis", "rediss"):  # kombu fills in the rest
+        text = app.connection_for_write().as_uri(include_password=True)
+    if not text.startswith("sentinel"):
+        text = text.partition(";")[0]
+    options = cast("Mapping[str, Any]", conf.broker_transport_options or {})
+    return BrokerUrl.parse(_with(text, {**_sentinel_options(text, options), **_tls_options(text, conf.broker_use_ssl)}))
+
+
+def _with(text: str, more: Mapping[str, str]) -> str:
+    """Add to an address what is said beside it, where it doesn't say so itself."""
+    if not more:
+        return text
+    if "ssl_cert_reqs" in more and text.startswith("redis://"):
+        text = f"rediss://{text.removeprefix('redis://')}"
+    known = urlsplit(text.rpartition(";")[2]).query
+    added = urlencode({name: value for name, value in more.items() if f"{name}=" not in known}, quote_via=quote)
+    return f"{text}{'&' if known else '?'}{added}" if added else text
+
+
+def _sentinel_options(text: str, options: Mapping[str, Any]) -> dict[str, str]:
+    if not text.startswith("sentinel"):
+        return {}
+    login = cast("Mapping[str, Any]", options.get("sentinel_kwargs") or {})
+    named = {f"sentinel_{name}": str(login[name]) for name in ("username", "password") if login.get(name)}
+    return {**({"master_name": str(options["master_name"])} if options.get("master_name") else {}), **named}
+
+
+def _tls_options(text: str, told: Any) -> dict[str, str]:
+    if not told or text.startswith(("unix", "redis+socket")):
+        return {}
+    known: Mapping[str, Any] = cast("Mapping[str, Any]", told) if isinstance(told, Mapping) else {}
+    reqs: Any = known.get("ssl_cert_reqs", ssl.CERT_REQUIRED)
+    words = {ssl.CERT_NONE: "none", ssl.CERT_OPTIONAL: "optional", ssl.CERT_REQUIRED: "required", None: "none"}
+    spelled = words.get(reqs) or str(reqs).lower().removeprefix("cert_")
+    return {"ssl_cert_reqs": spelled, **{name: str(known[name]) for name in _TLS_NAMES if known.get(name) is not None}}
 
 
 def _options(app: Celery) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", app.conf.broker_transport_options or {})
-
-
-def _with_tls(app: Celery, text: str) -> str:
-    """Say in an address what ``broker_use_ssl`` says beside it."""
-    told: Any = app.conf.broker_use_ssl
-    if not isinstance(told, dict) or "ssl_" in text:
-        return text
-    given = cast("dict[str, Any]", told)
-    query = {name: getattr(value, "name", value) for name, value in given.items() if name.startswith("ssl_")}
-    query = {name: value for name, value in query.items() if value is not None}
-    return f"{text}{'&' if '?' in text else '?'}{urlencode(query)}" if query else text

@@ -86,10 +86,10 @@ def open_application(app: Celery, *, name: str = "", read_only: bool = False) ->
         Unreachable: The broker does not answer.
         Refused: It is a Redis Cluster.
     """
-    from celery_nexus.application_settings import broker_of, code_of, layout_of
+    from celery_nexus.application_settings import code_of, layout_of
     from celery_nexus.broker.read.survey import Told
     from celery_nexus.broker.wire.layout import UNACKED
-    from celery_nexus.installation import installation_of
+    from celery_nexus.installation import broker_of, installation_of
 
     url, layout, code = broker_of(app), layout_of(app), code_of(app)
     if installation_of(app) is None:
@@ -111,9 +111,9 @@ def deployment_of(app: Celery, home: Path | None = None, *, name: str = "") -> D
     Raises:
         BrokerUrlError: Its broker is neither Redis nor Valkey.
     """
-    from celery_nexus.application_settings import broker_of, code_of, layout_of
+    from celery_nexus.application_settings import code_of, layout_of
     from celery_nexus.history.places import data_folder, history_path
-    from celery_nexus.installation import installation_of
+    from celery_nexus.installation import broker_of, installation_of
 
     url, layout = broker_of(app), layout_of(app)
     installation = installation_of(app)
@@ -121,14 +121,15 @@ def deployment_of(app: Celery, home: Path | None = None, *, name: str = "") -> D
     if folder is None:
         return Deployment(url, code_of(app), data_folder(), history_path(url, layout.prefix), layout, name=name)
     paths = Paths.of(folder)
+    is_stack = not name or paths.run.is_dir()  # else another thing runs its programs
     return Deployment(
         url,
         code_of(app),
         paths.home,
         paths.history,
         layout,
-        supervisor=paths.supervisor_socket,
-        logs=paths.log,
+        supervisor=paths.supervisor_socket if is_stack else None,
+        logs=paths.log if is_stack else None,
         is_embedded=url.path == str(paths.broker_socket),
         name=name,
     )

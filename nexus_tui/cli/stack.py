@@ -146,7 +146,7 @@ def down(target: Target, yes: bool, as_json: bool) -> None:
 @common
 def config(target: Target, reveal: bool, as_json: bool) -> None:
     """Show every setting in force and where it came from; secrets are masked."""
-    own = own_deployment()
+    own = own_deployment() if target.door.is_own else None  # of another application ours say nothing
     settings = () if own is None else own.describe(reveal)
     rows = (describe_choice(target.door), *settings, *describe_variables())
     if as_json:

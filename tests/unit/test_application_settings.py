@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from celery_nexus.application_settings import broker_of, code_of, layout_of
+from celery_nexus.application_settings import code_of, layout_of
 from celery_nexus.connection.errors import BrokerUrlError
+from celery_nexus.installation import broker_of
 
 
 @pytest.fixture(autouse=True)

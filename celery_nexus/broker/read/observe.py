@@ -175,6 +175,8 @@ class Observer:
             heartbeats = {} if isinstance(replies[1], Exception) else cast("dict[bytes, bytes]", replies[1])
             self._paused = frozenset() if isinstance(replies[2], Exception) else frozenset(map(_name, replies[2]))
             rest = self._reliable.take(replies[3:], names)
+            if self._reliable.unasked:  # at the first reading, and when workers come
+                self._reliable.complete(self._client.pipeline(transaction=False))
             if looks:
                 self._looked_at = time.monotonic()
                 self._take_scan(rest[:1])

@@ -18,6 +18,7 @@ class Reliable:
         self._asked: tuple[str, ...] = ()
         self._in_flight = Counter[str]()
         self._delayed: dict[str, int] = {}
+        self._lists: dict[str, str] = {}
         self._filled: list[str] = []
         self._due: dict[str, float] = {}
 
@@ -38,13 +39,9 @@ class Reliable:
         leases, held = replies[0], replies[1 : 1 + len(self._asked)]
         sizes = replies[1 + len(self._asked) : 1 + len(self._asked) + len(queues)]
         self._nodes = () if isinstance(leases, Exception) else tuple(sorted(_name(node) for node in leases))
-        lists = {key: queue for queue in queues for key in self._layout.keys(queue)}
+        self._lists = {key: queue for queue in queues for key in self._layout.keys(queue)}
         self._in_flight = Counter[str]()
-        for fields in held:
-            for field in () if isinstance(fields, Exception) else fields:
-                queue = lists.get(_name(field).partition(" ")[2])
-                if queue is not None:
-                    self._in_flight[queue] += 1
+        self._count(held)
         self._delayed = {
             queue: size for queue, size in zip(queues, sizes, strict=True) if not isinstance(size, Exception)
         }
@@ -52,6 +49,24 @@ class Reliable:
         firsts = zip(self._filled, rest, strict=False)
         self._due = {queue: first[0][1] for queue, first in firsts if first and not isinstance(first, Exception)}
         return rest[len(self._filled) :]
+
+    @property
+    def unasked(self) -> tuple[str, ...]:
+        """Workers that were not known when :meth:`add` asked what each holds."""
+        return tuple(node for node in self._nodes if node not in self._asked)
+
+    def complete(self, pipeline: Any) -> None:
+        """Ask for what those hold, and count it, too."""
+        for node in self.unasked:
+            pipeline.hkeys(self._layout.in_flight(node))
+        self._count(pipeline.execute(raise_on_error=False))
+
+    def _count(self, held: list[Any]) -> None:
+        for fields in held:
+            for field in () if isinstance(fields, Exception) else fields:
+                queue = self._lists.get(_name(field).partition(" ")[2])
+                if queue is not None:
+                    self._in_flight[queue] += 1
 
     def next_due(self, queue: str) -> float | None:
         """Tell when the first delayed message is due; known from the second reading on."""

@@ -152,3 +152,14 @@ def test_a_broker_that_is_no_redis_is_said_once_and_the_application_goes_on(shop
     )
     assert said.count("goes on without reliable delivery and history") == 1
     assert said.endswith("amqp\n")
+
+
+def test_the_first_look_at_a_queue_counts_what_workers_hold(shop: Any) -> None:
+    shop.worker(install={})
+    shop.call("for number in range(3): order.delay(number, 60)", {})
+    shop.until(lambda: shop.client.hlen("started") == 2, "two run")
+    code = (
+        "with celery_nexus.connect(app) as nexus:\n"
+        "    print([row.in_flight for row in nexus.queues() if row.name == 'orders'])"
+    )
+    assert shop.call(code, {}) == "[3]\n"
