@@ -150,20 +150,21 @@ def _complete_settings(app: Celery, installed: Installation) -> None:
     if installed.history:
         settings["task_send_sent_event"] = True  # to our stream alone: arguments, queue and priority of what is sent
     if installed.delivery:
-        settings |= _delivery_settings(app)
+        settings |= _delivery_settings(app, installed)
     app.conf.update(settings)
 
 
-def _delivery_settings(app: Celery) -> dict[str, Any]:
+def _delivery_settings(app: Celery, installed: Installation) -> dict[str, Any]:
     unset = {name: value for name, value in _UNLESS_SET.items() if not _is_set(app, name)}
     if not unset and app.conf.task_acks_late is False:
         logger.warning(
             "celery_nexus: task_acks_late is off, so that a worker's death loses what it runs: remove the setting"
         )
+    former = {"nexus_former_queues": installed.queues.names} if installed.upgrades else {}
     return {
         **DELIVERY_SETTINGS,
         **unset,
-        "broker_transport_options": {**_TRANSPORT_OPTIONS, **(app.conf.broker_transport_options or {})},
+        "broker_transport_options": {**_TRANSPORT_OPTIONS, **former, **(app.conf.broker_transport_options or {})},
         "result_backend_transport_options": {**_RESULT_OPTIONS, **(app.conf.result_backend_transport_options or {})},
     }
 

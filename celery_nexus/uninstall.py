@@ -54,7 +54,7 @@ def _give_back_held(app: Celery, in_flight: InFlight) -> int:
         for node, _, record in leases.find_abandoned(0.0):
             mine = leases.take_over(node, record)
             if mine is not None:
-                of_node = InFlight(in_flight.client, node, in_flight.prefix, in_flight.separator)
+                of_node = in_flight.of_node(node)
                 of_node.token = mine.token
                 held += sum(rescue.rescue(app, of_node))
                 leases.drop(node, mine)

@@ -59,7 +59,9 @@ class Door:
     @property
     def is_own(self) -> bool:
         """Whether nothing leads to another application than the stack of this place."""
-        return self.application is None and self.broker is None and _environments_broker(own_deployment()) is None
+        if self.application is not None or self.broker is not None:
+            return False
+        return not os.environ.get(BROKER_VARIABLE) or _environments_broker(own_deployment()) is None
 
 
 def own_deployment() -> Deployment | None:

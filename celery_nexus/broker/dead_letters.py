@@ -30,7 +30,9 @@ class DeadLetterSource:
         self._layout = broker.layout
         self._broker = broker
         layout = broker.layout
-        self._letters = store.DeadLetters(connect(broker.url), layout.prefix, layout.separator)
+        self._letters = store.DeadLetters(
+            connect(broker.url), layout.prefix, layout.separator, frozenset(broker.code.queues.names)
+        )
 
     def count(self) -> int:
         """Count them."""

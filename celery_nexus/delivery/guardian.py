@@ -75,7 +75,7 @@ class Guardian:
         if mine is None:
             return  # it came back
         ours = self._in_flight
-        held = InFlight(ours.client, node, ours.prefix, ours.separator)
+        held = ours.of_node(node)
         held.token = mine.token
         restored, buried = rescue.rescue(self._app, held)
         self._leases.drop(node, mine)

@@ -125,10 +125,21 @@ class FetchedTag(str):
         return FetchedTag(self.replace(" ", "+ ", 1))
 
 
-def queue_of(list_key: str, separator: str = PRIORITY_SEPARATOR) -> tuple[str, int]:
-    """Split a list's key into the queue and the priority."""
-    queue, found, priority = list_key.rpartition(separator)
-    return (queue, int(priority)) if found and len(priority) == 1 and priority.isdecimal() else (list_key, 0)
+def queue_of(
+    list_key: str, separator: str = PRIORITY_SEPARATOR, former: frozenset[str] = frozenset()
+) -> tuple[str, int]:
+    """Split a list's key into the queue and the priority.
+
+    Args:
+        list_key: The key, without the application's prefix.
+        separator: Between the two.
+        former: Queues of which an earlier version may have named the list.
+    """
+    for between in (separator, FORMER_SEPARATOR):
+        queue, found, priority = list_key.rpartition(between)
+        if found and len(priority) == 1 and priority.isdecimal() and (between == separator or queue in former):
+            return queue, int(priority)
+    return list_key, 0
 
 
 def binding_of(member: str, separator: str = PRIORITY_SEPARATOR) -> tuple[str, str, str] | None:

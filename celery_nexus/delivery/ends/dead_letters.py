@@ -65,12 +65,20 @@ class DeadLetters:
         client: Connection to it.
         prefix: kombu's ``global_keyprefix``.
         separator: Between queue and priority in a list's key.
+        former: Queues of which an earlier version may have named the list.
     """
 
-    def __init__(self, client: redis.Redis, prefix: str = "", separator: str = PRIORITY_SEPARATOR) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        prefix: str = "",
+        separator: str = PRIORITY_SEPARATOR,
+        former: frozenset[str] = frozenset(),
+    ) -> None:
         self._client = client
         self._prefix = prefix
         self._separator = separator
+        self._former = former
         self._names = [prefix + name for name in (keys.DEAD, keys.DEAD_FACTS, keys.DEAD_BYTES)]
         self._take = client.register_script(letter_scripts.TAKE_LETTER)
         self._return = client.register_script(letter_scripts.RETURN_LETTERS)
@@ -144,7 +152,7 @@ class DeadLetters:
 
     def _letter(self, letter_id: str, text: bytes, raw: bytes = b"") -> DeadLetter:
         facts = cast("dict[str, Any]", json.loads(text))
-        queue, priority = keys.queue_of(str(facts.get("list", "")), self._separator)
+        queue, priority = keys.queue_of(str(facts.get("list", "")), self._separator, self._former)
         return DeadLetter(
             id=letter_id,
             run_id=facts.get("id"),

@@ -20,7 +20,7 @@ from celery_nexus.delivery import validation as guard
 from celery_nexus.delivery.keys import FetchedTag
 from celery_nexus.delivery.leases.starts import read_progress
 from celery_nexus.delivery.quick_script import QuickScript
-from celery_nexus.queues import PRIORITY_SEPARATOR
+from celery_nexus.queues import PRIORITY_SEPARATOR, priority_key
 
 MAX_DEAD_LETTERS = 10_000
 DEAD_LETTER_AGE_S = 90 * 24 * 3600
@@ -42,6 +42,7 @@ class InFlight:
         node: Node name of the worker.
         prefix: kombu's ``global_keyprefix``.
         separator: Between queue and priority in a list's key.
+        former: Queues of which an earlier version may have named the list.
 
     Attributes:
         token: Of the lease of the node; empty for a tool that holds none.
@@ -52,11 +53,19 @@ class InFlight:
             between the two runs them again, and nobody waits for ever for an end that was never told.
     """
 
-    def __init__(self, client: redis.Redis, node: str, prefix: str = "", separator: str = PRIORITY_SEPARATOR) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        node: str,
+        prefix: str = "",
+        separator: str = PRIORITY_SEPARATOR,
+        former: frozenset[str] = frozenset(),
+    ) -> None:
         self.client = client
         self.node = node
         self.prefix = prefix
         self.separator = separator
+        self.former = former
         self.key = prefix + keys.in_flight(node)
         self.started_key = prefix + keys.started(node)
         self.token = ""
@@ -217,8 +226,9 @@ class InFlight:
             payload: What to put back, when the recorded bytes were read and marked already.
         """
         payload = payload or redelivered(self.get(tag) or b"")
-        queue, _ = keys.queue_of(tag.list_key.removeprefix(self.prefix), self.separator)
-        places = [*self.fence_keys, _raw(tag.list_key), _raw(self.prefix + keys.wake(queue))]
+        queue, priority = self._queue_of(tag)
+        list_key = self.prefix + priority_key(queue, priority, self.separator)
+        places = [*self.fence_keys, _raw(list_key), _raw(self.prefix + keys.wake(queue))]
         arguments = [*self.fence, _raw(tag), "RPUSH" if first else "LPUSH", payload, int(tag.is_adopted)]
         self._note_end(tag)
         try:
@@ -229,6 +239,13 @@ class InFlight:
             logger.error("a message stays in flight: its key is no list any more: %r", tag.list_key)  # noqa: TRY400
             return False
 
+    def of_node(self, node: str) -> InFlight:
+        """Return what another worker of the application holds."""
+        return InFlight(self.client, node, self.prefix, self.separator, self.former)
+
+    def _queue_of(self, tag: FetchedTag) -> tuple[str, int]:
+        return keys.queue_of(tag.list_key.removeprefix(self.prefix), self.separator, self.former)
+
     def restore_all(self, *, keep: frozenset[Any] = frozenset()) -> int:
         """Put everything back in its old order; returns how many."""
         keep |= self._unsent | self._on_their_way
@@ -237,7 +254,7 @@ class InFlight:
 
     def delay(self, tag: FetchedTag, due_at: float) -> bool:
         """Move a message to the delayed set of its queue; False when it is not held any more."""
-        queue, priority = keys.queue_of(tag.list_key.removeprefix(self.prefix), self.separator)
+        queue, priority = self._queue_of(tag)
         places = [*self.fence_keys, _raw(self.prefix + keys.delayed(queue))]
         return bool(self._delay(keys=places, args=[*self.fence, _raw(tag), due_at, priority, int(tag.is_adopted)]))
 

@@ -75,7 +75,8 @@ class FetchMixin(PublishMixin, ControlMixin, RoutingMixin):
 
     QoS = QoS
     nexus_node: str = ""
-    from_transport_options = (*_Channel.from_transport_options, "nexus_node")
+    nexus_former_queues: tuple[str, ...] = ()
+    from_transport_options = (*_Channel.from_transport_options, "nexus_node", "nexus_former_queues")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._acknowledged_queues: set[str] = set()
@@ -110,7 +111,7 @@ class FetchMixin(PublishMixin, ControlMixin, RoutingMixin):
             "retry": Retry(NoBackoff(), 1),
         }
         client: redis.Redis = redis.Redis(connection_pool=self._pool_beside(parameters))
-        return InFlight(client, node, self.global_keyprefix, self.sep)
+        return InFlight(client, node, self.global_keyprefix, self.sep, frozenset(self.nexus_former_queues))
 
     def _pool_beside(self, parameters: dict[str, Any]) -> redis.ConnectionPool:
         return redis.ConnectionPool(**parameters)
@@ -336,7 +337,7 @@ class SentinelChannel(FetchMixin, _SentinelChannel):
 
     connection_class = silence.SentinelConnection
     connection_class_ssl = silence.SentinelTlsConnection
-    from_transport_options = (*_SentinelChannel.from_transport_options, "nexus_node")
+    from_transport_options = (*_SentinelChannel.from_transport_options, "nexus_node", "nexus_former_queues")
 
     def _pool_beside(self, parameters: dict[str, Any]) -> redis.ConnectionPool:
         _ = self.pool  # makes the manager

@@ -59,7 +59,7 @@ ARGUMENTS = {
     "history import": ["/nowhere", "--yes"],
     "export": ["state:failure", "x.csv", "--force"],
 }
-NO_BROKER = {"up", "down", "start", "stop", "restart", "history record", "history archive"}
+NO_BROKER = {"init", "up", "down", "start", "stop", "restart", "history record", "history archive"}
 """They start, stop or wait for programs, whatever the broker."""
 
 SLOW = {"a server that never answers", "TLS to a server without"}

@@ -43,3 +43,8 @@ def test_a_delayed_member_keeps_the_messages_bytes() -> None:
 def test_fetch_ids_sort_in_the_order_of_delivery() -> None:
     ids = [running.next_fetch_id() for _ in range(1000)]
     assert sorted(ids) == ids
+
+
+def test_a_list_of_an_earlier_version_is_known_by_the_queue_in_its_name() -> None:
+    assert keys.queue_of("mails:3", former=frozenset({"mails"})) == ("mails", 3)
+    assert keys.queue_of("tenant:4", former=frozenset({"mails"})) == ("tenant:4", 0)

@@ -80,6 +80,7 @@ def test_an_empty_history_says_what_to_do(home: Path) -> None:
 def test_of_another_broker_nothing_is_recorded_before_somebody_looks(home: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(home))
     monkeypatch.setattr("celery_nexus.broker.read.survey.Survey.look", lambda survey, budget_s: survey.layouts)
+    monkeypatch.setattr("celery_nexus.broker.reading.refuse_cluster", lambda client, url: None)
     result = nexus("tasks", "--broker", "redis://127.0.0.1:1/3")
     assert result.stdout.startswith("nothing was recorded of this broker yet. nexus-tui --broker URL records")
     listed = nexus("tasks", "--broker", "redis://127.0.0.1:1/3", "--json")
