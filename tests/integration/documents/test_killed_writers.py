@@ -23,7 +23,7 @@ from workers.services.storage import UNFINISHED
 from workers.services.temporary_files import remove_old, remove_unfinished
 
 KILLS = 56
-LONGEST_S = {"html": 0.5, "docx": 0.6, "xlsx": 0.2, "parquet": 0.2}
+LONGEST_S = {"html": 0.5, "docx": 0.6, "xlsx": 0.4, "parquet": 0.6}
 """When a writer is killed at the latest: about two of its files' time."""
 USUAL_S = 0.08
 
