@@ -17,6 +17,8 @@ from tests.integration.history.conftest import Stack
 
 pytestmark = pytest.mark.timeout(120)
 
+QUEUES = ("email_queue", "ai_queue", "default_queue")
+
 NOW = time.time()
 
 
@@ -39,7 +41,7 @@ def begin(store: Store, *ids: str) -> None:
 
 
 def look(broker: Stack, store: Store) -> dict[str, HistoryRun]:
-    Reconciler(broker.redis).step(store)
+    Reconciler(broker.redis, queues=QUEUES).step(store)
     with History(broker.paths.history) as history:
         return {run.id: run for run in history.runs()}
 
@@ -93,7 +95,7 @@ def test_a_message_that_is_nowhere_at_two_looks_is_called_lost(broker: Stack, st
     waiting(store, "here")
     waiting(store, "gone")
     broker.redis.rpush(priority_key("email_queue", 5), message("here"))
-    reconciler = Reconciler(broker.redis)
+    reconciler = Reconciler(broker.redis, queues=QUEUES)
     found: list[dict[str, str | None]] = []
     for _ in range(2):
         reconciler.step(store)
@@ -117,7 +119,7 @@ def test_a_message_with_a_worker_is_not_lost(broker: Stack, store: Store, key: s
     waiting(store, "a")
     broker.redis.hset("nexus:leases", "w@h", "{}")
     broker.redis.hset(key, "tag", message("a"))
-    reconciler = Reconciler(broker.redis)
+    reconciler = Reconciler(broker.redis, queues=QUEUES)
     for _ in range(2):
         resumed(reconciler).step(store)
     with History(broker.paths.history) as history:
@@ -142,7 +144,7 @@ def test_a_run_that_an_idle_worker_never_ended_is_called_lost(broker: Stack, sto
     begin(store, "a")
     heartbeat = {"timestamp": time.time(), "started_at": NOW - 3600, "active": 0}
     broker.redis.hset("nexus:workers", "w@h", json.dumps(heartbeat))
-    reconciler = Reconciler(broker.redis)
+    reconciler = Reconciler(broker.redis, queues=QUEUES)
     for _ in range(2):
         resumed(reconciler).step(store)
     with History(broker.paths.history) as history:
@@ -168,7 +170,7 @@ def test_a_killed_worker_leaves_a_run_that_is_called_lost(broker: Stack) -> None
     recorder.wait(10)
     broker.redis.hdel("nexus:workers", "lives@test")  # half a minute later, its heartbeat would be too old
     store = Store(broker.paths.history)
-    Reconciler(broker.redis, open_for_s=0.0).step(store)
+    Reconciler(broker.redis, queues=QUEUES, open_for_s=0.0).step(store)
     store.close()
     source = broker.history
     assert source.run(id_).verdict == "lost? lives@test is not online"
