@@ -3,6 +3,7 @@
 ::
 
     ConfigError            a setting that can't be used: names it, says what is wrong and what would be right
+    ├── UnusableFolder     a file or folder of the stack that can't be read or made
     └── BrokerUrlError     a Redis URL that can't be parsed
 """
 
@@ -13,3 +14,7 @@ class ConfigError(Exception):
 
 class BrokerUrlError(ConfigError):
     """A Redis URL can't be parsed."""
+
+
+class UnusableFolder(ConfigError):
+    """A file or folder of a stack can't be read or made; the message names it."""

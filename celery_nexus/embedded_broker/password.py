@@ -7,7 +7,7 @@ import re
 import secrets
 from pathlib import Path
 
-from celery_nexus.connection.errors import ConfigError
+from celery_nexus.connection.errors import ConfigError, UnusableFolder
 from celery_nexus.paths import Paths
 from celery_nexus.private_files import read_private
 
@@ -31,7 +31,7 @@ def embedded_password(paths: Paths) -> str:
         password = read_private(file).decode("ascii", "replace").strip()
     except OSError as error:
         place = f" ({error.filename})" if error.filename and Path(error.filename) != file else ""
-        raise ConfigError(
+        raise UnusableFolder(
             f"can't read or make the broker's password at {file}: {error.strerror}{place}; "
             "set NEXUS_HOME to a folder that you can write and nobody else"
         ) from error

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from celery_nexus.connection.errors import ConfigError
+from celery_nexus.connection.errors import ConfigError, UnusableFolder
 from celery_nexus.errors import Invalid, NotFound, Refused, SourceError, Unreachable
 from nexus_tui.cli.faults import report_fault
 from nexus_tui.cli.output import fail
@@ -26,6 +26,7 @@ _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (NotFound, NOT_FOUND),
     (Refused, REFUSED),
     (Invalid, USAGE),
+    (UnusableFolder, FAILED),
     (ConfigError, USAGE),
     (SourceError, FAILED),
     (OSError, FAILED),

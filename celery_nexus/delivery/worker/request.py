@@ -25,6 +25,14 @@ state: Any = _state  # the stubs know an older Celery
 _Request: Any = PrivateRequest
 
 
+def _telling_first(succeed: Callable[..., Any]) -> Callable[..., Any]:
+    def succeed_told_first(self: Any, *args: Any, **options: Any) -> Any:
+        with self.telling_first():
+            return succeed(self, *args, **options)
+
+    return succeed_told_first
+
+
 def _asking_first(hand_over: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(hand_over)
     def execute_using_pool(self: Request, pool: Any, **options: Any) -> Any:
@@ -52,11 +60,13 @@ class Request(_Request):
     _is_telling = _is_owed = False
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Ask before each hand-over: Celery makes a class for each task, with a method that hands over directly."""
+        """Ask before each hand-over, tell before each acknowledgement: Celery's class of a task has its own methods."""
         super().__init_subclass__(**options)
-        hand_over = cls.__dict__.get("execute_using_pool")
+        hand_over, succeed = cls.__dict__.get("execute_using_pool"), cls.__dict__.get("on_success")
         if hand_over is not None:
             cls.execute_using_pool = _asking_first(hand_over)
+        if succeed is not None:
+            cls.on_success = _telling_first(succeed)
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """Note that the run starts; ask now if it waited for a free thread of the pool."""
@@ -98,11 +108,11 @@ class Request(_Request):
 
     def on_success(self, failed__retval__runtime: Any, **options: Any) -> Any:
         """Deal with a run that ended: its end is told first, and then its message is forgotten."""
-        with self._telling_first():
+        with self.telling_first():
             return super().on_success(failed__retval__runtime, **options)
 
     @contextmanager
-    def _telling_first(self) -> Generator[None]:
+    def telling_first(self) -> Generator[None]:
         """Acknowledge after what follows, which tells of the end: Celery does so the other way round."""
         self._is_telling = True
         try:
@@ -142,7 +152,7 @@ class Request(_Request):
         error = getattr(error, "exc", error)  # billiard's ExceptionWithTraceback
         self._lost = "child" if isinstance(error, WorkerLostError | SystemExit | KeyboardInterrupt) else "rejected"
         try:
-            with self._telling_first():
+            with self.telling_first():
                 return super().on_failure(exc_info, send_failed_event, return_ok)
         except MemoryError:
             # Celery raises it in the worker and leaves the message in flight; the child stored the failure and lives.
