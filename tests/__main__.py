@@ -1,4 +1,4 @@
-"""``python -m tests``: every check and every test, two at a time, each area of tests in a process of its own.
+"""``python -m tests``: every check and every test, three at a time, each area of tests in a process of its own.
 
 An area starts brokers and workers and configures the Celery application for itself, so areas don't share a
 process. With arguments only those areas run: ``python -m tests unit integration/broker``. The closing line
@@ -25,7 +25,8 @@ from queue import Empty, SimpleQueue
 
 HERE = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
-LANES = 2
+LANES = 3
+"""On two cores: tests of real programs mostly wait for them."""
 AREA_TIMEOUT_S = 900
 
 CHECKS = {
