@@ -54,7 +54,9 @@ def test_a_word_document_is_submitted_watched_and_read(stack: RunningStack, scre
 
 
 def test_waiting_runs_are_revoked_and_moved_to_the_front(stack: RunningStack, screen: Screen) -> None:
-    assert stack.nexus("stop", "workers:default", "beat", "--yes").code == 0  # beat would add rows of its own
+    assert stack.nexus("stop", "beat", "--yes").code == 0  # it would add rows of its own
+    until(lambda: not waiting(stack))
+    assert stack.nexus("stop", "workers:default", "--yes").code == 0
     try:
         first, second, third = (submitted(stack) for _ in range(3))
         screen.type("2", *"jjjj", ENTER)
