@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from celery_nexus.application_code import ApplicationCode
-from celery_nexus.broker.wire.layout import BINDING_SEPARATOR, STOCK_STEPS, UNACKED, Layout
+from celery_nexus.broker.wire.layout import BINDING_SEPARATOR, UNACKED, Layout
 from celery_nexus.installation import queues_of
+from celery_nexus.queues import STOCK_STEPS
 
 if TYPE_CHECKING:
     from celery import Celery

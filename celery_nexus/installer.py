@@ -156,7 +156,7 @@ def _complete_settings(app: Celery, installed: Installation) -> None:
 
 def _delivery_settings(app: Celery, installed: Installation) -> dict[str, Any]:
     unset = {name: value for name, value in _UNLESS_SET.items() if not _is_set(app, name)}
-    if not unset and app.conf.task_acks_late is False:
+    if "task_acks_late" not in unset and app.conf.task_acks_late is False:
         logger.warning(
             "celery_nexus: task_acks_late is off, so that a worker's death loses what it runs: remove the setting"
         )

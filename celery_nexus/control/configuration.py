@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from celery_nexus.broker.read.survey import Told
-from celery_nexus.broker.wire.layout import BINDING_SEPARATOR, STOCK_STEPS
+from celery_nexus.broker.wire.layout import BINDING_SEPARATOR
 from celery_nexus.control.answers import an_object
+from celery_nexus.queues import STOCK_STEPS
 
 
 @dataclass(frozen=True)

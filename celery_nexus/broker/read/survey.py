@@ -16,19 +16,11 @@ from typing import Any, cast
 import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from celery_nexus.broker.wire.layout import (
-    BINDING,
-    BINDING_SEPARATOR,
-    STOCK_STEPS,
-    UNACKED,
-    Layout,
-    escaped,
-    read_steps,
-    stock,
-)
+from celery_nexus.broker.wire.layout import BINDING, BINDING_SEPARATOR, UNACKED, Layout, escaped, read_steps, stock
 from celery_nexus.broker.wire.separators import MAILBOX, separator_of
 from celery_nexus.connection.keys import TRASH_HASH
 from celery_nexus.delivery import keys
+from celery_nexus.queues import STOCK_STEPS
 
 FIRST_LOOK_S = 1.0
 SCAN_STEP = 2000

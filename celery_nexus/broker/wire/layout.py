@@ -8,15 +8,12 @@ from typing import Any, cast
 
 from celery_nexus.connection.keys import TRASH_HASH
 from celery_nexus.delivery import keys
-from celery_nexus.queues import PRIORITIES, PRIORITY_SEPARATOR
+from celery_nexus.queues import PRIORITIES, PRIORITY_SEPARATOR, STOCK_STEPS
 from celery_nexus.rows.broker import Message
 
 BINDING_SEPARATOR = PRIORITY_SEPARATOR
 """Between routing key, pattern and queue in a member of a binding; also kombu's default before a priority."""
 
-
-STOCK_STEPS = (0, 3, 6, 9)
-"""kombu's default ``priority_steps``."""
 
 NOTED_STEPS = "steps"
 """Where a change in the trash says which priorities had lists of their own: an emptied broker does not tell."""

@@ -163,3 +163,14 @@ def test_the_first_look_at_a_queue_counts_what_workers_hold(shop: Any) -> None:
         "    print([row.in_flight for row in nexus.queues() if row.name == 'orders'])"
     )
     assert shop.call(code, {}) == "[3]\n"
+
+
+def test_early_acknowledgement_in_her_own_settings_is_said(shop: Any) -> None:
+    said = shop.call(
+        "import logging, sys; logging.basicConfig(stream=sys.stdout)\n"
+        "early = Celery('early', broker=URL, set_as_current=False); early.conf.task_acks_late = False\n"
+        "celery_nexus.install(early); print(early.conf.task_acks_late)",
+        None,
+    )
+    assert said.count("task_acks_late is off") == 1
+    assert said.endswith("False\n")
