@@ -29,7 +29,8 @@ MAX_ODD_CELLS = 100_000
 _CELL = rb'<c r="([A-Z]{1,3})([0-9]{1,7})"[^>]*?'
 _VALUE = rb"[^>]*>(?:<f[^>]*(?:/>|>[^<]*</f>))?<v>([^<]*)</v>"
 _NEGATIVE = rb"[^>]*>(?:<f[^>]*(?:/>|>[^<]*</f>))?<v>(-[^<]*)</v>"
-_ERROR_MARKS = (b' t="e"', b" t='e'")
+_ERROR_MARKS = ((b"e", b' t="e"'), (b"'", b" t='e'"))
+"""Each after a byte of it that cells seldom have: that byte alone is looked for ten times as quickly."""
 _UNSOLVED = re.compile(
     rb'<c(?![^>]* t="str")[^>]*><f(?:\s[^>]*)?(?:/>|>[^<]*</f>)(?:<v\s*/>|<v></v>)?</c>'  # a text may be empty
 )
@@ -123,7 +124,7 @@ class _Rest:
             self._head = window[: start.end()]
         if self._pieces:
             self._put(window)
-        elif b"sheetData" in window and (end := _END_OF_CELLS.search(window)):
+        elif b"h" in window and (end := _END_OF_CELLS.search(window)):
             self._put(window[end.end() :])
 
     def _put(self, piece: bytes) -> None:
@@ -152,13 +153,13 @@ class _OddCells:
 
     def look_through(self, window: bytes, *, is_plain: bool) -> None:
         """Take the next window; cells that are not written as usual make the sheet irregular."""
-        marks = sum(map(window.count, _ERROR_MARKS))
+        marks = sum(window.count(mark) for byte, mark in _ERROR_MARKS if byte in window)
         if marks:
             errors = _ERRORS.findall(window) if is_plain else []
             self.is_regular &= len(errors) == marks
             for column, row, text in errors:
                 self._put(column, row, ErrorCell(unescape(text.decode("utf-8", "replace"))))
-        if b"<f" in window:
+        if b"f" in window and b"<f" in window:  # as with the marks of errors: most cells have no f
             self.unsolved += len(_UNSOLVED.findall(window))
             if b"HYPERLINK(" in window and len(self.links) < MAX_LINK_FORMULAS:
                 found = _LINK_FORMULA.findall(window)
