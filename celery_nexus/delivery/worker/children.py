@@ -50,6 +50,24 @@ def watch(pool: Any) -> None:
     processes._event_process_exit = on_exit
 
 
+def write_now(pool: Any) -> None:
+    """Write what waits to the children that are idle, and not only in the event loop's next round.
+
+    Before that round the worker tells of ended runs, acknowledges and fetches, while a child that has nothing to do
+    waits for its next run.
+
+    Args:
+        pool: The worker's ``TaskPool``.
+    """
+    processes = getattr(pool, "_pool", None)
+    if processes is None or not getattr(processes, "outbound_buffer", None):
+        return
+    write = processes.hub_remove.__self__.consolidate_callback
+    idle = processes._all_inqueues - processes._busy_workers - processes._active_writes
+    if write is not None and idle:
+        write(list(idle))
+
+
 @contextmanager
 def keep_written(pool: Any) -> Generator[None]:
     """Keep the runs that were written to a child, while Celery empties the pool.

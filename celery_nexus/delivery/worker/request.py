@@ -18,6 +18,7 @@ from celery_nexus.delivery import running
 from celery_nexus.delivery.ends.private_records import PrivateRequest
 from celery_nexus.delivery.keys import FetchedTag
 from celery_nexus.delivery.leases import rescue
+from celery_nexus.delivery.worker import children
 
 logger = get_logger(__name__)
 state: Any = _state  # the stubs know an older Celery
@@ -40,7 +41,9 @@ def _asking_first(hand_over: Callable[..., Any]) -> Callable[..., Any]:
         self._pool_is_green = pool.is_green
         if not self._waits_in_pool and not self.revoked() and not self.may_start():
             raise TaskRevokedError(self.id)  # frees the child
-        return hand_over(self, pool, **options)
+        handed_over = hand_over(self, pool, **options)
+        children.write_now(pool)
+        return handed_over
 
     return execute_using_pool
 
