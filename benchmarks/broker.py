@@ -16,7 +16,7 @@ from pathlib import Path
 import redis
 
 from celery_nexus.connection.broker_url import BrokerUrl
-from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
 
@@ -60,7 +60,7 @@ def server(home: str) -> Generator[BrokerUrl]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")}
     environment["NEXUS_HOME"] = home
     paths = Paths.of(Path(home))
-    url = BrokerUrl.for_socket(paths.broker_socket, embedded_password(paths))
+    url = BrokerUrl.for_socket(paths.broker_socket, read_embedded_password(paths))
     process = subprocess.Popen(
         [sys.executable, "-m", "celery_nexus.embedded_broker"], env=environment, stdout=subprocess.DEVNULL
     )

@@ -102,14 +102,14 @@ def pptx_peer(path: Path) -> str:
 def image_ours(path: Path) -> int:
     """Pixels of a thumbnail, with all that our copies keep."""
     from workers.services import images
-    from workers.services.progress import no_progress
+    from workers.services.progress import ignore_progress
 
     out = path.parent / "thumbnails"
     payload = {
         "uploads": str(path.parent), "path": path.name, "outputs": str(out), "folder": str(out / "x"),
         "token": "0" * 8, "operations": ["thumbnail"], "options": {}, "wall_s": 25.0,
     }  # fmt: skip
-    size = images.process(payload, no_progress)["stats"]["thumbnail"]
+    size = images.process(payload, ignore_progress)["stats"]["thumbnail"]
     return size["width"] * size["height"]
 
 

@@ -139,7 +139,7 @@ def sandbox_cost(folder: Path) -> Figure:
     """What the sandbox adds to one small file: the same reader in a child and in this process."""
     from workers.services.documents import Roots, process
     from workers.services.documents.word import document as word
-    from workers.services.progress import no_progress
+    from workers.services.progress import ignore_progress
     from workers.services.storage import OutputFolder
 
     roots = Roots(folder, folder / "out")
@@ -154,7 +154,7 @@ def sandbox_cost(folder: Path) -> Figure:
         start = time.perf_counter()
         process(word.process, "small.docx", ["count_stats"], roots)
         between = time.perf_counter()
-        word.process(payload, no_progress)
+        word.process(payload, ignore_progress)
         costs.append(1000 * (2 * between - start - time.perf_counter()))
     value = statistics.median(costs)
     return Figure(round(value, 1), "< 60", value < 60, "same reader, no sandbox", "ms", _spread(costs), SANDBOX_FILES)

@@ -26,11 +26,11 @@ def export_ours(folder: Path, format_: str) -> None:
     """Export as the task does; prints the peak memory in MB."""
     from workers.services.exports.export import export
     from workers.services.exports.sources import from_file
-    from workers.services.progress import no_progress
+    from workers.services.progress import ignore_progress
     from workers.services.storage import OutputFolder
 
     output = OutputFolder(folder, folder / "out", source=folder)
-    export(from_file(folder, "rows.jsonl"), format_, output, None, folder / "tmp", no_progress)
+    export(from_file(folder, "rows.jsonl"), format_, output, None, folder / "tmp", ignore_progress)
     print(_peak_mb())
 
 

@@ -136,7 +136,7 @@ def _many(bench: Bench, doing: str, digit: str, edit: Edit) -> list[Figure]:
     frozen: list[Frozen] = []
     freeze = partial(bench.source.freeze, Selection(QUEUE, f"id:{digit}*"))
     finding_s = _longest_stall(bench.url, lambda: frozen.append(freeze()))
-    token = bench.source.undoable("messages", "benchmark")
+    token = bench.source.announce_undo("messages", "benchmark")
     changing_s = _longest_stall(bench.url, partial(_apply, bench.source, frozen[0], edit, token))
     back_s = _longest_stall(bench.url, partial(_take_back, bench.source, frozen[0].count))
     return [
@@ -147,7 +147,7 @@ def _many(bench: Bench, doing: str, digit: str, edit: Edit) -> list[Figure]:
 
 
 def _take_back(source: BrokerSource, count: int) -> None:
-    restored = source.restore(source.undoables()[0])
+    restored = source.restore(source.list_undoables()[0])
     if restored != Restored(count):
         raise RuntimeError(f"taking back {count}: {restored}")
 
@@ -171,9 +171,9 @@ def _apply(source: BrokerSource, frozen: Frozen, edit: Edit, token: str) -> None
 
 def purge(bench: Bench) -> list[Figure]:
     """Purge all."""
-    token = bench.source.undoable("purge", "benchmark", QUEUE)
+    token = bench.source.announce_undo("purge", "benchmark", QUEUE)
     stall_s = _longest_stall(bench.url, lambda: bench.source.purge(QUEUE, undo=token))
-    restore = partial(bench.source.restore, bench.source.undoables()[0])
+    restore = partial(bench.source.restore, bench.source.list_undoables()[0])
     return bench.stalls("purging all, and taking it back", [max(stall_s, _longest_stall(bench.url, restore))])
 
 

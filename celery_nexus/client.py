@@ -177,10 +177,10 @@ class Nexus:
         >>> [finding.is_well for finding in nexus.doctor() if finding.name == "eviction"]
         [True]
         """
-        from celery_nexus.diagnosis.checkup import CheckupSource, asked, unread_finding
+        from celery_nexus.diagnosis.checkup import CheckupSource, run_check, unread_finding
 
         found = CheckupSource(self.sources).findings()
-        return (*found, *asked("lists", lambda: (unread_finding(self.sources.broker.unread_lists()),)))
+        return (*found, *run_check("lists", lambda: (unread_finding(self.sources.broker.unread_lists()),)))
 
     # What it changes
 
@@ -255,7 +255,7 @@ class Nexus:
         self._refuse_read_only()
         broker = self.sources.broker
         broker.check_queue(queue)
-        token = broker.undoable("purge", f"purge {queue}", queue)
+        token = broker.announce_undo("purge", f"purge {queue}", queue)
         gone = broker.purge(queue, undo=token)
         if not gone:
             broker.forget_undo(token)
@@ -271,7 +271,7 @@ class Nexus:
         self._refuse_read_only()
         broker = self.sources.broker
         kinds = ("messages", "purge")
-        change = next((row for row in broker.undoables() if row.kind in kinds and token in ("", row.token)), None)
+        change = next((row for row in broker.list_undoables() if row.kind in kinds and token in ("", row.token)), None)
         if change is None:
             raise NotFound(f"no change {token!r} of messages that can be undone" if token else "nothing to undo")
         restored = broker.restore(change)
@@ -296,7 +296,7 @@ class Nexus:
         message = broker.find(run_id)
         if message is None:
             raise NotFound(f"no message of a run {run_id!r} waits")
-        token = broker.undoable("messages", f"{label.lower()} 1 run ({run_id})")
+        token = broker.announce_undo("messages", f"{label.lower()} 1 run ({run_id})")
         done = broker.apply(message, edit, undo=token)
         return self._recorded(label, command, Outcome((done,), token if broker.keep_undo(token) else ""))
 

@@ -34,7 +34,7 @@ def open_deployment(deployment: Deployment, *, read_only: bool = False) -> Sourc
         deployment.broker, code=code, separator=layout.separator, steps=layout.steps, prefix=layout.prefix
     )
     history = HistorySource(deployment.history, families={spec.family: spec.name for spec in code.queues})
-    source.ages.sent_at = history.sent_at
+    source.ages.sent_at = history.find_sent_time
     return Sources(
         broker=source,
         control=ControlSource(deployment.broker, layout=layout, code=code),
@@ -153,10 +153,10 @@ def _open_stock(
     from celery_nexus.stack.programs import SupervisorSource
 
     queues = tuple(code.app.amqp.queues) if code.is_here else ()
-    source = BrokerSource.foreign(url, prefix, code=code, queues=queues)
+    source = BrokerSource.open_foreign(url, prefix, code=code, queues=queues)
     origin = origin_of(url, prefix, source.layouts)
     history = HistorySource(origin.path, is_foreign=True)
-    source.ages.sent_at = history.sent_at
+    source.ages.sent_at = history.find_sent_time
     control = ControlSource(url, code=code, foreign=source, results=results)
     return Sources(
         broker=source,
@@ -165,7 +165,7 @@ def _open_stock(
         supervisor=SupervisorSource(None),
         catalog=CatalogSource(code, url) if code.is_here else ForeignCatalog(source, control, history),
         read_only=read_only,
-        recording=Recording(origin, history, lambda: control.listening(prefix)),
+        recording=Recording(origin, history, lambda: control.find_event_channels(prefix)),
         prefix=prefix,
         code=code,
         application=name,

@@ -65,7 +65,7 @@ class Sources:
         """Whether the application is somebody else's: no programs of ours, workers that read nothing of ours."""
         return self.recording is not None
 
-    def addressed(self, command: str) -> str:
+    def address_command(self, command: str) -> str:
         """Complete a ``nexus-tui …`` line, so that it acts on this broker wherever it is typed.
 
         A password stays ``***``: whoever types the line knows it.

@@ -67,9 +67,9 @@ def _give_back_held(app: Celery, in_flight: InFlight) -> int:
 
 def _give_back_delayed(client: Any, names: ListNames) -> int:
     release: Any = client.register_script(scripts.RELEASE)
-    pattern, given = keys.delayed("*"), 0
+    pattern, given = keys.key_of_delayed("*"), 0
     for key in cast("list[bytes]", list(client.scan_iter(match=names.prefix + pattern, count=1000))):
-        queue = key.decode().removeprefix(names.prefix + keys.delayed(""))
+        queue = key.decode().removeprefix(names.prefix + keys.key_of_delayed(""))
         for member in cast("list[bytes]", client.zrange(key, 0, -1)):
             priority, payload = keys.split_delayed_member(member)
             step = max(step for step in names.steps if step <= priority)

@@ -17,7 +17,7 @@ import redis
 from celery_nexus.connection.errors import ConfigError
 from celery_nexus.connection.keys import GUARDIAN_BEAT, RECORDER_BEAT, WORKER_HASH
 from celery_nexus.connection.redis_client import open_redis
-from celery_nexus.delivery.leases.heartbeats import silent_s
+from celery_nexus.delivery.leases.heartbeats import measure_silence_s
 from celery_nexus.delivery.remembering import broker_now
 from celery_nexus.history.recorder.status import find_trouble
 from config.celery_options import BEAT_LOCK, BEAT_LOCK_S
@@ -41,7 +41,7 @@ def worker_trouble(client: redis.Redis, name: str) -> str:
     """
     node = f"{name}@{socket.gethostname()}"
     raw = cast("bytes | None", client.hget(WORKER_HASH, node))
-    silent = None if raw is None else silent_s(json.loads(raw), broker_now(client), 0.0)
+    silent = None if raw is None else measure_silence_s(json.loads(raw), broker_now(client), 0.0)
     if silent is None:
         return f"{node} has sent no heartbeat"
     return f"{node} has sent no heartbeat for {silent:.0f} s" if silent > WORKER_SILENT_S else ""

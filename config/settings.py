@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.errors import BrokerUrlError, ConfigError
-from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.private_files import make_private
 from celery_nexus.rows.settings import Setting
 from config.paths import DEFAULT_HOME, ROOT, PlatformPaths
@@ -105,7 +105,7 @@ class Settings(BaseSettings):
         """Address of the broker in force; makes the embedded one's password at first use."""
         if self.redis_url is not None:
             return BrokerUrl.parse(self.redis_url.get_secret_value())
-        return BrokerUrl.for_socket(self.paths.broker_socket, embedded_password(self.paths))
+        return BrokerUrl.for_socket(self.paths.broker_socket, read_embedded_password(self.paths))
 
 
 @lru_cache(maxsize=1)

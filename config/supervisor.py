@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from celery_nexus.project import FILE, Project
-from celery_nexus.stack.configuration import effective
+from celery_nexus.stack.configuration import prepare_configuration
 from celery_nexus.stack.configuration import render as render_configuration
 from config.celery_options import SOFT_SHUTDOWN_S
 from config.paths import ROOT
@@ -76,7 +76,7 @@ def _substituted(argument: str) -> str:
     for prefix in ("", "-c", "--configuration="):
         name = argument.removeprefix(prefix) if argument.startswith(prefix) else ""
         if name and Path(name).name == FILE and Path(name).resolve() == PROJECT.configuration:
-            return prefix + str(effective(PROJECT, settings().paths))
+            return prefix + str(prepare_configuration(PROJECT, settings().paths))
     return argument
 
 

@@ -24,7 +24,7 @@ def queue_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def updated(text: str) -> str:
+def update_readme(text: str) -> str:
     """Return the README with its table written anew."""
     before, _, rest = text.partition(_BEGIN)
     _, _, after = rest.partition(_END)
@@ -43,7 +43,7 @@ def _retries(policy: RetryPolicy) -> str:
 
 def main(path: Path = README) -> None:
     """Write the table into the README."""
-    path.write_text(updated(path.read_text()))
+    path.write_text(update_readme(path.read_text()))
 
 
 if __name__ == "__main__":

@@ -98,13 +98,13 @@ class Asking(Keyboard, inherit_bindings=False):
             return
         from nexus_tui.screens.dialogs.confirm import ConfirmScreen
 
-        def answered(choice: Choice | None) -> None:
+        def go_on(choice: Choice | None) -> None:
             if choice is not None and choice.blanks:
                 self._fill(title, choice, done, about)
             elif choice is not None:
                 self.carry_out(choice, done)
 
-        self.push_screen(ConfirmScreen(title, choices, about, default=default), answered)
+        self.push_screen(ConfirmScreen(title, choices, about, default=default), go_on)
 
     def _allowed(self, title: str, choices: Sequence[Choice]) -> Sequence[Choice]:
         """Leave out what this context does not allow; say so when nothing is left."""
@@ -163,11 +163,11 @@ class Asking(Keyboard, inherit_bindings=False):
     def _ask_again(self, plan: Plan, done: Done | None, refused: Refused) -> None:
         from nexus_tui.screens.dialogs.typed import TypedScreen
 
-        def answered(is_typed: bool | None) -> None:
+        def go_on(is_typed: bool | None) -> None:
             if is_typed:
                 self._perform_later(plan.action, done, refused)
 
-        self.push_screen(TypedScreen(plan), answered)
+        self.push_screen(TypedScreen(plan), go_on)
 
     @work(thread=True, group="actions")
     def _perform_later(self, action: Action, done: Done | None, refused: Refused) -> None:

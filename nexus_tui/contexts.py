@@ -83,11 +83,11 @@ class Context:
         texts = (text for text in (self.broker, self.app, self.prefix) if text)
         return tuple(dict.fromkeys(name for text in texts for name in _VARIABLE.findall(text)))
 
-    def missing(self, environment: Mapping[str, str]) -> tuple[str, ...]:
+    def list_missing_variables(self, environment: Mapping[str, str]) -> tuple[str, ...]:
         """Name the variables that are not set, or empty."""
         return tuple(name for name in self.variables if not environment.get(name))
 
-    def expanded(self, environment: Mapping[str, str]) -> Context:
+    def expand_variables(self, environment: Mapping[str, str]) -> Context:
         """Put the variables' values in their places.
 
         In the login and the options of a URL they are encoded: a password is set as it is, whatever characters it has.
@@ -95,7 +95,7 @@ class Context:
         Raises:
             ConfigError: A variable is not set.
         """
-        missing = self.missing(environment)
+        missing = self.list_missing_variables(environment)
         if missing:
             names = " and ".join(missing)
             are = "variables {} that are" if len(missing) > 1 else "variable {} that is"

@@ -130,7 +130,7 @@ class Feeds:
                 else None
             )
             if joined is not None:
-                joined = tuple(as_far_as_known(worker, *lacks) for worker in joined)
+                joined = tuple(withdraw_verdict(worker, *lacks) for worker in joined)
             taken = workers if workers.value is not None else programs
             self._joined = (workers, programs, lacks, Reading(joined, taken.taken_at, workers.problem))
         return self._joined[3]
@@ -192,7 +192,7 @@ def program_reader(sources: Sources) -> Callable[[], tuple[Program, ...]]:
     return read
 
 
-def as_far_as_known(worker: Worker, workers_lack: bool, programs_lack: bool) -> Worker:
+def withdraw_verdict(worker: Worker, workers_lack: bool, programs_lack: bool) -> Worker:
     """Take back what was concluded from a source that is silent now: the verdict is then unknown."""
     is_of_program = worker.verdict in _OF_PROGRAM
     if programs_lack if is_of_program else workers_lack:

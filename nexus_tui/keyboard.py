@@ -15,7 +15,7 @@ from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
 
-from nexus_tui.widgets.sight import key_of
+from nexus_tui.widgets.sight import act_as_of
 
 KEY_WITHIN_S = 0.5
 """The next key waits for so long at most: what held a key may have gone."""
@@ -40,7 +40,7 @@ class Keyboard(App[None], inherit_bindings=False):
             await self._take_next()
 
     async def _act_on(self, key: events.Key) -> None:
-        with key_of(key.time):
+        with act_as_of(key.time):
             await super().on_event(key)
 
     async def _take_next(self) -> None:

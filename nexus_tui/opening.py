@@ -51,7 +51,7 @@ def open_context(name: str, *, read_only: bool = False) -> Opened:
         Unreachable: Its broker does not answer.
     """
     context = user_contexts().get(name)
-    expanded = context.expanded(os.environ)
+    expanded = context.expand_variables(os.environ)
     sources = open_sources(Door(expanded.app, expanded.broker, expanded.prefix))
     can_unlock = context.production and not context.read_only and not read_only
     sources = replace(

@@ -115,8 +115,8 @@ class Feed(Generic[T]):
 
     def _take(self) -> Reading[T]:
         try:
-            return self.reading.renewed(self._read(), moment.now())
+            return self.reading.with_value(self._read(), moment.now())
         except SourceError as error:
-            return self.reading.failed(safe_text(str(error), 300))
+            return self.reading.with_problem(safe_text(str(error), 300))
         except Exception as error:  # noqa: BLE001  (a fault in a source must be drawn: a dead thread would look like calm)
-            return self.reading.failed(safe_text(f"{type(error).__name__}: {error}", 300))
+            return self.reading.with_problem(safe_text(f"{type(error).__name__}: {error}", 300))

@@ -154,12 +154,12 @@ class Unlocking(Asking, inherit_bindings=False):
             return safe_text(str(wrong), 500)
         from nexus_tui.screens.dialogs.contexts import ContextsScreen
 
-        def chosen(name: str | None) -> None:
+        def switch_to_chosen(name: str | None) -> None:
             problem = self.switch_context(name) if name is not None else ""
             if problem:
                 self.tell(problem, severity="error")
 
-        self.push_screen(ContextsScreen(found, self.context and self.context.name), chosen)
+        self.push_screen(ContextsScreen(found, self.context and self.context.name), switch_to_chosen)
         return ""
 
     @work(thread=True, exclusive=True, group="unlock")

@@ -54,7 +54,7 @@ def start_broker(home: Path) -> Broker:
     import redis
 
     from celery_nexus.connection.broker_url import BrokerUrl
-    from celery_nexus.embedded_broker.password import embedded_password
+    from celery_nexus.embedded_broker.password import read_embedded_password
     from celery_nexus.paths import Paths
 
     paths = Paths.of(home)
@@ -63,7 +63,7 @@ def start_broker(home: Path) -> Broker:
     log = (home / "test-broker.log").open("wb")
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
     log.close()
-    url = BrokerUrl.for_socket(paths.broker_socket, embedded_password(paths)).redis_py
+    url = BrokerUrl.for_socket(paths.broker_socket, read_embedded_password(paths)).redis_py
     client = redis.Redis.from_url(url)
     for _ in range(200):
         try:

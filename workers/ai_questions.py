@@ -44,7 +44,7 @@ def complete(
     from workers.services.llm.several import ask_once
 
     chosen = voice(provider, model, max_tokens, temperature, timeout_s)
-    return ask_once(chosen.conversation(turns, system), kept(after_kill), RunProgress()).as_dict()
+    return ask_once(chosen.conversation(turns, system), find_kept_answers(after_kill), RunProgress()).as_dict()
 
 
 def turns_of(messages: Sequence[ChatTurn]) -> list[Turn]:
@@ -63,7 +63,7 @@ def items_of(requests: Sequence[AiRequest], common: AiRequest, timeout_s: float)
     return [_item(index, request, common, timeout_s) for index, request in enumerate(requests)]
 
 
-def kept(after_kill: AfterKill = "report") -> Kept:
+def find_kept_answers(after_kill: AfterKill = "report") -> Kept:
     """Answers that this task id has already got; in this process only when no worker runs it."""
     request = current_task.request if current_task else None
     if request is None or not request.id or request.called_directly:
@@ -72,15 +72,15 @@ def kept(after_kill: AfterKill = "report") -> Kept:
 
 
 def _item(index: int, request: AiRequest, common: AiRequest, timeout_s: float) -> Item:
-    def chosen(name: str) -> Any:
+    def choose(name: str) -> Any:
         own = getattr(request, name)
         return getattr(common, name) if own is None else own
 
     # A request that names another provider must not get this provider's model.
-    model = request.model if request.provider not in (None, common.provider) else chosen("model")
+    model = request.model if request.provider not in (None, common.provider) else choose("model")
     try:
-        asked = voice(chosen("provider"), model, chosen("max_tokens"), chosen("temperature"), timeout_s)
+        asked = voice(choose("provider"), model, choose("max_tokens"), choose("temperature"), timeout_s)
     except TaskError as error:
         return Item(index, request.id, error)
     turns = [turn("user", request.prompt)] if request.prompt is not None else turns_of(request.messages or [])
-    return Item(index, request.id, asked.conversation(turns, chosen("system")))
+    return Item(index, request.id, asked.conversation(turns, choose("system")))

@@ -29,7 +29,7 @@ from workers.ai_arguments import (
     Text,
     Timeout,
 )
-from workers.ai_questions import complete, items_of, kept, turns_of, voice
+from workers.ai_questions import complete, find_kept_answers, items_of, turns_of, voice
 from workers.document_task import DocumentTask
 from workers.services.llm.choices import (
     AfterKill,
@@ -182,7 +182,7 @@ def analyze_document(
         text or "",
         analysis_type,
         chosen,
-        kept(after_kill),
+        find_kept_answers(after_kill),
         RunProgress(),
         question=question,
         language=language,
@@ -232,7 +232,9 @@ def generate_content(
     from workers.services.llm.content import Brief, generate
 
     brief = Brief(topic, content_type, tone, length, text_format, audience, language, keywords, instructions)
-    return generate(brief, voice(provider, model, max_tokens, temperature, timeout_s), kept(after_kill), RunProgress())
+    return generate(
+        brief, voice(provider, model, max_tokens, temperature, timeout_s), find_kept_answers(after_kill), RunProgress()
+    )
 
 
 @celery_app.task(bind=False, **_options("text", "glossary"))
@@ -268,7 +270,7 @@ def translate_text(
         text,
         target_language,
         voice(provider, model, None, None, timeout_s),
-        kept(after_kill),
+        find_kept_answers(after_kill),
         RunProgress(),
         source_language=source_language,
         formality=formality,
@@ -316,7 +318,7 @@ def batch_ai_requests(
     items = items_of(requests, common, timeout_s)
     run = run_batch(
         items,
-        kept(),
+        find_kept_answers(),
         self.request.id or "",
         RunProgress(),
         after_kill=after_kill,

@@ -227,7 +227,7 @@ def list_scheduled_emails(limit: Annotated[int, Field(ge=1, le=10_000)] = 1000) 
     Returns:
         scheduled (schedule_id, task_id, send_at, created_at, to_email, subject), stats.
     """
-    waiting = Schedule(redis_client()).waiting(limit)
+    waiting = Schedule(redis_client()).list_waiting(limit)
     return {"scheduled": [entry.to_json() for entry in waiting], "stats": {"listed": len(waiting)}}
 
 

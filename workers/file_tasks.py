@@ -239,12 +239,12 @@ def process_batch_item(file_path: str, operations: list[BatchOperation] | None =
         operations: What to do, as far as the file's kind knows it.
     """
     from workers.services.documents import dispatch, process
-    from workers.services.storage import shown
+    from workers.services.storage import spell_name
 
     try:
         result = process(dispatch.process, file_path, operations or [], _roots(), progress=RunProgress())
     except TaskError as error:
-        return {"file": shown(file_path), "status": "failed", "error": {"code": error.code, "message": str(error)}}
+        return {"file": spell_name(file_path), "status": "failed", "error": {"code": error.code, "message": str(error)}}
     if "content" in result:
         result["content"] = result["content"][:_BATCH_CONTENT_CHARACTERS]
     return {"status": "processed", **result}

@@ -47,7 +47,7 @@ def health_check(dry_run: bool = False) -> dict[str, Any]:
 
     with _client() as client:
         first = health.run("broker", lambda: probes.broker(client))
-        broker_answers = probes.answers(client)
+        broker_answers = probes.is_answering(client)
         rest = health.examine(_probes(client) if broker_answers else _probes_without_broker())
         found = health.Health((first, *rest.checks))
         answer = found.as_json()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from celery_nexus.exports.cells import clean
 from celery_nexus.task_errors import TaskError, TransientError
-from workers.ai_questions import kept, voice
+from workers.ai_questions import find_kept_answers, voice
 from workers.services.llm.choices import ProviderChoice
 from workers.services.llm.models import turn
 from workers.services.reports.content import Report
@@ -23,7 +23,7 @@ _SYSTEM = (
 )
 
 
-def narrated(
+def add_narrative(
     report: Report, provider: ProviderChoice, language: str | None, timeout_s: float, *, may_retry: bool
 ) -> Report:
     """Return the report with a narrative, or with a warning that says why it has none.
@@ -38,7 +38,7 @@ def narrated(
     try:
         chosen = voice(provider, None, MAX_TOKENS, None, timeout_s)
         question = chosen.conversation([turn("user", f"{order}\n<data>\n{facts}\n</data>")], _SYSTEM)
-        answer = ask_once(question, kept())
+        answer = ask_once(question, find_kept_answers())
     except TaskError as error:
         if may_retry and isinstance(error, TransientError):
             raise

@@ -99,7 +99,7 @@ def remove(name: str) -> bool:
     return True
 
 
-def listing() -> list[dict[str, Any]]:
+def list_reports() -> list[dict[str, Any]]:
     """List all recurring reports by name."""
     found = [_find(name) for name in _names()]
     return [_row(entry) for entry in found if entry is not None]

@@ -19,7 +19,7 @@ from celery_nexus.task_errors import InvalidArgument, TransientError
 from config.celery_config import celery_app
 from config.queues import BY_FAMILY
 from config.settings import settings
-from workers.services.exports.sources import as_object
+from workers.services.exports.sources import require_record
 from workers.services.reports.periods import seconds_of
 from workers.services.storage import OutputFolder, folder_name
 from workers.upload_path import UploadPath
@@ -41,7 +41,7 @@ def _with_records(data: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(records, list):
         raise InvalidArgument("data: expected an object with a list of objects in `records`")
     for index, record in enumerate(cast("list[Any]", records)):
-        as_object(record, f"data.records[{index}]")
+        require_record(record, f"data.records[{index}]")
     return data
 
 
@@ -137,7 +137,7 @@ def generate_summary_report(
     """
 
     def effect() -> dict[str, Any]:
-        from workers.narrative import narrated
+        from workers.narrative import add_narrative
         from workers.services.reports.analytics import Wishes, analyse
         from workers.services.reports.delivery import deliver
 
@@ -145,7 +145,7 @@ def generate_summary_report(
         progress(0, 3, "computing")
         report = analyse(data, "summary", Wishes(title))
         progress(1, 3, "asking for words")
-        told = narrated(report, provider, language, timeout_s, may_retry=_may_retry())
+        told = add_narrative(report, provider, language, timeout_s, may_retry=_may_retry())
         progress(2, 3, "writing")
         outcome = deliver(told, format, _folder("summary"))
         progress(3, 3, "written")
@@ -249,7 +249,7 @@ def schedule_recurring_report(
     from workers import recurring
 
     if action == "list":
-        rows = recurring.listing()
+        rows = recurring.list_reports()
         return {"action": action, "reports": rows, "stats": {"reports": len(rows)}}
     chosen = recurring.check_name(name)
     if action == "remove":

@@ -20,7 +20,7 @@ import redis
 from benchmarks.delivery import peer
 from benchmarks.delivery.tasks import TEMPLATES, queues
 from celery_nexus.connection.broker_url import BrokerUrl
-from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
 from config.paths import ROOT
@@ -60,7 +60,7 @@ class Side:
         self.queues = queues(queue_count)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")}
         paths = Paths.of(home)
-        url = BrokerUrl.for_socket(paths.broker_socket, embedded_password(paths))
+        url = BrokerUrl.for_socket(paths.broker_socket, read_embedded_password(paths))
         self.environment = {
             **kept,
             "NEXUS_HOME": str(home),

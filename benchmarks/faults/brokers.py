@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.faults.proxy import Proxy
 from benchmarks.faults.seen import LONG, SHORT, Scale, Seen, seen
 from benchmarks.faults.stack import Stack, wait_until
-from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.paths import Paths
 
 RECOVERY_LIMIT_S = 60.0
@@ -107,7 +107,7 @@ def half_open(delivery: str, scale: Scale) -> Seen:
     def address(home: Path) -> str:
         paths = Paths.of(home)
         proxies.append(Proxy(paths.broker_socket))
-        return f"redis://:{embedded_password(paths)}@127.0.0.1:{proxies[0].port}/0"
+        return f"redis://:{read_embedded_password(paths)}@127.0.0.1:{proxies[0].port}/0"
 
     stack = Stack(delivery, workers=1, broker_url=address)
     try:

@@ -110,7 +110,7 @@ class LongStack(Stack):
     def _spawn(self, command: list[str], environment: dict[str, str], log: str) -> subprocess.Popen[bytes]:
         process = super()._spawn(command, environment, self._log_name(log))
         with suppress(OSError), self._programs_file.open("a") as file:
-            identity = ProcessIdentity.current()
+            identity = ProcessIdentity.identify()
             known = asdict(identity) | {"pid": process.pid, "start": start_of(process.pid) or 0}
             file.write(json.dumps(known) + "\n")
         return process

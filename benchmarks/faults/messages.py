@@ -106,7 +106,7 @@ def _operate(broker: Any, run_id: str, way: int) -> tuple[TargetOutcome, bool]:
     if way == 1:
         return broker.apply(found, MoveTo(OTHER_QUEUE)), False
     if way == 2:
-        return broker.delete(found, undo=broker.undoable("messages", "delete")), True
+        return broker.delete(found, undo=broker.announce_undo("messages", "delete")), True
     outcome: TargetOutcome = broker.delete(found)
     if outcome.done:
         broker.mark_revoked([run_id])

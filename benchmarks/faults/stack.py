@@ -30,7 +30,7 @@ from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.delivery.balance import recount as balance
 from celery_nexus.delivery.balance.ledger import Ledger
 from celery_nexus.diagnosis.past import Past
-from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.history.query.history import History
 from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
@@ -302,4 +302,4 @@ def _environment(home: Path) -> dict[str, str]:
 
 def _url(home: Path) -> BrokerUrl:
     paths = Paths.of(home)
-    return BrokerUrl.for_socket(paths.broker_socket, embedded_password(paths))
+    return BrokerUrl.for_socket(paths.broker_socket, read_embedded_password(paths))

@@ -78,7 +78,7 @@ if visibility := os.environ.get("FAULTS_VISIBILITY_S"):
     options |= {"visibility_timeout": float(visibility), "unacked_restore_interval": 1, "unacked_restore_throttle": 1}
     app.conf.broker_transport_options = options
 if namespace := os.environ.get("FAULTS_NAMESPACE"):  # as if on another host
-    process_identity.this_namespace = lambda: namespace
+    process_identity.identify_namespace = lambda: namespace
 if os.environ.get("FAULTS_HOLD"):
     from benchmarks.faults import hold
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from celery_nexus.broker.reading import BrokerReader
-from celery_nexus.broker.wire.connection import reaching
+from celery_nexus.broker.wire.connection import translate_errors
 from celery_nexus.errors import Refused
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ class BrokerSource(BrokerReader):
         Args:
             message: As it was read.
             edit: The change.
-            undo: Token of :meth:`undoable`, under which it can be taken back.
+            undo: Token of :meth:`announce_undo`, under which it can be taken back.
 
         Raises:
             NotFound: The queue that it should go to does not exist.
             Invalid: The priority is outside 0…9, or the message is not Celery's.
         """
         self._check(edit)
-        with reaching(self.url):
+        with translate_errors(self.url):
             edit = self._heard(edit)
             outcome = self._parts.surgeon.apply(message, edit, undo)
             if outcome.done:
@@ -69,7 +69,7 @@ class BrokerSource(BrokerReader):
             Invalid: The filter can't be understood.
         """
         self.check_queue(selection.queue)
-        with reaching(self.url):
+        with translate_errors(self.url):
             return self._parts.selector.freeze(selection)
 
     def apply_all(self, frozen: Frozen, edit: Edit, *, undo: str = "", taken: Taken | None = None) -> Progress:
@@ -78,7 +78,7 @@ class BrokerSource(BrokerReader):
         Args:
             frozen: What :meth:`freeze` found.
             edit: The change.
-            undo: Token of :meth:`undoable`; empty when it is not to be taken back.
+            undo: Token of :meth:`announce_undo`; empty when it is not to be taken back.
             taken: Called with messages that were just changed.
 
         Returns:
@@ -95,7 +95,7 @@ class BrokerSource(BrokerReader):
         """Tell result backend and history that the runs of messages that were taken out have ended, and why."""
         if not self.is_own:
             return
-        with reaching(self.url):
+        with translate_errors(self.url):
             self._parts.herald.end(messages, reason)
 
     def _check(self, edit: Edit) -> None:
@@ -113,9 +113,9 @@ class BrokerSource(BrokerReader):
 
         Args:
             queue: Its name.
-            undo: Token of :meth:`undoable` with the kind ``purge`` and this queue; empty to keep nothing.
+            undo: Token of :meth:`announce_undo` with the kind ``purge`` and this queue; empty to keep nothing.
         """
-        with reaching(self.url):
+        with translate_errors(self.url):
             surgeon, ends_runs = self._parts.surgeon, self.is_own
             if undo:
                 return surgeon.purge(queue, undo, ends_runs=ends_runs)
@@ -123,17 +123,17 @@ class BrokerSource(BrokerReader):
 
     def reclaim(self, rows: Sequence[UnreadList]) -> int:
         """Move what lies in lists that nobody reads where the queue's workers look; return how many messages."""
-        with reaching(self.url):
+        with translate_errors(self.url):
             return self._parts.unread.reclaim(rows)
 
     def pause(self, queue: str, workers: Sequence[str]) -> bool:
         """Remember that a queue is paused and who consumed it; False when it was paused already."""
-        with reaching(self.url):
+        with translate_errors(self.url):
             return self._parts.surgeon.pause(queue, workers)
 
     def resume(self, queue: str) -> tuple[str, ...] | None:
         """Forget that a queue is paused and return who consumed it; None when it was not paused."""
-        with reaching(self.url):
+        with translate_errors(self.url):
             return self._parts.surgeon.resume(queue)
 
     def publish(self, publication: Publication) -> str:
@@ -144,7 +144,7 @@ class BrokerSource(BrokerReader):
         """
         from celery_nexus.broker.wire.publishing import publish
 
-        with reaching(self.url):
+        with translate_errors(self.url):
             return publish(self._parts.writer, self._parts.layout, publication)
 
     def footprint(self) -> tuple[Left, ...]:
@@ -157,7 +157,7 @@ class BrokerSource(BrokerReader):
 
         if self.is_own:
             raise Refused("this is the broker of our own stack, whose keys are at work: give --broker URL of another")
-        with reaching(self.url):
+        with translate_errors(self.url):
             prefixes = {layout.prefix: layout for layout in (*self.layouts, self._main.layout)}
             return tuple(left for layout in prefixes.values() for left in footprint.find(self._main.writer, layout))
 
@@ -166,57 +166,57 @@ class BrokerSource(BrokerReader):
         from celery_nexus.broker.edit import footprint
 
         left = self.footprint()
-        with reaching(self.url):
+        with translate_errors(self.url):
             return footprint.remove(self._main.writer, left)
 
-    def undoable(self, kind: str, label: str, queue: str = "") -> str:
+    def announce_undo(self, kind: str, label: str, queue: str = "") -> str:
         """Announce a change that can be taken back for a day, and return its token."""
-        with reaching(self.url):
+        with translate_errors(self.url):
             return self._parts.surgeon.trash.open(kind, label, queue)
 
     def forget_undo(self, token: str) -> None:
         """Forget a change that came to nothing."""
-        with reaching(self.url):
+        with translate_errors(self.url):
             self._parts.surgeon.trash.discard(token)
 
     def keep_undo(self, token: str) -> bool:
         """Tell whether a change took any message; one that did not is forgotten."""
-        with reaching(self.url):
+        with translate_errors(self.url):
             return self._parts.surgeon.trash.keep(token)
 
-    def undoables(self) -> tuple[Undoable, ...]:
+    def list_undoables(self) -> tuple[Undoable, ...]:
         """List what can be taken back, the latest first."""
-        with reaching(self.url):
+        with translate_errors(self.url):
             return self._parts.surgeon.trash.list()
 
-    def kept(self, change: Undoable) -> Kept:
+    def measure_kept(self, change: Undoable) -> Kept:
         """Measure what is kept of a change."""
-        with reaching(self.url):
-            return self._parts.surgeon.trash.kept(change)
+        with translate_errors(self.url):
+            return self._parts.surgeon.trash.measure_kept(change)
 
     def restore(self, change: Undoable) -> Restored:
         """Put the messages of a change back in their order and place, as far as they did not start meanwhile."""
         self._parts.reviver.revive(change)
-        with reaching(self.url):
+        with translate_errors(self.url):
             return self._parts.restorer.restore(change)
 
     def mark_revoked(self, run_ids: Sequence[str]) -> None:
         """Remember that these runs must never start; our workers read this when they start and every few seconds."""
         if not self.is_own:  # stock workers read nothing of ours: they are told by remote control
             return
-        with reaching(self.url):
+        with translate_errors(self.url):
             self._parts.herald.mark_revoked(run_ids)
 
     def announce_revoked(self, run_ids: Sequence[str]) -> None:
         """Tell the history that these runs were revoked before they started: no worker will."""
         if not self.is_own:  # its history lies with us, and nothing of it on the broker
             return
-        with reaching(self.url):
+        with translate_errors(self.url):
             self._parts.herald.announce_revoked(run_ids)
 
     def announce_retried(self, run_ids: Sequence[str]) -> None:
         """Tell the history that these runs were given another chance after they had failed."""
         if not self.is_own:
             return
-        with reaching(self.url):
+        with translate_errors(self.url):
             self._parts.herald.announce_retried(run_ids)

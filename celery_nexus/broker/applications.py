@@ -97,7 +97,7 @@ class Applications:
             now.append(application)
         self.rows = now
 
-    def shown(self, application: Application, queue: str) -> str:
+    def name_shown(self, application: Application, queue: str) -> str:
         """Name a queue as people see it: with its application's prefix, when there are several."""
         return f"{application.layout.prefix}{queue}" if len(self.rows) > 1 else queue
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from celery_nexus.broker import BrokerSource
 from celery_nexus.broker.read.whole_message import show_message
-from celery_nexus.broker.wire.connection import connect, reaching
+from celery_nexus.broker.wire.connection import connect, translate_errors
 from celery_nexus.connection.keys import TRASH_FOR_S
 from celery_nexus.delivery.ends import dead_letters as store
 from celery_nexus.errors import NotFound
@@ -36,12 +36,12 @@ class DeadLetterSource:
 
     def count(self) -> int:
         """Count them."""
-        with reaching(self._url):
+        with translate_errors(self._url):
             return self._letters.count()
 
     def list(self, limit: int = 100) -> tuple[DeadLetter, ...]:
         """List the newest first, without their bytes."""
-        with reaching(self._url):
+        with translate_errors(self._url):
             return tuple(_row(letter) for letter in self._letters.list(limit))
 
     def show(self, letter_id: str) -> DeadLetter:
@@ -50,7 +50,7 @@ class DeadLetterSource:
         Raises:
             NotFound: There is none.
         """
-        with reaching(self._url):
+        with translate_errors(self._url):
             letter = self._letters.get(letter_id)
         if letter is None:
             raise NotFound(f"no dead letter {letter_id!r}; see: nexus-tui dead-letters")
@@ -64,7 +64,7 @@ class DeadLetterSource:
             letter_id: Its id, or its run's.
             undo: Token under which it can be taken back; empty for not at all.
         """
-        with reaching(self._url):
+        with translate_errors(self._url):
             try:
                 run_id = self._letters.retry(letter_id, *self._trash(undo))
             except store.CanNotRetry as problem:
@@ -76,7 +76,7 @@ class DeadLetterSource:
 
     def drop(self, letter_id: str, undo: str = "") -> TargetOutcome:
         """Delete one; with a token it can be taken back for a day."""
-        with reaching(self._url):
+        with translate_errors(self._url):
             done = self._letters.drop(letter_id, *self._trash(undo))
         return TargetOutcome(letter_id, True, "dropped") if done else _missing(letter_id)
 
@@ -86,7 +86,7 @@ class DeadLetterSource:
         return tuple(letter.id for letter in letters if not reasons or letter.reason in reasons)
 
     def _trash(self, undo: str) -> tuple[str, int]:
-        return (self._layout.trash(undo), TRASH_FOR_S) if undo else ("", 0)
+        return (self._layout.trash_key(undo), TRASH_FOR_S) if undo else ("", 0)
 
 
 def _missing(letter_id: str) -> TargetOutcome:

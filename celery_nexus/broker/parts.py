@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import redis
 
 from celery_nexus.application_code import NO_CODE, ApplicationCode
-from celery_nexus.broker.wire.connection import connect, reaching
+from celery_nexus.broker.wire.connection import connect, translate_errors
 from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
 
@@ -137,4 +137,4 @@ class Parts:
     def _lists(self) -> Lists:
         from celery_nexus.broker.bulk.lists import Lists
 
-        return Lists(self.writer, self.layout, self.surgeon.trash, lambda: reaching(self.url))
+        return Lists(self.writer, self.layout, self.surgeon.trash, lambda: translate_errors(self.url))

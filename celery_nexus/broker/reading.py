@@ -14,7 +14,7 @@ from celery_nexus.broker.parts import Parts
 from celery_nexus.broker.read.ages import Ages
 from celery_nexus.broker.read.survey import FIRST_LOOK_S, Survey, Told
 from celery_nexus.broker.server import Server
-from celery_nexus.broker.wire.connection import connect, reaching, refuse_cluster
+from celery_nexus.broker.wire.connection import connect, refuse_cluster, translate_errors
 from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.errors import Invalid, NotFound
@@ -85,7 +85,7 @@ class BrokerReader(Server):
         Raises:
             Unreachable: The broker does not answer.
         """
-        with self._lock, reaching(self.url):
+        with self._lock, translate_errors(self.url):
             self._applications.look()
         return tuple(application.layout for application in self._applications.rows)
 
@@ -118,7 +118,7 @@ class BrokerReader(Server):
         return self._parts.audit
 
     @classmethod
-    def foreign(
+    def open_foreign(
         cls, url: BrokerUrl, prefix: str | None = None, *, code: ApplicationCode = NO_CODE, queues: Sequence[str] = ()
     ) -> Self:
         """Make the source of applications that are not ours; their layouts are read off the broker.
@@ -136,13 +136,13 @@ class BrokerReader(Server):
         client = connect(url, attempts=2)
         refuse_cluster(client, url)
         survey = Survey(client, prefix)
-        with reaching(url):
+        with translate_errors(url):
             survey.look(FIRST_LOOK_S)
         return cls(url, code=code, queues=queues, declared=(), survey=survey)
 
     def learn(self, prefix: str, told: Told) -> None:
         """Take in what the workers of an application say of their layout."""
-        with self._lock, reaching(self.url):
+        with self._lock, translate_errors(self.url):
             self._applications.learn(prefix, told)
 
     def content_types(self, prefix: str, queue: str | None = None) -> tuple[str, ...]:
@@ -152,7 +152,7 @@ class BrokerReader(Server):
             prefix: Of the application.
             queue: One queue of it; None for all.
         """
-        with self._lock, reaching(self.url):
+        with self._lock, translate_errors(self.url):
             return self._applications.content_types(prefix, queue)
 
     def queues(self, consumers: Mapping[str, tuple[str, ...]] | None = None) -> tuple[QueueStats, ...]:
@@ -162,13 +162,13 @@ class BrokerReader(Server):
             consumers: Workers by queue, as ``ControlSource.consumers`` tells them; None when nobody knows.
         """
         rows: list[QueueStats] = []
-        with self._lock, reaching(self.url):
+        with self._lock, translate_errors(self.url):
             self._applications.look()
             self.ages.begin(time.time())
             for application in self._applications.rows:
                 mine = self._applications.consumers_of(application, consumers)
                 read = application.observer.read(mine)
-                rows += (replace(row, name=self._applications.shown(application, row.name)) for row in read)
+                rows += (replace(row, name=self._applications.name_shown(application, row.name)) for row in read)
         return tuple(rows)
 
     @property
@@ -195,7 +195,7 @@ class BrokerReader(Server):
         """
         if name in self._order(None):
             return
-        with self._lock, reaching(self.url):
+        with self._lock, translate_errors(self.url):
             self._applications.look()
             for application in self._applications.rows:
                 application.observer.discover()
@@ -220,18 +220,18 @@ class BrokerReader(Server):
         if limit < 0 or offset < 0:
             raise Invalid("limit and offset can't be negative")
         application, name = self._applications.of_queue(queue)
-        with reaching(self.url):
+        with translate_errors(self.url):
             rows = application.parts.browser.page(name, limit, offset)
         return [self._shown_message(application, row) for row in rows]
 
     def _shown_message(self, application: Application, message: Message) -> Message:
-        queue = self._applications.shown(application, message.queue)
+        queue = self._applications.name_shown(application, message.queue)
         return message if queue == message.queue else replace(message, queue=queue)
 
     def count_by_task(self, queue: str) -> dict[str, int]:
         """Count a queue's messages by task name, most frequent first; empty name: no Celery message."""
         application, name = self._applications.of_queue(queue)
-        with reaching(self.url):
+        with translate_errors(self.url):
             return application.parts.browser.count_by_task(name)
 
     def find(self, run_id: str, *, queue: str | None = None, priority: int | None = None) -> Message | None:
@@ -242,7 +242,7 @@ class BrokerReader(Server):
             queue: Where to look first.
             priority: Which list of that queue to look at first.
         """
-        with reaching(self.url):
+        with translate_errors(self.url):
             for name in self._order(queue):
                 found = self._find_in(name, run_id, priority if name == queue else None)
                 if found is not None:
@@ -263,7 +263,7 @@ class BrokerReader(Server):
     def ids(self, prefix: str, limit: int = 10) -> list[str]:
         """List ids of messages that wait or are held by a worker, and begin with ``prefix``."""
         found: list[str] = []
-        with reaching(self.url):
+        with translate_errors(self.url):
             for shown in self._order(None):
                 application, name = self._applications.of_queue(shown)
                 browser = application.parts.browser
@@ -271,49 +271,49 @@ class BrokerReader(Server):
                     found += browser.ids(name, step, prefix, limit)
                     if len(found) >= limit:
                         return found[:limit]
-                found += browser.delayed_ids(name, prefix)
+                found += browser.list_delayed_ids(name, prefix)
             held = (row.id for row in self._held(HELD) if row.id.startswith(prefix))
         return list(dict.fromkeys((*found, *held)))[:limit]
 
     def unread_lists(self) -> list[UnreadList]:
         """Find lists that hold messages of a known queue, and that none of its workers reads; looks at every key."""
-        with self._lock, reaching(self.url):
+        with self._lock, translate_errors(self.url):
             for application in self._applications.rows:
                 application.observer.discover()
-        with reaching(self.url):
+        with translate_errors(self.url):
             return self._parts.unread.find(self._order(None))
 
     def is_unacked(self, run_id: str) -> bool:
         """Tell whether a worker has taken a run's message and not acknowledged it: it runs, or comes back."""
-        with reaching(self.url):
+        with translate_errors(self.url):
             return any(row.parts.browser.is_unacked(run_id) for row in self._applications.rows)
 
-    def held(self, limit: int = HELD) -> list[Held]:
+    def list_held(self, limit: int = HELD) -> list[Held]:
         """List what workers hold, the longest held first."""
-        with reaching(self.url):
+        with translate_errors(self.url):
             return self._held(limit)
 
     def _held(self, limit: int) -> list[Held]:
         rows: list[Held] = []
         for application in self._applications.rows:
-            found = application.parts.holdings.all(limit, application.observer.routes)
-            rows += (replace(row, queue=self._applications.shown(application, row.queue)) for row in found)
+            found = application.parts.holdings.list_all(limit, application.observer.routes)
+            rows += (replace(row, queue=self._applications.name_shown(application, row.queue)) for row in found)
         return rows
 
-    def held_run(self, run_id: str) -> Held | None:
+    def find_held(self, run_id: str) -> Held | None:
         """Find the message of a run among what workers hold."""
-        with reaching(self.url):
+        with translate_errors(self.url):
             for application in self._applications.rows:
                 found = application.parts.holdings.find(run_id, application.observer.routes)
                 if found is not None:
-                    return replace(found, queue=self._applications.shown(application, found.queue))
+                    return replace(found, queue=self._applications.name_shown(application, found.queue))
         return None
 
     def is_revoked(self, run_id: str) -> bool:
         """Tell whether an operator revoked a run; of a foreign application its own workers alone know that."""
         if not self.is_own:
             return False
-        with reaching(self.url):
+        with translate_errors(self.url):
             return self._parts.herald.is_revoked(run_id)
 
     def queue_names(self) -> tuple[str, ...]:
@@ -325,11 +325,13 @@ class BrokerReader(Server):
         return NotFound(f"no queue {name!r}; there are {', '.join(self._order(None)) or 'none'}{unknown}")
 
     def _order(self, first: str | None) -> list[str]:
-        with self._lock, reaching(self.url):
+        with self._lock, translate_errors(self.url):
             for application in self._applications.rows:  # who asks by id has not looked at queues yet
                 application.observer.discover_once()
             names = [
-                self._applications.shown(row, name) for row in self._applications.rows for name in row.observer.known
+                self._applications.name_shown(row, name)
+                for row in self._applications.rows
+                for name in row.observer.known
             ]
         return ([first] if first else []) + [name for name in names if name != first]
 

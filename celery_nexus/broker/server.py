@@ -6,7 +6,7 @@ import time
 
 import redis
 
-from celery_nexus.broker.wire.connection import reaching
+from celery_nexus.broker.wire.connection import translate_errors
 from celery_nexus.broker.wire.writes import write_trouble
 from celery_nexus.connection.broker_url import BrokerUrl
 
@@ -26,13 +26,13 @@ class Server:
     def ping(self) -> float:
         """Return the seconds that one answer of the broker takes."""
         started = time.perf_counter()
-        with reaching(self.url):
+        with translate_errors(self.url):
             self._reader.ping()
         return time.perf_counter() - started
 
     def describe(self) -> str:
         """Say what the broker is: ``valkey 9.1.2 unix socket``."""
-        with reaching(self.url):
+        with translate_errors(self.url):
             info: dict[str, object] = self._reader.info("server")  # pyright: ignore[reportAssignmentType]
         kind = str(info.get("server_name") or "redis")
         version = info.get(f"{kind}_version") or info.get("redis_version", "?")
@@ -41,12 +41,12 @@ class Server:
 
     def write_trouble(self) -> str:
         """Say why the broker takes no changes now; empty when it does."""
-        with reaching(self.url):
+        with translate_errors(self.url):
             return write_trouble(self._reader)
 
     def recorder_trouble(self) -> str:
         """Read what keeps the recorder from writing the history, in its own words; empty when nothing does."""
         from celery_nexus.history.recorder.status import find_trouble
 
-        with reaching(self.url):
+        with translate_errors(self.url):
             return find_trouble(self._reader) or ""

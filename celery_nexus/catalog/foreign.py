@@ -100,7 +100,7 @@ class ForeignCatalog(CatalogSource):
             raise NotFound(f"nobody knows a queue {place!r}{_near(place, known)}; nothing was queued")
         self._check_task(name, [worker.name for worker in workers if place in worker.queues])
         told = self._control.configuration(layout)
-        level = (told.whole("task_default_priority") if told else None) if priority is None else priority
+        level = (told.read_whole("task_default_priority") if told else None) if priority is None else priority
         publication = Publication(
             name,
             args,
@@ -108,7 +108,7 @@ class ForeignCatalog(CatalogSource):
             place,
             level or 0,
             self._kind(layout, place, told),
-            told.whole("task_protocol") or 2 if told else self._protocol(place),
+            told.read_whole("task_protocol") or 2 if told else self._protocol(place),
             due_at(countdown_s, eta),
             lineage,
         )
@@ -128,7 +128,7 @@ class ForeignCatalog(CatalogSource):
 
     def wait(self, run_id: str, timeout_s: float | None = None) -> tuple[str, Any]:
         """Wait for a run's result on the broker's own Redis; see :meth:`CatalogSource.wait`."""
-        elsewhere = self._control.results_elsewhere()
+        elsewhere = self._control.name_other_backend()
         if elsewhere:
             raise SourceError(
                 f"{run_id} was queued; its end can't be waited for: the application keeps its results elsewhere "
@@ -163,7 +163,7 @@ class ForeignCatalog(CatalogSource):
 
     def _registered(self) -> dict[str, dict[str, str]]:
         names = [worker.name for worker in self._control.workers() if worker.pool is not None]
-        return self._control.registered(names)
+        return self._control.list_registered_tasks(names)
 
     def _check_task(self, name: str, consumers: list[str]) -> None:
         """Make sure that a worker of the queue knows the task, as far as one says what it knows.
@@ -171,7 +171,7 @@ class ForeignCatalog(CatalogSource):
         Raises:
             NotFound: All of them answer, and none does.
         """
-        known = self._control.registered(consumers)
+        known = self._control.list_registered_tasks(consumers)
         if not known or len(known) < len(consumers) or any(name in tasks for tasks in known.values()):
             return
         names = [task for tasks in known.values() for task in tasks if not _is_internal(task)]
@@ -179,7 +179,7 @@ class ForeignCatalog(CatalogSource):
 
     def _kind(self, layout: Layout, queue: str, told: Configuration | None) -> str:
         """Choose the format: what the configuration says, else that of the messages which wait, else JSON."""
-        word = told.text("task_serializer", "json") if told else None
+        word = told.read_text("task_serializer", "json") if told else None
         seen = self._broker.content_types(layout.prefix, queue) or self._broker.content_types(layout.prefix)
         kind = formats.NAMES.get(word, word) if word else next(iter(seen), formats.JSON)
         if told and not {kind, word} & set(told.accepted):

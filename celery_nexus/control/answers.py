@@ -10,10 +10,10 @@ from typing import Any, cast
 from celery_nexus.rows.workers import Child, Worker
 
 
-def as_ours(stats: Mapping[str, Any], active: Any, reserved: Any, queues: Any) -> dict[str, Any]:
+def to_nexus_stats(stats: Mapping[str, Any], active: Any, reserved: Any, queues: Any) -> dict[str, Any]:
     """Bring the answers of Celery's own commands into the shape of ``nexus_stats``; what they lack is left out."""
-    pool = an_object(stats.get("pool"))
-    totals = an_object(stats.get("total")).values()
+    pool = to_object(stats.get("pool"))
+    totals = to_object(stats.get("total")).values()
     running = _rows(active)
     children = [
         {"pid": row.get("worker_pid"), "run_id": row.get("id"), "task": row.get("name"), "ran_s": _since(row)}
@@ -33,9 +33,9 @@ def as_ours(stats: Mapping[str, Any], active: Any, reserved: Any, queues: Any) -
     }
 
 
-def obeyed(answer: object) -> tuple[bool, str]:
+def read_order_answer(answer: object) -> tuple[bool, str]:
     """Tell whether a worker obeys an order, and its words."""
-    told = an_object(answer)
+    told = to_object(answer)
     if "ok" in told:
         return True, str(told["ok"])
     return False, str(told.get("error", answer))
@@ -47,7 +47,7 @@ def task_and_rate(told: object) -> tuple[str, str]:
     return name, rate.removesuffix("]")
 
 
-def described(name: str, beat: Mapping[str, Any] | None, told: Mapping[str, Any] | None, now: float) -> Worker:
+def describe_worker(name: str, beat: Mapping[str, Any] | None, told: Mapping[str, Any] | None, now: float) -> Worker:
     """Describe a worker by its last heartbeat and by its answer to ``nexus_stats``; None for those that it lacks."""
     heartbeat = datetime.fromtimestamp(beat["timestamp"], UTC) if beat else None
     if told is None:
@@ -95,7 +95,7 @@ def described(name: str, beat: Mapping[str, Any] | None, told: Mapping[str, Any]
 TAKES_NO_CONTROL = "sends heartbeats, and takes no remote control"
 
 
-def heard_of(name: str, beat: Mapping[str, Any], now: float, reason: str) -> Worker:
+def describe_silent_worker(name: str, beat: Mapping[str, Any], now: float, reason: str) -> Worker:
     """Describe a worker that does not answer by its last heartbeat."""
     stamp, active = beat.get("timestamp"), _whole(beat.get("active"))
     at = datetime.fromtimestamp(stamp if isinstance(stamp, int | float) else now, UTC)
@@ -135,7 +135,7 @@ def _since(row: Mapping[str, Any]) -> float | None:
     return max(0.0, time.time() - started) if isinstance(started, int | float) else None
 
 
-def an_object(value: Any) -> dict[str, Any]:
+def to_object(value: Any) -> dict[str, Any]:
     """Return a JSON object as it is, an empty one for anything else."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 

@@ -17,7 +17,7 @@ from typing import Any, cast
 import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from celery_nexus.broker.wire.layout import Layout, escaped
+from celery_nexus.broker.wire.layout import Layout, escape_pattern
 from celery_nexus.history.errors import BadEvent
 from celery_nexus.history.recorder.nodes import read_node_names, works_elsewhere
 from celery_nexus.history.recorder.stock_events import events_of
@@ -101,7 +101,7 @@ class Channels:
         self._fanouts: dict[str, tuple[str, ...]] = {}
         self._heard_at: dict[str, float] = {}
 
-    def of(self, layout: Layout) -> tuple[Channel, ...]:
+    def find_channels(self, layout: Layout) -> tuple[Channel, ...]:
         """Find where an application's workers listen now; empty when none of them takes remote control.
 
         Who listens on a channel without a database may be somebody else's: it is listened to before it is believed.
@@ -134,12 +134,12 @@ class Channels:
         for layout in layouts:
             for name in layout.events:
                 if any_prefix:
-                    patterns.add(f"*{self._own}{escaped(name)}*")
+                    patterns.add(f"*{self._own}{escape_pattern(name)}*")
                 for fanout in self.fanouts(layout):
                     if not (any_prefix and fanout.endswith(self._own)):  # a channel of two patterns is heard twice
-                        patterns.add(f"{escaped(layout.prefix + fanout + name)}*")
+                        patterns.add(f"{escape_pattern(layout.prefix + fanout + name)}*")
                     if fanout != self._own:
-                        shared.add(layout.named(fanout + name))
+                        shared.add(layout.add_prefix(fanout + name))
         nodes = {layout.bindings + exchange + MAILBOX for layout in layouts for exchange in layout.control}
         return Listening(tuple(sorted(patterns)), tuple(sorted(shared)), tuple(sorted(nodes)))
 
@@ -157,7 +157,7 @@ class Channels:
 
     def _listening(self, layout: Layout, fanouts: Sequence[str]) -> tuple[Channel, ...]:
         wanted = [
-            (layout.named(f"{fanout}{exchange}{MAILBOX}"), exchange, fanout != self._own)
+            (layout.add_prefix(f"{fanout}{exchange}{MAILBOX}"), exchange, fanout != self._own)
             for exchange in layout.control
             for fanout in fanouts
             if _SPOKEN.fullmatch(fanout)
@@ -211,7 +211,7 @@ class Channels:
     def _listen(self, layout: Layout, ear: Ear, listen_s: float, *, until_known: bool) -> None:
         with self._client.pubsub(ignore_subscribe_messages=True) as pubsub:
             for name in layout.events:
-                pubsub.psubscribe(f"{escaped(layout.prefix)}*{escaped(name)}*")
+                pubsub.psubscribe(f"{escape_pattern(layout.prefix)}*{escape_pattern(name)}*")
             until = time.monotonic() + listen_s
             for _ in range(MOST_HEARD):
                 message = cast("Any", pubsub.get_message(timeout=max(0.0, until - time.monotonic())))

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from celery_nexus.broker.read.survey import Told
 from celery_nexus.broker.wire.layout import BINDING_SEPARATOR
-from celery_nexus.control.answers import an_object
+from celery_nexus.control.answers import to_object
 from celery_nexus.queues import STOCK_STEPS
 
 
@@ -26,7 +26,7 @@ class Configuration:
     @property
     def layout(self) -> Told:
         """How it names its keys."""
-        options = an_object(self.settings.get("broker_transport_options"))
+        options = to_object(self.settings.get("broker_transport_options"))
         separator = options.get("sep", BINDING_SEPARATOR)
         told: Any = options.get("priority_steps", list(STOCK_STEPS))
         steps = cast("list[Any]", told) if isinstance(told, list) else []
@@ -37,12 +37,12 @@ class Configuration:
             "unacked_key" in options,
         )
 
-    def text(self, name: str, default: str) -> str:
+    def read_text(self, name: str, default: str) -> str:
         """Read a setting that is a text."""
         value = self.settings.get(name)
         return value if isinstance(value, str) else default
 
-    def whole(self, name: str) -> int | None:
+    def read_whole(self, name: str) -> int | None:
         """Read a setting that is a whole number."""
         value = self.settings.get(name)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
@@ -50,10 +50,10 @@ class Configuration:
     @property
     def uses_priorities(self) -> bool:
         """Whether anything in it is about priorities."""
-        options = an_object(self.settings.get("broker_transport_options"))
+        options = to_object(self.settings.get("broker_transport_options"))
         names = ("task_default_priority", "task_queue_max_priority")
         return (
-            any(self.whole(name) is not None for name in names)
+            any(self.read_whole(name) is not None for name in names)
             or "priority_steps" in options
             or options.get("queue_order_strategy") == "priority"
         )
@@ -76,12 +76,12 @@ class Configuration:
             route = _route(cast("dict[str, Any]", table), task)
             if route is not None:
                 return route
-        return self.text("task_default_queue", "celery")
+        return self.read_text("task_default_queue", "celery")
 
 
 def _route(table: Mapping[str, Any], task: str) -> str | None:
     for pattern, route in table.items():
         if pattern == task or fnmatch.fnmatchcase(task, pattern):
-            queue = an_object(route).get("queue") if isinstance(route, dict) else route
+            queue = to_object(route).get("queue") if isinstance(route, dict) else route
             return queue if isinstance(queue, str) else None
     return None

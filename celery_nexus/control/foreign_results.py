@@ -14,7 +14,7 @@ import redis
 from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.keys import RESULT_KEY
-from celery_nexus.control.answers import an_object
+from celery_nexus.control.answers import to_object
 from celery_nexus.control.configuration import Configuration
 from celery_nexus.serializers import formats
 
@@ -62,11 +62,11 @@ class ForeignResults:
             if raw is None:
                 continue
             try:
-                told = an_object(formats.plain(formats.read(formats.guess(raw), raw)))
+                told = to_object(formats.plain(formats.read(formats.guess(raw), raw)))
             except formats.Unread:
                 continue
             state, value = str(told.get("status", "PENDING")), told.get("result")
-            error = an_object(value)
+            error = to_object(value)
             if state != "SUCCESS" and "exc_type" in error:
                 words = error.get("exc_message")
                 text = ", ".join(map(str, cast("list[Any]", words))) if isinstance(words, list) else str(words)
@@ -83,9 +83,9 @@ class ForeignResults:
             configuration = self._configuration(layout)
             if configuration is None or not self._is_here(configuration):
                 continue
-            options = an_object(configuration.settings.get("result_backend_transport_options"))
+            options = to_object(configuration.settings.get("result_backend_transport_options"))
             prefix = layout.prefix if "global_keyprefix" in options else ""
-            lives_s = configuration.whole("result_expires") or DAY_S
+            lives_s = configuration.read_whole("result_expires") or DAY_S
             for run_id in run_ids:
                 key, value = f"{prefix}{RESULT_KEY}{run_id}", _revoked(run_id)
                 pipeline = self._client.pipeline(transaction=True)
@@ -93,20 +93,20 @@ class ForeignResults:
                 pipeline.publish(key, value)
                 pipeline.execute()
 
-    def elsewhere(self) -> str:
+    def name_other_backend(self) -> str:
         """Name the kind of place where workers say that results are, when that is not this Redis; else nothing."""
         told = [self._configuration(layout) for layout in self._layouts()]
         known = [configuration for configuration in told if configuration is not None]
         if not known or len(known) < len(told) or any(map(self._is_kept_here, known)):
             return ""
-        kind = urlsplit(known[0].text("result_backend", "")).scheme
+        kind = urlsplit(known[0].read_text("result_backend", "")).scheme
         return NO_RESULTS if kind in ("", "disabled") else kind
 
     def _is_here(self, configuration: Configuration) -> bool:
-        return configuration.text("result_serializer", "json") == "json" and self._is_kept_here(configuration)
+        return configuration.read_text("result_serializer", "json") == "json" and self._is_kept_here(configuration)
 
     def _is_kept_here(self, configuration: Configuration) -> bool:
-        address = configuration.text("result_backend", "")
+        address = configuration.read_text("result_backend", "")
         parts = urlsplit(address)
         if parts.scheme.partition("+")[0] not in ("redis", "rediss", "unix"):
             return False

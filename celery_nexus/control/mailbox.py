@@ -72,14 +72,14 @@ class Mailbox:
         self._client = client
         self._channels = channels
         self._kind = kind
-        self._own = Channel(layout.named(f"/{database}.{EXCHANGE}"), "celery", is_shared=False, listening=0)
+        self._own = Channel(layout.add_prefix(f"/{database}.{EXCHANGE}"), "celery", is_shared=False, listening=0)
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """Where the workers listen."""
-        return (self._own,) if self._channels is None else self._channels.of(self.layout)
+        return (self._own,) if self._channels is None else self._channels.find_channels(self.layout)
 
-    def listening(self) -> tuple[str, ...]:
+    def list_listeners(self) -> tuple[str, ...]:
         """Name the workers that listen, when their bindings name as many as Redis counts."""
         if self._channels is None:
             return ()
@@ -156,7 +156,7 @@ class Mailbox:
     def _collect(
         self, queue: str, expected: int, timeout_s: float, heard: Callable[[str, Any], None] | None
     ) -> list[tuple[str, dict[str, Any]]]:
-        key = self.layout.named(queue)
+        key = self.layout.add_prefix(queue)
         until = time.monotonic() + timeout_s
         answers: list[tuple[str, dict[str, Any]]] = []
         while len(answers) < expected:
@@ -176,7 +176,7 @@ class Mailbox:
     def _leave(self, queue: str, bindings: str, member: str) -> None:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.srem(bindings, member)
-        pipeline.expire(self.layout.named(queue), REPLY_KEPT_S)
+        pipeline.expire(self.layout.add_prefix(queue), REPLY_KEPT_S)
         pipeline.execute(raise_on_error=False)
 
     def _message(
@@ -230,6 +230,6 @@ def _answer(raw: bytes) -> list[tuple[str, dict[str, Any]]]:
     try:
         body = formats.plain(formats.read(kind, data))
     except formats.Unread as error:
-        name = formats.first_key(kind, data)
+        name = formats.find_first_key(kind, data)
         return [(ticket, {name: Silent(str(error))})] if name else []
     return [(ticket, cast("dict[str, Any]", body))] if isinstance(body, dict) else []

@@ -54,11 +54,11 @@ class Mailboxes:
     def _mailbox(self, layout: Layout) -> Mailbox:
         return Mailbox(self._client, layout, self._database, channels=self.channels, kind=lambda: self._kind(layout))
 
-    def shown(self, layout: Layout, name: str) -> str:
+    def name_shown(self, layout: Layout, name: str) -> str:
         """Name a worker or queue as people see it."""
         return f"{layout.prefix}{name}" if len(self._layouts()) > 1 else name
 
-    def home(self, shown: str) -> Layout:
+    def find_layout(self, shown: str) -> Layout:
         """Find the application of a worker as it is shown."""
         layouts = self._layouts()
         fitting = [layout for layout in layouts if shown.startswith(layout.prefix)]
@@ -76,13 +76,13 @@ class Mailboxes:
         for mailbox, destination in self._addressed(names):
             layout = mailbox.layout
 
-            def told(name: str, answer: Any, layout: Layout = layout) -> None:
+            def hear(name: str, answer: Any, layout: Layout = layout) -> None:
                 if heard is not None:
-                    heard(self.shown(layout, name), answer)
+                    heard(self.name_shown(layout, name), answer)
 
-            answers = mailbox.ask(commands, destination, timeout_s, told)
+            answers = mailbox.ask(commands, destination, timeout_s, hear)
             for row, mine in zip(found, answers, strict=True):
-                row.update({self.shown(layout, name): answer for name, answer in mine.items()})
+                row.update({self.name_shown(layout, name): answer for name, answer in mine.items()})
         return found
 
     def cast(self, command: Command, names: Sequence[str]) -> None:
@@ -95,7 +95,7 @@ class Mailboxes:
             return [(mailbox, None) for mailbox in self.all]
         if len(self.all) == 1:
             return [(self.all[0], list(names))]
-        homes = {name: self.home(name) for name in names}
+        homes = {name: self.find_layout(name) for name in names}
         return [
             (mailbox, mine)
             for mailbox in self.all

@@ -22,7 +22,7 @@ class Presence:
         for name in asked:
             self._missed[name] = 0 if name in answers else self._missed.get(name, 0) + 1
 
-    def waited_for(self) -> list[str]:
+    def list_awaited(self) -> list[str]:
         """Name those that answered once, and are not silent yet: they are asked on."""
         return [name for name in self._last if self._missed.get(name, 0) < MOST_MISSED]
 
@@ -30,7 +30,7 @@ class Presence:
         """Tell whether nothing is heard of a worker any more."""
         return not is_beating and self._missed.get(name, MOST_MISSED) >= MOST_MISSED
 
-    def told(self, name: str) -> Mapping[str, Any] | None:
+    def last_answer(self, name: str) -> Mapping[str, Any] | None:
         """Return a worker's last answer; None before the first."""
         return self._last.get(name)
 

@@ -12,13 +12,19 @@ import redis
 
 from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.keys import WORKER_HASH
-from celery_nexus.control.answers import TAKES_NO_CONTROL, an_object, as_ours, described, heard_of
+from celery_nexus.control.answers import (
+    TAKES_NO_CONTROL,
+    describe_silent_worker,
+    describe_worker,
+    to_nexus_stats,
+    to_object,
+)
 from celery_nexus.control.channels import Beat, Channels
 from celery_nexus.control.configuration import Configuration
 from celery_nexus.control.mailbox import Command, Silent
 from celery_nexus.control.mailboxes import Mailboxes
 from celery_nexus.control.presence import Presence
-from celery_nexus.delivery.leases.heartbeats import silent_s
+from celery_nexus.delivery.leases.heartbeats import measure_silence_s
 from celery_nexus.delivery.remembering import broker_now
 from celery_nexus.rows.workers import Worker
 from celery_nexus.serializers import formats
@@ -86,7 +92,7 @@ class Roster:
         fresh = [name for name, beat in beats.items() if now - beat["timestamp"] <= SILENT_AFTER_S]
         found = self._discovered(bool(fresh))
         with self._lock:
-            waited_for = self._presence.waited_for()
+            waited_for = self._presence.list_awaited()
         ours = [*fresh, *(name for name in waited_for if name in beats and name not in fresh)]
         stock = [name for name in dict.fromkeys((*found, *waited_for)) if name not in beats]
         answers = self._ask_ours(ours) | self._ask_stock(stock)
@@ -107,21 +113,21 @@ class Roster:
         """Describe a worker; one that missed an answer is as it was, and silent after two and without a heartbeat."""
         with self._lock:
             is_silent = self._presence.is_silent(name, is_beating=is_beating)
-            told = answer if answer is not None else self._presence.told(name)
+            told = answer if answer is not None else self._presence.last_answer(name)
         if answer is None and is_silent:
-            return described(name, beat, None, now)
+            return describe_worker(name, beat, None, now)
         if told is None and beat is not None and is_beating:
-            return heard_of(name, beat, now, "sends heartbeats, and has not answered yet")
-        return described(name, beat, told, now)
+            return describe_silent_worker(name, beat, now, "sends heartbeats, and has not answered yet")
+        return describe_worker(name, beat, told, now)
 
     def _unheard(self, answered: Iterable[str], now: float) -> list[Worker]:
         """Describe workers that are there and answer nothing: remote control is switched off, or they are busy."""
         channels = self.mailboxes.channels
         if channels is None:
             return []
-        homes = {self.mailboxes.home(name).prefix for name in answered}
+        homes = {self.mailboxes.find_layout(name).prefix for name in answered}
         quiet = [mailbox for mailbox in self.mailboxes.all if mailbox.layout.prefix not in homes]
-        listening = [self.mailboxes.shown(box.layout, name) for box in quiet for name in box.listening()]
+        listening = [self.mailboxes.name_shown(box.layout, name) for box in quiet for name in box.list_listeners()]
         rows = [Worker(name=name, verdict="silent", reason=LISTENS) for name in listening]
         consumers = channels.consumers() if quiet else 0
         if consumers:
@@ -140,8 +146,8 @@ class Roster:
             beats = channels.hear(layout)
             self._heard[layout.prefix] = time.time() + HEAR_EVERY_S, beats
         return [
-            heard_of(
-                self.mailboxes.shown(layout, name),
+            describe_silent_worker(
+                self.mailboxes.name_shown(layout, name),
                 beat.event,
                 now,
                 TAKES_NO_CONTROL
@@ -173,7 +179,7 @@ class Roster:
     def _note_refusals(self, answered: Iterable[str]) -> None:
         """Remember who lives and does not answer in a format that was only guessed."""
         channels = self.mailboxes.channels
-        homes = {self.mailboxes.home(name).prefix for name in answered}
+        homes = {self.mailboxes.find_layout(name).prefix for name in answered}
         for mailbox in self.mailboxes.all if channels else ():
             prefix = mailbox.layout.prefix
             if prefix in homes or prefix in self._kinds or prefix in self._refusing or not mailbox.channels:
@@ -200,7 +206,7 @@ class Roster:
 
     def _learn_from(self, answers: Mapping[str, Any]) -> None:
         for name, answer in answers.items():
-            layout = self.mailboxes.home(name)
+            layout = self.mailboxes.find_layout(name)
             if self._foreign is not None and layout.prefix not in self._configurations and isinstance(answer, dict):
                 configuration = Configuration(cast("dict[str, Any]", answer))
                 self._configurations[layout.prefix] = configuration
@@ -210,16 +216,16 @@ class Roster:
         beats: dict[str, dict[str, Any]] = {}
         now, ahead_s = time.time(), self._ahead_s()
         for layout in self.layouts():
-            raw = cast("dict[bytes, bytes]", self._client.hgetall(layout.named(WORKER_HASH)))
+            raw = cast("dict[bytes, bytes]", self._client.hgetall(layout.add_prefix(WORKER_HASH)))
             for name, text in raw.items():
                 try:
-                    beat = an_object(json.loads(text))
+                    beat = to_object(json.loads(text))
                 except (ValueError, RecursionError):
                     continue
-                age_s = silent_s(beat, now, ahead_s)
+                age_s = measure_silence_s(beat, now, ahead_s)
                 # A clock ahead of ours is believed up to the same bound.
                 if age_s is not None and abs(age_s) < FORGOTTEN_AFTER_S:
-                    shown = self.mailboxes.shown(layout, name.decode("utf-8", "replace"))
+                    shown = self.mailboxes.name_shown(layout, name.decode("utf-8", "replace"))
                     beats[shown] = beat | {"timestamp": now - age_s}
         return beats
 
@@ -256,11 +262,11 @@ class Roster:
         if not names:
             return {}
         answers = self.mailboxes.ask([Command("nexus_stats", {})], names, ANSWER_TIMEOUT_S)[0]
-        return {name: an_object(answer) for name, answer in answers.items() if "pid" in an_object(answer)}
+        return {name: to_object(answer) for name, answer in answers.items() if "pid" in to_object(answer)}
 
     def _ask_stock(self, names: list[str]) -> dict[str, dict[str, Any]]:
         # Of YAML no answer is read, and workers can't write their ``stats`` as YAML: they would log an error.
-        unread = [name for name in names if self._kind(self.mailboxes.home(name)) == formats.YAML]
+        unread = [name for name in names if self._kind(self.mailboxes.find_layout(name)) == formats.YAML]
         told = self.mailboxes.ask([Command("ping", {})], unread, ANSWER_TIMEOUT_S)[0] if unread else {}
         found = {name: {"problem": answer.problem} for name, answer in told.items() if isinstance(answer, Silent)}
         return found | self._ask_readable([name for name in names if name not in unread])
@@ -276,16 +282,16 @@ class Roster:
         return {
             name: {"problem": told.problem}
             if isinstance(told, Silent)
-            else as_ours(an_object(told), active.get(name), reserved.get(name), self._shown_queues(name, queues))
+            else to_nexus_stats(to_object(told), active.get(name), reserved.get(name), self._shown_queues(name, queues))
             for name, told in stats.items()
         }
 
     def _shown_queues(self, name: str, answers: Mapping[str, Any]) -> Any:
-        rows, layout = answers.get(name), self.mailboxes.home(name)
+        rows, layout = answers.get(name), self.mailboxes.find_layout(name)
         if not isinstance(rows, list):
             return rows
-        named = (an_object(row) for row in cast("list[Any]", rows))
-        return [{**row, "name": self.mailboxes.shown(layout, str(row.get("name")))} for row in named]
+        named = (to_object(row) for row in cast("list[Any]", rows))
+        return [{**row, "name": self.mailboxes.name_shown(layout, str(row.get("name")))} for row in named]
 
     def _learn(self, rows: Sequence[Worker]) -> None:
         consumers: dict[str, list[str]] = {}

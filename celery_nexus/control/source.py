@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from celery_nexus.application_code import NO_CODE, ApplicationCode
-from celery_nexus.broker.wire.connection import connect, reaching
+from celery_nexus.broker.wire.connection import connect, translate_errors
 from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.keys import ORDERS_HASH
-from celery_nexus.control.answers import an_object, obeyed, task_and_rate
+from celery_nexus.control.answers import read_order_answer, task_and_rate, to_object
 from celery_nexus.control.channels import Listening
 from celery_nexus.control.configuration import Configuration
 from celery_nexus.control.foreign_results import ForeignResults
@@ -69,7 +69,7 @@ class ControlSource:
 
     def workers(self) -> tuple[Worker, ...]:
         """Describe every known worker; one that does not answer is ``silent``, unknown figures are None."""
-        with reaching(self.url):
+        with translate_errors(self.url):
             return self._roster.read()
 
     def clocks(self) -> dict[str, float]:
@@ -77,12 +77,12 @@ class ControlSource:
 
         A worker answers at some moment between question and answer: what may be due to that counts as none.
         """
-        with reaching(self.url):
+        with translate_errors(self.url):
             names = self._roster.names()
             before = broker_now(self._client)
             answers = self._mailboxes.ask([Command("nexus_stats", {})], names, PING_TIMEOUT_S)[0] if names else {}
             after = broker_now(self._client)
-        told = {name: an_object(answer).get("time") for name, answer in answers.items()}
+        told = {name: to_object(answer).get("time") for name, answer in answers.items()}
         return {
             name: at - min(max(at, before), after) for name, at in sorted(told.items()) if isinstance(at, int | float)
         }
@@ -97,10 +97,10 @@ class ControlSource:
 
     def learn_layout(self) -> None:
         """Let workers of another application say how they lay out their keys, unless they did."""
-        with reaching(self.url):
+        with translate_errors(self.url):
             self._roster.learn_layout()
 
-    def listening(self, prefix: str | None) -> Listening | None:
+    def find_event_channels(self, prefix: str | None) -> Listening | None:
         """Find where events of another application are heard; None for ours.
 
         Args:
@@ -109,16 +109,16 @@ class ControlSource:
         channels, layouts = self._mailboxes.channels, self._roster.layouts()
         return None if channels is None else channels.of_events(layouts, any_prefix=prefix is None)
 
-    def whereabouts(self, run_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    def find_holders(self, run_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Find who holds runs: id → (``active``, ``reserved`` or ``scheduled``; worker). Only what is held is named."""
         if not run_ids:
             return {}
-        with reaching(self.url):
+        with translate_errors(self.url):
             command = Command("query_task", {"ids": list(run_ids)})
             answers = self._mailboxes.ask([command], None, PING_TIMEOUT_S)[0]
         held: dict[str, tuple[str, str]] = {}
         for name, answer in answers.items():
-            for run_id, told in an_object(answer).items():
+            for run_id, told in to_object(answer).items():
                 if isinstance(told, list) and told and told[0] in ("active", "reserved", "scheduled"):
                     held[run_id] = (str(cast("list[Any]", told)[0]), name)
         return held
@@ -144,16 +144,16 @@ class ControlSource:
         """
         self.check_signal(signal)
         arguments = {"task_id": list(run_ids), "terminate": terminate, "signal": signal}
-        with reaching(self.url):
+        with translate_errors(self.url):
             told = self._mailboxes.ask([Command("revoke", arguments)], None, PING_TIMEOUT_S)[0]
         return {name: json.dumps(answer, default=str) for name, answer in told.items()}
 
-    def registered(self, workers: Sequence[str]) -> dict[str, dict[str, str]]:
+    def list_registered_tasks(self, workers: Sequence[str]) -> dict[str, dict[str, str]]:
         """Name the tasks that workers know, each with its rate limit there ('' for none)."""
         if not workers:
             return {}
         command = Command("registered", {"taskinfoitems": ["rate_limit"], "builtins": True})
-        with reaching(self.url):
+        with translate_errors(self.url):
             told = self._mailboxes.ask([command], list(workers), PING_TIMEOUT_S)[0]
         return {
             name: dict(map(task_and_rate, cast("list[object]", answer)))
@@ -175,17 +175,17 @@ class ControlSource:
             Whether each obeys, and its words; a worker that did not answer within the time is left out.
         """
 
-        def told(name: str, answer: object) -> None:
+        def hear(name: str, answer: object) -> None:
             if heard is not None:
-                heard(name, *obeyed(answer))
+                heard(name, *read_order_answer(answer))
 
-        with reaching(self.url):
-            answers = self._mailboxes.ask([command], list(workers), ORDER_TIMEOUT_S, told)[0]
-        return {name: obeyed(answer) for name, answer in answers.items()}
+        with translate_errors(self.url):
+            answers = self._mailboxes.ask([command], list(workers), ORDER_TIMEOUT_S, hear)[0]
+        return {name: read_order_answer(answer) for name, answer in answers.items()}
 
     def tell(self, command: Command, workers: Sequence[str]) -> None:
         """Order known workers to do something that they can't answer any more: to shut down."""
-        with reaching(self.url):
+        with translate_errors(self.url):
             self._mailboxes.cast(command, list(workers))
 
     def remember(self, order: str, told: Mapping[str, Any] | None) -> None:
@@ -196,23 +196,23 @@ class ControlSource:
         """
         if self._is_foreign:
             raise Refused("workers of another application remember nothing: the order holds until they restart")
-        key = self._own.named(ORDERS_HASH)
-        with reaching(self.url):
+        key = self._own.add_prefix(ORDERS_HASH)
+        with translate_errors(self.url):
             if told is None:
                 self._client.hdel(key, order)
             else:
                 self._client.hset(key, order, json.dumps({**told, "at": time.time()}))
 
-    def remembered(self) -> dict[str, dict[str, Any]]:
+    def list_standing_orders(self) -> dict[str, dict[str, Any]]:
         """List the orders that workers obey again when they start; those of another application obey none."""
         if self._is_foreign:
             return {}
-        with reaching(self.url):
-            raw = cast("dict[bytes, bytes]", self._client.hgetall(self._own.named(ORDERS_HASH)))
+        with translate_errors(self.url):
+            raw = cast("dict[bytes, bytes]", self._client.hgetall(self._own.add_prefix(ORDERS_HASH)))
         found: dict[str, dict[str, Any]] = {}
         for name, text in sorted(raw.items()):
             try:
-                found[name.decode("utf-8", "replace")] = an_object(json.loads(text))
+                found[name.decode("utf-8", "replace")] = to_object(json.loads(text))
             except (ValueError, RecursionError):
                 continue
         return found
@@ -222,7 +222,7 @@ class ControlSource:
         if not workers:
             return ()
         command = Command("add_consumer" if consume else "cancel_consumer", {"queue": queue})
-        with reaching(self.url):
+        with translate_errors(self.url):
             return tuple(sorted(self._mailboxes.ask([command], list(workers), PING_TIMEOUT_S)[0]))
 
     def set_events(self, workers: Sequence[str], *, send: bool) -> dict[str, bool]:
@@ -232,19 +232,19 @@ class ControlSource:
             By the name of each worker that answered: whether this changed anything.
         """
         command = Command("enable_events" if send else "disable_events", {})
-        with reaching(self.url):
+        with translate_errors(self.url):
             answers = self._mailboxes.ask([command], list(workers) or None, PING_TIMEOUT_S)[0]
-        return {name: "already" not in str(an_object(answer).get("ok", "already")) for name, answer in answers.items()}
+        return {name: "already" not in str(to_object(answer).get("ok", "already")) for name, answer in answers.items()}
 
     def result_state(self, run_id: str) -> str | None:
         """Read a run's state from the result backend; None when it has none or there is no backend to ask."""
         if not self._code.is_here:
-            with reaching(self.url):
+            with translate_errors(self.url):
                 return self._results.state(run_id) if self._results else None
         backend = self._backend()
         if backend is None:
             return None
-        with reaching(self.url):
+        with translate_errors(self.url):
             meta = cast("dict[str, Any]", backend.get_task_meta(run_id))
         state = str(meta.get("status", "PENDING"))
         return None if state == "PENDING" else state
@@ -253,27 +253,27 @@ class ControlSource:
         """Read the state of a run of another application, and its result or error, from the broker's own Redis."""
         if self._results is None:
             return "PENDING", None
-        with reaching(self.url):
+        with translate_errors(self.url):
             return self._results.read(run_id)
 
-    def results_elsewhere(self) -> str:
+    def name_other_backend(self) -> str:
         """Name the kind of place where another application keeps its results, when that is not the broker's Redis."""
         if self._results is None:
             return ""
         self.learn_layout()
-        return self._results.elsewhere()
+        return self._results.name_other_backend()
 
     def store_revoked(self, run_ids: Sequence[str]) -> None:
         """Write REVOKED to the result backend, so that who waits for the result learns it."""
         if self._results is not None and not self._code.is_here:
             self.learn_layout()
-            with reaching(self.url):
+            with translate_errors(self.url):
                 self._results.store_revoked(run_ids)
             return
         backend = self._backend()
         if backend is None:
             return
-        with reaching(self.url):
+        with translate_errors(self.url):
             for run_id in run_ids:
                 backend.mark_as_revoked(run_id, "revoked by an operator", store_result=True)
 

@@ -53,7 +53,7 @@ def parts_of(message: guard.Json) -> Iterator[Part]:
     run_id, _ = guard.run_of({"headers": fields})
     if run_id is not None:
         yield _part(run_id, fields.get("group"), fields.get("group_index"))
-    for link in guard.only_signatures(fields.get("chain")):
+    for link in guard.keep_signatures(fields.get("chain")):
         options: Any = link.get("options") or {}
         if isinstance(options.get("task_id"), str):
             yield _part(options["task_id"], options.get("group_id"), options.get("group_index"))

@@ -70,32 +70,32 @@ REPEAT_S = 60
 """A publication that is repeated within this time is recognised."""
 
 
-def published(run_id: str) -> str:
+def publication_key(run_id: str) -> str:
     """Name the key that remembers the latest publication of a run."""
     return f"nexus:published:{run_id}"
 
 
-def in_flight(node: str) -> str:
+def in_flight_key(node: str) -> str:
     """Name the hash of what a worker holds."""
     return f"nexus:inflight:{node}"
 
 
-def started(node: str) -> str:
+def starts_key(node: str) -> str:
     """Name the hash of what a worker holds and has handed to a child."""
     return f"nexus:started:{node}"
 
 
-def delayed(queue: str) -> str:
+def key_of_delayed(queue: str) -> str:
     """Name the sorted set of a queue's delayed messages."""
     return f"nexus:delayed:{queue}"
 
 
-def wake(queue: str) -> str:
+def wake_key(queue: str) -> str:
     """Name the list on which a queue's idle workers block."""
     return f"nexus:wake:{queue}"
 
 
-def delayed_member(priority: int, payload: bytes) -> bytes:
+def encode_delayed_member(priority: int, payload: bytes) -> bytes:
     """Encode a message for the delayed set: its priority, one digit, then its bytes."""
     return b"%d" % priority + payload
 
@@ -120,7 +120,7 @@ class FetchedTag(str):
         """Whether somebody else published the message, and it was counted when it was taken."""
         return self.partition(" ")[0].endswith("+")
 
-    def adopted(self) -> FetchedTag:
+    def to_adopted(self) -> FetchedTag:
         """The field of the same message once it was counted."""
         return FetchedTag(self.replace(" ", "+ ", 1))
 
@@ -142,7 +142,7 @@ def queue_of(
     return list_key, 0
 
 
-def binding_of(member: str, separator: str = PRIORITY_SEPARATOR) -> tuple[str, str, str] | None:
+def split_binding(member: str, separator: str = PRIORITY_SEPARATOR) -> tuple[str, str, str] | None:
     """Split a member of a binding into routing key, pattern and queue, whichever version wrote it; None for others."""
     if separator in member:
         parts = member.split(separator)

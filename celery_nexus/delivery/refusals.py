@@ -24,7 +24,7 @@ def is_for_now(error: Exception) -> bool:
 
 
 @contextmanager
-def told_apart() -> Generator[None]:
+def distinguish_refusals() -> Generator[None]:
     """Raise a refusal of a kind that kombu can be told to wait for.
 
     Raises:

@@ -152,7 +152,7 @@ def run_of(message: Mapping[str, Any] | None) -> tuple[str | None, str | None]:
     return (run_id if _is_name(run_id) else None), (task if _is_name(task) else None)
 
 
-def only_signatures(value: Any) -> list[Any]:
+def keep_signatures(value: Any) -> list[Any]:
     """Keep the signatures of a list of callbacks; nothing of what is no list."""
     return [item for item in cast("list[Any]", value) if is_signature(item)] if isinstance(value, list) else []
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from celery_nexus.broker import BrokerSource
-from celery_nexus.broker.wire.connection import connect, reaching
+from celery_nexus.broker.wire.connection import connect, translate_errors
 from celery_nexus.delivery.balance import recount as balance
 from celery_nexus.delivery.balance.ledger import Ledger
 from celery_nexus.diagnosis.past import Past
@@ -54,7 +54,7 @@ class BalanceSource:
         with History(self.history) as history:
             past = Past(history)
             try:
-                with reaching(self.broker.url):
+                with translate_errors(self.broker.url):
                     sheet, has_caught_up = balance.take(ledger, past, lambda: past.cursor, patience_s=patience_s)
                     began = sheet.at if sheet.since is None else sheet.since - CLOCKS_S
                     lost = self._nowhere(ledger, past, began, math.inf) if sheet.missing > 0 else ()
@@ -75,10 +75,10 @@ class BalanceSource:
     @staticmethod
     def _nowhere(ledger: Ledger, past: Past, since: float, until: float) -> tuple[OpenRun, ...]:
         """List runs last heard of between two times that have not ended, and whose message is nowhere."""
-        found = past.open_runs(since, until, MOST_OPEN)
+        found = past.list_open_runs(since, until, MOST_OPEN)
         if not found:  # each message of the broker would be looked at
             return ()
-        there = ledger.which_are_there([run.id for run in found])
+        there = ledger.find_present([run.id for run in found])
         gone = [run for run in found if run.id not in there]
         balance.wait_for(ledger, lambda: past.cursor, RECORDED_WITHIN_S)  # one may have ended meanwhile
         states = past.states([run.id for run in gone])

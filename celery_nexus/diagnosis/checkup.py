@@ -11,14 +11,14 @@ from typing import Any
 
 import redis
 
-from celery_nexus.broker.wire.connection import connect, reaching
+from celery_nexus.broker.wire.connection import connect, translate_errors
 from celery_nexus.deployment import Deployment
 from celery_nexus.embedded_broker.append_only.repair import LOG, read_repairs
 from celery_nexus.errors import Refused, SourceError
 from celery_nexus.history.recorder.status import find_trouble
 from celery_nexus.history.store.schema import lock_path
 from celery_nexus.paths import Paths
-from celery_nexus.rows.broker import QueueStats, UnreadList, unconsumed
+from celery_nexus.rows.broker import QueueStats, UnreadList, describe_unconsumed
 from celery_nexus.rows.checkup import Finding
 from celery_nexus.rows.text import command_line
 from celery_nexus.rows.workers import Program
@@ -49,7 +49,7 @@ def consumer_finding(queues: Sequence[QueueStats]) -> Finding:
     return Finding(
         "consumers",
         not rows,
-        "; ".join(map(unconsumed, rows)) or "every queue with messages has a worker",
+        "; ".join(map(describe_unconsumed, rows)) or "every queue with messages has a worker",
         f"start a worker that takes from it{first}",
     )
 
@@ -69,7 +69,7 @@ def clock_findings(ahead_s: Mapping[str, float]) -> tuple[Finding, ...]:
     )
 
 
-def asked(name: str, look: Callable[[], tuple[Finding, ...]]) -> tuple[Finding, ...]:
+def run_check(name: str, look: Callable[[], tuple[Finding, ...]]) -> tuple[Finding, ...]:
     """Look at something; when the broker refuses what that needs, the finding says so, and the rest is looked at."""
     try:
         return look()
@@ -99,13 +99,13 @@ class CheckupSource:
         url, deployment = self.sources.broker.url, self.sources.deployment
         client = connect(url, attempts=2)
         try:
-            with reaching(url):
+            with translate_errors(url):
                 found = (*self._broker(client), self._clock(client))
                 if deployment is None:
                     return found
                 return (
                     *found,
-                    *asked("clocks", lambda: clock_findings(self.sources.control.clocks())),
+                    *run_check("clocks", lambda: clock_findings(self.sources.control.clocks())),
                     self._disk(deployment),
                     *self._programs(),
                     self._recorder(client, deployment),

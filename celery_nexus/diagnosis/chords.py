@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from celery_nexus.broker import BrokerSource
-from celery_nexus.broker.wire.connection import connect, reaching
+from celery_nexus.broker.wire.connection import connect, translate_errors
 from celery_nexus.connection.keys import RESULT_KEY
 from celery_nexus.control.source import ControlSource
 from celery_nexus.delivery.balance.ledger import Ledger
@@ -40,9 +40,9 @@ class ChordSource:
         self._broker = broker
         self._records = ChordRecords(self._client, broker.layout.prefix, broker.code.chord_expires_s or 0)
 
-    def stuck(self) -> tuple[StuckChord, ...]:
+    def list_stuck_chords(self) -> tuple[StuckChord, ...]:
         """List the chords that can't end by themselves: all members are over, and the body was not called."""
-        with reaching(self._url):
+        with translate_errors(self._url):
             found = [self._records.read(group) for group in self._records.groups(older_than_s=IDLE_S)]
             idle = [record for record in found if record is not None and self._is_idle(record)]
             lost = self._lost({run_id for record in idle for ids in record.missing for run_id in ids})
@@ -59,12 +59,12 @@ class ChordSource:
 
     def finish(self, group: str) -> TargetOutcome:
         """Let a worker or the guardian count what is missing of a chord, and call or fail its body; waits for it."""
-        if group not in {chord.group for chord in self.stuck()}:
-            with reaching(self._url):
+        if group not in {chord.group for chord in self.list_stuck_chords()}:
+            with translate_errors(self._url):
                 is_known = self._records.read(group) is not None
             told = "goes on by itself: something of it still runs or waits" if is_known else "no such chord"
             return TargetOutcome(group, False, told, is_missing=not is_known)
-        with reaching(self._url):
+        with translate_errors(self._url):
             Ends(self._client, self._layout.prefix).add(Note(CHORD, group=group))
             until = time.monotonic() + FINISH_S
             while time.monotonic() < until:
@@ -79,7 +79,7 @@ class ChordSource:
         """Tell which runs are over, and how: their final state, or ``nowhere``; what may still run is left out."""
         states = {run_id: self._state(run_id) for run_id in run_ids}
         asked = [run_id for run_id, state in states.items() if not state or state in _FINAL]
-        there = self._there(asked) | set(self._control.whereabouts(asked))
+        there = self._there(asked) | set(self._control.find_holders(asked))
         return {run_id: states[run_id] or "nowhere" for run_id in asked if run_id not in there}
 
     def _gone(self, groups: Sequence[str]) -> frozenset[str]:
@@ -91,15 +91,15 @@ class ChordSource:
             return frozenset()
         return Ledger(
             self._client, self._broker.queue_names(), self._layout.prefix, self._layout.separator
-        ).which_are_there(texts)
+        ).find_present(texts)
 
     def _state(self, run_id: str) -> str:
-        head: Any = self._client.getrange(self._layout.named(RESULT_KEY + run_id), 0, 60)
+        head: Any = self._client.getrange(self._layout.add_prefix(RESULT_KEY + run_id), 0, 60)
         match = _STATE.match(head)
         return match[1].decode() if match and match[1] != b"PENDING" else ""
 
 
-def finding_of(chords: Sequence[StuckChord]) -> Finding:
+def summarize_chords(chords: Sequence[StuckChord]) -> Finding:
     """Say whether there are chords that can't end, and how they are finished."""
     named = "; ".join(f"{chord.task} {chord.group}: {chord.reason}" for chord in chords[:MOST_NAMED])
     more = f"; and {len(chords) - MOST_NAMED:,} more: nexus-tui chords" if len(chords) > MOST_NAMED else ""

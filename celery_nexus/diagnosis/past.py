@@ -44,7 +44,7 @@ class Past:
         """Parts of the stream that were never recorded."""
         return len(self._history.gaps())
 
-    def recorded(self, since: float, run_ids: Iterable[str]) -> Recorded:
+    def read_recorded(self, since: float, run_ids: Iterable[str]) -> Recorded:
         """Read, at one instant of the file, what has ended, and what was submitted again, since the broker counts.
 
         Args:
@@ -70,7 +70,7 @@ class Past:
         wanted = list(run_ids)
         return self._history.ask(lambda connection: _states(connection, wanted), {})
 
-    def open_runs(self, since: float, until: float, limit: int) -> Sequence[OpenRun]:
+    def list_open_runs(self, since: float, until: float, limit: int) -> Sequence[OpenRun]:
         """List runs that were last heard of between two times and have not ended, the oldest first."""
 
         def question(connection: sqlite3.Connection) -> list[OpenRun]:

@@ -23,8 +23,8 @@ def find_unrecorded(sources: Sources, run_id: str, message: Message | None) -> R
     """
     if message is not None:
         return _of_message(message)
-    held = sources.broker.held_run(run_id)
-    place, worker = sources.control.whereabouts([run_id]).get(run_id, ("", ""))
+    held = sources.broker.find_held(run_id)
+    place, worker = sources.control.find_holders([run_id]).get(run_id, ("", ""))
     state = sources.control.result_state(run_id)
     if held is None and not place and state is None:
         return None

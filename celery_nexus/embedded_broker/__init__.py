@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from celery_nexus.connection.broker_url import BrokerUrl
-from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.paths import Paths
 
 __all__ = ["broker_url"]
@@ -21,4 +21,4 @@ def broker_url(home: Path) -> str:
         ConfigError: The password can't be read or made, or a folder is not ours alone.
     """
     paths = Paths.of(home)
-    return BrokerUrl.for_socket(paths.broker_socket, embedded_password(paths)).kombu
+    return BrokerUrl.for_socket(paths.broker_socket, read_embedded_password(paths)).kombu

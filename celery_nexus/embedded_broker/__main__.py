@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from celery_nexus.connection.errors import ConfigError
-from celery_nexus.embedded_broker.program import become_server, rest
+from celery_nexus.embedded_broker.program import become_server, pause_before_restart
 from celery_nexus.project import Project, find_project
 from celery_nexus.stack_spec import stack_spec_of
 
@@ -35,7 +35,7 @@ def main() -> None:
         spec.make_folders()
         become_server(spec.paths)
     except (ConfigError, OSError) as problem:
-        rest(spec.paths, problem)
+        pause_before_restart(spec.paths, problem)
         sys.exit(1)
 
 

@@ -15,7 +15,7 @@ _PASSWORD = re.compile(r"[\w.~+/=-]{1,512}", re.ASCII)
 """What the server's configuration file takes between quotes."""
 
 
-def embedded_password(paths: Paths) -> str:
+def read_embedded_password(paths: Paths) -> str:
     """Read the embedded broker's password, making it (0600) at first use.
 
     Whoever asks is about to say it to the broker's socket: the folder of the socket is made sure of first.

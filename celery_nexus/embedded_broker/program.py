@@ -14,7 +14,7 @@ from celery_nexus.connection.errors import ConfigError
 from celery_nexus.embedded_broker.append_only import starts
 from celery_nexus.embedded_broker.append_only.repair import DataSet, Unrepairable
 from celery_nexus.embedded_broker.configuration import configuration, is_served
-from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.embedded_broker.server import find_server, rdb_problem
 from celery_nexus.parent import end_with_supervisor
 from celery_nexus.paths import Paths
@@ -36,7 +36,7 @@ def become_server(paths: Paths) -> None:
     """
     paths.make()
     make_private(paths.broker_data)
-    password = embedded_password(paths)
+    password = read_embedded_password(paths)
     if is_served(paths, password):
         raise ConfigError(f"another broker already answers on {paths.broker_socket}; stop it first")
     conf = paths.run / "broker.conf"
@@ -53,7 +53,7 @@ def become_server(paths: Paths) -> None:
     os.execv(server.path, [str(server.path), str(conf)])  # noqa: S606
 
 
-def rest(paths: Paths, problem: Exception) -> None:
+def pause_before_restart(paths: Paths, problem: Exception) -> None:
     """Say why there is no server, and wait a little where Supervisor would start this program again at once."""
     reason = f"{problem.strerror}: {problem.filename}" if isinstance(problem, OSError) else str(problem)
     with suppress(OSError):

@@ -68,15 +68,15 @@ def scalar(value: Any, changes: Changes) -> Scalar:
     return cleaned
 
 
-def nested(value: Any, changes: Changes, depth: int = 0) -> Any:
+def keep_nested(value: Any, changes: Changes, depth: int = 0) -> Any:
     """Keep objects and lists as they are, for formats that can hold them, with their text cleaned."""
     if depth > MAX_DEPTH:
         return _json(value)
     if isinstance(value, Mapping):
         pairs = cast("Mapping[Any, Any]", value)
-        return {clean(str(key)): nested(item, changes, depth + 1) for key, item in pairs.items()}
+        return {clean(str(key)): keep_nested(item, changes, depth + 1) for key, item in pairs.items()}
     if isinstance(value, list):
-        return [nested(item, changes, depth + 1) for item in cast("list[Any]", value)]
+        return [keep_nested(item, changes, depth + 1) for item in cast("list[Any]", value)]
     return scalar(value, changes)
 
 
@@ -92,7 +92,7 @@ def is_formula(text: str) -> bool:
     return _FORMULA.match(text) is not None and _NUMBER.fullmatch(text) is None
 
 
-def neutral(text: str, changes: Changes) -> str:
+def neutralize_formula(text: str, changes: Changes) -> str:
     """Put an apostrophe before what a spreadsheet would run when it opens a text file."""
     if text[:1].isalnum() or not is_formula(text):
         return text
@@ -100,7 +100,7 @@ def neutral(text: str, changes: Changes) -> str:
     return f"'{text}"
 
 
-def fitting(text: str, changes: Changes, limit: int = XLSX_CELL_LIMIT) -> str:
+def truncate(text: str, changes: Changes, limit: int = XLSX_CELL_LIMIT) -> str:
     """Cut text to ``limit`` UTF-16 units, the last of them an ellipsis."""
     if len(text) * 2 <= limit:
         return text

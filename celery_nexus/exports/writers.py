@@ -155,9 +155,11 @@ WRITERS: dict[str, Writer] = {
 def _write_delimited(file: BinaryIO, shape: Shape, rows: Rows, changes: Changes, delimiter: str) -> None:
     text = io.TextIOWrapper(file, "utf-8", newline="", write_through=False)
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
-    writer.writerow([cells.neutral(column.name, changes) for column in shape.columns])
+    writer.writerow([cells.neutralize_formula(column.name, changes) for column in shape.columns])
     for row in rows:
-        writer.writerow([cells.neutral(cell, changes) if isinstance(cell, str) else cells.plain(cell) for cell in row])
+        writer.writerow(
+            [cells.neutralize_formula(cell, changes) if isinstance(cell, str) else cells.plain(cell) for cell in row]
+        )
     text.flush()
     text.detach()  # the file belongs to the caller, who closes it
 
@@ -211,7 +213,7 @@ def _xlsx_sheet(book: Any, shape: Shape, bold: Any, changes: Changes) -> Any:
     sheet = book.add_worksheet("Data" if not count else f"Data {count + 1}")
     sheet.freeze_panes(1, 0)
     for index, column in enumerate(shape.columns):
-        sheet.write_string(0, index, cells.fitting(column.name, changes), bold)
+        sheet.write_string(0, index, cells.truncate(column.name, changes), bold)
     return sheet
 
 
@@ -223,4 +225,4 @@ def _xlsx_cell(sheet: Any, row: int, column: int, cell: Scalar, changes: Changes
     elif isinstance(cell, float) or (isinstance(cell, int) and abs(cell) <= cells.EXACT_IN_DOUBLE):
         sheet.write_number(row, column, cell)
     else:
-        sheet.write_string(row, column, cells.fitting(cells.plain(cell), changes))
+        sheet.write_string(row, column, cells.truncate(cells.plain(cell), changes))

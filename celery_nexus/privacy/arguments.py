@@ -3,7 +3,7 @@
 Secrets are masked by the names of their parameters and by what they look like (``masking``). Of arguments
 that a task keeps private only the size is told; it names them once:
 ``@celery_app.task(private_arguments=("prompt", "system"))``. Whoever shows or stores a run's arguments takes them from
-:func:`shown_arguments` or :func:`shown_reprs`.
+:func:`mask_arguments` or :func:`print_arguments`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def refuse_placeholders(task: TaskLike, args: Sequence[Any] | None, kwargs: Mapp
             raise InvalidArgument(f"{name}: was kept private and is not known any more; give it again")
 
 
-def shown_arguments(
+def mask_arguments(
     task: TaskLike, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None
 ) -> tuple[list[Any], dict[str, Any]]:
     """Copy a run's arguments for other eyes: secrets masked, of private ones the size.
@@ -102,13 +102,15 @@ def mask_positions(task: TaskLike, args: Sequence[Any]) -> list[Any]:
     return shown
 
 
-def shown_reprs(task: TaskLike, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> tuple[str, str]:
-    """Print a run's arguments for Celery's events and logs, as :func:`shown_arguments` would show them."""
-    shown_args, shown_kwargs = shown_arguments(task, args, kwargs)
+def print_arguments(task: TaskLike, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Print a run's arguments for Celery's events and logs, as :func:`mask_arguments` would show them."""
+    shown_args, shown_kwargs = mask_arguments(task, args, kwargs)
     return saferepr(tuple(shown_args), REPR_MAXSIZE), saferepr(shown_kwargs, REPR_MAXSIZE)
 
 
-def masked_reprs(task: TaskLike, args: Sequence[Any], kwargs: Mapping[str, Any], told: Any) -> tuple[str, str]:
+def print_received_arguments(
+    task: TaskLike, args: Sequence[Any], kwargs: Mapping[str, Any], told: Any
+) -> tuple[str, str]:
     """Print a received run's arguments: as its publisher printed them when that is safe, which costs a worker less.
 
     Args:
@@ -118,7 +120,7 @@ def masked_reprs(task: TaskLike, args: Sequence[Any], kwargs: Mapping[str, Any],
         told: ``argsrepr`` and ``kwargsrepr`` of the message's headers; of a stranger, they can be anything.
     """
     if private_arguments(task) or _has_secret_positions(task.run) or not all(isinstance(text, str) for text in told):
-        return shown_reprs(task, args, kwargs)
+        return print_arguments(task, args, kwargs)
     return mask_text(told[0], REPR_MAXSIZE * 2), mask_text(told[1], REPR_MAXSIZE * 2)
 
 

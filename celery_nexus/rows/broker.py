@@ -66,7 +66,7 @@ class QueueStats:
         return self.waiting / (self.out_per_s - self.in_per_s)
 
 
-def unconsumed(queue: QueueStats) -> str:
+def describe_unconsumed(queue: QueueStats) -> str:
     """Say of a queue that no worker takes from that its messages stay."""
     return f"{queue.name}: {queue.waiting:,} wait, and no worker takes from it"
 

@@ -31,11 +31,11 @@ class Reading(Generic[T]):
         """Seconds since the value was taken."""
         return ((now or datetime.now(UTC)) - self.taken_at).total_seconds() if self.taken_at else None
 
-    def renewed(self, value: T, now: datetime) -> Reading[T]:
+    def with_value(self, value: T, now: datetime) -> Reading[T]:
         """Return the reading with a fresh value."""
         return Reading(value, now)
 
-    def failed(self, problem: str) -> Reading[T]:
+    def with_problem(self, problem: str) -> Reading[T]:
         """Return the reading with its old value and the reason why there is no new one."""
         return Reading(self.value, self.taken_at, problem)
 

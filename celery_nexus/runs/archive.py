@@ -61,7 +61,7 @@ class ArchivingProcess:
 
 
 @contextmanager
-def archiving(history: Path, folder: Path, before: float | None) -> Generator[ArchivingProcess]:
+def start_archiving(history: Path, folder: Path, before: float | None) -> Generator[ArchivingProcess]:
     """Archive in a process of its own, which is stopped when the block is left.
 
     Args:

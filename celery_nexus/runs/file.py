@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import orjson
 
-from celery_nexus.broker.wire.connection import connect, reaching
+from celery_nexus.broker.wire.connection import connect, translate_errors
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.errors import Invalid, NotFound, Refused, SourceError
 from celery_nexus.history.errors import AlreadyRecording, HistoryError
@@ -74,7 +74,7 @@ class HistoryFile:
             Unreachable: Redis does not answer.
         """
         client = connect(broker, attempts=2)
-        with reaching(broker), _translated(self.path):
+        with translate_errors(broker), _translated(self.path):
             return import_runs(self.path, read_backend_rows(client, prefix, with_results=with_results))
 
 

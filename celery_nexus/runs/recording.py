@@ -174,7 +174,7 @@ class Recording:
         elif self._child is not None or is_recorded(self.origin.path):
             self.problem = self._standstill()
         try:
-            self.silent = self._history.silent_workers()
+            self.silent = self._history.list_silent_workers()
         except SourceError:  # whoever reads runs says so
             self.silent = ()
 

@@ -15,7 +15,7 @@ from celery_nexus.history.errors import FilterError, HistoryError
 from celery_nexus.history.filter.parser import NO_FAMILIES, parse
 from celery_nexus.history.query import figures, follow
 from celery_nexus.history.query.history import SILENT_WORKERS, History
-from celery_nexus.history.query.paging import oldest_at, walk
+from celery_nexus.history.query.paging import find_oldest_time, walk
 from celery_nexus.history.store.schema import lock_path, size_of
 from celery_nexus.rows.history import ErrorGroup, Gap, HistoryRun, Slice, TaskStats
 from celery_nexus.rows.runs import LifeEvent, Progress, Run, RunPage
@@ -128,7 +128,7 @@ class HistorySource:
             raise Invalid(f"several runs begin with {id_or_prefix!r}: {', '.join(names)}{more}")
         return _run(found[0], time.time())
 
-    def sent_at(self, run_id: str) -> float | None:
+    def find_sent_time(self, run_id: str) -> float | None:
         """Return when a run was sent, in seconds since the epoch; None when nobody told, or nothing can be read."""
         try:
             found = self._history.find(run_id, 1)
@@ -169,7 +169,7 @@ class HistorySource:
         with _translated():
             return int(self._history.meta("bad_events") or 0)
 
-    def silent_workers(self) -> tuple[str, ...]:
+    def list_silent_workers(self) -> tuple[str, ...]:
         """Name the workers of a foreign application that begin runs and send no events of them."""
         with _translated():
             return tuple(json.loads(self._history.meta(SILENT_WORKERS) or "[]"))
@@ -181,15 +181,15 @@ class HistorySource:
             for run in walk(self._history, filter_text):
                 yield _run(run, now)
 
-    def oldest_at(self) -> datetime | None:
+    def find_oldest_time(self) -> datetime | None:
         """Return when the oldest run that is kept was sent; None when there is none."""
         with _translated():
-            return _maybe_time(oldest_at(self._history))
+            return _maybe_time(find_oldest_time(self._history))
 
     def last_change(self) -> int:
         """Return the number of the last change of a run, for :meth:`changes`."""
         with _translated():
-            return follow.latest(self._history)
+            return follow.read_last_change(self._history)
 
     def changes(self, after: int, filter_text: str = "") -> Changed:
         """Return the runs that changed after a number and match now; raises as :meth:`runs`."""

@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from celery_nexus.delivery.leases.process_identity import ProcessIdentity, this_boot
+from celery_nexus.delivery.leases.process_identity import ProcessIdentity, identify_boot
 from celery_nexus.installation import broker_of, current_application
 from celery_nexus.task_errors import OutcomeUnknown, TaskError, TransientError
 
@@ -99,7 +99,7 @@ class Mark:
     def is_of_this_boot(self) -> bool:
         """Whether its time was taken on the clock of this machine's boot."""
         owner = _process(self.owner)
-        return self.clock_s is not None and owner is not None and owner.boot == this_boot()
+        return self.clock_s is not None and owner is not None and owner.boot == identify_boot()
 
 
 class Once:
@@ -122,7 +122,7 @@ class Once:
         Raises:
             TransientError: Redis can't be reached.
         """
-        return self._aged(_parsed(asked(lambda: self._client.get(self._key))))
+        return self._aged(_parsed(ask_redis(lambda: self._client.get(self._key))))
 
     def start(self, note: Any = None, *, again: bool = False) -> None:
         """Claim the effect, right before it.
@@ -141,14 +141,14 @@ class Once:
             raise OutcomeUnknown("an earlier delivery ended in the middle; nobody knows whether it took effect")
         mark = self._mark("started", note, again=bool(found and found.abandoned))
         replaced = found.text if found and found.abandoned else ""
-        other = self._aged(_parsed(asked(lambda: self._client.eval(START, 1, self._key, mark, TTL_S, replaced))))
+        other = self._aged(_parsed(ask_redis(lambda: self._client.eval(START, 1, self._key, mark, TTL_S, replaced))))
         if other:
             raise InProgress("another delivery of this message is under way", retry_after_s=_wait_s(other))
 
     def finish(self, outcome: Any) -> None:
         """Store the outcome. When Redis is away the mark stays ``started``, and a duplicate is told *unknown*."""
         with suppress(TransientError):  # the effect happened: failing now would invite a repetition
-            asked(lambda: self._client.set(self._key, self._mark("done", outcome), ex=TTL_S))
+            ask_redis(lambda: self._client.set(self._key, self._mark("done", outcome), ex=TTL_S))
 
     def release(self, note: Any = None) -> None:
         """Say that the effect did not happen; with a note, keep what was done so far.
@@ -157,12 +157,12 @@ class Once:
             TransientError: Redis can't be reached.
         """
         if note is None:
-            asked(lambda: self._client.delete(self._key))
+            ask_redis(lambda: self._client.delete(self._key))
         else:
-            asked(lambda: self._client.set(self._key, self._mark("open", note), ex=TTL_S))
+            ask_redis(lambda: self._client.set(self._key, self._mark("open", note), ex=TTL_S))
 
     def _mark(self, state: str, value: Any, *, again: bool = False) -> str:
-        owner = _spelled(ProcessIdentity.current())
+        owner = _spelled(ProcessIdentity.identify())
         return _written(Mark(state, value, time.time(), owner, again, self._lease_s, time.monotonic()))
 
     def _aged(self, mark: Mark | None) -> Mark | None:
@@ -174,12 +174,12 @@ class Once:
         return replace(mark, age_s=self._watched_s(mark))
 
     def _watched_s(self, mark: Mark) -> float:
-        sight = [mark.text, this_boot()]
+        sight = [mark.text, identify_boot()]
         watch = self._key + ":watch"
-        seen: Any = json.loads(asked(lambda: self._client.get(watch)) or "[]")
+        seen: Any = json.loads(ask_redis(lambda: self._client.get(watch)) or "[]")
         if seen[:2] == sight:
             return time.monotonic() - seen[2]
-        asked(lambda: self._client.set(watch, json.dumps([*sight, time.monotonic()]), ex=TTL_S))
+        ask_redis(lambda: self._client.set(watch, json.dumps([*sight, time.monotonic()]), ex=TTL_S))
         return 0.0
 
 
@@ -215,7 +215,7 @@ def marks(client: redis.Redis, keys: Sequence[str]) -> list[Mark | None]:
     """Read many marks at once."""
     if not keys:
         return []
-    found = cast("list[Any]", asked(lambda: client.mget([_PREFIX + key for key in keys])))
+    found = cast("list[Any]", ask_redis(lambda: client.mget([_PREFIX + key for key in keys])))
     return [_parsed(item) for item in found]
 
 
@@ -228,7 +228,7 @@ def redis_client() -> redis.Redis:
     return open_redis(url, socket_timeout=10, socket_connect_timeout=5, health_check_interval=30)
 
 
-def asked(question: Callable[[], Any], purpose: str = "to make sure of one effect") -> Any:
+def ask_redis(question: Callable[[], Any], purpose: str = "to make sure of one effect") -> Any:
     """Ask Redis.
 
     Raises:

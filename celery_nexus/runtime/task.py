@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from celery import Task as CeleryTask
 
 from celery_nexus.installation import queues_of
-from celery_nexus.privacy.arguments import refuse_placeholders, shown_reprs
+from celery_nexus.privacy.arguments import print_arguments, refuse_placeholders
 from celery_nexus.queues import RetryPolicy
 from celery_nexus.runtime import arguments
 from celery_nexus.task_errors import TaskError, TransientError
@@ -67,7 +67,7 @@ class NexusTask(Task):
             self.check(args, kwargs)
         if "compression" not in options and _size(args) + _size(kwargs) > COMPRESS_FROM_BYTES:
             options["compression"] = "gzip"
-        options["argsrepr"], options["kwargsrepr"] = shown_reprs(self, args, kwargs)
+        options["argsrepr"], options["kwargsrepr"] = print_arguments(self, args, kwargs)
         return super().apply_async(args, kwargs, *positional, **options)
 
     @property

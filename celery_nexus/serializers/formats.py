@@ -81,7 +81,7 @@ def as_json(message: bytes) -> bytes:
     return json.dumps({**parts, "body": json.dumps(body)}).encode()
 
 
-def first_key(kind: str, data: bytes) -> str | None:
+def find_first_key(kind: str, data: bytes) -> str | None:
     """Find the first key of a block of YAML that is not read otherwise: the name of a worker that answers."""
     found = _FIRST_KEY.search(data.decode("utf-8", "replace")) if kind == YAML else None
     return found["name"] if found else None

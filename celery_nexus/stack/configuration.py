@@ -58,7 +58,7 @@ def render(
     return "\n".join([head, _section("nexus", application=application), *_supervisor(), *programs])
 
 
-def effective(project: Project, paths: Paths) -> Path:
+def prepare_configuration(project: Project, paths: Paths) -> Path:
     """Return the configuration of a stack: the project's file, or a copy with the true paths, written where it runs.
 
     Raises:

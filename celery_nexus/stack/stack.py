@@ -23,7 +23,7 @@ from celery_nexus.extras import require
 from celery_nexus.paths import MAX_SOCKET_PATH
 from celery_nexus.private_files import open_private, owner_name
 from celery_nexus.rows.workers import Program
-from celery_nexus.stack.configuration import effective, longest_stop_s, worker_nodes
+from celery_nexus.stack.configuration import longest_stop_s, prepare_configuration, worker_nodes
 from celery_nexus.stack.endings import Endings
 from celery_nexus.stack.exits import last_error
 from celery_nexus.stack.log_file import read_log_end
@@ -132,7 +132,7 @@ class Stack:
         raise SourceError(f"supervisord (pid {pid}) has not ended; still running: {left}")
 
     def _launch(self) -> None:
-        conf = effective(self._spec.project, self._paths)
+        conf = prepare_configuration(self._spec.project, self._paths)
         self._start_supervisord(str(conf), {**os.environ, "NEXUS_HOME": str(self._paths.home)})
         for _ in range(40):
             if self.is_up:

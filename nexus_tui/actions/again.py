@@ -14,7 +14,7 @@ from celery_nexus.rows.runs import FINAL_STATES, Run
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.actions.declaration import Argument, Key, Option, Section
-from nexus_tui.actions.targets import Target, missing, named, resolve_all
+from nexus_tui.actions.targets import Target, name_runs, report_missing, resolve_all
 from nexus_tui.actions.typed import read_array, read_object
 
 CANARY = (1, 5, 25)
@@ -84,7 +84,7 @@ class RunAgain(Action):
         how = "the same arguments" if is_same else f"other {', '.join(self.kwargs or ()) or 'arguments'}"
         place = f" in {self.queue}" if self.queue else ""
         place += "" if self.priority is None else f" at priority {self.priority}"
-        what = named(self.run_ids) if self.run_ids else f"every ended run that matches {self.filter_text}"
+        what = name_runs(self.run_ids) if self.run_ids else f"every ended run that matches {self.filter_text}"
         steps = " First 1, then 5, then 25 of them, and the rest only while none fails." if self.canary else ""
         return f"Run {what} again{place} with {how}? New runs are queued; the old ones stay in the history.{steps}"
 
@@ -166,7 +166,7 @@ class RunAgain(Action):
     def _prospect(self, sources: Sources, text: str, target: Target | None) -> TargetOutcome:
         run = target.run if target else None
         if target is None or run is None:
-            return missing(target.id if target else text)
+            return report_missing(target.id if target else text)
         if obstacle := find_obstacle(run, self.args, self.kwargs):
             return TargetOutcome(run.id, False, obstacle)
         if lacking := self._unknown_place(sources, run):

@@ -50,7 +50,7 @@ class FinishChords(Action):
 
     def plan(self, sources: Sources) -> Plan:
         """Look which of them can't end."""
-        stuck = {chord.group: chord.reason for chord in _chords(sources).stuck()}
+        stuck = {chord.group: chord.reason for chord in _chords(sources).list_stuck_chords()}
         if self.every and not stuck:
             return Plan(self, lambda: (_NOTHING,), 0)
         groups = tuple(stuck) if self.every else self.groups
@@ -63,7 +63,7 @@ class FinishChords(Action):
     def run(self, sources: Sources) -> Outcome:
         """Finish each."""
         chords = _chords(sources)
-        groups = tuple(chord.group for chord in chords.stuck()) if self.every else self.groups
+        groups = tuple(chord.group for chord in chords.list_stuck_chords()) if self.every else self.groups
         return Outcome(tuple(chords.finish(group) for group in groups) or (_NOTHING,))
 
 

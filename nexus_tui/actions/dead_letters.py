@@ -12,7 +12,7 @@ from celery_nexus.rows.outcomes import MANY, Outcome, TargetOutcome
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.actions.declaration import Argument, Option, Section
-from nexus_tui.actions.targets import kept
+from nexus_tui.actions.targets import keep_token
 
 if TYPE_CHECKING:
     from celery_nexus.broker.dead_letters import DeadLetterSource
@@ -137,7 +137,7 @@ def _undoably(
 
     A broker that goes away in the middle does not hide what was done: the rest is reported as not done.
     """
-    token = sources.broker.undoable("dead letters", label)
+    token = sources.broker.announce_undo("dead letters", label)
     rows: list[TargetOutcome] = []
     wanted = list(dict.fromkeys(letter_ids))
     for place, letter_id in enumerate(wanted):
@@ -148,7 +148,7 @@ def _undoably(
                 raise
             rows += [TargetOutcome(left, False, f"not done: {error}") for left in wanted[place:]]
             return Outcome(tuple(rows), token)
-    return Outcome(tuple(rows), kept(sources, token, any(row.done for row in rows)))
+    return Outcome(tuple(rows), keep_token(sources, token, any(row.done for row in rows)))
 
 
 def _named(letter_ids: tuple[str, ...]) -> str:

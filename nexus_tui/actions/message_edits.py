@@ -15,7 +15,16 @@ from celery_nexus.rows.text import command_line
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action, Plan
 from nexus_tui.actions.declaration import Argument, Option, Section
-from nexus_tui.actions.targets import Target, each, kept, located, named, not_waiting, resolve_all, undoably
+from nexus_tui.actions.targets import (
+    Target,
+    change_each,
+    change_undoably,
+    find_waiting_message,
+    keep_token,
+    name_runs,
+    report_not_waiting,
+    resolve_all,
+)
 
 if TYPE_CHECKING:
     from celery_nexus.broker.bulk.bulk_edit import Progress
@@ -68,7 +77,7 @@ class MessageAction(Action):
     def what(self) -> str:
         """Name the targets."""
         if self.within is None:
-            return named(self.run_ids)
+            return name_runs(self.run_ids)
         if self.frozen is None:
             return f"everything that waits in {self.within.words}"
         return f"{self.frozen.count:,} messages of {self.within.words}"
@@ -84,7 +93,7 @@ class MessageAction(Action):
     def plan(self, sources: Sources) -> Plan:
         """Freeze what is meant, and say what would become of it."""
         if self.within is None:
-            targets = self.resolved(sources)
+            targets = self.resolve_targets(sources)
             whole = tuple(target.id if target else text for text, target in targets)
             return Plan(replace(self, run_ids=whole), lambda: self._prospects(sources, targets), len(targets))
         frozen = sources.broker.freeze(self.within)
@@ -100,14 +109,14 @@ class MessageAction(Action):
         self.check(sources)
         # What is to run in front is pushed there last to first, so that the marked order is kept.
         run_ids = tuple(reversed(self.run_ids)) if self.edit.front else self.run_ids
-        return undoably(
+        return change_undoably(
             sources,
             f"{self.command_name} {self.what}",
             run_ids,
             lambda target, undo: self._change(sources, target, undo),
         )
 
-    def resolved(self, sources: Sources) -> list[tuple[str, Target | None]]:
+    def resolve_targets(self, sources: Sources) -> list[tuple[str, Target | None]]:
         """Find what each id means; None for one that nobody knows."""
         return resolve_all(sources, self.run_ids)
 
@@ -115,42 +124,42 @@ class MessageAction(Action):
         """Change everything that was frozen."""
         from celery_nexus.broker.edit.edits import Delete
 
-        token = sources.broker.undoable("messages", f"{self.command_name} {replace(self, frozen=frozen).what}")
+        token = sources.broker.announce_undo("messages", f"{self.command_name} {replace(self, frozen=frozen).what}")
         # Many runs are ended by workers or guardian, which have time for it
         edit = replace(self.edit, told=False) if isinstance(self.edit, Delete) else self.edit
         progress = sources.broker.apply_all(frozen, edit, undo=token)
-        undo = kept(sources, token, bool(progress.changed))
+        undo = keep_token(sources, token, bool(progress.changed))
         return Outcome((summary(frozen, progress, self.edit.past),), undo)
 
     def check(self, sources: Sources) -> None:
         """Refuse what can't be done to any message, before the first is touched."""
 
-    def would(self, message: Message) -> str:
+    def describe_change(self, message: Message) -> str:
         """Say what becomes of a message."""
-        return self.edit.of(message).done
+        return self.edit.plan_change(message).done
 
-    def absent(self, sources: Sources, target: Target) -> TargetOutcome:
+    def explain_absence(self, sources: Sources, target: Target) -> TargetOutcome:
         """Say why there is no message to change."""
-        return not_waiting(sources, target)
+        return report_not_waiting(sources, target)
 
     def _change(self, sources: Sources, target: Target, undo: str) -> TargetOutcome:
-        message = located(sources, target)
+        message = find_waiting_message(sources, target)
         if message is None:
-            return self.absent(sources, target)
+            return self.explain_absence(sources, target)
         return sources.broker.apply(message, self.edit, undo=undo)
 
     def _prospects(self, sources: Sources, targets: list[tuple[str, Target | None]]) -> tuple[TargetOutcome, ...]:
-        return each(sources, self.run_ids, lambda found: self._would(sources, found), targets).targets
+        return change_each(sources, self.run_ids, lambda found: self._would(sources, found), targets).targets
 
     def _would(self, sources: Sources, target: Target) -> TargetOutcome:
         from celery_nexus.broker.edit.edits import NothingToDo
 
-        message = located(sources, target)
+        message = find_waiting_message(sources, target)
         if message is None:
-            return self.absent(sources, target)
+            return self.explain_absence(sources, target)
         place = "before its time" if message.is_delayed else f"place {message.position:,}"
         try:
-            return TargetOutcome(target.id, True, f"{message.queue}, {place} → {self.would(message)}")
+            return TargetOutcome(target.id, True, f"{message.queue}, {place} → {self.describe_change(message)}")
         except NothingToDo as nothing:
             return TargetOutcome(target.id, nothing.is_done, str(nothing))
         except Invalid as wrong:

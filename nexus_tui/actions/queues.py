@@ -89,7 +89,7 @@ class PurgeQueue(Action):
 
     def _token(self, sources: Sources) -> str:
         try:
-            return sources.broker.undoable("purge", f"purge {self.queue}", self.queue)
+            return sources.broker.announce_undo("purge", f"purge {self.queue}", self.queue)
         except Refused as refused:
             raise Refused(f"{refused} (purge --for-good keeps nothing, and needs no memory)") from None
 
@@ -171,7 +171,7 @@ class _QueueGate(Action):
         if outcome.message in (_PAUSED_ALREADY, _NOT_PAUSED):
             return Outcome((outcome,))
         name = self.command_name
-        return Outcome((outcome,), sources.broker.undoable(name, f"{name} {self.queue}", self.queue))
+        return Outcome((outcome,), sources.broker.announce_undo(name, f"{name} {self.queue}", self.queue))
 
     @staticmethod
     @abstractmethod
@@ -258,7 +258,7 @@ class Undo(Action):
         return Outcome((outcome,))
 
     def _change(self, sources: Sources) -> Undoable:
-        changes = sources.broker.undoables()
+        changes = sources.broker.list_undoables()
         for change in changes:
             if self.token in ("", change.token):
                 return change
@@ -269,7 +269,7 @@ def _prospect(sources: Sources, change: Undoable) -> TargetOutcome:
     until = f"until {change.expires_at:%Y-%m-%d %H:%M} UTC"
     if change.kind in ("pause", "resume"):
         return TargetOutcome(change.token, True, f"{change.label} → taken back; possible {until}")
-    kept = sources.broker.kept(change)
+    kept = sources.broker.measure_kept(change)
     told = f"{change.label} → taken back; {kept.messages:,} kept ({size(kept.size_bytes)}) {until}"
     return TargetOutcome(change.token, True, told, counts=(("kept", kept.messages),))
 

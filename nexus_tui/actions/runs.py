@@ -13,7 +13,14 @@ from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action
 from nexus_tui.actions.declaration import Argument, Key, Option
 from nexus_tui.actions.message_edits import MessageAction, summary
-from nexus_tui.actions.targets import Target, each, ended, located, missing, was
+from nexus_tui.actions.targets import (
+    Target,
+    change_each,
+    describe_end,
+    find_final_state,
+    find_waiting_message,
+    report_missing,
+)
 
 if TYPE_CHECKING:
     from celery_nexus.broker.edit.edits import Edit
@@ -80,19 +87,19 @@ class Revoke(MessageAction):
 
         return Delete(REVOKED)
 
-    def would(self, message: Message) -> str:
+    def describe_change(self, message: Message) -> str:
         """Say that it never runs."""
         return "never runs"
 
-    def absent(self, sources: Sources, target: Target) -> TargetOutcome:
+    def explain_absence(self, sources: Sources, target: Target) -> TargetOutcome:
         """Say what would become of a run without a message."""
-        if (state := ended(sources, target)) is not None:
-            return TargetOutcome(target.id, state == "REVOKED", was(state))
-        held, worker = sources.control.whereabouts([target.id]).get(target.id, ("", ""))
+        if (state := find_final_state(sources, target)) is not None:
+            return TargetOutcome(target.id, state == "REVOKED", describe_end(state))
+        held, worker = sources.control.find_holders([target.id]).get(target.id, ("", ""))
         if held == "active":
             return TargetOutcome(target.id, self.terminate, f"runs on {worker}{'' if self.terminate else _USE}")
         if not held and target.run is None and not sources.broker.is_unacked(target.id):
-            return missing(target.id) if sources.is_foreign else TargetOutcome(target.id, True, _NOT_YET)
+            return report_missing(target.id) if sources.is_foreign else TargetOutcome(target.id, True, _NOT_YET)
         told = _FORGETTING if sources.is_foreign else "never runs"
         return TargetOutcome(target.id, True, f"held by {worker or 'a worker'} → {told}")
 
@@ -101,24 +108,26 @@ class Revoke(MessageAction):
         sources.control.check_signal(self.signal)
         if self.within is not None:
             return self.run_on_all(sources, self.frozen or sources.broker.freeze(self.within))
-        return each(sources, self.run_ids, lambda target: self._revoke(sources, target), self.resolved(sources))
+        return change_each(
+            sources, self.run_ids, lambda target: self._revoke(sources, target), self.resolve_targets(sources)
+        )
 
-    def resolved(self, sources: Sources) -> list[tuple[str, Target | None]]:
+    def resolve_targets(self, sources: Sources) -> list[tuple[str, Target | None]]:
         """Find what each id means; a whole id that nobody knows may be that of a later link of a chain."""
-        found = super().resolved(sources)
+        found = super().resolve_targets(sources)
         return [(text, target or (None if _BEGINNING.fullmatch(text) else Target(text))) for text, target in found]
 
     def run_on_all(self, sources: Sources, frozen: Frozen) -> Outcome:
         """Take the messages out, and tell that their runs are revoked as they go."""
         from celery_nexus.delivery.ends.endings import REVOKED
 
-        def taken(messages: Sequence[Message]) -> None:
+        def mark_revoked(messages: Sequence[Message]) -> None:
             sources.broker.mark_revoked([message.id for message in messages if message.id])
             sources.broker.end(messages, REVOKED)
 
         if sources.is_foreign:
             return self._run_on_all_of_hers(sources, frozen)
-        progress = sources.broker.apply_all(frozen, self.edit, taken=taken)
+        progress = sources.broker.apply_all(frozen, self.edit, taken=mark_revoked)
         return Outcome((summary(frozen, progress, "revoked"),))
 
     @staticmethod
@@ -126,17 +135,17 @@ class Revoke(MessageAction):
         """Take a stranger's messages out; parts of chords are left to her workers."""
         from celery_nexus.broker.edit.edits import DeleteButChords
 
-        def taken(messages: Sequence[Message]) -> None:
+        def mark_revoked(messages: Sequence[Message]) -> None:
             sources.control.store_revoked([message.id for message in messages if message.id])
 
         edit = DeleteButChords()
-        progress = sources.broker.apply_all(frozen, edit, taken=taken)
+        progress = sources.broker.apply_all(frozen, edit, taken=mark_revoked)
         if edit.parts and not sources.control.revoke(edit.parts):
             progress.kept = {_CHORD_UNHEARD: len(edit.parts)}
         return Outcome((summary(frozen, progress, "revoked"),))
 
     def _revoke(self, sources: Sources, target: Target) -> TargetOutcome:
-        message = located(sources, target)
+        message = find_waiting_message(sources, target)
         if message is not None:
             outcome = self._revoke_waiting(sources, target, message)
             if outcome is not None:
@@ -170,10 +179,10 @@ class Revoke(MessageAction):
 
     def _revoke_taken(self, sources: Sources, target: Target) -> TargetOutcome:
         """Revoke what a worker holds, or what is on its way back from one that died."""
-        state = ended(sources, target)
+        state = find_final_state(sources, target)
         if state is not None:
-            return TargetOutcome(target.id, state == "REVOKED", was(state))
-        held, worker = sources.control.whereabouts([target.id]).get(target.id, ("", ""))
+            return TargetOutcome(target.id, state == "REVOKED", describe_end(state))
+        held, worker = sources.control.find_holders([target.id]).get(target.id, ("", ""))
         if held == "active":
             return self._revoke_running(sources, target, worker)
         if not held and target.run is None and not sources.broker.is_unacked(target.id):
@@ -181,12 +190,12 @@ class Revoke(MessageAction):
         sources.broker.mark_revoked([target.id])
         if not sources.control.revoke([target.id]) and sources.is_foreign:
             return TargetOutcome(target.id, False, _UNHEARD)
-        held, worker = sources.control.whereabouts([target.id]).get(target.id, ("", ""))
+        held, worker = sources.control.find_holders([target.id]).get(target.id, ("", ""))
         if held == "active":  # it started between the question and the order
             return self._revoke_running(sources, target, worker)
-        state = ended(sources, target)
+        state = find_final_state(sources, target)
         if state is not None and state != "REVOKED":
-            return TargetOutcome(target.id, False, was(state))
+            return TargetOutcome(target.id, False, describe_end(state))
         _tell(sources, [target.id])
         told = f"revoked: {_FORGETTING}" if sources.is_foreign else "revoked before it started"
         return TargetOutcome(target.id, True, told)
@@ -195,7 +204,7 @@ class Revoke(MessageAction):
     def _revoke_unknown(sources: Sources, target: Target) -> TargetOutcome:
         """Revoke a run that was not published yet, as Celery does: the next link of a chain, a chord's body."""
         if sources.is_foreign:
-            return missing(target.id)
+            return report_missing(target.id)
         sources.broker.mark_revoked([target.id])
         sources.control.revoke([target.id])
         return TargetOutcome(target.id, True, _NOT_YET)
@@ -212,7 +221,7 @@ def _unwritten(sources: Sources) -> str:
     """Say that who waits for the result is not told, where only a stranger's workers can write results."""
     from celery_nexus.control.foreign_results import NO_RESULTS
 
-    elsewhere = sources.control.results_elsewhere()
+    elsewhere = sources.control.name_other_backend()
     if not elsewhere or elsewhere == NO_RESULTS:
         return ""
     return f"; its result stays PENDING, as only her workers write results ({elsewhere})"

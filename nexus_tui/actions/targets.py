@@ -57,7 +57,7 @@ def _resolve_by_messages(sources: Sources, text: str) -> Target | None:
     return Target(text if text in found else found[0]) if found else None
 
 
-def located(sources: Sources, target: Target) -> Message | None:
+def find_waiting_message(sources: Sources, target: Target) -> Message | None:
     """Find the waiting message of a run; None when nothing waits."""
     run = target.run
     if run is not None:
@@ -78,37 +78,37 @@ def _learn_queues(sources: Sources) -> bool:
     return True
 
 
-def ended(sources: Sources, target: Target) -> str | None:
+def find_final_state(sources: Sources, target: Target) -> str | None:
     """Name the final state of a run, as the result backend or the history knows it; None when it has not ended."""
     state = sources.control.result_state(target.id) or (target.run.state if target.run else None)
     return state if state in FINAL_STATES else None
 
 
-def missing(text: str) -> TargetOutcome:
+def report_missing(text: str) -> TargetOutcome:
     """Say that nobody knows a run."""
     return TargetOutcome(text, False, "no such run", is_missing=True)
 
 
-def was(state: str) -> str:
+def describe_end(state: str) -> str:
     """Say how a run had ended."""
     return "was revoked already" if state == "REVOKED" else f"had ended ({state})"
 
 
-def not_waiting(sources: Sources, target: Target) -> TargetOutcome:
+def report_not_waiting(sources: Sources, target: Target) -> TargetOutcome:
     """Say why there is no message to change."""
-    state = ended(sources, target)
+    state = find_final_state(sources, target)
     if state is not None:
-        return TargetOutcome(target.id, False, was(state))
-    held, worker = sources.control.whereabouts([target.id]).get(target.id, ("", ""))
+        return TargetOutcome(target.id, False, describe_end(state))
+    held, worker = sources.control.find_holders([target.id]).get(target.id, ("", ""))
     if held in _HELD:
         return TargetOutcome(target.id, False, f"{worker} {_HELD[held]}: revoke it and submit it anew")
     is_held = bool(held) or sources.broker.is_unacked(target.id)
     if not is_held and target.run is None:
-        return missing(target.id)
+        return report_missing(target.id)
     return TargetOutcome(target.id, False, "had already started" if is_held else _NOWHERE)
 
 
-def named(run_ids: tuple[str, ...]) -> str:
+def name_runs(run_ids: tuple[str, ...]) -> str:
     """Count runs and name the first of them: ``5 runs (a1, b2, c3 and 2 more)``."""
     count = "1 run" if len(run_ids) == 1 else f"{len(run_ids):,} runs"
     shown = ", ".join(run_ids[:_MOST_NAMED])
@@ -129,7 +129,7 @@ def resolve_all(sources: Sources, run_ids: tuple[str, ...]) -> list[tuple[str, T
     return list(found.values())
 
 
-def each(
+def change_each(
     sources: Sources,
     run_ids: tuple[str, ...],
     change: Callable[[Target], TargetOutcome],
@@ -146,7 +146,7 @@ def each(
     rows: list[TargetOutcome] = []
     for place, (text, target) in enumerate(targets):
         if target is None:
-            rows.append(missing(text))
+            rows.append(report_missing(text))
             continue
         try:
             rows.append(change(target))
@@ -161,20 +161,20 @@ def each(
     return Outcome(tuple(rows))
 
 
-def undoably(
+def change_undoably(
     sources: Sources, label: str, run_ids: tuple[str, ...], change: Callable[[Target, str], TargetOutcome]
 ) -> Outcome:
     """Change each run in a way that can be taken back with one token."""
-    token = sources.broker.undoable("messages", label)
+    token = sources.broker.announce_undo("messages", label)
     try:
-        outcome = each(sources, run_ids, lambda target: change(target, token))
+        outcome = change_each(sources, run_ids, lambda target: change(target, token))
     except SourceError:
         sources.broker.forget_undo(token)
         raise
-    return Outcome(outcome.targets, kept(sources, token, any(row.done for row in outcome.targets)))
+    return Outcome(outcome.targets, keep_token(sources, token, any(row.done for row in outcome.targets)))
 
 
-def kept(sources: Sources, token: str, is_changed: bool) -> str:
+def keep_token(sources: Sources, token: str, is_changed: bool) -> str:
     """Return the token of a change that took something; a broker that is gone by then does not hide what was done."""
     try:
         return token if sources.broker.keep_undo(token) else ""

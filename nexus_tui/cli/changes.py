@@ -14,15 +14,15 @@ from nexus_tui.actions.base import Action
 from nexus_tui.actions.declaration import Argument, Option
 from nexus_tui.actions.registry import ACTIONS
 from nexus_tui.actions.workers.orders import WorkerOrder
-from nexus_tui.cli.shared import How, Target, carry_out, changing
+from nexus_tui.cli.shared import How, Target, add_change_options, carry_out
 
 
 def command_of(action: type[Action]) -> click.Command:
     """Make the command that carries out an action."""
-    return declared(action, changing(partial(_carry_out, action)))
+    return declare_command(action, add_change_options(partial(_carry_out, action)))
 
 
-def declared(action: type[Action], callback: Callable[..., Any]) -> click.Command:
+def declare_command(action: type[Action], callback: Callable[..., Any]) -> click.Command:
     """Make a command with an action's name, help and parameters; options of the callback come after those."""
     name, text = action.command_name.split()[-1], action.help_text().replace("``", "")
     command = click.command(name, help=text)(callback)

@@ -12,7 +12,7 @@ from celery_nexus.errors import Invalid
 from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 from nexus_tui.cli.output import print_json, print_table
-from nexus_tui.cli.shared import Target, common
+from nexus_tui.cli.shared import Target, add_common_options
 from nexus_tui.front_door import is_read_only
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def sources_of(target: Target) -> Sources:
 
 
 @click.command()
-@common
+@add_common_options
 def contexts(target: Target, as_json: bool) -> None:
     """List the contexts of your file, say where it is and what is wrong with it; exits 1 when something is."""
     from nexus_tui.opening import user_contexts
@@ -103,7 +103,7 @@ def _document(found: ContextsFile) -> dict[str, Any]:
                 "read_only": context.read_only,
                 "allow": context.allow,
                 "variables": context.variables,
-                "missing": context.missing(os.environ),
+                "missing": context.list_missing_variables(os.environ),
                 "valid": not any(problem.context == name for problem in found.problems),
             }
             for name, context in found.contexts.items()
@@ -125,7 +125,7 @@ def _place(context: Context) -> str:
 def _row(found: ContextsFile, context: Context) -> tuple[str | None, ...]:
     if any(problem.context == context.name for problem in found.problems):
         return (context.name, _place(context) or None, None, None, "wrong: see below")
-    missing = context.missing(os.environ)
+    missing = context.list_missing_variables(os.environ)
     state = f"needs {', '.join(missing)}" if missing else "ready"
     allowed = "all" if context.allow is None else ", ".join(context.allow) or "none"
     return (context.name, _place(context), _mode(context), allowed, state)

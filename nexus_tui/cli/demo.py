@@ -11,7 +11,7 @@ from celery_nexus.errors import Invalid, Refused, Unreachable
 from celery_nexus.rows.text import safe_text
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.pipes import has_reader
-from nexus_tui.cli.shared import Target, common
+from nexus_tui.cli.shared import Target, add_common_options
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -22,7 +22,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 )
 @click.option("--for", "duration", metavar="T", help="Stop after 30s, 5m, 1h … (or Ctrl+C).")
 @click.option("--seed", default=1, show_default=True, help="The same seed sends the same work.")
-@common
+@add_common_options
 def demo(target: Target, rate: float, duration: str | None, seed: int, as_json: bool) -> None:
     """Send real work of every family to the running stack: documents, mail, reports, chains; some of it fails."""
     from celery_nexus.catalog.demonstration import Demonstration

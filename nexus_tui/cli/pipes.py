@@ -16,13 +16,13 @@ class _Outliving(io.TextIOWrapper):
 
     def write(self, text: str, /) -> int:
         """Write, or drop the text when nobody reads any more."""
-        with dropping(self):
+        with ignore_closed_reader(self):
             return super().write(text)
         return len(text)
 
     def flush(self) -> None:
         """Hand on what is buffered, or drop it."""
-        with dropping(self):
+        with ignore_closed_reader(self):
             super().flush()
 
 
@@ -31,7 +31,7 @@ _unread: set[int] = set()
 
 
 @contextmanager
-def dropping(stream: TextIO) -> Generator[None]:
+def ignore_closed_reader(stream: TextIO) -> Generator[None]:
     """Take the loss of a stream's reader as the wish for no more of it; what comes goes nowhere."""
     try:
         yield

@@ -14,7 +14,7 @@ from nexus_tui.actions.declaration import Key
 from nexus_tui.actions.registry import ACTIONS
 from nexus_tui.cli import cli
 from nexus_tui.cli.sections import sections
-from nexus_tui.cli.shared import changing, common
+from nexus_tui.cli.shared import add_change_options, add_common_options
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.offers import is_offer
 from nexus_tui.screens.queues import QueueScreen
@@ -103,7 +103,7 @@ def _sign(key: str) -> str:
 
 
 def _options_of_all() -> Iterator[str]:
-    shared, own = _parameters(common), _parameters(changing)
+    shared, own = _parameters(add_common_options), _parameters(add_change_options)
     yield from ("## Options of every command", "")
     yield from _parameter_table(shared.values())
     yield from ("", "## Options of every change", "")
@@ -113,7 +113,7 @@ def _options_of_all() -> Iterator[str]:
 
 def _commands() -> Iterator[str]:
     context = click.Context(cli, info_name="nexus-tui")
-    hidden = {*_parameters(changing), "help"}
+    hidden = {*_parameters(add_change_options), "help"}
     for section, names in sections().items():
         yield from (f"## {section}", "")
         for name in names:

@@ -80,7 +80,7 @@ def refuse_read_only(target: Target, consequence: str) -> None:
         raise Refused(f"read-only: {consequence}")
 
 
-def common(command: Command) -> Command:
+def add_common_options(command: Command) -> Command:
     """Add ``--json``, and what says which broker is meant also behind the command's name."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -130,13 +130,13 @@ class How:
     count: int | None = None
 
 
-def changing(command: Command) -> Command:
+def add_change_options(command: Command) -> Command:
     """Add the options of every change, ``--yes``, ``--dry-run`` and ``--count``, and hand them over as ``how``."""
 
     @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
     @click.option("--dry-run", is_flag=True, help="Say what would happen, and how many targets there are.")
     @click.option("--count", type=click.IntRange(0), metavar="N", help="Only when it is about exactly so many.")
-    @common
+    @add_common_options
     @functools.wraps(command)
     def wrapper(target: Target, /, as_json: bool, yes: bool, dry_run: bool, count: int | None, **options: Any) -> Any:
         return command(target, how=How(as_json, yes, dry_run, count), **options)

@@ -17,7 +17,7 @@ from celery_nexus.project import FILE, SECTION, find_project
 from celery_nexus.rows.text import safe_text
 from nexus_tui.cli import dashboard
 from nexus_tui.cli.output import print_json, print_table
-from nexus_tui.cli.shared import Target, common, refuse_read_only
+from nexus_tui.cli.shared import Target, add_common_options, refuse_read_only
 from nexus_tui.front_door import BROKER_VARIABLE, describe_choice, describe_variables, own_deployment
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def own_stack_spec() -> StackSpec:
 @click.command()
 @click.option("--detach", is_flag=True, help="Start the stack and return, without the dashboard.")
 @click.option("--foreground", is_flag=True, help="Stay, without the dashboard, until SIGTERM stops the stack.")
-@common
+@add_common_options
 def up(target: Target, detach: bool, foreground: bool, as_json: bool) -> None:
     """Start the stack, wait until every part answers, and open the dashboard."""
     from celery_nexus.stack.stack import Stack
@@ -120,7 +120,7 @@ def _print_steps(steps: Iterator[Step], *, as_json: bool) -> None:
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Accepted for scripts; nothing is asked.")
-@common
+@add_common_options
 def down(target: Target, yes: bool, as_json: bool) -> None:
     """Stop the stack: short runs finish, long ones go back to their queues, nothing waiting is lost."""
     from celery_nexus.stack.stack import Stack
@@ -143,7 +143,7 @@ def down(target: Target, yes: bool, as_json: bool) -> None:
 
 @click.command()
 @click.option("--reveal", is_flag=True, help="Show secrets.")
-@common
+@add_common_options
 def config(target: Target, reveal: bool, as_json: bool) -> None:
     """Show every setting in force and where it came from; secrets are masked."""
     own = own_deployment() if target.door.is_own else None  # of another application ours say nothing

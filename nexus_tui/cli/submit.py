@@ -14,16 +14,16 @@ from celery_nexus.rows.text import command_line, safe_text
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import perform
 from nexus_tui.actions.submit import Submit
-from nexus_tui.cli.changes import declared
+from nexus_tui.cli.changes import declare_command
 from nexus_tui.cli.output import print_fields, print_json, print_table
-from nexus_tui.cli.shared import Target, common
+from nexus_tui.cli.shared import Target, add_common_options
 
 
 @click.option("--wait", is_flag=True, help="Wait for the end; exits 1 unless it succeeds.")
 @click.option("--timeout", type=float, metavar="S", help="With --wait: give up waiting after so many seconds.")
 @click.option("--list", "is_list", is_flag=True, help="List the tasks, or with TASK its arguments.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
-@common
+@add_common_options
 def _submit(
     target: Target, *, wait: bool, timeout: float | None, is_list: bool, yes: bool, as_json: bool, **given: Any
 ) -> None:
@@ -42,7 +42,7 @@ def _submit(
     elif as_json:
         print_json(answer)
     else:
-        follow = sources.addressed(command_line("task", run.id))
+        follow = sources.address_command(command_line("task", run.id))
         click.echo(f"{run.id} queued in {safe_text(run.place)}; follow it: {follow}")
 
 
@@ -85,4 +85,4 @@ def _argument_rows(parameters: Iterable[TaskParameter], before: str = "") -> Ite
         yield from _argument_rows(row.fields, f"{name}[]." if row.type_label.startswith("list") else f"{name}.")
 
 
-COMMANDS = (declared(Submit, _submit),)
+COMMANDS = (declare_command(Submit, _submit),)

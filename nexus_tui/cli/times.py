@@ -12,7 +12,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*([smhdw])")
 
 
-def span_s(text: str, option: str) -> float:
+def parse_seconds(text: str, option: str) -> float:
     """Read a span of time in seconds.
 
     Raises:
@@ -24,14 +24,14 @@ def span_s(text: str, option: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def point(text: str, option: str, now: float | None = None) -> float:
+def parse_moment(text: str, option: str, now: float | None = None) -> float:
     """Read a time, in seconds since the epoch: a span before now, or ISO 8601 (local without a zone).
 
     Raises:
         Invalid: It is none.
     """
     if _SPAN.fullmatch(text.strip()):
-        return (time.time() if now is None else now) - span_s(text, option)
+        return (time.time() if now is None else now) - parse_seconds(text, option)
     try:
         return datetime.fromisoformat(text.strip()).timestamp()
     except (ValueError, OverflowError):

@@ -20,10 +20,10 @@ MOST_NAMED = 3
 _LONGEST = 300
 
 
-def about_runs(rows: Sequence[Row]) -> list[Line]:
+def describe_targets(rows: Sequence[Row]) -> list[Line]:
     """Describe runs or messages: the first few one by one, the others by their states."""
     now = moment.now()
-    lines = [line for row in rows[:MOST_NAMED] for line in about_one(row, now, is_alone=len(rows) == 1)]
+    lines = [line for row in rows[:MOST_NAMED] for line in describe_one(row, now, is_alone=len(rows) == 1)]
     rest = Counter(_state(row.item) for row in rows[MOST_NAMED:])
     if rest:
         told = ", ".join(f"{count:,} {state}" for state, count in rest.most_common())
@@ -31,13 +31,13 @@ def about_runs(rows: Sequence[Row]) -> list[Line]:
     return lines
 
 
-def about_one(row: Row, now: datetime, *, is_alone: bool = True) -> list[Line]:
+def describe_one(row: Row, now: datetime, *, is_alone: bool = True) -> list[Line]:
     """Describe a run or a message."""
     item = row.item
     start: list[Span] = [] if is_alone else [(f"{short_id(row.id)}  ", "dim")]
     if isinstance(item, Run):
         life = (*cells.state_cell(item.state), (f" · {_times(item, now)}", "dim"))
-        return _lines(start, cells.known(cells.short_task(item.task), "strong"), life, item.args, item.kwargs)
+        return _lines(start, cells.text_or_unknown(cells.short_task(item.task), "strong"), life, item.args, item.kwargs)
     if isinstance(item, Message):
         kind = "before its time" if item.is_delayed else f"waits at place {item.position:,}, priority {item.priority}"
         sent = f" · sent {age(item.age_s)} ago"
@@ -46,7 +46,7 @@ def about_one(row: Row, now: datetime, *, is_alone: bool = True) -> list[Line]:
     return [(*start, ("not read yet: its task, state and age are not known here", "dim"))]
 
 
-def about_queue(queue: QueueStats | None) -> list[Line]:
+def describe_queue(queue: QueueStats | None) -> list[Line]:
     """Describe a queue."""
     if queue is None:
         return []
@@ -56,13 +56,13 @@ def about_queue(queue: QueueStats | None) -> list[Line]:
     return [((words + (" · paused" if queue.paused else ""), "plain"),)]
 
 
-def about_worker(worker: Worker) -> Line:
+def describe_worker(worker: Worker) -> Line:
     """Describe a worker."""
     work = f"  {number(worker.active)} active, {number(worker.reserved)} held · {safe_text(worker.reason, 200)}"
     return (*cells.text(f"{worker.name}  ", "strong"), *worker_cells.verdict_cell(worker), (work, "dim"))
 
 
-def about_program(program: Program) -> Line:
+def describe_program(program: Program) -> Line:
     """Describe a program."""
     _, state, *_ = worker_cells.program_cells(program)
     since = f"  for {age(program.uptime_s)}" if program.uptime_s is not None else ""
@@ -79,7 +79,7 @@ def _times(run: Run, now: datetime) -> str:
     sent = run.sent_at or run.received_at
     told = f"sent {age((now - sent).total_seconds())} ago" if sent else f"sent {UNKNOWN}"
     if run.state == "STARTED" and run.started_at:
-        return f"{told}, runs for {cells.ran(run, now)}"
+        return f"{told}, runs for {cells.describe_runtime(run, now)}"
     return told
 
 

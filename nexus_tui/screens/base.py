@@ -86,13 +86,13 @@ class NexusScreen(Screen[None]):
         """Words behind the tabs: what is open."""
         return ""
 
-    def selected(self) -> Any:
+    def read_selection(self) -> Any:
         """Return what the cursor is on: a row of the models that ``y`` shows and ``c`` copies the name of."""
         return None
 
     def name_of_selected(self) -> str:
         """Return the id or name that ``c`` copies."""
-        item = self.selected()
+        item = self.read_selection()
         return str(getattr(item, "id", "") or getattr(item, "name", ""))
 
     def redraw(self, now: datetime) -> None:
@@ -107,7 +107,7 @@ class NexusScreen(Screen[None]):
         self.draw(now)
         self.query_one(KeyBar).show(self.keys(), health.status(self.host))
 
-    def no_runs(self, words: str) -> str:
+    def explain_no_runs(self, words: str) -> str:
         """Say why there are no runs: of another application none is known before its workers tell of any."""
         if not self.host.sources.is_foreign or self.host.recent.latest:
             return words
@@ -164,7 +164,7 @@ class NexusScreen(Screen[None]):
 
     def action_raw(self) -> None:
         """Show what the cursor is on as JSON."""
-        item = self.selected()
+        item = self.read_selection()
         if item is not None:
             from nexus_tui.screens.dialogs.raw import RawScreen
 
@@ -192,7 +192,7 @@ class NexusScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="undo")
     def _read_undoables(self) -> None:
         try:
-            changes = self.host.sources.broker.undoables()
+            changes = self.host.sources.broker.list_undoables()
         except SourceError as error:
             self.app.call_from_thread(self.host.tell, str(error), severity="error")
             return

@@ -48,7 +48,7 @@ class FailuresScreen(PastScreen):
 
     def name_of_selected(self) -> str:
         """Return the id of the group's latest run."""
-        group = self.selected()
+        group = self.read_selection()
         return group.latest_id if group else ""
 
     @on(Table.Opened)

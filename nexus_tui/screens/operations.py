@@ -23,7 +23,7 @@ from nexus_tui.actions.runs import Revoke
 from nexus_tui.actions.workers.consumers import AddConsumer, CancelConsumer, Drain, ShutdownWorker
 from nexus_tui.actions.workers.pools import GrowPool, RestartPool, ShrinkPool
 from nexus_tui.actions.workers.programs import RestartProgram, StartProgram, StopProgram
-from nexus_tui.screens.about import about_queue, about_runs
+from nexus_tui.screens.about import describe_queue, describe_targets
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.offers import bindings
@@ -135,7 +135,7 @@ class RunOperations(NexusScreen):
             return
         named = f"run {safe_text(rows[0].id, 40)}" if len(rows) == 1 else f"{len(rows):,} runs"
         title = f"{verb} {named}{end}"
-        self.host.ask(title, choices, self._unmark, about=about_runs(rows), default=default)
+        self.host.ask(title, choices, self._unmark, about=describe_targets(rows), default=default)
 
     def _unmark(self, outcome: Outcome) -> None:
         for table in self.query(Table):
@@ -166,7 +166,7 @@ class QueueOperations(NexusScreen):
     def offer_purge(self) -> None:
         """Ask to delete everything that waits in a queue."""
         if name := self.queue_name():
-            about = about_queue(_queue(self.host, name))
+            about = describe_queue(_queue(self.host, name))
             self.host.ask(f"Purge {safe_text(name, 60)}", [Choice.of(PurgeQueue(name))], about=about)
 
 
@@ -178,7 +178,7 @@ def gate_of(host: Host, name: str) -> None:
     else:
         is_stock = any(worker.is_stock for worker in host.snapshot.workers.value or ())
         choice = Choice.of(PauseQueue(name, is_stock=is_stock))
-    host.ask(f"Queue {safe_text(name, 60)}", [choice], about=about_queue(queue))
+    host.ask(f"Queue {safe_text(name, 60)}", [choice], about=describe_queue(queue))
 
 
 def _queue(host: Host, name: str) -> QueueStats | None:

@@ -73,11 +73,11 @@ class PastScreen(NexusScreen):
         table = self.query_one("#rows", Table)
         figures = self._feed.reading.value
         if figures is not None and figures.span == self.span:
-            table.empty = self.no_runs(self.nothing.format(span=self.span))
+            table.empty = self.explain_no_runs(self.nothing.format(span=self.span))
             table.show(figures.rows)
         table.say(stale=self._feed.trouble(now) or self.host.troubles.history)
 
-    def selected(self) -> Any:
+    def read_selection(self) -> Any:
         """Return the row under the cursor."""
         return self.query_one("#rows", Table).aimed_item
 

@@ -57,7 +57,7 @@ class PulseScreen(NexusScreen):
             )
             yield Table(
                 cells.RUNNING_COLUMNS,
-                cells.running_cells,
+                cells.pulse_run_cells,
                 lambda run: run.id,
                 title="Running",
                 empty=NOTHING_RUNS,
@@ -82,13 +82,13 @@ class PulseScreen(NexusScreen):
         self._fill("#queues", snapshot.queues.value, troubles.broker, cells.RATES_NOTE)
         self._fill("#workers", snapshot.workers.value, troubles.workers or troubles.programs)
         known = recent.version >= 0
-        self.query_one("#running", Table).empty = self.no_runs(NOTHING_RUNS)
+        self.query_one("#running", Table).empty = self.explain_no_runs(NOTHING_RUNS)
         self._fill("#running", recent.running if known else None, troubles.history, whole=recent.running_total)
         groups = failure_groups(recent.failures, are_all=recent.failures_total in ("", f"{len(recent.failures):,}"))
         newest = f"newest {len(recent.failures):,} of {recent.failures_total}" if recent.failures else ""
         self._fill("#failures", groups if known else None, troubles.history, newest)
 
-    def selected(self) -> Any:
+    def read_selection(self) -> Any:
         """Return the item under the cursor of the panel in focus."""
         return self.focused.aimed_item if isinstance(self.focused, Table) else None
 

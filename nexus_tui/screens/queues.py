@@ -60,13 +60,13 @@ class QueuesScreen(QueueOperations):
             stale=self.host.troubles.broker, note=" · ".join(filter(None, (self._sorting.words, cells.RATES_NOTE)))
         )
 
-    def selected(self) -> Any:
+    def read_selection(self) -> Any:
         """Return the queue under the cursor."""
         return self.query_one("#rows", Table).aimed_item
 
     def action_sort(self) -> None:
         """Sort by the next column."""
-        self._sorting.next()
+        self._sorting.sort_by_next()
         self.redraw_now()
 
     def action_reverse(self) -> None:
@@ -143,7 +143,7 @@ class QueueScreen(RunOperations):
         note = "∥ paused: nothing of it starts before P resumes it" if stats and stats.paused else ""
         table.say(stale=self._feed.trouble(now), note=note)
 
-    def selected(self) -> Any:
+    def read_selection(self) -> Any:
         """Return the message under the cursor."""
         return self.query_one("#rows", Table).aimed_item
 

@@ -74,7 +74,7 @@ class RunScreen(RunOperations):
         run = self._run
         return [Row(run.id if run else self.run_id, run)]
 
-    def selected(self) -> Any:
+    def read_selection(self) -> Any:
         """Return the run."""
         return self._run
 
@@ -144,13 +144,13 @@ def _facts(run: Run, now: datetime) -> list[Line]:
     unknown = ((UNKNOWN, "dim"),)
     rows: list[tuple[str, Line]] = [
         ("state", cells.state_cell(run.state)),
-        ("task", cells.known(run.task, "strong")),
+        ("task", cells.text_or_unknown(run.task, "strong")),
         ("id", cells.text(run.id)),
-        ("queue", cells.known(run.queue, cells.queue_colour(run.queue))),
+        ("queue", cells.text_or_unknown(run.queue, cells.queue_colour(run.queue))),
         ("priority", unknown if run.priority is None else ((f"{run.priority}", "plain"), (" (0 is first)", "dim"))),
         ("worker", cells.text(run.worker or "none yet", "plain" if run.worker else "dim")),
         ("waited", ((duration(run.waited_s), "plain"),)),
-        ("ran", ((cells.ran(run, now), "plain"),)),
+        ("ran", ((cells.describe_runtime(run, now), "plain"),)),
         ("retries", ((str(run.retries), "warn" if run.retries else "plain"),)),
     ]
     if run.progress:

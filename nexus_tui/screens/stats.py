@@ -10,7 +10,7 @@ from textual.widget import Widget
 from celery_nexus.rows.history import TaskStats
 from celery_nexus.rows.text import duration, number
 from nexus_tui.screens.past import PastScreen
-from nexus_tui.screens.tables.cells import Cells, known, short_task
+from nexus_tui.screens.tables.cells import Cells, short_task, text_or_unknown
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.table import Column, Table
 
@@ -46,7 +46,7 @@ class StatsScreen(PastScreen):
 
     def name_of_selected(self) -> str:
         """Return the task's name."""
-        row = self.selected()
+        row = self.read_selection()
         return row.task if row else ""
 
     @on(Table.Opened)
@@ -61,7 +61,7 @@ def stats_cells(row: TaskStats) -> Cells:
     percent = 100 * (row.failure_rate or 0)
     rate = "" if not row.failed else "< 0.1 %" if percent < 0.1 else f"{percent:.1f} %"
     return (
-        known(short_task(row.task)),
+        text_or_unknown(short_task(row.task)),
         ((number(row.count), "strong" if row.count else "dim"),),
         ((number(row.failed), "bad" if row.failed else "dim"), (rate.rjust(8), "bad" if row.failed else "dim")),
         *(_time(value) for value in ran),

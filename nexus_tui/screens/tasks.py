@@ -102,14 +102,14 @@ class TasksScreen(RunOperations):
             return
         page, looked_to, whole = self._feed.reading.value, None, ""
         if page is not None and page.filter_text == self.filter_text:
-            no_runs = self.no_runs(NO_RUNS)
+            no_runs = self.explain_no_runs(NO_RUNS)
             table.empty = "No run matches: / to change the filter" if self.filter_text else no_runs
             table.show(page.found.runs, offset=page.offset, total=page.found.total)
             looked_to, whole = page.found.looked_to, page.found.total_words
         note = f"looked back to {clock(looked_to, now)}: narrow the filter" if looked_to else ""
         table.say(stale=self._feed.trouble(now) or self.host.troubles.history, note=note, whole=whole)
 
-    def selected(self) -> Any:
+    def read_selection(self) -> Any:
         """Return the run under the cursor."""
         return self.query_one("#rows", Table).aimed_item
 

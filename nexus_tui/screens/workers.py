@@ -16,7 +16,7 @@ from celery_nexus.rows.workers import Program, Worker
 from celery_nexus.sources import Sources
 from nexus_tui.actions.workers.programs import StartProgram
 from nexus_tui.poller import Feed
-from nexus_tui.screens.about import about_program, about_worker
+from nexus_tui.screens.about import describe_program, describe_worker
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Host
 from nexus_tui.screens.offers import bindings
@@ -80,7 +80,7 @@ class WorkersScreen(NexusScreen):
         workers.say(stale=troubles.workers, note=self._sorting.words)
         programs.say(stale=troubles.programs)
 
-    def selected(self) -> Any:
+    def read_selection(self) -> Any:
         """Return the worker or program under the cursor of the table in focus."""
         focused = self.focused
         return (focused if isinstance(focused, Table) else self.query_one("#rows", Table)).aimed_item
@@ -93,13 +93,15 @@ class WorkersScreen(NexusScreen):
             chosen = [programs[name] for name in table.targets() if name in programs]
             if chosen:
                 names = [program.name for program in chosen]
-                self.host.ask(_named("Program", names), program_choices(names), about=list(map(about_program, chosen)))
+                self.host.ask(
+                    _named("Program", names), program_choices(names), about=list(map(describe_program, chosen))
+                )
         elif workers := self._workers(table):
             self._ask_workers(workers)
 
     def _ask_workers(self, workers: Sequence[Worker]) -> None:
         names = [worker.program for worker in workers if worker.program]
-        about = list(map(about_worker, workers))
+        about = list(map(describe_worker, workers))
         if len(workers) == 1:
             ask_worker(self.host, workers[0].name, workers[0].program, workers[0])
         elif len(names) == len(workers):
@@ -111,7 +113,7 @@ class WorkersScreen(NexusScreen):
 
     def action_sort(self) -> None:
         """Sort by the next column."""
-        self._sorting.next()
+        self._sorting.sort_by_next()
         self.redraw_now()
 
     def action_reverse(self) -> None:
@@ -203,7 +205,7 @@ class WorkerScreen(NexusScreen):
             log = [((" ", "plain"), (line, "plain")) for line in lines]
         self.query_one("#log", Reader).show(log, stale=self._feed.trouble(now) if self._feed else "")
 
-    def selected(self) -> Any:
+    def read_selection(self) -> Any:
         """Return the worker or its program."""
         return self._worker() or self._program()
 
@@ -250,7 +252,7 @@ def ask_worker(host: Host, name: str, program: str | None, worker: Worker | None
     """Ask what to do with a worker and its program."""
     orders = worker_choices(worker, _queue_names(host)) if worker else []
     programs = [row for row in host.snapshot.programs.value or () if row.name == program]
-    about = [about_worker(worker)] if worker else list(map(about_program, programs))
+    about = [describe_worker(worker)] if worker else list(map(describe_program, programs))
     if program:
         host.ask(_named("Program", [program]), [*program_choices((program,)), *orders], about=about)
     elif orders:

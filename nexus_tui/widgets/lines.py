@@ -103,19 +103,19 @@ class LineView(Widget):
             Region(start, y, length, 1)
             for y, (old, new) in enumerate(zip(before, lines, strict=True))
             if old != new
-            for start, length in changed_cells(old, new, width)
+            for start, length in find_changed_cells(old, new, width)
         ]
         if regions:
             self.refresh(*regions)
         else:
-            self.painted()
+            self.note_painted()
 
-    def painted(self) -> None:
+    def note_painted(self) -> None:
         """Learn that what was built last is on the screen: for widgets whose keys depend on it."""
 
     def render_line(self, y: int) -> Strip:
         """Turn line ``y`` into styled segments."""
-        self.painted()
+        self.note_painted()
         base = self.rich_style
         key = (self.app.theme, base)
         if key != self._style_key:
@@ -140,7 +140,7 @@ class LineView(Widget):
         return found
 
 
-def changed_cells(old: Line, new: Line, width: int) -> list[tuple[int, int]]:
+def find_changed_cells(old: Line, new: Line, width: int) -> list[tuple[int, int]]:
     """Find the stretches (start, length) where two lines differ.
 
     Lines of the same columns are compared column by column, others from both ends.

@@ -153,6 +153,6 @@ def between(ids: list[str], ends: tuple[str, str] | None) -> list[str] | None:
     return ids[first : last + 1]
 
 
-def marked_words(marks: dict[str, Any]) -> str:
+def describe_marks(marks: dict[str, Any]) -> str:
     """Count marks for a panel's title; empty when there are none."""
     return f" · {len(marks):,} marked" if marks else ""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from textual.binding import Binding, BindingType
 
 from nexus_tui.widgets.marks import MarkedRows
-from nexus_tui.widgets.sight import NOTHING, Picture, Row, Sight, pressed_at
+from nexus_tui.widgets.sight import NOTHING, Picture, Row, Sight, read_key_time
 
 PAGE = 200
 """Rows asked for at a time, on all but the tallest terminals."""
@@ -148,7 +148,7 @@ class CursorRows(MarkedRows, can_focus=True):
     def action_move(self, steps: int) -> None:
         """Move the cursor by some rows of what was looked at; beyond its edge by what is loaded now."""
         seen = self._seen
-        moved = seen.moved(steps)
+        moved = seen.move_cursor(steps)
         if moved is not None:
             self.aim(moved)
         else:
@@ -175,7 +175,7 @@ class CursorRows(MarkedRows, can_focus=True):
         self._top = max(0, place - picture.line)
         self._put(place, picture.row.id, picture)
 
-    def painted(self) -> None:
+    def note_painted(self) -> None:
         """Learn that the rows drawn last can be seen."""
         self._sight.paint()
 
@@ -183,7 +183,7 @@ class CursorRows(MarkedRows, can_focus=True):
 
     @property
     def _seen(self) -> Picture:
-        seen = self._sight.at(pressed_at())
+        seen = self._sight.find_picture(read_key_time())
         return Picture((self.row_at(self.cursor),), 0) if seen is NOTHING else seen
 
     @property

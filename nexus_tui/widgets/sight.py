@@ -26,7 +26,7 @@ _PRESSED_AT: ContextVar[float] = ContextVar("pressed_at", default=math.inf)
 
 
 @contextmanager
-def key_of(pressed_at: float) -> Generator[None]:
+def act_as_of(pressed_at: float) -> Generator[None]:
     """Let what is done inside be about what was painted at a time (Textual's monotonic clock)."""
     token = _PRESSED_AT.set(pressed_at)
     try:
@@ -35,7 +35,7 @@ def key_of(pressed_at: float) -> Generator[None]:
         _PRESSED_AT.reset(token)
 
 
-def pressed_at() -> float:
+def read_key_time() -> float:
     """Return when the key was pressed that is acted on; infinity outside of keys: now."""
     return _PRESSED_AT.get()
 
@@ -65,7 +65,7 @@ class Picture:
         """The row under the cursor."""
         return self.rows[self.line] if 0 <= self.line < len(self.rows) else None
 
-    def moved(self, steps: int) -> Picture | None:
+    def move_cursor(self, steps: int) -> Picture | None:
         """Return the picture with its cursor on another of its rows; None when that is no row of it."""
         line = self.line + steps
         return replace(self, line=line) if 0 <= line < len(self.rows) and self.rows[line] is not None else None
@@ -95,10 +95,10 @@ class Sight:
 
     def aim(self, picture: Picture) -> None:
         """Learn that a key moved the cursor: what is pressed after it is about that row, painted or not."""
-        at = min(pressed_at(), get_time())
+        at = min(read_key_time(), get_time())
         self._seen.append((at, picture))
 
-    def at(self, moment: float) -> Picture:
+    def find_picture(self, moment: float) -> Picture:
         """Return what was seen at a moment; nothing when nothing was painted yet."""
         for at, picture in reversed(self._seen):
             if at <= moment:

@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from nexus_tui.widgets.lines import Line, fit, with_look
-from nexus_tui.widgets.marks import marked_words
+from nexus_tui.widgets.marks import describe_marks
 from nexus_tui.widgets.panel import title_line
 from nexus_tui.widgets.rows import HEAD_LINES, PAGE, CursorRows
 from nexus_tui.widgets.sight import Picture, Row
@@ -140,8 +140,8 @@ class Table(CursorRows, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the row that was clicked; a second click opens it."""
-        picture = self._sight.at(event.time)
-        clicked = picture.moved(event.y - HEAD_LINES - picture.line) if event.y >= HEAD_LINES else None
+        picture = self._sight.find_picture(event.time)
+        clicked = picture.move_cursor(event.y - HEAD_LINES - picture.line) if event.y >= HEAD_LINES else None
         if clicked is not None:
             self.aim(clicked)
             if event.chain > 1:
@@ -210,7 +210,7 @@ class Table(CursorRows, can_focus=True):
             words += f" {self._top + 1:,}–{min(self._top + room, self.total):,} of {self.whole or f'{self.total:,}'}"
         elif self.total and self.whole not in ("", f"{self.total:,}"):
             words += f" {self.total:,} of {self.whole}"
-        words += marked_words(self.marks)
+        words += describe_marks(self.marks)
         if self.new_rows:
             words += f" · +{self.new_rows:,} new"
         return words

@@ -153,7 +153,7 @@ class FakeBroker:
         self.changed.append(("pause", queue))
         return True
 
-    def undoables(self) -> tuple[Undoable, ...]:
+    def list_undoables(self) -> tuple[Undoable, ...]:
         return self.changes
 
     def restore(self, change: Undoable) -> Restored:
@@ -163,7 +163,7 @@ class FakeBroker:
     def is_revoked(self, run_id: str) -> bool:
         return False
 
-    def undoable(self, kind: str, label: str, queue: str = "") -> str:
+    def announce_undo(self, kind: str, label: str, queue: str = "") -> str:
         return "a-token"
 
     def keep_undo(self, token: str) -> bool:
@@ -178,7 +178,7 @@ class FakeBroker:
             self.changed.append(("move", (message.id, edit.queue, edit.front)))
         else:
             self.changed.append(("priority", (message.id, edit.priority, edit.front)))
-        return TargetOutcome(message.id, True, edit.of(replace(message, raw=RAW)).done)
+        return TargetOutcome(message.id, True, edit.plan_change(replace(message, raw=RAW)).done)
 
     def delete(self, message: Message, *, undo: str = "", ends: str = "deleted") -> TargetOutcome:
         self.changed.append(("delete", message.id))
@@ -212,10 +212,10 @@ class FakeControl:
     def consumers(self) -> None:
         return None
 
-    def whereabouts(self, run_ids: Any) -> dict[str, tuple[str, str]]:
+    def find_holders(self, run_ids: Any) -> dict[str, tuple[str, str]]:
         return {run_id: place for run_id, place in self.running.items() if run_id in run_ids}
 
-    def registered(self, workers: Any) -> dict[str, dict[str, str]]:
+    def list_registered_tasks(self, workers: Any) -> dict[str, dict[str, str]]:
         return {}
 
     def order(self, command: Any, workers: Any, heard: Any = None) -> dict[str, tuple[bool, str]]:

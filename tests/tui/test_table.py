@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
-from nexus_tui.widgets.lines import changed_cells, fit, width_of, wrap
+from nexus_tui.widgets.lines import find_changed_cells, fit, width_of, wrap
 from nexus_tui.widgets.table import Column, Table
 
 
@@ -132,7 +132,7 @@ async def test_an_empty_table_says_what_to_do():
 
 
 def test_changed_cells_of_lines_of_other_columns_reach_to_the_end():
-    assert changed_cells((("ab", "x"), ("cd", "x")), (("ab", "x"), ("c", "x")), 10) == [(2, 8)]
+    assert find_changed_cells((("ab", "x"), ("cd", "x")), (("ab", "x"), ("c", "x")), 10) == [(2, 8)]
 
 
 def test_wide_characters_count_as_two_cells():

@@ -10,7 +10,7 @@ from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.task_errors import InvalidArgument
 from config.celery_config import celery_app
 from config.queues import BY_FAMILY
-from config.tables import updated
+from config.tables import update_readme
 from workers.deployment import CODE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,4 +56,4 @@ def test_the_recipes_task_is_registered_has_a_form_and_is_checked() -> None:
 
 def test_the_readme_has_the_queues_of_the_registry() -> None:
     text = (ROOT / "README.md").read_text()
-    assert updated(text) == text
+    assert update_readme(text) == text

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from celery_nexus.privacy.arguments import mask_positions, private_text, shown_reprs, without_private
+from celery_nexus.privacy.arguments import mask_positions, print_arguments, private_text, without_private
 from celery_nexus.task_errors import InvalidArgument
 from workers.ai_tasks import batch_ai_requests
 from workers.ai_tasks import claude_completion as declared
@@ -28,7 +28,7 @@ def test_empty_values_are_no_secret():
 
 
 def test_printed_arguments_hold_no_private_value():
-    args, kwargs = shown_reprs(claude_completion, ("CANARY",), {"system": "CANARY", "max_tokens": 5})
+    args, kwargs = print_arguments(claude_completion, ("CANARY",), {"system": "CANARY", "max_tokens": 5})
     assert "CANARY" not in args + kwargs
     assert "'max_tokens': 5" in kwargs
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from celery_nexus.connection.errors import ConfigError
-from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.paths import Paths
 from celery_nexus.private_files import make_private_below
 from config.settings import Settings
@@ -95,7 +95,7 @@ def test_nobody_gets_the_password_who_put_the_folder_of_the_sockets_there_first(
         paths.run.parent.chmod(0o777)
     as_nobody(f"os.makedirs({str(paths.run)!r})")
     with pytest.raises(ConfigError, match=r"nexus-0.*set NEXUS_HOME to a folder that you can write and nobody else"):
-        embedded_password(paths)
+        read_embedded_password(paths)
     with pytest.raises(PermissionError):
         paths.make()
 
@@ -112,7 +112,7 @@ def test_a_link_in_place_of_a_folder_is_refused(shared: Path) -> None:
 def test_a_home_that_another_user_made_in_a_shared_folder_is_refused(shared: Path) -> None:
     as_nobody(f"os.makedirs({str(shared / 'home' / 'run')!r})")
     with pytest.raises(ConfigError, match=r"belongs to another user \(nobody\)"):
-        embedded_password(Paths.of(shared / "home"))
+        read_embedded_password(Paths.of(shared / "home"))
 
 
 def test_a_shared_folder_whose_users_can_replace_each_others_folders_is_refused(shared: Path) -> None:
@@ -124,10 +124,10 @@ def test_a_shared_folder_whose_users_can_replace_each_others_folders_is_refused(
 @pytest.mark.parametrize("content", [b"", b" \n", b'a"b', b"a b", b"\xff\xfe"])
 def test_a_password_file_without_a_password_is_an_error(tmp_path: Path, content: bytes) -> None:
     paths = Paths.of(tmp_path / "home")
-    embedded_password(paths)
+    read_embedded_password(paths)
     paths.broker_password.write_bytes(content)
     with pytest.raises(ConfigError, match="remove the file, start again"):
-        embedded_password(paths)
+        read_embedded_password(paths)
 
 
 def test_a_password_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
@@ -135,11 +135,11 @@ def test_a_password_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     paths.make()
     paths.broker_password.mkdir()
     with pytest.raises(ConfigError, match=r"can't read or make the broker's password at .*: is no file"):
-        embedded_password(paths)
+        read_embedded_password(paths)
     paths.broker_password.rmdir()
     os.mkfifo(paths.broker_password)
     with pytest.raises(ConfigError, match="is no file"):
-        embedded_password(paths)
+        read_embedded_password(paths)
 
 
 @as_root

@@ -14,17 +14,17 @@ from celery_nexus.delivery.leases.process_identity import ProcessIdentity, start
 
 
 def test_a_process_that_runs_is_known_as_itself() -> None:
-    assert ProcessIdentity.current().is_running() is True
+    assert ProcessIdentity.identify().is_running() is True
 
 
 def test_a_pid_that_is_used_again_is_another_process() -> None:
-    mine = ProcessIdentity.current()
+    mine = ProcessIdentity.identify()
     assert replace(mine, start=mine.start - 1).is_running() is False
 
 
 def test_a_process_that_has_ended_does_not_run_though_nobody_has_collected_it() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    identity = replace(ProcessIdentity.current(), pid=child.pid, start=start_of(child.pid) or 0)
+    identity = replace(ProcessIdentity.identify(), pid=child.pid, start=start_of(child.pid) or 0)
     assert identity.is_running() is True
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
@@ -34,7 +34,7 @@ def test_a_process_that_has_ended_does_not_run_though_nobody_has_collected_it() 
 
 
 def test_of_a_process_elsewhere_nothing_is_known() -> None:
-    mine = ProcessIdentity.current()
+    mine = ProcessIdentity.identify()
     assert replace(mine, boot="another boot").is_running() is None
     assert replace(mine, namespace="pid:[1]").is_running() is None
 
@@ -43,6 +43,6 @@ def test_a_kernel_that_does_not_answer_says_of_nobody_that_it_is_dead(monkeypatc
     def refuse(_: int) -> int:
         raise OSError(24, "Too many open files")
 
-    mine = ProcessIdentity.current()
+    mine = ProcessIdentity.identify()
     monkeypatch.setattr(process_identity, "start_of", refuse)
     assert mine.is_running() is None

@@ -13,7 +13,7 @@ import pytest
 from supervisor.options import ServerOptions
 
 from celery_nexus.connection.errors import ConfigError
-from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.paths import MAX_SOCKET_PATH, Paths
 from celery_nexus.stack.configuration import relocate
 from config.paths import ROOT
@@ -58,8 +58,8 @@ def test_the_roots_of_files_follow_the_home_unless_they_are_set(tmp_path: Path) 
 
 def test_the_brokers_password_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
     paths = Paths.of(tmp_path)
-    first = embedded_password(paths)
-    assert embedded_password(paths) == first
+    first = read_embedded_password(paths)
+    assert read_embedded_password(paths) == first
     assert len(first) >= 32
     assert stat.S_IMODE(paths.broker_password.stat().st_mode) == 0o600
 
@@ -67,7 +67,7 @@ def test_the_brokers_password_is_made_once_and_only_its_owner_reads_it(tmp_path:
 def test_a_home_that_cannot_be_made_is_an_error_that_names_the_setting(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="set NEXUS_HOME"):
-        embedded_password(Paths.of(tmp_path / "file" / "home"))
+        read_embedded_password(Paths.of(tmp_path / "file" / "home"))
 
 
 def test_sockets_of_a_home_with_a_long_path_are_in_a_short_folder(tmp_path: Path) -> None:

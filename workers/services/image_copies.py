@@ -46,7 +46,7 @@ class Source:
     found: str
     frames: int
 
-    def upright(self, at: int = 0) -> Image.Image:
+    def turn_upright(self, at: int = 0) -> Image.Image:
         """Give a frame as it is meant to stand; the image itself where that is how it lies."""
         if self.frames > 1:
             self.image.seek(at)
@@ -67,14 +67,14 @@ def orientation(image: Image.Image) -> int:
 def save(source: Source, change: Change, name: str, target: str, job: Job) -> None:
     """Write a copy without EXIF, position or comments: only pixels, frames' times, and the colour profile."""
     change = _with_screen_colours(source, change, job)
-    first = change(source.upright())
+    first = change(source.turn_upright())
     count = max(1, min(source.frames_for(target), MAX_COPIED_PIXELS // max(first.width * first.height, 1)))
     if count < source.frames:
         job.warn(
             "frames_lost", f"{source.frames - count} of {source.frames} frames are not in the copy {name!r} ({target})"
         )
     profile = _profile(source.image, first, target, job)
-    changed = (first if at == 0 else change(source.upright(at)) for at in range(count))
+    changed = (first if at == 0 else change(source.turn_upright(at)) for at in range(count))
     frames = _frames(source, changed, target, profile, job)
     ready = next(frames)
     options = _options(ready, target, profile, job)
@@ -87,7 +87,7 @@ def save(source: Source, change: Change, name: str, target: str, job: Job) -> No
     file_name = f"{name}.{SUFFIXES.get(target, target)}"
     buffer = io.BytesIO()  # the writer of pages reads what it wrote
     ready.save(buffer, target.upper(), **options)
-    with job.out.writing(file_name) as file:
+    with job.out.open_file(file_name) as file:
         file.write(buffer.getbuffer())
     path = str(job.out.path / file_name)
     job.outputs.setdefault("images", []).append(path)
@@ -99,7 +99,7 @@ def save(source: Source, change: Change, name: str, target: str, job: Job) -> No
 
 def _with_screen_colours(source: Source, change: Change, job: Job) -> Change:
     """Have printers' colours become those of screens before anything else is done."""
-    return (lambda image: change(printed(image, job))) if source.image.mode == "CMYK" else change
+    return (lambda image: change(convert_print_colours(image, job))) if source.image.mode == "CMYK" else change
 
 
 def _frames(
@@ -145,8 +145,8 @@ def _fit(image: Image.Image, target: str, job: Job) -> Image.Image:
     if is_deep(image):
         if target in _DEEP:
             return _sixteen_bits(image) if target == "png" or _highest(image) <= _SIXTEEN_BITS else image
-        return eight_bits(image, job)
-    ready = full_colour(image)
+        return scale_to_eight_bits(image, job)
+    ready = convert_to_full_colour(image)
     if target in _WITHOUT_ALPHA and "A" in ready.mode:
         ground = Image.new("RGB", ready.size, "white")
         ground.paste(ready.convert("RGBA"), mask=ready.getchannel("A"))
@@ -159,7 +159,7 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode in ("I", "F") or image.mode.startswith("I;")
 
 
-def full_colour(image: Image.Image) -> Image.Image:
+def convert_to_full_colour(image: Image.Image) -> Image.Image:
     """Turn modes that can't be scaled smoothly into those that can; deep greys stay."""
     if is_deep(image):
         return image
@@ -170,10 +170,10 @@ def full_colour(image: Image.Image) -> Image.Image:
     return image.convert("RGB") if image.mode not in ("L", "LA", "RGB") else image
 
 
-def scaled(image: Image.Image, scale: Change) -> Image.Image:
+def scale_image(image: Image.Image, scale: Change) -> Image.Image:
     """Scale an image in colours that mix; deep greys keep their steps."""
     if not is_deep(image):
-        return scale(full_colour(image))
+        return scale(convert_to_full_colour(image))
     result = scale(image.convert("F"))
     if image.mode == "F":
         return result
@@ -195,7 +195,7 @@ def _white(image: Image.Image) -> tuple[float, bool]:
     return (1.0 if image.mode == "F" and high <= 1 else _SIXTEEN_BITS), False
 
 
-def eight_bits(image: Image.Image, job: Job) -> Image.Image:
+def scale_to_eight_bits(image: Image.Image, job: Job) -> Image.Image:
     """Scale deep greys to the 256 levels that every format takes: white stays white, and mid-grey mid-grey."""
     white, is_guess = _white(image)
     if is_guess:
@@ -219,7 +219,7 @@ def _profile(image: Image.Image, copy: Image.Image, target: str, job: Job) -> by
         return None
     profile = _opened(data)
     space = profile.profile.xcolor_space if profile else ""
-    return data if full_colour(copy).mode in _SPACES.get(space, ()) else None
+    return data if convert_to_full_colour(copy).mode in _SPACES.get(space, ()) else None
 
 
 def _in_screen_colours(image: Image.Image, ready: Image.Image, job: Job) -> Image.Image:
@@ -247,7 +247,7 @@ def _on_screen(image: Image.Image, profile: Any, mode: str) -> Image.Image | Non
     return _COLOURS.profileToProfile(image, profile, screen, renderingIntent=intent, outputMode=mode)
 
 
-def printed(image: Image.Image, job: Job) -> Image.Image:
+def convert_print_colours(image: Image.Image, job: Job) -> Image.Image:
     """Turn printers' colours into those of screens, by their profile where there is one."""
     data = image.info.get("icc_profile")
     profile = _opened(data) if data and len(data) <= _MAX_ICC_BYTES else None

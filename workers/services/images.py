@@ -11,7 +11,7 @@ from celery_nexus.task_errors import Corrupt, TooLarge, UnsupportedFormat
 from workers.errors import TimedOut
 from workers.services import image_copies
 from workers.services.documents import formats
-from workers.services.documents.job import Job, clean, time_box
+from workers.services.documents.job import Job, clean, limit_time
 from workers.services.image_copies import MAX_FRAMES, Change, Source
 from workers.services.progress import Progress
 
@@ -170,7 +170,7 @@ def _frames(image: Image.Image, job: Job) -> int:
     """Count frames, up to the limit; leaves the image at its first."""
     count = 1
     try:
-        with time_box(min(_COUNTING_S, max(job.time_left_s(), 0.1))):
+        with limit_time(min(_COUNTING_S, max(job.time_left_s(), 0.1))):
             while count < MAX_FRAMES:
                 image.seek(count)
                 count += 1
@@ -201,7 +201,9 @@ def _resized(options: dict[str, Any]) -> Change:
         if size[0] * size[1] > MAX_PIXELS:
             most = MAX_PIXELS // 1_000_000
             raise TooLarge(f"the result would have {size[0]} × {size[1]} pixels; at most {most} million")
-        return image_copies.scaled(image, lambda ready: ready.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
+        return image_copies.scale_image(
+            image, lambda ready: ready.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        )
 
     return resize
 
@@ -220,7 +222,7 @@ def _thumbnail(options: dict[str, Any]) -> Change:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
 
-    return lambda image: image_copies.scaled(image, shrink)
+    return lambda image: image_copies.scale_image(image, shrink)
 
 
 def _unchanged(image: Image.Image) -> Image.Image:

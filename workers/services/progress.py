@@ -13,5 +13,5 @@ class Progress(Protocol):
         ...
 
 
-def no_progress(done: int, total: int | None, note: str = "") -> None:
+def ignore_progress(done: int, total: int | None, note: str = "") -> None:
     """Progress that nobody asked for."""

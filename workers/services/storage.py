@@ -39,7 +39,7 @@ _KINDS = {
 }
 
 
-def shown(text: str | Path, limit: int = _MAX_SHOWN) -> str:
+def spell_name(text: str | Path, limit: int = _MAX_SHOWN) -> str:
     r"""Spell outside text so that it can be shown on one line: control, bidi and broken characters as ``\x1b``."""
     plain = str(text)
     cut = plain if len(plain) <= limit else f"{plain[: limit - 1]}…"
@@ -85,13 +85,15 @@ def open_input(root: Path, name: str) -> BinaryIO:
 
 def _resolve(root: Path, name: str) -> Path:
     if not name or "\0" in name:
-        raise PathNotAllowed(f"{shown(name)!r} is no file name; give a path below {shown(root)}")
+        raise PathNotAllowed(f"{spell_name(name)!r} is no file name; give a path below {spell_name(root)}")
     if ".." in Path(name).parts:
-        raise PathNotAllowed(f"{shown(name)}: '..' is not allowed; give a path below {shown(root)}")
+        raise PathNotAllowed(f"{spell_name(name)}: '..' is not allowed; give a path below {spell_name(root)}")
     try:
         path = Path(os.path.realpath(root / name))
     except (OSError, ValueError):
-        raise PathNotAllowed(f"{shown(name)}: no path of this system; give a path below {shown(root)}") from None
+        raise PathNotAllowed(
+            f"{spell_name(name)}: no path of this system; give a path below {spell_name(root)}"
+        ) from None
     _require_below(root, path, name)
     return path
 
@@ -99,12 +101,12 @@ def _resolve(root: Path, name: str) -> Path:
 def _require_below(root: Path, path: Path, name: str) -> None:
     top = Path(os.path.realpath(root))
     if path == top or not path.is_relative_to(top):
-        raise PathNotAllowed(f"{shown(name)}: outside of {shown(root)}; only files below it can be used")
+        raise PathNotAllowed(f"{spell_name(name)}: outside of {spell_name(root)}; only files below it can be used")
 
 
 def _require_regular(mode: int, name: str) -> None:
     if not stat.S_ISREG(mode):
-        raise PathNotAllowed(f"{shown(name)}: {_KINDS.get(stat.S_IFMT(mode), 'a special file')}, no regular file")
+        raise PathNotAllowed(f"{spell_name(name)}: {_KINDS.get(stat.S_IFMT(mode), 'a special file')}, no regular file")
 
 
 def _path_of(descriptor: int, fallback: Path) -> Path:
@@ -117,10 +119,10 @@ def _path_of(descriptor: int, fallback: Path) -> Path:
 
 def _not_found(root: Path, name: str, error: OSError) -> TaskError:
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
-        return FileMissing(f"{shown(name)}: no such file below {shown(root)}")
+        return FileMissing(f"{spell_name(name)}: no such file below {spell_name(root)}")
     if error.errno in (errno.ELOOP, errno.ENXIO):
-        return PathNotAllowed(f"{shown(name)}: no regular file")
-    return PathNotAllowed(f"{shown(name)}: can't be read ({error.strerror})")
+        return PathNotAllowed(f"{spell_name(name)}: no regular file")
+    return PathNotAllowed(f"{spell_name(name)}: can't be read ({error.strerror})")
 
 
 def folder_name(name: str, *request: str) -> str:
@@ -171,7 +173,7 @@ class OutputFolder:
                 part.unlink()
 
     @contextmanager
-    def writing(self, name: str) -> Generator[BinaryIO]:
+    def open_file(self, name: str) -> Generator[BinaryIO]:
         """Write a file that appears under its name only when it is whole and on disk.
 
         Raises:
@@ -181,9 +183,9 @@ class OutputFolder:
         """
         target = self.path / name
         if Path(name).name != name or name in ("", ".", ".."):
-            raise PathNotAllowed(f"{shown(name)}: no plain file name")
+            raise PathNotAllowed(f"{spell_name(name)}: no plain file name")
         if os.path.realpath(target) == os.path.realpath(self.source):
-            raise PathNotAllowed(f"{shown(target)}: the output would overwrite the input")
+            raise PathNotAllowed(f"{spell_name(target)}: the output would overwrite the input")
         self.make()
         part = self.path / f".{name}.{self.token}.part"
         try:
@@ -200,14 +202,14 @@ class OutputFolder:
 
     def write(self, name: str, data: bytes | str) -> str:
         """Write a whole file and return its path; text becomes UTF-8, with what can't be encoded replaced."""
-        with self.writing(name) as file:
+        with self.open_file(name) as file:
             file.write(data.encode("utf-8", "replace") if isinstance(data, str) else data)
         return str(self.path / name)
 
 
 def _not_written(path: Path, error: OSError) -> TaskError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull(f"no room for {shown(path)}; make some and submit again")
+        return StorageFull(f"no room for {spell_name(path)}; make some and submit again")
     if error.errno == errno.EFBIG:
-        return TooLarge(f"{shown(path)}: the output would be larger than a run may write")
-    return PathNotAllowed(f"{shown(path)}: can't be written ({error.strerror})")
+        return TooLarge(f"{spell_name(path)}: the output would be larger than a run may write")
+    return PathNotAllowed(f"{spell_name(path)}: can't be written ({error.strerror})")

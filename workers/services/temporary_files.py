@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.errors import PathNotAllowed
-from workers.services.storage import STALE_PART_S, UNFINISHED, shown
+from workers.services.storage import STALE_PART_S, UNFINISHED, spell_name
 
 MAX_NAMED = 100
 """So many removed files are named in the result; all are counted."""
@@ -47,7 +47,7 @@ def remove_old(root: Path, max_age_s: float, *, dry_run: bool = False) -> dict[s
     try:
         top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
-        raise PathNotAllowed(f"{shown(root)} is no folder that can be cleaned ({error.strerror})") from None
+        raise PathNotAllowed(f"{spell_name(root)} is no folder that can be cleaned ({error.strerror})") from None
     try:
         for folder, folders, files, descriptor in os.fwalk(".", topdown=False, dir_fd=top, follow_symlinks=False):
             for name in files:
@@ -93,7 +93,7 @@ def _remove_file(folder: int, name: str, path: str, before: float, tally: _Tally
     tally.removed += 1
     tally.removed_bytes += status.st_size
     if len(tally.names) < MAX_NAMED:
-        tally.names.append(shown(path.removeprefix("./")))
+        tally.names.append(spell_name(path.removeprefix("./")))
 
 
 def _remove_folder(folder: int, name: str, path: str, before: float, tally: _Tally, dry_run: bool) -> None:
@@ -114,7 +114,7 @@ def _remove_folder(folder: int, name: str, path: str, before: float, tally: _Tal
 
 def _note(tally: _Tally, path: str, error: OSError) -> None:
     if len(tally.problems) < MAX_NAMED and not isinstance(error, FileNotFoundError):
-        tally.problems.append(f"{shown(path.removeprefix('./'))}: {error.strerror}")
+        tally.problems.append(f"{spell_name(path.removeprefix('./'))}: {error.strerror}")
 
 
 def _result(root: Path, tally: _Tally, dry_run: bool) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class Bulk:
         """Count what was taken by the trash: the answer of the last step may be lost."""
         if undo:
             with contextlib.suppress(SourceError):
-                progress.changed = self._lists.taken(undo)
+                progress.changed = self._lists.count_taken(undo)
 
 
 class _List:
@@ -122,17 +122,17 @@ class _List:
         if neighbour is None or changes_target or is_short:
             self.take_directly(length)
             return
-        with self._lists.alone(self._key) as renew:
+        with self._lists.hold_lock(self._key) as renew:
             Changing(self._lists, self, self._key, neighbour, renew).run()
 
-    def planned(self, raw: bytes, depth: int | None = None) -> tuple[Message, Change] | None:
+    def plan_change(self, raw: bytes, depth: int | None = None) -> tuple[Message, Change] | None:
         """Say what becomes of a selected message; None for one that was not selected, or stays as it is."""
         digest = hash(raw)
         if digest not in self._left:
             return None
         message = decode(raw, queue=self._queue, priority=self._step, position=0, now=time.time(), depth=depth)
         try:
-            change = self._edit.of(message)
+            change = self._edit.plan_change(message)
         except (NothingToDo, Invalid) as nothing:
             self._left.discard(digest)
             self._progress.keep(str(nothing))
@@ -140,7 +140,7 @@ class _List:
         self._target = (change.queue, self._lists.key(change.queue, change.priority))
         return message, change
 
-    def did(self, messages: Sequence[Message]) -> None:
+    def note_change(self, messages: Sequence[Message]) -> None:
         """Note what was changed."""
         self._left.difference_update(hash(message.raw) for message in messages)
         self._progress.changed += len(messages)
@@ -173,7 +173,7 @@ class _List:
         return set(self._left)
 
     def _sample(self) -> Change:
-        return self._edit.of(
+        return self._edit.plan_change(
             Message("", "", self._queue, self._step, 0, None, None, None, raw=b'{"properties":{}, "headers":{}}')
         )
 
@@ -203,7 +203,7 @@ class _List:
         found = [(seen - place, raw) for raw, place in sorted(places.items(), key=itemgetter(1), reverse=True)]
         goes_back = self._edit.goes_back
         for done, (depth, raw) in enumerate(found if goes_back else reversed(found)):
-            if planned := self.planned(raw, max(0, depth - done) if goes_back else depth):
+            if planned := self.plan_change(raw, max(0, depth - done) if goes_back else depth):
                 message, change = planned
                 if self._lists.take(message, change, self._undo, last_first=not goes_back):
-                    self.did([message])
+                    self.note_change([message])

@@ -42,11 +42,11 @@ class Selected(Protocol):
         """Digests of what was not found yet."""
         ...
 
-    def planned(self, raw: bytes) -> tuple[Message, Change] | None:
+    def plan_change(self, raw: bytes) -> tuple[Message, Change] | None:
         """Say what becomes of a selected message; None for one that was not selected, or stays as it is."""
         ...
 
-    def did(self, messages: Sequence[Message]) -> None:
+    def note_change(self, messages: Sequence[Message]) -> None:
         """Note what was changed."""
 
     def take_directly(self, length: int) -> None:
@@ -73,17 +73,17 @@ class Changing(Laying):
         """Whether everything that was selected was seen."""
         return not self._wanted
 
-    def over(self, rows: list[bytes]) -> Step:
+    def lay_over(self, rows: list[bytes]) -> Step:
         """Lay messages over, and change those that do not go to the back of a list."""
         edits, edited = ([], {}) if self._edits_back else self._planned(rows)
         lay = partial(self._lay, back=False, head=self.head(len(rows), list_rotation.RESERVE), edits=edits)
-        step = self.timed(len(rows), lay) or Step(0, 0, self.first, list_rotation.RESERVE + 1)
+        step = self.time_step(len(rows), lay) or Step(0, 0, self.first, list_rotation.RESERVE + 1)
         self.laid.extend(hash(raw) for place, raw in enumerate(rows[: step.looked]) if place not in edited)
-        self._one.did(list(edited.values())[: step.changed])
+        self._one.note_change(list(edited.values())[: step.changed])
         self._wanted.difference_update(map(hash, rows[: step.looked]))
         return step
 
-    def in_reserve(self) -> None:
+    def change_reserve(self) -> None:
         """Change what is in the reserve; what was at the left may be taken out with it."""
         old = list(map(hash, self.lists.rows(self.key, -list_rotation.RESERVE, -1)))
         is_in_reserve = hash(self.first) in old
@@ -95,12 +95,12 @@ class Changing(Laying):
                 rows = self.lists.rows(self.key, 0, list_rotation.RESERVE + list_rotation.MOST_NEW)
                 self.first = next((raw for raw in rows if hash(raw) in still_old), b"")
 
-    def back(self, rows: list[bytes], head: list[Any]) -> Step | None:
+    def lay_back(self, rows: list[bytes], head: list[Any]) -> Step | None:
         """Lay messages back, and change those that go to the back of a list."""
         edits, edited = self._planned(rows) if self._edits_back else ([], {})
-        step = self.timed(len(rows), partial(self._lay, back=True, head=head, edits=edits))
+        step = self.time_step(len(rows), partial(self._lay, back=True, head=head, edits=edits))
         if step is not None:
-            self._one.did(list(edited.values())[: step.changed])
+            self._one.note_change(list(edited.values())[: step.changed])
         return step
 
     def _planned(self, rows: list[bytes]) -> tuple[list[Any], dict[int, Message]]:
@@ -108,7 +108,7 @@ class Changing(Laying):
         edits: list[Any] = []
         edited: dict[int, Message] = {}
         for place, raw in enumerate(rows):
-            if planned := self._one.planned(raw):
+            if planned := self._one.plan_change(raw):
                 edited[place] = planned[0]
                 edits += [place, sha1(raw), planned[1].raw]
         return edits, edited

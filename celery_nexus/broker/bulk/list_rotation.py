@@ -66,15 +66,15 @@ class Laying(ABC):
             while self.first and not self.is_done and self._go_over():
                 pass
             if not self.empties_reserve:
-                self.in_reserve()
+                self.change_reserve()
         finally:
             self._lay_all_back()
         if self.empties_reserve:
-            self.in_reserve()
+            self.change_reserve()
 
     @property
     def empties_reserve(self) -> bool:
-        """Whether the reserve may run out in :meth:`in_reserve`, and that can wait until all is laid back.
+        """Whether the reserve may run out in :meth:`change_reserve`, and that can wait until all is laid back.
 
         Workers would go on with what is published meanwhile, before what was laid over.
         """
@@ -86,15 +86,15 @@ class Laying(ABC):
         """Whether nothing more is to be reached."""
 
     @abstractmethod
-    def over(self, rows: list[bytes]) -> Step:
+    def lay_over(self, rows: list[bytes]) -> Step:
         """Lay the messages at the left end over; note in ``laid`` what is at the right of the neighbour then."""
 
     @abstractmethod
-    def in_reserve(self) -> None:
+    def change_reserve(self) -> None:
         """Reach what is wanted among the next messages to run; keep ``first`` what is at the left of what stayed."""
 
     @abstractmethod
-    def back(self, rows: list[bytes], head: list[Any]) -> Step | None:
+    def lay_back(self, rows: list[bytes], head: list[Any]) -> Step | None:
         """Lay messages back, the next to run first; None when the list is not as it was read."""
 
     def head(self, count: int, stay: int | str) -> list[Any]:
@@ -102,14 +102,14 @@ class Laying(ABC):
         self._number += 1
         return [self.first, count, stay, self._number]
 
-    def timed(self, count: int, step: Callable[[], Step | None]) -> Step | None:
+    def time_step(self, count: int, step: Callable[[], Step | None]) -> Step | None:
         """Take a step of ``count`` messages, so that the next takes as long as it should."""
         self._renew()
         started = time.perf_counter()
         try:
             answer = step()
         except Unreachable:
-            answer = self.lists.answered(self.key, self._number)
+            answer = self.lists.read_lost_answer(self.key, self._number)
             if answer is None:
                 raise
         took_s = time.perf_counter() - started
@@ -122,7 +122,7 @@ class Laying(ABC):
         while self.laid:
             try:
                 if not self.is_first_known:
-                    self.first, self.is_first_known = self.lists.left_at(self.key), True
+                    self.first, self.is_first_known = self.lists.read_left_end(self.key), True
                 self._go_back()
             except Unreachable:
                 failed += 1
@@ -136,7 +136,7 @@ class Laying(ABC):
         rows = self._old_rows()
         if not rows:
             return False
-        step = self.over(rows)
+        step = self.lay_over(rows)
         self.first = step.first
         self._stuck = 0 if step.looked or step.fates else self._stuck + 1
         if self._stuck > PATIENCE:
@@ -165,7 +165,7 @@ class Laying(ABC):
             return
         rows.reverse()
         count = next((i for i, raw in enumerate(rows) if hash(raw) != self.laid[-1 - i]), len(rows))
-        step = self.back(rows[:count], self.head(count, sha1(rows[0])))
+        step = self.lay_back(rows[:count], self.head(count, sha1(rows[0])))
         if step is not None:
             del self.laid[len(self.laid) - step.looked :]
             self.first = step.first

@@ -59,14 +59,14 @@ class Lists:
         client: Connection that never repeats a command by itself.
         layout: Names of the application's keys.
         trash: Where what was taken is kept.
-        reaching: Translates Redis' errors.
+        translate_errors: Translates Redis' errors.
     """
 
-    def __init__(self, client: redis.Redis, layout: Layout, trash: Trash, reaching: Callable[[], Any]) -> None:
+    def __init__(self, client: redis.Redis, layout: Layout, trash: Trash, translate_errors: Callable[[], Any]) -> None:
         self.layout = layout
         self._client = client
         self._trash = trash
-        self.reaching = reaching
+        self.translate_errors = translate_errors
         self._taker = Taker(client, layout)
         self._release = Script(client, RELEASE)
         self._over = Script(client, LAY_OVER)
@@ -74,14 +74,14 @@ class Lists:
 
     def note_laid(self, key: str, *, begin: bool = False) -> bool:
         """Tell whether a list is, or was left, laid over; ``begin`` notes that it is now."""
-        with self.reaching():
-            name = self.layout.named(LAID)
+        with self.translate_errors():
+            name = self.layout.add_prefix(LAID)
             return bool(self._client.hset(name, key, NO_STEP) if begin else self._client.hexists(name, key))
 
     def forget_laid(self, key: str) -> None:
         """Note that a list was laid back."""
-        with self.reaching():
-            self._client.hdel(self.layout.named(LAID), key)
+        with self.translate_errors():
+            self._client.hdel(self.layout.add_prefix(LAID), key)
 
     def key(self, queue: str, step: int) -> str:
         """Name a list."""
@@ -116,13 +116,13 @@ class Lists:
         """Count a list."""
         return int(self.insist(lambda: self._client.llen(key)))
 
-    def taken(self, undo: str) -> int:
+    def count_taken(self, undo: str) -> int:
         """Count what a change has taken."""
         return self.length(self._trash.key(undo))
 
     def take(self, message: Message, change: Change, undo: str, *, last_first: bool) -> bool:
         """Change one message wherever it is in its list."""
-        with self.reaching():
+        with self.translate_errors():
             return self._taker.take(message, change, undo, last_first=last_first)
 
     def lay(
@@ -149,49 +149,49 @@ class Lists:
             front: Whether they run next there.
             note: Of the end of runs whose messages are taken out; see :func:`.taking.note_of_end`.
         """
-        trash, wakes = self._trash.key(undo), [self.layout.wake(queue) for queue in queues]
-        own = [self.layout.counters, self.layout.ends, self.layout.named(LAID)]
+        trash, wakes = self._trash.key(undo), [self.layout.wake_key(queue) for queue in queues]
+        own = [self.layout.counters, self.layout.ends, self.layout.add_prefix(LAID)]
         names = [*keys[:2], self.aside, trash, keys[2], *wakes, *own]
         more = [TRASH_FOR_S if undo else 0, "RPUSH" if front else "LPUSH", note, *edits]
-        with self.reaching():
+        with self.translate_errors():
             answer = (self._back if back else self._over)(names, [*head, *more])
         return Step(*answer) if answer else None
 
     @property
     def aside(self) -> str:
         """Name the list that is used within a step, and empty between steps."""
-        return self.layout.named("nexus:bulk-aside")
+        return self.layout.add_prefix("nexus:bulk-aside")
 
-    def answered(self, key: str, number: int) -> Step | None:
+    def read_lost_answer(self, key: str, number: int) -> Step | None:
         """Read what a step answered when its answer was lost; None when it was not made."""
-        raw = cast("bytes | None", self.insist(lambda: self._client.hget(self.layout.named(LAID), key)))
+        raw = cast("bytes | None", self.insist(lambda: self._client.hget(self.layout.add_prefix(LAID), key)))
         made, looked, changed, rest, fates, first = (raw or NO_STEP.encode()).split(b" ", 5)
         return Step(int(looked), int(changed), first, int(rest), fates[1:]) if int(made) == number else None
 
-    def left_at(self, key: str) -> bytes:
+    def read_left_end(self, key: str) -> bytes:
         """Read what was at the left of a list after the last step, behind what was published since; may be empty."""
-        raw = cast("bytes | None", self.insist(lambda: self._client.hget(self.layout.named(LAID), key)))
+        raw = cast("bytes | None", self.insist(lambda: self._client.hget(self.layout.add_prefix(LAID), key)))
         return (raw or NO_STEP.encode()).split(b" ", 5)[-1]
 
     def insist(self, command: Callable[[], Any]) -> Any:
         """Give a command that may be repeated again when the connection breaks, a few times."""
         for _ in range(TRIES - 1):
             try:
-                with self.reaching():
+                with self.translate_errors():
                     return command()
             except Unreachable:
                 time.sleep(TRY_AGAIN_S)
-        with self.reaching():
+        with self.translate_errors():
             return command()
 
     @contextmanager
-    def alone(self, key: str) -> Generator[Callable[[], object]]:
+    def hold_lock(self, key: str) -> Generator[Callable[[], object]]:
         """Hold a list's lock, and hand out what renews it.
 
         Raises:
             Refused: Another operator holds it.
         """
-        name, mine = self.layout.named(LOCK + key), secrets.token_hex(8)
+        name, mine = self.layout.add_prefix(LOCK + key), secrets.token_hex(8)
 
         def acquire() -> bool:
             return bool(self._client.set(name, mine, nx=True, ex=LOCK_S)) or self._client.get(name) == mine.encode()

@@ -25,8 +25,8 @@ def mend(lists: Lists, queue: str) -> list[tuple[int, int]]:
     for step, after in pairwise(lists.layout.steps):
         key = lists.key(queue, step)
         if lists.note_laid(key):
-            with lists.alone(key) as renew:
-                first = lists.left_at(key)
+            with lists.hold_lock(key) as renew:
+                first = lists.read_left_end(key)
                 while first is not None:
                     renew()
                     first = _lay_back(lists, queue, step, after, first)

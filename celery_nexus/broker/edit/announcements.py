@@ -38,11 +38,11 @@ class Herald:
     def mark_revoked(self, run_ids: Sequence[str]) -> None:
         """Remember that these runs must never start."""
         if run_ids:
-            remember_ids(self._client, self._layout.named(REVOKED_SET), run_ids)
+            remember_ids(self._client, self._layout.add_prefix(REVOKED_SET), run_ids)
 
     def is_revoked(self, run_id: str) -> bool:
         """Tell whether a run must never start."""
-        return self._client.zscore(self._layout.named(REVOKED_SET), run_id) is not None
+        return self._client.zscore(self._layout.add_prefix(REVOKED_SET), run_id) is not None
 
     def end(self, messages: Sequence[Message], reason: str) -> None:
         """Tell result backend and history that the runs of messages that were taken out end as REVOKED.
@@ -51,8 +51,8 @@ class Herald:
         """
         for message in messages:
             if message.id and not message.headers.get("ignore_result"):
-                record = revoked_record(message.id, f"{reason} by an operator")
-                key = self._layout.named(RESULT_KEY + message.id)
+                record = encode_revocation(message.id, f"{reason} by an operator")
+                key = self._layout.add_prefix(RESULT_KEY + message.id)
                 self._revoke_result([key], [record, self._result_expires_s or 0])
         notes = [ends.Note(reason, worker=self._name, raw=message.raw) for message in messages]
         ends.tell(self._client, self._layout.prefix, notes)
@@ -75,7 +75,7 @@ class Herald:
 
     def _announce(self, run_ids: Sequence[str], told: dict[str, object]) -> None:
         event = {**told, "hostname": self._name, "pid": os.getpid(), "clock": 0, "utcoffset": 0}
-        stream = self._layout.named(EVENT_STREAM)
+        stream = self._layout.add_prefix(EVENT_STREAM)
         pipeline = self._client.pipeline(transaction=False)
         for run_id in run_ids:
             text = json.dumps({**event, "uuid": run_id, "timestamp": time.time()})
@@ -83,7 +83,7 @@ class Herald:
         pipeline.execute()
 
 
-def revoked_record(run_id: str, reason: str) -> str:
+def encode_revocation(run_id: str, reason: str) -> str:
     """Write what Celery's Redis backend keeps of a revoked run (``celery/backends/base.py``, ``_get_result_meta``)."""
     error = {"exc_type": "TaskRevokedError", "exc_message": [reason], "exc_module": "celery.exceptions"}
     done_at = datetime.now(UTC).isoformat()

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import redis
 
-from celery_nexus.broker.wire.connection import reaching
+from celery_nexus.broker.wire.connection import translate_errors
 from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.keys import AUDIT_STREAM
@@ -40,7 +40,7 @@ class AuditLog:
     def __init__(self, client: redis.Redis, layout: Layout, url: BrokerUrl, lives_s: int | None = None) -> None:
         self._client = client
         self._lives_s = lives_s
-        self._key = layout.named(AUDIT_STREAM)
+        self._key = layout.add_prefix(AUDIT_STREAM)
         self._url = url
 
     def record(self, action: str, command: str, outcome: Outcome) -> None:
@@ -57,7 +57,7 @@ class AuditLog:
             "count": len(outcome.targets),
             "undo": outcome.undo,
         }
-        with reaching(self._url):
+        with translate_errors(self._url):
             pipeline = self._client.pipeline(transaction=False)
             pipeline.xadd(self._key, {"d": json.dumps(told)}, maxlen=KEPT, approximate=True)
             if self._lives_s is not None:
@@ -66,7 +66,7 @@ class AuditLog:
 
     def read(self, limit: int = 100) -> tuple[AuditEntry, ...]:
         """Read the latest entries, the newest first."""
-        with reaching(self._url):
+        with translate_errors(self._url):
             rows = cast("Sequence[tuple[bytes, dict[bytes, bytes]]]", self._client.xrevrange(self._key, count=limit))
         entries = (_entry(place.decode(), fields.get(b"d", b"")) for place, fields in rows)
         return tuple(entry for entry in entries if entry is not None)

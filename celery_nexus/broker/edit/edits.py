@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol
 
 from celery_nexus.broker.wire.chord_parts import is_chord_part
-from celery_nexus.broker.wire.payload import replaced
+from celery_nexus.broker.wire.payload import replace_member
 from celery_nexus.delivery.ends import endings as ends
 from celery_nexus.errors import Invalid
 from celery_nexus.queues import PRIORITIES
@@ -60,7 +60,7 @@ class Edit(Protocol):
         """Whether messages run last where they go, in their order."""
         ...
 
-    def of(self, message: Message) -> Change:
+    def plan_change(self, message: Message) -> Change:
         """Say what becomes of a message.
 
         Raises:
@@ -85,7 +85,7 @@ class Delete:
     front: bool = False
     goes_back: bool = False
 
-    def of(self, message: Message) -> Change:
+    def plan_change(self, message: Message) -> Change:
         """Take it out."""
         return Change(message.queue, message.priority, b"", False, self.past, self.ends, self.told)
 
@@ -103,7 +103,7 @@ class DeleteButChords:
     front: bool = False
     goes_back: bool = False
 
-    def of(self, message: Message) -> Change:
+    def plan_change(self, message: Message) -> Change:
         """Take it out."""
         if is_chord_part(message.raw):
             self.parts.append(message.id)
@@ -127,7 +127,7 @@ class Reprioritise:
         """Whether messages run last where they go, in their order."""
         return not self.front
 
-    def of(self, message: Message) -> Change:
+    def plan_change(self, message: Message) -> Change:
         """Change its place, and what it says of its priority: redelivery and retry read that."""
         if message.priority == self.priority and not self.front:
             raise NothingToDo(f"has priority {self.priority} already", is_done=True)
@@ -152,7 +152,7 @@ class MoveTo:
         """Whether messages run last where they go, in their order."""
         return not self.front
 
-    def of(self, message: Message) -> Change:
+    def plan_change(self, message: Message) -> Change:
         """Change its place, and its route: a worker that gives it back, and a retry, go by that."""
         if message.is_delayed:
             raise NothingToDo("waits for its time; move it when it is due", is_done=False)
@@ -172,7 +172,7 @@ class Retime:
     front: bool = False
     goes_back: bool = False
 
-    def of(self, message: Message) -> Change:
+    def plan_change(self, message: Message) -> Change:
         """Change its time."""
         if message.eta is None and not message.is_delayed:
             raise NothingToDo("waits for its turn, not for a time", is_done=False)
@@ -194,6 +194,6 @@ def check_priority(priority: int) -> None:
 
 def _changed(raw: bytes, path: tuple[str, ...], value: Any) -> bytes:
     try:
-        return replaced(raw, path, value)
+        return replace_member(raw, path, value)
     except ValueError as error:
         raise Invalid(f"not a message of Celery: {error}") from None

@@ -73,7 +73,7 @@ FOOTPRINT = (
     Trace(REVOKED_SET, "ids of revoked runs, of an earlier version", is_shared=True),
     Trace(ORDERS_HASH, "orders to remember, of an earlier version", is_shared=True),
     Trace(keys.COUNTERS, "counts of deleted messages, of an earlier version", is_shared=True),
-    Trace(keys.wake("*"), "signals to workers, of an earlier version", 60, is_shared=True),
+    Trace(keys.wake_key("*"), "signals to workers, of an earlier version", 60, is_shared=True),
 )
 
 
@@ -94,11 +94,11 @@ class Left:
 
 def find(client: redis.Redis, layout: Layout) -> tuple[Left, ...]:
     """List what is left of us under an application's prefix, by name; looks with SCAN for two seconds at most."""
-    names = sorted({*_scan(client, layout.named("nexus:*")), *_scan(client, layout.named(f"{REPLY_MARK}*"))})
+    names = sorted({*_scan(client, layout.add_prefix("nexus:*")), *_scan(client, layout.add_prefix(f"{REPLY_MARK}*"))})
     pipeline = client.pipeline(transaction=False)
     for name in names:
         pipeline.ttl(name)
-    pipeline.exists(layout.named(STACK_WORKERS))
+    pipeline.exists(layout.add_prefix(STACK_WORKERS))
     *ttls, is_stack = cast("list[int]", pipeline.execute())
     found = ((name, _trace(name.removeprefix(layout.prefix)), ttl) for name, ttl in zip(names, ttls, strict=True))
     return tuple(

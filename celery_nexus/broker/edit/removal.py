@@ -48,7 +48,7 @@ class Taker:
         """
         layout = self._layout
         source, target = layout.key(message.queue, message.priority), layout.key(change.queue, change.priority)
-        keys = [source, target, layout.trash(undo), layout.wake(message.queue), layout.wake(change.queue)]
+        keys = [source, target, layout.trash_key(undo), layout.wake_key(message.queue), layout.wake_key(change.queue)]
         depth = -1 if message.depth is None else message.depth
         place, lives = "front" if change.front else "back", TRASH_FOR_S if undo else 0
         try:
@@ -71,7 +71,7 @@ class Taker:
         if not undo:
             return None
         try:
-            last = cast("bytes | None", self._client.lindex(self._layout.trash(undo), -1))
+            last = cast("bytes | None", self._client.lindex(self._layout.trash_key(undo), -1))
         except (redis.RedisError, OSError):
             return None
         return last is not None and message.raw in last

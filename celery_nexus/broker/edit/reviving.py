@@ -14,7 +14,7 @@ from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.broker.wire.scripts import DELETED_IN, Script
 from celery_nexus.connection.keys import TRASH_FOR_S
 from celery_nexus.delivery import keys
-from celery_nexus.delivery.ends.endings import Ends, Note, purged_rows, revive
+from celery_nexus.delivery.ends.endings import Ends, Note, read_purged, revive
 from celery_nexus.errors import Refused
 from celery_nexus.rows.audit import Undoable
 
@@ -49,7 +49,7 @@ class Reviver:
         """
         if change.kind not in (MESSAGES, PURGE) or not self._is_own:
             return
-        name = self._layout.named(f"{REVIVED}{change.token}")
+        name = self._layout.add_prefix(f"{REVIVED}{change.token}")
         done = self._insist(lambda: self._client.get(name))
         if done == b"all":
             return
@@ -66,7 +66,7 @@ class Reviver:
 
     def _withdraw(self, token: str) -> list[Note]:
         """Take back the notes of a change that nobody carried out yet, while nobody carries out any."""
-        with self._ends.alone(PATIENCE_S) as renew:
+        with self._ends.hold_lock(PATIENCE_S) as renew:
             if renew is None:
                 raise Refused("workers are ending runs just now; try again in a moment")
             return self._ends.forget(token)
@@ -75,9 +75,9 @@ class Reviver:
         """Read what a purge took; the runs of what a pending note is about did not end yet."""
         untold = {key: (note.place if number == 0 else 0) for note in pending for number, key in enumerate(note.lists)}
         for step in change.steps:
-            key, start = self._layout.trash(change.token, step), 0
+            key, start = self._layout.trash_key(change.token, step), 0
             until = untold.get(key)
-            while rows := self._insist(partial(purged_rows, self._client, key, start, STEP)):
+            while rows := self._insist(partial(read_purged, self._client, key, start, STEP)):
                 told = rows if until is None else rows[: max(0, until - start)]
                 yield told, True
                 yield rows[len(told) :], False
@@ -89,7 +89,7 @@ class Reviver:
         start = 0
         while True:
             place = [start, start + STEP - 1]
-            answer = self._insist(partial(self._deleted_in, [self._layout.trash(change.token)], place))
+            answer = self._insist(partial(self._deleted_in, [self._layout.trash_key(change.token)], place))
             seen, rows = cast("tuple[int, list[bytes]]", answer)
             yield [raw for raw in rows if raw not in untold], True
             yield [raw for raw in rows if raw in untold], False

@@ -50,12 +50,12 @@ class Surgeon:
             Invalid: It is not Celery's.
         """
         try:
-            change = edit.of(message)
+            change = edit.plan_change(message)
         except NothingToDo as nothing:
             return TargetOutcome(message.id, nothing.is_done, str(nothing))
         if message.is_delayed:
             return self._taken_delayed(message, change, edit, undo)
-        if self._layout.stays(message, change.queue, change.priority) and edit.goes_back:
+        if self._layout.is_same_list(message, change.queue, change.priority) and edit.goes_back:
             return TargetOutcome(message.id, True, f"is at the priority that {change.priority} means already")
         taken = self._taker.take(message, change, undo)
         return TargetOutcome(message.id, taken, change.done if taken else _GONE)
@@ -95,7 +95,7 @@ class Surgeon:
 
         Whoever consumes it although it was paused is remembered, too: at its end they are told to go on.
         """
-        key = self._layout.named(PAUSED_HASH)
+        key = self._layout.add_prefix(PAUSED_HASH)
         told = json.dumps({"at": time.time(), "workers": list(workers)})
         is_new = bool(self._client.hsetnx(key, queue, told))
         if not is_new:
@@ -109,14 +109,14 @@ class Surgeon:
 
     def resume(self, queue: str) -> tuple[str, ...] | None:
         """Forget that a queue is paused and return who consumed it; None when it was not paused."""
-        key = self._layout.named(PAUSED_HASH)
+        key = self._layout.add_prefix(PAUSED_HASH)
         raw = cast("bytes | None", self._client.hget(key, queue))
         if raw is None or not self._client.hdel(key, queue):
             return None
         return _workers_of(raw)
 
     def _taken_delayed(self, message: Message, change: Change, edit: Edit, undo: str) -> TargetOutcome:
-        keys = [self._layout.delayed(message.queue), self.trash.key(undo), self._layout.wake(message.queue)]
+        keys = [self._layout.key_of_delayed(message.queue), self.trash.key(undo), self._layout.wake_key(message.queue)]
         keys += [self._layout.counters, self._layout.ends]
         member = b"%d" % message.priority + message.raw
         changed = b"%d" % change.priority + change.raw if change.raw else b""

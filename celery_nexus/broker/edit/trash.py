@@ -13,7 +13,7 @@ import redis
 
 from celery_nexus.broker.wire.layout import NOTED_STEPS, Layout, read_steps
 from celery_nexus.connection.keys import TRASH_FOR_S, TRASH_HASH
-from celery_nexus.delivery.ends.purging import unmarked
+from celery_nexus.delivery.ends.purging import count_unmarked
 from celery_nexus.delivery.keys import DELETED
 from celery_nexus.rows.audit import Kept, Undoable
 
@@ -33,7 +33,7 @@ class Trash:
     def __init__(self, client: redis.Redis, layout: Layout) -> None:
         self._client = client
         self._layout = layout
-        self._key = layout.named(TRASH_HASH)
+        self._key = layout.add_prefix(TRASH_HASH)
 
     def open(self, kind: str, label: str, queue: str = "") -> str:
         """Announce a change that can be taken back, and return its token."""
@@ -67,7 +67,7 @@ class Trash:
                 rows.append(row)
         return tuple(sorted(rows, key=lambda row: row.at, reverse=True))
 
-    def kept(self, change: Undoable) -> Kept:
+    def measure_kept(self, change: Undoable) -> Kept:
         """Measure what is kept of a change."""
         keys = [self.key(change.token), *(self.key(change.token, step) for step in change.steps)]
         pipeline = self._client.pipeline(transaction=False)
@@ -81,13 +81,13 @@ class Trash:
 
     def key(self, token: str, step: int | None = None) -> str:
         """Name the list of what a change took: of single messages, or of one list that was purged."""
-        return self._layout.trash(token, step)
+        return self._layout.trash_key(token, step)
 
     def count_purged(self, token: str, sign: int, steps: Sequence[int]) -> None:
         """Add what a purge took to the count of deleted messages, or subtract it, as far as it was counted before."""
         counted = 0
         for step in steps:
-            seen, uncounted = unmarked(self._client, self.key(token, step))
+            seen, uncounted = count_unmarked(self._client, self.key(token, step))
             counted += seen - uncounted
         if counted:
             self._client.hincrby(self._layout.counters, DELETED, sign * counted)

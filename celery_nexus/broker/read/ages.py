@@ -45,7 +45,7 @@ class Ages:
         self._before, self._seen = self._seen, {}
         self._now, self._asked = now, 0
 
-    def oldest(self, heads: Sequence[Sequence[bytes]]) -> tuple[float | None, bool]:
+    def find_oldest(self, heads: Sequence[Sequence[bytes]]) -> tuple[float | None, bool]:
         """Return the age of the oldest message, and whether that is only a lower bound.
 
         Args:

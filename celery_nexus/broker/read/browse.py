@@ -13,7 +13,7 @@ import redis
 from redis.exceptions import NoScriptError
 
 from celery_nexus.application_code import NO_CODE, ApplicationCode
-from celery_nexus.broker.wire.decode import decode, masked
+from celery_nexus.broker.wire.decode import decode, mask_message
 from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.broker.wire.scripts import COUNT, FIND, FIND_DELAYED, IS_UNACKED, Script
 from celery_nexus.rows.broker import Message
@@ -83,7 +83,7 @@ class Browser:
             for place, raw in enumerate(reversed(rows)):
                 position = offset + len(found)
                 message = decode(raw, queue=queue, priority=step, position=position, now=now, depth=first + place)
-                found.append(masked(message, self._code))
+                found.append(mask_message(message, self._code))
         return found
 
     def find(self, queue: str, step: int, run_id: str, before: int = 0) -> Message | None:
@@ -92,7 +92,7 @@ class Browser:
             for depth, raw in self._containing(queue, step, text):
                 message = decode(raw, queue=queue, priority=step, position=before + depth, now=time.time(), depth=depth)
                 if message.id == run_id:
-                    return masked(message, self._code)
+                    return mask_message(message, self._code)
         return None
 
     def find_delayed(self, queue: str, run_id: str) -> Message | None:
@@ -100,25 +100,25 @@ class Browser:
         delayed = (row for text in spellings(run_id) for row in self._delayed_containing(queue, text))
         return next((message for message in delayed if message.id == run_id), None)
 
-    def delayed_ids(self, queue: str, prefix: str) -> list[str]:
+    def list_delayed_ids(self, queue: str, prefix: str) -> list[str]:
         """List the ids of delayed messages that begin with ``prefix``."""
         found = (row.id for text in spellings(prefix) for row in self._delayed_containing(queue, text[:-1]))
         return [run_id for run_id in found if run_id.startswith(prefix)]
 
     def _delayed_containing(self, queue: str, text: str) -> Iterator[Message]:
-        key, start = self._layout.delayed(queue), 0
+        key, start = self._layout.key_of_delayed(queue), 0
         size = self._client.zcard(key)
         while start < size:
             for member in self._find_delayed([key], [text, start, start + CHUNK - 1]):
                 priority = int(member[:1]) if member[:1].isdigit() else 0
                 message = decode(member[1:], queue=queue, priority=priority, position=0, now=time.time())
-                yield replace(masked(message, self._code), is_delayed=True)
+                yield replace(mask_message(message, self._code), is_delayed=True)
             start += CHUNK - OVERLAP
 
     def is_unacked(self, run_id: str) -> bool:
         """Tell whether a worker has taken a run's message and not acknowledged it."""
         nodes = self._client.hkeys(self._layout.leases)
-        holders = [self._layout.in_flight(node.decode("utf-8", "replace")) for node in cast("list[bytes]", nodes)]
+        holders = [self._layout.in_flight_key(node.decode("utf-8", "replace")) for node in cast("list[bytes]", nodes)]
         keys = (self._layout.unacked, *holders)
         return any(self._is_held(key, text) for key in keys for text in spellings(run_id))
 

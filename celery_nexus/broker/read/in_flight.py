@@ -28,7 +28,7 @@ class Holdings:
         self._client = client
         self._layout = layout
 
-    def all(self, limit: int = 1000, routes: Routes | None = None) -> list[Held]:
+    def list_all(self, limit: int = 1000, routes: Routes | None = None) -> list[Held]:
         """List what is held, of each way of delivery at most ``limit``, what was taken first at the top.
 
         Args:
@@ -71,7 +71,7 @@ class Holdings:
         for raw in nodes:
             node, cursor = raw.decode("utf-8", "replace"), 0
             while True:
-                answer: Any = self._client.hscan(self._layout.in_flight(node), cursor, count=PART)
+                answer: Any = self._client.hscan(self._layout.in_flight_key(node), cursor, count=PART)
                 cursor, part = cast("tuple[int, dict[bytes, bytes]]", answer)
                 for field, message in part.items():
                     list_key = field.decode("utf-8", "replace").partition(" ")[2]

@@ -17,7 +17,7 @@ from redis.exceptions import NoPermissionError, NoScriptError
 from celery_nexus.broker.read.ages import Ages
 from celery_nexus.broker.read.flights import Flight, Routes, flights_of
 from celery_nexus.broker.read.reliable import Reliable
-from celery_nexus.broker.wire.layout import Layout, escaped
+from celery_nexus.broker.wire.layout import Layout, escape_pattern
 from celery_nexus.broker.wire.scripts import OBSERVE, Script
 from celery_nexus.connection.keys import PAUSED_HASH, SENT_AT_HEADER, WORKER_HASH
 from celery_nexus.rows.broker import QueueStats
@@ -125,7 +125,7 @@ class Observer:
         for index, name in enumerate(names):
             part = slice(index * width, (index + 1) * width)
             by_step = [max(0, int(length)) for length in lengths[part]]
-            took = taken(name, consumers, processed)
+            took = count_taken(name, consumers, processed)
             rows.append(self._row(name, by_step, times[part], flight, consumers, took, now))
         return tuple(rows)
 
@@ -155,8 +155,8 @@ class Observer:
             lists = [key for name in names for key in self._lists_of(name)]
             arguments = [SENT_AT_HEADER, MOST_UNACKED, MOST_UNACKED_BYTES, repr(time.time())]
             self._observe.queue(pipeline, [self._layout.unacked, *lists], arguments)
-            pipeline.hgetall(self._layout.named(WORKER_HASH))
-            pipeline.hkeys(self._layout.named(PAUSED_HASH))
+            pipeline.hgetall(self._layout.add_prefix(WORKER_HASH))
+            pipeline.hkeys(self._layout.add_prefix(PAUSED_HASH))
             self._reliable.add(pipeline, names)
             # Queues come and go seldom: looking for them at each reading was a third of its cost.
             looks = self._cursor != 0 or time.monotonic() - self._looked_at >= LOOK_EVERY_S
@@ -204,7 +204,7 @@ class Observer:
         return [known, [[] if length <= 0 else [b""] for length in known], None, []]
 
     def _add_scan(self, pipeline: Any) -> None:
-        pipeline.scan(self._cursor, match=escaped(self._layout.bindings) + "*", count=SCAN_STEP)
+        pipeline.scan(self._cursor, match=escape_pattern(self._layout.bindings) + "*", count=SCAN_STEP)
 
     def _take_scan(self, replies: list[Any]) -> None:
         if isinstance(replies[0], Exception):
@@ -252,7 +252,7 @@ class Observer:
         flight = None if flights is None else flights.get(name) or Flight()
         is_blind = flight is None or flight.is_blind
         memory = self._memory.setdefault(name, Memory())
-        oldest_age_s, is_at_least = self.ages.oldest(times)
+        oldest_age_s, is_at_least = self.ages.find_oldest(times)
         if now - memory.sampled_at >= SPARK_EVERY_S:
             memory.sampled_at = now
             memory.spark.append(waiting)
@@ -261,9 +261,9 @@ class Observer:
         return QueueStats(
             name=name,
             waiting=waiting,
-            by_priority=self._layout.ten(by_step),
-            in_flight=None if flight is None or is_blind else flight.running + self._reliable.in_flight(name),
-            delayed=_sum(self._reliable.delayed(name), flight.delayed if flight and not is_blind else None),
+            by_priority=self._layout.spread_over_priorities(by_step),
+            in_flight=None if flight is None or is_blind else flight.running + self._reliable.count_in_flight(name),
+            delayed=_sum(self._reliable.count_delayed(name), flight.delayed if flight and not is_blind else None),
             oldest_age_s=oldest_age_s,
             oldest_is_at_least=is_at_least,
             in_per_s=in_per_s,
@@ -272,7 +272,7 @@ class Observer:
             paused=name in self._paused,
             declared=name in self._declared if self._declared else None,
             history=tuple(memory.spark),
-            next_due_at=_first_due(self._reliable.next_due(name), flight and flight.next_due),
+            next_due_at=_first_due(self._reliable.find_next_due(name), flight and flight.next_due),
             is_orphan=name in self._orphans,
         )
 
@@ -298,7 +298,7 @@ def rates(memory: Memory, now: float, waiting: int, took: Taken | None) -> tuple
     return max(0.0, (waiting - waited) / elapsed + out), out
 
 
-def taken(name: str, consumers: Mapping[str, tuple[str, ...]] | None, processed: dict[str, int]) -> Taken | None:
+def count_taken(name: str, consumers: Mapping[str, tuple[str, ...]] | None, processed: dict[str, int]) -> Taken | None:
     """Sum what its workers ever took; None unless each of them is known and serves this queue alone."""
     if consumers is None:
         return None

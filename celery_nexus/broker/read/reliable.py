@@ -27,12 +27,12 @@ class Reliable:
         self._asked = self._nodes
         pipeline.hkeys(self._layout.leases)
         for node in self._asked:
-            pipeline.hkeys(self._layout.in_flight(node))
+            pipeline.hkeys(self._layout.in_flight_key(node))
         for queue in queues:
-            pipeline.zcard(self._layout.delayed(queue))
+            pipeline.zcard(self._layout.key_of_delayed(queue))
         self._filled = [queue for queue in queues if self._delayed.get(queue)]
         for queue in self._filled:
-            pipeline.zrange(self._layout.delayed(queue), 0, 0, withscores=True)
+            pipeline.zrange(self._layout.key_of_delayed(queue), 0, 0, withscores=True)
 
     def take(self, replies: list[Any], queues: Sequence[str]) -> list[Any]:
         """Remember the answers to :meth:`add` and return what follows them."""
@@ -58,7 +58,7 @@ class Reliable:
     def complete(self, pipeline: Any) -> None:
         """Ask for what those hold, and count it, too."""
         for node in self.unasked:
-            pipeline.hkeys(self._layout.in_flight(node))
+            pipeline.hkeys(self._layout.in_flight_key(node))
         self._count(pipeline.execute(raise_on_error=False))
 
     def _count(self, held: list[Any]) -> None:
@@ -68,15 +68,15 @@ class Reliable:
                 if queue is not None:
                     self._in_flight[queue] += 1
 
-    def next_due(self, queue: str) -> float | None:
+    def find_next_due(self, queue: str) -> float | None:
         """Tell when the first delayed message is due; known from the second reading on."""
         return self._due.get(queue)
 
-    def in_flight(self, queue: str) -> int:
+    def count_in_flight(self, queue: str) -> int:
         """Count what workers with reliable delivery hold of a queue."""
         return self._in_flight[queue]
 
-    def delayed(self, queue: str) -> int | None:
+    def count_delayed(self, queue: str) -> int | None:
         """Count delayed messages; None with stock delivery, whose workers hold them in their memory."""
         size = self._delayed.get(queue)
         return size if size or self._nodes else None

@@ -16,7 +16,15 @@ from typing import Any, cast
 import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from celery_nexus.broker.wire.layout import BINDING, BINDING_SEPARATOR, UNACKED, Layout, escaped, read_steps, stock
+from celery_nexus.broker.wire.layout import (
+    BINDING,
+    BINDING_SEPARATOR,
+    UNACKED,
+    Layout,
+    escape_pattern,
+    read_steps,
+    stock_layout,
+)
 from celery_nexus.broker.wire.separators import MAILBOX, separator_of
 from celery_nexus.connection.keys import TRASH_HASH
 from celery_nexus.delivery import keys
@@ -97,14 +105,14 @@ class Survey:
     def __init__(self, client: redis.Redis, prefix: str | None = None) -> None:
         self._client = client
         self._prefix = prefix
-        self._bindings = _Pass({"match": f"{'*' if prefix is None else escaped(prefix)}{BINDING}*"})
+        self._bindings = _Pass({"match": f"{'*' if prefix is None else escape_pattern(prefix)}{BINDING}*"})
         self._hashes = _Pass({"_type": "hash"})
         self._kinds: dict[str, bool] = {}
         self._steps: dict[str, set[int]] = {}
         self._separators: dict[str, str] = {}
         self._told: dict[str, Told] = {}
         self._concluded_at = -math.inf
-        self._layouts: tuple[Layout, ...] = (stock(prefix or ""),)
+        self._layouts: tuple[Layout, ...] = (stock_layout(prefix or ""),)
 
     @property
     def is_whole(self) -> bool:

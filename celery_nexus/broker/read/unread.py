@@ -54,7 +54,7 @@ class UnreadLists:
         """Move their messages where the queue's workers look, ahead of what waits there; returns how many."""
         names: list[str] = []
         for row in rows:
-            key = self._layout.named(row.name)
+            key = self._layout.add_prefix(row.name)
             target = self._layout.key(row.queue, min(row.priority, max(PRIORITIES)))
             names += [key, target, self._layout.bindings + row.name]
         return merge(self._merge, names)

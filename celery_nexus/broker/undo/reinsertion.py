@@ -63,7 +63,7 @@ class Putting:
         while chain:
             part = chain[: -step - 1 : -1]
             began = time.perf_counter()
-            given = self.named(part)
+            given = self.name_changes(part)
             fates, left = self.giving.put(self.undoing, self._taken.key, self.gathered, behind, given)
             if left and leftmost:
                 leftmost(behind, left)
@@ -71,7 +71,7 @@ class Putting:
             took_s = time.perf_counter() - began
             step = max(1, min(STEP, step * 2 if took_s < STEP_S else step // 2))
 
-    def named(self, part: Sequence[int], window: Window | None = None) -> list[Any]:
+    def name_changes(self, part: Sequence[int], window: Window | None = None) -> list[Any]:
         """Name changes as the scripts want them: where each is in the trash, and its SHA1."""
         trial = window or self._window.copy()
         named: list[Any] = []
@@ -124,14 +124,14 @@ class Merging(Laying):
         """Whether everything behind which messages belong was seen."""
         return not self._far
 
-    def over(self, rows: list[bytes]) -> Step:
+    def lay_over(self, rows: list[bytes]) -> Step:
         """Lay messages over, and put others back behind them."""
         count, parts, given = self._planned(rows)
         head, keys = self.head(count, list_rotation.RESERVE), [self.key, self.neighbour]
         putting = self._putting
         merge = partial(putting.giving.merge, putting.undoing, keys, head, putting.gathered, given)
         size = count + SHARE * sum(map(len, parts.values()))
-        step = self.timed(size, merge) or Step(0, 0, self.first, list_rotation.RESERVE + 1)
+        step = self.time_step(size, merge) or Step(0, 0, self.first, list_rotation.RESERVE + 1)
         self.first = step.first
         fates = step.fates.decode()
         for place, raw in enumerate(rows[: step.looked + 1]):
@@ -144,7 +144,7 @@ class Merging(Laying):
                 self._far.discard(hash(raw))
         return step
 
-    def in_reserve(self) -> None:
+    def change_reserve(self) -> None:
         """Put back what belongs among the next to run."""
         reach = list_rotation.RESERVE + list_rotation.MOST_NEW
         try:
@@ -153,10 +153,10 @@ class Merging(Laying):
             self.is_first_known = False  # something may have been put back there without an answer
             raise
 
-    def back(self, rows: list[bytes], head: list[Any]) -> Step | None:
+    def lay_back(self, rows: list[bytes], head: list[Any]) -> Step | None:
         """Lay messages back."""
         keys, queue = [self.key, self.neighbour, self.key], self.lists.layout.queue_of(self.key)
-        return self.timed(len(rows), lambda: self.lists.lay(True, keys, head, queues=(queue, queue)))
+        return self.time_step(len(rows), lambda: self.lists.lay(True, keys, head, queues=(queue, queue)))
 
     def _planned(self, rows: list[bytes]) -> tuple[int, dict[int, list[int]], list[Any]]:
         """Say how many rows are laid over, what is put back at which place, and name it for the script."""
@@ -169,7 +169,7 @@ class Merging(Laying):
             chain = self._putting.chains.behind.get(hash(raw))
             if chain:
                 part = parts[place] = chain[: -room - 1 : -1]
-                given += [place, sha1(raw), len(part), *self._putting.named(part, trial)]
+                given += [place, sha1(raw), len(part), *self._putting.name_changes(part, trial)]
                 room -= len(part)
                 if len(part) < len(chain):  # the message stays until all are behind it
                     return place, parts, given

@@ -60,7 +60,7 @@ class Giving:
 
         Who was interrupted and begins anew counts anew, in the same place: what an earlier attempt left goes with it.
         """
-        trash = self._layout.trash(token)
+        trash = self._layout.trash_key(token)
         undoing = Undoing(trash, f"{trash}:{self._mark}")
 
         def note() -> None:
@@ -74,7 +74,7 @@ class Giving:
         self._lists.insist(note)
         return undoing
 
-    def given(self, undoing: Undoing) -> tuple[int, int]:
+    def count_restored(self, undoing: Undoing) -> tuple[int, int]:
         """Count what was given back, and what had started."""
         read = self._lists.insist(lambda: self._client.hmget(undoing.told, ["back", "started"]))
         back, started = cast("list[bytes | None]", read)
@@ -111,15 +111,15 @@ class Giving:
             given: Which ones, as the script wants them.
         """
         names = [*keys, self._lists.aside, undoing.trash, gathered, self._layout.counters, undoing.told]
-        with self._lists.reaching():
-            answer = self._merge([*names, self._layout.named(LAID)], [*head, *given])
+        with self._lists.translate_errors():
+            answer = self._merge([*names, self._layout.add_prefix(LAID)], [*head, *given])
         return Step(*answer) if answer else None
 
     def put(self, undoing: Undoing, key: str, gathered: str, behind: bytes, given: Iterable[Any]) -> tuple[str, bytes]:
         """Give some messages back behind another, or in front of all; return their fates, and what is at their left."""
         names = [key, self._lists.aside, undoing.trash, gathered, self._layout.counters, undoing.told]
-        with self._lists.reaching():
-            fates, leftmost = self._put([*names, self._layout.named(LAID)], [behind, *given])
+        with self._lists.translate_errors():
+            fates, leftmost = self._put([*names, self._layout.add_prefix(LAID)], [behind, *given])
         return fates.decode(), leftmost
 
     def gather(self, key: str, gathered: str, rows: Sequence[bytes]) -> None:

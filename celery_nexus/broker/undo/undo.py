@@ -41,7 +41,7 @@ class _ToFront:
     front: bool = True
     goes_back: bool = False
 
-    def of(self, message: Message) -> Change:
+    def plan_change(self, message: Message) -> Change:
         """Leave every byte."""
         return Change(message.queue, message.priority, message.raw, True, self.past)
 
@@ -80,8 +80,8 @@ class Restorer:
         restored = 0
         layout = replace(self._layout, steps=change.steps)
         for step in change.steps:
-            keys = [layout.trash(change.token, step), layout.key(change.queue, step)]
-            keys.append(self._layout.wake(change.queue))
+            keys = [layout.trash_key(change.token, step), layout.key(change.queue, step)]
+            keys.append(self._layout.wake_key(change.queue))
             while self._client.exists(keys[0]):
                 restored += int(self._unpurge(keys, [STEP]))
         return restored
@@ -104,7 +104,7 @@ class Restorer:
 
     def _result(self, undoing: Undoing, problem: SourceError | None) -> Restored:
         try:
-            back, started = self._giving.given(undoing)
+            back, started = self._giving.count_restored(undoing)
             self._giving.end(undoing)
         except SourceError as error:
             raise problem or error from None
@@ -128,7 +128,7 @@ class Restorer:
         for name in dict.fromkeys((queue, layout.queue_of(taken.target))):
             mend(self._lists, name)
         neighbour = self._lists.neighbour(queue, layout.step_of(key))
-        with self._lists.alone(key) as renew:
+        with self._lists.hold_lock(key) as renew:
             near, far = self._those_that_stayed(taken)
             length = self._lists.length(key)
             lays = (

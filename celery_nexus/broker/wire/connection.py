@@ -55,7 +55,7 @@ def refuse_unfit(url: BrokerUrl) -> None:
     """
     client = connect(url)
     try:
-        with reaching(url):
+        with translate_errors(url):
             problem = find_unfitness(client, url.username)
     finally:
         client.close()
@@ -70,13 +70,13 @@ def refuse_cluster(client: redis.Redis, url: BrokerUrl) -> None:
         Refused: It is one.
         Unreachable: It does not answer.
     """
-    with reaching(url):
+    with translate_errors(url):
         if is_cluster(client):
             raise Refused(f"broker {url.masked}: {IS_CLUSTER}")
 
 
 @contextmanager
-def reaching(url: BrokerUrl) -> Generator[None]:
+def translate_errors(url: BrokerUrl) -> Generator[None]:
     """Raise Redis' errors as ours, without secrets.
 
     Raises:

@@ -67,7 +67,7 @@ def decode(raw: bytes, *, queue: str, priority: int, position: int, now: float, 
     )
 
 
-def masked(message: Message, code: ApplicationCode) -> Message:
+def mask_message(message: Message, code: ApplicationCode) -> Message:
     """Copy a message as it may be shown: the secrets of its arguments and headers masked, its bytes as they are.
 
     Args:

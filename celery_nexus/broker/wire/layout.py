@@ -71,65 +71,65 @@ class Layout:
         step = key.removeprefix(self.prefix).removeprefix(self.queue_of(key)).removeprefix(self.separator)
         return int(step or 0)
 
-    def stays(self, message: Message, queue: str, priority: int) -> bool:
+    def is_same_list(self, message: Message, queue: str, priority: int) -> bool:
         """Tell whether a queue and priority mean the list in which a message is."""
         return self.key(message.queue, message.priority) == self.key(queue, priority)
 
-    def named(self, key: str) -> str:
+    def add_prefix(self, key: str) -> str:
         """Name any other key of the application."""
         return self.prefix + key
 
     @property
     def unacked(self) -> str:
         """Hash of what workers have taken and not acknowledged."""
-        return self.named(self.unacked_name)
+        return self.add_prefix(self.unacked_name)
 
     @property
     def unacked_index(self) -> str:
         """Sorted set of the same messages by when they were taken; kombu's default goes with its default hash."""
-        return self.named("unacked_index" if self.unacked_name == UNACKED else f"{self.unacked_name}_index")
+        return self.add_prefix("unacked_index" if self.unacked_name == UNACKED else f"{self.unacked_name}_index")
 
     @property
     def leases(self) -> str:
         """Hash of the workers with reliable delivery, by node name."""
-        return self.named(keys.LEASES)
+        return self.add_prefix(keys.LEASES)
 
     @property
     def counters(self) -> str:
         """Hash of what was published, adopted and deleted."""
-        return self.named(keys.COUNTERS)
+        return self.add_prefix(keys.COUNTERS)
 
     @property
     def ends(self) -> str:
         """List of the notes of runs that will not run, for workers and guardian."""
-        return self.named(keys.ENDS)
+        return self.add_prefix(keys.ENDS)
 
-    def in_flight(self, node: str) -> str:
+    def in_flight_key(self, node: str) -> str:
         """Hash of what a worker with reliable delivery holds: ``ID LIST`` to message."""
-        return self.named(keys.in_flight(node))
+        return self.add_prefix(keys.in_flight_key(node))
 
-    def delayed(self, queue: str) -> str:
+    def key_of_delayed(self, queue: str) -> str:
         """Sorted set of a queue's delayed messages: one digit, the priority, then the message; scored by due time."""
-        return self.named(keys.delayed(queue))
+        return self.add_prefix(keys.key_of_delayed(queue))
 
-    def wake(self, queue: str) -> str:
+    def wake_key(self, queue: str) -> str:
         """List on which a queue's idle workers with reliable delivery block.
 
         Stock workers have none: the queue itself stands for it, and scripts push nothing there.
         """
-        return self.named(keys.wake(queue)) if self.is_reliable else self.key(queue, 0)
+        return self.add_prefix(keys.wake_key(queue)) if self.is_reliable else self.key(queue, 0)
 
-    def trash(self, token: str, step: int | None = None) -> str:
+    def trash_key(self, token: str, step: int | None = None) -> str:
         """Name the list of what a change took: of single messages, or of one list that was purged."""
         name = f"{TRASH_HASH}:{token}"
-        return self.named(name if step is None else f"{name}:{step}")
+        return self.add_prefix(name if step is None else f"{name}:{step}")
 
     @property
     def bindings(self) -> str:
         """Prefix of the sets that bind queues to exchanges."""
-        return self.named(BINDING)
+        return self.add_prefix(BINDING)
 
-    def ten(self, by_step: list[int]) -> tuple[int, ...]:
+    def spread_over_priorities(self, by_step: list[int]) -> tuple[int, ...]:
         """Spread counts by step over the ten priorities."""
         counts = [0] * len(PRIORITIES)
         for step, count in zip(self.steps, by_step, strict=True):
@@ -137,12 +137,12 @@ class Layout:
         return tuple(counts)
 
 
-def stock(prefix: str = "") -> Layout:
+def stock_layout(prefix: str = "") -> Layout:
     """Return the layout of an application that changes nothing of kombu's defaults."""
     return Layout(BINDING_SEPARATOR, STOCK_STEPS, prefix, is_reliable=False)
 
 
-def escaped(text: str) -> str:
+def escape_pattern(text: str) -> str:
     """Write a text as a pattern of Redis that means exactly it."""
     return "".join(f"\\{letter}" if letter in "*?[]\\^-" else letter for letter in text)
 

@@ -14,7 +14,7 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
 
-def replaced(raw: bytes, path: tuple[str, ...], value: Any) -> bytes:
+def replace_member(raw: bytes, path: tuple[str, ...], value: Any) -> bytes:
     """Return ``raw`` with the member at ``path`` set to ``value``; a missing last member is added.
 
     Raises:

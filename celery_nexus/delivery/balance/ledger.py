@@ -15,7 +15,7 @@ from celery_nexus.delivery import keys
 from celery_nexus.delivery import validation as guard
 from celery_nexus.delivery.balance.recount import Balance, Held, Later, order_of
 from celery_nexus.delivery.ends.dead_letters import DeadLetters
-from celery_nexus.delivery.ends.purging import STEP, unmarked
+from celery_nexus.delivery.ends.purging import STEP, count_unmarked
 from celery_nexus.queues import PRIORITIES, PRIORITY_SEPARATOR, priority_key
 from celery_nexus.serializers.json_spelling import spellings
 
@@ -54,8 +54,8 @@ class Ledger:
         """
         queues = self._discover()
         lists = [self.prefix + name for queue in queues for name in self._lists_of(queue)]
-        delayed = [self.prefix + keys.delayed(queue) for queue in queues]
-        foreign = sum(unmarked(self.client, name)[1] for name in (*lists, *delayed))
+        delayed = [self.prefix + keys.key_of_delayed(queue) for queue in queues]
+        foreign = sum(count_unmarked(self.client, name)[1] for name in (*lists, *delayed))
         answers = self._ask(lists, delayed)
         counters, (seconds, micros), newest = answers[0], answers[1], answers[2]
         rest = answers[3:]
@@ -88,7 +88,7 @@ class Ledger:
         """Return the id of the last entry of the event stream."""
         return _newest(cast("Any", self.client.xrevrange(self.prefix + EVENT_STREAM, count=1)))
 
-    def later(self, after: str, until: str, at: float) -> Later:
+    def read_later(self, after: str, until: str, at: float) -> Later:
         """Read what came into the event stream behind one entry, up to another one, and happened after a time.
 
         An event is written a moment after what it tells: one that happened before counts as if it had come in time.
@@ -134,7 +134,7 @@ class Ledger:
                         found[run_id] += 1
         return found
 
-    def which_are_there(self, run_ids: Sequence[str]) -> frozenset[str]:
+    def find_present(self, run_ids: Sequence[str]) -> frozenset[str]:
         """Tell which of these runs have a message in a queue, in flight, or delayed; looks at every message.
 
         Raises:
@@ -158,7 +158,7 @@ class Ledger:
         for queue in queues:
             for name in self._lists_of(queue):
                 yield from self._pages(self.client.lrange, self.prefix + name)
-            for members in self._pages(cast("Any", self.client).zrange, self.prefix + keys.delayed(queue)):
+            for members in self._pages(cast("Any", self.client).zrange, self.prefix + keys.key_of_delayed(queue)):
                 yield [member[1:] for member in members]  # without their priority
 
     @staticmethod
@@ -198,8 +198,8 @@ class Ledger:
     def _discover(self) -> list[str]:
         """Find the workers' hashes, and queues that only the broker knows."""
         names, holders = dict.fromkeys(self.queues), [self.prefix + STOCK_IN_FLIGHT]
-        start = self.prefix + keys.in_flight("")
-        later = self.prefix + keys.delayed("")
+        start = self.prefix + keys.in_flight_key("")
+        later = self.prefix + keys.key_of_delayed("")
         bindings = self.prefix + "_kombu.binding."
         for raw in cast("Any", self.client.scan_iter(match=f"{_literal(self.prefix)}*", count=1000)):
             key = cast("bytes", raw).decode("utf-8", "replace")
@@ -217,7 +217,7 @@ class Ledger:
             members = cast("set[bytes]", self.client.smembers(key))
         except redis.ResponseError:
             return []
-        bindings = (keys.binding_of(member.decode("utf-8", "replace"), self.separator) for member in members)
+        bindings = (keys.split_binding(member.decode("utf-8", "replace"), self.separator) for member in members)
         return [binding[2] for binding in bindings if binding]
 
     def _unmarked_in_flight(self) -> int:

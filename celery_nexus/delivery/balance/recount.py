@@ -51,7 +51,7 @@ class Later:
 class Ends(Protocol):
     """The history; :class:`celery_nexus.diagnosis.past.Past` is one."""
 
-    def recorded(self, since: float, run_ids: Iterable[str]) -> Recorded:
+    def read_recorded(self, since: float, run_ids: Iterable[str]) -> Recorded:
         """Tell, at one instant, what has ended and what was submitted again since the broker counts."""
         ...
 
@@ -209,8 +209,8 @@ def take(ledger: Ledger, past: Ends, cursor: Callable[[], str], *, patience_s: f
 def _recount(ledger: Ledger, held: Held, past: Ends) -> Balance:
     at = held.balance.at
     since = at if held.balance.since is None else held.balance.since
-    recorded = past.recorded(since, {*held.letters, *held.redelivered})
-    later = ledger.later(held.latest_event, recorded.cursor, at)
+    recorded = past.read_recorded(since, {*held.letters, *held.redelivered})
+    later = ledger.read_later(held.latest_event, recorded.cursor, at)
     return complete(held, recorded, later, ledger.copies)
 
 

@@ -127,7 +127,7 @@ class DeadLetters:
         if letter.counted and keys.PUBLICATION_MARK not in letter.raw:
             message[keys.PUBLICATION] = keys.ADOPTED_PUBLICATION
         list_key = priority_key(letter.queue, letter.priority, self._separator)
-        places = [self._prefix + list_key, self._prefix + keys.wake(letter.queue)]
+        places = [self._prefix + list_key, self._prefix + keys.wake_key(letter.queue)]
         taken = self._take(keys=[*self._names, trash, *places], args=[letter.id, trash_s, json.dumps(message)])
         if taken:
             # It has not failed any more: the recorder would take what the result backend says for its end

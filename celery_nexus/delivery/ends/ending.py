@@ -113,7 +113,7 @@ def context_of(message: guard.Json) -> Any | None:
     properties: Any = message.get("properties")
     route: Any = cast("guard.Json", properties).get("delivery_info") if isinstance(properties, dict) else None
     known = {name: fields[name] for name in _CONTEXT if name in fields}
-    known |= {name: guard.only_signatures(fields.get(name)) for name in ("callbacks", "errbacks", "chain")}
+    known |= {name: guard.keep_signatures(fields.get(name)) for name in ("callbacks", "errbacks", "chain")}
     return Context(
         known
         | {

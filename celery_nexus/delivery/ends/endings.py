@@ -147,7 +147,7 @@ class Ends:
         if not self._client.exists(self.key):
             return 0
         done, until = 0, time.monotonic() + most_s
-        with self.alone(patience_s=0.0) as renew:
+        with self.hold_lock(patience_s=0.0) as renew:
             while renew is not None and (found := cast("bytes | None", self._client.lindex(self.key, 0))) is not None:
                 note = parse(found)
                 if note is not None and note.lists:
@@ -163,7 +163,7 @@ class Ends:
         return done
 
     def forget(self, undo: str) -> list[Note]:
-        """Drop the notes of a change that is taken back, and return them; to be called while :meth:`alone`."""
+        """Drop the notes of a change that is taken back, and return them; to be called within :meth:`hold_lock`."""
         dropped: list[Note] = []
         start = 0
         while rows := cast("list[bytes]", self._client.lrange(self.key, start, start + SLICE - 1)):
@@ -175,7 +175,7 @@ class Ends:
         return dropped
 
     @contextmanager
-    def alone(self, patience_s: float) -> Generator[Callable[[], object] | None]:
+    def hold_lock(self, patience_s: float) -> Generator[Callable[[], object] | None]:
         """Let no other process carry out notes; yields what renews that, or None when another one has it.
 
         Args:
@@ -194,7 +194,7 @@ class Ends:
 
     def _end_slice(self, note: Note, found: bytes, end: Callable[[Note], None]) -> int:
         """End the runs of a few purged messages, and write down how far that went."""
-        rows = purged_rows(self._client, note.lists[0], note.place, SLICE)
+        rows = read_purged(self._client, note.lists[0], note.place, SLICE)
         for raw in rows:
             end(Note(note.reason, note.detail, note.undo, note.told, raw=raw))
         is_over = len(rows) < SLICE
@@ -210,7 +210,7 @@ class Ends:
         return len(rows)
 
 
-def purged_rows(client: redis.Redis, key: str, start: int, count: int) -> list[bytes]:
+def read_purged(client: redis.Redis, key: str, start: int, count: int) -> list[bytes]:
     """Read some messages of a purged list or sorted set of delayed ones, as they were published."""
     try:
         return cast("list[bytes]", client.lrange(key, start, start + count - 1))

@@ -13,7 +13,7 @@ from celery.backends.redis import RedisBackend, SentinelBackend
 from celery.worker.request import Request
 
 from celery_nexus.delivery.ends.results import PatientResults
-from celery_nexus.privacy.arguments import masked_reprs, shown_arguments
+from celery_nexus.privacy.arguments import mask_arguments, print_received_arguments
 from celery_nexus.privacy.masking import mask, mask_text
 from celery_nexus.task_errors import Crashed
 
@@ -36,7 +36,7 @@ class PrivateRequest(RequestBase):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        shown = masked_reprs(self.task, self.args, self.kwargs, (self._argsrepr, self._kwargsrepr))
+        shown = print_received_arguments(self.task, self.args, self.kwargs, (self._argsrepr, self._kwargsrepr))
         self._argsrepr, self._kwargsrepr = shown
         self.request_dict["argsrepr"], self.request_dict["kwargsrepr"] = shown
 
@@ -44,7 +44,7 @@ class PrivateRequest(RequestBase):
         """Describe the run for ``inspect``; secrets and private arguments stay out even where all is asked for."""
         described = cast("dict[str, Any]", super().info(safe))
         if not safe:
-            described["args"], described["kwargs"] = shown_arguments(self.task, self.args, self.kwargs)
+            described["args"], described["kwargs"] = mask_arguments(self.task, self.args, self.kwargs)
         return described
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
@@ -66,7 +66,7 @@ class PrivateResults(PatientResults, ResultsBase):
         meta = cast("dict[str, Any]", super()._get_result_meta(*args, **options))
         if isinstance(meta.get("kwargs"), Mapping):
             task = self.app.tasks.get(meta.get("name") or "")
-            meta["args"], meta["kwargs"] = shown_arguments(task, meta["args"], meta["kwargs"])
+            meta["args"], meta["kwargs"] = mask_arguments(task, meta["args"], meta["kwargs"])
         if isinstance(meta.get("traceback"), str):
             meta["traceback"] = mask_text(meta["traceback"], MAX_TRACEBACK)
         if meta["status"] in self.EXCEPTION_STATES and isinstance(meta["result"], dict):

@@ -16,7 +16,7 @@ STEP = 500
 """Messages that one script looks at."""
 
 
-def unmarked(client: redis.Redis, key: str) -> tuple[int, int]:
+def count_unmarked(client: redis.Redis, key: str) -> tuple[int, int]:
     """Count the messages of a list or sorted set, and those among them that were never counted.
 
     Raises:
@@ -45,7 +45,7 @@ def purge(client: redis.Redis, key: str, prefix: str) -> int:
     aside = f"{prefix}nexus:purged:{uuid.uuid4().hex}"
     note = Note(PURGED, lists=(aside,))
     has_room = _put_aside(client, key, aside, prefix, note)
-    seen, uncounted = unmarked(client, aside)
+    seen, uncounted = count_unmarked(client, aside)
     with suppress(redis.ResponseError):  # a count is no reason to fail
         if seen > uncounted:
             client.hincrby(prefix + keys.COUNTERS, keys.DELETED, seen - uncounted)

@@ -10,7 +10,7 @@ BEAT_AT = "beat_at"
 """Field of a heartbeat in ``WORKER_HASH``: when it was written, by the broker's clock."""
 
 
-def silent_s(beat: Mapping[str, Any], now: float, ahead_s: float) -> float | None:
+def measure_silence_s(beat: Mapping[str, Any], now: float, ahead_s: float) -> float | None:
     """Tell how many seconds ago a heartbeat was written; None of one that says no time.
 
     Args:

@@ -66,8 +66,8 @@ class InFlight:
         self.prefix = prefix
         self.separator = separator
         self.former = former
-        self.key = prefix + keys.in_flight(node)
-        self.started_key = prefix + keys.started(node)
+        self.key = prefix + keys.in_flight_key(node)
+        self.started_key = prefix + keys.starts_key(node)
         self.token = ""
         self.on_fenced: Callable[[], None] | None = None
         self.call_soon: Callable[[Callable[[], None]], Any] | None = None
@@ -112,7 +112,7 @@ class InFlight:
             self._started.add(tag)
         return bool(answer)
 
-    def started(self) -> dict[FetchedTag, float | None]:
+    def read_starts(self) -> dict[FetchedTag, float | None]:
         """List which of the messages were handed to a child, whoever did so, and how far each run got."""
         notes = cast("dict[bytes, bytes]", self.client.hgetall(self.started_key))
         return {_tag(field): read_progress(note) for field, note in notes.items()}
@@ -208,7 +208,7 @@ class InFlight:
 
     def adopt(self, tag: FetchedTag) -> FetchedTag:
         """Count a message that somebody else published, once; returns its new field, or the old one if it can't be."""
-        adopted = tag.adopted()
+        adopted = tag.to_adopted()
         names = [*self.fence_keys, self.prefix + keys.COUNTERS]
         arguments = [*self.fence, _raw(tag), _raw(adopted), keys.ADOPTED]
         try:
@@ -225,10 +225,10 @@ class InFlight:
             first: Whether it is next in its priority, or last.
             payload: What to put back, when the recorded bytes were read and marked already.
         """
-        payload = payload or redelivered(self.get(tag) or b"")
+        payload = payload or mark_redelivered(self.get(tag) or b"")
         queue, priority = self._queue_of(tag)
         list_key = self.prefix + priority_key(queue, priority, self.separator)
-        places = [*self.fence_keys, _raw(list_key), _raw(self.prefix + keys.wake(queue))]
+        places = [*self.fence_keys, _raw(list_key), _raw(self.prefix + keys.wake_key(queue))]
         arguments = [*self.fence, _raw(tag), "RPUSH" if first else "LPUSH", payload, int(tag.is_adopted)]
         self._note_end(tag)
         try:
@@ -250,12 +250,12 @@ class InFlight:
         """Put everything back in its old order; returns how many."""
         keep |= self._unsent | self._on_their_way
         held = reversed(self.entries().items())
-        return sum(self.restore(tag, payload=redelivered(raw)) for tag, raw in held if tag not in keep)
+        return sum(self.restore(tag, payload=mark_redelivered(raw)) for tag, raw in held if tag not in keep)
 
     def delay(self, tag: FetchedTag, due_at: float) -> bool:
         """Move a message to the delayed set of its queue; False when it is not held any more."""
         queue, priority = self._queue_of(tag)
-        places = [*self.fence_keys, _raw(self.prefix + keys.delayed(queue))]
+        places = [*self.fence_keys, _raw(self.prefix + keys.key_of_delayed(queue))]
         return bool(self._delay(keys=places, args=[*self.fence, _raw(tag), due_at, priority, int(tag.is_adopted)]))
 
     def bury(self, tag: FetchedTag, reason: str, detail: str = "", **facts: Any) -> bool:
@@ -303,13 +303,13 @@ def _warn_of_others(acknowledged: list[FetchedTag], held: int) -> None:
         logger.warning("%d of the runs that ended here had been given to others meanwhile: %s", others, tags)
 
 
-def redelivered(raw: bytes) -> bytes:
+def mark_redelivered(raw: bytes) -> bytes:
     """Mark a message's bytes as kombu does at a redelivery; what is no message stays as it is."""
     message = guard.decode_loosely(raw)
-    return raw if message is None else marked_redelivered(message)
+    return raw if message is None else encode_redelivered(message)
 
 
-def marked_redelivered(message: guard.Json) -> bytes:
+def encode_redelivered(message: guard.Json) -> bytes:
     """Encode a message marked as redelivered; Python's JSON keeps every number and list as it is."""
     headers, properties = message.get("headers"), message.get("properties")
     if isinstance(headers, dict):

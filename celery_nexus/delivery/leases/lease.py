@@ -19,7 +19,7 @@ from typing import Any, cast
 import redis
 
 from celery_nexus.delivery import keys, scripts
-from celery_nexus.delivery.leases.process_identity import ProcessIdentity, start_of, this_boot
+from celery_nexus.delivery.leases.process_identity import ProcessIdentity, identify_boot, start_of
 from celery_nexus.delivery.remembering import broker_now
 
 LEASE_S = 15.0
@@ -84,7 +84,7 @@ class Owner:
         process = self.process
         if process.is_visible and not self.token:  # its start was told as a time of day, which may have moved since
             return None if start_of(self.pid) else False
-        if by_socket and self.by_socket and process.boot != this_boot():
+        if by_socket and self.by_socket and process.boot != identify_boot():
             return False  # the broker's machine was started anew since
         return process.is_running()
 
@@ -190,7 +190,7 @@ class Leases:
 
     def drop(self, node: str, owner: Owner) -> bool:
         """Free a name and the notes of its starts, unless it has another owner by now."""
-        names = [self._key, self._prefix + keys.started(node)]
+        names = [self._key, self._prefix + keys.starts_key(node)]
         return bool(self._drop(keys=names, args=[node, owner.token]))
 
     def _put(self, node: str, seen: bytes, owner: Owner) -> bool:
@@ -204,7 +204,7 @@ class Leases:
     def _is_ours(self, node: str, found: Owner) -> bool:
         if not found.token:
             return False
-        return found.token == self._tokens.get(node) or found.process == ProcessIdentity.current()
+        return found.token == self._tokens.get(node) or found.process == ProcessIdentity.identify()
 
     def _require_gone(self, node: str, record: bytes, found: Owner) -> None:
         runs = found.is_running(by_socket=self._by_socket)
@@ -217,7 +217,7 @@ class Leases:
         raise NameTaken(node, found, lives=not found.is_rescuing and (runs is True or is_renewed))
 
     def _renewed(self, node: str, found: Owner | None) -> Owner:
-        process = ProcessIdentity.current()
+        process = ProcessIdentity.identify()
         is_same = found is not None and found.token != "" and found.token == self._tokens.get(node)
         return Owner(
             token=found.token if found is not None and is_same else uuid.uuid4().hex,

@@ -41,15 +41,15 @@ class ProcessIdentity:
     start: int
 
     @classmethod
-    def current(cls) -> ProcessIdentity:
+    def identify(cls) -> ProcessIdentity:
         """Identify this process."""
         pid = os.getpid()
-        return cls(this_boot(), this_namespace(), pid, start_of(pid) or 0)
+        return cls(identify_boot(), identify_namespace(), pid, start_of(pid) or 0)
 
     @property
     def is_visible(self) -> bool:
         """Whether its pid means something here."""
-        return (self.boot, self.namespace) == (this_boot(), this_namespace())
+        return (self.boot, self.namespace) == (identify_boot(), identify_namespace())
 
     def is_running(self) -> bool | None:
         """Tell whether it runs; None when that can't be seen from here."""
@@ -62,7 +62,7 @@ class ProcessIdentity:
 
 
 @lru_cache(maxsize=1)
-def this_boot() -> str:
+def identify_boot() -> str:
     """Identify this machine and its boot."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -71,7 +71,7 @@ def this_boot() -> str:
 
 
 @lru_cache(maxsize=1)
-def this_namespace() -> str:
+def identify_namespace() -> str:
     """Identify the pid namespace of this process; ``-`` where there are none."""
     try:
         return os.readlink("/proc/self/ns/pid")  # noqa: PTH115  (no path: ``pid:[4026531836]``)

@@ -10,17 +10,17 @@ from celery_nexus.delivery import running
 from celery_nexus.delivery import validation as guard
 from celery_nexus.delivery.ends.ending import carry_out_what_can_be
 from celery_nexus.delivery.keys import DELIVERIES_HEADER, FetchedTag
-from celery_nexus.delivery.leases.in_flight import InFlight, marked_redelivered, redelivered
-from celery_nexus.delivery.leases.starts import MAX_STARTS, earlier_starts, is_exhausted, with_start
+from celery_nexus.delivery.leases.in_flight import InFlight, encode_redelivered, mark_redelivered
+from celery_nexus.delivery.leases.starts import MAX_STARTS, is_exhausted, read_earlier_starts, with_start
 
 
 def rescue(app: Celery, in_flight: InFlight) -> tuple[int, int]:
     """Deal with everything that a dead worker held; returns how many were put back and how many set aside."""
     restored = buried = 0
-    started = in_flight.started()
+    started = in_flight.read_starts()
     for tag, raw in reversed(in_flight.entries().items()):
         if tag not in started:
-            restored += in_flight.restore(tag, payload=redelivered(raw))
+            restored += in_flight.restore(tag, payload=mark_redelivered(raw))
         elif give_up_or_restore(app, in_flight, tag, raw, lost="worker", progress=started[tag]):
             restored += 1
         else:
@@ -44,13 +44,15 @@ def give_up_or_restore(
     message = guard.decode_loosely(raw)
     if message is None or guard.run_of(message)[0] is None:
         return in_flight.restore(tag)  # the guard of the next fetch says what is wrong with it
-    starts = with_start(earlier_starts(message), worker=in_flight.node, at=running.now(), lost=lost, progress=progress)
+    starts = with_start(
+        read_earlier_starts(message), worker=in_flight.node, at=running.now(), lost=lost, progress=progress
+    )
     if is_exhausted(starts):
         give_up(app, in_flight, tag, message, starts)
         return False
     message["headers"][DELIVERIES_HEADER] = starts
     # Who rejects waits for something: others come first. A process that died has lost its turn to nobody.
-    return in_flight.restore(tag, first=lost != "rejected", payload=marked_redelivered(message))
+    return in_flight.restore(tag, first=lost != "rejected", payload=encode_redelivered(message))
 
 
 def give_up(

@@ -24,7 +24,7 @@ MOST_REMEMBERED = 10
 Json = dict[str, Any]
 
 
-def earlier_starts(message: guard.Json) -> list[Json]:
+def read_earlier_starts(message: guard.Json) -> list[Json]:
     """Read a message's starts, the oldest first: ``{"worker", "at", "lost", "progress"}``."""
     headers: Json = message.get("headers") or {}
     known: Any = headers.get(DELIVERIES_HEADER)
@@ -82,4 +82,4 @@ def place_of_note(request: Any, prefix: str) -> tuple[str, str] | None:
     tag: Any = properties.get("delivery_tag")
     if not isinstance(tag, str) or " " not in tag or not request.hostname:
         return None
-    return f"{prefix}{keys.started(request.hostname)}", tag
+    return f"{prefix}{keys.starts_key(request.hostname)}", tag

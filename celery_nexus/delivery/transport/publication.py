@@ -46,8 +46,14 @@ def publication(
     payload: str = dumps(message)
     _check_size(message, payload)
     due_at = guard.due_at(headers)
-    member = b"" if due_at is None else keys.delayed_member(priority, payload.encode())
-    names = [list_name, keys.wake(queue), keys.COUNTERS, keys.delayed(queue), keys.published(str(headers.get("id")))]
+    member = b"" if due_at is None else keys.encode_delayed_member(priority, payload.encode())
+    names = [
+        list_name,
+        keys.wake_key(queue),
+        keys.COUNTERS,
+        keys.key_of_delayed(queue),
+        keys.publication_key(str(headers.get("id"))),
+    ]
     counter = keys.RETRIED if headers.get("retries") else keys.SUBMITTED
     due = "" if due_at is None else repr(due_at)
     return [prefix + key for key in names], [payload, counter, due, member, f"{name} {queue}", keys.REPEAT_S]

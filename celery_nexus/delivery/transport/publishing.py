@@ -36,7 +36,7 @@ class PublishMixin(_Channel):
         if batch is not None:
             batch.add("eval", scripts.PUBLISH, len(names), *names, *arguments)
             return
-        with refusals.told_apart():
+        with refusals.distinguish_refusals():
             answer = _publish(self.pool, names, arguments)
         if answer == scripts.NOT_COUNTED:
             message["headers"][keys.UNCOUNTED_HEADER] = True
@@ -60,5 +60,5 @@ class PublishMixin(_Channel):
     def _purge(self, queue: str) -> int:
         """Delete everything that waits in a queue, delayed messages too; the balance sheet has a line for it."""
         steps = [self._q_for_pri(queue, step) for step in self.priority_steps]
-        names = [self.global_keyprefix + name for name in (*steps, keys.delayed(queue))]
+        names = [self.global_keyprefix + name for name in (*steps, keys.key_of_delayed(queue))]
         return sum(purge(self._plain_client(), name, self.global_keyprefix) for name in names)

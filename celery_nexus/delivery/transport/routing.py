@@ -37,5 +37,5 @@ class RoutingMixin(_Channel):
         """Read who is bound to an exchange, also by an earlier version; kombu fails at what it can't read."""
         with self.conn_or_acquire() as client:
             members: set[bytes] = client.smembers(self.keyprefix_queue % exchange)
-        found = (keys.binding_of(bytes_to_str(member), self.sep) for member in members)
+        found = (keys.split_binding(bytes_to_str(member), self.sep) for member in members)
         return [binding for binding in found if binding]

@@ -148,7 +148,7 @@ class FetchMixin(PublishMixin, ControlMixin, RoutingMixin):
         self._is_waiting = self._is_waiting and not (looks and self._queue_count > FEW_QUEUES)
         commands = [self._fetch_command(queues, looks)]
         if self._is_waiting:  # the server fetches as soon as it is woken: one way there and back
-            names = [self.global_keyprefix + keys.wake(queue) for queue in queues]
+            names = [self.global_keyprefix + keys.wake_key(queue) for queue in queues]
             commands.insert(0, ("BRPOP", *names, self._wait_s))
         self._unanswered = self._fetch_id
         connection.send_packed_command(connection.pack_commands(commands), check_health=False)

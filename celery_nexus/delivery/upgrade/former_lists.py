@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import redis
 
-from celery_nexus.delivery.keys import binding_of
+from celery_nexus.delivery.keys import split_binding
 from celery_nexus.queues import FORMER_SEPARATOR, PRIORITIES, PRIORITY_SEPARATOR, priority_key
 
 MOST = 10_000
@@ -92,7 +92,7 @@ class FormerLists:
         members = cast("set[bytes]", self._client.smembers(key))
         pipeline: Any = self._client.pipeline()
         for member in members:
-            parts = binding_of(member.decode("utf-8", "surrogateescape"))
+            parts = split_binding(member.decode("utf-8", "surrogateescape"))
             if parts is None or PRIORITY_SEPARATOR.encode() in member:
                 continue
             if keeps:

@@ -89,7 +89,7 @@ class Consumer(_Consumer):
         """Make the callback for messages."""
         handle: Callable[[Any], Any] = super().create_task_handler(promise)
 
-        def guarded(message: Any) -> Any:
+        def handle_guarded(message: Any) -> Any:
             try:
                 guard.check_payload(message.payload, message.headers)
             except (guard.Malformed, ContentDisallowed, DecodeError, ValueError, TypeError, RecursionError) as problem:
@@ -106,7 +106,7 @@ class Consumer(_Consumer):
                 self._give_another_chance(message, problem)
                 return None
 
-        return guarded
+        return handle_guarded
 
     def _give_another_chance(self, message: Any, problem: Exception) -> None:
         """Put back a message that is well-formed and yet could not be taken: the fault need not be its own."""

@@ -27,11 +27,11 @@ _Request: Any = PrivateRequest
 
 
 def _telling_first(succeed: Callable[..., Any]) -> Callable[..., Any]:
-    def succeed_told_first(self: Any, *args: Any, **options: Any) -> Any:
-        with self.telling_first():
+    def succeed_then_acknowledge(self: Any, *args: Any, **options: Any) -> Any:
+        with self.acknowledge_after():
             return succeed(self, *args, **options)
 
-    return succeed_told_first
+    return succeed_then_acknowledge
 
 
 def _asking_first(hand_over: Callable[..., Any]) -> Callable[..., Any]:
@@ -111,11 +111,11 @@ class Request(_Request):
 
     def on_success(self, failed__retval__runtime: Any, **options: Any) -> Any:
         """Deal with a run that ended: its end is told first, and then its message is forgotten."""
-        with self.telling_first():
+        with self.acknowledge_after():
             return super().on_success(failed__retval__runtime, **options)
 
     @contextmanager
-    def telling_first(self) -> Generator[None]:
+    def acknowledge_after(self) -> Generator[None]:
         """Acknowledge after what follows, which tells of the end: Celery does so the other way round."""
         self._is_telling = True
         try:
@@ -155,7 +155,7 @@ class Request(_Request):
         error = getattr(error, "exc", error)  # billiard's ExceptionWithTraceback
         self._lost = "child" if isinstance(error, WorkerLostError | SystemExit | KeyboardInterrupt) else "rejected"
         try:
-            with self.telling_first():
+            with self.acknowledge_after():
                 return super().on_failure(exc_info, send_failed_event, return_ok)
         except MemoryError:
             # Celery raises it in the worker and leaves the message in flight; the child stored the failure and lives.

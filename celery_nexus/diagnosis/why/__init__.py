@@ -27,7 +27,7 @@ def why(sources: Sources, name: str) -> Answer:
         answer = _explained(sources, name)
     except Refused as refused:
         answer = _of_refusal(sources, name, str(refused))
-    findings = (replace(found, command=sources.addressed(found.command)) for found in answer.findings)
+    findings = (replace(found, command=sources.address_command(found.command)) for found in answer.findings)
     return replace(answer, findings=tuple(findings))
 
 
@@ -43,7 +43,7 @@ def _explained(sources: Sources, name: str) -> Answer:
                 worker.name,
                 "worker",
                 f"{worker.verdict}: {worker.reason}",
-                causes.of_worker(worker, queues, sources.code.queues),
+                causes.find_worker_causes(worker, queues, sources.code.queues),
             )
     return _of_run(sources, name, workers, queues)
 
@@ -72,14 +72,14 @@ def _of_queue(sources: Sources, queue: QueueStats, workers: tuple[Worker, ...]) 
     oldest = "" if queue.oldest_age_s is None else f", the oldest for {duration(queue.oldest_age_s)}"
     state = f"{queue.waiting:,} wait{oldest}; {'?' if queue.in_flight is None else queue.in_flight} in flight"
     first = sources.broker.messages(queue.name, limit=1)
-    return Answer(queue.name, "queue", state, causes.of(of_message(sources, queue, first, workers)))
+    return Answer(queue.name, "queue", state, causes.find_causes(of_message(sources, queue, first, workers)))
 
 
 def _of_run(sources: Sources, name: str, workers: tuple[Worker, ...], queues: tuple[QueueStats, ...]) -> Answer:
     situation = of_run(sources, name, workers, queues)
     if situation is None:
         raise NotFound(f"no run, queue or worker {name!r}")
-    return Answer(situation.subject, "run", _state(situation), causes.of(situation))
+    return Answer(situation.subject, "run", _state(situation), causes.find_causes(situation))
 
 
 def _state(situation: Situation) -> str:

@@ -31,7 +31,7 @@ Seen = tuple[str, str] | None
 """Fact and command, or None when this is not what holds it."""
 
 
-def of(situation: Situation) -> tuple[Finding, ...]:
+def find_causes(situation: Situation) -> tuple[Finding, ...]:
     """Return what holds a run or a queue's next message, the heaviest first."""
     if situation.is_over or (situation.is_queue and situation.message is None):
         return _ended(situation)
@@ -43,7 +43,7 @@ def of(situation: Situation) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def of_worker(worker: Worker, queues: Sequence[QueueStats], declared: QueueRegistry) -> tuple[Finding, ...]:
+def find_worker_causes(worker: Worker, queues: Sequence[QueueStats], declared: QueueRegistry) -> tuple[Finding, ...]:
     """Return what keeps a worker from taking work, the heaviest first.
 
     Args:

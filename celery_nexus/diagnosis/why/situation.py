@@ -125,8 +125,8 @@ def of_run(
         run = None
     run_id = run.id if run else _whole_id(sources, name)
     message = sources.broker.find(run_id, queue=run.queue if run else None, priority=run.priority if run else None)
-    held = None if message else sources.broker.held_run(run_id)
-    place = sources.control.whereabouts([run_id]).get(run_id)
+    held = None if message else sources.broker.find_held(run_id)
+    place = sources.control.find_holders([run_id]).get(run_id)
     letter = _letter(sources, run_id)
     if run is None and message is None and held is None and place is None and letter is None:
         return None
@@ -162,7 +162,7 @@ def _whole_id(sources: Sources, text: str) -> str:
 
 
 def _tasks(sources: Sources, situation: Situation) -> dict[str, dict[str, str]]:
-    return sources.control.registered([worker.name for worker in situation.consumers])
+    return sources.control.list_registered_tasks([worker.name for worker in situation.consumers])
 
 
 def _letter(sources: Sources, run_id: str) -> DeadLetter | None:

@@ -10,8 +10,8 @@ import orjson
 from celery import Celery
 
 from celery_nexus.installation import queues_of
+from celery_nexus.privacy.arguments import mask_arguments as arguments_of
 from celery_nexus.privacy.arguments import mask_positions
-from celery_nexus.privacy.arguments import shown_arguments as arguments_of
 from celery_nexus.privacy.masking import mask, mask_text
 
 MAX_ARGUMENTS_BYTES = 64 * 1024

@@ -26,7 +26,7 @@ def find_certain_rows(batch: Batch, needle: str, wanted: Mask) -> Mask:
     if not needle.isascii() or not needle.isprintable() or _SEPARATE & set(needle):
         return found  # as it is stored, it may be spelt otherwise
     for segment, rows in batch.rows_by_segment():
-        named = batch.named_values(segment)
+        named = batch.read_value_names(segment)
         if named is None:
             continue
         shared = named.shared
@@ -73,7 +73,7 @@ def _in_segment(
     batch: Batch, segment: Segment, number: int | None, node: Argument, rest: list[str], wanted: Mask
 ) -> tuple[Mask, Mask] | None:
     """Return where a term holds and where that can't be told; None when it can be told nowhere."""
-    named = batch.named_values(segment)
+    named = batch.read_value_names(segment)
     if named is None:
         return None
     none = np.zeros(segment.count, np.bool_)

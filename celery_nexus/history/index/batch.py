@@ -108,7 +108,7 @@ class Batch:
             ]
         )
 
-    def open_since(self, column: Column) -> tuple[Rows, NDArray[np.float64]]:
+    def read_open_since(self, column: Column) -> tuple[Rows, NDArray[np.float64]]:
         """Return rows of runs that are not over, and since when they wait or run."""
         rows: list[Rows] = []
         since: list[NDArray[np.float64]] = []
@@ -192,11 +192,11 @@ class Batch:
         id_ = page_id(segment.number, column)
         return self._read_large(id_) if column == Column.ID else self._read(id_)
 
-    def shared_texts(self, segment: Segment, column: Column) -> Texts:
+    def read_shared_texts(self, segment: Segment, column: Column) -> Texts:
         """Return the errors of a segment in lower case, or its results, where many runs share one."""
         return decode_texts(self._read(page_id(segment.number, column)), segment.count)
 
-    def named_values(self, segment: Segment) -> Named | None:
+    def read_value_names(self, segment: Segment) -> Named | None:
         """Return which arguments have a column in a segment; None when it has none at all."""
         if segment.number not in self._named:
             data = self._read(page_id(segment.number, Column.VALUES))
@@ -204,11 +204,11 @@ class Batch:
         return self._named[segment.number]
 
     def values(self, segment: Segment, number: int) -> Values:
-        """Return the values of one of :meth:`named_values`."""
+        """Return the values of one of :meth:`read_value_names`."""
         return decode_values(self._read_large(page_id(segment.number, Column.VALUES, number)), segment.count)
 
     def rows_with(self, segment: Segment, number: int) -> Mask:
-        """Return which of a segment's rows have a number or a text as one of :meth:`named_values`."""
+        """Return which of a segment's rows have a number or a text as one of :meth:`read_value_names`."""
         id_ = page_id(segment.number, Column.VALUES, number)
         with self._connection.blobopen("page", "data", id_, readonly=True) as blob:
             return read_rows_with_values(blob, segment.count)

@@ -17,7 +17,7 @@ from celery_nexus.history.filter.parser import All, Any_, Argument, Compare, Nod
 from celery_nexus.history.filter.sql import KEYED, NAMED, Names, compile_filter
 from celery_nexus.history.index.argument_terms import IN_MANY, find_certain_rows, match_argument
 from celery_nexus.history.index.batch import Batch, Keys
-from celery_nexus.history.index.match_mask import MatchMask, exact_mask
+from celery_nexus.history.index.match_mask import MatchMask, make_exact_mask
 from celery_nexus.history.index.pages import Column, Mask, rows_with
 
 MAX_KEYED = 5_000
@@ -136,9 +136,9 @@ class Matcher:
             case State(states):
                 table = np.zeros(len(STATES), np.bool_)
                 table[[_NUMBER_OF[state] for state in states]] = True
-                return exact_mask(table[self._batch.column(Column.STATE)])
+                return make_exact_mask(table[self._batch.column(Column.STATE)])
             case Compare():
-                return exact_mask(self._comparison(node))
+                return make_exact_mask(self._comparison(node))
             case Argument():
                 return match_argument(self._batch, self._evaluation.names, node, wanted)
             case Text():
@@ -182,7 +182,7 @@ class Matcher:
         low = -np.inf if node.operator[0] == "<" else node.value
         high = np.inf if node.operator[0] == ">" else node.value
         found: Mask = compare(self._batch.durations(column, low, high), node.value)
-        rows, begun = self._batch.open_since(since)
+        rows, begun = self._batch.read_open_since(since)
         if len(rows):
             are_open = is_open(self._batch.column(Column.STATE)[rows])
             found[rows] = are_open & compare(self._evaluation.now - begun, node.value)
@@ -201,11 +201,11 @@ class Matcher:
 
     def _text(self, node: Text, wanted: Mask) -> MatchMask:
         if node.field in NAMED:
-            return exact_mask(self._named(node, node.field))
+            return make_exact_mask(self._named(node, node.field))
         if node.field in KEYED:
             return self._keyed(node, wanted)
         if node.field == "error":
-            return exact_mask(
+            return make_exact_mask(
                 self._match_shared_texts(Column.ERROR, lambda text: text_matches("error", text, node.values))
             )
         task = self._named(node, "task")
@@ -223,20 +223,20 @@ class Matcher:
         found = np.zeros(self._batch.count, np.bool_)
         if keys is not None:
             found[self._batch.rows_of(keys)] = True
-            return exact_mask(found)
+            return make_exact_mask(found)
         if node.field not in _ID_COLUMNS:
             return MatchMask(wanted, found)
         for segment, rows in self._batch.rows_by_segment():
             ids = self._batch.ids(segment, _ID_COLUMNS[node.field]) if wanted[rows].any() else None
             if ids is not None:
                 found[rows][ids.match_term(node.values, wanted[rows])] = True
-        return exact_mask(found)
+        return make_exact_mask(found)
 
     def _match_shared_texts(self, column: Column, holds: Callable[[str], bool]) -> Mask:
         """Return the rows whose error or result, where it is kept apart from the other texts, is such a one."""
         batch = self._batch
         return np.concatenate(
-            [batch.shared_texts(segment, column).where(holds, segment.count) for segment in batch.segments]
+            [batch.read_shared_texts(segment, column).find_rows(holds, segment.count) for segment in batch.segments]
         )
 
     def _contains(self, node: Text, wanted: Mask) -> MatchMask:
@@ -291,7 +291,7 @@ class Matcher:
         may_be_in_ids = self._may_be_in_ids[id(node)][self._rows] & unsure & ~found
         if may_be_in_ids.any():
             found |= self._ids_like(node.values, may_be_in_ids)
-        return exact_mask(found)
+        return make_exact_mask(found)
 
     def _like(self, value: str, pieces: list[bytes]) -> list[int]:
         offsets, texts = self._page_texts()

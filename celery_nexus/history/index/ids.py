@@ -50,7 +50,7 @@ def merge_ids(pages: Iterable[tuple[bytes, int]]) -> bytes:
     where = np.concatenate(rows)
     if all(ids.are_uuids for ids in decoded):
         return pack([encode_rows(where, first), b"".join(ids.uuids for ids in decoded), b""])
-    return _encode_known(where, [id_ for ids in decoded for id_ in ids.all()], first)
+    return _encode_known(where, [id_ for ids in decoded for id_ in ids.list_all()], first)
 
 
 def length_of_uuids(count: int) -> int:
@@ -82,7 +82,7 @@ class Ids:
         """Return the id of a row of the segment, where all have one."""
         return self._text(row)
 
-    def all(self) -> list[str]:
+    def list_all(self) -> list[str]:
         """Return the ids as they are written."""
         return self._texts or [self._text(place) for place in range(len(self.rows))]
 

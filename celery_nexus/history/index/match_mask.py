@@ -15,6 +15,6 @@ class MatchMask:
     sure: Mask
 
 
-def exact_mask(found: Mask) -> MatchMask:
+def make_exact_mask(found: Mask) -> MatchMask:
     """Say that rows hold, and no others."""
     return MatchMask(found, found)

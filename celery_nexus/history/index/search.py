@@ -148,7 +148,7 @@ class Search:
         rows = self.connection.execute(sql, (*parameters, *self._condition.parameters, -1 if limit is None else limit))
         return [row[0] for row in rows]
 
-    def by_keys(self, keys: list[int]) -> list[int]:
+    def search_keys(self, keys: list[int]) -> list[int]:
         """Return those of some keys whose rows hold, newest first."""
         found: list[int] = []
         for start in range(0, len(keys), ASKED_AT_ONCE):

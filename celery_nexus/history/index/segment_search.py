@@ -58,7 +58,7 @@ class SegmentSearch:
 
     def _late(self, tombstones: Keys, first: int, before: int) -> tuple[int, list[int]]:
         low, high = np.searchsorted(tombstones, (first, before))
-        keys = self._search.by_keys(tombstones[low:high].tolist())
+        keys = self._search.search_keys(tombstones[low:high].tolist())
         return len(keys), keys
 
     def _in_batch(self, batch: Batch, tombstones: Keys, first: int) -> Found:
@@ -116,5 +116,5 @@ class SegmentSearch:
         unsure = np.flatnonzero(mask.may & ~mask.sure) + start
         if not len(unsure):
             return self._sure(batch, rows)
-        keys = sorted(batch.keys_of(rows) + self._search.by_keys(batch.keys_of(unsure)), reverse=True)
+        keys = sorted(batch.keys_of(rows) + self._search.search_keys(batch.keys_of(unsure)), reverse=True)
         return len(keys), keys

@@ -27,7 +27,7 @@ class Texts:
     codes: NDArray[Any]
     different: list[str]
 
-    def where(self, holds: Callable[[str], bool], count: int) -> Mask:
+    def find_rows(self, holds: Callable[[str], bool], count: int) -> Mask:
         """Return the rows of a segment whose text is such a one."""
         found = np.zeros(count, np.bool_)
         table = np.fromiter(map(holds, self.different), np.bool_, len(self.different))

@@ -193,7 +193,7 @@ def chart(
     return history.ask(question, [])
 
 
-def busiest_hours(history: History, since: float | None = None, until: float | None = None) -> list[Slice]:
+def find_busiest_hours(history: History, since: float | None = None, until: float | None = None) -> list[Slice]:
     """Return the hours (UTC) in which anything happened, those with the most ended runs first."""
     end = time.time() if until is None else until
     start = end - 7 * DAY_S if since is None else since
@@ -205,7 +205,7 @@ def _count_ended(part: Slice) -> int:
     return part.succeeded + part.failed + part.revoked
 
 
-def slowest(
+def find_slowest(
     history: History, since: float | None = None, until: float | None = None, filter_text: str = "", limit: int = 20
 ) -> list[HistoryRun]:
     """Return the runs that took longest from start to end, slowest first; parameters as of :func:`failures`.

@@ -29,7 +29,7 @@ class Changes:
     missed: int = 0
 
 
-def latest(history: History) -> int:
+def read_last_change(history: History) -> int:
     """Return the number of the last change; 0 when nothing was ever noted."""
     return history.ask(_latest, 0)
 
@@ -39,8 +39,8 @@ def changes(history: History, after: int, filter_text: str = "") -> Changes:
 
     Args:
         history: The history.
-        after: :attr:`Changes.number` of the last call, or :func:`latest`. One that lies ahead (the file was made
-            anew) counts as 0.
+        after: :attr:`Changes.number` of the last call, or :func:`read_last_change`. One that lies ahead (the file was
+            made anew) counts as 0.
         filter_text: Only runs that match now; see :mod:`celery_nexus.history.filter.parser`.
 
     Raises:

@@ -12,7 +12,7 @@ from celery_nexus.rows.history import HistoryRun
 PAGE = 2_000
 
 
-def oldest_at(history: History) -> float | None:
+def find_oldest_time(history: History) -> float | None:
     """Return the time of the oldest run, in seconds since the epoch; None when there is none."""
 
     def question(connection: sqlite3.Connection) -> float | None:

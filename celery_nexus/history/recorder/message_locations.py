@@ -44,8 +44,8 @@ def locate(client: redis.Redis, queues: Iterable[str], lists_named: ListNames) -
     lists = [(queue, step, lists_named.key(queue, step)) for queue in names for step in lists_named.steps]
     prefix = lists_named.prefix
     nodes = [node.decode("utf-8", "replace") for node in _nodes(client, prefix)]
-    hashes = [prefix + STOCK_IN_FLIGHT, *(prefix + keys.in_flight(node) for node in nodes)]
-    delayed = [prefix + keys.delayed(queue) for queue in names]
+    hashes = [prefix + STOCK_IN_FLIGHT, *(prefix + keys.in_flight_key(node) for node in nodes)]
+    delayed = [prefix + keys.key_of_delayed(queue) for queue in names]
     if _count(client, [key for _, _, key in lists], hashes, delayed) > MAX_MESSAGES:
         return None
     pipeline: Any = client.pipeline(transaction=True)  # one instant: a message that moves is seen once

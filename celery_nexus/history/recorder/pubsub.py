@@ -122,7 +122,7 @@ class WorkerActivity:
             for name, heard in self.workers.items()
         }
 
-    def silent(self) -> list[str]:
+    def list_silent(self) -> list[str]:
         """Name the workers that began runs and said nothing about them for two heartbeats: they send no task events."""
         return sorted(name for name, heard in self.workers.items() if (heard.beats_since_work or 0) >= 2)
 
@@ -250,7 +250,7 @@ class PubSubRecorder(Recorder):
         return self._state() != self._told
 
     def _state(self) -> str:
-        return orjson.dumps([self.hearing.silent(), self._unreadable]).decode()
+        return orjson.dumps([self.hearing.list_silent(), self._unreadable]).decode()
 
     def _write_pending(self, store: Store) -> None:
         state = self._state()
@@ -259,7 +259,7 @@ class PubSubRecorder(Recorder):
             store.connection.execute("insert into gap values (?, ?, ?, ?, ?)", row)
         self._breaks.clear()
         events: list[Event | bytes] = [b"" if event is None else event for event in self._pending]
-        silent = orjson.dumps(self.hearing.silent()).decode()
+        silent = orjson.dumps(self.hearing.list_silent()).decode()
         store.write(events, **{SILENT_WORKERS: silent, UNREADABLE: self._unreadable})
         self._pending.clear()
         self._told = state

@@ -18,7 +18,7 @@ import orjson
 import redis
 
 from celery_nexus.connection.keys import RESULT_KEY, WORKER_HASH
-from celery_nexus.delivery.leases.heartbeats import silent_s
+from celery_nexus.delivery.leases.heartbeats import measure_silence_s
 from celery_nexus.delivery.remembering import broker_now
 from celery_nexus.history.encoding import STATES
 from celery_nexus.history.recorder.message_locations import MessageLocation, locate
@@ -165,7 +165,9 @@ class Reconciler:
         heartbeats = cast("dict[bytes, bytes]", self._client.hgetall(self._prefix + WORKER_HASH))
         ahead_s = broker_now(self._client) - time.time()
         found = {name.decode("utf-8", "replace"): _decode_meta(data) for name, data in heartbeats.items()}
-        return {name: beat | {"silent_s": silent_s(beat, time.time(), ahead_s)} for name, beat in found.items()}
+        return {
+            name: beat | {"silent_s": measure_silence_s(beat, time.time(), ahead_s)} for name, beat in found.items()
+        }
 
 
 def _moves(

@@ -87,7 +87,7 @@ class Drain(WorkerOrder):
         """Say for how long."""
         return "What it holds is finished, nothing more is taken until it restarts or is given a queue again."
 
-    def obeyed(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
+    def give_order(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
         """Cancel every queue of each worker."""
         rows: list[TargetOutcome] = []
         for worker in workers:
@@ -123,7 +123,7 @@ class ShutdownWorker(WorkerOrder):
             )
         return "It ends when its short runs are finished; a long one goes back to its queue."
 
-    def obeyed(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
+    def give_order(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
         """Tell each; one that Supervisor would start again at once is left alone."""
         from celery_nexus.control.mailbox import Command
 
@@ -158,7 +158,7 @@ class ForgetOrders(Action):
 
     def run(self, sources: Sources) -> Outcome:
         """Forget each."""
-        known = sources.control.remembered()
+        known = sources.control.list_standing_orders()
         rows: list[TargetOutcome] = []
         for name in self.names:
             if name in known:

@@ -31,7 +31,7 @@ class TaskLimit(WorkerOrder):
         """Find the task among those that the workers know."""
         from celery_nexus.catalog.task_names import resolve_task
 
-        told = sources.control.registered([worker.name for worker in workers])
+        told = sources.control.list_registered_tasks([worker.name for worker in workers])
         known = {name for tasks in told.values() for name in tasks}
         return replace(self, task=resolve_task(self.task, known)) if known else self
 

@@ -76,7 +76,7 @@ class WorkerOrder(Action):
         """Order each worker, and collect the answers."""
         self.check()
         found = self._resolved(sources)
-        return Outcome(tuple(self.settle(sources, found).obeyed(sources, found)))
+        return Outcome(tuple(self.settle(sources, found).give_order(sources, found)))
 
     def settle(self, sources: Sources, workers: Sequence[Worker]) -> Self:
         """Look up what the order names and only these workers know."""
@@ -103,7 +103,7 @@ class WorkerOrder(Action):
         """Name of the remembered order, and what it says."""
         raise NotImplementedError
 
-    def obeyed(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
+    def give_order(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
         """Send the order and say what each worker answered."""
         answers = self.send(sources, self.order(), [worker.name for worker in workers])
         return [self.outcome(sources, worker, answers.get(worker.name)) for worker in workers]

@@ -84,12 +84,12 @@ class ShrinkPool(GrowPool):
         """Shrink."""
         return "pool_shrink", {"n": self.n}
 
-    def obeyed(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
+    def give_order(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
         """Leave each worker one place at least: Celery would end the last one, too."""
         large = tuple(row for row in workers if row.concurrency is None or row.concurrency > self.n)
         left = [row for row in workers if row not in large]
         refused = [TargetOutcome(row.name, False, f"has {row.concurrency} places: one must stay") for row in left]
-        return [*(super().obeyed(sources, large) if large else []), *refused]
+        return [*(super().give_order(sources, large) if large else []), *refused]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Scale(WorkerOrder):
         """Keep the size."""
         return f"pool {worker.name}", {"size": self.size}
 
-    def obeyed(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
+    def give_order(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
         """Grow or shrink each by what it lacks."""
         rows: list[TargetOutcome] = []
         for worker in workers:

@@ -10,8 +10,8 @@ import click
 
 from celery_nexus.rows.text import safe_text
 from nexus_tui.cli.output import print_json
-from nexus_tui.cli.shared import Target, common
-from nexus_tui.cli.times import point
+from nexus_tui.cli.shared import Target, add_common_options
+from nexus_tui.cli.times import parse_moment
 
 if TYPE_CHECKING:
     from celery_nexus.history.archive.archiving import Progress
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     help="Where the files go; made when it is missing.",
 )
 @click.option("--before", metavar="T", help="Only runs sent before: 30d ago, or a time. All that are over without it.")
-@common
+@add_common_options
 def archive(target: Target, folder: Path, before: str | None, as_json: bool) -> None:
     """Write runs that are over into FOLDER as Parquet, each argument a column; called again, it adds what is new.
 
     It can be stopped at any moment: the same command goes on where it ended, and no run is written twice.
     """
-    from celery_nexus.runs.archive import archiving
+    from celery_nexus.runs.archive import start_archiving
 
     history, folder = target.sources().history, folder.expanduser()
-    end = None if before is None else point(before, "--before")
-    with archiving(history.path, folder, end) as process:
+    end = None if before is None else parse_moment(before, "--before")
+    with start_archiving(history.path, folder, end) as process:
         try:
             for progress in process.follow():
                 _show_progress(progress)

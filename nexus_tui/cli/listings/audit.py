@@ -6,12 +6,12 @@ import click
 
 from celery_nexus.errors import Invalid
 from nexus_tui.cli.output import print_json, print_table
-from nexus_tui.cli.shared import Target, common
+from nexus_tui.cli.shared import Target, add_common_options
 
 
 @click.command()
 @click.option("--limit", default=50, show_default=True, metavar="N", help="At most so many entries.")
-@common
+@add_common_options
 def audit(target: Target, limit: int, as_json: bool) -> None:
     """List what operators changed, the latest first."""
     if limit < 1:

@@ -7,11 +7,11 @@ import click
 from nexus_tui.cli.changes import change_commands
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json, print_table
-from nexus_tui.cli.shared import Target, common
+from nexus_tui.cli.shared import Target, add_common_options
 
 
 @click.group("chords", invoke_without_command=True)
-@common
+@add_common_options
 def chords(target: Target, as_json: bool) -> None:
     """List chords that can't end: all their members are over, and the body was never called."""
     context = click.get_current_context()
@@ -21,7 +21,7 @@ def chords(target: Target, as_json: bool) -> None:
     from celery_nexus.diagnosis.chords import ChordSource
 
     sources = target.sources()
-    rows = ChordSource(sources.broker, sources.control).stuck()
+    rows = ChordSource(sources.broker, sources.control).list_stuck_chords()
     if as_json:
         print_json([to_json(row) for row in rows])
         return

@@ -12,7 +12,7 @@ from celery_nexus.rows.text import safe_text
 from nexus_tui.cli.changes import change_commands
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_fields, print_json, print_table
-from nexus_tui.cli.shared import Target, common
+from nexus_tui.cli.shared import Target, add_common_options
 
 SHOWN = 2000
 """Characters of a message that ``show`` prints on a terminal; ``--json`` has all of them."""
@@ -22,7 +22,7 @@ _REVEAL = "masked; the bytes as they are: --reveal"
 
 @click.group("dead-letters", invoke_without_command=True)
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="At most so many.")
-@common
+@add_common_options
 def dead_letters(target: Target, limit: int, as_json: bool) -> None:
     """List messages and runs that were set aside; show, retry or drop them."""
     context = click.get_current_context()
@@ -34,7 +34,7 @@ def dead_letters(target: Target, limit: int, as_json: bool) -> None:
 
 @dead_letters.command("list")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="At most so many.")
-@common
+@add_common_options
 def list_(target: Target, limit: int, as_json: bool) -> None:
     """List the newest first."""
     _list(target, limit=limit, as_json=as_json)
@@ -43,7 +43,7 @@ def list_(target: Target, limit: int, as_json: bool) -> None:
 @dead_letters.command()
 @click.argument("letter_id", metavar="ID", help="The dead letter's id, or its run's.")
 @click.option("--reveal", is_flag=True, help="Show the message's bytes as they are, secrets too.")
-@common
+@add_common_options
 def show(target: Target, letter_id: str, reveal: bool, as_json: bool) -> None:
     """Show one, by its id or its run's: reason, history, and the message, its secrets masked."""
     from celery_nexus.broker.dead_letters import DeadLetterSource

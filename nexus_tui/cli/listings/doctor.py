@@ -12,13 +12,13 @@ from celery_nexus.rows.text import command_line, safe_text
 from nexus_tui.cli.listings.live import read_queues
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json
-from nexus_tui.cli.shared import Target, common
+from nexus_tui.cli.shared import Target, add_common_options
 
 
 @click.command()
 @click.option("--balance", is_flag=True, help="Account for every run that was ever submitted.")
 @click.option("--wait", "wait_s", default=10.0, show_default=True, metavar="S", help="Let runs settle for so long.")
-@common
+@add_common_options
 def doctor(target: Target, balance: bool, wait_s: float, as_json: bool) -> None:
     """Look for what is wrong; exits 1 when something is."""
     if balance:
@@ -29,16 +29,16 @@ def doctor(target: Target, balance: bool, wait_s: float, as_json: bool) -> None:
 
 def _checkup(target: Target, *, as_json: bool) -> None:
     from celery_nexus.broker.dead_letters import DeadLetterSource
-    from celery_nexus.diagnosis.checkup import CheckupSource, asked, consumer_finding, unread_finding
-    from celery_nexus.diagnosis.chords import ChordSource, finding_of
+    from celery_nexus.diagnosis.checkup import CheckupSource, consumer_finding, run_check, unread_finding
+    from celery_nexus.diagnosis.chords import ChordSource, summarize_chords
 
     sources = target.sources()
     found = CheckupSource(sources).findings()
-    findings = (*found, *asked("lists", lambda: (unread_finding(sources.broker.unread_lists()),)))
-    findings = (*findings, *asked("consumers", lambda: (consumer_finding(read_queues(sources)),)))
+    findings = (*found, *run_check("lists", lambda: (unread_finding(sources.broker.unread_lists()),)))
+    findings = (*findings, *run_check("consumers", lambda: (consumer_finding(read_queues(sources)),)))
     if not sources.is_foreign:
         chords = ChordSource(sources.broker, sources.control)
-        findings = (*findings, *asked("chords", lambda: (finding_of(chords.stuck()),)))
+        findings = (*findings, *run_check("chords", lambda: (summarize_chords(chords.list_stuck_chords()),)))
     letters = DeadLetterSource(sources.broker).count()
     is_well = all(finding.is_well for finding in findings)
     if as_json:

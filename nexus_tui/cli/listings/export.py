@@ -21,8 +21,8 @@ from celery_nexus.rows.text import safe_text
 from nexus_tui.cli.listings import recorded
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json
-from nexus_tui.cli.pipes import dropping
-from nexus_tui.cli.shared import Target, common
+from nexus_tui.cli.pipes import ignore_closed_reader
+from nexus_tui.cli.shared import Target, add_common_options
 
 if TYPE_CHECKING:
     from celery_nexus.exports.cells import Changes
@@ -52,7 +52,7 @@ COLUMNS = (
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="By default what FILE's name ends with.")
 @click.option("--columns", metavar="NAMES", help="Only these columns, separated by commas, in this order.")
 @click.option("--force", is_flag=True, help="Replace FILE when it exists.")
-@common
+@add_common_options
 def export(
     target: Target, words: tuple[str, ...], format_: str | None, columns: str | None, force: bool, as_json: bool
 ) -> None:
@@ -107,13 +107,13 @@ class _Writing:
 
     def write(self, file: BinaryIO, runs: Iterator[Run]) -> None:
         from celery_nexus.exports import writers
-        from celery_nexus.exports.cells import nested, scalar
+        from celery_nexus.exports.cells import keep_nested, scalar
 
         writer: Callable[..., None] = writers.WRITERS[self.format]
         with tempfile.TemporaryDirectory(prefix="nexus-export-") as folder:
             if self.format == "xlsx":
                 writer = partial(writers.write_xlsx, temporary=Path(folder))
-            keep = nested if self.format in ("json", "jsonl") else scalar
+            keep = keep_nested if self.format in ("json", "jsonl") else scalar
             writer(file, self._shape, self._cells(runs, keep), self._changes)
 
     def _cells(self, runs: Iterator[Run], keep: Callable[[Any, Changes], Any]) -> Iterator[list[Any]]:
@@ -184,7 +184,7 @@ def _link(draft: Path, path: Path) -> None:
 
 
 def _to_stdout(writing: _Writing, runs: Iterator[Run]) -> None:
-    with dropping(sys.stdout):
+    with ignore_closed_reader(sys.stdout):
         out = sys.stdout.buffer
         if writing.format not in _BINARY:
             writing.write(out, runs)

@@ -7,13 +7,13 @@ import click
 from celery_nexus.rows.text import age
 from nexus_tui.actions.footprint import RemoveFootprint
 from nexus_tui.cli.output import print_json, print_table
-from nexus_tui.cli.shared import How, Target, carry_out, common
+from nexus_tui.cli.shared import How, Target, add_common_options, carry_out
 
 
 @click.command()
 @click.option("--remove", is_flag=True, help=RemoveFootprint.help())
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
-@common
+@add_common_options
 def footprint(target: Target, remove: bool, yes: bool, as_json: bool) -> None:
     """List what Nexus left on another application's broker (--broker URL), and when it expires."""
     if remove:

@@ -15,8 +15,8 @@ from nexus_tui.cli.changes import change_commands
 from nexus_tui.cli.listings import recorded
 from nexus_tui.cli.listings.archive import archive
 from nexus_tui.cli.output import print_fields, print_json, print_table
-from nexus_tui.cli.shared import Target, common
-from nexus_tui.cli.times import point, span_s
+from nexus_tui.cli.shared import Target, add_common_options
+from nexus_tui.cli.times import parse_moment, parse_seconds
 
 if TYPE_CHECKING:
     from celery_nexus.runs.source import HistorySource
@@ -32,12 +32,12 @@ _until = click.option("--until", metavar="T", help="Until then; now when left ou
 )
 @_since
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="Groups to show.")
-@common
+@add_common_options
 def failures(target: Target, filter_text: tuple[str, ...], since: str, limit: int, as_json: bool) -> None:
     """Group failed runs that match FILTER by type and place of their exception, the largest group first."""
     history = target.sources().history
     text = " ".join(filter_text)
-    rows = history.failures(point(since, "--since"), text, limit)
+    rows = history.failures(parse_moment(since, "--since"), text, limit)
     recorded.warn(history)
     if as_json:
         print_json([_group_json(history, row) for row in rows])
@@ -68,7 +68,7 @@ def failures(target: Target, filter_text: tuple[str, ...], since: str, limit: in
 @_until
 @click.option("--by", type=click.Choice(("task", "queue", "both")), default="task", show_default=True, help="Rows.")
 @click.option("--every", metavar="SPAN", help="One row for each such time: 1h, 1d …, to whole minutes.")
-@common
+@add_common_options
 def stats(
     target: Target, task: str | None, since: str, until: str | None, by: str, every: str | None, as_json: bool
 ) -> None:
@@ -92,7 +92,7 @@ def stats(
         (*names, "sent", "ended", "ok", "failed", "revoked", "retried", "success", "wait p50", "p95", "p99", "run p50",
          "p95", "p99"),
         [tuple(row[name] or "–" for name in names) + _stats_cells(row) for row in rows],
-        empty=f"nothing ended in this time; --since 30d looks further back. {recorded.nothing(history)}",
+        empty=f"nothing ended in this time; --since 30d looks further back. {recorded.explain_empty_list(history)}",
     )  # fmt: skip
 
 
@@ -102,11 +102,11 @@ def history_group() -> None:
 
 
 @history_group.command()
-@common
+@add_common_options
 def status(target: Target, as_json: bool) -> None:
     """Say where the history is, what it holds and how fresh it is."""
     history = target.sources().history
-    newest, oldest = history.runs(limit=1), history.oldest_at()
+    newest, oldest = history.runs(limit=1), history.find_oldest_time()
     size = history.size_bytes()
     gaps = history.gaps()
     fields: dict[str, Any] = {
@@ -131,7 +131,7 @@ def status(target: Target, as_json: bool) -> None:
 
 
 @history_group.command()
-@common
+@add_common_options
 def verify(target: Target, as_json: bool) -> None:
     """Check the file (SQLite's integrity check) and compare the counts of runs and aggregates; exits 1 on a fault."""
     from celery_nexus.runs.file import HistoryFile
@@ -149,7 +149,7 @@ def verify(target: Target, as_json: bool) -> None:
 
 
 @history_group.command()
-@common
+@add_common_options
 def record(target: Target, as_json: bool) -> None:
     """Record another application (--broker URL) until Ctrl+C, as the dashboard does while it is open."""
     from celery_nexus.runs.recording import is_recorded, start_recorder
@@ -193,13 +193,13 @@ def _of_task(rows: list[dict[str, Any]], task: str) -> list[dict[str, Any]]:
 
 
 def _windows(since: str, until: str | None, every: str | None) -> list[tuple[float, float]]:
-    end = point(until, "--until") if until else time.time()
-    start = point(since, "--since")
+    end = parse_moment(until, "--until") if until else time.time()
+    start = parse_moment(since, "--since")
     if start >= end:
         raise Invalid("--since is not before --until")
     if every is None:
         return [(start, end)]
-    minutes = span_s(every, "--every") // 60
+    minutes = parse_seconds(every, "--every") // 60
     if not minutes:
         raise Invalid("--every is at least 1m")
     step = minutes * 60
@@ -249,7 +249,7 @@ def _stats_cells(row: dict[str, Any]) -> tuple[Any, ...]:
 
 def _no_failures(history: HistorySource, text: str, since: str) -> str:
     if not history.exists or not history.runs(limit=1):
-        return recorded.nothing(history)
+        return recorded.explain_empty_list(history)
     return f"no run failed since {since}{' that matches' if text.strip() else ''}; --since 30d looks further back"
 
 

@@ -16,7 +16,7 @@ from celery_nexus.sources import Sources
 from nexus_tui.cli.listings.runs import arguments, moment
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json, print_table
-from nexus_tui.cli.shared import Target, common
+from nexus_tui.cli.shared import Target, add_common_options
 
 
 @click.command()
@@ -24,7 +24,7 @@ from nexus_tui.cli.shared import Target, common
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(0), help="Messages to show.")
 @click.option("--offset", default=0, type=click.IntRange(0), help="Messages to skip.")
 @click.option("--by-task", is_flag=True, help="Count the waiting messages of QUEUE by task instead.")
-@common
+@add_common_options
 def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: bool, as_json: bool) -> None:
     """List queues, or one QUEUE with its waiting messages in run order."""
     if by_task and queue is None:
@@ -84,7 +84,7 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: 
 
 @click.command()
 @click.argument("name", required=False, help="One worker: its node name, the part before the @, or its program.")
-@common
+@add_common_options
 def workers(target: Target, name: str | None, as_json: bool) -> None:
     """List workers with their verdicts, or show one by NAME."""
     sources = target.sources()
@@ -118,7 +118,7 @@ def workers(target: Target, name: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@common
+@add_common_options
 def programs(target: Target, as_json: bool) -> None:
     """List Supervisor's programs."""
     sources = target.sources()
@@ -144,7 +144,7 @@ def read_queues(sources: Sources) -> list[QueueStats]:
     return list(sources.broker.queues(consumers))
 
 
-def what_is_in_flight(sources: Sources) -> str:
+def explain_in_flight(sources: Sources) -> str:
     """Say what ``in flight`` counts where that is another thing than one thinks; empty elsewhere."""
     if not sources.is_foreign:
         return ""
@@ -175,10 +175,10 @@ def queue_json(row: QueueStats) -> dict[str, Any]:
 
 def _held(sources: Sources, queue: str) -> list[Held]:
     """List what workers hold of a queue; stock delivery does not note who has it, the workers themselves know."""
-    rows = [row for row in sources.broker.held() if row.queue == queue]
+    rows = [row for row in sources.broker.list_held() if row.queue == queue]
     unknown = [row.id for row in rows if row.worker is None and row.id]
     try:
-        places = sources.control.whereabouts(unknown)
+        places = sources.control.find_holders(unknown)
     except SourceError:
         places = {}
     return [replace(row, worker=places[row.id][1]) if row.id in places else row for row in rows]
@@ -230,7 +230,7 @@ def print_queues(rows: list[QueueStats]) -> None:
 
 def print_note(sources: Sources) -> None:
     """Say below a table of queues what ``in flight`` counts."""
-    if note := what_is_in_flight(sources):
+    if note := explain_in_flight(sources):
         click.echo(note)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from nexus_tui.cli.output import print_json, print_table
-from nexus_tui.cli.shared import Target, common
+from nexus_tui.cli.shared import Target, add_common_options
 
 
 @click.command()
-@common
+@add_common_options
 def orders(target: Target, as_json: bool) -> None:
     """List the remembered orders, which workers obey again when they start."""
-    known = target.sources().control.remembered()
+    known = target.sources().control.list_standing_orders()
     if as_json:
         print_json([{"order": name, **told} for name, told in known.items()])
         return

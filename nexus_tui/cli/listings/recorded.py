@@ -15,7 +15,7 @@ STALE_AFTER_S = 10.0
 HOW = "nexus-tui --broker URL records while it is open; without a terminal: nexus-tui --broker URL history record"
 
 
-def nothing(history: HistorySource, *, filtered: bool = False, submit: bool = True) -> str:
+def explain_empty_list(history: HistorySource, *, filtered: bool = False, submit: bool = True) -> str:
     """Say why a list is empty, and what to do."""
     if history.is_foreign and not history.exists:
         return f"nothing was recorded of this broker yet. {HOW}"
@@ -32,6 +32,6 @@ def warn(history: HistorySource) -> None:
         return
     lag_s = history.lag_s()
     if lag_s is None:
-        click.echo(f"nexus-tui: {nothing(history)}", err=True)
+        click.echo(f"nexus-tui: {explain_empty_list(history)}", err=True)
     elif lag_s > STALE_AFTER_S:
         click.echo(f"nexus-tui: recorded until {age(lag_s)} ago, and nobody records now. {HOW}", err=True)

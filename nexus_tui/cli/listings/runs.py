@@ -15,7 +15,7 @@ from celery_nexus.sources import Sources
 from nexus_tui.cli.listings import recorded
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_fields, print_json, print_table
-from nexus_tui.cli.shared import Target, common
+from nexus_tui.cli.shared import Target, add_common_options
 
 MAX_VALUE_CHARACTERS = 600
 """Of arguments: about eight lines of a terminal."""
@@ -27,7 +27,7 @@ MAX_VALUE_CHARACTERS = 600
 )
 @click.option("--limit", type=click.IntRange(1), help="Runs to show: 50, with --follow to begin with none.")
 @click.option("--follow", "-f", "follows", is_flag=True, help="Print a line for each run that changes, until Ctrl+C.")
-@common
+@add_common_options
 def tasks(target: Target, filter_text: tuple[str, ...], limit: int | None, follows: bool, as_json: bool) -> None:
     """List runs, newest first, that match FILTER: state:failure queue:ai task:*pdf* runtime:>30s age:<1h …"""
     history = target.sources().history
@@ -60,13 +60,13 @@ def tasks(target: Target, filter_text: tuple[str, ...], limit: int | None, follo
             )
             for row in rows
         ],
-        empty=recorded.nothing(history, filtered=bool(text.strip())),
+        empty=recorded.explain_empty_list(history, filtered=bool(text.strip())),
     )
 
 
 @click.command()
 @click.argument("run_id", metavar="ID", help="The run's id, or its unique beginning.")
-@common
+@add_common_options
 def task(target: Target, run_id: str, as_json: bool) -> None:
     """Show one run: its times, arguments, result or error. A unique beginning of the ID is enough."""
     run = _run_of(target.sources(), run_id)
@@ -105,14 +105,14 @@ def _begin(value: Any) -> str:
 def _run_of(sources: Sources, text: str) -> Run:
     """Find a run in the history, or else among what waits and what workers hold."""
     from celery_nexus.diagnosis.unrecorded import find_unrecorded
-    from nexus_tui.actions.targets import located, resolve
+    from nexus_tui.actions.targets import find_waiting_message, resolve
 
     try:
         return sources.history.run(text)
     except NotFound as unknown:
         try:
             target = resolve(sources, text)
-            found = target and find_unrecorded(sources, target.id, located(sources, target))
+            found = target and find_unrecorded(sources, target.id, find_waiting_message(sources, target))
         except (Unreachable, Refused):
             found = None
         if not found:

@@ -8,13 +8,13 @@ from typing import TypeVar
 import click
 
 from celery_nexus.errors import Refused
-from celery_nexus.rows.broker import unconsumed
+from celery_nexus.rows.broker import describe_unconsumed
 from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import Program, Worker
 from celery_nexus.sources import Sources
 from nexus_tui.cli.listings.live import print_note, print_queues, queue_json, read_programs, read_queues, read_workers
 from nexus_tui.cli.output import print_json
-from nexus_tui.cli.shared import Target, common
+from nexus_tui.cli.shared import Target, add_common_options
 
 Seen = TypeVar("Seen")
 
@@ -22,13 +22,13 @@ _WELL = frozenset({"healthy", "busy", "starting", "stopped", "draining"})
 
 
 @click.command()
-@common
+@add_common_options
 def status(target: Target, as_json: bool) -> None:
     """Show health in one screen; exits 1 when something is in trouble, or may not be looked at."""
     sources = target.sources()
     unknown: list[str] = []
 
-    def allowed(read: Callable[[], Seen], nothing: Seen) -> Seen:
+    def read_allowed(read: Callable[[], Seen], nothing: Seen) -> Seen:
         """Read what this user may read; note what the broker refuses, in its words: they name the command."""
         try:
             return read()
@@ -37,15 +37,15 @@ def status(target: Target, as_json: bool) -> None:
             return nothing
 
     programs, supervisor = read_programs(sources)
-    queues = allowed(lambda: read_queues(sources), [])
-    workers = allowed(lambda: read_workers(sources, programs), [])
-    broker = allowed(sources.broker.describe, "?")
-    refuses = allowed(sources.broker.write_trouble, "")
-    recorder = "" if sources.is_foreign or refuses else allowed(sources.broker.recorder_trouble, "")
+    queues = read_allowed(lambda: read_queues(sources), [])
+    workers = read_allowed(lambda: read_workers(sources, programs), [])
+    broker = read_allowed(sources.broker.describe, "?")
+    refuses = read_allowed(sources.broker.write_trouble, "")
+    recorder = "" if sources.is_foreign or refuses else read_allowed(sources.broker.recorder_trouble, "")
     if sources.broker.missing:
         unknown.append(sources.broker.missing)
     troubles = [*([refuses] if refuses else []), *_troubles(sources, programs, workers)]
-    troubles += [unconsumed(row) for row in queues if row.flag == "no consumer"]
+    troubles += [describe_unconsumed(row) for row in queues if row.flag == "no consumer"]
     troubles += [supervisor] if supervisor else []
     troubles += [f"nothing is recorded: {recorder}"] if recorder else []
     told = list(dict.fromkeys(f"could not look at everything: {problem}" for problem in unknown))

@@ -6,12 +6,12 @@ import click
 
 from celery_nexus.rows.text import safe_text
 from nexus_tui.cli.output import print_json
-from nexus_tui.cli.shared import Target, common
+from nexus_tui.cli.shared import Target, add_common_options
 
 
 @click.command()
 @click.argument("name", metavar="ID|QUEUE|WORKER", help="A run's id, a queue or a worker.")
-@common
+@add_common_options
 def why(target: Target, name: str, as_json: bool) -> None:
     """Say why a run, queue or worker does not move: facts in order of weight, each with what would free it."""
     from celery_nexus.diagnosis.why import why as explain

@@ -59,10 +59,10 @@ class ByTaskScreen(Dialog[None]):
 
     def on_by_task_screen_counted(self, event: Counted) -> None:
         """Write the page."""
-        self.query_one(Reader).show([((f" {event.problem}", "bad"),)] if event.problem else written(event.counts))
+        self.query_one(Reader).show([((f" {event.problem}", "bad"),)] if event.problem else write_lines(event.counts))
 
 
-def written(counts: Mapping[str, int]) -> list[Line]:
+def write_lines(counts: Mapping[str, int]) -> list[Line]:
     """Write counts as lines: how many, their share, the task."""
     total = sum(counts.values())
     if not total:

@@ -13,7 +13,7 @@ from nexus_tui.screens.dialogs.choosing import Chooser
 from nexus_tui.screens.dialogs.modal import Question
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.widgets.lines import BLANK, Line, fit, wrap
-from nexus_tui.widgets.sight import pressed_at
+from nexus_tui.widgets.sight import read_key_time
 
 _COMMAND_LINES = 5
 
@@ -70,11 +70,11 @@ class ConfirmScreen(Question[Choice]):
 
     def action_confirm(self) -> None:
         """Do the highlighted one."""
-        self._confirm(pressed_at())
+        self._confirm(read_key_time())
 
     def line_of(self, choice: Choice) -> str:
         """Spell the command line that does the same as a choice, wherever it is typed."""
-        return cast(Host, self.app).sources.addressed(choice.action.command)
+        return cast(Host, self.app).sources.address_command(choice.action.command)
 
     def action_copy(self) -> None:
         """Copy the command line."""

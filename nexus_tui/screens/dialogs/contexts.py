@@ -80,7 +80,7 @@ class ContextsScreen(Question[str]):
     def _flags(self, context: Context) -> Line:
         if any(problem.context == context.name for problem in self._found.problems):
             return (("  ▲ wrong: nexus-tui contexts says what", "bad"),)
-        missing = context.missing(os.environ)
+        missing = context.list_missing_variables(os.environ)
         if missing:
             return ((f"  ▲ {', '.join(missing)} not set", "warn"),)
         return (

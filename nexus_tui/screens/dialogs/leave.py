@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.dialogs.modal import Question
 from nexus_tui.widgets.lines import BLANK, Line, wrap
-from nexus_tui.widgets.sight import pressed_at
+from nexus_tui.widgets.sight import read_key_time
 
 WHAT_LEAVING_DOES = (
     "Leaving lets each end the step at hand and starts no other: what was done stays done, the rest is not done. "
@@ -42,7 +42,7 @@ class LeaveScreen(Question[bool]):
 
     def action_leave(self) -> None:
         """Leave."""
-        if pressed_at() >= self.readable_at:
+        if read_key_time() >= self.readable_at:
             self.dismiss(True)
 
     def write(self, width: int) -> list[Line]:

@@ -73,7 +73,7 @@ class Words(LineView):
         super().__init__()
         self._question = question
 
-    def painted(self) -> None:
+    def note_painted(self) -> None:
         """Learn that the question can be read now."""
         if self._lines:
             self._question.readable_at = min(self._question.readable_at, get_time())

@@ -66,7 +66,7 @@ class WhyScreen(Dialog[None]):
     def on_why_screen_found(self, event: Found) -> None:
         """Write the page."""
         self._answer = event.answer
-        lines = [((f" {event.problem}", "bad"),)] if event.answer is None else written(event.answer)
+        lines = [((f" {event.problem}", "bad"),)] if event.answer is None else write_lines(event.answer)
         self.query_one(Reader).show(lines)
 
     def action_copy(self) -> None:
@@ -77,7 +77,7 @@ class WhyScreen(Dialog[None]):
             self.app.notify("copied the command", markup=False)
 
 
-def written(answer: Answer) -> list[Line]:
+def write_lines(answer: Answer) -> list[Line]:
     """Write an answer as lines."""
     lines: list[Line] = [((f" {safe_text(answer.state)}", "strong"),), BLANK]
     for number, finding in enumerate(answer.findings, 1):

@@ -45,7 +45,7 @@ def text(value: object, look: str = "plain") -> Line:
     return ((safe_text(value), look),) if value not in (None, "") else (("", look),)
 
 
-def known(value: object, look: str = "plain") -> Line:
+def text_or_unknown(value: object, look: str = "plain") -> Line:
     """Make a cell of outside text, ``?`` when it is not known."""
     return text(UNKNOWN if value is None else value, "dim" if value is None else look)
 
@@ -175,12 +175,12 @@ def run_cells(run: Run) -> Cells:
     now = moment.now()
     return (
         state_cell(run.state),
-        known(short_task(run.task), queue_colour(run.queue)),
+        text_or_unknown(short_task(run.task), queue_colour(run.queue)),
         ((short_id(run.id), "plain"),),
         ((short_clock(run.sent_at or run.received_at, now), "dim"),),
-        ((ran(run, now), "plain"),),
+        ((describe_runtime(run, now), "plain"),),
         ((duration(run.waited_s) if run.waited_s is not None else "–", "dim"),),
-        known(run.queue, queue_colour(run.queue)),
+        text_or_unknown(run.queue, queue_colour(run.queue)),
         ((UNKNOWN if run.priority is None else str(run.priority), "plain"),),
         ((str(run.retries) if run.retries else "–", "warn" if run.retries else "dim"),),
         text(run.worker or "–", "plain" if run.worker else "dim"),
@@ -188,19 +188,19 @@ def run_cells(run: Run) -> Cells:
     )
 
 
-def running_cells(run: Run) -> Cells:
+def pulse_run_cells(run: Run) -> Cells:
     """Draw a run of Pulse's list of what runs now."""
     progress = run.progress
     return (
-        known(short_task(run.task), queue_colour(run.queue)),
+        text_or_unknown(short_task(run.task), queue_colour(run.queue)),
         ((short_id(run.id), "dim"),),
-        ((ran(run, moment.now()), "plain"),),
+        ((describe_runtime(run, moment.now()), "plain"),),
         progress_bar(progress.done, progress.total) if progress else (("", "dim"),),
         text(_progress_words(run), "dim"),
     )
 
 
-def ran(run: Run, now: datetime) -> str:
+def describe_runtime(run: Run, now: datetime) -> str:
     """Write how long a run took, or has taken until now; ``–`` when it has not started."""
     if run.state == "STARTED" and run.started_at is not None:
         seconds = (now - run.started_at).total_seconds()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from celery_nexus.rows import moment
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import age, number
-from nexus_tui.screens.tables.cells import Cells, known, queue_colour, short_task, text
+from nexus_tui.screens.tables.cells import Cells, queue_colour, short_task, text, text_or_unknown
 from nexus_tui.widgets.table import Column
 
 
@@ -62,7 +62,7 @@ def failure_cells(group: FailureGroup) -> Cells:
     since = (moment.now() - ended).total_seconds() if ended else None
     return (
         (("✗ ", "bad"), *text(group.kind, "bad")),
-        known(short_task(run.task), queue_colour(run.queue)),
+        text_or_unknown(short_task(run.task), queue_colour(run.queue)),
         (("≥ " if group.is_at_least else "", "dim"), (number(group.count), "strong")),
         ((f"{age(since)} ago", "dim"),),
         text((run.error or "").partition(": ")[2], "dim"),

@@ -19,7 +19,7 @@ class Sorting:
     key: str = ""
     reverse: bool = False
 
-    def next(self) -> None:
+    def sort_by_next(self) -> None:
         """Sort by the next column that can be sorted by; after the last, as the source gave the rows."""
         keys = ["", *(column.sort for column in self.columns if column.sort)]
         self.key = keys[(keys.index(self.key) + 1) % len(keys)]

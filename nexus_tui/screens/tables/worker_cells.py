@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery_nexus.rows.text import UNKNOWN, age, number, percent, safe_text, short_id, size
 from celery_nexus.rows.workers import LOOP_EXITS, Child, Program, Worker
-from nexus_tui.screens.tables.cells import Cells, known, queue_colour, short_task, text
+from nexus_tui.screens.tables.cells import Cells, queue_colour, short_task, text, text_or_unknown
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.table import Column
 
@@ -79,7 +79,7 @@ def worker_cells(worker: Worker) -> Cells:
         ((number(worker.processed), "plain"),),
         text(worker.reason, "dim"),
         text(worker.program or "by hand", "plain" if worker.program else "dim"),
-        known(worker.pool, "dim"),
+        text_or_unknown(worker.pool, "dim"),
     )
 
 

@@ -56,7 +56,7 @@ def test_a_user_who_may_not_look_around_sees_the_queues_of_the_registry(stack: S
     source = BrokerSource(user("~*", "+@all", "-scan"), code=CODE)
     assert "email_queue" in {row.name for row in source.queues()}
     assert source.missing.startswith("its user may not SCAN")
-    assert BrokerSource.foreign(user("~*", "+@all", "-scan", "-exists")).layout.steps == (0, 3, 6, 9)
+    assert BrokerSource.open_foreign(user("~*", "+@all", "-scan", "-exists")).layout.steps == (0, 3, 6, 9)
 
 
 def test_a_user_who_may_read_nothing_is_refused(user: Any) -> None:

@@ -272,7 +272,7 @@ def test_a_time_that_a_stock_worker_keeps_in_its_memory_can_not_be_changed(stack
     run_id = stack.send(1, countdown=600)
     stack.as_stock()
     stack.worker(concurrency=1)
-    wait_until(lambda: sources.control.whereabouts([run_id]))
+    wait_until(lambda: sources.control.find_holders([run_id]))
     [row] = ChangeTime((run_id,), None).run(sources).targets
     assert (row.done, row.message) == (
         False,

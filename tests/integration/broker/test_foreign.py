@@ -67,7 +67,7 @@ def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def theirs(stack: Stack) -> BrokerSource:
-    return BrokerSource.foreign(stack.url)
+    return BrokerSource.open_foreign(stack.url)
 
 
 def test_the_layout_is_read_off_the_broker(stack: Stack, foreign: Any) -> None:
@@ -82,7 +82,7 @@ def test_an_empty_broker_is_taken_for_a_stock_one(stack: Stack) -> None:
 def test_keys_like_ours_make_nobody_ours(stack: Stack) -> None:
     stack.beat("w@test")
     stack.redis.xadd("nexus:events", {"d": "{}"})
-    source = BrokerSource.foreign(stack.url)
+    source = BrokerSource.open_foreign(stack.url)
     assert source.layout == layout_of("\x06\x16", (0, 3, 6, 9))
     assert source.queues() == ()
 
@@ -100,10 +100,10 @@ def test_lists_of_steps_of_ones_own_are_known_while_they_are_purged_and_all_come
     layout = layout_of("|", (0, 2, 4, 8), "shop:")
     source = theirs(stack)
     assert source.layout == layout
-    assert source.purge("orders", undo=source.undoable("purge", "purge orders", "orders")) == 8
+    assert source.purge("orders", undo=source.announce_undo("purge", "purge orders", "orders")) == 8
     later = theirs(stack)
     assert later.layout == layout
-    assert later.restore(later.undoables()[0]) == Restored(8)
+    assert later.restore(later.list_undoables()[0]) == Restored(8)
     assert stack.redis.lrange("shop:orders|8", 0, -1) == [b"two |8", b"one |8"]
     assert later.queue("orders").waiting == 8
 
@@ -123,7 +123,7 @@ def test_queues_messages_and_workers_of_a_foreign_application(stack: Stack, fore
     assert (found.heartbeat_at, found.rss_bytes, found.cpu_percent) == (None, None, None)
     nap = foreign.tasks["tests.integration.broker.foreign.nap"]
     running = nap.apply_async((60,), priority=3).id
-    wait_until(lambda: control.whereabouts([running]) == {running: ("active", "f@test")})
+    wait_until(lambda: control.find_holders([running]) == {running: ("active", "f@test")})
     waiting = [nap.apply_async((0,), priority=6).id for _ in range(8)]
     row = wait_until(lambda: next((row for row in source.queues() if row.waiting == 4), None))
     assert (row.name, row.by_priority) == ("celery", (0, 0, 0, 0, 0, 0, 4, 0, 0, 0))

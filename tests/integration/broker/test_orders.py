@@ -62,11 +62,11 @@ def test_temporary_orders_are_obeyed_until_the_restart_and_remembered_ones_again
     row = wait_until(lambda: (r := worker(stack, sources)).concurrency == 4 and len(r.queues) == 2 and r)
     assert row.queues == ("default_queue", "email_queue")
     wait_until(lambda: len(worker(stack, sources).children) == 4)
-    assert sources.control.registered(["w@test"])["w@test"][TASK] == "7/m"
+    assert sources.control.list_registered_tasks(["w@test"])["w@test"][TASK] == "7/m"
     names = ["consumer w@test email_queue", "pool w@test", f"rate {TASK}"]
-    assert list(sources.control.remembered()) == names
+    assert list(sources.control.list_standing_orders()) == names
     assert ForgetOrders(("pool w@test", "nonsense")).run(sources).done is False
-    assert "pool w@test" not in sources.control.remembered()
+    assert "pool w@test" not in sources.control.list_standing_orders()
 
 
 def test_a_pool_shrinks_down_to_one_place(stack: Stack, sources: Sources) -> None:

@@ -49,7 +49,7 @@ def test_what_a_stock_worker_holds_is_told_with_since_when_until_when_and_by_who
     stack.as_stock()
     stack.worker(concurrency=1)
     control: Any = stack.control()
-    wait_until(lambda: len(control.whereabouts([running, delayed])) == 2)
+    wait_until(lambda: len(control.find_holders([running, delayed])) == 2)
     row = stack.broker().queue("default_queue")
     assert (row.in_flight, row.delayed, row.waiting) == (1, 1, 0)
     assert row.next_due_at is not None

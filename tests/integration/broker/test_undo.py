@@ -58,7 +58,7 @@ def test_deleted_messages_come_back_to_their_places(stack: Stack, sources: Sourc
         f"delete 4 runs ({ids[0]}, {ids[3]}, {ids[4]} and 1 more): 4 restored"
     ]
     assert stack.redis.lrange(priority_key("default_queue", 5), 0, -1) == before
-    assert sources.broker.undoables() == ()
+    assert sources.broker.list_undoables() == ()
 
 
 def test_what_ran_before_a_deleted_message_may_be_gone_when_it_returns(stack: Stack, sources: Sources) -> None:
@@ -246,5 +246,5 @@ def test_a_full_broker_is_emptied_for_good(stack: Stack, sources: Sources) -> No
         stack.redis.config_set("maxmemory", 0)
     assert (said(outcome), outcome.undo) == (["purged 3 messages"], "")
     assert numbers(sources) == []
-    assert sources.broker.undoables() == ()
+    assert sources.broker.list_undoables() == ()
     assert not list(stack.redis.scan_iter("nexus:trash*"))

@@ -237,7 +237,7 @@ def test_two_operators_who_take_the_same_change_back_do_it_once(stack: Stack, so
     fill(stack, 300)
     before = stack.redis.lrange(LIST, 0, -1)
     outcome = DeleteMessages((), within=ODD).run(sources)
-    [change] = sources.broker.undoables()
+    [change] = sources.broker.list_undoables()
     others = [stack.broker() for _ in range(3)]
     backs: list[int] = []
 

@@ -114,7 +114,7 @@ def test_it_became_a_dead_letter(stack: Stack, sources: Sources) -> None:
 def test_every_place_is_taken_and_others_are_fetched_in_advance(stack: Stack, sources: Sources) -> None:
     stack.worker(concurrency=1)
     first = stack.send(0, 60)
-    wait_until(lambda: sources.control.whereabouts([first]).get(first) == ("active", "w@test"))
+    wait_until(lambda: sources.control.find_holders([first]).get(first) == ("active", "w@test"))
     ids = [stack.send(number) for number in range(1, 6)]
     wait_until(lambda: stack.redis.llen(priority_key("default_queue", 5)) == 2)
     assert why(sources, first).state == "runs on w@test"
@@ -165,7 +165,7 @@ def test_a_killed_workers_message_comes_back_later(stack: Stack, sources: Source
     stack.as_stock()
     process = stack.worker(concurrency=1)
     run_id = stack.send(1, 60)
-    wait_until(lambda: sources.control.whereabouts([run_id]))
+    wait_until(lambda: sources.control.find_holders([run_id]))
     stack.end(process, signal.SIGKILL)
     answer = why(sources, run_id)
     assert answer.state == "taken from default_queue by a worker that does not say so"

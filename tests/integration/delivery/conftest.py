@@ -56,11 +56,11 @@ class Stack:
     def url(self) -> str:
         """redis-py's spelling of the broker's address."""
         from celery_nexus.connection.broker_url import BrokerUrl
-        from celery_nexus.embedded_broker.password import embedded_password
+        from celery_nexus.embedded_broker.password import read_embedded_password
         from celery_nexus.paths import Paths
 
         paths = Paths.of(self.home)
-        return BrokerUrl.for_socket(paths.broker_socket, embedded_password(paths)).redis_py
+        return BrokerUrl.for_socket(paths.broker_socket, read_embedded_password(paths)).redis_py
 
     def start_broker(self) -> subprocess.Popen[bytes]:
         """Start the broker, and wait until it answers."""

@@ -24,7 +24,7 @@ if separator := os.environ.get("NEXUS_TEST_FORMER_SEPARATOR"):  # a worker of an
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, "sep": separator}
     app.steps["consumer"].discard(FormerListsStep)
 if namespace := os.environ.get("NEXUS_TEST_NAMESPACE"):  # as if in another container
-    process_identity.this_namespace = lambda: namespace
+    process_identity.identify_namespace = lambda: namespace
 if lease_s := os.environ.get("NEXUS_TEST_LEASE_S"):
     lease.LEASE_S = float(lease_s)
 if most := os.environ.get("NEXUS_TEST_MAX_MESSAGE_BYTES"):

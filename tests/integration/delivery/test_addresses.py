@@ -15,7 +15,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from benchmarks.faults.malformed import message
 from benchmarks.faults.proxy import Proxy
 from celery_nexus.delivery import keys
-from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
 
@@ -24,7 +24,7 @@ from celery_nexus.queues import priority_key
 def proxy(stack: Any) -> Iterator[Proxy]:
     """A TCP address of the stack's broker; workers use its database 3 behind a key prefix."""
     running = Proxy(Paths.of(stack.home).broker_socket)
-    password = embedded_password(Paths.of(stack.home))
+    password = read_embedded_password(Paths.of(stack.home))
     stack.environment["NEXUS_REDIS_URL"] = f"redis://:{password}@127.0.0.1:{running.port}/3"
     stack.environment["NEXUS_TEST_PREFIX"] = "tenant:"
     yield running
@@ -32,7 +32,7 @@ def proxy(stack: Any) -> Iterator[Proxy]:
 
 
 def _database(stack: Any, proxy: Proxy) -> redis.Redis:
-    return redis.Redis(port=proxy.port, password=embedded_password(Paths.of(stack.home)), db=3)
+    return redis.Redis(port=proxy.port, password=read_embedded_password(Paths.of(stack.home)), db=3)
 
 
 def test_a_prefix_a_database_and_tcp_work_together(stack: Any, proxy: Proxy) -> None:
@@ -54,7 +54,7 @@ def test_a_prefix_a_database_and_tcp_work_together(stack: Any, proxy: Proxy) -> 
     database.lpush("tenant:" + priority_key("default_queue", 5), b"garbage", json.dumps(message("t.note", ("direct",))))
     stack.until(lambda: database.get("done:direct") == b"1")
     assert database.zcard("tenant:" + keys.DEAD) == 1
-    assert not database.exists(keys.in_flight("w@test"))
+    assert not database.exists(keys.in_flight_key("w@test"))
     database.close()
 
 

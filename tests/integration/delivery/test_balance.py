@@ -78,7 +78,7 @@ def submit(stack: Any, run_id: str, times: int = 1) -> None:
 
 def long_ago(stack: Any, run_id: str) -> None:
     """Let the broker forget that a run was published, as it does after a minute."""
-    assert stack.client.delete(keys.published(run_id)) == 1
+    assert stack.client.delete(keys.publication_key(run_id)) == 1
 
 
 def test_an_id_that_is_submitted_again_is_accounted_for_at_each_stage(recorded: Any) -> None:
@@ -91,7 +91,7 @@ def test_an_id_that_is_submitted_again_is_accounted_for_at_each_stage(recorded: 
     stack.until(
         lambda: (
             not stack.client.llen(priority_key("default_queue", 5))
-            and not stack.client.exists(keys.in_flight("w@test"))
+            and not stack.client.exists(keys.in_flight_key("w@test"))
         )
     )
     assert sheet(stack) == {"submitted": 2, "succeeded": 1, "repeated": 1}
@@ -127,7 +127,7 @@ def test_a_run_that_is_lost_is_named(recorded: Any) -> None:
     stack.worker()
     lost = stack.publish("t.note", "lost", 60)
     stack.until(lambda: stack.count("started:lost"))
-    stack.client.delete(keys.in_flight("w@test"))
+    stack.client.delete(keys.in_flight_key("w@test"))
     done = nexus(stack, "doctor", "--balance", "--wait", "1")
     assert done.returncode == 1
     assert "1 missing" in done.stdout
@@ -196,5 +196,5 @@ def test_the_end_of_a_run_is_told_before_its_message_is_forgotten(
     worker = stack.worker("w", "-P", pool, "-c", "1")
     stack.publish(task, *args, ignore_result=True)  # else its result would tell
     assert worker.wait(20) == -signal.SIGKILL
-    assert not stack.client.exists(keys.in_flight("w@test"))
+    assert not stack.client.exists(keys.in_flight_key("w@test"))
     assert sheet(stack) == {"submitted": 1, end: 1}

@@ -24,7 +24,7 @@ from benchmarks.faults.proxy import Proxy
 from celery_nexus.broker.wire.connection import refuse_unfit
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.delivery import keys
-from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.errors import Refused
 from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
@@ -67,7 +67,7 @@ def test_out_of_memory_refuses_submits_and_loses_nothing(stack: Any) -> None:
     assert (refused.returncode, refused.stdout) == (3, "")
     assert "nothing was queued" in refused.stderr
     stack.client.config_set("maxmemory", "0")
-    stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")))
+    stack.until(lambda: not stack.client.exists(keys.in_flight_key("w@test")))
     stack.publish("t.note", "after")
     stack.until(lambda: stack.count("done:after") == 1)
     assert worker.poll() is None
@@ -126,7 +126,7 @@ def test_a_stop_does_not_wait_for_a_frozen_broker_and_nothing_is_lost(stack: Any
         broker.send_signal(signal.SIGCONT)
         assert codes == [0, 0]
         stack.until(lambda: not any(child.is_running() for child in children))
-        assert client.hlen(keys.in_flight("busy@test")) == 1
+        assert client.hlen(keys.in_flight_key("busy@test")) == 1
         stack.worker("busy")
         stack.until(lambda: client.get("started:long") == b"2")
 
@@ -147,7 +147,7 @@ def test_tls_with_a_certificate_of_our_own(stack: Any) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     proxy = Proxy(Paths.of(stack.home).broker_socket, context)
-    password = embedded_password(Paths.of(stack.home))
+    password = read_embedded_password(Paths.of(stack.home))
     options = f"ssl_ca_certs={certificate}"  # and nothing else: Celery's result backend would insist on more
     stack.environment["NEXUS_REDIS_URL"] = f"rediss://:{password}@127.0.0.1:{proxy.port}/0?{options}"
     try:
@@ -181,9 +181,9 @@ def test_sentinel_names_the_broker_and_the_fetch_is_ours(stack: Any) -> None:
         assert broker.hget(keys.COUNTERS, keys.SUBMITTED) == b"1"
         with connection.Consumer(list(app.amqp.queues.values()), callbacks=[lambda _, m: taken.append(m)]):
             stack.until(lambda: connection.drain_events(timeout=5) or taken)
-            assert broker.hlen(keys.in_flight("w@test")) == 1
+            assert broker.hlen(keys.in_flight_key("w@test")) == 1
             taken[0].ack()
-            assert broker.hlen(keys.in_flight("w@test")) == 0
+            assert broker.hlen(keys.in_flight_key("w@test")) == 0
     app.close()
 
 

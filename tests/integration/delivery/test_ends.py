@@ -134,5 +134,5 @@ def test_a_link_is_revoked_before_it_is_published(stack: Any) -> None:
     stack.worker()
     stack.until(lambda: last.state == "REVOKED")
     stack.until(lambda: last.parent.state == "SUCCESS")
-    stack.until(lambda: stack.client.hlen(keys.in_flight("w@test")) == 0)
+    stack.until(lambda: stack.client.hlen(keys.in_flight_key("w@test")) == 0)
     assert stack.count("started:later") == 0

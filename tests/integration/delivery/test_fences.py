@@ -26,7 +26,7 @@ ELSEWHERE = "pid:[1]"
 @pytest.fixture
 def guardian_elsewhere(stack: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A guardian in another container, whose clock runs fast; rescues whatever stands still."""
-    monkeypatch.setattr(process_identity, "this_namespace", lambda: ELSEWHERE)
+    monkeypatch.setattr(process_identity, "identify_namespace", lambda: ELSEWHERE)
     now = [0.0]
     guardian = Guardian(stack.producer, InFlight(stack.client, "guardian"), clock=lambda: now[0])
 
@@ -42,7 +42,7 @@ def test_what_a_frozen_worker_had_only_fetched_runs_once(stack: Any, guardian_el
     worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
     for name in ("runs", "a", "b", "c"):
         stack.publish("t.note", name, 1)
-    stack.until(lambda: stack.client.hlen(keys.in_flight("w@test")) == 4 and stack.count("started:runs"))
+    stack.until(lambda: stack.client.hlen(keys.in_flight_key("w@test")) == 4 and stack.count("started:runs"))
     worker.send_signal(signal.SIGSTOP)
     guardian_elsewhere()
     assert stack.client.hlen(keys.LEASES) == 0
@@ -63,16 +63,16 @@ def test_a_frozen_worker_robs_nothing_of_its_successor(stack: Any) -> None:
     first = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
     for name in ("long", "a", "b"):
         stack.publish("t.note", name, 60)
-    stack.until(lambda: stack.client.hlen(keys.in_flight("w@test")) == 3 and stack.count("started:long"))
+    stack.until(lambda: stack.client.hlen(keys.in_flight_key("w@test")) == 3 and stack.count("started:long"))
     first.send_signal(signal.SIGSTOP)
     stack.environment |= {"NEXUS_TEST_NAMESPACE": ELSEWHERE, "NEXUS_TEST_LEASE_S": "5"}
     second = stack.worker("w", "-c", "3")
     stack.until(lambda: stack.count("started:long") == 2 and stack.count("started:a") and stack.count("started:b"))
-    held = stack.client.hgetall(keys.in_flight("w@test"))
+    held = stack.client.hgetall(keys.in_flight_key("w@test"))
     first.send_signal(signal.SIGCONT)
     assert first.wait(30) == 69
     assert "w@test already runs on" in stack.log("w")
-    assert stack.client.hgetall(keys.in_flight("w@test")) == held
+    assert stack.client.hgetall(keys.in_flight_key("w@test")) == held
     assert [stack.count(f"started:{name}") for name in ("long", "a", "b")] == [2, 1, 1]
     assert second.poll() is None
 
@@ -129,14 +129,14 @@ def test_a_run_whose_message_is_gone_does_not_start(stack: Any, held: InFlight) 
 
 def test_a_start_is_noted_until_a_run_has_ended(held: InFlight) -> None:
     held.start(HELD)
-    assert held.started() == {HELD: None}
+    assert held.read_starts() == {HELD: None}
     assert held.handed_over == {HELD}
     held.acknowledge(HELD)
     assert held.handed_over == frozenset()
     later = FetchedTag(f"2 {priority_key('default_queue', 5)}")
     held.client.hset(held.key, later, "{}")
     held.start(later)
-    assert held.started() == {later: None}
+    assert held.read_starts() == {later: None}
 
 
 def snapshot(client: Any) -> dict[bytes, bytes]:

@@ -21,7 +21,7 @@ def test_runs_a_task_of_our_own_and_of_a_plain_celery_producer(stack: Any) -> No
     ours = stack.producer.send_task("t.add", (1, 2), priority=5)
     foreign = stack.app(ours=False).send_task("t.add", (3, 4))
     assert (ours.get(timeout=10), foreign.get(timeout=10)) == (3, 7)
-    stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")))
+    stack.until(lambda: not stack.client.exists(keys.in_flight_key("w@test")))
 
 
 def test_consumes_all_ten_priorities_in_order(stack: Any) -> None:
@@ -35,11 +35,11 @@ def test_consumes_all_ten_priorities_in_order(stack: Any) -> None:
 def test_a_delayed_message_waits_in_the_delayed_set_and_runs_when_due(stack: Any) -> None:
     stack.worker()
     stack.publish("t.note", "later", countdown=2)
-    assert stack.client.zcard(keys.delayed("default_queue")) == 1
+    assert stack.client.zcard(keys.key_of_delayed("default_queue")) == 1
     time.sleep(1)
     assert stack.count("started:later") == 0
     stack.until(lambda: stack.count("done:later") == 1, 5)
-    assert stack.client.zcard(keys.delayed("default_queue")) == 0
+    assert stack.client.zcard(keys.key_of_delayed("default_queue")) == 0
 
 
 @pytest.mark.parametrize(("offset", "told"), [("-1h", "behind"), ("+1h", "ahead of")])
@@ -67,9 +67,9 @@ def test_a_countdown_goes_by_the_brokers_clock_whatever_the_workers_says_and_doc
 def test_a_plain_producers_delayed_message_moves_to_the_delayed_set(stack: Any) -> None:
     stack.worker()
     stack.app(ours=False).send_task("t.note", ("later",), countdown=60, priority=3)
-    member = stack.until(lambda: stack.client.zrange(keys.delayed("default_queue"), 0, -1))[0]
+    member = stack.until(lambda: stack.client.zrange(keys.key_of_delayed("default_queue"), 0, -1))[0]
     assert keys.split_delayed_member(member)[0] == 3
-    assert not stack.client.exists(keys.in_flight("w@test"))
+    assert not stack.client.exists(keys.in_flight_key("w@test"))
 
 
 def test_retries_with_a_countdown_succeed(stack: Any) -> None:

@@ -24,7 +24,7 @@ def fetch(client: Any, *queues: str, most: int = 8, looks: bool = False, limit: 
 def publish(client: Any, queue: str, priority: int, text: str, due: float | None = None) -> None:
     """Publish a message as our producers do."""
     name = f"{queue}{SEP}{priority}" if priority else queue
-    names = [name, keys.wake(queue), keys.COUNTERS, keys.delayed(queue), keys.published(text)]
+    names = [name, keys.wake_key(queue), keys.COUNTERS, keys.key_of_delayed(queue), keys.publication_key(text)]
     arguments = [text, "submitted", "" if due is None else due, f"{priority}{text}", text, 60]
     assert client.eval(scripts.PUBLISH, len(names), *names, *arguments) == 1
 
@@ -118,19 +118,19 @@ def test_what_is_due_joins_its_queue_when_its_time_has_come(stack: Any) -> None:
     publish(stack.client, "a", 2, "due", due=due)
     assert fetch(stack.client, "a", most=1)[0][2] == b"waits"
     stack.until(lambda: texts(fetch(stack.client, "a")) == ["due"])
-    assert stack.client.zcard(keys.delayed("a")) == 0
+    assert stack.client.zcard(keys.key_of_delayed("a")) == 0
     assert stack.client.hgetall(keys.WAITING) == {}
 
 
 def test_many_that_are_due_at_once_are_moved_a_hundred_at_a_time(stack: Any) -> None:
-    stack.client.zadd(keys.delayed("a"), {f"5{number:03d}": 1 for number in range(150)})
+    stack.client.zadd(keys.key_of_delayed("a"), {f"5{number:03d}": 1 for number in range(150)})
     assert texts(fetch(stack.client, "a", most=1, looks=True)) == ["000"]
-    assert (stack.client.llen(f"a{SEP}5"), stack.client.zcard(keys.delayed("a"))) == (99, 50)
+    assert (stack.client.llen(f"a{SEP}5"), stack.client.zcard(keys.key_of_delayed("a"))) == (99, 50)
     assert texts(fetch(stack.client, "a", most=1)) == ["001"]
-    assert (stack.client.llen(f"a{SEP}5"), stack.client.zcard(keys.delayed("a"))) == (148, 0)
+    assert (stack.client.llen(f"a{SEP}5"), stack.client.zcard(keys.key_of_delayed("a"))) == (148, 0)
 
 
-@pytest.mark.parametrize("key", [keys.WAITING, keys.delayed("a"), "a"])
+@pytest.mark.parametrize("key", [keys.WAITING, keys.key_of_delayed("a"), "a"])
 def test_a_key_of_another_type_stops_no_fetch(stack: Any, key: str) -> None:
     stack.client.set(key, "a string")
     stack.client.lpush(f"a{SEP}5", "1")

@@ -36,9 +36,11 @@ def test_what_an_earlier_version_left_runs_in_the_order_of_its_priorities(stack:
     for priority in reversed(PRIORITIES):
         earlier.send_task("t.note", (str(priority),), queue=QUEUE, priority=priority)
     assert [stack.client.llen(former(priority)) for priority in PRIORITIES] == [1] * 10
-    assert [tag.endswith(b" " + former(4).encode()) for tag in stack.client.hkeys(keys.in_flight("w@test"))] == [True]
+    assert [tag.endswith(b" " + former(4).encode()) for tag in stack.client.hkeys(keys.in_flight_key("w@test"))] == [
+        True
+    ]
     del stack.environment["NEXUS_TEST_FORMER_SEPARATOR"]
-    stack.until(lambda: stack.client.zcount(keys.delayed(QUEUE), 0, time.time()) == 1)
+    stack.until(lambda: stack.client.zcount(keys.key_of_delayed(QUEUE), 0, time.time()) == 1)
     stack.worker("w", "-c", "1")
     stack.until(lambda: stack.client.llen("order") == 12)
     order = [name.decode() for name in stack.client.lrange("order", 0, -1)]

@@ -23,7 +23,7 @@ def test_every_kind_of_malformed_message_becomes_a_dead_letter_and_the_good_ones
     assert len(letters) == len(MALFORMED)
     assert worker.poll() is None
     assert stack.log("w").count(" ready.") == 1
-    assert not stack.client.exists(keys.in_flight("w@test"))
+    assert not stack.client.exists(keys.in_flight_key("w@test"))
 
 
 def test_control_messages_that_are_malformed_are_dropped_and_the_worker_still_answers(stack: Any) -> None:
@@ -154,4 +154,4 @@ def test_two_messages_with_the_same_delivery_tag_both_run(stack: Any) -> None:
     other["properties"]["delivery_tag"] = twin["properties"]["delivery_tag"]
     stack.client.lpush(priority_key("default_queue", 5), json.dumps(twin), json.dumps(other))
     stack.until(lambda: stack.client.llen("order") == 2)
-    stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")))
+    stack.until(lambda: not stack.client.exists(keys.in_flight_key("w@test")))

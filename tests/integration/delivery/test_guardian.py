@@ -114,9 +114,9 @@ def test_a_renewal_keeps_the_token_and_a_lease_that_is_gone_gets_another(stack: 
 def test_a_name_is_dropped_by_its_owner_alone(stack: Any) -> None:
     leases = Leases(stack.client)
     mine = leases.take("w@x")
-    stack.client.hset(keys.started("w@x"), "1 default_queue", 1)
+    stack.client.hset(keys.starts_key("w@x"), "1 default_queue", 1)
     assert not leases.drop("w@x", replace(mine, token="another"))
-    assert stack.client.exists(keys.started("w@x"))
+    assert stack.client.exists(keys.starts_key("w@x"))
     assert leases.drop("w@x", mine)
     assert stack.client.keys("nexus:*") == []
 

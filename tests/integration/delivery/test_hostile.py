@@ -19,8 +19,8 @@ def test_keys_of_the_wrong_type_stop_neither_other_priorities_nor_the_worker(sta
     stack.client.set("default_queue", "a string")
     stack.client.hset(priority_key("default_queue", 3), "a", "hash")
     stack.client.sadd(priority_key("default_queue", 7), "a", "set")
-    stack.client.set(keys.delayed("default_queue"), "a string")
-    stack.client.set(keys.wake("default_queue"), "a string")
+    stack.client.set(keys.key_of_delayed("default_queue"), "a string")
+    stack.client.set(keys.wake_key("default_queue"), "a string")
     stack.client.set(keys.COUNTERS, "a string")
     worker = stack.worker()
     for priority in (1, 5, 9):
@@ -32,11 +32,11 @@ def test_keys_of_the_wrong_type_stop_neither_other_priorities_nor_the_worker(sta
 
 def test_a_message_that_can_not_be_noted_stays_in_its_queue(stack: Any) -> None:
     stack.worker()
-    stack.client.set(keys.in_flight("w@test"), "a string")
+    stack.client.set(keys.in_flight_key("w@test"), "a string")
     stack.publish("t.note", "kept")
     stack.until(lambda: "refuses to hand out messages" in stack.log("w"))
     assert stack.client.llen(priority_key("default_queue", 5)) == 1
-    stack.client.delete(keys.in_flight("w@test"))
+    stack.client.delete(keys.in_flight_key("w@test"))
     stack.until(lambda: stack.count("done:kept") == 1)
 
 
@@ -57,7 +57,7 @@ def test_two_messages_with_the_same_id_both_run(stack: Any) -> None:
     other["headers"]["id"] = twin["headers"]["id"]
     stack.client.lpush(priority_key("default_queue", 5), json.dumps(twin), json.dumps(other))
     stack.until(lambda: stack.client.llen("order") == 2)
-    stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")))
+    stack.until(lambda: not stack.client.exists(keys.in_flight_key("w@test")))
 
 
 def test_messages_changed_by_chance_never_end_a_worker(stack: Any) -> None:
@@ -69,12 +69,12 @@ def test_messages_changed_by_chance_never_end_a_worker(stack: Any) -> None:
         )
     stack.publish("t.note", "last")
     stack.until(lambda: stack.count("done:last") == 1, 60)
-    stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")), 60)
+    stack.until(lambda: not stack.client.exists(keys.in_flight_key("w@test")), 60)
     assert worker.poll() is None
     assert stack.log("w").count(" ready.") == 1
     ran = {int(name[3:]) for name in stack.client.lrange("order", 0, -1) if name.startswith(b"odd")}
     dead = stack.client.zcard(keys.DEAD)
-    later = stack.client.zcard(keys.delayed("default_queue"))
+    later = stack.client.zcard(keys.key_of_delayed("default_queue"))
     assert len(ran) + dead + later + stack.log("w").count("Discarding revoked task") >= CHANGES - 5
 
 

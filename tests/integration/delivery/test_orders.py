@@ -21,14 +21,14 @@ def test_a_run_revoked_while_it_waits_or_is_delayed_never_starts(stack: Any) -> 
     stack.until(lambda: stack.count("done:good") == 1)
     stack.until(lambda: waiting.state == "REVOKED" and delayed.state == "REVOKED")
     assert (stack.count("started:waiting"), stack.count("started:delayed")) == (0, 0)
-    stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")))
+    stack.until(lambda: not stack.client.exists(keys.in_flight_key("w@test")))
 
 
 def test_a_run_revoked_after_it_was_fetched_never_starts_though_the_worker_is_killed(stack: Any) -> None:
     worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
     stack.publish("t.note", "long", 60)
     fetched = stack.producer.send_task("t.note", ("fetched",), priority=5)
-    stack.until(lambda: stack.client.hlen(keys.in_flight("w@test")) == 2)
+    stack.until(lambda: stack.client.hlen(keys.in_flight_key("w@test")) == 2)
     stack.client.zadd(REVOKED_SET, {fetched.id: time.time()})
     worker.kill()
     worker.wait(10)
@@ -42,7 +42,7 @@ def test_a_revoke_by_celerys_own_remote_control_outlives_the_worker(stack: Any) 
     stack.publish("t.note", "busy", 60)
     stack.until(lambda: stack.count("started:busy"))
     fetched = stack.producer.send_task("t.note", ("fetched",), priority=4)
-    stack.until(lambda: stack.client.hlen(keys.in_flight("w@test")) == 2)
+    stack.until(lambda: stack.client.hlen(keys.in_flight_key("w@test")) == 2)
     waiting = stack.producer.send_task("t.note", ("waiting",), priority=4)
     delayed = stack.producer.send_task("t.note", ("delayed",), priority=4, countdown=2)
     revoked = [fetched, waiting, delayed]
@@ -61,7 +61,7 @@ def test_a_running_run_that_is_terminated_ends_revoked_and_does_not_come_back(st
     stack.until(lambda: stack.count("started:long"))
     stack.producer.control.revoke(result.id, terminate=True)
     stack.until(lambda: result.state == "REVOKED")
-    stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")))
+    stack.until(lambda: not stack.client.exists(keys.in_flight_key("w@test")))
     assert stack.count("started:long") == 1
 
 

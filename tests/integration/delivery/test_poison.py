@@ -66,7 +66,7 @@ def test_what_a_stop_puts_back_is_marked_as_redelivered_and_no_start_is_counted(
             stack.client.set("published", 1)
             stack.publish("t.note", "long", 60)
             stack.publish("t.note", "waits", 60)
-        stack.until(lambda: stack.count("started:long") and stack.client.hlen(keys.in_flight("w@test")) == 2)
+        stack.until(lambda: stack.count("started:long") and stack.client.hlen(keys.in_flight_key("w@test")) == 2)
         worker.send_signal(3)
         worker.wait(20)
         messages = [guard.decode_loosely(raw) for raw in stack.client.lrange(priority_key("default_queue", 5), 0, -1)]

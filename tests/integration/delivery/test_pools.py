@@ -54,7 +54,7 @@ def test_a_worker_fetches_delays_and_sets_aside_and_finishes_at_sigterm_what_run
     ended = [run_id for number, run_id in enumerate(running) if stack.count(f"done:long-{number}")]
     assert 1 <= len(ended) < 8
     assert waiting(stack) == 8 - len(ended)
-    assert stack.client.hlen(keys.in_flight("w@test")) == 0
+    assert stack.client.hlen(keys.in_flight_key("w@test")) == 0
     assert dead_letters(stack) == ["malformed"]
     seen = events(stack)
     for run_id in [*ids, *ended]:

@@ -23,7 +23,7 @@ def test_a_killed_workers_runs_come_back_at_its_next_start(stack: Any) -> None:
     stack.until(lambda: stack.count("started:a") and stack.count("started:b"))
     worker.kill()
     worker.wait(10)
-    assert stack.client.hlen(keys.in_flight("w@test")) == 2
+    assert stack.client.hlen(keys.in_flight_key("w@test")) == 2
     stack.worker()
     stack.until(lambda: stack.count("started:a") == 2 and stack.count("started:b") == 2)
     assert stack.count("done:a") == 0
@@ -33,20 +33,20 @@ def test_what_was_fetched_and_not_started_returns_to_its_place(stack: Any) -> No
     worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
     for name in ("running", "first", "second", "third"):
         stack.publish("t.note", name, 30 if name == "running" else 0)
-    stack.until(lambda: stack.client.hlen(keys.in_flight("w@test")) == 4 and stack.count("started:running"))
+    stack.until(lambda: stack.client.hlen(keys.in_flight_key("w@test")) == 4 and stack.count("started:running"))
     worker.kill()
     worker.wait(10)
     stack.publish("t.note", "newer")
-    for tag, raw in stack.client.hgetall(keys.in_flight("w@test")).items():
+    for tag, raw in stack.client.hgetall(keys.in_flight_key("w@test")).items():
         if b"running" in raw or stack.count("started:running") == 0:
-            stack.client.hdel(keys.in_flight("w@test"), tag)
+            stack.client.hdel(keys.in_flight_key("w@test"), tag)
             break
     stack.worker("w", "-c", "1")
     stack.until(lambda: stack.client.llen("order") >= 3)
 
 
 def test_what_can_not_be_put_back_keeps_nothing_else_from_running(stack: Any) -> None:
-    held = keys.in_flight("w@test")
+    held = keys.in_flight_key("w@test")
     odd = json.dumps(message("t.note", ("odd",)))
     stack.client.set(priority_key("default_queue", 7), "no list")
     stuck, loose = (f"{n} {priority_key('default_queue', level)}".encode() for n, level in ((1, 7), (3, 5)))
@@ -105,7 +105,7 @@ def test_a_stop_lets_short_runs_finish_and_puts_long_ones_back(stack: Any) -> No
     worker.wait(15)
     assert stack.count("done:short") == 1
     assert stack.client.llen(priority_key("default_queue", 5)) + stack.count("done:waiting") == 2
-    assert stack.client.hlen(keys.in_flight("w@test")) == 0
+    assert stack.client.hlen(keys.in_flight_key("w@test")) == 0
     assert not [child for child in children if child.is_running()]
     assert stack.client.hgetall(keys.LEASES) == {}
 
@@ -115,7 +115,7 @@ def test_a_stop_takes_no_longer_than_what_runs_and_puts_back_what_waits_in_the_w
     worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
     for name in ("runs", "a", "b", "c"):
         stack.publish("t.note", name, 1)
-    stack.until(lambda: stack.client.hlen(keys.in_flight("w@test")) == 4 and stack.count("started:runs"))
+    stack.until(lambda: stack.client.hlen(keys.in_flight_key("w@test")) == 4 and stack.count("started:runs"))
     worker.send_signal(signal.SIGTERM)
     worker.wait(15)
     assert [stack.count(f"done:{name}") for name in ("runs", "a", "b", "c")] == [1, 0, 0, 0]
@@ -124,7 +124,7 @@ def test_a_stop_takes_no_longer_than_what_runs_and_puts_back_what_waits_in_the_w
         for raw in stack.client.lrange(priority_key("default_queue", 5), 0, -1)
     ]
     assert waiting == ["t.note"] * 3
-    assert not stack.client.exists(keys.in_flight("w@test"))
+    assert not stack.client.exists(keys.in_flight_key("w@test"))
 
 
 @pytest.mark.parametrize("numbers", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGQUIT, signal.SIGQUIT)])
@@ -134,7 +134,7 @@ def test_a_second_signal_stops_at_once_and_what_was_held_is_back_in_the_queue(st
     names = ("runs", "a", "b", "c")
     for name in names:
         stack.publish("t.note", name, 600)
-    stack.until(lambda: stack.client.hlen(keys.in_flight("w@test")) == 4 and stack.count("started:runs"))
+    stack.until(lambda: stack.client.hlen(keys.in_flight_key("w@test")) == 4 and stack.count("started:runs"))
     children = psutil.Process(worker.pid).children(recursive=True)
     worker.send_signal(numbers[0])
     stack.until(lambda: "stopping: what runs may go on" in stack.log("w"))
@@ -142,7 +142,7 @@ def test_a_second_signal_stops_at_once_and_what_was_held_is_back_in_the_queue(st
     worker.wait(15)
     stack.until(lambda: not any(child.is_running() for child in children), 5)
     assert stack.client.llen(priority_key("default_queue", 5)) == 4
-    assert not stack.client.exists(keys.in_flight("w@test"))
+    assert not stack.client.exists(keys.in_flight_key("w@test"))
     assert [stack.count(f"started:{name}") for name in names] == [1, 0, 0, 0]
     assert stack.client.hgetall(keys.LEASES) == {}
 
@@ -155,7 +155,7 @@ def test_a_run_goes_on_and_is_acknowledged_when_connections_are_cut(stack: Any) 
         stack.client.client_kill_filter(_type="normal", skipme=True)
         time.sleep(0.2)
     stack.until(lambda: stack.count("done:long") == 1)
-    stack.until(lambda: not stack.client.hlen(keys.in_flight("w@test")))
+    stack.until(lambda: not stack.client.hlen(keys.in_flight_key("w@test")))
     stack.publish("t.note", "after")
     stack.until(lambda: stack.count("done:after") == 1)
     assert stack.count("started:long") == 1
@@ -163,7 +163,7 @@ def test_a_run_goes_on_and_is_acknowledged_when_connections_are_cut(stack: Any) 
 
 def test_what_waits_in_the_pool_is_put_back_when_the_connection_is_lost(stack: Any) -> None:
     stack.worker("w", "-c", "1", "--prefetch-multiplier", "8", "--max-tasks-per-child", "1")
-    held, started = keys.in_flight("w@test"), keys.started("w@test")
+    held, started = keys.in_flight_key("w@test"), keys.starts_key("w@test")
     for number in range(
         12
     ):  # for each child that it replaces, Celery's pool is given one run more than it has children
@@ -183,5 +183,5 @@ def test_a_run_without_enough_memory_fails_and_does_not_stay_in_flight(stack: An
     worker = stack.worker()
     result = stack.producer.send_task("t.memory", priority=5)
     stack.until(lambda: result.state == "FAILURE")
-    stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")))
+    stack.until(lambda: not stack.client.exists(keys.in_flight_key("w@test")))
     assert worker.poll() is None

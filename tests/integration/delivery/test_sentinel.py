@@ -69,7 +69,8 @@ def test_everything_goes_on_with_the_server_that_takes_over_under_load(stack: An
         assert nexus_tui(stack, "submit", QUICK, "--wait")["state"] == "SUCCESS"
         stack.until(
             lambda: (
-                not follower.llen(priority_key("default_queue", 5)) and not follower.exists(keys.in_flight("w@test"))
+                not follower.llen(priority_key("default_queue", 5))
+                and not follower.exists(keys.in_flight_key("w@test"))
             )
         )
         stack.until(lambda: is_scheduled(follower), 30)

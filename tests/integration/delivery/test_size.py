@@ -38,5 +38,5 @@ def test_a_run_whose_next_is_too_large_has_failed_and_so_has_the_body_of_a_chord
         first.get(timeout=20)
     with pytest.raises(Exception, match=REFUSED):
         chord([large, large], whole).apply_async().get(timeout=20)
-    stack.until(lambda: not stack.client.exists(keys.in_flight("w@test")))
+    stack.until(lambda: not stack.client.exists(keys.in_flight_key("w@test")))
     assert stack.client.zcard(keys.DEAD) == 0

@@ -16,7 +16,7 @@ from tests.reading import Read
 from workers.errors import Encrypted
 from workers.services.exports.export import export
 from workers.services.exports.sources import Listed
-from workers.services.progress import no_progress
+from workers.services.progress import ignore_progress
 from workers.services.reports.analytics import Wishes, analyse
 from workers.services.reports.delivery import ReportFormat, deliver
 from workers.services.storage import OutputFolder
@@ -108,7 +108,7 @@ def opened(suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An export and reports of ours as LibreOffice reads them: the workbook as CSV, the reports as PDF."""
     root = tmp_path_factory.mktemp("ours", numbered=True)
     folder = OutputFolder(root, root / "out", source=root)
-    exported = export(Listed([{"text": text} for text in HOSTILE]), "xlsx", folder, None, root, no_progress)
+    exported = export(Listed([{"text": text} for text in HOSTILE]), "xlsx", folder, None, root, ignore_progress)
     conversions = [Conversion(exported["outputs"]["file"], "back.csv", "Text - txt - csv (StarCalc)")]
     records = [{"region": name, "amount": amount} for name, amount in (("north", 3), ("south", 5), ("north", 7))]
     report = analyse({"records": records}, "comparison", Wishes("The year in figures"))

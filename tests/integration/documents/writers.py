@@ -17,7 +17,7 @@ from workers.services.exports.export import export
 from workers.services.exports.sources import Listed
 from workers.services.mail import outbox
 from workers.services.mail.message import Envelope
-from workers.services.progress import no_progress
+from workers.services.progress import ignore_progress
 from workers.services.reports.analytics import Wishes, analyse
 from workers.services.reports.delivery import ReportFormat, deliver
 from workers.services.storage import OutputFolder
@@ -35,7 +35,7 @@ OLD_FILES = 200
 
 def _export(root: Path, format_: str) -> None:
     folder = OutputFolder(root, root / f"export-{format_}", source=root)
-    export(Listed(RECORDS), format_, folder, None, root / "tmp", no_progress)
+    export(Listed(RECORDS), format_, folder, None, root / "tmp", ignore_progress)
 
 
 def _report(root: Path, format_: ReportFormat) -> None:
@@ -46,7 +46,7 @@ def _report(root: Path, format_: ReportFormat) -> None:
 def _image(root: Path) -> None:
     payload = {"uploads": str(root), "path": "picture.png", "outputs": str(root), "folder": str(root / "image")}
     asked = {"operations": ["resize", "convert"], "options": {"target_format": "bmp"}, "wall_s": 25}
-    images.process({**payload, **asked, "token": os.urandom(4).hex()}, no_progress)
+    images.process({**payload, **asked, "token": os.urandom(4).hex()}, ignore_progress)
 
 
 def _mail(root: Path) -> None:
@@ -54,7 +54,7 @@ def _mail(root: Path) -> None:
 
 
 def _archive(root: Path) -> None:
-    archive_old(root / "old", 3600, no_progress)
+    archive_old(root / "old", 3600, ignore_progress)
 
 
 WRITERS: dict[str, Callable[[Path], None]] = {

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import redis
 
-from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.paths import Paths
 from config.paths import ROOT
 from config.settings import settings
@@ -59,7 +59,7 @@ class FilesStack:
 
     def _wait_for_broker(self) -> None:
         paths = Paths.of(self.home)
-        client = redis.Redis(unix_socket_path=str(paths.broker_socket), password=embedded_password(paths))
+        client = redis.Redis(unix_socket_path=str(paths.broker_socket), password=read_embedded_password(paths))
         for _ in range(100):
             try:
                 client.execute_command("PING")

@@ -281,7 +281,7 @@ def test_its_worker_and_no_other_is_listed(visit: Visit) -> None:
 
 
 def test_times_have_a_zone(visit: Visit) -> None:
-    held = {row.id: row.due_at for row in visit.sources.broker.held() if row.due_at}
+    held = {row.id: row.due_at for row in visit.sources.broker.list_held() if row.due_at}
     assert held.keys() == set(visit.delayed)
     assert all(abs((due - visit.due_at).total_seconds()) < 1 for due in held.values() if visit.due_at)
 

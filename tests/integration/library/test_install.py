@@ -122,7 +122,7 @@ def test_going_in_and_going_back_lose_and_double_nothing(shop: Any) -> None:
     ours = shop.worker("-c", "4", install={})
     shop.call(publish % (400, 800, 0.01, None), {})
     shop.call(publish % (2000, 2030, 0.0, 3600), {})
-    shop.until(lambda: shop.client.zcard(keys.delayed("orders")) == 50, "what is not due lies in the broker")
+    shop.until(lambda: shop.client.zcard(keys.key_of_delayed("orders")) == 50, "what is not due lies in the broker")
     shop.until(lambda: shop.client.hlen("done") > 450, "some more are done")
     shop.stop(ours)
     again = shop.program("celery_nexus.uninstall", install={}, log="uninstall")

@@ -57,14 +57,14 @@ def test_only_what_is_due_is_published_and_only_once(schedule: Schedule, queue: 
     assert schedule.publish_due(queue) == [due.id]
     assert schedule.publish_due(queue) == []
     assert queue.published == [(due.task_id, due.mail, 2)]
-    assert schedule.waiting() == [later]
+    assert schedule.list_waiting() == [later]
 
 
 def test_the_listing_is_in_the_order_of_time(schedule: Schedule) -> None:
     for subject, in_s in (("c", 300), ("a", 100), ("b", 200)):
         schedule.add(_mail(subject, in_s))
-    assert [entry.mail["subject"] for entry in schedule.waiting()] == ["a", "b", "c"]
-    assert [entry.mail["subject"] for entry in schedule.waiting(2)] == ["a", "b"]
+    assert [entry.mail["subject"] for entry in schedule.list_waiting()] == ["a", "b", "c"]
+    assert [entry.mail["subject"] for entry in schedule.list_waiting(2)] == ["a", "b"]
 
 
 def test_a_cancelled_mail_is_never_published_even_when_asked_for_again(schedule: Schedule, queue: _Queue) -> None:

@@ -16,7 +16,7 @@ from celery_nexus.task_errors import InvalidArgument
 from tests.conftest import Broker
 from workers import report_tasks
 from workers.beat import SlotScheduler
-from workers.recurring import Wanted, change, create, listing, remove
+from workers.recurring import Wanted, change, create, list_reports, remove
 from workers.report_tasks import celery_app, generate_task_performance_report, schedule_recurring_report
 
 HOURLY = Wanted(report="performance", arguments={"period": "hour", "format": "json"}, every=3600)
@@ -59,7 +59,7 @@ def test_a_recurring_report_is_kept_in_beats_schedule(client: redis.Redis) -> No
     )
     assert client.exists("redbeat:report:hourly") == 1
     assert client.zscore("redbeat::schedule", "redbeat:report:hourly") is not None
-    assert [found["name"] for found in listing()] == ["hourly"]
+    assert [found["name"] for found in list_reports()] == ["hourly"]
 
 
 def test_creating_the_same_twice_changes_nothing_and_another_of_its_name_is_refused(client: redis.Redis) -> None:
@@ -100,7 +100,7 @@ def test_a_removed_report_is_gone(client: redis.Redis) -> None:
     create("hourly", HOURLY)
     assert remove("hourly")
     assert not remove("hourly")
-    assert listing() == []
+    assert list_reports() == []
     with pytest.raises(InvalidArgument, match="there is no recurring report hourly; there are: none"):
         change("hourly", HOURLY)
 
@@ -124,7 +124,7 @@ def test_a_removed_report_is_gone(client: redis.Redis) -> None:
 def test_what_can_not_run_is_refused_when_it_is_scheduled(client: redis.Redis, wanted: Wanted, words: str) -> None:
     with pytest.raises(InvalidArgument, match=words):
         create("wrong", wanted)
-    assert listing() == []
+    assert list_reports() == []
 
 
 def test_the_task_does_all_four(client: redis.Redis) -> None:
@@ -146,7 +146,7 @@ def test_a_due_report_is_published_once_and_expires_before_its_next_turn(client:
     assert [header["task"] for header in sent] == ["workers.report_tasks.generate_task_performance_report"]
     expires = datetime.fromisoformat(sent[0]["expires"])
     assert timedelta(minutes=59) < expires - datetime.now(UTC) <= timedelta(hours=1)
-    assert listing()[0]["runs"] == 1
+    assert list_reports()[0]["runs"] == 1
 
 
 def test_a_beat_killed_at_its_tick_neither_loses_nor_repeats_the_slot(
@@ -202,7 +202,7 @@ def test_a_report_that_can_not_be_published_any_more_is_noted_and_not_tried_for_
     make_due("hourly")
     beat.tick()
     assert messages(client) == []
-    assert listing()[0]["runs"] == 1
+    assert list_reports()[0]["runs"] == 1
 
 
 def test_a_message_delivered_twice_gives_one_report(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:

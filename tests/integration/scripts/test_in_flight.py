@@ -10,7 +10,7 @@ import redis
 
 from celery_nexus.delivery import keys
 from celery_nexus.delivery.keys import FetchedTag
-from celery_nexus.delivery.leases.in_flight import InFlight, marked_redelivered, redelivered
+from celery_nexus.delivery.leases.in_flight import InFlight, encode_redelivered, mark_redelivered
 from celery_nexus.delivery.leases.lease import Leases
 from celery_nexus.queues import priority_key
 
@@ -44,7 +44,7 @@ def test_what_goes_back_is_marked_as_redelivered_and_wakes_a_worker(held: InFlig
     tag = hold(held, 1)
     assert held.restore(tag)
     assert waiting(held) == [MARKED]
-    assert held.client.llen(keys.wake("q")) == 1
+    assert held.client.llen(keys.wake_key("q")) == 1
     assert not held.restore(tag)
     assert len(waiting(held)) == 1
 
@@ -53,11 +53,11 @@ def test_what_goes_back_is_marked_as_redelivered_and_wakes_a_worker(held: InFlig
     "message", [{}, {"headers": 1, "properties": []}, {"properties": {"delivery_info": 1}}, {"headers": None}]
 )
 def test_what_has_no_place_for_the_mark_goes_back_as_it_is(message: dict[str, Any]) -> None:
-    assert json.loads(marked_redelivered(json.loads(json.dumps(message)))) == message
+    assert json.loads(encode_redelivered(json.loads(json.dumps(message)))) == message
 
 
 def test_bytes_that_are_no_message_go_back_as_they_are() -> None:
-    assert redelivered(b"nonsense") == b"nonsense"
+    assert mark_redelivered(b"nonsense") == b"nonsense"
 
 
 def test_what_is_put_back_is_next_or_last_of_its_priority(held: InFlight) -> None:
@@ -115,14 +115,14 @@ def test_a_start_is_noted_until_another_start_after_its_end(held: InFlight) -> N
     first, second = hold(held, 1), hold(held, 2)
     assert held.start(first)
     assert held.handed_over == {first}
-    assert held.started() == {first: None}
+    assert held.read_starts() == {first: None}
     held.acknowledge(first)
     assert held.handed_over == frozenset()
     assert held.start(second)
-    assert held.started() == {second: None}
+    assert held.read_starts() == {second: None}
     assert not held.start(first)
     held.forget_starts()
-    assert held.started() == {}
+    assert held.read_starts() == {}
 
 
 def test_a_run_tells_how_far_it_got(held: InFlight) -> None:
@@ -131,12 +131,12 @@ def test_a_run_tells_how_far_it_got(held: InFlight) -> None:
     assert held.progress(tag) is None
     held.client.hset(held.started_key, tag, "0.5")
     assert held.progress(tag) == 0.5
-    assert held.started() == {tag: 0.5}
+    assert held.read_starts() == {tag: 0.5}
 
 
 def test_what_is_delayed_waits_for_its_time_in_its_priority(held: InFlight) -> None:
     assert held.delay(hold(held, 1), 9e9)
-    assert held.client.zrange(keys.delayed("q"), 0, -1, withscores=True) == [(b"5" + RAW, 9e9)]
+    assert held.client.zrange(keys.key_of_delayed("q"), 0, -1, withscores=True) == [(b"5" + RAW, 9e9)]
     assert not held.delay(FetchedTag(f"001 {LIST}"), 9e9)
 
 
@@ -213,7 +213,7 @@ def test_names_have_the_prefix_of_the_application(client: Any) -> None:
     flight.restore(hold(flight, 2, list_key=f"app.{LIST}"))
     flight.bury(hold(flight, 3, list_key=f"app.{LIST}"), "malformed")
     assert {key.decode().split(LIST[1:])[0] for key in client.scan_iter()} == {
-        *(f"app.{name}" for name in (keys.COUNTERS, keys.delayed("q"), "q", keys.wake("q"), keys.WAITING)),
+        *(f"app.{name}" for name in (keys.COUNTERS, keys.key_of_delayed("q"), "q", keys.wake_key("q"), keys.WAITING)),
         *(f"app.{name}" for name in (keys.DEAD, keys.DEAD_FACTS, keys.DEAD_BYTES, keys.ENDS)),
     }
     [facts] = client.hvals("app." + keys.DEAD_FACTS)

@@ -22,7 +22,7 @@ def write(client: redis.Redis, number: int, kind: str, run_id: Any, after_s: Any
 
 
 def later(client: redis.Redis, after: str = "5-1", until: str = "5-9") -> Later:
-    return Ledger(client, []).later(after, until, AT)
+    return Ledger(client, []).read_later(after, until, AT)
 
 
 def test_ends_and_submissions_between_two_entries_are_told(client: redis.Redis) -> None:

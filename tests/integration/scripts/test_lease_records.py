@@ -12,7 +12,7 @@ from celery_nexus.delivery import keys
 from celery_nexus.delivery.leases.lease import LEASE_S, Leases, NameTaken, Owner
 from celery_nexus.delivery.leases.process_identity import ProcessIdentity, start_of
 
-PROCESS = ProcessIdentity.current()
+PROCESS = ProcessIdentity.identify()
 HERE = f"{PROCESS.boot} {PROCESS.namespace}"
 ELSEWHERE = Owner("theirs", "another-boot pid:[7]", "far", 7, 70, 3, 1000.0)
 DEAD_HERE = Owner("dead", HERE, "here", PROCESS.pid, PROCESS.start - 1, 3, 1000.0)
@@ -147,13 +147,13 @@ def test_a_name_is_taken_over_while_its_record_is_as_it_was_seen(watch: Watch) -
 
 def test_a_name_is_dropped_with_its_starts_by_its_owner_alone(watch: Watch) -> None:
     mine = watch.leases.take("w")
-    watch.client.hset("p:" + keys.started("w"), "tag", "")
+    watch.client.hset("p:" + keys.starts_key("w"), "tag", "")
     assert not watch.leases.drop("w", replace(mine, token="another"))
     assert not watch.leases.drop("w", replace(mine, token=""))
-    assert watch.client.exists("p:" + keys.started("w"))
+    assert watch.client.exists("p:" + keys.starts_key("w"))
     assert watch.leases.drop("w", mine)
     assert watch.leases.owners() == {}
-    assert not watch.client.exists("p:" + keys.started("w"))
+    assert not watch.client.exists("p:" + keys.starts_key("w"))
     assert not watch.leases.drop("w", mine)
 
 

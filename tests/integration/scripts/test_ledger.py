@@ -10,7 +10,7 @@ import pytest
 from celery_nexus.delivery import keys
 from celery_nexus.delivery.balance import ledger as ledger_module
 from celery_nexus.delivery.balance.ledger import STOCK_IN_FLIGHT, Ledger
-from celery_nexus.delivery.keys import delayed_member
+from celery_nexus.delivery.keys import encode_delayed_member
 from celery_nexus.queues import priority_key
 
 OURS = '"nexus_publication": "p"'
@@ -42,9 +42,12 @@ def test_everything_is_read_under_its_name(client: Any, prefix: str, separator: 
     client.hset(prefix + keys.COUNTERS, mapping=counts)
     client.lpush(prefix + "q", message("w0"), message("w0b", is_counted=False))
     client.lpush(prefix + priority_key("q", 9, separator), message("w9"))
-    client.zadd(prefix + keys.delayed("q"), {delayed_member(5, message("d1").encode()): 9e9})
-    client.zadd(prefix + keys.delayed("only delayed"), {delayed_member(5, message("d2", is_counted=False).encode()): 9})
-    client.hset(prefix + keys.in_flight("w@h"), mapping={"1 q": message("f1"), "2 q": message("f2")})
+    client.zadd(prefix + keys.key_of_delayed("q"), {encode_delayed_member(5, message("d1").encode()): 9e9})
+    client.zadd(
+        prefix + keys.key_of_delayed("only delayed"),
+        {encode_delayed_member(5, message("d2", is_counted=False).encode()): 9},
+    )
+    client.hset(prefix + keys.in_flight_key("w@h"), mapping={"1 q": message("f1"), "2 q": message("f2")})
     client.hset(prefix + STOCK_IN_FLIGHT, mapping={"x": message("f3"), "y": message("f4", is_counted=False)})
     client.zadd(prefix + keys.DEAD, {"l1": 1, "l2": 2, "l3": 3})
     for letter, facts in (("l1", {"id": "a", "counted": True}), ("l2", {"id": "b"}), ("l3", {"counted": True})):
@@ -84,15 +87,15 @@ def test_queues_that_are_bound_on_the_broker_are_read_too(client: Any) -> None:
 
 def test_keys_of_somebody_else_hold_nothing(client: Any) -> None:
     client.set("q", "no list")
-    client.set(keys.delayed("q"), "no set")
-    client.set(keys.in_flight("w"), "no hash")
+    client.set(keys.key_of_delayed("q"), "no set")
+    client.set(keys.in_flight_key("w"), "no hash")
     client.set(STOCK_IN_FLIGHT, "no hash")
     assert figures(Ledger(client, ["q"]).read().balance) == {}
 
 
 def test_a_prefix_is_no_pattern(client: Any) -> None:
-    client.hset("pat:" + keys.in_flight("w"), "1 q", message("of another"))
-    client.hset("p?t:" + keys.in_flight("w"), "1 q", message("mine"))
+    client.hset("pat:" + keys.in_flight_key("w"), "1 q", message("of another"))
+    client.hset("p?t:" + keys.in_flight_key("w"), "1 q", message("mine"))
     assert Ledger(client, [], "p?t:").read().redelivered == ("mine",)
 
 
@@ -101,18 +104,19 @@ def test_copies_of_a_run_are_counted_wherever_they_are(client: Any, monkeypatch:
     client.rpush("q", message("b"), *[message("a")] * 3, message("x a"))
     client.rpush(priority_key("q", 3), message("a"))
     client.zadd(
-        keys.delayed("q"), {delayed_member(1, message(name).encode()): number for number, name in enumerate("ba")}
+        keys.key_of_delayed("q"),
+        {encode_delayed_member(1, message(name).encode()): number for number, name in enumerate("ba")},
     )
-    client.hset(keys.in_flight("w"), mapping={"1 q": message("a"), "2 q": message("c")})
+    client.hset(keys.in_flight_key("w"), mapping={"1 q": message("a"), "2 q": message("c")})
     ledger = Ledger(client, ["q"])
     assert ledger.copies(["a", "b", "d"]) == {"a": 6, "b": 2, "d": 0}
     assert ledger.copies([]) == {}
-    assert ledger.which_are_there(["a", "c", "d"]) == frozenset({"a", "c"})
+    assert ledger.find_present(["a", "c", "d"]) == frozenset({"a", "c"})
 
 
 def test_a_malformed_message_that_names_a_run_is_there(client: Any) -> None:
     client.rpush("q", '{"headers": {"id": "lost?", "task"', json.dumps({"headers": {"id": 7, "task": "other"}}))
-    assert Ledger(client, ["q"]).which_are_there(["lost?", "other"]) == frozenset({"lost?"})
+    assert Ledger(client, ["q"]).find_present(["lost?", "other"]) == frozenset({"lost?"})
 
 
 def test_an_id_is_known_in_each_spelling(client: Any) -> None:
@@ -120,7 +124,7 @@ def test_an_id_is_known_in_each_spelling(client: Any) -> None:
     client.rpush("q", json.dumps({"headers": {"id": "é", "task": "t"}}, ensure_ascii=False))
     ledger = Ledger(client, ["q"])
     assert ledger.copies(["é"]) == {"é": 2}
-    assert ledger.which_are_there(["é"]) == frozenset({"é"})
+    assert ledger.find_present(["é"]) == frozenset({"é"})
 
 
 def test_the_latest_event_is_told(client: Any) -> None:

@@ -73,12 +73,12 @@ def test_a_note_that_can_not_be_carried_out_stays_first(client: Any) -> None:
 def test_one_process_at_a_time_carries_out(client: Any) -> None:
     notes, done = Ends(client), list[Note]()
     notes.add(Note(DELETED, raw=b"1"))
-    with Ends(client).alone(patience_s=0) as renew:
+    with Ends(client).hold_lock(patience_s=0) as renew:
         assert renew is not None
         renew()
         assert 0 < client.ttl(keys.ENDS_LOCK) <= ends.LOCK_S
         assert notes.carry_out(done.append, 10) == 0
-        with notes.alone(patience_s=0.01) as other:
+        with notes.hold_lock(patience_s=0.01) as other:
             assert other is None
     assert notes.carry_out(done.append, 10) == 1
 

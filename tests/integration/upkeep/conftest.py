@@ -16,7 +16,7 @@ import redis
 from celery import Celery
 
 from celery_nexus.connection.broker_url import BrokerUrl
-from celery_nexus.embedded_broker.password import embedded_password
+from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.paths import Paths
 from config.queues import QUEUES
 
@@ -69,7 +69,7 @@ def upkeep_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("NEXUS_", "ANTHROPIC_"))}
     environment |= {"NEXUS_HOME": str(paths.home), "PYTHONPATH": str(Path.cwd())}
     environment.pop("OPENAI_API_KEY", None)
-    url = BrokerUrl.for_socket(paths.broker_socket, embedded_password(paths))
+    url = BrokerUrl.for_socket(paths.broker_socket, read_embedded_password(paths))
     client = redis.Redis.from_url(url.redis_py, decode_responses=True)
     app = Celery(broker=url.kombu, backend=url.kombu)
     app.conf.update(broker_transport_options={"priority_steps": list(range(10))})

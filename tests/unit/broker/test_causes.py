@@ -23,7 +23,7 @@ MESSAGE = Message("1", "t.add", NASTY, 5, 0, 1.0, [1, "two words"], {"name": "it
 
 
 def of(**facts: Any) -> list[tuple[str, str]]:
-    return [(finding.cause, finding.command) for finding in causes.of(Situation(now=NOW, **facts))]
+    return [(finding.cause, finding.command) for finding in causes.find_causes(Situation(now=NOW, **facts))]
 
 
 def test_an_ended_run_is_run_again_by_its_quoted_id() -> None:
@@ -46,7 +46,7 @@ def test_an_ended_run_is_run_again_by_its_quoted_id() -> None:
 def test_a_run_that_would_be_refused_is_not_told_to_run_again(run: Run, obstacle: str) -> None:
     assert find_obstacle(run) == obstacle
     if run.is_final:
-        [finding] = causes.of(Situation(ENDED.id, run=run, now=NOW))
+        [finding] = causes.find_causes(Situation(ENDED.id, run=run, now=NOW))
         assert bool(finding.command) is not bool(obstacle)
         assert obstacle in finding.fact
 
@@ -65,13 +65,13 @@ def test_a_run_that_would_be_refused_is_not_told_to_run_again(run: Run, obstacle
 )
 def test_a_revoked_run_says_what_ended_it(end: str, is_revoked: bool, words: str) -> None:
     run = replace(ENDED, state="REVOKED")
-    [finding] = causes.of(Situation(run.id, run=run, end=end, is_revoked=is_revoked, now=NOW))
+    [finding] = causes.find_causes(Situation(run.id, run=run, end=end, is_revoked=is_revoked, now=NOW))
     assert (finding.cause, finding.fact) == ("ended", f"it ended as REVOKED: {words}")
 
 
 @pytest.mark.parametrize("error", ["ChordError: Dependency x raised TaskRevokedError()", None])
 def test_a_failed_run_says_its_error(error: str | None) -> None:
-    [finding] = causes.of(Situation(ENDED.id, run=replace(ENDED, error=error), now=NOW))
+    [finding] = causes.find_causes(Situation(ENDED.id, run=replace(ENDED, error=error), now=NOW))
     assert finding.fact == f"it ended as FAILURE: {error or 'its error was not told'}"
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from celery_nexus.application_code import NO_CODE
 from celery_nexus.broker.wire import decode as decoding
-from celery_nexus.broker.wire.decode import MAX_BODY_BYTES, decode, masked
+from celery_nexus.broker.wire.decode import MAX_BODY_BYTES, decode, mask_message
 from celery_nexus.rows.broker import Message
 
 NOW = 1_000.0
@@ -226,7 +226,7 @@ def test_a_pickled_body_is_read_without_running_it() -> None:
 
 def test_secrets_are_masked_and_bytes_stay() -> None:
     found = read(message(headers={"id": "r1", "task": "a.task", "api_key": "sk-1234567890"}))
-    shown = masked(found, NO_CODE)
+    shown = mask_message(found, NO_CODE)
     assert shown.kwargs is not None
     assert "hunter2" not in str(shown.kwargs)
     assert "sk-1234567890" not in str(shown.headers)
@@ -234,5 +234,5 @@ def test_secrets_are_masked_and_bytes_stay() -> None:
 
 
 def test_what_has_no_arguments_is_masked_too() -> None:
-    shown = masked(read(b"nonsense"), NO_CODE)
+    shown = mask_message(read(b"nonsense"), NO_CODE)
     assert (shown.args, shown.kwargs) == (None, None)

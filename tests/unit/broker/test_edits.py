@@ -30,32 +30,32 @@ def waiting(raw: bytes = RAW, **changes: Any) -> Message:
 
 def nothing(edit: Any, message: Message) -> tuple[str, bool]:
     with pytest.raises(NothingToDo) as told:
-        edit.of(message)
+        edit.plan_change(message)
     return str(told.value), told.value.is_done
 
 
 def test_a_deleted_message_leaves_nothing_and_its_run_ends() -> None:
-    assert Delete().of(waiting()) == Change("q", 5, b"", False, "deleted", "deleted", told=True)
-    assert Delete(ends="revoked", told=False).of(waiting()) == Change("q", 5, b"", False, "deleted", "revoked")
+    assert Delete().plan_change(waiting()) == Change("q", 5, b"", False, "deleted", "deleted", told=True)
+    assert Delete(ends="revoked", told=False).plan_change(waiting()) == Change("q", 5, b"", False, "deleted", "revoked")
 
 
 def test_another_priority_is_written_into_the_message_and_nothing_else() -> None:
-    change = Reprioritise(2).of(waiting())
+    change = Reprioritise(2).plan_change(waiting())
     assert change == Change("q", 2, RAW.replace(b'"priority": 5', b'"priority": 2'), False, "moved to priority 2")
 
 
 def test_the_front_of_a_priority_can_be_the_own_one() -> None:
-    change = Reprioritise(5, front=True).of(waiting())
+    change = Reprioritise(5, front=True).plan_change(waiting())
     assert change == Change("q", 5, RAW, True, "moved to the front of priority 5")
     assert nothing(Reprioritise(5), waiting()) == ("has priority 5 already", True)
 
 
 def test_a_delayed_message_gets_its_priority_when_due() -> None:
-    assert Reprioritise(2).of(waiting(is_delayed=True)).done == "gets priority 2 when due"
+    assert Reprioritise(2).plan_change(waiting(is_delayed=True)).done == "gets priority 2 when due"
 
 
 def test_a_move_writes_the_route_that_redelivery_and_retry_go_by() -> None:
-    change = MoveTo("other").of(waiting())
+    change = MoveTo("other").plan_change(waiting())
     assert (change.queue, change.priority, change.front, change.done, change.ends) == (
         "other",
         5,
@@ -65,7 +65,7 @@ def test_a_move_writes_the_route_that_redelivery_and_retry_go_by() -> None:
     )
     properties = json.loads(change.raw)["properties"]
     assert properties == {"priority": 5, "delivery_info": {"exchange": "other", "routing_key": "other"}}
-    assert MoveTo("other", front=True).of(waiting()).front
+    assert MoveTo("other", front=True).plan_change(waiting()).front
 
 
 def test_a_move_leaves_what_is_there_and_what_waits_for_its_time() -> None:
@@ -75,14 +75,14 @@ def test_a_move_leaves_what_is_there_and_what_waits_for_its_time() -> None:
 
 def test_another_time_is_written_in_utc() -> None:
     at = datetime(2030, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
-    change = Retime(at).of(waiting(is_delayed=True))
+    change = Retime(at).plan_change(waiting(is_delayed=True))
     assert json.loads(change.raw)["headers"]["eta"] == "2030-01-01T00:00:00+00:00"
     assert change.done == "runs at 2030-01-01T02:00:00+02:00"
     assert (change.queue, change.priority, change.front, change.ends) == ("q", 5, False, "")
 
 
 def test_a_time_that_is_now_is_none() -> None:
-    change = Retime(None).of(waiting(eta=datetime(2030, 1, 1, tzinfo=UTC)))
+    change = Retime(None).plan_change(waiting(eta=datetime(2030, 1, 1, tzinfo=UTC)))
     assert json.loads(change.raw)["headers"]["eta"] is None
     assert change.done == "runs as soon as a worker is free"
 
@@ -95,7 +95,7 @@ def test_what_waits_for_its_turn_gets_no_time() -> None:
 @pytest.mark.parametrize("raw", [b"nonsense", b"[]", b'{"headers": 1, "properties": 1}'])
 def test_what_is_not_celerys_can_not_be_changed(edit: Any, raw: bytes) -> None:
     with pytest.raises(Invalid, match=r"^not a message of Celery: "):
-        edit.of(waiting(raw, is_delayed=isinstance(edit, Retime)))
+        edit.plan_change(waiting(raw, is_delayed=isinstance(edit, Retime)))
 
 
 def test_who_goes_to_the_front_does_not_go_back() -> None:

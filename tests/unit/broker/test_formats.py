@@ -71,8 +71,8 @@ def test_a_stored_result_tells_its_format_by_its_first_bytes(data: bytes, kind: 
     ("data", "name"), [(b"w@h:\n  ok: 1", "w@h"), (b"'w@h': {}", "w@h"), (b"[1]", None), (b"\n# c\nw@h: 1", "w@h")]
 )
 def test_the_first_key_of_yaml_is_a_workers_name(data: bytes, name: str | None) -> None:
-    assert formats.first_key(YAML, data) == name
-    assert formats.first_key(JSON, data) is None
+    assert formats.find_first_key(YAML, data) == name
+    assert formats.find_first_key(JSON, data) is None
 
 
 def test_what_json_has_not_becomes_what_it_has() -> None:

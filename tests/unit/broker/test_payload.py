@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from celery_nexus.broker.wire.payload import replaced
+from celery_nexus.broker.wire.payload import replace_member
 
 JSON: Any = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -23,7 +23,7 @@ def test_only_the_member_changes(outer: Any, inner: Any, ascii_only: bool, inden
     before = {**outer, "properties": inner}
     raw = json.dumps(before, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "replace")
     before = json.loads(raw)
-    after = json.loads(replaced(raw, ("properties", "priority"), 3))
+    after = json.loads(replace_member(raw, ("properties", "priority"), 3))
     assert after.pop("properties") == {**before.pop("properties"), "priority": 3}
     assert after == before
 
@@ -31,16 +31,16 @@ def test_only_the_member_changes(outer: Any, inner: Any, ascii_only: bool, inden
 def test_every_other_byte_stays() -> None:
     raw = b'{ "a" : 1.0e5,"priority":1, "properties" :{"x":[ ],"priority":   9 , "y":"\\u00e9"} }'
     changed = b'{ "a" : 1.0e5,"priority":1, "properties" :{"x":[ ],"priority":   0 , "y":"\\u00e9"} }'
-    assert replaced(raw, ("properties", "priority"), 0) == changed
+    assert replace_member(raw, ("properties", "priority"), 0) == changed
 
 
 def test_of_repeated_members_the_last_counts_as_for_json() -> None:
     raw = b'{"properties": {"priority": 1, "priority": 2}}'
-    assert replaced(raw, ("properties", "priority"), 7) == b'{"properties": {"priority": 1, "priority": 7}}'
+    assert replace_member(raw, ("properties", "priority"), 7) == b'{"properties": {"priority": 1, "priority": 7}}'
 
 
 def test_a_missing_member_is_added() -> None:
-    assert replaced(b'{"properties": {}}', ("properties", "priority"), 7) == b'{"properties": {"priority": 7}}'
+    assert replace_member(b'{"properties": {}}', ("properties", "priority"), 7) == b'{"properties": {"priority": 7}}'
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_a_missing_member_is_added() -> None:
 )
 def test_what_is_no_message_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError):
-        replaced(raw, ("properties", "priority"), 1)
+        replace_member(raw, ("properties", "priority"), 1)

@@ -10,7 +10,7 @@ def test_one_missed_answer_leaves_a_worker_as_it_was() -> None:
     presence.note(["w"], {"w": {"active": 3}})
     presence.note(["w"], {})
     assert not presence.is_silent("w", is_beating=False)
-    assert presence.told("w") == {"active": 3}
+    assert presence.last_answer("w") == {"active": 3}
 
 
 def test_two_missed_answers_and_no_heartbeat_are_silence() -> None:

@@ -22,7 +22,7 @@ def problems(text: str) -> list[tuple[int | None, str]]:
 
 
 def expand(broker: str, **values: str) -> str | None:
-    return Context("prod", broker=broker).expanded(values).broker
+    return Context("prod", broker=broker).expand_variables(values).broker
 
 
 def test_a_context_has_what_the_file_says() -> None:
@@ -160,4 +160,4 @@ def test_a_missing_variable_is_one_sentence_without_any_value(environment: dict[
 def test_a_missing_variable_of_one_context_leaves_the_others_alone() -> None:
     found = parse('[a]\nbroker = "${NOWHERE_SET}"\n[b]\nbroker = "redis://h:1/0"\n')
     assert found.problems == ()
-    assert found.get("b").expanded({}).broker == "redis://h:1/0"
+    assert found.get("b").expand_variables({}).broker == "redis://h:1/0"

@@ -113,7 +113,7 @@ def test_only_allowed_actions_are_performed(stack: fakes.Fakes) -> None:
 
 
 def test_a_command_that_is_shown_names_the_context_and_no_secret(stack: fakes.Fakes) -> None:
-    said = open_context("prod").sources.addressed("nexus-tui purge ai_queue")
+    said = open_context("prod").sources.address_command("nexus-tui purge ai_queue")
     assert said == "nexus-tui purge ai_queue --context prod"
 
 

@@ -162,8 +162,8 @@ NO_SIGNATURES: list[Any] = [
 def test_what_is_no_signature_is_left_out(odd: Any) -> None:
     right = {"task": "t", "args": [1], "kwargs": {}, "options": None}
     assert not guard.is_signature(odd)
-    assert guard.only_signatures([right, odd]) == [right]
-    assert guard.only_signatures(odd) == []
+    assert guard.keep_signatures([right, odd]) == [right]
+    assert guard.keep_signatures(odd) == []
 
 
 PAYLOADS: list[tuple[Any, dict[str, Any], str]] = [

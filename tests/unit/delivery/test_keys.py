@@ -33,11 +33,11 @@ def test_a_lists_key_is_a_queue_and_a_priority() -> None:
     ],
 )
 def test_a_binding_of_either_version_is_split(member: str, binding: tuple[str, str, str] | None) -> None:
-    assert keys.binding_of(member) == binding
+    assert keys.split_binding(member) == binding
 
 
 def test_a_delayed_member_keeps_the_messages_bytes() -> None:
-    assert keys.split_delayed_member(keys.delayed_member(7, b'{"a": "\\ud800"}')) == (7, b'{"a": "\\ud800"}')
+    assert keys.split_delayed_member(keys.encode_delayed_member(7, b'{"a": "\\ud800"}')) == (7, b'{"a": "\\ud800"}')
 
 
 def test_fetch_ids_sort_in_the_order_of_delivery() -> None:

@@ -12,7 +12,7 @@ import pytest
 from celery_nexus.delivery.leases.lease import Owner, Standstill, read_owner
 from celery_nexus.delivery.leases.process_identity import ProcessIdentity
 
-PROCESS = ProcessIdentity.current()
+PROCESS = ProcessIdentity.identify()
 MINE = Owner("t", f"{PROCESS.boot} {PROCESS.namespace}", "here", PROCESS.pid, PROCESS.start, 3, 1000.0)
 EARLIER_VERSION = {"place": MINE.place, "host": "here", "pid": PROCESS.pid, "born_at": 1e9, "renewed_at": 2e9}
 

@@ -116,7 +116,7 @@ class Reads:
     def latest_event(self) -> str:
         return "200-0"
 
-    def later(self, after: str, until: str, at: float) -> Later:
+    def read_later(self, after: str, until: str, at: float) -> Later:
         self.asked.append((after, until, at))
         return NOTHING_LATER
 
@@ -126,7 +126,7 @@ class Reads:
     def cursor(self) -> str:
         return self.cursors.pop(0) if len(self.cursors) > 1 else self.cursors[0]
 
-    def recorded(self, since: float, run_ids: Iterable[str]) -> Recorded:
+    def read_recorded(self, since: float, run_ids: Iterable[str]) -> Recorded:
         self.asked.append((since, sorted(run_ids)))
         return recorded(cursor="201-0", SUCCESS=2)
 

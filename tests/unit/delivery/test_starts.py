@@ -46,7 +46,7 @@ def test_a_message_names_its_latest_starts() -> None:
 
 @pytest.mark.parametrize("headers", [None, {}, {"nexus_deliveries": "x"}, {"nexus_deliveries": [1, None, "a"]}])
 def test_a_message_without_starts_that_can_be_read_has_none(headers: Any) -> None:
-    assert starts.earlier_starts({"headers": headers}) == []
+    assert starts.read_earlier_starts({"headers": headers}) == []
 
 
 @pytest.mark.parametrize(("note", "progress"), [(b"7", 7), (b"2.5", 2.5), (b"", None), (None, None), (b"nan", None)])

@@ -14,12 +14,12 @@ from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 from lxml import html as lxml_html
 from openpyxl.utils.escape import unescape
 
-from celery_nexus.exports.cells import Changes, fitting, is_formula, scalar
+from celery_nexus.exports.cells import Changes, is_formula, scalar, truncate
 from celery_nexus.task_errors import Corrupt, InvalidArgument, UnsupportedFormat
 from workers.errors import PathNotAllowed
 from workers.services.exports import sources
 from workers.services.exports.export import export
-from workers.services.progress import no_progress
+from workers.services.progress import ignore_progress
 from workers.services.storage import OutputFolder
 
 HOSTILE = [
@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> OutputFolder:
 def run(tmp_path: Path, records: Any, format_: str, columns: list[str] | None = None) -> tuple[Path, dict[str, Any]]:
     if isinstance(records, list):
         records = sources.Listed(records)
-    answer = export(records, format_, folder(tmp_path), columns, tmp_path / "tmp", no_progress)
+    answer = export(records, format_, folder(tmp_path), columns, tmp_path / "tmp", ignore_progress)
     return Path(answer["outputs"]["file"]), answer
 
 
@@ -169,7 +169,7 @@ def test_a_cell_too_long_for_a_workbook_is_cut_and_told(tmp_path: Path) -> None:
 
 
 def test_cutting_never_halves_a_character() -> None:
-    assert fitting("a😀😀", Changes(), limit=4) == "a😀…"
+    assert truncate("a😀😀", Changes(), limit=4) == "a😀…"
 
 
 def test_whole_numbers_that_a_double_would_change_stay_exact(tmp_path: Path) -> None:

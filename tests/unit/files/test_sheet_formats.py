@@ -10,7 +10,7 @@ import pytest
 from tests.reading import Read
 from tests.unit.files import packages
 from tests.unit.files.hostile import save
-from workers.services.documents.sheets.odd_cells import packed_number
+from workers.services.documents.sheets.odd_cells import unpack_number
 
 SPACES = " ".join(
     f'xmlns:{prefix}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
@@ -84,7 +84,7 @@ def test_a_binary_workbook_is_read_wherever_its_parts_lie(uploads: Path, read: R
     [(42 << 2 | 2, 42), (0x100000000 - (42 << 2) | 2, -42), (1234 << 2 | 3, 12.34), (0x3FF80000, 1.5)],
 )
 def test_a_number_packed_into_four_bytes(raw: int, expected: float) -> None:
-    assert packed_number(raw) == expected
+    assert unpack_number(raw) == expected
 
 
 def open_sheet(uploads: Path, rows: str, shapes: str = "", **parts: str) -> str:

@@ -99,7 +99,7 @@ def test_odd_names_are_opened(root: Path, name: str) -> None:
     [("a\nb", r"a\nb"), ("\x1b[31m", r"\x1b[31m"), ("\u202e", r"\u202e"), ("\udce9", r"\udce9"), ("größe", "größe")],
 )
 def test_outside_text_is_shown_without_control_characters(text: str, expected: str) -> None:
-    assert storage.shown(text) == expected
+    assert storage.spell_name(text) == expected
 
 
 @given(
@@ -173,7 +173,7 @@ def test_an_output_folder_outside_of_its_root_is_refused(root: Path, tmp_path: P
 
 def test_a_failed_write_leaves_the_old_file_and_no_part(out: OutputFolder) -> None:
     out.write("text.txt", "old")
-    with pytest.raises(ValueError, match="stop"), out.writing("text.txt") as file:
+    with pytest.raises(ValueError, match="stop"), out.open_file("text.txt") as file:
         file.write(b"new")
         raise ValueError("stop")
     assert {item.name: item.read_text() for item in out.path.iterdir()} == {"text.txt": "old"}

@@ -18,7 +18,7 @@ from celery_nexus.history.query.history import History
 from celery_nexus.history.store.store import Store
 from config.settings import settings
 from nexus_tui.cli import cli
-from nexus_tui.cli.times import point, span_s
+from nexus_tui.cli.times import parse_moment, parse_seconds
 
 NOW = time.time()
 HOSTILE = "=cmd|'/C calc'!A0"
@@ -208,14 +208,14 @@ def test_the_care_of_the_file(filled: Path) -> None:
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("1.5h", 5400), ("7d", 604_800), ("2w", 1_209_600)])
 def test_spans_of_time(text: str, seconds: float) -> None:
-    assert span_s(text, "--since") == seconds
-    assert point(text, "--since", 1e9) == 1e9 - seconds
+    assert parse_seconds(text, "--since") == seconds
+    assert parse_moment(text, "--since", 1e9) == 1e9 - seconds
 
 
 @pytest.mark.parametrize("text", ["", "0s", "-1h", "1y", "h", "1e3s", "99999999999d", "2030-13-01", "now"])
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(Invalid):
-        point(text, "--since")
+        parse_moment(text, "--since")
 
 
 def test_a_run_with_many_arguments_fits_on_a_screen(home: Path) -> None:

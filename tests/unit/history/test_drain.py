@@ -62,11 +62,11 @@ def test_a_worker_that_begins_runs_and_tells_nothing_is_named() -> None:
     hearing = WorkerActivity()
     for processed in (7, 7, 8, 8):
         hearing.note(beat(processed), 1.0)
-    assert hearing.silent() == []
+    assert hearing.list_silent() == []
     hearing.note(beat(8), 2.0)
-    assert hearing.silent() == ["w@h"]
+    assert hearing.list_silent() == ["w@h"]
     hearing.note({"type": "task-started", "hostname": "w@h", "uuid": "a"}, 3.0)
-    assert hearing.silent() == []
+    assert hearing.list_silent() == []
 
 
 def test_a_worker_that_tells_of_its_runs_or_has_none_is_not_named() -> None:
@@ -76,7 +76,7 @@ def test_a_worker_that_tells_of_its_runs_or_has_none_is_not_named() -> None:
     for processed in (8, 9, 10, 10, 10):
         hearing.note(beat(processed), 1.0)
         hearing.note({"type": "task-started", "hostname": "w@h", "uuid": "a"}, 1.0)
-    assert hearing.silent() == []
+    assert hearing.list_silent() == []
 
 
 def test_a_worker_whose_runs_take_long_is_not_named() -> None:
@@ -85,7 +85,7 @@ def test_a_worker_whose_runs_take_long_is_not_named() -> None:
     hearing.note({"type": "task-started", "hostname": "w@h", "uuid": "a"}, 2.0)
     for _ in range(5):
         hearing.note(beat(8, active=1), 3.0)
-    assert hearing.silent() == []
+    assert hearing.list_silent() == []
 
 
 def test_a_worker_that_said_good_bye_is_forgotten_and_a_publisher_is_none() -> None:

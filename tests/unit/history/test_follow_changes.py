@@ -63,7 +63,7 @@ def test_only_what_matches_now_is_told(store: Store, history: History) -> None:
 
 def test_a_verdict_is_a_change(store: Store, history: History) -> None:
     store.write([sent(1)])
-    number = follow.latest(history)
+    number = follow.read_last_change(history)
     store.set_verdicts({"run-0001": "lost? w@h is not online", "nobody": "lost?"})
     assert ids(follow.changes(history, number)) == ["run-0001"]
 
@@ -85,7 +85,7 @@ def test_of_a_file_made_anew_everything_is_a_change(store: Store, history: Histo
 
 def test_nothing_was_recorded(tmp_path: Path) -> None:
     with History(tmp_path / "none.db") as history:
-        assert follow.latest(history) == 0
+        assert follow.read_last_change(history) == 0
         assert follow.changes(history, 3) == follow.Changes((), 0)
         assert list(walk(history)) == []
 

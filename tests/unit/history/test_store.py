@@ -177,7 +177,7 @@ def test_a_chart_has_a_slice_for_each_part_of_its_time(store: Store, path: Path)
     store.write(life("a", start + 10) + life("b", start + 130))
     with History(path) as history:
         slices = figures.chart(history, start, start + 179)
-        hours = figures.busiest_hours(history, start, start + 3599)
+        hours = figures.find_busiest_hours(history, start, start + 3599)
     assert [(part.at - start, part.sent, part.succeeded) for part in slices] == [(0, 1, 1), (60, 0, 0), (120, 1, 1)]
     assert [(hour.at, hour.succeeded) for hour in hours] == [(start, 2)]
 

@@ -71,7 +71,7 @@ def test_a_font_of_the_machine_is_used_for_what_the_own_one_lacks(
     tmp_path: Path, square: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine_fonts, "_files", lambda: [square])
-    machine_fonts.chosen.cache_clear()
+    machine_fonts.choose_fonts.cache_clear()
     document, warnings = titled(tmp_path, "漢漢漢")
     assert (first_line(document), warnings) == ("漢漢漢", [])
     picture = document[0].render(scale=1).to_pil().convert("L")
@@ -81,7 +81,7 @@ def test_a_font_of_the_machine_is_used_for_what_the_own_one_lacks(
 
 def test_what_no_font_has_is_told_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine_fonts, "_files", lambda: [])
-    machine_fonts.chosen.cache_clear()
+    machine_fonts.choose_fonts.cache_clear()
     document, warnings = titled(tmp_path, "Bericht 漢字")
     assert first_line(document) == "Bericht \ufffd\ufffd"
     assert len(warnings) == 1
@@ -94,5 +94,5 @@ def test_a_broken_font_is_passed_over(tmp_path: Path, square: Path, monkeypatch:
     broken.write_bytes(square.read_bytes()[:300])
     (tmp_path / "empty.otf").write_bytes(b"")
     monkeypatch.setattr(machine_fonts, "_files", lambda: [broken, tmp_path / "empty.otf", square])
-    machine_fonts.chosen.cache_clear()
+    machine_fonts.choose_fonts.cache_clear()
     assert titled(tmp_path, "漢")[1] == []

@@ -8,7 +8,7 @@ import pytest
 
 from celery_nexus.task_errors import TransientError
 from tests.doubles.llm_server import LlmServer, Mood, llm_server
-from workers.narrative import narrated
+from workers.narrative import add_narrative
 from workers.report_tasks import generate_summary_report
 from workers.services.reports.analytics import Wishes, analyse
 from workers.services.reports.content import Report
@@ -57,12 +57,12 @@ def test_without_a_key_the_numbers_are_delivered_and_the_missing_narrative_is_sa
 def test_a_provider_that_is_overloaded_is_asked_again_while_there_are_tries(double: LlmServer, report: Report) -> None:
     double.script.append(Mood(status=529, kind="overloaded_error"))
     with pytest.raises(TransientError):
-        narrated(report, "auto", None, 20, may_retry=True)
+        add_narrative(report, "auto", None, 20, may_retry=True)
 
 
 def test_a_provider_that_stays_away_costs_the_narrative_only(double: LlmServer, report: Report) -> None:
     double.script.append(Mood(status=529, kind="overloaded_error"))
-    told = narrated(report, "auto", None, 20, may_retry=False)
+    told = add_narrative(report, "auto", None, 20, may_retry=False)
     assert told.narrative == ""
     assert told.warnings[0].startswith("without a narrative: transient:")
     assert told.figures == report.figures

@@ -17,7 +17,7 @@ from lxml import html as lxml_html
 from celery_nexus.task_errors import InvalidArgument
 from workers.services.reports import charts, trend
 from workers.services.reports.analytics import ReportType, Wishes, analyse
-from workers.services.reports.content import Chart, Grid, Limit, shown
+from workers.services.reports.content import Chart, Grid, Limit, spell_cell
 from workers.services.reports.delivery import RENDERERS, ReportFormat, deliver
 from workers.services.reports.paper import slices
 from workers.services.reports.table import as_time, tabulate
@@ -259,7 +259,7 @@ def test_names_of_sheets_fit_and_differ() -> None:
     [(None, "–"), (True, "yes"), (1234567, "1,234,567"), (-0.00012345, "-0.0001234"), (2.5, "2.50"), (1e300, "1e+300")],
 )
 def test_numbers_are_spelled_for_people(cell: Any, text: str) -> None:
-    assert shown(cell) == text
+    assert spell_cell(cell) == text
 
 
 def test_every_format_has_a_renderer() -> None:

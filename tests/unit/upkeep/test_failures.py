@@ -8,7 +8,7 @@ import pytest
 
 from celery_nexus.history.query.history import History
 from celery_nexus.history.store.store import Store
-from workers.services.progress import no_progress
+from workers.services.progress import ignore_progress
 from workers.services.upkeep.failures import remove_surplus
 
 DAY_S = 86400
@@ -44,22 +44,22 @@ def ids(path: Path) -> list[str]:
 
 
 def test_the_last_failures_of_each_error_stay(history: Path) -> None:
-    found = remove_surplus(history, keep=2, min_age_s=DAY_S, progress=no_progress)
+    found = remove_surplus(history, keep=2, min_age_s=DAY_S, progress=ignore_progress)
     assert found == {"failed": 8, "errors": 2, "removed": 4, "kept": 4}
     assert ids(history) == ["key-1", "key-2", "live", "new-0", "new-1", "new-2", "new-3", "old-3", "old-4"]
 
 
 def test_removing_twice_removes_nothing_more(history: Path) -> None:
-    remove_surplus(history, keep=2, min_age_s=DAY_S, progress=no_progress)
-    assert remove_surplus(history, keep=2, min_age_s=DAY_S, progress=no_progress)["removed"] == 0
+    remove_surplus(history, keep=2, min_age_s=DAY_S, progress=ignore_progress)
+    assert remove_surplus(history, keep=2, min_age_s=DAY_S, progress=ignore_progress)["removed"] == 0
 
 
 def test_a_dry_run_counts_and_removes_nothing(history: Path) -> None:
     before = ids(history)
-    assert remove_surplus(history, keep=2, min_age_s=DAY_S, progress=no_progress, dry_run=True)["removed"] == 4
+    assert remove_surplus(history, keep=2, min_age_s=DAY_S, progress=ignore_progress, dry_run=True)["removed"] == 4
     assert ids(history) == before
 
 
 def test_a_missing_history_is_left_missing(tmp_path: Path) -> None:
-    assert remove_surplus(tmp_path / "none.db", 1, 0, no_progress)["failed"] == 0
+    assert remove_surplus(tmp_path / "none.db", 1, 0, ignore_progress)["failed"] == 0
     assert not (tmp_path / "none.db").exists()

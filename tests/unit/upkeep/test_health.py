@@ -12,7 +12,7 @@ import pytest
 
 from config.queues import QUEUES
 from workers.services.upkeep import health, probes
-from workers.services.upkeep.verdicts import Judged, worst
+from workers.services.upkeep.verdicts import Judged, find_worst
 
 
 def good() -> Judged:
@@ -51,8 +51,8 @@ def test_the_result_counts_verdicts_and_has_one_line_a_check() -> None:
 
 
 def test_the_worst_verdict_of_none_is_ok() -> None:
-    assert worst([]) == "ok"
-    assert worst(["warning", "ok"]) == "warning"
+    assert find_worst([]) == "ok"
+    assert find_worst(["warning", "ok"]) == "warning"
 
 
 def test_a_queue_without_a_worker_is_named() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from celery_nexus.task_errors import DocumentError
 from workers.services import sandbox, storage
-from workers.services.progress import Progress, no_progress
+from workers.services.progress import Progress, ignore_progress
 from workers.services.sandbox import Limits
 from workers.services.sandbox.client import Job
 
@@ -31,7 +31,7 @@ def process(
     roots: Roots,
     *,
     options: dict[str, Any] | None = None,
-    progress: Progress = no_progress,
+    progress: Progress = ignore_progress,
 ) -> dict[str, Any]:
     """Have a sandboxed child read one file.
 
@@ -65,8 +65,8 @@ def process(
     except DocumentError as error:
         out.sweep()
         words = str(error).removeprefix(f"{error.code}: ")
-        raise type(error)(f"{storage.shown(name)}: {words}") from None
+        raise type(error)(f"{storage.spell_name(name)}: {words}") from None
     except BaseException:
         out.sweep()
         raise
-    return {"file": storage.shown(name), "size_bytes": size, **result}
+    return {"file": storage.spell_name(name), "size_bytes": size, **result}

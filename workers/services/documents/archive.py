@@ -145,7 +145,7 @@ class Archive:
                 yield chunk
 
     def refuse_doctypes(self, *, but: Iterable[str] = ()) -> None:
-        """Look through every XML part that was not streamed by :meth:`checked_chunks` yet, and so unpack each once.
+        """Look through every XML part that was not streamed by :meth:`check_chunks` yet, and so unpack each once.
 
         Args:
             but: Parts that are left for a later call.
@@ -158,10 +158,10 @@ class Archive:
         for name in self.names():
             plain = _plain(name)
             if plain.endswith((".xml", ".rels", ".vml")) and plain not in self._checked | later:
-                for _ in self.checked_chunks(name):
+                for _ in self.check_chunks(name):
                     pass
 
-    def checked_chunks(self, name: str) -> Iterator[bytes]:
+    def check_chunks(self, name: str) -> Iterator[bytes]:
         """Stream a part as :meth:`chunks`, refusing a DOCTYPE on the way.
 
         Raises:

@@ -15,7 +15,7 @@ _PROPERTIES = frozenset(
 
 def spell(element: ooxml.Element) -> str:
     """Write an equation, or a part of one."""
-    name = ooxml.local(element)
+    name = ooxml.local_name(element)
     if name == "t":
         return element.text or ""
     if name in _PROPERTIES:

@@ -22,7 +22,7 @@ Warn = Callable[[str, str], None]
 """Takes the code and words of a warning."""
 
 
-def no_warning(_code: str, _words: str) -> None:
+def ignore_warning(_code: str, _words: str) -> None:
     """Warn nobody."""
 
 
@@ -41,7 +41,7 @@ def links_result(links: Iterable[Link]) -> list[dict[str, str]]:
 def read_graphic(archive: Archive, part: str, warn: Warn) -> list[str]:
     """Read a chart's or diagram's part; what it lacks becomes a warning."""
     root = ooxml.parse(archive, part)
-    name = ooxml.local(root)
+    name = ooxml.local_name(root)
     if name == "dataModel":
         return _paragraphs(root)
     lines = _extended_chart(root) if _is_extended(root) else _chart(root)

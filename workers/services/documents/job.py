@@ -113,7 +113,7 @@ class _TimeUp(BaseException):
 
 
 @contextmanager
-def time_box(seconds: float) -> Generator[None]:
+def limit_time(seconds: float) -> Generator[None]:
     """Stop pure Python work after some seconds.
 
     Raises:

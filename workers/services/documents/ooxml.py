@@ -44,7 +44,7 @@ class Relationship:
     is_external: bool
 
 
-def local(element: Element) -> str:
+def local_name(element: Element) -> str:
     """Return an element's name without its namespace (empty for comments and processing instructions)."""
     return _local_name(element.tag)
 
@@ -124,7 +124,7 @@ def relationships(archive: Archive, part: str) -> list[Relationship]:
     return found
 
 
-def linked(archive: Archive, part: str, *kinds: str) -> list[str]:
+def list_linked_parts(archive: Archive, part: str, *kinds: str) -> list[str]:
     """List existing parts that a part links to, of these kinds, in order."""
     return targets(archive, relationships(archive, part), *kinds)
 
@@ -144,11 +144,11 @@ def content_types(archive: Archive) -> Callable[[str], str]:
             overrides[(item.get("PartName") or "").lstrip("/").lower()] = kind
             defaults[(item.get("Extension") or "").lower()] = kind
 
-    def of(part: str) -> str:
+    def read_part(part: str) -> str:
         plain = part.lstrip("/").lower()
         return overrides.get(plain) or defaults.get(plain.rpartition(".")[2], "")
 
-    return of
+    return read_part
 
 
 def main_part(archive: Archive, usual: str) -> str:
@@ -157,7 +157,7 @@ def main_part(archive: Archive, usual: str) -> str:
     Raises:
         Corrupt: There is none.
     """
-    found = linked(archive, "", "officeDocument")
+    found = list_linked_parts(archive, "", "officeDocument")
     if found:
         return found[0]
     if usual in archive:
@@ -168,18 +168,21 @@ def main_part(archive: Archive, usual: str) -> str:
 def properties(archive: Archive) -> dict[str, str]:
     """Read the core and application properties: title, creator, created, pages …; empty ones are left out."""
     found: dict[str, str] = {}
-    for part in (*linked(archive, "", "core-properties"), *linked(archive, "", "extended-properties")):
+    for part in (
+        *list_linked_parts(archive, "", "core-properties"),
+        *list_linked_parts(archive, "", "extended-properties"),
+    ):
         for element in parse(archive, part):
             text = (element.text or "").strip()
-            if text and len(element) == 0 and local(element):
-                found.setdefault(_snake(local(element)), text[:1000])
+            if text and len(element) == 0 and local_name(element):
+                found.setdefault(_snake(local_name(element)), text[:1000])
     return found
 
 
 def media(archive: Archive) -> list[str]:
     """List the package's embedded pictures, its own thumbnail aside."""
     kind = content_types(archive)
-    thumbnails = {name.lower() for name in linked(archive, "", "thumbnail")}
+    thumbnails = {name.lower() for name in list_linked_parts(archive, "", "thumbnail")}
     pictures = (name for name in archive.names() if kind(name).startswith("image/"))
     return [name for name in pictures if name.lstrip("/").lower() not in thumbnails]
 

@@ -122,7 +122,7 @@ def _slide_parts(archive: Archive, main: str, presentation: ooxml.Element) -> It
 def read_slides(archive: Archive, main: str) -> list[Slide]:
     """Read every slide in the order of the show."""
     parts = _slide_parts(archive, main, ooxml.parse(archive, main))
-    reader = _Slides(archive, graphics.no_warning)
+    reader = _Slides(archive, graphics.ignore_warning)
     return [reader.read(number, part) for number, part in enumerate(parts, 1)]
 
 
@@ -169,7 +169,7 @@ _COUNTED = tuple(f"{{*}}{name}" for name in (*_SHAPES, *_FRAMES) if name != "gra
 
 def _count_shapes(tree: ooxml.Element, slide: Slide) -> None:
     for element in tree.iter(*_COUNTED):
-        name = ooxml.local(element)
+        name = ooxml.local_name(element)
         slide.shapes[_SHAPES.get(name) or _FRAMES[name]] += 1
         if name == "sp" and not slide.title and _placeholder(element) in _TITLES:
             slide.title = " ".join(_texts(element))
@@ -193,7 +193,7 @@ class _Shapes:
         found: list[str] = []
         elements: Iterator[ooxml.Element] = tree.iter(*_SHOWN)
         for element in elements:
-            name = ooxml.local(element)
+            name = ooxml.local_name(element)
             if name == "p":
                 found.append(_paragraph(element))
             elif name == "tr":
@@ -230,7 +230,7 @@ def _paragraph(element: ooxml.Element) -> str:
     """Join the runs, fields, equations and line breaks of a paragraph."""
     pieces: list[str] = []
     for part in element:
-        name = ooxml.local(part)
+        name = ooxml.local_name(part)
         if name in ("oMath", "oMathPara"):
             pieces.append(equations.spell(part))
         elif name == "t":
@@ -259,7 +259,7 @@ def _links(tree: ooxml.Element, relationships: list[ooxml.Relationship]) -> list
     for link in tree.iter("{*}hlinkClick") if outside else ():
         address = outside.get(ooxml.attribute(link, "id") or "", "")
         owner = link.getparent()
-        run = owner.getparent() if ooxml.local(owner) == "rPr" else None
+        run = owner.getparent() if ooxml.local_name(owner) == "rPr" else None
         shown = graphics.alt_text(owner) if run is None else "".join(text.text or "" for text in run.iterfind("{*}t"))
         if run is not None and last_run is not None and last_run.getnext() is run and found[-1][1] == address:
             shown = found.pop()[0] + shown
@@ -286,7 +286,7 @@ def _notes(root: ooxml.Element) -> list[str]:
 def _background(archive: Archive, slides: list[Slide], warn: Warn) -> list[str]:
     """Read what the slides' layouts and masters show on every slide: shapes that are no placeholders."""
     layouts = dict.fromkeys(slide.layout_part for slide in slides if slide.layout_part)
-    masters = (part for layout in layouts for part in ooxml.linked(archive, layout, "slideMaster"))
+    masters = (part for layout in layouts for part in ooxml.list_linked_parts(archive, layout, "slideMaster"))
     lines: list[str] = []
     for part in dict.fromkeys((*masters, *layouts)):
         tree = next(ooxml.parse(archive, part).iter("{*}spTree"), None)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from celery_nexus.exports import writers
-from celery_nexus.exports.cells import Changes, nested, scalar
+from celery_nexus.exports.cells import Changes, keep_nested, scalar
 from celery_nexus.exports.shape import Reader, Shape
 from workers.services.exports.sources import Records
 from workers.services.exports.survey import STEP, survey
@@ -40,8 +40,13 @@ def export(
         writer = partial(writers.write_xlsx, temporary=temporary)
     folder.make()
     name = f"export.{format_}"
-    with folder.writing(name) as file:
-        writer(file, shape, _rows(records, shape, changes, nested if format_ in NESTING else scalar, progress), changes)
+    with folder.open_file(name) as file:
+        writer(
+            file,
+            shape,
+            _rows(records, shape, changes, keep_nested if format_ in NESTING else scalar, progress),
+            changes,
+        )
     path = folder.path / name
     stats: dict[str, Any] = {
         "rows": shape.rows,

@@ -48,7 +48,7 @@ class Listed:
     def __iter__(self) -> Iterator[Record]:
         """Give each record; anything but an object is refused with its index."""
         for index, record in enumerate(self.records):
-            yield as_object(record, f"records[{index}]")
+            yield require_record(record, f"records[{index}]")
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def from_file(root: Path, path: str) -> Records:
     raise UnsupportedFormat(f"{_name(path)}: records are read from .jsonl, .ndjson, .csv and .tsv files")
 
 
-def as_object(value: Any, place: str) -> Record:
+def require_record(value: Any, place: str) -> Record:
     """Return a record, or say where there is none.
 
     Raises:
@@ -166,4 +166,4 @@ def _loads(line: bytes) -> Any:
 
 
 def _name(path: str) -> str:
-    return storage.shown(Path(path).name)
+    return storage.spell_name(Path(path).name)

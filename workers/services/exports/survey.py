@@ -11,7 +11,7 @@ from celery_nexus.exports.shape import Column, Kind, Shape, as_moment
 from celery_nexus.task_errors import InvalidArgument, TooLarge
 from workers.services.exports.sources import Records, unique_names
 from workers.services.progress import Progress
-from workers.services.storage import shown
+from workers.services.storage import spell_name
 
 MAX_COLUMNS = 16_384
 """Columns of a spreadsheet (Excel's specification); wider tables are refused in every format."""
@@ -57,7 +57,9 @@ def survey(records: Records, wanted: Sequence[str] | None, progress: Progress) -
         missing = [name for name in wanted if name not in kinds]
         if missing:
             known_names = ", ".join(list(kinds)[:20]) or "none"
-            raise InvalidArgument(shown(f"columns: no record has {', '.join(missing)}; there are: {known_names}", 500))
+            raise InvalidArgument(
+                spell_name(f"columns: no record has {', '.join(missing)}; there are: {known_names}", 500)
+            )
     keys = list(wanted) if wanted is not None else list(kinds)
     names = unique_names([clean(key) for key in keys])
     columns = tuple(Column(key, name, kinds[key] or "text") for key, name in zip(keys, names, strict=True))

@@ -19,7 +19,7 @@ from workers.services.llm.models import Voice
 from workers.services.llm.questions import CUT_OFF, REFUSED, Answer, Question, Usage
 from workers.services.llm.several import ask_all
 from workers.services.llm.splitting import split
-from workers.services.progress import Progress, no_progress
+from workers.services.progress import Progress, ignore_progress
 
 PART_CHARS = 48_000
 """Longest part of a document that one question holds: some 12,000 tokens of English, 40,000 of Chinese."""
@@ -42,7 +42,7 @@ def analyze(
     analysis_type: AnalysisType,
     voice: Voice,
     kept: Kept,
-    progress: Progress = no_progress,
+    progress: Progress = ignore_progress,
     *,
     question: str | None = None,
     language: str | None = None,
@@ -95,7 +95,7 @@ def _merge(
     asked = [
         voice.question(_prompt(kind, group, question, of_parts=True), system) for group in split(notes, PART_CHARS)
     ]
-    merged = _read(kind, asked, [len(notes)] * len(asked), kept, no_progress, ends_at)
+    merged = _read(kind, asked, [len(notes)] * len(asked), kept, ignore_progress, ends_at)
     found = [part for part in merged if part.found is not None]
     # Each round shortens: a group of notes becomes one; with one group, this was the last.
     if len(found) > 1 and len(found) < len(readable):

@@ -11,14 +11,14 @@ from workers.errors import BadAnswer, TimedOut
 from workers.services.llm.choices import Provider
 from workers.services.llm.keys import TITLES
 from workers.services.llm.questions import CUT_OFF, REFUSED, Answer, Question, Reply, Usage
-from workers.services.progress import Progress, no_progress
+from workers.services.progress import Progress, ignore_progress
 
 Converse = Callable[[Question, Reply, Callable[[str], None]], Awaitable[None]]
 
 _CUT_OFF_REASONS = frozenset({"max_tokens", "length", "model_context_window_exceeded"})
 
 
-def ask(question: Question, progress: Progress = no_progress) -> Answer:
+def ask(question: Question, progress: Progress = ignore_progress) -> Answer:
     """Ask and wait for the whole answer; progress counts its characters.
 
     Raises:
@@ -33,7 +33,7 @@ def ask(question: Question, progress: Progress = no_progress) -> Answer:
     return asyncio.run(ask_async(question, progress))
 
 
-async def ask_async(question: Question, progress: Progress = no_progress) -> Answer:
+async def ask_async(question: Question, progress: Progress = ignore_progress) -> Answer:
     """Ask, beside other questions in the same event loop; see :func:`ask`."""
     # The first call of a process loads an SDK, which takes seconds: that is not the provider's time.
     converse = _load(question.provider)

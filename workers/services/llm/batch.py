@@ -19,8 +19,8 @@ from workers.services.llm.asking import ask_async
 from workers.services.llm.choices import AfterKill
 from workers.services.llm.kept import Kept
 from workers.services.llm.questions import Question, Usage
-from workers.services.llm.several import MOST_PAID, in_time
-from workers.services.progress import Progress, no_progress
+from workers.services.llm.several import MOST_PAID, shorten_clock
+from workers.services.progress import Progress, ignore_progress
 
 MAX_TRIES = 4
 """So often a request is sent whose failure can pass by itself, and costs nothing."""
@@ -62,7 +62,7 @@ def run_batch(
     items: Sequence[Item],
     kept: Kept,
     task_id: str,
-    progress: Progress = no_progress,
+    progress: Progress = ignore_progress,
     *,
     after_kill: AfterKill = "report",
     parallel: int = 4,
@@ -144,7 +144,7 @@ class _Run:
         tries = (self._kept.get(item.name) or {}).get("tries", 0) + 1
         try:
             answer = await ask_async(
-                in_time(replace(question, idempotency_key=f"{self._task_id}-{item.index}"), self._ends_at)
+                shorten_clock(replace(question, idempotency_key=f"{self._task_id}-{item.index}"), self._ends_at)
             )
         except TransientError as error:
             self._setback = error

@@ -11,7 +11,15 @@ from anthropic import AsyncAPIResponse, types
 
 from workers.services.llm.keys import TITLES, claude_credentials
 from workers.services.llm.questions import Question, Reply
-from workers.services.llm.wire import begin, calling, json_object, options, read_whole, reading, refuse_size
+from workers.services.llm.wire import (
+    begin,
+    json_object,
+    make_timeout,
+    options,
+    read_whole,
+    refuse_size,
+    translate_answer_errors,
+)
 
 DEFAULT_MAX_TOKENS = 4096
 """Anthropic's API asks for a limit; this one suits every model."""
@@ -25,12 +33,12 @@ async def converse(question: Question, reply: Reply, hear: Callable[[str], None]
         Exception: What the SDK and the network raise; :mod:`workers.services.llm.failures` reads it.
     """
     http = anthropic.DefaultAsyncHttpxClient(**options(question.timeout_s))
-    settings: dict[str, Any] = {"max_retries": 0, "timeout": calling(question.timeout_s), "open_telemetry": False}
+    settings: dict[str, Any] = {"max_retries": 0, "timeout": make_timeout(question.timeout_s), "open_telemetry": False}
     async with (
         anthropic.AsyncAnthropic(**claude_credentials(), **settings, http_client=http) as client,
         _streaming(client, question) as response,
     ):
-        with reading(TITLES["claude"]):
+        with translate_answer_errors(TITLES["claude"]):
             if not await begin(response, question, reply):
                 _read_message(types.Message.construct(**json_object(await read_whole(response))), reply)
                 hear(reply.text)

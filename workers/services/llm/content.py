@@ -9,7 +9,7 @@ from workers.services.llm.choices import ContentType, Length, TextFormat, Tone
 from workers.services.llm.kept import Kept
 from workers.services.llm.models import Voice
 from workers.services.llm.several import ask_once
-from workers.services.progress import Progress, no_progress
+from workers.services.progress import Progress, ignore_progress
 
 BRIEFS: dict[ContentType, str] = {
     "blog_post": "a blog post with a title, an opening that makes one read on, sections with headings, and a close",
@@ -63,7 +63,7 @@ class Brief:
         return "\n".join(filter(None, lines))
 
 
-def generate(brief: Brief, voice: Voice, kept: Kept, progress: Progress = no_progress) -> dict[str, Any]:
+def generate(brief: Brief, voice: Voice, kept: Kept, progress: Progress = ignore_progress) -> dict[str, Any]:
     """Write one text; returns the answer with ``content_type`` and ``words``.
 
     Raises:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from celery_nexus.task_errors import InvalidArgument, TooLarge
 from workers.services import sandbox, storage
-from workers.services.progress import Progress, no_progress
+from workers.services.progress import Progress, ignore_progress
 
 MAX_BYTES = 8 * 1024 * 1024
 """Longest text: about 170 questions to a model."""
@@ -16,7 +16,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _CONTAINERS = (b"%PDF", b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
-def read_document(uploads: Path, outputs: Path, name: str, progress: Progress = no_progress) -> str:
+def read_document(uploads: Path, outputs: Path, name: str, progress: Progress = ignore_progress) -> str:
     """Read a document below the upload root.
 
     A text file may be UTF-8, UTF-16 with its mark, or in Windows' Latin letters. What is extracted from another

@@ -14,7 +14,15 @@ from openai.types.completion_usage import CompletionUsage
 
 from workers.services.llm.keys import TITLES, openai_credentials
 from workers.services.llm.questions import Question, Reply
-from workers.services.llm.wire import begin, calling, json_object, options, read_whole, reading, refuse_size
+from workers.services.llm.wire import (
+    begin,
+    json_object,
+    make_timeout,
+    options,
+    read_whole,
+    refuse_size,
+    translate_answer_errors,
+)
 
 END = "[DONE]"
 
@@ -37,13 +45,13 @@ async def converse(question: Question, reply: Reply, hear: Callable[[str], None]
         NotConfigured: There is no key.
         Exception: What the SDK and the network raise; :mod:`workers.services.llm.failures` reads it.
     """
-    timeout = calling(question.timeout_s)
+    timeout = make_timeout(question.timeout_s)
     http = openai.DefaultAsyncHttpxClient(**options(question.timeout_s))
     async with (
         openai.AsyncOpenAI(**openai_credentials(), max_retries=0, timeout=timeout, http_client=http) as client,
         _streaming(client, question) as response,
     ):
-        with reading(TITLES["openai"]):
+        with translate_answer_errors(TITLES["openai"]):
             if not await begin(response, question, reply):
                 _read_completion(ChatCompletion.construct(**json_object(await read_whole(response))), reply)
                 hear(reply.text)

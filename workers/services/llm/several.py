@@ -12,7 +12,7 @@ from workers.errors import BadAnswer, TimedOut
 from workers.services.llm.asking import ask_async
 from workers.services.llm.kept import Kept
 from workers.services.llm.questions import Answer, Question
-from workers.services.progress import Progress, no_progress
+from workers.services.progress import Progress, ignore_progress
 
 PARALLEL = 4
 """Questions under way at once."""
@@ -24,7 +24,7 @@ LAST_CALL_S = 30
 """What a call that is begun at the last moment may still take."""
 
 
-def ask_once(question: Question, kept: Kept, progress: Progress = no_progress) -> Answer:
+def ask_once(question: Question, kept: Kept, progress: Progress = ignore_progress) -> Answer:
     """Ask, unless an earlier run of the same task has the answer.
 
     A run that was killed while it asked leaves a claim: whether the provider was paid is unknown then.
@@ -42,7 +42,7 @@ def ask_once(question: Question, kept: Kept, progress: Progress = no_progress) -
 
 
 def ask_all(
-    questions: Sequence[Question], kept: Kept, progress: Progress = no_progress, *, ends_at: float
+    questions: Sequence[Question], kept: Kept, progress: Progress = ignore_progress, *, ends_at: float
 ) -> list[Answer]:
     """Ask all questions and return their answers in order.
 
@@ -62,7 +62,7 @@ def ask_all(
     return asyncio.run(_ask_all(questions, kept, progress, ends_at))
 
 
-def in_time(question: Question, ends_at: float) -> Question:
+def shorten_clock(question: Question, ends_at: float) -> Question:
     """Shorten a question's clock to what is left of a run."""
     left_s = ends_at - time.monotonic() + LAST_CALL_S
     return replace(question, timeout_s=min(question.timeout_s, max(left_s, 1)))
@@ -73,18 +73,18 @@ async def _ask_all(questions: Sequence[Question], kept: Kept, progress: Progress
     same = {question.digest: asyncio.Lock() for question in questions}  # the same part twice is asked once
     answers: dict[int, Answer] = {}
 
-    async def one(index: int, question: Question) -> None:
+    async def ask_one(index: int, question: Question) -> None:
         async with same[question.digest], places:
             if failures:
                 return
             try:
-                answers[index] = await _ask_once(question, kept, no_progress, ends_at)
+                answers[index] = await _ask_once(question, kept, ignore_progress, ends_at)
             except TaskError as error:
                 failures.append(error)
                 return
             progress(len(answers), len(questions), f"{len(answers)} of {len(questions)} parts answered")
 
-    await asyncio.gather(*(one(index, question) for index, question in enumerate(questions)))
+    await asyncio.gather(*(ask_one(index, question) for index, question in enumerate(questions)))
     if failures:
         raise failures[0]
     return [answers[index] for index in range(len(questions))]
@@ -101,7 +101,7 @@ async def _ask_once(question: Question, kept: Kept, progress: Progress, ends_at:
             "the worker was killed while the model was asked; perhaps it was paid; it is not asked again by itself "
             "(after_kill says so)"
         )
-    clocked = question if ends_at is None else in_time(question, ends_at)
+    clocked = question if ends_at is None else shorten_clock(question, ends_at)
     answer = await _paid_once(replace(clocked, idempotency_key=_key(question, kept)), kept, progress)
     kept.put(question.digest, answer.as_dict())
     return answer

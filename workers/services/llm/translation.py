@@ -11,7 +11,7 @@ from workers.services.llm.models import Voice
 from workers.services.llm.questions import CUT_OFF, REFUSED, Usage
 from workers.services.llm.several import ask_all
 from workers.services.llm.splitting import split
-from workers.services.progress import Progress, no_progress
+from workers.services.progress import Progress, ignore_progress
 
 PART_CHARS = 6_000
 """Longest part that one call translates: the answer is as long again, and must fit into ``MAX_TOKENS``."""
@@ -24,7 +24,7 @@ def translate(
     target_language: str,
     voice: Voice,
     kept: Kept,
-    progress: Progress = no_progress,
+    progress: Progress = ignore_progress,
     *,
     source_language: str | None = None,
     formality: Formality = "default",

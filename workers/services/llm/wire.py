@@ -27,7 +27,7 @@ _BEGINNING = 2_000
 SDK_LOGGERS = ("anthropic", "openai", "httpx2", "httpcore2")
 
 
-def calling(timeout_s: float) -> httpx2.Timeout:
+def make_timeout(timeout_s: float) -> httpx2.Timeout:
     """Bound each wait on the network; the whole call has a clock of its own."""
     return httpx2.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
 
@@ -41,7 +41,7 @@ def silence_sdks() -> None:
 def options(timeout_s: float) -> dict[str, Any]:
     """Options of both SDKs' own HTTP clients."""
     return {
-        "timeout": calling(timeout_s),
+        "timeout": make_timeout(timeout_s),
         "follow_redirects": False,
         "event_hooks": {"response": [_limit]},
     }
@@ -143,7 +143,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 @contextmanager
-def reading(title: str) -> Generator[None]:
+def translate_answer_errors(title: str) -> Generator[None]:
     """Read a successful answer, which the SDKs make into objects without checking it.
 
     Args:

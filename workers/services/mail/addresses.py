@@ -15,7 +15,7 @@ from email.utils import formataddr
 from typing import TYPE_CHECKING
 
 from celery_nexus.task_errors import InvalidArgument
-from workers.services.storage import shown
+from workers.services.storage import spell_name
 
 if TYPE_CHECKING:
     from email_validator import ValidatedEmail
@@ -77,8 +77,8 @@ def parse(text: str, field: str = "address") -> Address:
     try:
         found = _checked(_without_comments(mailbox))
     except EmailNotValidError as error:
-        reason = shown(str(error)).rstrip(".")
-        raise InvalidArgument(f"{field}: {shown(text, 80)!r} is no e-mail address: {reason}") from None
+        reason = spell_name(str(error)).rstrip(".")
+        raise InvalidArgument(f"{field}: {spell_name(text, 80)!r} is no e-mail address: {reason}") from None
     local = found.ascii_local_part or found.local_part
     return Address(unicodedata.normalize("NFC", name), f"{local}@{found.ascii_domain}")
 
@@ -124,7 +124,7 @@ def _refuse_controls(text: str, field: str) -> None:
         elif char in _BIDI_CONTROLS or unicodedata.category(char) == "Cs":
             problem = f"the character {char!a}"
         if problem:
-            raise InvalidArgument(f"{field}: {shown(text, 80)!r} contains {problem}; give a plain address")
+            raise InvalidArgument(f"{field}: {spell_name(text, 80)!r} contains {problem}; give a plain address")
 
 
 def _members(text: str, field: str) -> list[str]:
@@ -138,7 +138,7 @@ def _members(text: str, field: str) -> list[str]:
     inside = [text[first + 1 : last] for first, last in zip([start, *ends], [*ends, len(text) - 1], strict=True)]
     members = [member.strip() for member in inside if member.strip()]
     if not members:
-        raise InvalidArgument(f"{field}: the group {shown(text, 80)!r} names nobody; give its addresses")
+        raise InvalidArgument(f"{field}: the group {spell_name(text, 80)!r} names nobody; give its addresses")
     return members
 
 
@@ -185,7 +185,7 @@ def _split(text: str, field: str) -> tuple[str, str]:
         name = _unquoted(name[1:-1], field)
     elif _NOT_IN_PLAIN_NAMES & set(name):
         raise InvalidArgument(
-            f"{field}: {shown(text, 80)!r} is not one address; give each as its own item, "
+            f"{field}: {spell_name(text, 80)!r} is not one address; give each as its own item, "
             'and put a name with , ; @ or < in quotes: "Doe, Jo" <jo@example.org>'
         )
     return name, mailbox
@@ -196,6 +196,8 @@ def _unquoted(text: str, field: str) -> str:
     characters = iter(text)
     for char in characters:
         if char == '"':
-            raise InvalidArgument(f'{field}: a quote ends inside of the name {shown(text, 80)!r}; write \\" for it')
+            raise InvalidArgument(
+                f'{field}: a quote ends inside of the name {spell_name(text, 80)!r}; write \\" for it'
+            )
         name.append(next(characters, "") if char == "\\" else char)
     return "".join(name)

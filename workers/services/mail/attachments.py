@@ -11,7 +11,7 @@ from pathlib import Path
 from celery_nexus.task_errors import InvalidArgument, TooLarge
 from workers.errors import FileMissing
 from workers.services import storage
-from workers.services.storage import shown
+from workers.services.storage import spell_name
 
 MAX_TOTAL_BYTES = 25 * 1024 * 1024
 """All of one message: its attachments and texts, before their encoding."""
@@ -48,7 +48,7 @@ def check_total(paths: Sequence[str | Path], text_bytes: int = 0) -> int:
         try:
             total += Path(path).stat().st_size
         except OSError as error:
-            raise FileMissing(f"attachments: {shown(path)}: {error.strerror}") from None
+            raise FileMissing(f"attachments: {spell_name(path)}: {error.strerror}") from None
     if total > MAX_TOTAL_BYTES:
         raise TooLarge(
             f"the message would have {total / 2**20:.1f} MB, {MAX_TOTAL_BYTES // 2**20} MB at most; "

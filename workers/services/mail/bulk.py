@@ -15,9 +15,9 @@ from celery_nexus.task_errors import TaskError, TransientError
 from workers.services.mail import templates
 from workers.services.mail.message import Mail, check_subject, check_text
 from workers.services.mail.outcome import Delivery, Outcome, Refusal
-from workers.services.mail.sending import Post, Sent, attempt, earlier_of, listed, postpone, to_outbox
+from workers.services.mail.sending import Post, Sent, attempt, list_refusals, postpone, read_settled, to_outbox
 from workers.services.progress import Progress
-from workers.services.storage import shown
+from workers.services.storage import spell_name
 
 if TYPE_CHECKING:
     import redis
@@ -91,7 +91,7 @@ class _Batch:
     def open(self) -> list[int]:
         return [index for index, result in enumerate(self.results) if result is None]
 
-    def todo(self, progress: Progress, ends_at: float) -> Iterator[int]:
+    def iterate_open(self, progress: Progress, ends_at: float) -> Iterator[int]:
         """Go through the open messages, telling of each.
 
         Raises:
@@ -101,7 +101,7 @@ class _Batch:
         for done, index in enumerate(todo, total - len(todo)):
             if time.monotonic() > ends_at:
                 raise Unfinished(done, total)
-            progress(done, total, shown(self.drafts[index].to, 80))
+            progress(done, total, spell_name(self.drafts[index].to, 80))
             yield index
 
 
@@ -200,7 +200,7 @@ def send_all(
     conversation = None if post.server is None else Conversation(post.server)
     failures = 0
     try:
-        for count, index in enumerate(batch.todo(progress, ends_at)):
+        for count, index in enumerate(batch.iterate_open(progress, ends_at)):
             if conversation and count % chunk_size == 0:
                 conversation.close()
             once = Once(client, f"{key}.{index}") if client else None
@@ -237,7 +237,7 @@ def _send_one(
 ) -> bool:
     """Settle one message, or postpone it; tells whether the server was reached."""
     draft = batch.drafts[index]
-    earlier = earlier_of(once.look() if once else None)
+    earlier = read_settled(once.look() if once else None)
     try:
         mail = draft.make()
         if conversation is None:
@@ -246,7 +246,7 @@ def _send_one(
             sent = attempt(conversation, post, mail, key, once, earlier)
         if sent.delivery.deferred and not last_try:
             postpone(sent.delivery, once)
-            batch.postponed[index] = listed(sent.delivery.deferred)
+            batch.postponed[index] = list_refusals(sent.delivery.deferred)
             return True
     except InProgress:
         raise
@@ -257,8 +257,8 @@ def _send_one(
         if conversation is not None and not _is_of_this_message(error):
             raise
         words = str(error).removeprefix(f"{error.code}: ")
-        sent = Sent("", earlier + Delivery(refused=(Refusal(shown(draft.to, 254), None, words),)))
-    result = {"index": index, "to": shown(draft.to, 254), **sent.to_json()}
+        sent = Sent("", earlier + Delivery(refused=(Refusal(spell_name(draft.to, 254), None, words),)))
+    result = {"index": index, "to": spell_name(draft.to, 254), **sent.to_json()}
     if once:
         once.finish(result)
     batch.results[index] = result
@@ -278,7 +278,7 @@ def _concluded(batch: _Batch, *, last_try: bool, progress: Progress) -> dict[str
         raise TransientError(f"{total - len(left)} of {total} messages are settled, the rest has to wait: {why}")
     for index in left:
         words = batch.postponed.get(index, "not tried: the server could not be reached")
-        refusal = Refusal(shown(batch.drafts[index].to, 254), None, words)
+        refusal = Refusal(spell_name(batch.drafts[index].to, 254), None, words)
         sent = Sent("", Delivery(refused=(refusal,)))
         batch.results[index] = {"index": index, "to": refusal.recipient, **sent.to_json()}
     progress(total, total, "done")

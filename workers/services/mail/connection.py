@@ -32,7 +32,7 @@ def connect(server: MailServer, keep: Keep) -> smtplib.SMTP:
         TransientError: The server can't be reached, or is not ready.
         MailRefused: It wants nothing from us: greeting, certificate, STARTTLS, login.
     """
-    with trouble(server, "while connecting"):
+    with translate_errors(server, "while connecting"):
         connection = socket.create_connection((server.host, server.port), server.timeouts.connect_s)
         smtp = smtplib.SMTP(local_hostname=_own_name(connection), timeout=server.timeouts.step_s)
         smtp.sock = connection
@@ -59,7 +59,7 @@ def hang_up(smtp: smtplib.SMTP) -> None:
 
 
 @contextmanager
-def trouble(server: MailServer, when: str) -> Generator[None]:
+def translate_errors(server: MailServer, when: str) -> Generator[None]:
     """Turn a broken connection into a :class:`TransientError`: what was begun can be tried again."""
     try:
         yield

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from celery_nexus.task_errors import TransientError
-from workers.services.mail.connection import connect, hang_up, reason, trouble
+from workers.services.mail.connection import connect, hang_up, reason, translate_errors
 from workers.services.mail.message import Envelope
 from workers.services.mail.outcome import Delivery, Refusal, words_of
 from workers.services.mail.server import MailServer
@@ -121,7 +121,7 @@ class Conversation:
         """Go up to the last line; returns the refusals, and for whom that line would hand the message over."""
         smtp = self._connected()
         try:
-            with trouble(self._server, "before the message was handed over"):
+            with translate_errors(self._server, "before the message was handed over"):
                 taken, refused = _announce(smtp, envelope)
                 refusal = _transmit(smtp, envelope.content) if taken else None
                 if refusal:

@@ -20,7 +20,7 @@ from celery_nexus.task_errors import InvalidArgument, TooLarge
 from workers.services.mail import addresses, attachments
 from workers.services.mail.addresses import Address
 from workers.services.mail.attachments import MAX_TOTAL_BYTES, Attachment
-from workers.services.storage import shown
+from workers.services.storage import spell_name
 
 MAX_SUBJECT = 900
 _LINE = 76
@@ -180,7 +180,7 @@ def check_subject(subject: str) -> str:
     for char in subject:
         if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp"):
             what = "a line break" if char in "\r\n" else f"the control character {char!a}"
-            raise InvalidArgument(f"subject: {shown(subject, 80)!r} contains {what}; give one line of text")
+            raise InvalidArgument(f"subject: {spell_name(subject, 80)!r} contains {what}; give one line of text")
     return subject
 
 

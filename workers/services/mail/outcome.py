@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from workers.services.storage import shown
+from workers.services.storage import spell_name
 
 Outcome = Literal["sent", "partial", "unknown", "outbox", "refused"]
 """``refused`` is one message of a bulk mailing that nobody got; a single one ends with an error instead."""
@@ -108,4 +108,4 @@ class Delivery:
 def words_of(reply: bytes | str) -> str:
     """Spell a server's reply on one line, without anything that a terminal would obey."""
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    return shown(" ".join(text.split()), MAX_WORDS)
+    return spell_name(" ".join(text.split()), MAX_WORDS)

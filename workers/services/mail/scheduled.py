@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 from celery_nexus.connection.keys import SCHEDULED_MAIL_CLAIM_S as CLAIM_S
 from celery_nexus.connection.keys import SCHEDULED_MAIL_CLAIMED as CLAIMED
 from celery_nexus.connection.keys import SCHEDULED_MAIL_DUE as DUE
-from celery_nexus.runtime.idempotency import TTL_S, asked
+from celery_nexus.runtime.idempotency import TTL_S, ask_redis
 from celery_nexus.task_errors import InvalidArgument, TransientError
 from workers.services.mail import schedule_scripts as scripts
-from workers.services.storage import shown
+from workers.services.storage import spell_name
 
 if TYPE_CHECKING:
     import redis
@@ -100,13 +100,13 @@ def parse_time(text: str, field: str = "send_at") -> datetime:
     try:
         time = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise InvalidArgument(f"{field}: {shown(text, 60)!r} is no ISO 8601 time; expected {example}") from None
+        raise InvalidArgument(f"{field}: {spell_name(text, 60)!r} is no ISO 8601 time; expected {example}") from None
     if time.utcoffset() is None:
-        raise InvalidArgument(f"{field}: {shown(text, 60)!r} has no time zone; expected {example}")
+        raise InvalidArgument(f"{field}: {spell_name(text, 60)!r} has no time zone; expected {example}")
     try:
         return time.astimezone(UTC)
     except OverflowError:
-        raise InvalidArgument(f"{field}: {shown(text, 60)!r} is out of range") from None
+        raise InvalidArgument(f"{field}: {spell_name(text, 60)!r} is out of range") from None
 
 
 class Schedule:
@@ -127,7 +127,7 @@ class Schedule:
         """
         return self._run(scripts.ADD, mail.id, mail.to_text(), mail.send_at.timestamp())
 
-    def waiting(self, limit: int | None = None) -> list[ScheduledMail]:
+    def list_waiting(self, limit: int | None = None) -> list[ScheduledMail]:
         """List the mails that wait, the next one first."""
         ids = self._ask(lambda: self._client.zrange(DUE, 0, -1 if limit is None else limit - 1))
         found: list[str | bytes | None] = self._ask(lambda: self._client.hmget(MAILS, ids)) if ids else []
@@ -164,7 +164,7 @@ class Schedule:
             if state != "again":
                 raise InvalidArgument(_too_late(schedule_id, state))
         else:
-            raise TransientError(f"the scheduled e-mail {shown(schedule_id, 60)} is being changed by others")
+            raise TransientError(f"the scheduled e-mail {spell_name(schedule_id, 60)} is being changed by others")
         settled = self._ask(lambda: self._client.get(SETTLED + schedule_id))
         raise InvalidArgument(_too_late(schedule_id, _text(settled)))
 
@@ -196,7 +196,7 @@ class Schedule:
 
     @staticmethod
     def _ask(question: Callable[[], Any]) -> Any:
-        return asked(question, "for scheduled mail")
+        return ask_redis(question, "for scheduled mail")
 
 
 def _text(reply: Any) -> str:
@@ -204,7 +204,7 @@ def _text(reply: Any) -> str:
 
 
 def _too_late(schedule_id: str, state: str) -> str:
-    name = shown(schedule_id, 60)
+    name = spell_name(schedule_id, 60)
     if state == "sent":
         return f"schedule_id: {name} was handed over for sending already"
     if state == "cancelled":

@@ -101,7 +101,7 @@ def send(post: Post, mail: Mail, key: str, once: Once | None, *, last_try: bool)
     mark = once.look() if once else None
     if mark and mark.state == "done":
         return mark.value
-    earlier = earlier_of(mark)
+    earlier = read_settled(mark)
     if post.server is None:
         sent = to_outbox(post, mail, key)
     else:
@@ -142,7 +142,7 @@ def attempt(conversation: Conversation, post: Post, mail: Mail, key: str, once: 
     return Sent(envelope.message_id, earlier + delivery, len(envelope.content))
 
 
-def earlier_of(mark: Mark | None) -> Delivery:
+def read_settled(mark: Mark | None) -> Delivery:
     """Read from a mark what earlier tries settled.
 
     Raises:
@@ -158,7 +158,7 @@ def earlier_of(mark: Mark | None) -> Delivery:
     return Delivery.from_json(mark.value["earlier"]) + killed
 
 
-def listed(refused: tuple[Refusal, ...]) -> str:
+def list_refusals(refused: tuple[Refusal, ...]) -> str:
     """Name the first few refusals."""
     more = f" … and {len(refused) - _MAX_LISTED} more" if len(refused) > _MAX_LISTED else ""
     return "; ".join(str(item) for item in refused[:_MAX_LISTED]) + more
@@ -175,11 +175,11 @@ def _concluded(sent: Sent, once: Once | None, *, last_try: bool) -> dict[str, An
     delivery = sent.delivery
     if delivery.deferred and not (last_try and (delivery.accepted or delivery.unknown)):
         postpone(delivery, once)
-        raise TransientError(f"refused for now: {listed(delivery.deferred)}")
+        raise TransientError(f"refused for now: {list_refusals(delivery.deferred)}")
     if delivery.outcome == "refused":
         if once:
             once.release()
-        raise MailRefused(f"nobody got the message: {listed(delivery.refused)}")
+        raise MailRefused(f"nobody got the message: {list_refusals(delivery.refused)}")
     return sent.to_json()
 
 

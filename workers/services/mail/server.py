@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from workers.errors import NotConfigured
-from workers.services.storage import shown
+from workers.services.storage import spell_name
 
 if TYPE_CHECKING:
     import ssl
@@ -81,7 +81,7 @@ class MailServer:
             raise _unusable(f"the address can't be read; {_ENCODE}") from None
         if parts.scheme not in _SCHEMES:
             known = parts.scheme if parts.scheme.replace("+", "").isalnum() and "://" in url else "none"
-            raise _unusable(f"scheme {shown(known, 20)!r}; expected {_EXAMPLES}")
+            raise _unusable(f"scheme {spell_name(known, 20)!r}; expected {_EXAMPLES}")
         if not parts.hostname:
             raise _unusable(f"no host; expected {_EXAMPLES}")
         if parts.fragment or parts.path.strip("/") or port == 0:
@@ -132,7 +132,7 @@ class MailServer:
             return ssl.create_default_context(cafile=self.ca_file)
         except (OSError, ssl.SSLError) as error:
             reason = getattr(error, "strerror", None) or "no certificates in it"
-            raise _unusable(f"ca_file {shown(self.ca_file or '')}: {reason}") from None
+            raise _unusable(f"ca_file {spell_name(self.ca_file or '')}: {reason}") from None
 
 
 def _unusable(reason: str) -> NotConfigured:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from celery_nexus.task_errors import InvalidArgument
-from workers.services.storage import shown
+from workers.services.storage import spell_name
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -70,7 +70,7 @@ def render(template: str, context: Mapping[str, Any]) -> Notification:
     from jinja2 import TemplateError, UndefinedError
 
     if template not in names():
-        raise InvalidArgument(f"template: there is no {shown(template, 60)!r}; possible: {', '.join(names())}")
+        raise InvalidArgument(f"template: there is no {spell_name(template, 60)!r}; possible: {', '.join(names())}")
     values = {name: value for name, value in context.items() if value is not None}
     try:
         subject, text, html = (part.render(values) for part in _parts(template))
@@ -79,14 +79,14 @@ def render(template: str, context: Mapping[str, Any]) -> Notification:
             f"context: {_missing(error)} for template {template!r}; it can use: {', '.join(variables(template))}"
         ) from None
     except (TemplateError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
-        reason = shown(str(error), 200)
+        reason = spell_name(str(error), 200)
         raise InvalidArgument(f"context: a value does not fit template {template!r}: {reason}") from None
     return Notification(_one_line(subject), text.strip() + "\n", html)
 
 
 def _missing(error: Exception) -> str:
     name = re.match(r"'([^']+)' is undefined", str(error))
-    return f"{name[1]!r} is missing" if name else shown(str(error), 200)
+    return f"{name[1]!r} is missing" if name else spell_name(str(error), 200)
 
 
 def _one_line(subject: str) -> str:

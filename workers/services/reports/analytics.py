@@ -11,7 +11,7 @@ from celery_nexus.task_errors import InvalidArgument
 from workers.services.reports import columns, comparison, trend
 from workers.services.reports.content import Grid, Report, Section
 from workers.services.reports.table import Table, tabulate
-from workers.services.storage import shown
+from workers.services.storage import spell_name
 
 ReportType = Literal["summary", "detailed", "trend", "comparison"]
 
@@ -71,7 +71,7 @@ def _check(table: Table, wishes: Wishes) -> None:
     for argument, name in wanted:
         if name not in table.kinds:
             known = ", ".join(list(table.kinds)[:20])
-            raise InvalidArgument(shown(f"{argument}: no column {name}; there are: {known}", 500))
+            raise InvalidArgument(spell_name(f"{argument}: no column {name}; there are: {known}", 500))
     if wishes.date_field and table.kinds[wishes.date_field] != "date":
         raise InvalidArgument(f"date_field: {wishes.date_field} holds {table.kinds[wishes.date_field]}, no ISO dates")
     for name in wishes.value_fields or ():

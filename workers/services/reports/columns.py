@@ -33,24 +33,24 @@ def describe(table: Table, name: str) -> dict[str, Any]:
         return found | number_stats(present)
     if kind == "date":
         return found | {"min": moment(present.min()), "max": moment(present.max())}
-    value, count = frequent(present, 1)[0]
+    value, count = find_most_frequent(present, 1)[0]
     return found | {"most_frequent": value, "most_frequent_count": count}
 
 
 def number_stats(present: pl.Series) -> dict[str, float | None]:
     """Compute what describes numbers; what overflows is None."""
     return {
-        "sum": finite(present.sum()),
-        "mean": finite(present.mean()),
-        "min": finite(present.min()),
-        "median": finite(present.median()),
-        "p95": finite(present.quantile(0.95, "linear")),
-        "max": finite(present.max()),
-        "std": finite(present.std()) if len(present) > 1 else None,
+        "sum": round_finite(present.sum()),
+        "mean": round_finite(present.mean()),
+        "min": round_finite(present.min()),
+        "median": round_finite(present.median()),
+        "p95": round_finite(present.quantile(0.95, "linear")),
+        "max": round_finite(present.max()),
+        "std": round_finite(present.std()) if len(present) > 1 else None,
     }
 
 
-def finite(value: Any) -> float | None:
+def round_finite(value: Any) -> float | None:
     """Return a number rounded to twelve digits, or None for what is none (empty, overflown)."""
     if value is None or value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  (NaN)
         return None
@@ -65,7 +65,7 @@ def moment(value: Any) -> str | None:
     return value.date().isoformat() if midnight else value.isoformat().replace("+00:00", "Z")
 
 
-def frequent(present: pl.Series, limit: int) -> list[tuple[str, int]]:
+def find_most_frequent(present: pl.Series, limit: int) -> list[tuple[str, int]]:
     """Return the most frequent values with their counts; ties in order of the text."""
     counts = present.cast(pl.String).rename("value").value_counts().sort(["count", "value"], descending=[True, False])
     return [(str(value), int(count)) for value, count in counts.head(limit).iter_rows()]
@@ -124,7 +124,7 @@ def date_section(table: Table, stats: dict[str, dict[str, Any]]) -> Section | No
 
 
 def _histogram(name: str, present: pl.Series) -> Chart | None:
-    low, high = finite(present.min()), finite(present.max())
+    low, high = round_finite(present.min()), round_finite(present.max())
     if low is None or high is None or low == high:
         return None
     width = high / BINS - low / BINS  # divided first: their difference may pass the largest float
@@ -136,7 +136,7 @@ def _histogram(name: str, present: pl.Series) -> Chart | None:
 
 
 def _top(name: str, present: pl.Series) -> Chart:
-    top = frequent(present, TOP)
+    top = find_most_frequent(present, TOP)
     values = tuple(float(count) for _, count in top)
     return Chart(
         f"{label(name)}: most frequent", "bar", tuple(label(value) for value, _ in top), (("records", values),)

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from workers.services.reports.columns import finite, label
+from workers.services.reports.columns import label, round_finite
 from workers.services.reports.content import Cell, Chart, Grid, Report, Section
 from workers.services.reports.table import Table
 
@@ -74,7 +74,7 @@ def _grid(groups: pl.DataFrame, by: str, values: list[str], total: int) -> Grid:
     names = (by, "records", "share_percent", *(f"{name}: {word}" for name in values for word in ("sum", "mean")))
     rows: list[tuple[Cell, ...]] = []
     for row in groups.iter_rows(named=True):
-        cells = [finite(row[f"{letter}{index}"]) for index in range(len(values)) for letter in "sm"]
+        cells = [round_finite(row[f"{letter}{index}"]) for index in range(len(values)) for letter in "sm"]
         rows.append((row["group"], row["records"], round(100 * row["records"] / total, 2), *cells))
     return Grid(names, tuple(rows))
 
@@ -86,8 +86,17 @@ def _spread(groups: pl.DataFrame, values: list[str], table: Table) -> Grid:
         if not means.height:
             continue
         low, high = means.row(0, named=True), means.row(-1, named=True)
-        overall = finite(table.frame[name].mean())
-        rows.append((name, high["group"], finite(high[f"m{index}"]), low["group"], finite(low[f"m{index}"]), overall))
+        overall = round_finite(table.frame[name].mean())
+        rows.append(
+            (
+                name,
+                high["group"],
+                round_finite(high[f"m{index}"]),
+                low["group"],
+                round_finite(low[f"m{index}"]),
+                overall,
+            )
+        )
     return Grid(("what", "highest", "highest_mean", "lowest", "lowest_mean", "overall_mean"), tuple(rows))
 
 
@@ -96,6 +105,6 @@ def _charts(groups: pl.DataFrame, values: list[str]) -> tuple[Chart, ...]:
     labels = tuple(label(str(group)) for group in top["group"])
     charts = [Chart("Records", "bar", labels, (("records", tuple(float(count) for count in top["records"])),))]
     for index, name in enumerate(values[:4]):
-        means = tuple(finite(value) for value in top[f"m{index}"])
+        means = tuple(round_finite(value) for value in top[f"m{index}"])
         charts.append(Chart(f"{label(name)}: mean", "bar", labels, ((label(name), means),)))
     return tuple(charts)

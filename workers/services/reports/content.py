@@ -93,7 +93,7 @@ class Report:
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-def shown(cell: Cell) -> str:
+def spell_cell(cell: Cell) -> str:
     """Spell a cell for people: thousands apart, at most four digits behind the point of small numbers."""
     if cell is None:
         return "–"

@@ -35,10 +35,10 @@ def deliver(report: Report, format_: ReportFormat, folder: OutputFolder) -> dict
     Raises:
         TaskError: The output can't be written.
     """
-    notes = [*report.warnings, *_cut(report, format_), *(paper.undrawable(report) if format_ == "pdf" else ())]
+    notes = [*report.warnings, *_cut(report, format_), *(paper.find_undrawable(report) if format_ == "pdf" else ())]
     name = f"{report.kind}-report.{format_}"
     folder.make()
-    with folder.writing(name) as file:
+    with folder.open_file(name) as file:
         RENDERERS[format_](report, notes, file)
     path = str(folder.path / name)
     return {

@@ -32,8 +32,8 @@ class Typesetter:
 
     def __init__(self, texts: Iterable[str]) -> None:
         register_family()
-        lacking = {char for text in texts for char in set(shaped(text)) if not _is_drawn(char)}
-        self._fallbacks = machine_fonts.chosen(frozenset(lacking))
+        lacking = {char for text in texts for char in set(join_arabic(text)) if not _is_drawn(char)}
+        self._fallbacks = machine_fonts.choose_fonts(frozenset(lacking))
         self._font_of = {char: font.name for font in self._fallbacks for char in font.characters}
         for font in self._fallbacks:
             machine_fonts.register(font)
@@ -62,7 +62,7 @@ class Typesetter:
         from bidi import get_display
 
         base = "R" if _starts_right(line) else "L"
-        for part in _wrapped(shaped(line), width, size):
+        for part in _wrapped(join_arabic(line), width, size):
             yield cast("str", get_display(part, base_dir=base))
 
     def _font(self, char: str) -> str:
@@ -86,7 +86,7 @@ def note(missing: str) -> list[str]:
     ]
 
 
-def shaped(text: str) -> str:
+def join_arabic(text: str) -> str:
     """Join Arabic letters; other text stays."""
     if not _RIGHT_TO_LEFT.search(text):
         return text

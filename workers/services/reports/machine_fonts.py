@@ -33,7 +33,7 @@ class Fallback:
 
 
 @lru_cache(maxsize=8)
-def chosen(lacking: frozenset[str]) -> tuple[Fallback, ...]:
+def choose_fonts(lacking: frozenset[str]) -> tuple[Fallback, ...]:
     """Choose fonts of the machine: each time the one that has most of what is still lacking."""
     taken: list[Fallback] = []
     left = lacking

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from workers.services.reports import charts
-from workers.services.reports.content import Cell, Chart, Limit, Report, shown
+from workers.services.reports.content import Cell, Chart, Limit, Report, spell_cell
 
 LIMIT = Limit(rows=5000, cells=100_000)
 
@@ -18,7 +18,7 @@ LIMIT = Limit(rows=5000, cells=100_000)
 def write(report: Report, notes: list[str], file: BinaryIO) -> None:
     """Write the page; everything from outside is escaped."""
     parts = _template().generate(
-        report=report, notes=notes, shown=shown, is_number=_is_number, svg=_svg, limit=LIMIT.rows_of
+        report=report, notes=notes, shown=spell_cell, is_number=_is_number, svg=_svg, limit=LIMIT.rows_of
     )
     for part in parts:
         file.write(part.encode("utf-8", "replace"))

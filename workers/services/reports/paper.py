@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from workers.services.reports import charts, fonts
-from workers.services.reports.content import Cell, Grid, Limit, Report, Section, shown
+from workers.services.reports.content import Cell, Grid, Limit, Report, Section, spell_cell
 
 PDF_LIMIT = Limit(rows=1000, cells=10_000)
 DOCX_LIMIT = Limit(rows=500, cells=10_000)
@@ -22,7 +22,7 @@ _PADDING = 14
 
 
 def write_pdf(report: Report, notes: list[str], file: BinaryIO) -> None:
-    """Write a PDF with its fonts inside; :func:`undrawable` says what they lack."""
+    """Write a PDF with its fonts inside; :func:`find_undrawable` says what they lack."""
     from reportlab.lib.pagesizes import A4, landscape
     from reportlab.platypus import SimpleDocTemplate
 
@@ -30,10 +30,10 @@ def write_pdf(report: Report, notes: list[str], file: BinaryIO) -> None:
         file, pagesize=landscape(A4), title=report.title, author="Nexus", invariant=1, leftMargin=36, rightMargin=36
     )
     typesetter = fonts.Typesetter([*_texts(report), *notes])
-    paper.build(_Story(typesetter, paper.width).of(report, notes))
+    paper.build(_Story(typesetter, paper.width).build(report, notes))
 
 
-def undrawable(report: Report) -> list[str]:
+def find_undrawable(report: Report) -> list[str]:
     """Say which characters of a report can't be drawn on paper with the fonts of this machine."""
     return fonts.note(fonts.Typesetter(_texts(report)).missing)
 
@@ -41,7 +41,7 @@ def undrawable(report: Report) -> list[str]:
 def _texts(report: Report) -> Iterator[str]:
     yield from (report.title, report.narrative, *report.warnings)
     for name, value in report.figures:
-        yield from (name, shown(value))
+        yield from (name, spell_cell(value))
     for section in report.sections:
         yield from (section.title, section.text)
         for chart in section.charts:
@@ -64,7 +64,7 @@ class _Story:
         self._width = width
         self._styles = _styles()
 
-    def of(self, report: Report, notes: list[str]) -> list[Any]:
+    def build(self, report: Report, notes: list[str]) -> list[Any]:
         """Put a report's parts one below the other."""
         from reportlab.platypus import ListFlowable, Spacer
 
@@ -92,7 +92,7 @@ class _Story:
         from reportlab.platypus import Paragraph
 
         set_ = self._typesetter.markup
-        figures = [f"{set_(name)}: <b>{set_(shown(value))}</b>" for name, value in report.figures]
+        figures = [f"{set_(name)}: <b>{set_(spell_cell(value))}</b>" for name, value in report.figures]
         return Paragraph(" &nbsp; ".join(figures), self._styles["body"])
 
     def _text(self, text: str, style: str, parts: int = 1) -> Any:
@@ -128,7 +128,7 @@ def write_docx(report: Report, notes: list[str], file: BinaryIO) -> None:
     document.add_heading(report.title, 0)
     document.add_paragraph(f"{report.kind} report, {report.created_at:%Y-%m-%d %H:%M UTC}")
     for name, value in report.figures:
-        document.add_paragraph(f"{name}: {shown(value)}", style="List Bullet")
+        document.add_paragraph(f"{name}: {spell_cell(value)}", style="List Bullet")
     for note in notes:
         document.add_paragraph(note, style="Intense Quote")
     for text in report.narrative.split("\n\n"):
@@ -160,7 +160,7 @@ def slices(grid: Grid, limit: Limit) -> Iterator[Grid]:
 
 def brief(cell: Cell) -> str:
     """Spell a cell for paper, shortened."""
-    text = shown(cell)
+    text = spell_cell(cell)
     return text if len(text) <= CELL else f"{text[: CELL - 1]}…"
 
 

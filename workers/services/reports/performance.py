@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from celery_nexus.exports.cells import clean
-from celery_nexus.history.query.figures import busiest_hours, chart, failures, slowest, stats
+from celery_nexus.history.query.figures import chart, failures, find_busiest_hours, find_slowest, stats
 from celery_nexus.history.query.history import History
 from celery_nexus.rows.history import ErrorGroup, HistoryRun, Slice, TaskStats
 from workers.services.reports.content import Cell, Chart, Grid, Report, Section
@@ -43,8 +43,8 @@ def performance(path: Path, period: str, title: str = "", until: float | None = 
     with History(path) as history:
         by_task = stats(history, start, end)
         by_queue = stats(history, start, end, by_queue=True)
-        hours = busiest_hours(history, start, end)
-        slow = slowest(history, start, end, limit=SLOWEST)
+        hours = find_busiest_hours(history, start, end)
+        slow = find_slowest(history, start, end, limit=SLOWEST)
         errors = failures(history, start, end, limit=GROUPS)
         over_time = chart(history, start, end, max(60, span // SLICES // 60 * 60))
         exists = history.exists

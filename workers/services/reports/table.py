@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from celery_nexus.exports.cells import Changes, clean, scalar
-from workers.services.exports.sources import as_object, unique_names
+from workers.services.exports.sources import require_record, unique_names
 
 if TYPE_CHECKING:
     import polars as pl
@@ -57,7 +57,7 @@ def tabulate(records: Sequence[Any]) -> Table:
     import polars as pl
 
     changes, warnings = Changes(), list[str]()
-    flat = [_flat(as_object(record, f"data.records[{index}]"), changes) for index, record in enumerate(records)]
+    flat = [_flat(require_record(record, f"data.records[{index}]"), changes) for index, record in enumerate(records)]
     keys = list(dict.fromkeys(key for record in flat for key in record))
     if len(keys) > MAX_COLUMNS:
         warnings.append(f"only the first {MAX_COLUMNS} of {len(keys)} columns are reported")

@@ -8,8 +8,8 @@ import json
 import re
 from typing import BinaryIO
 
-from celery_nexus.exports.cells import Changes, neutral, plain
-from workers.services.reports.content import Cell, Grid, Limit, Report, shown
+from celery_nexus.exports.cells import Changes, neutralize_formula, plain
+from workers.services.reports.content import Cell, Grid, Limit, Report, spell_cell
 
 MD_LIMIT = Limit(rows=5000, cells=100_000)
 _MARKUP = re.compile(r"([\\`*_\[\]{}<>#|!~$])")
@@ -21,7 +21,7 @@ def write_csv(report: Report, notes: list[str], file: BinaryIO) -> None:
     text = io.TextIOWrapper(file, "utf-8", newline="")
     rows = csv.writer(text, lineterminator="\r\n")
     for row in (report.main.columns, *report.main.rows):
-        rows.writerow([neutral(cell, changes) if isinstance(cell, str) else plain(cell) for cell in row])
+        rows.writerow([neutralize_formula(cell, changes) if isinstance(cell, str) else plain(cell) for cell in row])
     text.flush()
     text.detach()  # the file belongs to the caller, who closes it
 
@@ -53,7 +53,7 @@ def write_md(report: Report, notes: list[str], file: BinaryIO) -> None:
 def markdown(report: Report, notes: list[str], limit: Limit) -> str:
     """Spell a report as Markdown with at most so much of each table."""
     lines = [f"# {_md(report.title)}", "", f"{report.kind} report, {report.created_at:%Y-%m-%d %H:%M UTC}", ""]
-    lines += [f"- {_md(name)}: **{_md(shown(value))}**" for name, value in report.figures]
+    lines += [f"- {_md(name)}: **{_md(spell_cell(value))}**" for name, value in report.figures]
     lines += ["", *(f"> {_md(note)}" for note in notes)]
     lines += ["", report.narrative] if report.narrative else []
     for section in report.sections:
@@ -68,7 +68,7 @@ def _md_table(grid: Grid, limit: Limit) -> list[str]:
 
 
 def _md_row(cells: tuple[Cell, ...]) -> str:
-    return f"| {' | '.join(_md(shown(cell)) for cell in cells)} |"
+    return f"| {' | '.join(_md(spell_cell(cell)) for cell in cells)} |"
 
 
 def _md(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import polars as pl
 
-from workers.services.reports.columns import finite, label, moment
+from workers.services.reports.columns import label, moment, round_finite
 from workers.services.reports.content import Cell, Chart, Grid, Report, Section
 from workers.services.reports.table import Table
 
@@ -134,7 +134,7 @@ def _report(
     whole = slice(int(partial.first), len(counts) - partial.last)
     changes: dict[str, Any] = {"records": _change([float(count) for count in counts[whole]])}
     for index, name in enumerate(values):
-        sums = [finite(value) for value in buckets[f"s{index}"]] if buckets.height else []
+        sums = [round_finite(value) for value in buckets[f"s{index}"]] if buckets.height else []
         changes[name] = _change(sums[whole])
         if sums:
             charts.append(Chart(f"{label(name)} per {unit}", "line", labels, ((label(name), tuple(sums)),)))
@@ -163,11 +163,11 @@ def _change(values: Sequence[float | None]) -> dict[str, float | None]:
     if not present:
         return dict.fromkeys(_CHANGE)
     first, last = present[0], present[-1]
-    percent = finite(100 * (last / first - 1)) if first else None
+    percent = round_finite(100 * (last / first - 1)) if first else None
     return {
         "first": first,
         "last": last,
-        "change": finite(last - first),
+        "change": round_finite(last - first),
         "change_percent": percent,
         "slope": _slope(present),
         "min": min(present),
@@ -182,7 +182,7 @@ def _slope(values: list[float]) -> float | None:
         return None
     middle, mean = (count - 1) / 2, sum(values) / count
     above = sum((index - middle) * (value - mean) for index, value in enumerate(values))
-    return finite(above / sum((index - middle) ** 2 for index in range(count)))
+    return round_finite(above / sum((index - middle) ** 2 for index in range(count)))
 
 
 def _grid(buckets: pl.DataFrame, unit: str, values: list[str]) -> Grid:
@@ -191,7 +191,7 @@ def _grid(buckets: pl.DataFrame, unit: str, values: list[str]) -> Grid:
     if not buckets.height:
         return Grid(tuple(names), ())
     rows = tuple(
-        tuple(finite(cell) if isinstance(cell, float) else cell for cell in row)
+        tuple(round_finite(cell) if isinstance(cell, float) else cell for cell in row)
         for row in buckets.select(chosen).iter_rows()
     )
     return Grid(tuple(names), rows)

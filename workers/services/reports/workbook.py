@@ -112,4 +112,4 @@ def _cell(sheet: Any, row: int, column: int, value: Cell, changes: Changes, look
     elif isinstance(value, float) or (isinstance(value, int) and abs(value) <= cells.EXACT_IN_DOUBLE):
         sheet.write_number(row, column, value, look)
     else:
-        sheet.write_string(row, column, cells.fitting(cells.plain(value), changes), look)
+        sheet.write_string(row, column, cells.truncate(cells.plain(value), changes), look)

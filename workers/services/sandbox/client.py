@@ -20,7 +20,7 @@ from celery_nexus import task_errors
 from celery_nexus.task_errors import Crashed, TaskError
 from workers import errors
 from workers.errors import TimedOut, TooComplex
-from workers.services.progress import Progress, no_progress
+from workers.services.progress import Progress, ignore_progress
 from workers.services.sandbox.frames import Decoder, Frame, encode
 from workers.services.sandbox.limits import Limits
 
@@ -43,7 +43,7 @@ class _ZygoteLost(Exception):
 
 
 def run(
-    job: Job, payload: dict[str, Any], *, limits: Limits | None = None, progress: Progress = no_progress
+    job: Job, payload: dict[str, Any], *, limits: Limits | None = None, progress: Progress = ignore_progress
 ) -> dict[str, Any]:
     """Run a module's function on a JSON payload in a fresh child and return its JSON result.
 

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from workers.errors import PathNotAllowed, StorageFull
 from workers.services.progress import Progress
-from workers.services.storage import shown
+from workers.services.storage import spell_name
 
 FOLDER = "archive"
 """Below the output root: ``archive/2026-03-01/reports/x.html.gz``, dated by the file's last change."""
@@ -78,14 +78,14 @@ def archive_old(root: Path, max_age_s: float, progress: Progress, *, dry_run: bo
     if not root.exists() and not root.is_symlink():
         return result
     if root.is_symlink() or not root.is_dir():
-        raise PathNotAllowed(f"{shown(root)} is no folder that can be archived")
+        raise PathNotAllowed(f"{spell_name(root)} is no folder that can be archived")
     old = list(_old_files(root, time.time() - max_age_s, result))
     for number, item in enumerate(old, 1):
         result.found += 1
         result.bytes_before += item.seen.st_size
         if not dry_run:
             _archive(root, item, result)
-            progress(number, len(old), shown(item.name, 80))
+            progress(number, len(old), spell_name(item.name, 80))
     return result
 
 
@@ -121,8 +121,8 @@ def _archive(root: Path, item: _Old, result: Archived) -> None:
         source.unlink()
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(f"no room to archive {shown(source)}; the original stays") from None
-        result.problems.append(f"{shown(item.name)}: {error.strerror or type(error).__name__}")
+            raise StorageFull(f"no room to archive {spell_name(source)}; the original stays") from None
+        result.problems.append(f"{spell_name(item.name)}: {error.strerror or type(error).__name__}")
         return
     result.archived += fresh
     result.already_archived += not fresh

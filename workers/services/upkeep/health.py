@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from workers.services.upkeep.verdicts import Judged, Verdict, worst
+from workers.services.upkeep.verdicts import Judged, Verdict, find_worst
 
 Probe = Callable[[], Judged]
 
@@ -35,7 +35,7 @@ class Health:
     @property
     def verdict(self) -> Verdict:
         """The worst verdict of all."""
-        return worst(check.verdict for check in self.checks)
+        return find_worst(check.verdict for check in self.checks)
 
     def as_json(self) -> dict[str, Any]:
         """Shape it for a task's result: ``verdict``, ``checks``, ``stats`` and a text in ``content``."""

@@ -18,14 +18,14 @@ import psutil
 import redis
 
 from celery_nexus.queues import QueueSpec
-from workers.services.upkeep.verdicts import Judged, Verdict, worst
+from workers.services.upkeep.verdicts import Judged, Verdict, find_worst
 
 NETWORK_TIMEOUT_S = 4
 _GIB = 1024**3
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def answers(client: redis.Redis) -> bool:
+def is_answering(client: redis.Redis) -> bool:
     """Tell whether the broker answers at all."""
     try:
         return bool(client.ping())
@@ -70,7 +70,7 @@ def disk(folders: Iterable[Path]) -> Judged:
         verdicts.append("failed" if bad or not writable else "warning" if poor else "ok")
         note = "" if writable else ", not writable"
         facts.append(f"{usage.free / _GIB:.1f} GiB free ({100 * share:.0f} %) at {folder}{note}")
-    return Judged(worst(verdicts), "; ".join(facts))
+    return Judged(find_worst(verdicts), "; ".join(facts))
 
 
 def memory() -> Judged:

@@ -19,7 +19,7 @@ class Judged:
     fact: str
 
 
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
+def find_worst(verdicts: Iterable[Verdict]) -> Verdict:
     """Pick the worst; ``ok`` when there is none."""
     result: Verdict = "ok"
     for verdict in verdicts:

@@ -14,7 +14,7 @@ import pypdfium2.raw as pdfium
 from celery_nexus.task_errors import Corrupt, TooLarge
 from workers.errors import Encrypted, TimedOut
 from workers.services.documents import formats
-from workers.services.documents.job import Job, clean, time_box
+from workers.services.documents.job import Job, clean, limit_time
 from workers.services.documents.ooxml import etree
 from workers.services.documents.pdf import repairs as pdf_repairs
 from workers.services.documents.pdf.text import read_pages
@@ -74,13 +74,13 @@ def _mended(producer: str, job: Job) -> bytes | None:
     if len(data) > pdf_repairs.MAX_FILE_BYTES:
         return None
     if pdf_repairs.is_misread(producer):
-        return pdf_repairs.repaired(data)
+        return pdf_repairs.repair(data)
     if not pdf_repairs.has_odd_fonts(data):
         return None
     from workers.services.documents.pdf import font_repairs  # with pypdf, which takes long to load
 
     try:
-        with time_box(min(_METADATA_S, job.time_left_s())):
+        with limit_time(min(_METADATA_S, job.time_left_s())):
             found = font_repairs.repair(data)
     except TimedOut:
         job.warn(
@@ -180,7 +180,7 @@ def _metadata(document: pypdfium2.PdfDocument, job: Job) -> dict[str, Any]:
     for name, read in (("outline", _outline), ("attachments", _attachments)):
         _add(found, job, name, lambda read=read: read(document))
     try:
-        with time_box(left_s):
+        with limit_time(left_s):
             found |= _pypdf_metadata(job)
     except TimedOut:
         job.warn("metadata_incomplete", f"encryption and XMP could not be read within {left_s:g} s")

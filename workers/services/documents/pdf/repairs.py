@@ -21,7 +21,7 @@ _OBJECT_STREAM = re.compile(rb"/ObjStm\b.{0,400}?>>\s*stream\r?\n", re.DOTALL)
 
 
 def is_misread(producer: str) -> bool:
-    """Tell by the program that made a PDF whether :func:`repaired` is needed."""
+    """Tell by the program that made a PDF whether :func:`repair` is needed."""
     return "gropdf" in producer
 
 
@@ -39,7 +39,7 @@ def _object_streams(data: bytes) -> Iterator[bytes]:
             continue
 
 
-def repaired(data: bytes) -> bytes:
+def repair(data: bytes) -> bytes:
     """Return the PDF with the last empty texts of its lines left out; what can't be taken apart stays."""
     changed = bytearray(data)
     for match in _STREAM.finditer(data):

@@ -14,7 +14,7 @@ import pypdfium2.raw as pdfium
 from workers.services.documents.pdf.annotations import Annotations
 from workers.services.documents.pdf.spaces import Spacing
 from workers.services.documents.pdf.words import HYPHEN, UNMAPPED, Words
-from workers.services.progress import Progress, no_progress
+from workers.services.progress import Progress, ignore_progress
 
 _IMAGE_DEPTH = 3
 _HYPHEN_CODE = 2
@@ -43,7 +43,7 @@ class Pages:
     gaps: dict[str, str] = field(default_factory=lambda: {})
 
 
-def read_pages(document: pypdfium2.PdfDocument, progress: Progress = no_progress) -> Pages:
+def read_pages(document: pypdfium2.PdfDocument, progress: Progress = ignore_progress) -> Pages:
     """Read every page in reading order."""
     pages, annotations, spacing = Pages(), Annotations(document), Spacing(len(document))
     beside: list[list[str]] = []

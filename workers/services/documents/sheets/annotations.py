@@ -32,15 +32,15 @@ def read(
         read_binary: Reads a part of comments that is no XML.
     """
     lines: list[str] = []
-    threaded = ooxml.linked(archive, part, "threadedComment")
-    for linked in threaded or ooxml.linked(archive, part, "comments"):
+    threaded = ooxml.list_linked_parts(archive, part, "threadedComment")
+    for linked in threaded or ooxml.list_linked_parts(archive, part, "comments"):
         if read_binary and linked.endswith(".bin"):
             lines += read_binary(linked)
         else:
             lines += _comments(ooxml.parse(archive, linked))
-    for linked in ooxml.linked(archive, part, "drawing"):
+    for linked in ooxml.list_linked_parts(archive, part, "drawing"):
         lines += _drawing(archive, linked, warn)
-    for linked in ooxml.linked(archive, part, "vmlDrawing"):
+    for linked in ooxml.list_linked_parts(archive, part, "vmlDrawing"):
         lines += (line for line in _controls(archive.read(linked)) if line not in lines)
     lines += _rest(archive, part, extent, warn) if extent else []
     if len(lines) > MAX_LINES:
@@ -120,7 +120,7 @@ def _drawing(archive: Archive, part: str, warn: Warn) -> list[str]:
     links = {link.id: link for link in ooxml.relationships(archive, part)}
     lines: list[str] = []
     for element in ooxml.parse(archive, part).iter("{*}p", "{*}cNvPr", "{*}chart", "{*}relIds"):
-        name = ooxml.local(element)
+        name = ooxml.local_name(element)
         if name == "p":
             lines.append("".join(text.text or "" for text in element.iter("{*}t")))
         elif name == "cNvPr":

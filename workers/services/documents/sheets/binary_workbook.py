@@ -18,7 +18,7 @@ from workers.services.documents.graphics import Warn
 from workers.services.documents.sheets import cell_extras, serial_dates
 from workers.services.documents.sheets.cells import Cell, ErrorCell, Row, column_letters
 from workers.services.documents.sheets.extent import MAX_COLUMNS, MAX_PLACES, MAX_ROWS
-from workers.services.documents.sheets.odd_cells import ERROR_CODES, SheetFindings, packed_number
+from workers.services.documents.sheets.odd_cells import ERROR_CODES, SheetFindings, unpack_number
 from workers.services.documents.sheets.record_links import is_link_formula, warn_of_link_formulas
 from workers.services.documents.sheets.serial_dates import SerialDates
 
@@ -93,7 +93,7 @@ class BinaryWorkbook:
         formats: list[int] = []
         codes: dict[int, str] = {}
         is_cell_style = False
-        for part in ooxml.linked(self.archive, self.main, "styles"):
+        for part in ooxml.list_linked_parts(self.archive, self.main, "styles"):
             for kind, body in _records(self.archive.read(part)):
                 is_cell_style = kind == _STYLES_START or (is_cell_style and kind != _STYLES_END)
                 if kind == _FORMAT:
@@ -134,9 +134,9 @@ class BinaryWorkbook:
                 lines += [f"{cell}: {words}"] if words else []
         return lines
 
-    def shared_texts(self) -> list[str]:
+    def read_shared_texts(self) -> list[str]:
         """Read the texts that cells share."""
-        parts = ooxml.linked(self.archive, self.main, "sharedStrings")
+        parts = ooxml.list_linked_parts(self.archive, self.main, "sharedStrings")
         records = (record for part in parts for record in _records(self.archive.read(part)))
         return [_wide_string(body, 1)[0] for kind, body in records if kind == _SHARED_ITEM]
 
@@ -149,7 +149,7 @@ def rows(file: BinaryIO, part: str) -> Iterator[Row]:
     """
     with Archive(file) as archive:
         book = BinaryWorkbook.of(archive)
-        texts, dates = book.shared_texts(), book.dates()
+        texts, dates = book.read_shared_texts(), book.dates()
         values: list[Cell] = []
         row = filled = 0
         for kind, body in _records(archive.read(part)):
@@ -217,7 +217,7 @@ def _number(kind: int, body: bytes) -> tuple[int, int, float]:
     column = int.from_bytes(body[:4], "little")
     style = int.from_bytes(body[4:7], "little")
     if kind == _PACKED and len(body) >= 12:
-        return column, style, packed_number(int.from_bytes(body[8:12], "little"))
+        return column, style, unpack_number(int.from_bytes(body[8:12], "little"))
     return column, style, struct.unpack_from("<d", body, 8)[0] if len(body) >= 16 else 0.0
 
 

@@ -63,7 +63,7 @@ class Table:
         last = first + 1 + filled[-1] if len(filled) else first
         counts = [series.len() - series.null_count() for series in self.frame]
         right = max(len(values), *(index for index, count in enumerate(counts, 1) if count), 1)
-        return figures.used_range(
+        return figures.describe_used_range(
             (1, first),
             (right, last),
             rows=len(filled) + 1,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from celery_nexus.task_errors import InvalidArgument
 from workers.errors import TimedOut
 from workers.services.documents import formats
-from workers.services.documents.job import Job, clean, time_box
+from workers.services.documents.job import Job, clean, limit_time
 from workers.services.documents.sheets import conversions, figures
 from workers.services.documents.sheets.aggregations import Aggregation, Columns
 from workers.services.documents.sheets.cells import Row, as_text
@@ -100,7 +100,7 @@ def _convert(sheet: Sheet, number: int, rows: list[Row], job: Job) -> None:
             raise InvalidArgument(f"formats: {name!a} is unknown; possible: {', '.join(conversions.WRITERS)}")
         file_name = f"sheet-{number:03d}.{name}"
         try:
-            with time_box(job.time_left_s()), job.out.writing(file_name) as file:
+            with limit_time(job.time_left_s()), job.out.open_file(file_name) as file:
                 writer(sheet.name, rows, file)
         except TimedOut:
             job.warn("files_skipped", f"no time left to convert from sheet {number} on; convert to fewer formats")

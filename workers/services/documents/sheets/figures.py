@@ -76,7 +76,7 @@ class Grid:
         filled = [
             number for number, values in self.rows if values and (values[-1] != "" or values.count("") != len(values))
         ]
-        return used_range(
+        return describe_used_range(
             (self._columns[0][0] + 1, filled[0]),
             (self._columns[-1][0] + 1, filled[-1]),
             rows=len(filled),
@@ -94,7 +94,7 @@ class Grid:
         return self.rows[:rows]
 
 
-def used_range(first: tuple[int, int], last: tuple[int, int], *, rows: int, cells: int) -> dict[str, Any]:
+def describe_used_range(first: tuple[int, int], last: tuple[int, int], *, rows: int, cells: int) -> dict[str, Any]:
     """Tell a used range by its corners (column and row from 1), and how many rows and cells are filled in it."""
     return {
         "used_range": f"{column_letters(first[0])}{first[1]}:{column_letters(last[0])}{last[1]}",

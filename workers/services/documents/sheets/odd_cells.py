@@ -68,7 +68,7 @@ def _filled(number: int, values: list[Cell], odd: OddCells) -> Row:
     return number, values
 
 
-def packed_number(raw: int) -> float:
+def unpack_number(raw: int) -> float:
     """Give the number of four bytes ([MS-XLS] 2.5.122): an integer or half a double, perhaps hundredths."""
     if raw & 2:
         number = float((raw >> 2) - (1 << 30 if raw >> 31 else 0))

@@ -12,7 +12,7 @@ import olefile
 from workers.services.documents.graphics import Warn
 from workers.services.documents.sheets import cell_extras, serial_dates
 from workers.services.documents.sheets.cells import column_letters
-from workers.services.documents.sheets.odd_cells import SheetFindings, packed_number
+from workers.services.documents.sheets.odd_cells import SheetFindings, unpack_number
 from workers.services.documents.sheets.record_links import is_link_formula, read_link, warn_of_link_formulas
 from workers.services.documents.sheets.serial_dates import SerialDates
 
@@ -175,11 +175,11 @@ class _Walk:
         if kind == _ERROR and body[7]:
             found.put_error(row, column, body[6])
         elif kind == _PACKED and len(body) >= 10:
-            found.put_negative(row, column, packed_number(int.from_bytes(body[6:10], "little")), style, self.dates)
+            found.put_negative(row, column, unpack_number(int.from_bytes(body[6:10], "little")), style, self.dates)
         elif kind == _MANY_PACKED:
             for at in range(4, len(body) - 6, 6):
                 style, raw = struct.unpack_from("<HI", body, at)
-                found.put_negative(row, column + (at - 4) // 6, packed_number(raw), style, self.dates)
+                found.put_negative(row, column + (at - 4) // 6, unpack_number(raw), style, self.dates)
         elif kind == _NUMBER and len(body) >= 14:
             found.put_negative(row, column, struct.unpack_from("<d", body, 6)[0], style, self.dates)
         elif kind in _FORMULAS and len(body) >= 14:

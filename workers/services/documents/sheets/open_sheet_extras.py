@@ -85,7 +85,7 @@ def read_headers(archive: Archive) -> dict[str, list[str]]:
 
 def _printed(page: ooxml.Element) -> Iterator[str]:
     for part in page:
-        if ooxml.local(part) in _HEADERS and ooxml.attribute(part, "display") != "false":
+        if ooxml.local_name(part) in _HEADERS and ooxml.attribute(part, "display") != "false":
             for paragraph in part.iter("{*}p"):
                 words = " ".join("".join(paragraph.itertext()).replace(_UNKNOWN_FIELD, " ").split())
                 yield from filter(None, [words])

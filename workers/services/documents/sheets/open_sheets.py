@@ -41,7 +41,7 @@ def read(archive: Archive, warn: Warn) -> dict[str, SheetFindings]:
         raise Encrypted("the workbook has a password; remove it and submit again")
     walk = _Walk(archive, warn)
     for event, element in ooxml.stream(archive, "content.xml", _TAGS):
-        name = ooxml.local(element)
+        name = ooxml.local_name(element)
         if event == "start":
             if name == "table":
                 walk.start_table(element)

@@ -66,7 +66,7 @@ def read(archive: Archive, main: str) -> SerialDates:
     is_1904 = properties is not None and properties.get("date1904") in ("1", "true")
     formats: list[int] = []
     codes: dict[int, str] = {}
-    for part in ooxml.linked(archive, main, "styles"):
+    for part in ooxml.list_linked_parts(archive, main, "styles"):
         root = ooxml.parse(archive, part)
         codes |= {_number(item): item.get("formatCode") or "" for item in root.iter("{*}numFmt")}
         for styles in root.iter("{*}cellXfs"):

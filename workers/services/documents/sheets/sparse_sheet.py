@@ -89,7 +89,7 @@ class SparseSheet:
         return self._texts[index] if index < len(self._texts) else ""
 
     def _shared_texts(self, main: str) -> Iterator[str]:
-        for part in ooxml.linked(self._archive, main, "sharedStrings"):
+        for part in ooxml.list_linked_parts(self._archive, main, "sharedStrings"):
             for event, item in ooxml.stream(self._archive, part, ("si",)):
                 if event == "end":
                     yield _text_of(item)

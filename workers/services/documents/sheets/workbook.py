@@ -21,7 +21,7 @@ from workers.errors import Encrypted
 from workers.services.documents import ooxml
 from workers.services.documents.archive import Archive
 from workers.services.documents.formats import Format
-from workers.services.documents.graphics import Warn, no_warning
+from workers.services.documents.graphics import Warn, ignore_warning
 from workers.services.documents.sheets import annotations as sheet_annotations
 from workers.services.documents.sheets import binary_workbook, odd_cells, old_workbook, open_sheets, serial_dates
 from workers.services.documents.sheets.cells import Cell, OddCells, Row
@@ -99,7 +99,7 @@ class _Book:
     skipped: list[str] = field(default_factory=lambda: [])
 
 
-def sheets(file: BinaryIO, found: Format, warn: Warn = no_warning) -> list[Sheet]:
+def sheets(file: BinaryIO, found: Format, warn: Warn = ignore_warning) -> list[Sheet]:
     """List a workbook's worksheets.
 
     Raises:
@@ -281,7 +281,7 @@ def _measured(archive: Archive, worksheets: dict[str, str], warn: Warn) -> _Book
     for entry in ooxml.parse(archive, main).iter("{*}sheet"):
         part = worksheets.get(_relationship_id(entry))
         if part is not None:
-            extent = measure(lambda part=part: archive.checked_chunks(part), dates)
+            extent = measure(lambda part=part: archive.check_chunks(part), dates)
             cells += extent.cells
             unsolved += extent.unsolved
             if cells > MAX_CELLS:

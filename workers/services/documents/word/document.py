@@ -56,7 +56,7 @@ def _warn_when_empty(job: Job) -> None:
         job.warn("no_text", "the document has no text")
 
 
-def read_stories(archive: Archive, main: str, warn: Warn = graphics.no_warning) -> list[tuple[str, Story]]:
+def read_stories(archive: Archive, main: str, warn: Warn = graphics.ignore_warning) -> list[tuple[str, Story]]:
     """Read the body, headers, footers, notes and comments: pairs of what and its text, body first.
 
     Args:
@@ -128,7 +128,7 @@ class _Document:
 def _heading_styles(archive: Archive, main: str) -> frozenset[str]:
     """List the ids of the styles that make a paragraph a heading; in translated documents only their names tell."""
     found: set[str] = set()
-    for part in ooxml.linked(archive, main, "styles"):
+    for part in ooxml.list_linked_parts(archive, main, "styles"):
         for event, style in ooxml.stream(archive, part, ("style",)):
             if event == "end":
                 if _is_heading_style(style):

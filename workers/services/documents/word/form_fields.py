@@ -84,7 +84,7 @@ def field_address(code: str) -> str:
 def _form_value(mark: ooxml.Element) -> str:
     for data in mark.iterchildren("{*}ffData"):
         for item in data:
-            name = ooxml.local(item)
+            name = ooxml.local_name(item)
             if name == "checkBox":
                 return _check_box(item)
             if name == "ddList":
@@ -93,12 +93,12 @@ def _form_value(mark: ooxml.Element) -> str:
 
 
 def _check_box(item: ooxml.Element) -> str:
-    states = {ooxml.local(state): is_on(state) for state in item}
+    states = {ooxml.local_name(state): is_on(state) for state in item}
     return CHECKED if states.get("checked", states.get("default", False)) else UNCHECKED
 
 
 def _choice(item: ooxml.Element) -> str:
     entries = [ooxml.attribute(entry, "val") or "" for entry in item.iterchildren("{*}listEntry")]
-    numbers = {ooxml.local(number): ooxml.attribute(number, "val") or "" for number in item}
+    numbers = {ooxml.local_name(number): ooxml.attribute(number, "val") or "" for number in item}
     chosen = numbers.get("result", numbers.get("default", "0"))
     return entries[int(chosen)] if chosen.isdecimal() and int(chosen) < len(entries) else ""

@@ -23,7 +23,7 @@ class ListNumbers:
     levels: frozenset[tuple[str, str]] = frozenset()
     styles: frozenset[str] = frozenset()
 
-    def are_at(self, properties: ooxml.Element) -> bool:
+    def has_number(self, properties: ooxml.Element) -> bool:
         """Tell whether a paragraph with these list properties (``numPr``) has a number."""
         return _place(properties) in self.levels
 
@@ -33,7 +33,9 @@ def read(archive: Archive, main: str) -> ListNumbers:
     levels = frozenset(_levels(archive, main))
     if not levels:
         return ListNumbers()
-    styles = (style for part in ooxml.linked(archive, main, "styles") for style in ooxml.parse(archive, part))
+    styles = (
+        style for part in ooxml.list_linked_parts(archive, main, "styles") for style in ooxml.parse(archive, part)
+    )
     counting = (
         ooxml.attribute(style, "styleId") or ""
         for style in styles
@@ -44,12 +46,12 @@ def read(archive: Archive, main: str) -> ListNumbers:
 
 
 def _place(properties: ooxml.Element) -> tuple[str, str]:
-    values = {ooxml.local(item): ooxml.attribute(item, "val") or "" for item in properties}
+    values = {ooxml.local_name(item): ooxml.attribute(item, "val") or "" for item in properties}
     return values.get("numId", ""), values.get("ilvl", "0")
 
 
 def _levels(archive: Archive, main: str) -> Iterable[tuple[str, str]]:
-    for part in ooxml.linked(archive, main, "numbering"):
+    for part in ooxml.list_linked_parts(archive, main, "numbering"):
         root = ooxml.parse(archive, part)
         counting = {
             ooxml.attribute(item, "abstractNumId"): [

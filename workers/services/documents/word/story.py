@@ -177,11 +177,11 @@ class StoryReader:
 
     def _paragraph_properties(self, properties: ooxml.Element) -> None:
         for item in properties:
-            name = ooxml.local(item)
+            name = ooxml.local_name(item)
             if name in ("pStyle", "outlineLvl"):
                 self._is_heading |= self._around.makes_heading(name, item)
             elif name == "rPr":
-                self._is_joined = any(ooxml.local(mark) in REMOVED for mark in item)
+                self._is_joined = any(ooxml.local_name(mark) in REMOVED for mark in item)
 
     def _run(self, element: ooxml.Element) -> None:
         handlers = self._handlers
@@ -218,7 +218,7 @@ class StoryReader:
         return found
 
     def _break(self, element: ooxml.Element) -> None:
-        self._add(BREAKS[ooxml.local(element)])
+        self._add(BREAKS[ooxml.local_name(element)])
 
     def _date_part(self, element: ooxml.Element) -> None:
         words = "dates that Word writes anew whenever the document is opened are not in the text"
@@ -330,7 +330,7 @@ def symbol_font(fonts: ooxml.Element) -> str:
 def _cells(row: ooxml.Element) -> Iterator[ooxml.Element]:
     """Give a row's cells, those inside of content controls too, without those that were deleted."""
     for element in row.iterchildren():
-        name = ooxml.local(element)
+        name = ooxml.local_name(element)
         if name == "tc":
             if element.find("{*}tcPr/{*}cellDel") is None:
                 yield element
@@ -339,4 +339,4 @@ def _cells(row: ooxml.Element) -> Iterator[ooxml.Element]:
 
 
 def _is_fallback(element: ooxml.Element) -> bool:
-    return ooxml.local(element) == "Fallback"
+    return ooxml.local_name(element) == "Fallback"

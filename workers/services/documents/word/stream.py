@@ -40,7 +40,7 @@ def read_story(events: Iterator[tuple[str, ooxml.Element]], around: Surroundings
     names: dict[str, str] = {}
     for event, element in events:
         tag = element.tag
-        name = names.get(tag) or names.setdefault(tag, ooxml.local(element))
+        name = names.get(tag) or names.setdefault(tag, ooxml.local_name(element))
         if event == "start":
             stream.start(name, element)
         else:
@@ -82,7 +82,7 @@ class _Stream:
             if not self._depth:
                 self._read(element)
         elif name == _NUMBER:
-            if self._around.numbers.are_at(element):
+            if self._around.numbers.has_number(element):
                 self._around.warn_of_number()
         elif name in REMOVED:
             self._removed -= 1
