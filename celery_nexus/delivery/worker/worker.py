@@ -90,6 +90,7 @@ class LeaseStep(bootsteps.StartStopStep):
         channel.in_flight.tell_ends = _event_writer(parent.app)
         if children.has_processes(parent.pool):
             channel.in_flight.call_soon = parent.hub.call_soon
+            channel.qos.count_children = lambda: int(parent.pool.num_processes)
         if self._stop is not None:
             self._stop.watch(parent.hub)
         self._timer = parent.timer.call_repeatedly(RENEW_S, self._holder.renew)

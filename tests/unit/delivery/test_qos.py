@@ -167,3 +167,33 @@ def test_others_look_as_often_as_kombu_does(qos: Any, celerys: Celerys) -> None:
     for _ in range(2):
         qos.restore_visible(1, 2, 10)
     assert celerys.asked == [("restore_visible", 1, 2, 10)] * 2
+
+
+@pytest.mark.parametrize(
+    ("prefetch", "children", "held", "fetches"),
+    [
+        (8, 2, 4, True),
+        (8, 2, 5, False),  # two run, three of six wait
+        (4, 2, 2, True),
+        (4, 2, 3, False),
+        (2, 2, 1, True),  # nothing waits in the worker: each end makes room for one
+        (2, 2, 2, False),
+        (2, 4, 1, True),  # fewer than the children could run
+        (0, 2, 9, True),  # without a bound
+    ],
+)
+def test_messages_are_fetched_when_half_of_what_may_wait_is_running(
+    qos: Any, prefetch: int, children: int, held: int, fetches: bool
+) -> None:
+    qos.prefetch_count = prefetch
+    qos.count_children = lambda: children
+    for number in range(held):
+        qos.append("message", FetchedTag(f"{number} q"))
+    assert qos.can_consume() is fetches
+
+
+def test_where_no_children_are_known_each_end_makes_room(qos: Any) -> None:
+    qos.prefetch_count = 8
+    for number in range(7):
+        qos.append("message", FetchedTag(f"{number} q"))
+    assert qos.can_consume()
