@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 RESULT_EXPIRES_S = 24 * 3600
 """Celery's default of ``result_expires``."""
 
+CHORD_EXPIRES_S = 30 * 24 * 3600
+"""What a chord counts is kept for so long after its last part: a pause, a backlog or a stopped stack does no harm."""
+
 
 class ApplicationCode:
     """What readers know of an application beyond its broker; of one whose code is not here, nothing.

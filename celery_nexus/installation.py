@@ -30,6 +30,7 @@ class Installation:
         history: Whether its processes write the stream of events.
         priorities: Whether a message that names no priority gets the middle one, so that 0 stays the first.
         orders: Whether its workers obey again what operators ordered to be remembered, after each start.
+        masking: Whether secrets and private arguments stay out of its result records.
         upgrades: Whether its queues may still lie in lists of our own stack's earlier versions, to be taken over.
         broker: Address of its broker; None: what its settings say.
         home: Folder of the history and other run-time files; None for the user's own.
@@ -40,6 +41,7 @@ class Installation:
     history: bool = True
     priorities: bool = True
     orders: bool = True
+    masking: bool = True
     upgrades: bool = False
     broker: BrokerUrl | None = None
     home: Path | None = None

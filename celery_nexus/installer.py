@@ -10,18 +10,17 @@ from typing import Any
 
 from celery import Celery
 
+from celery_nexus.application_code import CHORD_EXPIRES_S
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.errors import BrokerUrlError
 from celery_nexus.installation import Installation, broker_of, note_installation
 from celery_nexus.queues import QueueRegistry, QueueSpec
 
-CHORD_EXPIRES_S = 30 * 24 * 3600
-"""What a chord counts is kept for so long after its last part: a pause, a backlog or a stopped stack does no harm."""
-
-BACKENDS = {
-    **dict.fromkeys(("redis", "rediss", "redis+socket"), "celery_nexus.delivery.ends.private_records:PrivateResults"),
-    "sentinel": "celery_nexus.delivery.ends.private_records:PrivateSentinelResults",
-}
+_PATIENT = ("celery_nexus.delivery.ends.results:RedisResults", "celery_nexus.delivery.ends.results:SentinelResults")
+_PRIVATE = (
+    "celery_nexus.delivery.ends.private_records:PrivateResults",
+    "celery_nexus.delivery.ends.private_records:PrivateSentinelResults",
+)
 
 DELIVERY_SETTINGS = {
     "worker_consumer": "celery_nexus.delivery.worker.consumer:Consumer",
@@ -63,6 +62,7 @@ def install(
     history: bool = True,
     priorities: bool = True,
     orders: bool = True,
+    masking: bool = True,
     queues: Iterable[QueueSpec] = (),
     home: Path | str | None = None,
     broker: BrokerUrl | None = None,
@@ -86,6 +86,7 @@ def install(
             writes the history.
         priorities: Whether a message that names no priority gets the middle one, so that 0 stays the first.
         orders: Whether workers obey again what operators ordered to be remembered: revokes, pauses, pool sizes, limits.
+        masking: Whether secrets and private arguments stay out of what result records say beside the result.
         queues: What is to be known of its queues: purpose, retry policy, limits, alert thresholds.
         home: Folder of the history and other run-time files; None for the user's folder for data.
         broker: Address of its broker, where its settings don't say all of it; None for what they say.
@@ -93,7 +94,7 @@ def install(
     """
     folder = None if home is None else Path(home)
     registry = QueueRegistry(queues)
-    installation = Installation(registry, delivery, history, priorities, orders, upgrades, broker, folder)
+    installation = Installation(registry, delivery, history, priorities, orders, masking, upgrades, broker, folder)
     note_installation(app, installation)
     _exchange_classes(app, installation)
     _add_steps(app, installation)
@@ -107,8 +108,18 @@ def _exchange_classes(app: Celery, installed: Installation) -> None:
         mutable.events_cls = "celery_nexus.history.capture.dispatcher:StreamEvents"
     for name in ("amqp", "events"):
         vars(app).pop(name, None)  # made before
-    if installed.delivery:
-        mutable.loader.override_backends = {**mutable.loader.override_backends, **BACKENDS}
+    if installed.delivery or installed.masking:
+        mutable.loader.override_backends = {**mutable.loader.override_backends, **result_backends(installed)}
+
+
+def result_backends(installed: Installation) -> dict[str, str]:
+    """Name the class of the result backend for each kind of address of Redis, as Celery's loaders want it.
+
+    Args:
+        installed: Of an application that has ``delivery``, ``masking``, or both.
+    """
+    redis, sentinel = _PRIVATE if installed.masking else _PATIENT
+    return {**dict.fromkeys(("redis", "rediss", "redis+socket"), redis), "sentinel": sentinel}
 
 
 def _add_steps(app: Celery, installed: Installation) -> None:

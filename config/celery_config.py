@@ -8,10 +8,11 @@ from celery import Celery
 from celery.signals import worker_init
 from kombu import Exchange, Queue
 
+from celery_nexus.application_code import CHORD_EXPIRES_S
 from celery_nexus.connection.broker_url import BrokerUrl
-from celery_nexus.installer import BACKENDS, install
+from celery_nexus.installer import install
 from celery_nexus.queues import DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR
-from config.celery_options import BEAT_LOCK, BEAT_LOCK_S, CHORD_EXPIRES_S, RESULT_EXPIRES_S, SOFT_SHUTDOWN_S
+from config.celery_options import BEAT_LOCK, BEAT_LOCK_S, RESULT_EXPIRES_S, SOFT_SHUTDOWN_S
 from config.queues import DEFAULT_QUEUE, QUEUES, spec_of_task
 from config.schedule import BEAT_SCHEDULE
 from config.settings import Settings, export_env_file, settings
@@ -154,8 +155,6 @@ def make_app(current: Settings) -> Celery:
         broker=current.broker,
         upgrades=True,
     )
-    loader: Any = app.loader
-    loader.override_backends = BACKENDS  # records without private arguments, with stock delivery, too
     app.conf.nexus_folders = (current.paths.temporary, current.uploads, current.outputs)
     app.conf.nexus_demonstration = "workers.demonstration:shapes"
     return app

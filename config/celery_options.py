@@ -11,6 +11,3 @@ BEAT_LOCK_S = 30
 
 RESULT_EXPIRES_S = 3600
 """A result is kept for so long."""
-
-CHORD_EXPIRES_S = 30 * 24 * 3600
-"""What a chord counts is kept for so long after its last part: a pause, a backlog or a stopped stack does no harm."""

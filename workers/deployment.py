@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from celery_nexus.application_code import ApplicationCode
+from celery_nexus.application_code import CHORD_EXPIRES_S, ApplicationCode
 from celery_nexus.deployment import Deployment
-from config.celery_options import CHORD_EXPIRES_S, RESULT_EXPIRES_S
+from config.celery_options import RESULT_EXPIRES_S
 from config.queues import REGISTRY
 from config.settings import describe, settings
 

@@ -17,7 +17,7 @@ from celery_nexus.delivery.worker.inline_stopping import InlineStop
 from celery_nexus.delivery.worker.stopping import SoftStop
 from celery_nexus.delivery.worker.worker import LeaseStep
 from celery_nexus.installation import Installation, note_installation
-from celery_nexus.installer import BACKENDS, DELIVERY_SETTINGS
+from celery_nexus.installer import DELIVERY_SETTINGS, result_backends
 
 _TRANSPORTS = {"redis": "Transport", "rediss": "Transport", "sentinel": "SentinelTransport"}
 
@@ -30,7 +30,9 @@ SoftStop.watch = lambda self, hub: None  # type: ignore[method-assign]
 for name in ("connection_class", "connection_class_ssl"):
     delattr(SentinelChannel, name)
 
-BACKEND_ALIASES["redis"] = BACKENDS["redis"]
+_INSTALLED = Installation(history=False, priorities=False, orders=False)
+
+BACKEND_ALIASES["redis"] = result_backends(_INSTALLED)["redis"]
 TRANSPORT_ALIASES.update(
     {name: f"celery_nexus.delivery.transport.transport:{kind}" for name, kind in _TRANSPORTS.items()}
 )
@@ -48,7 +50,7 @@ def _begin_with_reliable_delivery(self: Any, *args: Any, **options: Any) -> None
     # One connection pool an application is made before this: its options are the ones that count.
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, "nexus_node": node}
     app.steps["consumer"].add(LeaseStep)
-    note_installation(app, Installation(history=False, priorities=False, orders=False))
+    note_installation(app, _INSTALLED)
     _begin(self, *args, **options)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 from celery import states
-from celery.backends.redis import RedisBackend
+from celery.backends.redis import RedisBackend, SentinelBackend
 from celery.exceptions import TaskRevokedError
 from celery.utils import functional
 
@@ -22,6 +22,8 @@ from celery_nexus.delivery.ends.chord_records import ChordRecords
 
 _generated: Any = getattr(functional, "_regen")  # noqa: B009  the stubs don't know it
 _Base: Any = RedisBackend if TYPE_CHECKING else object
+_Redis: Any = RedisBackend
+_Sentinel: Any = SentinelBackend
 
 AGAIN_S = 1.0
 
@@ -113,6 +115,14 @@ class PatientResults(_Base):
             spelled = f"{type(exc).__name__}({str(exc)!r})"
             record("task-failed", f"chord@{socket.gethostname()}", uuid=callback.id, exception=spelled, traceback="")
         return outcome
+
+
+class RedisResults(PatientResults, _Redis):
+    """Results on one Redis server."""
+
+
+class SentinelResults(PatientResults, _Sentinel):
+    """Results on the server that Sentinels name."""
 
 
 def _leaves(results: Any) -> Iterator[Any]:
