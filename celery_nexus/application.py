@@ -1,4 +1,4 @@
-"""The application that a program is told by ``-A`` on its command line."""
+"""The application named by ``-A`` on a program's command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The code of an application as far as it is here: what it declared of its queues, and its tasks."""
+"""Knowledge of an application's code, as far as it is imported here: its declared queues and its tasks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RESULT_EXPIRES_S = 24 * 3600
 """Celery's default of ``result_expires``."""
 
 CHORD_EXPIRES_S = 30 * 24 * 3600
-"""What a chord counts is kept for so long after its last part: a pause, a backlog or a stopped stack does no harm."""
+"""Time to live of a chord's counter after its last member: a pause, a backlog or a stopped stack does no harm."""
 
 
 class ApplicationCode:
@@ -72,4 +72,4 @@ class ApplicationCode:
 
 
 NO_CODE = ApplicationCode()
-"""Of an application of which we have the broker's address alone."""
+"""Stands for the code of an application of which only the broker's address is known."""

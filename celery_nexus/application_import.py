@@ -1,4 +1,4 @@
-"""Importing an application by the name that ``celery -A`` takes, and saying in one line why it can't be."""
+"""Import of an application by the name that ``celery -A`` takes; a failure is told in one line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
 PATIENCE_S = 5.0
-"""After so long it is said where an import is: most often it waits for a server."""
+"""An import that takes longer is reported with the line where it is: most often it waits for a server."""
 
 Found = TypeVar("Found")
 

@@ -1,4 +1,4 @@
-"""What an application's own settings say of its broker: the address, and the names of its keys."""
+"""Broker settings of an application object: the address, and the layout of its Redis keys."""
 
 from __future__ import annotations
 

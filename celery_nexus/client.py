@@ -1,4 +1,4 @@
-"""The public interface for programs: what dashboard and command line show and do, as Python.
+"""The public Python interface: what dashboard and command line show and do.
 
 The examples are run by a test, on an application with the tasks ``shop.add(one, other)``, ``shop.nap(seconds)`` …::
 

@@ -1,4 +1,4 @@
-"""An application where it runs: its broker, its code, its run-time files."""
+"""Deployment of an application: its broker, its code, its run-time files."""
 
 from __future__ import annotations
 

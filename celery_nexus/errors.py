@@ -1,4 +1,4 @@
-"""Errors of the sources.
+"""Errors of sources.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Libraries that only some need (the extras of the wheel), and what is said where one is missing."""
+"""Optional libraries (the wheel's extras), and the message where one is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an application was given by ``install``: its parts, its queues, the folder of its run-time files."""
+"""Installation record of an application: the parts, queues and run-time folder that ``install`` gave it."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _UNLESS_SET = {
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
 }
-"""What the application itself may know better."""
+"""Settings that ``install`` gives an application unless it has its own."""
 
 _TRANSPORT_OPTIONS = {
     "socket_timeout": 5,  # a silent connection blocks the event loop for so long

@@ -1,4 +1,4 @@
-"""No orphans: a program of the stack ends when supervisord dies, a pool child when its worker does.
+"""Parent-death signals: a stack's program ends with supervisord, a pool child with its worker.
 
 Linux only (``prctl(2)``, PR_SET_PDEATHSIG); elsewhere these calls do nothing.
 """

@@ -1,4 +1,4 @@
-"""Run-time files of a stack: everything below its home, sockets in a short folder when they must."""
+"""Paths of a stack's run-time files: all below its home, sockets in a shorter folder where they must be."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MAX_SOCKET_PATH = 107
 """Longest unix socket path in bytes (``sun_path`` of Linux is 108 with its final NUL)."""
 
 TROUBLE = ".trouble"
-"""Beside the embedded broker's socket, a file with this suffix says why it does not start."""
+"""Suffix of the file beside the embedded broker's socket that says why it does not start."""
 
 _LONGEST_SOCKET_NAME = "supervisor.sock.1234567"
-"""Supervisor binds ``supervisor.sock.PID`` first and links it afterwards."""
+"""Longest name of a socket in the folder: Supervisor binds ``supervisor.sock.PID`` first and links it afterwards."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What can be declared of a queue: its retry policy, limits and alert thresholds; and how its Redis lists are named."""
+"""Declaration of queues: retry policy, limits, alert thresholds, and the names of their Redis lists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ It is kombu's own, so that a client that knows the broker's address alone finds 
 """
 
 FORMER_SEPARATOR = ":"
-"""What it was in earlier versions; ``celery_nexus/delivery/upgrade/signals.py`` takes over what they left."""
+"""Separator of earlier versions; ``celery_nexus/delivery/upgrade/signals.py`` takes over what they left."""
 
 
 @dataclass(frozen=True)
@@ -138,4 +138,4 @@ class QueueRegistry:
 
 
 NO_QUEUES = QueueRegistry()
-"""Of an application that declared none."""
+"""Registry of an application that declared none."""

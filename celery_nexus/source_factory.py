@@ -1,4 +1,4 @@
-"""Makes the sources of one broker: of a deployment with everything we know, or of anybody's Celery application."""
+"""Factory of the sources of one broker: of our deployment, or of any Celery application."""
 
 from __future__ import annotations
 

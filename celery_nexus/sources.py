@@ -1,4 +1,4 @@
-"""Where everything seen comes from, and the only rooms that talk to Redis, Celery, Supervisor and SQLite.
+"""The sources of everything that is shown; only they talk to Redis, Celery, Supervisor and SQLite.
 
 Sources block; call them in threads. Each raises :mod:`celery_nexus.errors` only.
 """

@@ -1,4 +1,4 @@
-"""What a stack is started from: the project, its application, its broker, its run-time files."""
+"""Specification of a stack: project, application, broker, run-time files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of tasks that every application has. Each says what failed, on what, and what to do.
+"""Errors of tasks in every application: each says what failed, on what, and what to do.
 
 ::
 

@@ -1,4 +1,4 @@
-"""The way back to stock delivery: ``python -m celery_nexus.uninstall -A shop``, when the workers with it are stopped.
+"""Return to stock delivery: ``python -m celery_nexus.uninstall -A shop``, once the workers are stopped.
 
 What reliable delivery keeps beside the queues goes back into them: what dead workers held, and what is not due yet.
 Celery's own workers take it from there; a message with an ETA waits in the worker then, as Celery does it.
@@ -24,7 +24,7 @@ from celery_nexus.installation import ListNames, list_names_of
 
 _LOOK_EVERY_S = 0.5
 _PATIENCE_S = LEASE_S + 5.0
-"""A worker that was killed elsewhere is known to be gone when it has not renewed its lease for so long."""
+"""Longest wait for the lease of a worker that was killed elsewhere to stand still."""
 
 
 class StillRunning(Exception):

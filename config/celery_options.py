@@ -1,13 +1,13 @@
 """Figures that Celery's settings and Supervisor's programs share."""
 
 SOFT_SHUTDOWN_S = 10
-"""A stopping worker lets runs finish for so long; what still runs then goes back to its queue."""
+"""Time for which a stopping worker lets runs finish; what still runs then goes back to its queue."""
 
 BEAT_LOCK = "redbeat::lock"
 """Key that the beat at work holds (RedBeat's own default)."""
 
 BEAT_LOCK_S = 30
-"""A beat that is gone holds the schedule for so long."""
+"""Expiry of the schedule's lock, after which another beat may take over."""
 
 RESULT_EXPIRES_S = 3600
-"""A result is kept for so long."""
+"""Time to live of results."""

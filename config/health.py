@@ -25,7 +25,7 @@ from config.settings import settings
 
 TIMEOUT_S = 3.0
 WORKER_SILENT_S = 15.0
-"""A worker sends a heartbeat every two seconds; one without any for so long is stopped, or hangs."""
+"""Age of the last heartbeat, one in two seconds, from which a worker counts as stopped or hanging."""
 
 BEAT_SILENT_S = 15.0
 """Beat takes its lock anew at least every five seconds."""

@@ -1,4 +1,4 @@
-"""Where this deployment lives, and the run-time files of its tasks."""
+"""Paths of this deployment, and the run-time files of its tasks."""
 
 from __future__ import annotations
 

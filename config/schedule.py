@@ -1,4 +1,4 @@
-"""What runs by the clock. Beat keeps it in Redis (RedBeat), beside the entries that users add.
+"""The schedule, which beat keeps in Redis (RedBeat) beside the entries that users add.
 
 Each entry expires before its next turn, so that a stopped worker finds one of them and not a pile. Times are UTC.
 

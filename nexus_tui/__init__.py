@@ -1,1 +1,1 @@
-"""What people see and touch: the dashboard and the command line."""
+"""The user interface: dashboard and command line."""

@@ -1,4 +1,4 @@
-"""Asking the operator, doing what was confirmed, and saying what came of it."""
+"""Confirmation and execution of actions, and the notices of their outcomes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Done = Callable[[Outcome], None]
 Refused = Callable[[str], None]
 
 ENDS_WITHIN_S = 3.0
-"""What runs when the dashboard is left has so long for the step at hand, and for its line in the audit log."""
+"""Time that a running action gets at the end of the dashboard, for its current step and its line in the audit log."""
 
 
 @dataclass(eq=False)

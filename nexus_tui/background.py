@@ -1,4 +1,4 @@
-"""Threads that nobody waits for at the end: a dashboard is left at once, whatever a broker or a task still does."""
+"""Daemon threads: the dashboard exits at once, whatever a broker or a task still does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be typed after ``:``, and the palette: both follow from the views and the bindings of the screen."""
+"""Commands typed after ``:`` and in the palette, derived from the views and the bindings of the screen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORDS = ("quit", "help", "submit", "refresh", "freeze", "theme", "queue", "worke
 """Commands beside the names of the views."""
 
 _SHORT = {"q": "quit", "ctx": "context"}
-"""Words that everybody types, and that are no unique beginning."""
+"""Usual abbreviations that are no unique beginning."""
 
 
 class UnknownCommand(Exception):

@@ -39,13 +39,13 @@ KEYS: dict[str, tuple[type, str]] = {
     "read_only": (bool, "true or false"),
     "allow": (list, 'a list of commands: ["retry", "undo"]'),
 }
-"""What a context may say: its type, and that type in words."""
+"""Keys of a context: the type of each, and that type in words."""
 
 EXAMPLE = '[local]\nbroker = "redis://localhost:6379/0"'
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _STAND_IN = "1"
-"""Stands for every variable while an address is checked: it is fit for a name, a password and a port."""
+"""Placeholder of every variable while an address is checked: fit for a name, a password and a port."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The terminal that the dashboard sits on: read without waking up while nobody types, and always given back."""
+"""Terminal driver of the dashboard: no wake-ups while nobody types, and the terminal always restored."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ from textual.message import Message
 
 _AT_ONCE_BYTES = 4096
 _REST_OF_A_KEY_S = 0.1
-"""An Escape may be the begin of a longer key: the parser decides after so long without the rest."""
+"""Time for which an Escape may be the beginning of a longer key."""
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 _LEAVES_WITHIN_S = 4.0
-"""A dashboard that was told to end and has not after so long is ended where it is, its terminal given back."""
+"""Longest time from the order to end until the process is ended where it is, its terminal restored."""
 
 _GIVE_BACK = (
     "\x1b[?2004l\x1b[?7h\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
 )
-"""No bracketed paste, line wrap, no mouse, no keyboard protocol, the first screen, a cursor, no focus reports."""
+"""Escape codes that restore a terminal: no bracketed paste, line wrap, no mouse, no keyboard protocol, the first
+screen, a cursor, no focus reports.
+"""
 
 
 class KeyParser(XTermParser):

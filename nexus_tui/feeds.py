@@ -1,4 +1,4 @@
-"""What the dashboard reads of one application, each part in a thread of its own, at its own pace."""
+"""Feeds of the dashboard: one part of the snapshot each, read in a thread at its own pace."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nexus_tui.poller import Feed
 from nexus_tui.screens.host import Troubles
 
 ASK_AGAIN_S = 10.0
-"""Programs that left no traces are asked for after so long."""
+"""Interval at which programs without new traces are asked for."""
 
 _OF_PROGRAM = frozenset({"stopped", "crash-looping"})
 """Verdicts that Supervisor's word alone proves."""
@@ -29,7 +29,7 @@ _SETTLED = frozenset({"RUNNING", "STOPPED", "EXITED", "FATAL"})
 """States of a program that don't pass by themselves."""
 
 TROUBLE_EVERY_S = 2.0
-"""So often it is asked whether the recorder is at work: a history that stands still looks the same when all is calm."""
+"""Interval of checks of the recorder: a history that stands still looks the same when all is calm."""
 
 LATEST, RUNNING, FAILURES = 1, 50, 50
 BUDGET_S = 0.2

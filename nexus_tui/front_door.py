@@ -1,4 +1,4 @@
-"""Which application is opened: the one that was named, else the stack of this place.
+"""Choice of the application that is opened: the named one, else the stack of this folder.
 
 What comes first wins: the command line (``-A``, ``--broker``), the setting ``NEXUS_REDIS_URL`` of our own stack,
 Celery's ``CELERY_BROKER_URL``, the stack of the project that is meant here. A broker that is named beside ``-A``

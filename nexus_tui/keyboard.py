@@ -1,4 +1,4 @@
-"""Keys one after the other: each is acted on before the next is looked at.
+"""Serialised keys: each is handled before the next is read.
 
 Textual hands a key to the focused widget, from where it comes back for its binding, and meanwhile looks at the
 next one. Of what is typed quickly, or comes late in one piece over a slow line, a later key would be acted on
@@ -18,7 +18,7 @@ from textual.message_pump import MessagePump
 from nexus_tui.widgets.sight import act_as_of
 
 KEY_WITHIN_S = 0.5
-"""The next key waits for so long at most: what held a key may have gone."""
+"""Longest wait of the next key: what held the one before may be gone."""
 
 
 class Keyboard(App[None], inherit_bindings=False):

@@ -1,4 +1,4 @@
-"""The sources of a context, with what it forbids."""
+"""Sources of a context, restricted to what it allows."""
 
 from __future__ import annotations
 

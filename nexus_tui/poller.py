@@ -1,4 +1,4 @@
-"""Threads that read the sources at their own pace and say when something changed.
+"""Polling threads that read the sources at their own pace and report changes.
 
 A source that hangs holds up its own feed alone. Nothing is drawn here: the dashboard looks at
 :attr:`Feed.reading` when it repaints.
@@ -20,8 +20,9 @@ from celery_nexus.rows.text import age, safe_text
 T = TypeVar("T")
 
 _BUSY_SHARE = 4
-"""A read is followed by a pause of so many times its processor time: a feed never takes a core for itself. Waiting for
-a broker that does not answer costs none, so that its first answer is seen at once."""
+"""Pause after a read, in multiples of its processor time: a feed never takes a core for itself. Waiting for a broker
+that does not answer costs none, so that its first answer is seen at once.
+"""
 
 _CALM_AFTER = 3
 """Unchanged readings after which a feed slows down to its calm pace."""

@@ -34,7 +34,7 @@ _PALETTES: dict[str, tuple[bool, str]] = {
 }
 
 _BASIC = {"bad": 1, "good": 2, "green": 2, "warn": 3, "yellow": 3, "magenta": 5, "accent": 6, "cyan": 6, "blue": 6}
-"""Which of a terminal's eight colours stands for a role; blue is hardly seen on black, and cyan stands for it."""
+"""Roles' colours among a terminal's eight; blue is hardly seen on black, and cyan stands for it."""
 
 CHIP_COLOURS = {name: name for name in ("yellow", "green", "blue", "magenta", "cyan")} | {"red": "bad"}
 """Roles of the colours that a context may have."""

@@ -1,4 +1,4 @@
-"""The half of the dashboard that opens a production context for changes for a while, and goes to another context."""
+"""Unlocking of a production context for a limited time, and switching of contexts."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from nexus_tui.contexts import Context
 from nexus_tui.opening import Opened, open_context, unlock, user_contexts
 
 MOST_S = 8 * 3600.0
-"""A working day: who needs longer says so again."""
+"""Longest unlocking, a working day: who needs longer says so again."""
 
 WARN_S = 60.0
-"""So long before the end it is announced."""
+"""Lead of the announcement that an unlocking ends."""
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _ORDER = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smh])\s+(\S.*)", re.DOTALL)

@@ -1,4 +1,4 @@
-"""The views of the dashboard: declared here, and nowhere else."""
+"""Registry of the dashboard's views."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What does the work: the tasks, their plain services, delivery, the event stream and the history."""
+"""The task families: shells of the tasks, and the plain services that do the work."""

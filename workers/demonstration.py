@@ -1,4 +1,4 @@
-"""What ``nexus-tui demo`` sends: real work of every family, some slow, some failing, some scheduled."""
+"""Demonstration work of ``nexus-tui demo``: every family, some slow, some failing, some scheduled."""
 
 from __future__ import annotations
 

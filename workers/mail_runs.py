@@ -1,4 +1,4 @@
-"""What the mail tasks' shells share: which run this is, where mail goes, and how a batch goes on."""
+"""Shared parts of the mail tasks' shells: the run's identity, the mail server, the continuation of a batch."""
 
 from __future__ import annotations
 

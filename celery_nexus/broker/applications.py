@@ -1,4 +1,4 @@
-"""The applications of one broker: ours alone, or those that a survey of somebody else's sees come and go."""
+"""Applications on one broker: our own alone, or those that a survey of a foreign broker finds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of the broker's source, each loaded when it is first asked: who only looks pays for nothing else."""
+"""Parts of the broker source, each loaded at its first use, so that reading does not pay for editing."""
 
 from __future__ import annotations
 

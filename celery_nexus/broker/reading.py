@@ -1,4 +1,4 @@
-"""What the broker says: queues, the messages that wait in them, who holds the rest."""
+"""Reader of the broker: queues, their waiting messages, and the messages that workers hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Redis server itself says: its kind, its speed, and what keeps it from taking changes."""
+"""Facts that the Redis server reports: its kind, its speed, and what keeps it from accepting writes."""
 
 from __future__ import annotations
 

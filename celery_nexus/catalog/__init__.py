@@ -1,1 +1,1 @@
-"""What can be submitted, and submitting it."""
+"""The catalog: task types that can be submitted, and their submission."""

@@ -1,4 +1,4 @@
-"""Work that an application offers to try a running stack with (its setting ``nexus_demonstration``)."""
+"""Demonstration work that an application offers for trying a running stack (its setting ``nexus_demonstration``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Submitting runs of an application whose code is not ours: by its own layout, as far as it can be known.
+"""Submission of runs to an application whose code is not here, by its own layout.
 
 What is not known is asked for or refused, never guessed: a message in a list that nobody reads is lost.
 """

@@ -1,4 +1,4 @@
-"""What can be submitted, and submitting it: the Celery application, imported when it is first needed."""
+"""Catalog of an application whose code is here; it is imported at first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks by a short name: ``process_word_document`` for ``workers.file_tasks.process_word_document``."""
+"""Short names of tasks: ``process_word_document`` for ``workers.file_tasks.process_word_document``."""
 
 from __future__ import annotations
 

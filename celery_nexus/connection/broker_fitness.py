@@ -1,4 +1,4 @@
-"""Whether a server can be the broker at all, told before anything fails for it."""
+"""Fitness of a server as a broker, checked before anything fails for it."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ MAX_DIGITS = 6
 _SENTINEL_OPTIONS = frozenset({"master_name", "sentinel_username", "sentinel_password"}) | _TLS_OPTIONS
 SENTINEL_PORT = 26379
 SENTINEL_TIMEOUT_S = 2.0
-"""A Sentinel that does not answer for so long is passed over for the next one."""
+"""Time limit of a Sentinel's answer; after it the next one is asked."""
 _NETWORK_SCHEMES = frozenset({"redis", "rediss"})
 _SOCKET_SCHEMES = frozenset({"unix", "redis+socket"})
 _DATABASE_KEYS = ("db", "virtual_host")

@@ -1,4 +1,4 @@
-"""Errors of what is declared.
+"""Errors in declared settings and addresses.
 
 ::
 

@@ -4,7 +4,7 @@ SENT_AT_HEADER = "nexus_sent_at"
 """Header of a message: when it was published, in seconds since the epoch; Celery's own headers carry no time."""
 
 RESULT_KEY = "celery-task-meta-"
-"""Before a run's id: its record in Celery's Redis result backend."""
+"""Prefix, before a run's id, of its record in Celery's Redis result backend."""
 
 EVENT_STREAM = "nexus:events"
 """Stream of every event; an entry has one field, :data:`EVENT_FIELD`, the event as JSON."""
@@ -12,19 +12,19 @@ EVENT_STREAM = "nexus:events"
 EVENT_FIELD = b"d"
 
 EVENT_STREAM_LENGTH = 200_000
-"""About so many entries are kept, read or not."""
+"""Approximate length of the event stream: older entries are trimmed, read or not."""
 
 RECORDER_TROUBLE = "nexus:recorder:trouble"
-"""Why the recorder can't record now, one line; gone within a minute of its end."""
+"""Reason why the recorder can't record now, one line; expires within a minute of the trouble's end."""
 
 RECORDER_BEAT = "nexus:recorder:beat"
-"""How far our own stack's recorder has read the stream: the id of an entry. Its time to live says since when."""
+"""Position of our own stack's recorder in the stream: the id of an entry. Its time to live says since when."""
 
 RECORDER_BEAT_FOR_S = 30 * 24 * 3600
 """Time to live of each beat."""
 
 GUARDIAN_BEAT = "nexus:guardian:beat"
-"""Is there while a guardian looks after the leases; expires soon after its last look."""
+"""Sign of life of the guardian; expires soon after its last look at the leases."""
 
 GUARDIAN_BEAT_FOR_S = 15
 
@@ -38,7 +38,7 @@ REVOKED_STAMPS = "nexus:revoked:stamps"
 """Sorted set of revoked stamps, each JSON ``[header, stamp]``, by the time of the revoke."""
 
 REVOKED_FOR_S = 30 * 24 * 3600
-"""A revoked id is remembered for so long."""
+"""Time for which a revoked id is remembered."""
 
 PAUSED_HASH = "nexus:paused"
 """Hash of a paused queue's name to JSON: since when (``at``), and the ``workers`` that consumed it then."""
@@ -51,7 +51,7 @@ TRASH_HASH = "nexus:trash"
 """Hash of a token to JSON that says what can be undone; what was taken lies in ``nexus:trash:<token>…``."""
 
 TRASH_FOR_S = 24 * 3600
-"""A change can be undone for so long."""
+"""Time for which a change can be undone."""
 
 AUDIT_STREAM = "nexus:audit"
 """Stream of every change by an operator; an entry has one field ``d``, JSON."""
@@ -63,7 +63,7 @@ SCHEDULED_MAIL_CLAIMED = "nexus:scheduled-mail:claimed"
 """Sorted set of the ids of mails that are being handed to the queue, by when that began."""
 
 SCHEDULED_MAIL_CLAIM_S = 30
-"""A mail that was claimed so long ago and is not gone is handed over again."""
+"""Age after which a claimed mail that is not gone is handed to the queue again."""
 
 ALERT_STREAM = "nexus:alerts"
 """Capped stream of what was raised and cleared: ``event``, ``name``, ``verdict``, ``message``, ``at``."""

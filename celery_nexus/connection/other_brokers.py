@@ -1,4 +1,4 @@
-"""What is said of a broker that is neither Redis nor Valkey: what works there, and what does not."""
+"""Explanations for brokers that are neither Redis nor Valkey: what works there, and what does not."""
 
 from __future__ import annotations
 

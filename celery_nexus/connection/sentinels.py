@@ -1,4 +1,4 @@
-"""Asking Sentinels who leads, with an answer for people when none can say."""
+"""Discovery of the primary by Sentinels, with a readable error when none knows it."""
 
 # redis-py's Sentinel is not typed
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false

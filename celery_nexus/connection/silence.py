@@ -1,4 +1,4 @@
-"""Connections that learn from each other's silence.
+"""Detection of silent servers, shared by all connections of a process.
 
 When a router vanishes, every TCP connection of a process hangs, and each would be found out by a time limit of its
 own, one after the other. Here, the first one that waits for an answer in vain makes all suspect from which nothing was
@@ -22,10 +22,10 @@ else:
     _Base = object
 
 SHORTEST_S = 1.0
-"""A time limit below this is no silence: somebody only looked whether there was an answer."""
+"""Shortest time limit that counts as silence: below it somebody only polled for an answer."""
 
 _silent_since = 0.0
-"""When the latest command was sent of which a connection of this process heard nothing."""
+"""Time of the latest command that a connection of this process got no answer to."""
 
 
 def _note_silence(timeout_s: float | None) -> None:

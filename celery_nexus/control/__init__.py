@@ -1,1 +1,1 @@
-"""Workers: questions, answers, orders, and who is alive."""
+"""Workers: remote control and its replies, liveness, standing orders."""

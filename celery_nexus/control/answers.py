@@ -1,4 +1,4 @@
-"""What workers answer, in the shape of our rows; what they don't tell is unknown."""
+"""Replies of workers, converted into rows; what a reply lacks is unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On which channels an application's workers listen, and what is heard there.
+"""Pub/sub channels on which an application's workers listen and send events.
 
 A channel is prefix, fanout prefix (``/3.`` by default, which is the database; nothing with ``fanout_prefix=False``; or
 a text of the application's own) and exchange. Redis lists no patterns, and kombu subscribes with patterns; but it
@@ -26,10 +26,10 @@ from celery_nexus.serializers import formats
 
 MAILBOX = ".pidbox"
 KNOWN_FOR_S = 30.0
-"""Channels are looked for again after so long."""
+"""Time for which found channels are taken as known."""
 
 LISTEN_S = 2.6
-"""Heartbeats come every 2 s."""
+"""Time of listening for heartbeats, which come every 2 s."""
 
 MOST_HEARD = 2000
 _SPOKEN = re.compile(r"(/[^.]*\.)?")

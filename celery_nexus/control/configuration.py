@@ -1,4 +1,4 @@
-"""What a worker says of its application's configuration (``inspect conf``), as far as we go by it."""
+"""A worker's report of its application's configuration (``inspect conf``), as far as it is used here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Join workers with the Supervisor programs that run them, and conclude what state each is in."""
+"""Join of workers with the Supervisor programs that run them, and their verdicts."""
 
 from __future__ import annotations
 

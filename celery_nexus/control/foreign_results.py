@@ -22,7 +22,7 @@ DAY_S = 24 * 3600
 """Celery's default ``result_expires``."""
 
 NO_RESULTS = "no result backend"
-"""Said where an application keeps no results."""
+"""Explanation where an application keeps no results."""
 
 LOOK_AT = 10
 SCAN_STEP = 1000

@@ -1,4 +1,4 @@
-"""Celery's remote control over Redis: one message to all workers, their answers collected until a limit.
+"""Celery's remote control over Redis: one broadcast, its replies collected within a time limit.
 
 kombu's own mailbox retries for ever while the broker is away, waits its whole time once for each command, and
 mixes up threads that share it. The exchange is small enough to be spoken directly: the command is published on
@@ -26,7 +26,7 @@ from celery_nexus.serializers import formats
 
 EXCHANGE = "celery.pidbox"
 REPLY_KEPT_S = 30
-"""An answer that comes when nobody waits any more is removed after so long."""
+"""Time to live of a late reply that nobody collects."""
 
 
 @dataclass(frozen=True, slots=True)

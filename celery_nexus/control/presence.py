@@ -1,4 +1,4 @@
-"""Which workers are there although they missed a question: their last answers, and how many they missed since."""
+"""Presence of workers that missed a ping: their last replies, and how many they have missed since."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 MOST_MISSED = 2
-"""So many answers in a row are missed before a worker without a fresh heartbeat is silent: under load one is."""
+"""Replies in a row that a worker without a fresh heartbeat may miss before it is silent: under load one is missed."""
 
 
 class Presence:

@@ -1,4 +1,4 @@
-"""Who works: by heartbeats, by answers to a ping, or at least by what is heard on the channels of events."""
+"""Roster of workers: from heartbeats, replies to a ping, or at least events that are heard."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ ANSWER_TIMEOUT_S = 0.5
 PING_TIMEOUT_S = 1.0
 PING_EVERY_S = 5.0
 PING_SELDOM_S = 30.0
-"""After a ping that had to wait for a worker that does not answer."""
+"""Interval of pings after one that had to wait for a worker that does not reply."""
 SILENT_AFTER_S = 10.0
-"""Heartbeats come every 2 s; so long without one is no accident."""
+"""Age of the last heartbeat from which a worker is silent; heartbeats come every 2 s."""
 
 FORGOTTEN_AFTER_S = 24 * 3600.0
-"""A worker that died without a word is listed for so long."""
+"""Time for which a worker that vanished is still listed."""
 
 HEAR_EVERY_S = 10.0
-"""Workers that answer nothing are listened for so often: it takes longer than a heartbeat."""
+"""Interval of listening for workers that reply to nothing: it takes longer than a heartbeat."""
 
 LISTENS = "listens, and does not answer: it may be busy (solo pool), or accept no JSON"
 CUT_OFF = "sends heartbeats; remote control would cut its connection under the fanout_prefix"

@@ -1,4 +1,4 @@
-"""Workers: who is alive, what each does, and orders to them (Celery's remote control and heartbeats)."""
+"""Source of workers: their liveness and work, and orders to them (remote control and heartbeats)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How messages reach workers, and what happens to those that can't run.
+"""Reliable delivery: the way of messages to workers, and the end of those that can't run.
 
 Queues are the ten lists of stock Celery. With ``NEXUS_DELIVERY=reliable`` these keys are beside them, each
 behind kombu's ``global_keyprefix``; :mod:`celery_nexus.delivery.keys` names them:

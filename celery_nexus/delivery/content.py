@@ -1,4 +1,4 @@
-"""What a message says of its run, headers and body together, of both protocols of Celery; without Celery."""
+"""A message's statements about its run, from headers and body of both task protocols, read without Celery."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ from celery_nexus.privacy.program_log import begin_log
 
 LOOK_EVERY_S = 1.0
 GRACE_S = 1.0
-"""A dead local worker is given so long to be dead for certain: its successor needs longer to start."""
+"""Time after a local worker's death before it counts as certain: its successor needs longer to start."""
 
 TIMEOUT_S = 5.0
 COOL_DOWN_S = 30.0

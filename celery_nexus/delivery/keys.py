@@ -1,4 +1,4 @@
-"""Names of the keys of reliable delivery, and the two small encodings in them."""
+"""Names of reliable delivery's keys in Redis, and the encodings of its tags and members."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENDS = "nexus:ends"
 """List of the ends that are still to be carried out; see :mod:`celery_nexus.delivery.ends.endings`."""
 
 ENDS_LOCK = "nexus:ends:lock"
-"""Held by who carries them out, or takes some of them back."""
+"""Lock of the process that carries out ends, or takes some of them back."""
 
 CHORDS = "nexus:chords"
 """Sorted set of the group ids of chords whose body was not called yet, by the time of their start."""
@@ -36,7 +36,7 @@ DELETED_ENDED = "deleted_ended"
 """Counter of those among them whose run has an end in the history: REVOKED."""
 
 SINCE = "since"
-"""Beside the counters: when the first of them was raised, in seconds since the epoch."""
+"""Field beside the counters: when the first of them was raised, in seconds since the epoch."""
 
 RETRIED = "retried"
 """Counter of messages that start a run again."""
@@ -49,10 +49,10 @@ PUBLICATION = "nexus_publication"
 """Property of a message that was counted: names its publication, so that a repeated attempt is known as one."""
 
 PUBLICATION_MARK = b'"nexus_publication"'
-"""How it looks in a message's bytes; in a text within the message the quotes would be escaped."""
+"""Spelling of that property in a message's bytes; in a text within the message the quotes would be escaped."""
 
 ADOPTED_PUBLICATION = "adopted"
-"""Its value, then outside the properties, in a message that somebody else published."""
+"""Value of that member, then outside the properties, in a message that somebody else published."""
 
 UNCOUNTED_HEADER = "nexus_uncounted"
 """Header, in the publisher's memory alone: this message was not counted, since its run was a moment ago."""
@@ -64,10 +64,10 @@ DELIVERIES_HEADER = "nexus_deliveries"
 """Header of a message: a list of ``{"worker", "at", "lost", "progress"}``, one for each start that came to nothing."""
 
 BINDING_PARTS = 3
-"""Routing key, pattern and queue."""
+"""Number of parts of a binding's member: routing key, pattern and queue."""
 
 REPEAT_S = 60
-"""A publication that is repeated within this time is recognised."""
+"""Time within which a repeated publication is recognised."""
 
 
 def publication_key(run_id: str) -> str:

@@ -1,4 +1,4 @@
-"""The steps on dead letters that must not come apart, as Lua scripts; see :mod:`celery_nexus.delivery.scripts`."""
+"""Lua scripts for dead letters; see :mod:`celery_nexus.delivery.scripts`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of a server that takes writes later: its disk or memory is full, its replicas are away."""
+"""Temporary refusals of writes by a server: disk or memory full, replicas away."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import redis
 
 _BEGINNINGS = ("MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")
 _IN_PIPELINE = " of pipeline caused error: "
-"""What redis-py 8.1 writes in front of the server's words when the command was one of several."""
+"""Text that redis-py 8.1 writes before the server's words when the command was one of several."""
 
 
 class WritesRefused(redis.ResponseError):

@@ -1,4 +1,4 @@
-"""What must never start, kept in Redis for as long as somebody may start it: ids of revoked runs, and stamps."""
+"""Persistent revokes: ids and stamps in Redis, kept for as long as such a run might start."""
 
 from __future__ import annotations
 

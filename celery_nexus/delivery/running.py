@@ -1,4 +1,4 @@
-"""The order of this process's fetches, and what time it is for the broker."""
+"""Sequence of this process's fetches, and an estimate of the broker's clock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from celery._state import get_current_worker_task
 _incarnation = f"{int(time.time() * 1000):012x}{secrets.token_hex(3)}"
 _fetches = itertools.count(1)
 _broker_clock: tuple[float, float] | None = None
-"""What time it was for the broker, and for our clock that nobody sets."""
+"""Latest reading of the broker's clock, beside our monotonic clock at that moment."""
 
 _is_leaving = False
 

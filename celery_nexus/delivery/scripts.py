@@ -1,4 +1,4 @@
-"""The steps that must not come apart, as Lua scripts; none of them decodes JSON.
+"""Lua scripts of reliable delivery: steps that must be atomic; none decodes JSON.
 
 A script that fails in its middle is not rolled back. Each therefore writes a message to its new place before it
 removes it from the old one, takes it out of the new one when that is refused, so that it is not there twice, and raises
@@ -63,7 +63,7 @@ local function carry_out(steps)
   return true
 end
 """
-"""How a script takes several steps of which none may be left out."""
+"""Lua function that takes several steps of which none may be left out."""
 
 FENCE = """
 local function holds(leases, node, token)
@@ -106,7 +106,7 @@ return 1
 )
 
 NOT_COUNTED = 2
-"""What :data:`PUBLISH` answers when a run was published a moment ago, too."""
+"""Reply of :data:`PUBLISH` when the run was published a moment ago, too."""
 
 ADOPT = (
     WAKE
@@ -129,7 +129,7 @@ return 1
 )
 
 FENCED = "FENCED"
-"""How the error begins with which a fetch answers a worker whose lease is another's by now."""
+"""Beginning of the error with which a fetch answers a worker whose lease is another's by now."""
 
 START = (
     FENCE
@@ -209,7 +209,7 @@ note_change(KEYS[1], 'nexus:delayed:')
 return 1
 """
 )
-"""Gives a delayed message to its queue before its time: whoever takes it waits for the time."""
+"""Script that moves a delayed message to its queue before its time; the worker that takes it waits until then."""
 
 UNMARKED = """
 -- KEYS[1] list or sorted set; ARGV: first and last index

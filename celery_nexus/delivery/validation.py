@@ -1,4 +1,4 @@
-"""What a message must look like before Celery sees it: many malformed ones would end the worker."""
+"""Validation of messages before Celery sees them: a malformed one might end the worker."""
 
 from __future__ import annotations
 

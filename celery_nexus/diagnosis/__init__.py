@@ -1,1 +1,1 @@
-"""Why a run waits, and what is wrong with a stack."""
+"""Diagnosis: causes that hold a run, queue or worker, and faults of a stack."""

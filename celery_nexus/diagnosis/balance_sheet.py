@@ -22,7 +22,7 @@ from celery_nexus.rows.balance import MOST_OPEN, OpenRun, Sheet
 
 SHOWN = 10
 REJECTED = "REJECTED"
-"""State of a run that its task gave up: nothing of it is left on the broker, and no end follows."""
+"""State of a run that its task rejected: nothing of it is left on the broker, and no end follows."""
 
 RECORDED_WITHIN_S = 2.0
 

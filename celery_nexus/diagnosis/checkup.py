@@ -1,4 +1,4 @@
-"""What can be wrong with a stack before anything is lost: the broker's settings, the disk, the recorder."""
+"""Checks for faults of a stack before anything is lost: the broker's settings, the disk, the recorder."""
 
 from __future__ import annotations
 

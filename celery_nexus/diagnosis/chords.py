@@ -20,7 +20,7 @@ from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.text import command_line
 
 IDLE_S = 5.0
-"""A chord in which so long ago a part was counted is looked at."""
+"""Age of a chord's last counted member from which the chord is examined."""
 
 UNKNOWN_IDLE_S = 60.0
 """The same for a chord of a plain client, of whose members only the messages tell."""

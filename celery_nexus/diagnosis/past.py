@@ -1,4 +1,4 @@
-"""What the history knows of ended runs, for the balance sheet."""
+"""Ended runs as the history knows them, for the balance sheet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that the history does not know, as its message and its worker tell it."""
+"""Runs missing from the history, described by their message and their worker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from celery_nexus.rows.runs import Run
 from celery_nexus.sources import Sources
 
 _STATES = {"active": "STARTED", "reserved": "RECEIVED", "scheduled": "RECEIVED"}
-"""Celery's state of a run that a worker says it holds so."""
+"""Celery's state of a run by the word of the worker that holds it."""
 
 
 def find_unrecorded(sources: Sources, run_id: str, message: Message | None) -> Run | None:

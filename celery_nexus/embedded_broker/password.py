@@ -12,7 +12,7 @@ from celery_nexus.paths import Paths
 from celery_nexus.private_files import read_private
 
 _PASSWORD = re.compile(r"[\w.~+/=-]{1,512}", re.ASCII)
-"""What the server's configuration file takes between quotes."""
+"""Characters that the server's configuration file takes between quotes."""
 
 
 def read_embedded_password(paths: Paths) -> str:

@@ -1,4 +1,4 @@
-"""The program ``broker``: becomes the server of an application, after its files were mended.
+"""The program ``broker``: repairs the data files, then becomes the server.
 
 Files that can't be mended end it with :data:`EXIT_GIVEN_UP`, after which Supervisor does not start it again by itself.
 """

@@ -15,7 +15,7 @@ from celery_nexus.connection.errors import ConfigError
 
 ON_PATH = ("valkey-server", "redis-server")
 MIN_VERSION = (7, 0)
-"""The first with an append-only file in parts (``appendonlydir``), which our repair reads."""
+"""First version with an append-only file in parts (``appendonlydir``), which our repair reads."""
 
 _VERSION = re.compile(r"\bv=(\d+)\.(\d+)(\S*)")
 

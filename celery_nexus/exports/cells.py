@@ -1,4 +1,4 @@
-"""What a cell may hold: outside text made harmless, and what was changed told."""
+"""Cells of exported tables: outside text made harmless, and each change counted."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ XLSX_CELL_LIMIT = 32_767
 """UTF-16 units that a cell holds (Excel's specification)."""
 
 MAX_DEPTH = 100
-"""Objects in objects beyond this become JSON text."""
+"""Deepest nesting of objects; deeper ones become JSON text."""
 
 EXACT_IN_DOUBLE = 2**53
-"""Spreadsheets keep numbers as doubles: larger whole numbers would change."""
+"""Largest whole number that spreadsheets, which use doubles, keep exactly."""
 
 _BROKEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _FORMULA = re.compile(r"[\t\r]|\s*[=+\-@＝＋－＠]")

@@ -13,7 +13,7 @@ from celery_nexus.exports.cells import Changes, Scalar, scalar
 Record = Mapping[str, Any]
 Reader = Callable[[Any, Changes], Any]
 Kind = Literal["integer", "number", "boolean", "text", "date", "local_time", "time"]
-"""What all values of a column are; ISO dates, times without and times with a zone are text in formats without them."""
+"""Type of all values of a column; ISO dates, times without and times with a zone are text in formats without them."""
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?")
 

@@ -1,4 +1,4 @@
-"""One writer a format: takes rows as they come, keeps none of them."""
+"""Streaming writers, one per table format."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Rows = Iterator[list[Any]]
 Writer = Callable[[BinaryIO, Shape, Rows, Changes], None]
 
 XLSX_ROWS = 1_048_575
-"""Rows of a sheet below its header; what is more goes to further sheets."""
+"""Most rows of a sheet below its header; the rest goes to further sheets."""
 
 PARQUET_ROWS = 20_000
 PARQUET_CHARACTERS = 8_000_000
-"""Where a group of rows ends: at so many rows, or so much text; each number counts as ten characters."""
+"""Size of a row group, in characters; each number counts as ten."""
 
 _CSP = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = (

@@ -1,4 +1,4 @@
-"""Where the histories of applications lie that have no folder of their own: below the user's folder for data."""
+"""Default paths of histories: below the user's data folder, one per application."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What may be shown: private arguments, secrets and their masks."""
+"""Privacy: private arguments, secrets and their masks."""

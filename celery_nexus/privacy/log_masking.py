@@ -1,4 +1,4 @@
-"""Secrets out of the programs' logs: what Celery and libraries print passes through the mask.
+"""Masking of secrets in logs of Celery and libraries.
 
 Celery prints the body and the headers of messages that it can't take. Here it prints how many arguments they have
 and what those are called: of a task that nobody knows, nobody knows which of them are private. It also prints

@@ -1,4 +1,4 @@
-"""Secrets out of what people see: masked copies of JSON values and of text.
+"""Masking of secrets in JSON values and text for display.
 
 Two rules. A value that a secret name stands before (``secret_names``), as a field, in a pair or as an
 option of a command line, becomes ``***``, whatever it is. And so does what is a secret in a text

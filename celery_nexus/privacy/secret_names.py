@@ -12,7 +12,7 @@ SECRET_NAMES = frozenset({
     "passwords", "private_key", "proxy_authorization", "pwd", "secret", "secret_key", "secrets", "session_key",
     "set_cookie", "shared_access_signature", "shared_key", "signing_key", "ssh_key", "storage_key", "token",
 })  # fmt: skip
-"""They are secret as they are, and at the end of a longer name (``smtp_password``)."""
+"""Names that are secret by themselves, and at the end of a longer name (``smtp_password``)."""
 
 TEXT_ONLY = frozenset({"auth", "pass"})
 """Names that are numbers or flags elsewhere (``{"pass": 12, "fail": 3}``): only texts are masked."""

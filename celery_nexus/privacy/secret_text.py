@@ -1,4 +1,4 @@
-"""Secrets in text: keys that are known by their form, and values that are given to a secret name.
+"""Detection of secrets in text: keys of known forms, and values assigned to secret names.
 
 A secret has a form of its own (keys of providers, tokens, private keys, passwords in URLs), or stands where a name
 says so. A name is followed by its value in many ways; each is one entry of :data:`_INTRODUCTIONS`: an assignment
@@ -20,7 +20,7 @@ from celery_nexus.privacy.secret_names import QUALIFIERS, SECRET_NAMES, is_secre
 MASK = "***"
 
 _START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4})|(?<=\\x[0-9a-fA-F]{2})|(?<=%[0-9a-fA-F]{2}))"
-"""Where a word begins, also right behind an escape: ``\\nsk-…`` in a printed text."""
+r"""Beginning of a word, also right behind an escape: ``\nsk-…`` in a printed text."""
 
 _OPTION = r"(?:(?<![\w-])|(?<=\\[nrt]))-"
 
@@ -126,7 +126,7 @@ _NAME_HINTS = (
     "bearer", "signature",
 )  # fmt: skip
 _ALONE = ("auth", "bearer", "jwt", "otp", "pass", "pwd")
-"""Names that are parts of other words: ``compass=…``."""
+"""Names that must stand alone, since they are parts of other words: ``compass=…``."""
 
 _WORDS = "|".join(sorted((name.replace("_", "[_ -]?") for name in SECRET_NAMES - set(_ALONE)), key=len, reverse=True))
 _QUOTE = r"(?:\\*[\"']|&quot;|&\#3[49];)"
@@ -180,7 +180,7 @@ _INTRODUCTIONS = (
 _HARMLESS = re.compile(
     r"(?i)(?:missing|required|none|null|true|false|not?|given|input|field|value|expected|invalid)(?=[\s,;.)\]}\"'\\]|\Z)"
 )
-"""What errors say after a field's name and a colon; also JSON's constants."""
+"""Words of errors that follow a field's name and a colon; also JSON's constants."""
 
 _OPENING = re.compile(r"(?:[bBuUrRfF]{1,2}(?=[\"']))?(\\*)([\"'])")
 _PLAIN_ENDS = {

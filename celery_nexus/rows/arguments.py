@@ -1,4 +1,4 @@
-"""Arguments as the history and messages tell them, and whether they are what was submitted."""
+"""Arguments of a run as history and messages have them, and whether they are as submitted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who changed what."""
+"""Rows of the audit log: one change by an operator each."""
 
 from __future__ import annotations
 

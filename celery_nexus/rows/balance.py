@@ -1,4 +1,4 @@
-"""The balance sheet, as an operator sees it."""
+"""Row of the balance sheet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 MOST_OPEN = 1000
-"""So many runs that have not ended are looked for on the broker, the oldest first."""
+"""Most open runs that are looked for on the broker, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What is in the broker: queues and messages."""
+"""Rows of the broker: queues and messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be submitted: task types and their parameters."""
+"""Rows of the catalog: task types and their parameters."""
 
 from __future__ import annotations
 

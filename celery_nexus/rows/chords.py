@@ -1,4 +1,4 @@
-"""A chord that can't end by itself."""
+"""Row of a stuck chord."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message that was set aside for a person."""
+"""Row of a dead letter."""
 
 from __future__ import annotations
 

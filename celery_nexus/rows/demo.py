@@ -1,4 +1,4 @@
-"""What the demonstration sent."""
+"""Row of one piece of demonstration work."""
 
 from __future__ import annotations
 

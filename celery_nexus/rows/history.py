@@ -1,4 +1,4 @@
-"""Rows that the history answers with."""
+"""Rows of the history's answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The present moment, read in one place, so that a picture of a screen can be taken at a fixed one."""
+"""The current time, read in one place, so that tests of screens can fix it."""
 
 from __future__ import annotations
 

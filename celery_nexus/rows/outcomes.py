@@ -1,4 +1,4 @@
-"""What an action says of itself before and after it ran."""
+"""Rows of an action: its plan, and the outcome for each target."""
 
 from __future__ import annotations
 

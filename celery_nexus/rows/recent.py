@@ -1,4 +1,4 @@
-"""The newest part of the history, as Pulse shows it."""
+"""Row of the newest runs, for Pulse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened: runs, their life and their end."""
+"""Rows of runs: their life and their end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that matches: which messages of a queue a change is about, and their number when it was asked."""
+"""Selections: the messages of a queue that a change is about, and their count at the time of asking."""
 
 from __future__ import annotations
 

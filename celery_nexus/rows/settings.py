@@ -1,4 +1,4 @@
-"""Settings in force, fit to be shown."""
+"""Row of a setting in force, its secrets masked."""
 
 from __future__ import annotations
 

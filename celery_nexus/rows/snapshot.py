@@ -1,4 +1,4 @@
-"""Everything seen at one instant, each part with its age and what went wrong when it was read."""
+"""Snapshot of all sources at one instant, each part with its age and its last error."""
 
 from __future__ import annotations
 

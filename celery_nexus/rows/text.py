@@ -1,4 +1,4 @@
-"""Text as it may reach a terminal, and numbers as people read them.
+"""Text made safe for terminals, and numbers, times and sizes formatted for people.
 
 Everything that comes from outside (arguments, results, tracebacks, log lines, names) passes :func:`safe_text`
 before it is drawn. None is unknown and is always drawn as ``?``.

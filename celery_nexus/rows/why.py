@@ -1,4 +1,4 @@
-"""Why something does not move: facts in order of weight, each with the command that would free it."""
+"""Rows of ``why``: facts in order of weight, each with the command that would free what is held."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who does the work: workers as Celery knows them, programs as Supervisor knows them."""
+"""Rows of workers, as Celery knows them, and of programs, as Supervisor knows them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Worker:
 
 
 LOOP_EXITS = 3
-"""A program that ended so often in ten minutes is not well, though it runs at the moment."""
+"""Exits in ten minutes from which a program is crash-looping, though it runs at the moment."""
 
 
 @dataclass(frozen=True, slots=True)

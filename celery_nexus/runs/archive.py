@@ -1,4 +1,4 @@
-"""The process that archives runs, as those who start it see it: its progress, and its end."""
+"""Parent's side of the archiving process: its progress, and its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The history as a file: checked, compacted, and filled with runs from elsewhere."""
+"""Maintenance of the history's file: verify, vacuum, import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recording of a foreign application: where its history lies, and the child process that writes it.
+"""Recording of a foreign application: the path of its history, and the child process that writes it.
 
 One child records, however many dashboards look: who holds the history's lock. When it is gone, the next
 dashboard's child takes over within a second. The child ends with its parent, however that ends.
@@ -28,10 +28,10 @@ from celery_nexus.runs.source import HistorySource
 
 LOOK_EVERY_S = 1.0
 RETRY_S = 5.0
-"""A child that ended by itself is followed by another after so long."""
+"""Pause before a recorder that ended by itself is started again."""
 
 SILENT_AFTER_S = 10.0
-"""A recorder that has not recorded everything for so long is behind, or hangs."""
+"""Age of the last complete recording from which a recorder counts as behind or hanging."""
 
 STOP_S = 8.0
 _CODE = Path(__file__).resolve().parents[2]

@@ -1,4 +1,4 @@
-"""The past: runs, failures and figures from the recorder's SQLite file."""
+"""Source of runs, failures and figures, from the recorder's SQLite file."""
 
 from __future__ import annotations
 

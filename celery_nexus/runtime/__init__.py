@@ -1,1 +1,1 @@
-"""What an application's tasks and processes get: base class, checked arguments, idempotency, standing orders."""
+"""Runtime of tasks and workers: base class, checked arguments, idempotency, standing orders."""

@@ -1,4 +1,4 @@
-"""What is wrong with a task's arguments, in one line: which argument, what, and what would be right.
+"""Argument errors in one line: which argument, what is wrong with it, and what would be right.
 
 A name that does not exist comes before one that is missing: who mistypes ``file_pth`` lacks ``file_path`` as well, and
 has to be told of the first.

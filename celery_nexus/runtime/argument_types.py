@@ -1,4 +1,4 @@
-"""Types of tasks' arguments, in words that a person understands."""
+"""Types of task arguments in plain words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments of tasks: what a signature asks for, and whether given values fit.
+"""Arguments of tasks: parsed signatures, and the validation of given values.
 
 The same code checks arguments where a run is submitted and where it starts. A task's parameters, their
 types, defaults and help are read from its signature and Google-style docstring, so forms and command

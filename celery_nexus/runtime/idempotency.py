@@ -1,4 +1,4 @@
-"""An effect at most once per key (a task id), however often its message is delivered.
+"""Idempotency: an effect at most once per key (a task id), however often its message is delivered.
 
 A mark in Redis stands around the effect::
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 TTL_S = 72 * 3600
 LEASE_S = 180
-"""How long an effect is believed to be under way while its process can't be asked, or does other things already."""
+"""Time for which an effect counts as under way while its process can't be asked, or does other things already."""
 
 _PREFIX = "nexus:once:"
 

@@ -1,4 +1,4 @@
-"""What every message gets when an application with the library publishes it: a priority, the time, patience."""
+"""Defaults of every message that an application with the library publishes: priority, timestamp, retries."""
 
 # Celery's AMQP has no complete stubs
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
@@ -22,10 +22,14 @@ from celery_nexus.installation import Installation, installation_of
 from celery_nexus.queues import DEFAULT_PRIORITY
 
 MAX_TRIES = 1_000_000
-"""Of a publication by a child, one a second: its run's time limit comes first. Celery takes no "for ever" here."""
+"""Most attempts of a publication by a child, one a second: its run's time limit comes first. Celery takes no "for ever"
+here.
+"""
 
 _OF_ONE_DELIVERY = (DELIVERIES_HEADER, "redelivered", ADOPTED_HEADER, UNCOUNTED_HEADER)
-"""Celery hands unknown headers on to retries and callbacks: these are new deliveries."""
+"""Headers of a single delivery, which are removed from new ones: Celery hands unknown headers on to retries and
+callbacks.
+"""
 
 
 class Messages(BrokerTimedMessages):

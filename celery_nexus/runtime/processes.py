@@ -1,4 +1,4 @@
-"""What every process of a worker does when it starts, in applications with the library."""
+"""Start-up of a worker's processes in applications with the library."""
 
 from __future__ import annotations
 

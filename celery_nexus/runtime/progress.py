@@ -1,4 +1,4 @@
-"""How far a run is: the :class:`~workers.services.progress.Progress` that shells hand to their services."""
+"""Progress of a run: the :class:`~workers.services.progress.Progress` that shells hand to their services."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from celery_nexus.history.capture.dispatcher import StreamEvents
 
 MIN_INTERVAL_S = 0.5
-"""At most so often an event is sent, except for the last one."""
+"""Shortest time between two progress events; the last one is always sent."""
 
 
 class RunProgress:

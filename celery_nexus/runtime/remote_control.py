@@ -1,4 +1,4 @@
-"""Remote control commands that Celery lacks; workers answer them, ``celery_nexus.control.source`` asks."""
+"""Remote control commands beyond Celery's; ``celery_nexus.control.source`` sends them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from celery.worker import state as _state
 from celery_nexus.delivery.commands import Commands
 
 MIN_SAMPLE_S = 1.0
-"""Figures of processes are taken at most this often, however many dashboards ask: CPU % over less is noise."""
+"""Shortest time between two samples of processes, however many dashboards ask: CPU % over less is noise."""
 
 
 @dataclass

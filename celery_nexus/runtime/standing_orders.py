@@ -1,4 +1,4 @@
-"""What operators ordered stays in force: revoked runs, paused queues, and what they asked to be remembered.
+"""Standing orders: revoked runs, paused queues, and remembered worker commands, obeyed after restarts.
 
 Celery keeps both in the worker's memory. A worker that was down when the order was broadcast, or restarted
 afterwards, would not know. Each worker therefore reads them from Redis before it consumes anything, and again
@@ -27,16 +27,16 @@ from celery_nexus.installation import broker_of, prefix_of
 
 REFRESH_S = 5.0
 ENDS_EVERY_S = 1.0
-"""Runs that will not run are ended within so long."""
+"""Interval at which runs that will not run are ended."""
 
 OVERLAP_S = 60.0
-"""What is this much older than the last reading is read again: an order may be written late."""
+"""Overlap of two readings: an order may be written late."""
 
 READ_STEP = 10_000
 TIMEOUT_S = 2.0
 
 MAX_POOL = 256
-"""A remembered pool is never larger."""
+"""Largest remembered pool."""
 
 worker_state: Any = _state  # the stubs know an older Celery
 logger = logging.getLogger(__name__)

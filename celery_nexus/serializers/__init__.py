@@ -1,1 +1,1 @@
-"""How messages are written: JSON, MessagePack, YAML and pickle, read without running anything."""
+"""Serializers of messages: JSON, MessagePack, YAML and pickle, decoded without running any code."""

@@ -1,4 +1,4 @@
-"""The formats in which Celery applications write messages: what can be read and written without running anything."""
+"""Message formats of Celery applications: which can be decoded and encoded without running any code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MSGPACK = "application/x-msgpack"
 PICKLE = "application/x-python-serialize"
 
 NAMES = {"json": JSON, "yaml": YAML, "msgpack": MSGPACK, "pickle": PICKLE}
-"""Celery's word for a format (``task_serializer``), and the content type in its messages."""
+"""Content type of each of Celery's formats (``task_serializer``)."""
 
 MOST_VALUES, MOST_DEEP, MOST_KEY = 100_000, 64, 255
 """A value of more values, or nested more deeply, is not read: a few bytes of pickle can mean a million."""

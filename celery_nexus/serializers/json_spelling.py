@@ -1,4 +1,4 @@
-"""How texts look inside JSON that was not parsed: what is searched for in messages, and what patterns cut out."""
+"""Spellings of a text in unparsed JSON: for searching in messages, and for regular expressions."""
 
 from __future__ import annotations
 

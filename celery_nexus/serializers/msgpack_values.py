@@ -1,4 +1,4 @@
-"""MessagePack, as far as remote control and task messages need it: values of JSON and bytes, nothing else."""
+"""MessagePack decoder for remote control and task messages: JSON values and bytes, nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain values out of a pickle, by its opcodes: nothing is ever imported, called or built but the values of JSON.
+"""Pickle decoder for plain values, opcode by opcode: nothing is imported or called.
 
 A pickle is a program; loading one from a broker would run it. Here its opcodes are read as :mod:`pickletools` lists
 them. What names a class or calls anything becomes an :class:`Opaque` that says so.

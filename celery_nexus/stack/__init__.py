@@ -1,1 +1,1 @@
-"""A stack that supervisord runs: its supervisor.conf, its start and stop, the state of its programs."""
+"""A stack under supervisord: its supervisor.conf, start, stop, and the states of its programs."""

@@ -1,4 +1,4 @@
-"""Prints the supervisor.conf of a project made by ``nexus-tui init``: ``python -m celery_nexus.stack -A PACKAGE``."""
+"""Printer of the supervisor.conf of a project by ``nexus-tui init``: ``python -m celery_nexus.stack -A PACKAGE``."""
 
 from __future__ import annotations
 

@@ -18,18 +18,19 @@ from celery_nexus.project import DEFAULT_HOME, Project
 from celery_nexus.queues import QueueRegistry, QueueSpec
 
 UMASK = "077"
-"""What programs make is for their user alone."""
+"""Umask of programs: their files are for their user alone."""
 
 UNWRITABLE = ('"', "\\", "%", " ;", " #")
-"""What supervisor.conf has no spelling for: its values have no quotes of their own, a percent sign is expanded once in
-some and twice in others (Supervisor 4.3), and the last two begin a comment."""
+"""Characters that supervisor.conf can't spell: its values have no quotes of their own, a percent sign is expanded once
+in some and twice in others (Supervisor 4.3), and the last two begin a comment.
+"""
 
 SOFT_SHUTDOWN_S = 10
-"""A stopping worker lets runs finish for so long (``worker_soft_shutdown_timeout``), where nothing else is said."""
+"""Time for which a stopping worker lets runs finish (``worker_soft_shutdown_timeout``), unless set otherwise."""
 
 STOP_MARGIN_S = 15
 _ALWAYS = 1_000_000
-"""``startretries``: a worker whose broker is away for long must not end FATAL."""
+"""Value of ``startretries``: a worker whose broker is away for long must not end FATAL."""
 
 _HERE = "%(here)s"
 _RUN, _LOG, _BINARIES = f"{_HERE}/{DEFAULT_HOME}/run", f"{_HERE}/{DEFAULT_HOME}/log", f"{_HERE}/.venv/bin"

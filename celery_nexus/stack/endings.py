@@ -1,4 +1,4 @@
-"""Programs that end while the stack starts: noticed at once, and given up when they keep ending."""
+"""Programs that end during a start of the stack: noticed at once, given up when they keep ending."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from celery_nexus.rows.workers import Program
 
 MAX_ENDINGS = 3
 PATIENCE_S = 8.0
-"""A program may end and come up within so long: a worker does whose name its predecessor still has."""
+"""Time within which a program may end and come up: a worker does whose name its predecessor still has."""
 
 STEADY_S = 5.0
-"""One that ended is up for good when it lived for so long since, and twice as long as it ever did before it ended: on a
-busy machine a program may need longer than this to find out that it can't work."""
+"""Lifetime, since its last end, from which a program is up for good, if it is also twice as long as it ever lived
+before: on a busy machine a program may need longer than this to find out that it can't work.
+"""
 
 _DOWN = ("BACKOFF", "EXITED", "FATAL")
 

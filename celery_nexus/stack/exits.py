@@ -1,4 +1,4 @@
-"""Exits of programs that nobody asked for, as supervisord's own log tells them."""
+"""Unexpected exits of programs, from supervisord's log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 WINDOW_S = 600.0
-"""Exits longer ago say nothing about now."""
+"""Age from which exits say nothing about now."""
 
 _EXIT = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d{3} \w+ exited: (\S+) \((.+); (?:not )?expected\)$", re.M)
 _ERROR = re.compile(r"\b(?:[A-Z]\w*(?:Error|Exception|Failure)\b|ERROR\b|CRITICAL\b|Can't|can't|cannot|refused)")

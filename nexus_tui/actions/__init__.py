@@ -1,4 +1,4 @@
-"""What an operator can do: one class per action, with its keys, words, question, command and deed in one place.
+"""Actions of operators: one class each, with its keys, words, question, command and deed.
 
 What an action needs of broker and workers is loaded when it is done: dashboard and command line open before.
 """

@@ -1,4 +1,4 @@
-"""Running again what ended: by id or by filter, all at once or as a canary."""
+"""Retry of ended runs: by id or by filter, all at once or with a canary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CANARY = (1, 5, 25)
 """Sizes of the groups that must succeed before the rest is run."""
 
 PATIENCE_S = 600.0
-"""A canary that has not ended after so long stops the rest."""
+"""Longest wait for a canary; after it the rest is not run."""
 
 MOST = 100_000
 _LOOK_EVERY_S = 0.2

@@ -1,4 +1,4 @@
-"""The shape of every action.
+"""Base class of actions.
 
 A subclass is a frozen dataclass: its fields are its targets and choices, its class variables declare it. Keys, footer,
 palette, ``?``, read-only mode, the click command with its help and ``docs/commands.md`` follow from that.

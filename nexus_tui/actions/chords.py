@@ -1,4 +1,4 @@
-"""Finishing chords that can't end by themselves."""
+"""Actions on stuck chords: finish them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an action declares: its key in the dashboard, its section, arguments and options on the command line."""
+"""Declaration of an action: its key, section, arguments and options."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Option:
 
 
 PROGRAM_KEY = Key("S", "program", "start, stop, restart", in_footer=True)
-"""Offers what can be done with a program, and what its worker can be ordered."""
+"""Key that offers the actions on a program, and the orders to its worker."""
 
 REMEMBER = Option(
     "--remember", "remember", "Obey it again after a restart (Nexus' own workers); else it holds until then."

@@ -1,4 +1,4 @@
-"""Removing what we left on a broker."""
+"""Action on the footprint: removes the keys that Nexus left on a broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shape of every action on waiting messages: by id, or on everything that matches in a queue."""
+"""Base class of actions on waiting messages: by id, or on all that match in a queue."""
 
 from __future__ import annotations
 

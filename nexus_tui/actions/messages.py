@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from celery_nexus.broker.edit.edits import Edit
 
 _LATEST_S = 10 * 365 * 86400
-"""A run is delayed by ten years at most: what is later is a mistake."""
+"""Longest delay of a run, ten years: what is later is a mistake."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from nexus_tui.actions.base import Action, Plan
 from nexus_tui.actions.declaration import Argument, Key, Option, Section
 
 GATE_KEY = Key("P", "gate", "pause or resume", in_footer=True)
-"""Offers to pause a queue that is open, and to resume one that is paused."""
+"""Key that pauses an open queue, and resumes a paused one."""
 
 _QUEUE = Argument("queue", "QUEUE", "The queue's name.")
 

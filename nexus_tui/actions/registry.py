@@ -1,4 +1,4 @@
-"""Every action, in the order in which help and reference list them."""
+"""Registry of all actions, in the order in which help and reference list them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ ACTIONS: tuple[type[Action], ...] = (
     ImportRuns,
     RemoveFootprint,
 )
-"""Keys, commands, help and ``docs/commands.md`` follow from it."""
+"""All actions; keys, commands, help and ``docs/commands.md`` follow from them."""
 
 ACTION_NAMES = frozenset(action.name() for action in ACTIONS)
-"""What a context may allow."""
+"""Names that a context's ``allow`` may have."""

@@ -1,4 +1,4 @@
-"""Revoking runs, wherever they are: waiting, delayed, fetched, running."""
+"""Revocation of runs in any state: waiting, delayed, fetched, running."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CHORD_HEARD = f"revoked: part of a chord, which only a worker can end: {_FORGET
 _CHORD_UNHEARD = "not revoked: part of a chord, which only a worker can end, and none answered"
 _NOT_YET = "no run of this id is known yet; if it is published, it never runs"
 _BEGINNING = re.compile(r"[0-9a-f-]{1,35}")
-"""What may be the beginning of an id of Celery's own making, and so is no whole one."""
+"""Pattern of an unfinished id of Celery's own making."""
 
 
 @dataclass(frozen=True)

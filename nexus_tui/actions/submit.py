@@ -1,4 +1,4 @@
-"""Submitting a run."""
+"""Submission of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what an operator typed or marked to runs and their messages."""
+"""Resolution of typed or marked ids to runs and their messages."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from celery_nexus.sources import Sources
 FULL_ID_LENGTH = 36
 _MOST_NAMED = 3
 _HELD = {"reserved": "has fetched it already", "scheduled": "holds it in its memory until its time (stock delivery)"}
-"""What Celery calls a run that a worker holds and has not begun."""
+"""Explanations of runs that a worker holds and has not begun, by Celery's word."""
 
 _NOWHERE = "waits nowhere: it was deleted, or has just started"
-
-"""What events have in place of a secret, of a private or foreign value, and of the rest of a long one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Values as they are typed on a command line: JSON, points in time."""
+"""Values typed on a command line: JSON, points in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that change something, made of what the actions declare."""
+"""Commands that change something, generated from the actions."""
 
 from __future__ import annotations
 

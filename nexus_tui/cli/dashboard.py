@@ -1,4 +1,4 @@
-"""Opening the dashboard, where there is a terminal for it."""
+"""Start of the dashboard, where there is a terminal for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors that nobody foresaw: one line for people, the traceback in a file for whoever mends it."""
+"""Unexpected errors: one line for people, the traceback in a file."""
 
 from __future__ import annotations
 

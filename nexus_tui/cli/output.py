@@ -1,4 +1,4 @@
-"""How the command line prints: one JSON document, or tables; outside text never raw."""
+"""Output of the command line: one JSON document, or tables; outside text never raw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Output whose reader may leave (``| head -1``): the command goes on to its end, and what nobody reads is dropped."""
+"""Standard output that survives a closed reader (``| head -1``): the command finishes, its output is dropped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands by what they are about; a module is loaded when one of its commands is needed."""
+"""Command group by sections; a command's module is loaded at its first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands share: which broker they work on, their common options, and asking before a change."""
+"""Shared parts of commands: the target broker, common options, confirmation of changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a question says of its targets: task, state, age and arguments, as they were on the screen."""
+"""Summaries of an action's targets in its question: task, state, age and arguments, as on the screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every screen has: health, tabs and keys around it, the prompt, and the keys that work everywhere."""
+"""Base class of screens: health line, tabs, keys, prompt, and the bindings that work everywhere."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.table import Table
 
 MOST_KEYS = 9
-"""So many choices have a digit as their key."""
+"""Most choices with a digit as their key."""
 
 _EVERYWHERE = ("n", "question_mark", "colon")
-"""Keys that the footer shows last."""
+"""Bindings that the footer shows last."""
 
 
 class NexusScreen(Screen[None]):

@@ -1,4 +1,4 @@
-"""Failures: what went wrong, the same at the same place together."""
+"""Failures view: failed runs grouped by type and place."""
 
 from __future__ import annotations
 

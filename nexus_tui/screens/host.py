@@ -1,4 +1,4 @@
-"""What screens may ask of the application that hosts them."""
+"""Interface of the application that hosts the screens."""
 
 from __future__ import annotations
 

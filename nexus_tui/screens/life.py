@@ -1,4 +1,4 @@
-"""The steps of a run's life, for its timeline."""
+"""Timeline of a run: its steps."""
 
 from __future__ import annotations
 

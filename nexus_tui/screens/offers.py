@@ -1,4 +1,4 @@
-"""Keys that offer actions: their bindings, made from what the actions declare."""
+"""Bindings of keys that offer actions, generated from their declarations."""
 
 from __future__ import annotations
 

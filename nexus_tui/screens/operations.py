@@ -1,4 +1,4 @@
-"""Keys that change the world, each made of the actions that it offers."""
+"""Keys of screens that change something, each with the actions that it offers."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from nexus_tui.widgets.sight import Row
 from nexus_tui.widgets.table import Table
 
 MOST_MARKED = 10_000
-"""Each mark is an id that is looked for by itself: more are better changed by a filter."""
+"""Most rows that can be marked: each id is looked up by itself, and more are better changed by a filter."""
 
 ROWS_MOVE = 500
-"""So many rows may come or go at the top while ids are read."""
+"""Most rows that may come or go at the top while ids are read."""
 
 _QUEUE_KEYS = "123456789abdefghilmoprstuvwxz"
 

@@ -1,4 +1,4 @@
-"""What views of the past share: a span of time, a table of figures that is read anew when runs change."""
+"""Base class of views of the past: a time span, and a table of figures that follows the history."""
 
 from __future__ import annotations
 

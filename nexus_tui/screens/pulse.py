@@ -1,4 +1,4 @@
-"""Pulse: everything that matters on one screen."""
+"""Pulse view: queues, workers, running and failed runs on one screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queues, and the messages that wait in one."""
+"""Queues view, and the view of one queue's messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nexus_tui.screens.tables.sorting import Sorting
 from nexus_tui.widgets.table import Table
 
 LOOK_AROUND = 1000
-"""So many messages in front of the page the cursor's message is looked for: that many may be taken meanwhile."""
+"""Messages in front of the page that are searched for the cursor's: that many may be taken meanwhile."""
 
 
 class QueuesScreen(QueueOperations):

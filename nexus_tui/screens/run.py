@@ -1,4 +1,4 @@
-"""One run: when, where, with what, and how it ended."""
+"""View of one run: its times, arguments, result or error."""
 
 from __future__ import annotations
 

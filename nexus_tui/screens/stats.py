@@ -1,4 +1,4 @@
-"""Stats: what became of each task's runs, and how long they waited and ran."""
+"""Stats view: outcomes, waiting and running times by task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs, live and past, in one table."""
+"""Tasks view: runs, live and past, in one table."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ FILTER_HINT = "state:failure queue:ai task:*pdf* worker:ai@* runtime:>30s age:<1
 NO_RUNS = "No runs yet: press n to submit one"
 
 BUDGET_S = 2.0
-"""Few filters need to look at each run of a long history; the page then says how far it looked."""
+"""Time limit of a page: few filters need to look at each run of a long history; the page then says how far it looked.
+"""
 
 LOOK_AROUND = 1000
-"""So many rows up and down the cursor's run is looked for when it is not where the growth of the table says."""
+"""Rows up and down that are searched for the cursor's run when it is not where the table's growth says."""
 
 TYPING_PAUSE_S = 0.15
 

@@ -1,4 +1,4 @@
-"""Workers joined with their Supervisor programs, and one worker opened."""
+"""Workers view: workers joined with their programs; and the view of one worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ticks: several of some choices, the state written as ``[x]`` and never by colour alone."""
+"""Checkbox list: the state is written as ``[x]``, never by colour alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lines around every view: health above, tabs, keys below."""
+"""Frame of every view: health line, tabs, keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last step of colours on terminals that have few of them, or for operators who want none."""
+"""Colour reduction for terminals with few colours, and for ``NO_COLOR``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields to type in, whose contents can hold no control character."""
+"""Input fields that refuse control characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fields of a task's arguments, made from its signature."""
+"""Form of a task's arguments, generated from its signature."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small pictures made of characters: bars by priority, sparklines, progress."""
+"""Glyphs: bars by priority, sparklines, progress bars."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ASCII = str.maketrans(
         **{"’": "'", "‘": "'", "×": "x", "≥": ">", "≤": "<", "–": "-", "—": "-", "⭘": "o", "↵": "<", "⏎": "<"},
     }
 )
-"""What stands for our pictures on a terminal without UTF-8; all one cell wide."""
+"""Replacements of our glyphs on a terminal without UTF-8; all one cell wide."""
 
 
 def priority_bars(by_priority: Sequence[int], look: str) -> Line:

@@ -1,4 +1,4 @@
-"""Drawing without markup: lines of spans, of which only changed cells reach the terminal.
+"""Lines of styled spans, drawn without markup; only changed cells reach the terminal.
 
 A span is a text and a look (a role of :mod:`nexus_tui.theme`, several joined by ``+``). No widget of ours
 ever hands a plain string to Textual, which would parse it as markup.

@@ -1,4 +1,4 @@
-"""Marks on rows: ids, not places, so that they survive filter, sort and refresh."""
+"""Marked rows, kept by id, so that marks survive filter, sort and refresh."""
 
 from __future__ import annotations
 

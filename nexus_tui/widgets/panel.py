@@ -1,4 +1,4 @@
-"""The rule above a panel: its title, what is wrong with its data, and a note."""
+"""Title line of a panel: its name, the state of its data, and a note."""
 
 from __future__ import annotations
 

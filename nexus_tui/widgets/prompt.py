@@ -1,4 +1,4 @@
-"""The line at the bottom where a filter or a command is typed."""
+"""Prompt line for filters and commands."""
 
 from __future__ import annotations
 

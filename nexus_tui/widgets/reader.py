@@ -1,4 +1,4 @@
-"""A page of lines to read and scroll."""
+"""Scrollable text view."""
 
 from __future__ import annotations
 

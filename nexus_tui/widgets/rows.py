@@ -1,4 +1,4 @@
-"""The loaded part of many rows, with a cursor that stays on its row, and keys that are about the row that was seen."""
+"""Window of loaded rows over a long list, with a cursor that stays on its row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a table was on the screen when: a key is about the row that its operator saw.
+"""Record of the rows that were on the screen, so that a key acts on the row that its operator saw.
 
 Rows stream in between the picture that an operator looks at and the key that follows. So a key acts on the row
 that was painted under the cursor when it was pressed, or on the one that earlier keys went to since.
@@ -17,10 +17,10 @@ from typing import Any
 from textual._time import get_time
 
 _MOST_KEPT = 16
-"""At four repaints a second the pictures of four seconds: no key waits for longer."""
+"""Number of pictures kept: those of four seconds at four repaints a second; no key waits for longer."""
 
 _PAINTING_S = 0.05
-"""Between two lines of one picture less time passes than this."""
+"""Longest time between two lines of one picture."""
 
 _PRESSED_AT: ContextVar[float] = ContextVar("pressed_at", default=math.inf)
 

@@ -1,4 +1,4 @@
-"""A table that draws only what is visible: a million rows cost as much as forty.
+"""Virtual table: only visible rows are drawn, so that a million cost as much as forty.
 
 Textual's DataTable takes seconds to load ten thousand rows and lays out each; this one holds a window of the
 rows, asks for the next when the cursor gets there, and keeps its cursor and marks by id while rows stream.

@@ -1,4 +1,4 @@
-"""The last gate before the terminal: no control character of outside text passes, whoever drew it."""
+"""Final filter of terminal output: removes control characters of outside text, whoever drew it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Names say what they name: functions are verbs, or nouns for what they return, and no participles."""
+"""Functions are verbs, or nouns for what they return, no participles; modules and constants say what is in them."""
 
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,10 @@ def first_words(source: str) -> Iterator[tuple[str, int]]:
             yield node.name, node.lineno
 
 
+def sources() -> list[Path]:
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
 def is_participle(name: str) -> bool:
     word = name.partition("_")[0]
     return name in ADJECTIVES or word in IRREGULAR or (bool(REGULAR.fullmatch(word)) and word not in VERBS)
@@ -54,9 +59,39 @@ def test_a_verb_is_left_alone(name: str) -> None:
 def test_no_public_function_is_named_by_a_participle() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line} {name}"
-        for package in PACKAGES
-        for path in sorted((ROOT / package).rglob("*.py"))
+        for path in sources()
         for name, line in first_words(path.read_text())
         if is_participle(name)
     ]
     assert found == []
+
+
+QUESTION = re.compile(r"(?:What|How|Who|Whose|Where|Why|When|Whether|Which|Everything)\b")
+VAGUE = re.compile(r"\b[Ss]o (?:many|often|long|few)\b(?! (?:as|that))")
+
+
+def constants(source: str) -> Iterator[str]:
+    """Yield the docstrings of a module's constants."""
+    body = ast.parse(source).body
+    for before, node in itertools.pairwise(body):
+        match node:
+            case ast.Expr(ast.Constant(str(text))) if isinstance(before, ast.Assign | ast.AnnAssign):
+                yield text
+            case _:
+                pass
+
+
+def test_the_first_line_of_a_module_names_what_is_in_it() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {first}"
+        for path in sources()
+        if QUESTION.match(first := (ast.get_docstring(ast.parse(path.read_text())) or "What?").split("\n")[0])
+    ]
+    assert found == []
+
+
+def test_a_constant_says_what_it_bounds() -> None:
+    found = [f"{path.relative_to(ROOT)}: {text}" for path in sources() for text in constants(path.read_text())]
+    assert len(found) > 300
+    vague = [line for line in found if VAGUE.search(line) or QUESTION.match(line.partition(": ")[2])]
+    assert vague == []

@@ -1,1 +1,1 @@
-"""What the tasks do, as plain functions that know no Celery and are tested alone."""
+"""Services of the tasks: plain functions that know no Celery and are tested alone."""

@@ -43,7 +43,7 @@ _MAKER_NOTE = 0x927C
 _EXIF_IFD = 0x8769
 _ON_ITS_SIDE = range(5, 9)
 _DRAFT_SCALE = 2
-"""A photo is decoded at least so many times as large as its thumbnail."""
+"""Smallest decoded size of a photo, in multiples of its thumbnail's."""
 
 
 def process(payload: dict[str, Any], progress: Progress) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How far a piece of long work is, told by a service to whoever called it."""
+"""Progress of long work, reported by a service to its caller."""
 
 from __future__ import annotations
 

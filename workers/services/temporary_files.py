@@ -15,7 +15,7 @@ from workers.errors import PathNotAllowed
 from workers.services.storage import STALE_PART_S, UNFINISHED, spell_name
 
 MAX_NAMED = 100
-"""So many removed files are named in the result; all are counted."""
+"""Most removed files that are named in the result; all are counted."""
 
 
 @dataclass

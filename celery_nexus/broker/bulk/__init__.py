@@ -1,1 +1,1 @@
-"""Changing many messages at once, in bounded steps beside consuming workers."""
+"""Bulk edits: changes of many messages in bounded steps, while workers go on consuming."""

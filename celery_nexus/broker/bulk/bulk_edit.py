@@ -1,4 +1,4 @@
-"""Change everything that was selected, message by message in single steps, without holding up anybody.
+"""Bulk edit of a selection: each message is changed in a single step that delays no worker.
 
 Taking a message out of the middle of a list costs Redis the way to it: 0.3 s at the far end of a million. What lies
 deep is reached otherwise: the list is laid over, a few hundred messages in a step, from its left end to the right

@@ -1,4 +1,4 @@
-"""Change what was selected in a list while it is laid over and back."""
+"""Edit of selected messages during the rotation of their list."""
 
 from __future__ import annotations
 

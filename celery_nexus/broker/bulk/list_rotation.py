@@ -1,4 +1,4 @@
-"""Lay a list over to its neighbour and back, doing something to its messages on the way.
+"""Rotation of a list: its messages move to the neighbouring list and back, and are edited on the way.
 
 At every moment each message waits in exactly one list, in the order in which it runs.
 """
@@ -16,23 +16,23 @@ from celery_nexus.broker.bulk.lists import TRIES, TRY_AGAIN_S, Lists, Step
 from celery_nexus.errors import SourceError, Unreachable
 
 RESERVE = 2_000
-"""So many messages, the next to run, are never laid over: workers go on with them meanwhile."""
+"""Number of messages, the next to run, that a rotation leaves in place for workers."""
 
 FIRST_STEP, SMALLEST_STEP, LARGEST_STEP = 100, 20, 500
 MOST_NEW = 5000
-"""What is published between two steps is looked through up to so many messages."""
+"""Most messages that are looked through for those published between two steps."""
 
 PATIENCE = 20
-"""Steps in a row that may find the list changed."""
+"""Most steps in a row that may find the list changed."""
 
 STEP_S = 0.003
-"""A step takes about so long, so that others wait no longer."""
+"""Target duration of a step, which bounds the wait of other clients."""
 
 NEAR = 15_000
-"""So far from an end a message is reached directly: about 5 ms of the server's time."""
+"""Largest distance from an end at which a message is reached directly: about 5 ms of the server's time."""
 
 FEW = 200
-"""So many messages near an end are reached directly; more by laying over."""
+"""Most messages near an end that are reached directly; more by a rotation."""
 
 
 class Laying(ABC):

@@ -1,4 +1,4 @@
-"""The steps that a change of many messages is made of, each bounded and on lists of one application."""
+"""Redis operations of a bulk edit, each bounded, on the lists of one application."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ LAID = "nexus:bulk-laid"
 bulk change lays it back."""
 
 TRIES, TRY_AGAIN_S = 5, 0.1
-"""What may be repeated is tried so often, with a pause between."""
+"""Most attempts of a repeatable command, and the pause between two."""
 
 NO_STEP = "0 0 0 0 = "
 
 LOCK = "nexus:bulk:"
 LOCK_S = 30
-"""Two operators never lay over the same list; who vanished is waited for no longer than this."""
+"""Expiry of the lock by which two operators never rotate the same list: who vanished holds it no longer."""
 
 
 class Step(NamedTuple):

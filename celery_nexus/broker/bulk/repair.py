@@ -1,4 +1,4 @@
-"""Lay back what an interrupted change left with the neighbours of a queue's lists."""
+"""Repair after an interrupted bulk edit: messages left in a neighbouring list return to their own."""
 
 from __future__ import annotations
 

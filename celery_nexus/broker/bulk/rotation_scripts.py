@@ -1,4 +1,4 @@
-"""What laying a list over and back runs inside Redis."""
+"""Lua scripts of the list rotation."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ local function answer(new, looked, changed, fates)
 end
 """
 )
-"""How a step begins and ends."""
+"""Lua functions with which each step begins and ends."""
 
 _WALK = (
     WAKE

@@ -1,1 +1,1 @@
-"""Changing one message, and what tells of it: trash, audit, announcements."""
+"""Edits of single messages, and their record: trash, audit, announcements."""

@@ -1,4 +1,4 @@
-"""Tell workers and history what operators decided about runs that no worker will tell of."""
+"""Announcements to workers and history of what operators decided about runs that no worker will report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be done to a waiting message: where it goes, and which bytes of it change."""
+"""Edits of a waiting message: its new place, and the bytes of it that change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every key that we may write on somebody else's broker: what for, how long it stays, and how it is removed.
+"""The keys that may be written on a foreign broker: purpose, lifetime and removal of each.
 
 What an operator asked for (undo, audit, pause) stays for a while by itself; all of it goes with one command.
 Nothing else is written there: see ``tests/integration/foreign/test_census.py``.
@@ -28,13 +28,13 @@ from celery_nexus.delivery import keys
 
 DAY_S = 24 * 3600
 AUDIT_FOR_S = 30 * DAY_S
-"""The log of changes is kept for so long after the last of them, on a broker that is not ours."""
+"""Time to live of the audit log on a foreign broker, renewed by each entry."""
 
 PAUSE_FOR_S = 30 * DAY_S
-"""A pause is remembered for so long, on a broker that is not ours."""
+"""Time to live of a pause on a foreign broker."""
 
 REPLY_MARK = "nexus-"
-"""Names of our reply queues begin so: those of other tools are never touched."""
+"""Prefix of the names of our reply queues: those of other tools are never touched."""
 
 SCAN_STEP = 2000
 LOOK_FOR_S = 2.0

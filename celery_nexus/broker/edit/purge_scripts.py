@@ -1,4 +1,4 @@
-"""What taking whole lists away, and putting them back, runs inside Redis."""
+"""Lua scripts that purge whole lists, and restore them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take one waiting message out of its list, and put what becomes of it where it goes, in one step."""
+"""Removal of one waiting message from its list, and its reinsertion elsewhere, in one step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Let runs wait again whose deletion is taken back: their end is forgotten, as far as nothing has followed from it."""
+"""Revival of runs whose deletion is undone: their end is forgotten, unless something has followed from it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from celery_nexus.rows.audit import Undoable
 
 STEP = 200
 REVIVED = "nexus:ends:revived:"
-"""Key of how far a change was taken back so, by its token."""
+"""Prefix of the key, by token, that holds the progress of an undo."""
 
 PATIENCE_S = 10.0
 

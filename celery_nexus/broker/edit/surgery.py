@@ -1,4 +1,4 @@
-"""Change what waits: each message in one step of the server, exactly once beside consuming workers."""
+"""Changes of waiting messages: one atomic step each, exactly once beside consuming workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was taken out of queues, kept for a day, and the way back."""
+"""The trash: messages removed from queues, kept for a day, so that a change can be undone."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Reading queues and messages, without changing anything."""
+"""Readers of queues and messages; they change nothing."""

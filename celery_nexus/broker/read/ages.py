@@ -1,4 +1,4 @@
-"""How long messages wait: by the time stamped on them, by events of them, or at least since we first saw them."""
+"""Ages of waiting messages: from their timestamps, from their events, or at least since they were first seen."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from celery_nexus.serializers.json_spelling import unescape
 
 ASK_AGAIN_S = 5.0
-"""An event may come later than its message was seen: it is asked for so often."""
+"""Pause before the event of a message is looked up again: it may come later than its message was seen."""
 
 MOST_ASKED = 20
-"""Questions after events in one reading, at most."""
+"""Most lookups of events in one reading."""
 
 _ID = b"id "
 

@@ -1,4 +1,4 @@
-"""Read messages: pages in run order, one by its id, counts by task; in chunks that hold up nobody."""
+"""Message browser: pages in run order, one message by its id, counts by task, all in short reads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHUNKS_PER_TRIP = 8
 FIRST_CHUNK = 100
 MOST_READ = 5000
 CHUNK_BYTES = 6 * 1024 * 1024
-"""Messages searched here are read so many, or so many bytes, at a time: some 5 ms of the server's time."""
+"""Most messages, and bytes, of one read while messages are searched here: some 5 ms of the server's time."""
 
 SAMPLE = 100
 """Messages whose sizes are looked at to choose how many are read next."""

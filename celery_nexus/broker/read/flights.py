@@ -1,4 +1,4 @@
-"""What stock workers hold of each queue: what runs or waits for a child, and what waits for its time."""
+"""Messages that stock workers hold, by queue: running or prefetched, and held until their ETA."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in flight: who has it, since when, and when it would come back."""
+"""Messages in flight: the worker that holds each, since when, and when it would be redelivered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.rows.broker import Held, Message
 
 VISIBILITY_S = 3600.0
-"""After so long stock delivery gives back what was taken: kombu's default, and ours."""
+"""Visibility timeout: stock delivery redelivers what was held for longer; kombu's default, and ours."""
 
 PART = 200
 

@@ -1,4 +1,4 @@
-"""Read the state of every queue in one round trip, and remember what rates and sparklines need."""
+"""Queue observer: the state of every queue in one round trip, and the history behind rates and sparklines."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from celery_nexus.rows.broker import QueueStats
 
 MOST_UNACKED = 2000
 MOST_UNACKED_BYTES = 32 * 1024 * 1024
-"""What is in flight is counted up to so many messages and bytes; beyond, it is unknown."""
+"""Most messages, and bytes, by which messages in flight are counted; beyond, their number is unknown."""
 
 SCAN_STEP = 2000
 FIRST_SCAN_S = 0.25
 LOOK_EVERY_S = 5.0
-"""So often bound queues are looked for."""
+"""Interval between searches for bound queues."""
 
 SPARK_EVERY_S = 5.0
 SPARK_LENGTH = 60

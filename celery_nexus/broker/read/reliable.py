@@ -1,4 +1,4 @@
-"""What reliable delivery keeps beside the lists: messages in flight by worker, and delayed ones by queue."""
+"""Figures that reliable delivery keeps beside the lists: messages in flight by worker, delayed ones by queue."""
 
 from __future__ import annotations
 

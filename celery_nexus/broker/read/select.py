@@ -1,4 +1,4 @@
-"""Find every message of a queue that matches a filter, in chunks that hold up nobody."""
+"""Selection of all messages of a queue that match a filter, in short reads."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from celery_nexus.rows.selection import Frozen, Selection
 
 CHUNK = 500
 CHUNK_BYTES = 1024 * 1024
-"""Messages read at a time, or as many as have so many bytes: a few milliseconds of the server's time; the way to the
-middle of a million takes it 12 to 15 ms however few are read there."""
+"""Most messages, and bytes, of one read: a few milliseconds of the server's time; the way to the middle of a million
+takes it 12 to 15 ms however few are read there.
+"""
 
 FIRST_CHUNK = 100
 

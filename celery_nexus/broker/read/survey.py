@@ -1,4 +1,4 @@
-"""What a database of somebody else holds: its applications, and how each names its keys.
+"""Survey of a foreign database: its applications, and the layout of each one's keys.
 
 A layout is not a fact of the first second: an application may start after us, a list of another priority appear, a
 worker hold its first message. So a survey goes on looking, some steps of SCAN at a time.
@@ -33,13 +33,13 @@ from celery_nexus.queues import STOCK_STEPS
 FIRST_LOOK_S = 1.0
 SCAN_STEP = 2000
 AGAIN_S = 5.0
-"""So often the whole database is looked through again."""
+"""Interval between scans of the whole database."""
 
 CONCLUDE_EVERY_S = 1.0
-"""Readings follow each other faster than layouts change."""
+"""Shortest time between two conclusions about layouts, which change more slowly than readings follow each other."""
 
 MOST_HASHES = 50
-"""Hashes whose kind is looked at in one step, at most."""
+"""Most hashes whose kind is determined in one step."""
 
 _REPLIES = "reply."
 

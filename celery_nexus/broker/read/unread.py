@@ -1,4 +1,4 @@
-"""Lists that hold messages of a queue, and that none of its workers reads: another separator, another priority."""
+"""Unread lists: they hold messages of a queue, but its workers use another separator or other priorities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOK_FOR_S = 5.0
 SCAN_STEP = 2000
 
 _REST = re.compile(r"[^0-9A-Za-z]{1,8}?([0-9]{1,4})")
-"""What follows the queue in the name of a list: a separator and a priority."""
+"""Remainder of a list's name behind the queue: a separator and a priority."""
 
 
 class UnreadLists:

@@ -1,4 +1,4 @@
-"""A whole message as a person may read it: its body opened, its secrets masked."""
+"""Full view of one message: its body decoded, its secrets masked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a change took from a list, and where each message belongs among those that stayed."""
+"""Order of the messages that a change took from a list, relative to those that stayed."""
 
 from __future__ import annotations
 

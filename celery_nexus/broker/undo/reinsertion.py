@@ -1,4 +1,4 @@
-"""Put messages back behind those that stayed: directly, or while the list is laid over."""
+"""Reinsertion of messages behind those that stayed: directly, or during a rotation of the list."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEP = 100
 """Messages put back in one step, at most."""
 
 SHARE, LEAST = 5, 4
-"""While a list is laid over, as many as a fifth of the messages that are laid in a step, but some."""
+"""Messages put back in each step of a rotation: a fifth of those that move, but at least some."""
 
 
 class Changed(SourceError):

@@ -1,4 +1,4 @@
-"""What giving back from the trash runs inside Redis.
+"""Lua scripts that restore messages from the trash.
 
 Fates, a letter for each message that a step was asked to give back: ``b`` it is back, ``s`` it had started, ``!`` the
 trash is not as it was read, and the step ended there.

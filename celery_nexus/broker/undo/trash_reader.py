@@ -1,4 +1,4 @@
-"""The steps that giving back from the trash is made of, each bounded and on lists of one application."""
+"""Redis operations of an undo, each bounded, on the lists of one application."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READ_STEP = 100
 """Changes that are read in one step, at most."""
 
 STEP_S = 0.005
-"""A step takes about so long, so that others wait no longer."""
+"""Target duration of a step, which bounds the wait of other clients."""
 
 
 @dataclass(frozen=True, slots=True)

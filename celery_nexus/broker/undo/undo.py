@@ -1,4 +1,4 @@
-"""Take changes back: each message returns to its list and its place there, in single steps that hold up nobody."""
+"""Undo: each message returns to its list and its place there, in single steps that delay no worker."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from celery_nexus.rows.broker import Message
 from celery_nexus.rows.selection import Frozen, Selection
 
 IN_REACH = 5_000
-"""What messages became is found when it is so near to an end of its list."""
+"""Largest distance from an end of a list at which a changed message is found."""
 
 AMONG = 2_000
-"""So many others may lie between what is gathered and the end of the list."""
+"""Most other messages between the end of a list and those that are gathered there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""How an application lies in Redis: its keys, its messages' bytes, connections and scripts."""
+"""The wire format of an application in Redis: keys, message bytes, connections and scripts."""

@@ -1,4 +1,4 @@
-"""Messages whose runs are parts of a chord: its body, or its error, hangs on the end of each."""
+"""Messages of chord members: when one ends, the chord's body or error callback may be due."""
 
 from __future__ import annotations
 

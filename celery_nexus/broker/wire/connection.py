@@ -1,4 +1,4 @@
-"""Connections to the broker: bounded waits, and Redis' errors in our own words."""
+"""Connections to the broker: bounded waits, and Redis' errors translated into ours."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHECK_IDLE_AFTER_S = 1
 
 
 _COMMAND = re.compile(r"^Command # \d+ \(.*\) of pipeline caused error: ")
-"""What redis-py puts before an error in a pipeline: the whole command, with what is nobody's business."""
+"""Text that redis-py puts before an error in a pipeline: the whole command, with what is nobody's business."""
 
 
 def connect(url: BrokerUrl, *, attempts: int = 1) -> redis.Redis:

@@ -1,4 +1,4 @@
-"""Read a message of Celery without trusting it: plain values only, sizes bounded, never an exception."""
+"""Decoder of untrusted Celery messages: plain values only, sizes bounded, never an exception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of scripts that read JSON without parsing it: strings as they are written, and times."""
+"""Lua fragments that read strings and times out of JSON without parsing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a Celery application lays out its queues in Redis."""
+"""Layout of an application's keys in Redis: prefix, separator, priority steps, names."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ BINDING_SEPARATOR = PRIORITY_SEPARATOR
 
 
 NOTED_STEPS = "steps"
-"""Where a change in the trash says which priorities had lists of their own: an emptied broker does not tell."""
+"""Field of a change in the trash with the priorities that had lists of their own: an emptied broker does not tell."""
 
 UNACKED = "unacked"
 """kombu's default ``unacked_key``."""
 
 BINDING = "_kombu.binding."
-"""An exchange's set of bindings is named so, and then as the exchange."""
+"""Prefix of the names of bindings, the sets of an exchange's queues."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Change one member of a message and leave every other byte as it is.
+"""Replacement of one member of a message's JSON; every other byte stays as it is.
 
 Parsing and writing a whole message again would change numbers (``1e5``), repeated keys and escapes that
 belong to somebody else; here only the text of one value is replaced.

@@ -1,4 +1,4 @@
-"""Publishing a message of Celery into another application's queue, byte for byte as its own clients would.
+"""Publication of a message into another application's queue, byte for byte as its own clients would.
 
 Nothing is declared and no binding touched: the message goes by the default exchange, whose routing key is the queue.
 """

@@ -1,4 +1,4 @@
-"""What runs inside Redis: each script is one atomic step, short enough to hold up nobody.
+"""Lua scripts that move single messages: each is one atomic step of bounded time.
 
 A script that fails in its middle is not rolled back. A message that is taken is in the trash, and in its new place,
 before it leaves the old one, and leaves both again when that is refused; counters, wake lists and times to live come

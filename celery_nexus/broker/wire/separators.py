@@ -1,4 +1,4 @@
-"""Which separator an application uses, read off the members of its bindings.
+"""Detection of the separator that an application uses, from the members of its bindings.
 
 A member is ``routing key, separator, pattern, separator, queue`` (``Channel._queue_bind`` in
 ``kombu/transport/redis.py``). Workers' own bindings are believed first: into the others any client may have written

@@ -1,4 +1,4 @@
-"""Whether the broker takes changes."""
+"""Check of whether the broker accepts writes."""
 
 from __future__ import annotations
 

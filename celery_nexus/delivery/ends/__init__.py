@@ -1,1 +1,1 @@
-"""How a run ends that ran to its end, and one that never will: results, chords, dead letters, revokes."""
+"""Ends of runs, also of those that never start: results, chords, dead letters, revokes."""

@@ -1,4 +1,4 @@
-"""The end of a chord that can't end by itself: a part was never counted, or the body never called."""
+"""Completion of a stuck chord: a member was never counted, or the body never called."""
 
 # Celery's backends have no complete stubs
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false

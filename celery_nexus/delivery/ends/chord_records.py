@@ -1,4 +1,4 @@
-"""What is kept of a chord until its body is called, so that it can be found and finished when it can't end by itself.
+"""Records of chords until their bodies are called, so that a stuck one can be found and finished.
 
 Celery keeps counters of a chord, and its body in the messages of its members alone: when the last message is gone,
 nobody knows the body any more. Here a record lies beside the counters (``<group key>.b``: JSON as kombu writes it, with

@@ -1,4 +1,4 @@
-"""Messages and runs that were set aside for a person: list, show, retry, drop.
+"""Dead letters: messages and runs set aside for a person; listed, shown, retried, dropped.
 
 Reasons: ``malformed`` (no run can be made of it), ``unknown task`` (no worker of its queue knows the task),
 ``poisoned`` (three starts in a row came to nothing: a process died, or it put its message back).

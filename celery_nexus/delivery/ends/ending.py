@@ -1,4 +1,4 @@
-"""The end of a run that will not run, for everybody who waits for it: Celery's own ways of ending, from outside."""
+"""End of a run that will not run, with Celery's own consequences: result, callbacks, chord."""
 
 # Celery's backends have no complete stubs
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false

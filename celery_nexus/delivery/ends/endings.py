@@ -1,4 +1,4 @@
-"""Notes of runs that will not run, left for whoever can end them: a worker, or the guardian.
+"""Notes of ends: runs that will not run, whose end a worker or the guardian carries out.
 
 A run whose message is deleted, purged, revoked or set aside is to end for everybody who waits for it: its result, its
 chord, the rest of its chain, its errbacks, the history. Only a process with the application can do all of that, and
@@ -38,13 +38,13 @@ DELETED, PURGED, REVOKED, POISONED, UNKNOWN_TASK, MALFORMED, CHORD = (
     "malformed",
     "chord",
 )
-"""Why a run will not run; ``chord``: no run, but a chord that is to be finished."""
+"""Reasons why a run will not run; ``chord``: no run, but a chord that is to be finished."""
 
 REVOKING = frozenset({DELETED, PURGED, REVOKED})
 """Reasons that end a run as REVOKED; the others end it as FAILURE."""
 
 LOCK_S = 5
-"""Who died in the middle is waited for no longer; what it did is done once more."""
+"""Expiry of the lock of who carries out notes: what a dead holder did is done once more."""
 
 SLICE = 100
 

@@ -1,4 +1,4 @@
-"""Where Celery itself prints or stores arguments: its worker's requests and its result records.
+"""Masking where Celery itself prints or stores arguments: worker requests and result records.
 
 Named by ``NexusTask.Request`` and by the application's result backend; see :mod:`celery_nexus.privacy.arguments`.
 """

@@ -1,4 +1,4 @@
-"""Take a whole list away, and count what it held."""
+"""Purge of a whole list, with a count of what it held."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A result backend whose writes outlive a broker that is away, and that tells of every end what hangs on it."""
+"""Result backend whose writes survive an outage of the broker; each end it stores has its consequences."""
 
 # Celery's backends have no complete stubs
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false, reportUnknownLambdaType=false

@@ -1,4 +1,4 @@
-"""A revoke by Celery's own remote control (Flower's, ``celery control revoke``) outlives the worker that heard it.
+"""Persistence of revokes by Celery's remote control (Flower's, ``celery control revoke``) beyond the worker.
 
 Celery keeps what is revoked in the worker's memory: a run that was shown as revoked would start after a restart.
 """

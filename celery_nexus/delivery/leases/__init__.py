@@ -1,1 +1,1 @@
-"""Who holds which message: leases, messages in flight, rescue of what the dead held."""
+"""Ownership of messages: leases, messages in flight, rescue of what dead workers held."""

@@ -1,4 +1,4 @@
-"""How old a worker's heartbeat is: by the broker's clock, which all hosts share, wherever the worker knew that one."""
+"""Age of a worker's heartbeat by the broker's clock, which all hosts share, where the worker knew that one."""
 
 from __future__ import annotations
 

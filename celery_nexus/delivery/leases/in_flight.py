@@ -1,4 +1,4 @@
-"""What one worker holds: start it, acknowledge it, put it back, delay it, or set it aside.
+"""Messages that one worker holds: started, acknowledged, returned, delayed, or dead-lettered.
 
 Each step is one script that looks first whether the worker still owns its name, and holds the message.
 """

@@ -1,4 +1,4 @@
-"""Who owns a node name: a live worker is never robbed, and two of one name never run.
+"""Ownership of node names: a live worker keeps its own, and no two workers run under one.
 
 A lease is a record in the hash ``nexus:leases``. Its owner changes it every few seconds, and whoever doubts that the
 owner lives looks whether the record still changes, by a clock of its own that nobody sets. The token in the record is
@@ -23,12 +23,12 @@ from celery_nexus.delivery.leases.process_identity import ProcessIdentity, ident
 from celery_nexus.delivery.remembering import broker_now
 
 LEASE_S = 15.0
-"""An owner that nobody here can see, and whose record has stood still for so long, is gone."""
+"""Age of an unchanged lease from which its owner counts as gone, where nobody here can see its process."""
 
 RENEW_S = 4.0
 
 MAX_LOOK_GAP_S = 5.0
-"""Who has not looked for longer (stopped, or without an answer of the broker) has seen nothing stand still."""
+"""Longest pause between two looks at a lease that still proves it unchanged: an observer may have been stopped."""
 
 
 class NameTaken(Exception):

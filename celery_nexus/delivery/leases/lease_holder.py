@@ -1,4 +1,4 @@
-"""The worker's side of its lease: takes it, renews it, notices its loss, and ends it."""
+"""Lease holder, the worker's side of its lease: acquires it, renews it, notices its loss, releases it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXIT_NAME_TAKEN = 69
 """Exit code of a worker whose node name a live worker has."""
 
 PATIENCE_S = 2.0
-"""An owner that is about to go (a worker at its end) is waited for so long."""
+"""Longest wait for an owner that is about to go (a worker at its end)."""
 
 LOOK_EVERY_S = 0.2
 

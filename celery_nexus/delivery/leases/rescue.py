@@ -1,4 +1,4 @@
-"""Rescue of what dead workers and children held: it is put back, or set aside when it gets nowhere."""
+"""Rescue of what dead workers and children held: requeued, or dead-lettered when it makes no progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts of a run that came to nothing, and the one rule that ends them.
+"""Failed starts of a run, and the rule by which their number makes it a dead letter.
 
 A run that is delivered again and again would hold up its queue and end one process after the other. It is set aside
 when :data:`MAX_STARTS` starts in a row ended at the same place: without getting further than the start before, whether

@@ -1,1 +1,1 @@
-"""The transport: publishing, fetching, and what goes over a channel."""
+"""The transport: publishing, fetching, and remote control's channels."""

@@ -1,4 +1,4 @@
-"""Countdowns and lifetimes from the broker's clock: those of the hosts that publish may be wrong by hours."""
+"""ETA and expiry by the broker's clock: those of publishing hosts may be wrong by hours."""
 
 # Celery's AMQP has no complete stubs
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false

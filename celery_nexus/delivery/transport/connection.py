@@ -1,4 +1,4 @@
-"""Connections that go over our transport: those of one application, whatever others in the process use."""
+"""Connections of one application over this transport; others in the process keep their own."""
 
 # kombu's connections have no complete stubs
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false

@@ -1,4 +1,4 @@
-"""Arguments of remote control commands: what each may be, checked before a worker obeys.
+"""Validation of remote control commands' arguments, before a worker obeys.
 
 Celery passes arguments on as they come. Much is obeyed later, where an error ends the worker: a queue whose name is an
 object, a time limit that is a text, a pool that is to grow by a million.
@@ -14,16 +14,16 @@ from typing import Any, cast
 from celery_nexus.delivery.validation import Malformed
 
 MOST_CHILDREN = 256
-"""A pool is never ordered to grow, or to shrink, by more."""
+"""Most children by which one command may grow or shrink a pool."""
 
 MOST_SECONDS = 10 * 365 * 24 * 3600.0
 MOST_CHARACTERS = 255
 MOST_SAMPLES = 10_000
 EXCHANGE_TYPES = ("direct", "topic", "fanout")
-"""Those of kombu's Redis transport."""
+"""Exchange types of kombu's Redis transport."""
 
 _RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?(/[smh])?")
-"""As ``5/m``; Celery reads ``nan`` as a number, and waits for it."""
+"""Rate limits such as ``5/m``; Celery would read ``nan`` as a number, and wait for it."""
 
 _Check = Callable[[Any], bool]
 
@@ -165,7 +165,7 @@ _ARGUMENTS: dict[str, dict[str, _Check]] = {
     "terminate": {"task_id": _is_ids, "signal": _is_signal},
     "time_limit": {"task_name": _is_name, "hard": _is_seconds, "soft": _is_seconds},
 }
-"""Of each command of Celery 5.7 that has any, and what their values may be."""
+"""Checks of the arguments of each command of Celery 5.7 that has any."""
 
 _REQUIRED = {
     "add_consumer": ("queue",),
@@ -178,4 +178,4 @@ _REQUIRED = {
     "time_limit": ("task_name",),
 }
 _STRICT = frozenset({"add_consumer"})
-"""Commands that pass on what they don't know: a queue of kombu with it ends the worker."""
+"""Commands whose unknown arguments are refused: kombu would get them, and a queue of it would end the worker."""

@@ -1,4 +1,4 @@
-"""A channel whose control messages can't end its worker: what is malformed is counted and dropped."""
+"""Control channel that survives malformed messages: they are counted and dropped."""
 
 # kombu's Redis transport has no complete stubs: what its methods return is unknown.
 # pyright: reportUnknownVariableType=false

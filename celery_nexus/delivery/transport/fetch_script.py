@@ -17,10 +17,10 @@ UNKNOWN = "?"
 """State of a queue in which something changed."""
 
 MOST_BYTES = 1_000_000
-"""A fetch takes no further message when it has so much."""
+"""Size of a fetch from which it takes no further message."""
 
 MOST_DUE = 100
-"""Due messages of one queue that a fetch moves into their lists."""
+"""Most due messages of one queue that a fetch moves into their lists."""
 
 _LOOK = """
 local function is_refused(answer)

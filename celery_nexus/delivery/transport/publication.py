@@ -1,4 +1,4 @@
-"""What the script that publishes a message is given."""
+"""Keys and arguments of the script that publishes a message."""
 
 from __future__ import annotations
 

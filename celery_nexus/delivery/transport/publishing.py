@@ -1,4 +1,4 @@
-"""What a channel does with whole queues: publish to one, count it, empty it."""
+"""Channel operations on whole queues: publish, count, purge."""
 
 # kombu's Redis transport has no complete stubs: what its methods return is unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false

@@ -1,4 +1,4 @@
-"""What was delivered and not acknowledged yet, as a channel sees it."""
+"""Quality of service of a channel: its delivered, unacknowledged messages."""
 
 # kombu's Redis transport has no complete stubs: what its methods return is unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false

@@ -1,4 +1,4 @@
-"""The bindings of a channel: which queues an exchange's messages go to, as the broker says or this process declared."""
+"""Bindings of a channel: from an exchange to queues, as the broker or this process declared them."""
 
 # kombu's Redis transport has no complete stubs: what its methods return is unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false

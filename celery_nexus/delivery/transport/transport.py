@@ -34,16 +34,16 @@ from celery_nexus.delivery.transport.qos import QoS
 from celery_nexus.delivery.transport.routing import RoutingMixin
 
 IDLE_WAIT_S = 0.25
-"""A message of a producer that wakes nobody is noticed after so long by a worker of few queues."""
+"""Longest delay until an idle worker of few queues notices a message whose producer wakes nobody."""
 
 IDLE_WAIT_S_PER_QUEUE = 0.001
-"""By one of many queues it is noticed later: looking through ten lists of each takes the server some microseconds."""
+"""The same, for each queue of a worker of many: looking through ten lists takes the server some microseconds."""
 
 FEW_QUEUES = 10
-"""So many are looked through whenever the worker was idle."""
+"""Most queues that are looked through whenever the worker was idle."""
 
 MOST_MESSAGES = 8
-"""A fetch takes no more; not more than 10, since their numbers have one digit."""
+"""Most messages of one fetch; not more than 10, since their numbers have one digit."""
 
 MIN_WAIT_S = 0.005
 REFUSED_WAIT_S = 1.0
@@ -53,12 +53,12 @@ FENCED_WAIT_S = 0.2
 """Pause after a fetch that found the lease gone; it is taken anew meanwhile."""
 
 EARLY_S = 1.0
-"""A message that is due so soon is delivered; Celery's own timer waits for the rest."""
+"""Lead with which a delayed message is delivered; Celery's own timer waits for the rest."""
 
 ACKNOWLEDGE_TIMEOUT_S = 2.0
 ROUND_S = 0.5
 FULL_ROUND_S = 0.02
-"""How long a worker without an event loop waits for messages at once: idle, and with as many runs as it may have."""
+"""Longest single wait of a worker without an event loop, when it is idle or has as many runs as it may."""
 
 logger = logging.getLogger(__name__)
 

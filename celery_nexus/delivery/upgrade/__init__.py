@@ -1,1 +1,1 @@
-"""What earlier versions left in Redis, and how it is taken over."""
+"""Upgrade from earlier versions: their keys in Redis, taken over."""

@@ -1,4 +1,4 @@
-"""What earlier versions left in Redis under :data:`celery_nexus.queues.FORMER_SEPARATOR`, and how it is taken over.
+"""Takeover of lists that earlier versions named with :data:`celery_nexus.queues.FORMER_SEPARATOR`.
 
 Lists of messages and bindings carry the separator in their names; what is delayed, in flight or a dead letter names its
 queue, or is understood by :func:`celery_nexus.delivery.keys.queue_of`.
@@ -15,7 +15,7 @@ from celery_nexus.delivery.keys import split_binding
 from celery_nexus.queues import FORMER_SEPARATOR, PRIORITIES, PRIORITY_SEPARATOR, priority_key
 
 MOST = 10_000
-"""Messages that one step moves singly: some milliseconds of the server's time."""
+"""Most messages that one step moves singly: some milliseconds of the server's time."""
 
 BINDINGS = "_kombu.binding."
 PERMANENT_BINDINGS = "_kombu.binding_permanent."

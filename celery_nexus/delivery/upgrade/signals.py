@@ -1,4 +1,4 @@
-"""The change from an earlier version: who takes over what it left, and when.
+"""Start of the upgrade: the process that takes over earlier versions' keys, and when.
 
 Each worker takes over the queues that it consumes when it starts, and goes on looking: a worker, beat or client of an
 earlier version that still runs adds more. The guardian does so for declared queues that nobody consumes.

@@ -1,1 +1,1 @@
-"""What reliable delivery adds to Celery's worker: consumer, requests, children, ways to stop."""
+"""Extensions of Celery's worker: consumer, requests, children, shutdown."""

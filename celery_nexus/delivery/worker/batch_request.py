@@ -1,4 +1,4 @@
-"""How the worker treats a batch's runs: a chord must not miss the part of a child that was killed."""
+"""Requests of a batch's runs: a killed child's chord member is still counted."""
 
 from __future__ import annotations
 

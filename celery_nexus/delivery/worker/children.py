@@ -1,4 +1,4 @@
-"""What Celery's pool of child processes forgets: a child's death, and runs that it was given.
+"""Bookkeeping of the prefork pool beyond Celery's: deaths of children, and the runs they were given.
 
 Celery 5.7 looks once when the kernel announces a child's end, which it does a moment before the child can be
 collected: on a busy machine that look comes too early, and the next one is due after 5 s. Until then the child's run

@@ -1,4 +1,4 @@
-"""Celery's consumer behind a guard: no message ends the worker."""
+"""Celery's consumer with message validation: no message ends the worker."""
 
 # Celery's Consumer has no complete stubs: what its methods return is unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -33,10 +33,10 @@ state: Any = _state  # the stubs know an older Celery
 MAX_RECONNECT_PAUSE_S = 2
 REFUSED_PAUSE_S = 1.0
 MAX_CHANCES = 3
-"""A well-formed message that this worker could not take so often is set aside: it would come back for ever."""
+"""Most attempts to take a well-formed message before it is dead-lettered: it would come back for ever."""
 
 MAX_REMEMBERED = 1_000
-"""Of how many such messages at most the failures are counted."""
+"""Most messages whose failed attempts are counted."""
 
 _Consumer: Any = CeleryConsumer
 

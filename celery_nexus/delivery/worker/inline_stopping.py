@@ -1,4 +1,4 @@
-"""The stop of a worker whose runs are in its own process: threads, greenlets, or the event loop itself.
+"""Shutdown of workers whose runs share their process: threads, greenlets, solo.
 
 Celery 5.7 obeys a signal inside the signal's handler: it sleeps there and cancels runs there. In these pools the
 handler interrupts whatever runs at the moment: a run of a solo pool ends as FAILURE by an error of the pool, a greenlet

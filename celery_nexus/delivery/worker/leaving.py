@@ -1,4 +1,4 @@
-"""The end of a worker whose broker does not answer.
+"""Shutdown of a worker whose broker does not answer.
 
 Celery says good-bye on each of its connections, and waits for each answer: a stop takes as long as all time limits
 together. What the worker holds is recorded in the broker as in flight, and its next start puts it back, so that
@@ -27,7 +27,7 @@ from celery_nexus.connection.redis_client import open_redis
 PROBE_S = 1.0
 LOOK_EVERY_S = 0.5
 PATIENCE_S = 2.0
-"""A broker that says nothing for so long is not waited for."""
+"""Longest wait for a broker that does not answer."""
 
 logger = get_logger(__name__)
 

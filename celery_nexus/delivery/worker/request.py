@@ -1,4 +1,4 @@
-"""A run between its fetch and its end: whether it may start, and what follows when that comes to nothing."""
+"""Request of a run, from fetch to end: permission to start, and the consequences of failed starts."""
 
 # Celery's Request has no complete stubs: what its methods return is unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false

@@ -1,4 +1,4 @@
-"""A stop that waits for what runs, and no longer.
+"""Warm shutdown that waits for running tasks, and for nothing else.
 
 Celery 5.7 sleeps through its whole ``worker_soft_shutdown_timeout`` in the signal's handler as soon as one run is
 active: the event loop stands still, so nobody sees the run end. Here the handler only notes the signal. The loop goes
@@ -24,7 +24,7 @@ from celery_nexus.delivery.worker.leaving import Leaving
 from celery_nexus.installation import broker_of
 
 IS_TICKING_S = 2.0
-"""A loop that has not come round for so long waits for a broker; a stop then is left to Celery at once."""
+"""Age of the loop's last round from which it counts as waiting for a broker; a stop is then left to Celery at once."""
 
 _celery_worker: Any = celery_worker
 SOFT_SIGNALS = (signal.SIGQUIT, *((signal.SIGTERM,) if _celery_worker.REMAP_SIGTERM == "SIGQUIT" else ()))

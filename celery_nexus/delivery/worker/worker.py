@@ -1,4 +1,4 @@
-"""What a worker adds to Celery's own start and end: its lease, its rescue, its guard."""
+"""Bootsteps of a worker with reliable delivery: its lease, rescue and message validation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why does it not move? Gathers what is known of a run, queue or worker, and looks it up in the table of causes."""
+"""Answer to ``why``: the facts about a run, queue or worker, looked up in the table of causes."""
 
 from __future__ import annotations
 

@@ -18,17 +18,17 @@ from celery_nexus.rows.workers import Worker
 from celery_nexus.times import parse_time
 
 MAX_COMMAND_CHARS = 1_000
-"""A command with longer arguments is nothing to type."""
+"""Longest command that is suggested: more is nothing to type."""
 
 _ENDS = {
     "deleted": "an operator deleted its message",
     "purged": "its queue was purged",
     "expired": "it expired before a worker took it",
 }
-"""What the history's words for the end of a revoked run mean."""
+"""Explanations of the ends of revoked runs, by the history's word."""
 
 Seen = tuple[str, str] | None
-"""Fact and command, or None when this is not what holds it."""
+"""Finding of a cause: fact and command, or None when it does not hold the run."""
 
 
 def find_causes(situation: Situation) -> tuple[Finding, ...]:
@@ -242,7 +242,7 @@ CAUSES: tuple[tuple[str, Callable[[Situation], Seen]], ...] = (
     ("all full", _all_full),
     ("behind others", _behind),
 )
-"""Names and looks, the heaviest first: what would hold it even if everything after it were gone."""
+"""Names and functions of all causes, the heaviest first: one that would hold a run even if all others were gone."""
 
 
 def _full_words(workers: Sequence[Worker]) -> str | None:

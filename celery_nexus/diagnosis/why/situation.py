@@ -1,4 +1,4 @@
-"""What is known of one run, or of the next message of a queue, at one moment."""
+"""Facts about one run, or about a queue's next message, at one moment."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from celery_nexus.embedded_broker.append_only.manifest import Entry
 ASIDE = "aside"
 LOG = "repairs.log"
 SPARE_BYTES = 64_000_000
-"""A whole original is kept only when so much room is left on the disk beside it; else the part that was cut."""
+"""Disk space that must remain for a whole original to be kept; else only the part that was cut is."""
 
 
 class Unrepairable(Exception):

@@ -1,4 +1,4 @@
-"""How the embedded broker's starts went: whether its files have to be looked at, and how long to wait before the next.
+"""Record of the embedded broker's starts: whether its files need a check, and the pause before the next start.
 
 Damage comes with a power cut, after which the machine has booted anew; and a server that can't load its files ends
 without having changed them. In every other case they are not read twice.
@@ -18,7 +18,7 @@ from celery_nexus.embedded_broker.append_only import manifest
 from celery_nexus.paths import Paths
 
 LOADED_BYTES_PER_S = 20_000_000
-"""Slower than any server loads; one that lived longer than this takes had loaded its files."""
+"""Lower bound of the speed at which a server loads its files: one that lived longer had loaded them."""
 
 SHORTEST_LIFE_S = 10.0
 FREE_FAILURES = 1

@@ -1,4 +1,4 @@
-"""The archiving of runs that are over: looked through by their keys, those not yet archived written, file by file.
+"""Archiving of ended runs: those not archived yet are found by their keys and written file by file.
 
 Nothing is held longer than one file's runs, no snapshot of the history longer than one question: neither the recorder
 nor its clean-up waits. A process that is killed leaves whole files; the next one goes on where it ended.
@@ -22,12 +22,12 @@ from celery_nexus.history.errors import AlreadyArchiving, HistoryError
 from celery_nexus.history.store.schema import connect_reader
 
 WINDOW = 10_000
-"""Runs that are compared with the archive together."""
+"""Number of runs that are compared with the archive together."""
 
 ROWS_AT_ONCE = 500
 PART_RUNS = 32_768
 PART_BYTES = 16_000_000
-"""A file ends at so many runs, or so many bytes before compression, which are in memory."""
+"""Largest file, in runs and in bytes before compression, which are in memory."""
 
 _IS_OVER = f"state in ({', '.join(str(STATES.index(state)) for state in sorted(FINAL))})"
 _MAX_KEY = 2**63 - 1

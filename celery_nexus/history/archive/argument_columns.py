@@ -1,4 +1,4 @@
-"""Columns of arguments: which there are, what kind of values each holds, and their values as Arrow takes them.
+"""Argument columns of an archive: their names, kinds and Arrow values.
 
 A column's kind only ever widens, from file to file of an archive, and each kind can be cast to the wider one: so
 readers that give all files one schema (DuckDB's ``union_by_name``, a pyarrow dataset) read them together.
@@ -17,7 +17,7 @@ Kind = Literal["integer", "long", "number", "boolean", "text"]
 KINDS: tuple[Kind, ...] = ("integer", "long", "number", "boolean", "text")
 PREFIX = "args."
 MAX_COLUMNS = 500
-"""Arguments beyond these are in the columns ``args`` and ``kwargs`` only: an application may make names up."""
+"""Most argument columns; others are in ``args`` and ``kwargs`` only, since an application may invent names."""
 
 MAX_NAME = 200
 _EXACT = 1 << 53

@@ -21,15 +21,15 @@ from celery_nexus.history.encoding import COUNTERS
 from celery_nexus.history.errors import HistoryError
 
 NAME = "_manifest.json"
-"""Readers of folders of Parquet pass over names that begin so."""
+"""Name of the manifest, with a prefix that readers of Parquet folders skip."""
 
 FORMAT = 1
 SCHEMA_FILE = "runs-000000.parquet"
-"""Holds no run but all columns: readers that take the first file's schema for that of all find it there."""
+"""Name of the file with all columns and no run: readers that take the first file's schema find it there."""
 
 FILES = "runs-??????.parquet"
 REBUILT_SLACK = 24 * 3600 * 1_000_000 * COUNTERS
-"""In a history that was built anew from its stream, a run has another key than before, at most so far away."""
+"""Largest shift of a run's key when a history is rebuilt from its stream."""
 
 _IDS_CACHED = 8
 

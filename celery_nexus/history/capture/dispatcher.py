@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from celery import Celery
 
 HEARTBEAT_INTERVAL_S = 10.0
-"""Heartbeats come every 2 s; the stream gets one of five, the hash of workers each."""
+"""Interval of heartbeats in the stream, one of five; the hash of workers gets each, every 2 s."""
 
 _SMALL_RESULT = 16
 PRIVATE_RESULT = '"‹private›"'
-"""What the history keeps of a result that its task keeps private, as JSON."""
+"""Replacement, as JSON, of a result that its task keeps private."""
 
 _local = threading.local()
 _private_results: set[str] = set()

@@ -15,10 +15,10 @@ from celery_nexus.privacy.arguments import mask_positions
 from celery_nexus.privacy.masking import mask, mask_text
 
 MAX_ARGUMENTS_BYTES = 64 * 1024
-"""Of one run's positional arguments, and of its keyword arguments, as JSON."""
+"""Largest positional arguments of a run, and largest keyword arguments, as JSON."""
 
 MAX_VALUE_BYTES = 16 * 1024
-"""Of one argument, once all together are too large."""
+"""Largest single argument, once all together are too large."""
 
 CUT_VALUE_CHARACTERS = 2_000
 MAX_TRACEBACK = 32 * 1024

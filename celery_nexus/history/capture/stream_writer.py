@@ -27,7 +27,7 @@ REPLY_TIMEOUT_S = 2.0
 MOST_UNANSWERED = 64
 MOST_UNANSWERED_BYTES = 1_000_000
 UNANSWERED_S = 1.0
-"""Answers are read when so much waits for them, or for so long: waiting for each would cost as much again."""
+"""Longest time, and most data, without reading the server's replies: waiting for each would cost as much again."""
 
 MAX_PAUSE_S = 10.0
 """Longest pause between two attempts while the broker is away; the first is half a second."""
@@ -35,7 +35,7 @@ MAX_PAUSE_S = 10.0
 _Command = tuple[str | bytes | int, ...]
 
 _Sent = bytes | int | tuple[str, bytes | None]
-"""What waits for its answer: an event, a number of dropped ones, or a worker's heartbeat."""
+"""Command that waits for its reply: an event, a number of dropped ones, or a worker's heartbeat."""
 
 _writers: weakref.WeakSet[StreamWriter] = weakref.WeakSet()
 

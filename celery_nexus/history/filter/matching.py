@@ -1,4 +1,4 @@
-"""Semantics of the filter language: one definition, used by the SQL that answers and by the plain evaluation."""
+"""Semantics of the filter language, shared by the SQL functions and the plain evaluation."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _pattern(field: str, value: str) -> re.Pattern[str]:
 
 
 MISSING = object()
-"""No value."""
+"""Stands for a value that is not there."""
 
 _BRACKETS = str.maketrans("()", "[]")
 _LONG_NUMBER = re.compile(r"[0-9]{16}")

@@ -48,10 +48,10 @@ _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d|w|)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d{1,9}")
 _HALF = re.compile("[\ud800-\udfff]")
-"""What bytes become that are no UTF-8, on a command line."""
+"""Surrogates, to which the command line decodes bytes that are no UTF-8."""
 
 NO_FAMILIES: Mapping[str, str] = MappingProxyType({})
-"""Of an application that gives its queues no short names."""
+"""Short names of queues in an application that declares none."""
 
 _ARGUMENT = re.compile(r"args\.([^\s=<>!:\"()]+)(!=|>=|<=|=|>|<|:)")
 _FIELD = re.compile(r"([A-Za-z_]+):")

@@ -15,10 +15,10 @@ from celery_nexus.history.filter.parser import All, Any_, Argument, Compare, Nod
 
 _NUMBER_OF = {state: number for number, state in enumerate(STATES)}
 NAMED = ("task", "queue", "worker")
-"""Fields whose texts are among the file's names: columns hold their numbers."""
+"""Fields that are stored as numbers of the file's names."""
 
 KEYED = {"id": "id", "root": "root_id", "parent": "parent_id", "group": "group_id", "verdict": "verdict"}
-"""Fields of ids and such, with their columns: indexes find what begins so."""
+"""Columns of ids and the like whose indexes find prefixes, by field."""
 
 _ERROR, _RESULT, _ARGS, _KWARGS = "ending.error", "ending.result", "arguments.args", "arguments.kwargs"
 
@@ -29,7 +29,7 @@ _LATEST = 4_102_444_800
 MAX_KEY = 2**63 - 1
 
 Names = Mapping[str, Mapping[str, int]]
-"""Kind → text → number of the file's names."""
+"""Numbers of the file's names: kind → text → number."""
 
 
 @dataclass

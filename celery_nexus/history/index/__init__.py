@@ -1,4 +1,4 @@
-"""The column index: copies of what filters ask, by columns, so that a million runs are looked through at once.
+"""Column index of the history: column copies of the filtered fields, searched segment by segment.
 
 This is its door: store and query use what is named here, and nothing else of the index. :class:`RunIndex` answers
 filters with the keys of rows, in one snapshot of the file; an :class:`IndexWriter` keeps the index up to date in the

@@ -15,7 +15,7 @@ from celery_nexus.history.index.segments import Segment
 from celery_nexus.history.index.zone_map import all_contain, all_match, may_match
 
 IN_MANY = 4
-"""Where more than one of so many rows may have a text, it pays to look which surely have it."""
+"""Inverse of the share of candidate rows above which it pays to find those that match for certain."""
 
 _SEPARATE = frozenset("\"'\\")
 

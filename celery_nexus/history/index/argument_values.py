@@ -1,4 +1,4 @@
-"""Column of one argument: numbers as numbers, texts in order, so that all are compared at once."""
+"""Column of one argument's values: numbers as numbers, texts sorted, compared all at once."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from celery_nexus.history.index.pages import (
 from celery_nexus.history.index.zone_map import ZoneMap
 
 _BYTES_A_TEXT = 2_000
-"""Looking at one text takes as long as looking through so many bytes of all of them."""
+"""Cost of one text's comparison, in bytes of a search through all texts."""
 
 _MAX_CACHED_BYTES = 1 << 16
-"""Of so many bytes of texts it is kept where they have a needle: neighbours often have the same few texts."""
+"""Largest texts for which the places of a needle are cached: neighbours often have the same few texts."""
 
 _MIN_ROWS_A_TEXT = 4
-"""Texts are shared when at least so many rows have the same, on average."""
+"""Average number of rows for each text from which texts are stored once."""
 
 NONE: Rows = np.empty(0, np.intp)
 Pair = tuple[Rows, NDArray[Any]]

@@ -1,4 +1,4 @@
-"""Batches of neighbouring segments, as a search reads them: each page when it is asked for."""
+"""Batches of neighbouring segments for a search; each page is read at its first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bloom filters of the n-grams of texts, so that most texts need not be read to know what they lack.
+"""Bloom filters of the n-grams of texts, by which a search skips pages.
 
 N-grams of one to four bytes set two of :data:`BLOOM_BITS` each; a needle can only be in a text whose filter has the
 bits of all the needle's n-grams.
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 BITS = 16
 BLOOM_BITS = 1 << BITS
 _SPREAD_OVER = 4
-"""N-grams of a needle that are looked at, beside its last three: more cost more than they tell."""
+"""Number of a needle's n-grams that are checked beside its last three: more cost more than they tell."""
 
 _LONGEST = 4
 _AT_ONCE = 8_192
-"""Bytes of a text that are hashed together: their numbers stay in the processor's cache."""
+"""Bytes of a text that are hashed together, so that their numbers stay in the processor's cache."""
 
 _SPREAD = (0x9E3779B1, 0x85EBCA6B)
 _SALTS = {1: 0x51, 2: 0xA1B20000, 3: 0xC3000000}

@@ -24,13 +24,13 @@ from celery_nexus.history.index.zone_map import ZoneMap
 PAGE_ROWS = 256
 PAGE_BYTES = 48 * 1024
 MAX_ARGUMENTS = 64
-"""Arguments of one segment that have a column of their own: those that most runs have."""
+"""Most arguments of a segment with a column of their own: those that most runs have."""
 
 BLOOM_PAGE_BYTES = 1024
-"""A segment's Bloom filters are cut in pages, of which a search reads few: at least so large,"""
+"""Smallest page of a segment's Bloom filters, of which a search reads few,"""
 
 MAX_BLOOM_PAGES = 512
-"""and at most so many."""
+"""and their largest number."""
 
 _SELECT = """
 select run.key, state, coalesce(task, 0), coalesce(queue, 0), coalesce(worker, 0), retries, coalesce(priority + 1, 0),
@@ -44,15 +44,15 @@ _FREE_TEXT = (17, 18, 19)
 _LENGTHS = (*_FREE_TEXT, Column.RESULT)
 _ARGS, _KWARGS = 18, 19
 _SHARED = 4
-"""Texts of results are kept once each where at least so many runs share one, on average."""
+"""Average number of runs for each result from which results are stored once."""
 
 _PLACES = tuple(map(str, range(MAX_ARGUMENTS)))
 _NEVER = "\0"
-"""For arguments whose names no filter can ask for."""
+"""Names of arguments that no filter can ask for."""
 
 Row = tuple[Any, ...]
 Pages = Iterator[tuple[int, int, bytes]]
-"""Of each page its column, its number in the column, and its data."""
+"""Pages as column, number in the column, and data."""
 
 
 def rows_between(connection: sqlite3.Connection, after: int, to: int, limit: int) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Builder of segments: copies of what filters ask, a column at a time, so that many runs are looked through at once.
+"""Builder of segments from the newest runs, and their upkeep: tombstones, compaction.
 
 Rows up to the key ``sealed_to`` are in a segment or named in table ``tombstone``: what changed since its segment was
 made, what came late, what was removed. A segment (``build``) is made of the oldest rows that
@@ -30,23 +30,23 @@ from celery_nexus.history.index.segments import Segment, cut_segment, delete_seg
 
 SEGMENT_ROWS = 2_048
 TAIL = 1_024
-"""The newest rows, which change most, are in no segment."""
+"""Number of the newest rows that are in no segment, since they change most."""
 
 MAX_TOMBSTONES = 2_000
-"""With more tombstones than these, segments are made anew while events come; with a tenth, when none come."""
+"""Most tombstones before segments are rebuilt while events come; a tenth of it when none come."""
 
 LARGE_SEGMENT = 32 * SEGMENT_ROWS
 MAX_PAGES = 512
-"""Segments are joined until they have so many rows or pages."""
+"""Rows and pages up to which segments are joined."""
 
 KEPT_SMALL = 4
-"""The newest segments, whose rows still change, are not joined."""
+"""Number of the newest segments that are not joined, since their rows still change."""
 
 OPEN_SHARE = 0.02
-"""Nor are segments of which more runs aren't over."""
+"""Share of open runs above which a segment is not joined either."""
 
 MAX_NAMES = 2_000
-"""Names of arguments that have a column of their own; an application that makes names up has no end of them."""
+"""Most names of arguments with a column of their own; an application that invents names has no end of them."""
 
 _MAX_NUMBER = (1 << 16) - 1
 _MAX_KEY = 2**63 - 1

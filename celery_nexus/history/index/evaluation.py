@@ -21,13 +21,13 @@ from celery_nexus.history.index.match_mask import MatchMask, make_exact_mask
 from celery_nexus.history.index.pages import Column, Mask, rows_with
 
 MAX_KEYED = 5_000
-"""Rows that an index may name for one term; with more the term is looked up in the segments."""
+"""Most rows that a database index may name for one term; with more, the term is evaluated in the segments."""
 
 _NUMBER_OF = {state: number for number, state in enumerate(STATES)}
 _NAMED_COLUMNS = {"task": Column.TASK, "queue": Column.QUEUE, "worker": Column.WORKER}
 _ID_COLUMNS = {"id": Column.ID, "root": Column.ROOT, "parent": Column.PARENT, "group": Column.GROUP}
 _FEW_IDS = 3
-"""A text of so many characters is in few ids."""
+"""Shortest text that few ids contain."""
 
 _IN_IDS = frozenset("0123456789abcdef-")
 

@@ -14,7 +14,7 @@ from celery_nexus.history.filter.matching import is_wild, lower, text_matches
 from celery_nexus.history.index.pages import Bytes, Mask, Rows, decode_rows, encode_rows, pack, unpack
 
 FEW_ROWS = 500
-"""So few ids are looked at one by one."""
+"""Most ids that are compared one by one."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OF_UUID = re.compile(r"[0-9a-f-]{1,36}")

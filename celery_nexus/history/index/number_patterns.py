@@ -1,4 +1,4 @@
-"""Patterns over the spellings of numbers."""
+"""Pattern matching over the decimal spellings of numbers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from celery_nexus.history.index.pages import Mask
 
 _BITS = 16
 _TOGETHER = 1 << _BITS
-"""Integers whose spellings are compared together, and kept: segments have the same ones again and again."""
+"""Size of a range of integers whose spellings are matched together and cached: segments have the same ones again and
+again.
+"""
 
 _DENSE = 2
-"""They are compared so where there are at most so many times as many as numbers."""
+"""Largest ratio of a range to its numbers at which that pays."""
 
 
 def match_spellings(numbers: NDArray[Any], pattern: str) -> Mask:

@@ -17,7 +17,7 @@ Bytes = bytes | memoryview
 
 _PAGES_A_COLUMN = 1 << 16
 HEAD = 1 + 4 * 255
-"""Bytes that name the lengths of what is packed together, at most."""
+"""Most bytes of the header with the lengths of packed byte strings."""
 
 _INTEGERS = ("u1", "u2", "u4", "i8")
 

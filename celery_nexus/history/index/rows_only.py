@@ -1,4 +1,4 @@
-"""A history without segments, where numpy is not installed: filters look through its rows, which takes longer."""
+"""Index without segments, for installations without numpy: filters scan the rows, which takes longer."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from celery_nexus.history.index.rows_only import has_numpy, refuse_segments
 from celery_nexus.history.index.tables import FILE_VERSIONS
 
 ROWS_AT_ONCE = 2_000
-"""Rows that are looked at one by one between two looks at the clock."""
+"""Number of rows that are matched between two looks at the clock."""
 
 ASKED_AT_ONCE = 500
 _FAILURE = STATES.index("FAILURE")

@@ -15,7 +15,7 @@ from celery_nexus.history.index.segments import load_segments
 
 FIRST_BATCH_ROWS = 4 * 2_048
 MAX_BATCH_ROWS = 64 * 2_048
-"""Rows that are looked at together: few while the newest may be enough, then more."""
+"""Most rows of a batch; the first batches are small, since the newest rows may be enough."""
 
 
 class SegmentSearch:

@@ -1,4 +1,4 @@
-"""Segments of the index in the file: what is known of each, and their rows of the tables ``segment`` and ``page``."""
+"""Segments of the index: their metadata, and their rows in the tables ``segment`` and ``page``."""
 
 from __future__ import annotations
 

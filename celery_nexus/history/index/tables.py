@@ -20,4 +20,4 @@ create trigger run_removed after delete on run begin insert or ignore into tombs
 """
 
 FILE_VERSIONS = frozenset({5, 6})
-"""Values of ``user_version`` with segments that can be read; all other files are looked through row by row."""
+"""Values of ``user_version`` whose segments can be read; other files are scanned row by row."""

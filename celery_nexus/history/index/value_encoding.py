@@ -13,7 +13,7 @@ from celery_nexus.history.index.argument_values import NONE, Pair, Values, text_
 from celery_nexus.history.index.pages import Rows
 
 MAX_TEXT = 256
-"""Longer texts are looked for in the rows."""
+"""Longest text in a column; longer ones are looked for in the rows."""
 
 _EXACT = 1 << 53
 

@@ -1,4 +1,4 @@
-"""All runs that match a filter, however many, in pages: nobody holds a million runs in memory."""
+"""Pagination over all runs that match a filter, in constant memory."""
 
 from __future__ import annotations
 

@@ -20,10 +20,10 @@ MAX_PROBLEMS = 20
 _SQLITE = "SQLite: "
 _ENDS = {"succeeded": "SUCCESS", "failed": "FAILURE", "revoked": "REVOKED"}
 _LONGEST_S = 86400
-"""A run removed by retention may have ended so long after it was sent; its end stays counted."""
+"""Longest time from sending to end of a run removed by retention, whose end stays counted."""
 
 _Counts = Counter[tuple[int, str]]
-"""By minute and state."""
+"""Counts of runs by minute and state."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""The programs that read events and write them into the history."""
+"""Recorders: programs that write events into the history."""

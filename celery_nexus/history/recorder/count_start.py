@@ -1,4 +1,4 @@
-"""The moment at which the broker began to count what is submitted: what had ended before is written down then."""
+"""Baseline of the balance sheet: the ended runs at the moment when the broker began to count."""
 
 from __future__ import annotations
 

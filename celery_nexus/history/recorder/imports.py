@@ -1,4 +1,4 @@
-"""Runs from elsewhere into the history: rows of an export, or what a result backend still holds.
+"""Imports into the history: rows of an export, or results that a backend still holds.
 
 A run becomes the events that it must have had, so it is counted like any other. A run that is known already is
 left as it is: what was recorded is more exact.

@@ -1,4 +1,4 @@
-"""Where in Redis the messages of runs are: in a queue's lists, with a worker, before their time."""
+"""Locations of runs' messages in Redis: waiting in a queue, held by a worker, delayed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from celery_nexus.delivery import validation as guard
 from celery_nexus.installation import ListNames
 
 MAX_MESSAGES = 5_000
-"""With more messages than these nobody is looked for: reading them would hold up the recorder."""
+"""Most messages that are searched for runs: reading more would hold up the recorder."""
 
 STOCK_IN_FLIGHT = "unacked"
 _ID = re.compile(rb'"id"\s*:\s*"([^"\\]{1,255})"')
-"""Python and most others write an id so; what looks different is parsed."""
+"""Usual spelling of the id in a message, by Python and most others; other messages are parsed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The workers of one database, by the bindings of their mailboxes; on a channel without a database only these count."""
+"""Workers of one database, by the bindings of their mailboxes; other databases' events are filtered out by them."""
 
 from __future__ import annotations
 

@@ -46,17 +46,18 @@ EVENT_EXCHANGE = "celeryev"
 BATCH = 1_000
 WAIT_S = 0.5
 GATHER_S = 0.05
-"""A few events wait so long for more: one write for all."""
+"""Time for which a few events wait for more, to be written together."""
 
 JUDGE_AFTER_S = 30.0
-"""Heartbeats come every 2 s; so long after the start every living worker was heard."""
+"""Time from the start until every living worker was heard; heartbeats come every 2 s."""
 
 SWITCH_S = 0.000_5
-"""The draining thread waits so long at most for the interpreter, after each chunk of 200 kB; Python's default of
-5 ms would make it slower than a burst."""
+"""Switch interval of the interpreter: the longest wait of the draining thread after each chunk of 200 kB; Python's
+default of 5 ms would make it slower than a burst.
+"""
 
 LINGER_S = 5.0
-"""At its end it still records what it has received, for so long."""
+"""Time at the end for recording what was received."""
 
 LOCK_ATTEMPTS = 5
 UNREADABLE = "unreadable"

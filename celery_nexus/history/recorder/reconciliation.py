@@ -29,10 +29,10 @@ from celery_nexus.privacy.masking import mask_text
 from celery_nexus.times import parse_time
 
 OPEN_FOR_S = 30.0
-"""So long nothing was heard of a run before it is looked at."""
+"""Time without an event after which an open run is examined."""
 
 SILENT_FOR_S = 30.0
-"""A worker without a heartbeat for so long (they come every 2 s) is gone."""
+"""Age of the last heartbeat (they come every 2 s) from which a worker counts as gone."""
 
 INTERVAL_S = 10.0
 STEP = 200

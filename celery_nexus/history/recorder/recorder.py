@@ -45,7 +45,7 @@ log = logging.getLogger("nexus.recorder")
 
 BATCH = 2_000
 BATCH_BYTES = 8_000_000
-"""Batches get smaller when events are large: what is read at once is in memory at once."""
+"""Largest batch: all of it is in memory at once."""
 
 BLOCK_MS = 1_000
 REST_S = 0.05
@@ -56,7 +56,8 @@ LOOK_EVERY_S = 1.0
 START = "0-0"
 
 GC_THRESHOLD = (100_000, 50, 100)
-"""The runs in memory are no garbage, and looking through them costs a tenth of all work."""
+"""Threshold of the garbage collector: the runs in memory are no garbage, and scanning them costs a tenth of all work.
+"""
 
 
 class Recorder:

@@ -1,4 +1,4 @@
-"""Results in full, from the result backend: an event carries only a short repr of what a task returned."""
+"""Full results from the result backend: an event has only a short repr of them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from celery_nexus.history.store.event_fields import Event
 from celery_nexus.privacy.masking import mask
 
 MAX_RESULT_BYTES = 64 * 1024
-"""Larger results stay what the event says: the first characters of their repr."""
+"""Largest result that is read; of larger ones the history keeps the event's shortened repr."""
 
 _ENVELOPE_BYTES = 192 * 1024
-"""Beside the result, the backend holds arguments and traceback (``result_extended``)."""
+"""Allowance for what the backend stores beside a result: arguments and traceback (``result_extended``)."""
 
 _PART = 40
 
@@ -28,7 +28,7 @@ for index, key in ipairs(KEYS) do
 end
 return heads
 """
-"""One command for many results: it costs the recorder a fifth of a command for each."""
+"""Script that measures many results at once: a command for each would cost the recorder five times as much."""
 
 
 def complete(client: redis.Redis, events: Iterable[Event]) -> None:

@@ -12,13 +12,13 @@ from celery_nexus.connection.keys import EVENT_STREAM, RECORDER_BEAT, RECORDER_B
 TROUBLE_FOR_S = 60
 
 BEAT_EVERY_S = 2.0
-"""A recorder gives a sign of life so often."""
+"""Interval of the recorder's signs of life."""
 
 SILENT_AFTER_S = 10.0
-"""A recorder without one for so long is stopped, or hangs."""
+"""Age of the last one from which the recorder counts as stopped or hanging."""
 
 BEHIND_AFTER_S = 10.0
-"""Events that wait for so long are more than the moment in which a batch is written."""
+"""Age of unread events from which the recorder is behind: more than the time of writing a batch."""
 
 
 def report_trouble(client: redis.Redis, prefix: str, what: str) -> None:

@@ -22,7 +22,7 @@ from celery_nexus.privacy.masking import mask_text
 from celery_nexus.serializers import formats
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-"""A message holds at most some dozens of events; a larger one is no such message."""
+"""Largest message, which holds some dozens of events at most."""
 
 MAX_ARGUMENTS = 64 * 1024
 MAX_ERROR = 4_000
@@ -39,7 +39,7 @@ _FIELDS = {
     **dict.fromkeys(("args", "kwargs", "result"), MAX_ARGUMENTS),
     **{"exception": MAX_ERROR, "traceback": MAX_TRACEBACK, "note": 200},
 }
-"""What is kept of an event: a name, a number or flag, a word, or a text of so many characters."""
+"""Fields of an event that are kept, with their kinds: a name, a number or flag, a word, or a text of limited length."""
 
 _WORKER_NUMBERS = ("timestamp", "active", "processed", "freq", "pid")
 

@@ -1,4 +1,4 @@
-"""A subscription that is never too slow for its server.
+"""Pub/sub subscription that keeps up with its server: drained by a thread, buffered in memory and a file.
 
 Redis cuts off a subscriber for whom more than 32 MB wait (``client-output-buffer-limit pubsub``), and what waited
 is lost: a reader that decodes between two reads loses most of a burst. So a thread does nothing but empty the
@@ -26,17 +26,17 @@ import redis
 
 CHUNK_BYTES = 1 << 18
 MEMORY_BYTES = 2_000_000
-"""Kept in memory; what is more goes to the file."""
+"""Size of the buffer in memory; the rest goes to the file."""
 
 FILE_BYTES = 2_000_000_000
 RETRY_S = 1.0
 PING_EVERY_S = 5.0
-"""A silent connection is asked so often whether it still stands."""
+"""Interval of pings on a silent connection."""
 
 SILENT_FOR_S = 3 * PING_EVERY_S
 FULL_BYTES = 1 << 16
 BURST_S = 0.02
-"""So long after so many bytes in one go, it is a burst."""
+"""Time for which a large read counts as a burst."""
 
 URGENT = -15
 _PING = b"*1\r\n$4\r\nPING\r\n"

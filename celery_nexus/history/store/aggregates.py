@@ -11,15 +11,15 @@ from celery_nexus.history.store.ddsketch import DDSketch
 
 MAX_CACHED = 5_000
 NO_NAME = 0
-"""Queue that no event told."""
+"""Stands for the queue of a run that no event named."""
 
 COUNTED_STATES = ("SENT", "RETRY", "REJECTED", "SUCCESS", "FAILURE", "REVOKED")
-"""What is counted, each in the minute in which it happened; the number of each in the file is its index."""
+"""States that are counted, each in its minute; a state's index is its number in the file."""
 
 _NUMBERS = {state: number for number, state in enumerate(COUNTED_STATES)}
 
 Cell = tuple[int, int, int, int]
-"""Minute since the epoch, task, queue, state."""
+"""Key of an aggregate: minute since the epoch, task, queue, state."""
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable
 
 KEPT = 100_000
-"""Changes that a reader may be behind."""
+"""Length of the log: the most changes that a reader may be behind."""
 
 _PRUNE_AFTER = 10_000
 

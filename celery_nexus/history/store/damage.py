@@ -1,4 +1,4 @@
-"""Reports of a damaged file, from readers to the recorder, whose own pages are in memory and look well."""
+"""Damage reports from readers of the file to its recorder, whose own cached pages look intact."""
 
 from __future__ import annotations
 

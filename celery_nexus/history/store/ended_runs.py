@@ -1,4 +1,4 @@
-"""How many runs have ended since the broker began to count what is submitted, for the balance sheet.
+"""Count of runs that have ended since the broker began to count, for the balance sheet.
 
 A time of day decides nothing here: clocks of hosts differ, and are set. All runs that ever ended are counted, and those
 that had ended when counting began, which the recorder writes down once, are taken off.
@@ -20,7 +20,7 @@ COUNT_START = "count_start"
 """Name under which the recorder remembers, as JSON, since when the broker counts, and what had ended before."""
 
 CLOCKS_S = 1.0
-"""Clocks of the broker and of who writes events may differ by so much when counting begins."""
+"""Largest difference between the broker's clock and those of event writers when counting begins."""
 
 _FINAL = {STATES.index(state): state for state in sorted(FINAL)}
 _MARKS = ", ".join(str(number) for number in _FINAL)

@@ -1,4 +1,4 @@
-"""Decoding of a batch of events, and what became of them."""
+"""Decoder of a batch of events, with the outcome of each."""
 
 from __future__ import annotations
 

@@ -15,15 +15,15 @@ from celery_nexus.times import parse_time
 MAX_NAME = 255
 MAX_COUNT = 1_000_000
 MAX_PRIORITY = 255
-"""Of foreign applications; ours go to 9."""
+"""Highest priority of foreign applications; ours go to 9."""
 _EARLIEST, LATEST = 1_000_000_000.0, 4_102_444_800.0
-"""Times outside 2001 … 2100 are no times."""
+"""Bounds of valid times: the years 2001 … 2100."""
 
 _LITERAL = re.compile(r"[(\[{'\"\d-]|None\Z|True\Z|False\Z")
-"""Beginnings of what Python writes as JSON could."""
+"""Beginnings of Python literals that have a JSON form."""
 
 _CUT = "..."
-"""Stands in a repr for what Celery left out of it."""
+"""Mark in a repr of what Celery left out."""
 
 Event = dict[str, Any]
 

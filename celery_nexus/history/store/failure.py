@@ -1,4 +1,4 @@
-"""Parser of exceptions' reprs and tracebacks: type, message, place, and the fingerprint that groups alike ones."""
+"""Parser of exceptions and tracebacks: type, message, place, and the fingerprint that groups equal failures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LAST = re.compile(r"^(?:[\w.]+\.)?(\w+)(?:: ([\s\S]*))?\Z")
 _KIND = re.compile(r"^(?:[\w.]+\.)?(\w+)(?=: |$)", re.MULTILINE)
 _REPR = re.compile(r"^(?:[\w.]+\.)?(\w+)\(([\s\S]*)\)\Z")
 _WRAPPER = "ExceptionWithTraceback()"
-"""What billiard puts around an exception that its pool made itself: a lost worker."""
+"""Wrapper that billiard puts around an exception of its pool: a lost worker."""
 
 _FOREIGN = ("/site-packages/", "/dist-packages/", "/lib/python")
 

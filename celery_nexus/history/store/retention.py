@@ -11,7 +11,7 @@ from celery_nexus.history.store import rollups
 from celery_nexus.history.store.store import REPEAT, Store
 
 STEP = 500
-"""Runs that one step removes: a few milliseconds."""
+"""Number of runs that one step removes: a few milliseconds."""
 
 INTERVAL_S = 10.0
 """Pause between two looks, once nothing is too old."""
@@ -20,7 +20,7 @@ PRUNED = "pruned:"
 """Beginning of the names under which :meth:`Store.meta` keeps how many runs of each state were removed."""
 
 MINUTES_KEPT_S = 400 * 24 * 3600
-"""Aggregates are small and stay for a year."""
+"""Age at which aggregates are removed: they are small."""
 
 
 @dataclass

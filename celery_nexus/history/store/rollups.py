@@ -1,4 +1,4 @@
-"""Aggregates of longer periods, so that figures of a month are read from a few dozen periods and not from every minute.
+"""Rollups: aggregates of longer periods, so that figures of a month need a few dozen rows.
 
 A period's rollup is valid unless the table ``outdated`` names the period: whoever changes a minute names the periods
 around it in the same transaction, and the recorder sums them up again once they are over. A reader takes valid periods,
@@ -17,10 +17,11 @@ from typing import Any
 from celery_nexus.history.store.ddsketch import DDSketch
 
 SPANS = (10, 60, 1440)
-"""Lengths of periods in minutes; each is a multiple of the one before, and begins at multiples of itself."""
+"""Lengths of periods in minutes; each is a multiple of the one before, and periods begin at multiples of their length.
+"""
 
 SETTLE_MINUTES = 2
-"""A period is summed up so long after its end, since the last events of its runs come late."""
+"""Delay between the end of a period and its rollup, since the last events of its runs come late."""
 
 BUDGET_S = 0.02
 """Time for one step: the recorder reads no events meanwhile."""
@@ -46,7 +47,7 @@ OUTDATE_ALL = "".join(
     for span in SPANS
 )
 FIRST_VERSION = 4
-"""Files of an earlier version have no rollups until their recorder is started anew."""
+"""First version of the file that has rollups; older files get them when their recorder is restarted."""
 
 
 _CELLS = "task, queue, state, count, waited, ran"
@@ -54,7 +55,7 @@ _PERIODS = {1: f"(select minute as start, {_CELLS} from minute)"} | {  # noqa: S
     span: f"(select start, {_CELLS} from rollup where span = {span})"  # noqa: S608
     for span in SPANS
 }
-"""By length: what holds the cells."""
+"""Tables of the cells, by length of period."""
 
 
 @dataclass(frozen=True, slots=True)

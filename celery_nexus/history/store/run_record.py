@@ -1,4 +1,4 @@
-"""One run as the recorder holds it, and how an event changes it. No I/O.
+"""The recorder's in-memory record of a run, and its state transitions by events. No I/O.
 
 Events arrive late, twice and out of order. What decides is each event's own time, then how far its state is
 in a run's life; what an event says beside the state is kept whenever it fills a gap.

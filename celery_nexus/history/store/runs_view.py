@@ -67,4 +67,4 @@ CREATE = f"""
 drop view if exists runs;
 create view runs as select {_SELECTED} from run;
 """  # noqa: S608
-"""Makes the view, anew where there is one."""
+"""Statements that create the view, replacing an older one."""

@@ -1,4 +1,4 @@
-"""The history's SQLite file: tables, connections, and what to do with a file that is none."""
+"""Schema of the history's SQLite file: tables, migrations, connections, and the handling of damaged files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERSION = 6
 BUSY_TIMEOUT_S = 5.0
 
 CHECKPOINT_PAGES = 4_000
-"""Pages in the log until it is copied into the file: what was written often meanwhile is copied once."""
+"""Pages in the write-ahead log before a checkpoint: a page that was written often meanwhile is copied once."""
 
 _TABLES = """
 -- Names of tasks, queues, workers and error groups, by number.
@@ -109,7 +109,7 @@ alter table stale rename to tombstone;
 create trigger run_removed after delete on run begin insert or ignore into tombstone values (old.key); end;
 """
 _IDENTITY = "insert or ignore into meta values ('identity', lower(hex(randomblob(16))));"
-"""Tells this file from one that is built anew in its place: keys of rows mean something within one file only."""
+"""Identity of this file, which a rebuilt file does not share: keys of rows mean something within one file only."""
 
 _MIGRATIONS = {
     1: "".join(f"drop index if exists run_{name};" for name in _INDEXES_OF_1) + _BLOCKS_OF_3 + _INDEXES,
@@ -118,7 +118,7 @@ _MIGRATIONS = {
     4: _RENAME_BLOCKS,
     5: runs_view.CREATE + _IDENTITY,
 }
-"""From a version to the next."""
+"""Migrations from each version to the next."""
 
 
 def lock_path(path: Path) -> Path:

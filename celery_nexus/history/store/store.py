@@ -26,7 +26,7 @@ from celery_nexus.history.store.run_record import RunRecord
 from celery_nexus.history.store.schema import connect, log_of, remove_log
 
 MAX_CACHED = 10_000
-"""Runs kept in memory: most events follow their run's last one soon."""
+"""Most runs kept in memory: most events follow their run's last one soon."""
 
 REPEAT = "repeat:"
 """Beginning of the names under which :meth:`Store.meta` keeps submissions of an id that had been submitted before:
@@ -45,7 +45,7 @@ _INSERT = f"insert into run ({', '.join(_COLUMNS)}) values ({', '.join('?' * len
 _UPDATE = f"update run set {', '.join(f'{name} = ?' for name in _COLUMNS[2:])} where key = ?"  # noqa: S608
 _KEY = "select key from run where id = ?"
 _AHEAD_S = 60
-"""A clock that is farther ahead doesn't put its runs before all others."""
+"""Lead from which a clock counts as wrong: its runs are not put before all others."""
 
 Row = tuple[Any, ...]
 

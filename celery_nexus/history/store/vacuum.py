@@ -1,4 +1,4 @@
-"""Vacuum of the file, which gives back the space of what was removed."""
+"""Vacuum of the file: disk space of removed runs is given back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Actions on events: whether workers say what becomes of their runs."""
+"""Actions on events: workers begin or stop sending them."""
 
 from __future__ import annotations
 

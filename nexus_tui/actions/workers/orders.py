@@ -1,4 +1,4 @@
-"""The shape of every order to workers: by remote control, each answers for itself; for now, or remembered."""
+"""Base class of orders to workers by remote control: each worker replies for itself; for now, or remembered."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Commands that look: what there is, what was, and what is wrong."""
+"""Commands that read: what is there, what happened, what is wrong."""

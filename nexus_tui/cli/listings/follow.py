@@ -20,10 +20,10 @@ from nexus_tui.cli.pipes import has_reader
 
 LOOK_EVERY_S = 0.2
 REMEMBERED = 100_000
-"""Runs whose last line is remembered, so that nothing is said twice."""
+"""Number of runs whose last line is remembered, so that nothing is said twice."""
 
 _VOLATILE = ("waited_s", "ran_s")
-"""They grow by themselves while a run waits or runs."""
+"""Fields that change by themselves while a run waits or runs."""
 
 
 def follow(history: HistorySource, filter_text: str, limit: int, *, as_json: bool) -> None:

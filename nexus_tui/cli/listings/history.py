@@ -1,4 +1,4 @@
-"""What the history says as a whole: failures, stats; and the care of its file: status, verify, compact, import."""
+"""Figures of the history: failures, stats; and care of its file: status, verify, compact, import."""
 
 from __future__ import annotations
 

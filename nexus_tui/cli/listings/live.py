@@ -1,4 +1,4 @@
-"""Commands that only look: queues, workers, programs."""
+"""Commands that list queues, workers and programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said about a history that is empty, or that nobody writes now."""
+"""Notes about a history that is empty, or that no recorder writes."""
 
 from __future__ import annotations
 

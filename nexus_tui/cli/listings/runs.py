@@ -1,4 +1,4 @@
-"""Commands that look at runs: tasks, task."""
+"""Commands that list and show runs: tasks, task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import Target, add_common_options
 
 MAX_VALUE_CHARACTERS = 600
-"""Of arguments: about eight lines of a terminal."""
+"""Longest printed arguments: about eight lines of a terminal."""
 
 
 @click.command()

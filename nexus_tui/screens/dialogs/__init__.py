@@ -1,1 +1,1 @@
-"""Dialogs: what opens over a view, asks or shows one thing, and closes."""
+"""Dialogs: modal screens that ask or show one thing."""

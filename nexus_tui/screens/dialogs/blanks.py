@@ -1,4 +1,4 @@
-"""What is typed before an action is asked for."""
+"""Dialog for the values that an action needs before it is confirmed."""
 
 from __future__ import annotations
 

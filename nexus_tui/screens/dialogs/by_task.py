@@ -1,4 +1,4 @@
-"""What waits in a queue, counted by task."""
+"""Dialog with a queue's messages counted by task."""
 
 from __future__ import annotations
 

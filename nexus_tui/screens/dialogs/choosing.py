@@ -1,4 +1,4 @@
-"""The choices of a dialog: one is highlighted by its key, by arrows, or after a filter narrowed them."""
+"""Choices of a dialog: highlighted by key, by arrows, or by a filter."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from nexus_tui.screens.host import Choice
 from nexus_tui.widgets.lines import BLANK, Line, fit, width_of
 
 _A_FEW = 4
-"""So many are written one below the other, more one after the other."""
+"""Most choices that are written one below the other; more are written one after the other."""
 
 _MANY = 20
-"""More than this are a list, with a filter."""
+"""Most choices without a list and a filter."""
 
 _LISTED = 8
-"""Lines of a list."""
+"""Height of the list, in lines."""
 
 
 class Chooser:

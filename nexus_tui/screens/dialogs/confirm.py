@@ -1,4 +1,4 @@
-"""The question before anything is changed."""
+"""Confirmation dialog of an action."""
 
 from __future__ import annotations
 

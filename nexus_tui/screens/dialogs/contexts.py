@@ -1,4 +1,4 @@
-"""The user's contexts, to go to one of them."""
+"""Dialog with the user's contexts, to switch to one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nexus_tui.screens.dialogs.modal import Question
 from nexus_tui.widgets.lines import BLANK, Line, fit, wrap
 
 _LISTED = 20
-"""So many are shown at once."""
+"""Most contexts that are shown at once."""
 
 
 class ContextsScreen(Question[str]):

@@ -1,4 +1,4 @@
-"""Choices that are made of what is typed: other arguments of a run, limits of a worker's tasks."""
+"""Choices that take typed values: other arguments of a run, limits of a worker's tasks."""
 
 from __future__ import annotations
 

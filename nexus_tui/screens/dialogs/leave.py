@@ -1,4 +1,4 @@
-"""The question before the dashboard is left while something still runs."""
+"""Confirmation dialog for leaving the dashboard while something still runs."""
 
 from __future__ import annotations
 

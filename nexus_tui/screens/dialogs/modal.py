@@ -1,4 +1,4 @@
-"""The frame of dialogs."""
+"""Base class of dialogs."""
 
 from __future__ import annotations
 

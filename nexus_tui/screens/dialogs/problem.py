@@ -1,4 +1,4 @@
-"""What is wrong with what was typed, in full."""
+"""Dialog with the full text of an input error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What something is, as JSON."""
+"""Dialog with the row under the cursor as JSON."""
 
 from __future__ import annotations
 

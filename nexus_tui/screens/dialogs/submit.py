@@ -44,7 +44,7 @@ PRIORITY = TaskParameter(
     help="Its place in the queue.",
 )
 FOREIGN_PRIORITY = replace(PRIORITY, default=None, help="Its place in the queue; empty: that of a run without one.")
-"""Another application may know no priorities, and ours has its own default."""
+"""Choice of a foreign application's own default: it may know no priorities."""
 
 COUNTDOWN = TaskParameter(
     "countdown", "number", "seconds", required=False, help="Not before so many seconds from now; empty: at once."

@@ -1,4 +1,4 @@
-"""The second question before many targets are changed: a word that nobody types by accident."""
+"""Second confirmation before many targets are changed: a word to type."""
 
 from __future__ import annotations
 

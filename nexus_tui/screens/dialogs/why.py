@@ -1,4 +1,4 @@
-"""Why does it not move? What holds a run, queue or worker, and the command that would free it."""
+"""Dialog of ``why``: what holds a run, queue or worker, and the command that would free it."""
 
 from __future__ import annotations
 

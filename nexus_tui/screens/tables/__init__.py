@@ -1,1 +1,1 @@
-"""What tables of the views show: their columns, cells, groups and order."""
+"""Tables of the views: columns, cells, groups and sort order."""

@@ -1,4 +1,4 @@
-"""How a queue, a message and a run look in a row: columns and cells, one place each."""
+"""Columns and cells of queues, messages and runs."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ QUEUE_COLUMNS = (
 
 
 RATES_NOTE = "rates of 15 s"
-"""Over which time a queue's rates are taken."""
+"""Note on the period over which a queue's rates are taken."""
 
 
 def queue_colour(name: str | None) -> str:

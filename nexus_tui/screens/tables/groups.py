@@ -1,4 +1,4 @@
-"""Failures of the same kind, together."""
+"""Groups of equal failures."""
 
 from __future__ import annotations
 

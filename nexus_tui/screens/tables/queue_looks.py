@@ -1,4 +1,4 @@
-"""Colour and alert thresholds of the queues of the application that is open."""
+"""Colours and alert thresholds of the open application's queues."""
 
 from __future__ import annotations
 

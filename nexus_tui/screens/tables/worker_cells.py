@@ -1,4 +1,4 @@
-"""How a worker, its children and a program look in a row: columns and cells, one place each."""
+"""Columns and cells of workers, their children and programs."""
 
 from __future__ import annotations
 

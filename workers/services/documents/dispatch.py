@@ -21,7 +21,7 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
     "pdf": ("extract_text", "extract_metadata", "extract_images"),
     "image": ("get_info", "thumbnail"),
 }
-"""What is done with each kind when nothing else is asked for."""
+"""Default operations of each kind."""
 
 _READERS: dict[str, Reader] = {
     "word": word.process,

@@ -1,4 +1,4 @@
-"""What a file is, told by its content; names and extensions are not believed."""
+"""Detection of a file's format by its content; names and extensions are not believed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _READERS: dict[Format, str] = {
 
 _HEAD_BYTES = 4096
 _PACKAGE_BYTES = 1 << 20
-"""How much of a package's own lists is looked through."""
+"""Largest part of a package's own lists that is scanned."""
 _CONTENT_TYPES = "[content_types].xml"
 _RELATIONSHIPS = "_rels/.rels"
 _MAIN_PART = re.compile(rb"<(?:\w+:)?Relationship\b[^>]*/officeDocument[\"'][^>]*>")

@@ -15,7 +15,7 @@ MAX_POINTS = 10_000
 MAX_LINKS = 10_000
 
 Link = tuple[str, str]
-"""What is clicked, and the outside address that it leads to."""
+"""Text of a link, and the outside address that it leads to."""
 
 _FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|bmp|tiff?|emf|wmf|svg|webp)", re.IGNORECASE)
 Warn = Callable[[str, str], None]

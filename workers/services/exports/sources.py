@@ -1,4 +1,4 @@
-"""Where records come from: a list in the message, or a file below the upload root that is read twice, never held."""
+"""Sources of records: a list in the message, or a file below the upload root that is read twice, never held."""
 
 from __future__ import annotations
 

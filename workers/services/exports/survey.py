@@ -1,4 +1,4 @@
-"""What a table's columns are, in order of appearance, and what each holds: found by one pass over the records."""
+"""Survey of a table's columns: their order of appearance and their types, from one pass over the records."""
 
 from __future__ import annotations
 

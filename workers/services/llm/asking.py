@@ -1,4 +1,4 @@
-"""Put a question to a provider and turn whatever happens into an answer or a typed error."""
+"""One question to a provider, and its outcome: an answer or a typed error."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from workers.services.llm.several import MOST_PAID, shorten_clock
 from workers.services.progress import Progress, ignore_progress
 
 MAX_TRIES = 4
-"""So often a request is sent whose failure can pass by itself, and costs nothing."""
+"""Most attempts of a request whose failure can pass by itself, and costs nothing."""
 
 
 @dataclass(frozen=True)

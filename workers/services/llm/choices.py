@@ -1,4 +1,4 @@
-"""What a caller can choose between; light to import, for forms and the command line read it."""
+"""Choices of the AI tasks' arguments; light to import, for forms and the command line read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write texts of everyday kinds: what the model is told for each."""
+"""Texts of everyday kinds: the brief that a model gets for each."""
 
 from __future__ import annotations
 

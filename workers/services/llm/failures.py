@@ -1,4 +1,4 @@
-"""What the SDKs and the network raise, read as the typed errors of ``workers.errors``.
+"""Translation of errors of SDKs and network into the typed errors of ``workers.errors``.
 
 An SDK's exception holds the request with the key in its headers, and does not pickle: it is read here, dropped,
 and never chained to what is raised instead.
@@ -50,7 +50,7 @@ _TOO_LONG = re.compile(
 )
 _SECRET = re.compile(r"\b(?:sk|pk|Bearer)[-_ ][\w*.-]{6,}", re.I)
 _QUOTE_WINDOW = 12
-"""So many characters in common with the request count as a quotation of it."""
+"""Characters in common with the request that count as a quotation of it."""
 
 SDK_ERRORS = (
     anthropic.AnthropicError,

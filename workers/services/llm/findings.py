@@ -1,4 +1,4 @@
-"""What each kind of analysis finds: the form of its JSON, and how the findings of a long text's parts are merged."""
+"""Findings of each kind of analysis: the form of their JSON, and the merge of a long text's parts."""
 
 from __future__ import annotations
 

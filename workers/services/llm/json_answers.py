@@ -1,4 +1,4 @@
-"""Find the JSON in what a model wrote."""
+"""Extraction of JSON from a model's answer."""
 
 from __future__ import annotations
 

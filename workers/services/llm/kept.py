@@ -19,7 +19,7 @@ from celery_nexus.task_errors import TransientError
 from workers.services.llm.choices import AfterKill
 
 KEEP_S = 72 * 3600
-"""How long answers are kept after the last one came: longer than any message waits to be delivered again."""
+"""Time to live of the answers after the last one came: longer than any message waits to be delivered again."""
 
 KEY_PREFIX = "nexus:ai:answers:"
 

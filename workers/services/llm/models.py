@@ -1,4 +1,4 @@
-"""Which model answers a question that names none."""
+"""Default models of the providers."""
 
 from __future__ import annotations
 

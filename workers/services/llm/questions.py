@@ -1,4 +1,4 @@
-"""What is asked of a model, and what comes back."""
+"""Questions to a model, and its answers."""
 
 from __future__ import annotations
 

@@ -18,10 +18,10 @@ PARALLEL = 4
 """Questions under way at once."""
 
 MOST_PAID = 2
-"""So often a question is asked whose connection is lost after it was sent: each time it may be paid."""
+"""Most times that a question is asked whose connection is lost after it was sent: each time it may be paid."""
 
 LAST_CALL_S = 30
-"""What a call that is begun at the last moment may still take."""
+"""Longest duration of a call that is begun at the last moment."""
 
 
 def ask_once(question: Question, kept: Kept, progress: Progress = ignore_progress) -> Answer:

@@ -1,4 +1,4 @@
-"""What both SDKs have in common: the HTTP layer's limits, silence in the logs, and bodies that are no stream.
+"""HTTP layer of both SDKs: limits, silence in the logs, and bodies that are no stream.
 
 A request carries the key, so it follows no redirect: the SDKs would send it along to wherever that leads.
 """

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from workers.services.mail.conversation import Conversation
 
 MAX_MESSAGES = 10_000
-"""Of one batch."""
+"""Most messages of one batch."""
 
 BUDGET_S = 20 * 60
-"""A run hands over to the next one after so long, well before its soft time limit."""
+"""Time after which a run hands over to the next one, well before its soft time limit."""
 
 _MARKS_AT_ONCE = 500
 _DEAD_AFTER = 3
-"""So many messages in a row without a connection: the server is away, not the messages bad."""
+"""Messages in a row without a connection after which the server counts as away."""
 
 
 class BulkMessage(BaseModel):

@@ -27,7 +27,7 @@ _ERROR = 400
 _NOT_NOW = 450
 _BLOCK_BYTES = 128 * 1024
 _SLOWEST_BYTES_PER_S = 128 * 1024
-"""A large message may take so much longer."""
+"""Slowest transfer of a large message, which lengthens its time limit."""
 
 BeforeHandover = Callable[[tuple[str, ...]], None]
 """Called with the recipients right before the message's last line; an exception keeps it from being sent."""

@@ -1,4 +1,4 @@
-"""What became of a message: who got it, who was refused with which words, of whom nobody knows."""
+"""Outcome of a message: the recipients that got it, those refused and with which words, and those unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report says, whatever format it is written in."""
+"""Content of a report, whatever format it is written in."""
 
 from __future__ import annotations
 

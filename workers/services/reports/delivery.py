@@ -1,4 +1,4 @@
-"""Write a report in a format and say where it is."""
+"""Delivery of a report: written in a format, and its path returned."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RENDERERS: dict[str, Renderer] = {
     "md": text.write_md,
 }
 LIMITS = {"html": page.LIMIT, "pdf": paper.PDF_LIMIT, "docx": paper.DOCX_LIMIT, "md": text.MD_LIMIT}
-"""What a format shows of a table; the others show all."""
+"""Limits of tables by format; other formats show whole tables."""
 
 CONTENT_LIMIT = Limit(rows=20, cells=200)
 CONTENT = 6_000

@@ -15,7 +15,7 @@ MAX_FONTS = 2000
 _COLOURED = {"CBDT", "COLR", "SVG ", "sbix"}
 """Tables of fonts that draw in colour, which a PDF's text can't."""
 _ERROR_EM = 0.001
-"""How far a converted outline may be off."""
+"""Largest error of a converted outline."""
 
 
 @dataclass(frozen=True)

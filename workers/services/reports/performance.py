@@ -1,4 +1,4 @@
-"""How tasks performed, out of the history: counts, failures, waits, busiest hours, slowest runs, error groups."""
+"""Report on the performance of tasks: counts, failures, waits, busiest hours, slowest runs, error groups."""
 
 from __future__ import annotations
 

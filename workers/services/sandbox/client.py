@@ -32,7 +32,7 @@ _GRACE_S = 2
 """Time beyond the wall clock in which the zygote must have said how its child ended."""
 _CHUNK_BYTES = 1 << 20
 _OUT_OF_MEMORY = {signal.SIGABRT, signal.SIGTRAP, signal.SIGILL, signal.SIGKILL}
-"""How libraries in C++ and Rust, and the kernel, end a process that gets no more memory."""
+"""Signals by which libraries in C++ and Rust, and the kernel, end a process that gets no more memory."""
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 
 _own = threading.local()

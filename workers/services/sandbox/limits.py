@@ -1,4 +1,4 @@
-"""What a sandboxed child may use."""
+"""Resource limits of a sandboxed child."""
 
 from __future__ import annotations
 

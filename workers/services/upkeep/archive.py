@@ -25,7 +25,7 @@ FOLDER = "archive"
 
 CHUNK = 1024 * 1024
 MAX_NAMED = 100
-"""So many archives are named in the result; all are counted."""
+"""Most archives that are named in the result; all are counted."""
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 

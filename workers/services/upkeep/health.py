@@ -1,4 +1,4 @@
-"""Run checks side by side: a broken or stuck one never stops the others."""
+"""Health checks run side by side: a broken or stuck one never stops the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How full the queues are, against the thresholds of the registry."""
+"""Sizes of the queues against the thresholds of the registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands on a PDF's pages beside their own text: form values, notes, free text; and what is only attached."""
+"""Annotations of a PDF's pages: form values, notes, free text; and attached files."""
 
 from __future__ import annotations
 

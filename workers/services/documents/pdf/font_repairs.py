@@ -20,7 +20,7 @@ from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 MAX_PAGES = 2000
 _DEPTH = 3
 _PYPDF_ERRORS = (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OSError)
-"""What pypdf raises on damaged files."""
+"""Errors of pypdf on damaged files."""
 
 
 @dataclass

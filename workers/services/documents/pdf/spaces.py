@@ -26,7 +26,7 @@ _MOST_CHARACTERS = 1_500_000
 _SPACES_TRIED = 12
 _WORDS_A_FAULT = 150
 _WIDE = 0.15
-"""A gap of so many heights of a line parts two words; poppler takes a tenth of the font's size."""
+"""Smallest gap that parts two words, in heights of a line; poppler takes a tenth of the font's size."""
 _NARROW = 0.05
 _LOOSE_NEIGHBOURS = 3
 """Gaps around one that are wide too, where letters are spaced out on purpose."""

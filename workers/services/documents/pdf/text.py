@@ -18,7 +18,7 @@ from workers.services.progress import Progress, ignore_progress
 
 _IMAGE_DEPTH = 3
 _HYPHEN_CODE = 2
-"""What pdfium gives for a hyphen at the end of a line when it is asked for one character."""
+"""Code that pdfium gives for a hyphen at the end of a line when it is asked for one character."""
 _FIRST_NO_CHARACTER, _LAST_NO_CHARACTER = 0xFFFE, 0xFFFF
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 HYPHEN = "\ufffe"
-"""How pdfium marks a hyphen at the end of a line, the line end itself left out."""
+"""Mark of pdfium for a hyphen at the end of a line, the line end itself left out."""
 
 UNMAPPED = "\x1a"
 """Stands for a glyph that its font maps to nothing."""

@@ -1,4 +1,4 @@
-"""What stands on a worksheet beside its cells: comments, text boxes, charts, headers, prompts, links."""
+"""Annotations of a worksheet: comments, text boxes, charts, headers, prompts, links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large a worksheet is, from a quick look through its XML."""
+"""Extent of a worksheet, from a quick scan of its XML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_PLACES = 12_000_000
 """Cells and the empty places before them in their rows."""
 MAX_DENSE_CELLS = 8_000_000
 _DENSE_ENOUGH = 40
-"""A box with so many places for each cell is still laid out."""
+"""Most places for each cell in a box that is laid out."""
 MAX_COLUMNS = 16_384
 MAX_ROWS = 1_048_576
 _CELLS = re.compile(rb' r="([A-Z]{1,4})(?=[0-9])')

@@ -23,7 +23,7 @@ Column = tuple[int, Sequence[Cell]]
 """Index from 0, and filled cells in order."""
 
 _RAGGED = 4
-"""Rows whose rectangle has more places than so many times their own are not laid side by side."""
+"""Largest ratio of a rectangle's places to those of its rows at which they are laid side by side."""
 
 
 def columns(rows: list[Row]) -> Iterator[Column]:

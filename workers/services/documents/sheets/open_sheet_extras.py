@@ -1,4 +1,4 @@
-"""What goes with the cells of OpenDocument spreadsheets: printed headers and footers, links, prompts."""
+"""Extras of OpenDocument spreadsheets beside their cells: printed headers and footers, links, prompts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workers.services.documents.sheets import cell_extras
 _STYLES_PART = "styles.xml"
 _HEADERS = ("header", "header-left", "header-first", "footer", "footer-left", "footer-first")
 _UNKNOWN_FIELD = "???"
-"""What a field says before a page is drawn: the sheet's name, a title that is not set."""
+"""Text of a field before a page is drawn: the sheet's name, a title that is not set."""
 _LINK_FORMULA = re.compile(r"\bHYPERLINK\((?:\"([^\"]*)\")?")
 
 

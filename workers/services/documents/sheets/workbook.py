@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 ReadRows = Callable[[], Iterator[Row]]
 
 _FOREIGN = (OverflowError, ValueError)
-"""What the quick reader raises on numbers that Python's dates and spans can't hold."""
+"""Errors of the quick reader on numbers that Python's dates and spans can't hold."""
 _NO_SHEETS = "the workbook has no worksheets, only charts or macros"
 _PASSWORD = "the workbook has a password; remove it and submit again"  # noqa: S105
 MAX_SHEETS = 500
