@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,3 +49,10 @@ class Deployment:
     is_embedded: bool = False
     describe: Callable[[bool], Sequence[Setting]] = _nothing
     name: str = ""
+
+    @property
+    def recorder_command(self) -> str:
+        """The command that starts its recorder, or starts it anew."""
+        if self.supervisor is not None:
+            return "nexus-tui restart recorder"
+        return f"python -m celery_nexus.history.recorder -A {shlex.quote(self.name or 'APPLICATION')}"

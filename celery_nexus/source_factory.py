@@ -33,7 +33,11 @@ def open_deployment(deployment: Deployment, *, read_only: bool = False) -> Sourc
     source = BrokerSource(
         deployment.broker, code=code, separator=layout.separator, steps=layout.steps, prefix=layout.prefix
     )
-    history = HistorySource(deployment.history, families={spec.family: spec.name for spec in code.queues})
+    history = HistorySource(
+        deployment.history,
+        families={spec.family: spec.name for spec in code.queues},
+        recorder_command=deployment.recorder_command,
+    )
     source.ages.sent_at = history.find_sent_time
     return Sources(
         broker=source,

@@ -65,6 +65,11 @@ class Sources:
         """Whether the application is somebody else's: no programs of ours, workers that read nothing of ours."""
         return self.recording is not None
 
+    @property
+    def recorder_command(self) -> str:
+        """The command that starts the recorder of an installed application; empty for a stock one."""
+        return self.deployment.recorder_command if self.deployment is not None else ""
+
     def address_command(self, command: str) -> str:
         """Complete a ``nexus-tui …`` line, so that it acts on this broker wherever it is typed.
 

@@ -145,7 +145,7 @@ def recent_reader(sources: Sources) -> Callable[[], Recent]:
         nonlocal asked_at
         key = (sources.history.version(), int(time.time() // 60))
         if not sources.is_foreign and time.monotonic() - asked_at >= TROUBLE_EVERY_S:
-            trouble = sources.broker.recorder_trouble()
+            trouble = sources.broker.recorder_trouble(sources.recorder_command)
             if trouble:
                 raise SourceError(f"nothing is recorded: {trouble}")
             asked_at = time.monotonic()

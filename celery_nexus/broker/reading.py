@@ -70,7 +70,7 @@ class BrokerReader(Server):
         names = code.queues.names
         self._main = Parts(url, Layout(separator, tuple(steps), prefix), is_own=self.is_own, code=code)
         shown, declared = (names if given is None else given for given in (queues, declared))
-        super().__init__(url, self._main.reader)
+        super().__init__(url, self._main.reader, prefix)
         self._applications = Applications(self._main, self.ages, survey, shown, declared)
 
     @property

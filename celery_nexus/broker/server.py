@@ -17,10 +17,12 @@ class Server:
     Args:
         url: Its address.
         reader: Connection for reading.
+        prefix: Before each key of the application that is looked at.
     """
 
-    def __init__(self, url: BrokerUrl, reader: redis.Redis) -> None:
+    def __init__(self, url: BrokerUrl, reader: redis.Redis, prefix: str = "") -> None:
         self.url = url
+        self._prefix = prefix
         self._reader = reader
 
     def ping(self) -> float:
@@ -44,9 +46,13 @@ class Server:
         with translate_errors(self.url):
             return write_trouble(self._reader)
 
-    def recorder_trouble(self) -> str:
-        """Read what keeps the recorder from writing the history, in its own words; empty when nothing does."""
+    def recorder_trouble(self, command: str = "") -> str:
+        """Say what keeps the recorder from writing the history; empty when nothing does.
+
+        Args:
+            command: What starts it anew, to be named where that helps.
+        """
         from celery_nexus.history.recorder.status import find_trouble
 
         with translate_errors(self.url):
-            return find_trouble(self._reader) or ""
+            return find_trouble(self._reader, self._prefix, command) or ""

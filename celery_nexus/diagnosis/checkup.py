@@ -158,7 +158,8 @@ class CheckupSource:
     @staticmethod
     def _disk(deployment: Deployment) -> Finding:
         home = deployment.home
-        free = shutil.disk_usage(home if home.exists() else home.parent).free
+        there = next(folder for folder in (home, *home.parents) if folder.exists())  # it is made with its first file
+        free = shutil.disk_usage(there).free
         return Finding(
             "disk",
             free > FREE_DISK_BYTES,
@@ -192,18 +193,19 @@ class CheckupSource:
 
     @staticmethod
     def _recorder(client: redis.Redis, deployment: Deployment) -> Finding:
-        why = find_trouble(client)
+        why = find_trouble(client, deployment.layout.prefix, deployment.recorder_command)
         if why:
             return Finding("recorder", False, f"writes nothing: {why}", "it goes on by itself once that has passed")
+        start = f"start it: {deployment.recorder_command}"
         try:
             age_s = max(0.0, time.time() - lock_path(deployment.history).stat().st_mtime)
         except OSError:
-            return Finding("recorder", False, "never ran", "start it: nexus-tui start recorder")
+            return Finding("recorder", False, "never ran", start)
         return Finding(
             "recorder",
             age_s < RECORDER_S,
             f"history complete {age_s:,.0f} s ago",
-            "start it: nexus-tui start recorder; until then the history stands still",
+            f"{start}; until then the history stands still",
         )
 
 

@@ -54,11 +54,20 @@ class HistorySource:
         path: The recorder's file. Where there is none, the history is empty: see :attr:`exists`.
         is_foreign: Whether it is that of another application, recorded only while somebody looks.
         families: Names of queues by their short names, for filters.
+        recorder_command: What starts its recorder anew.
     """
 
-    def __init__(self, path: Path, *, is_foreign: bool = False, families: Mapping[str, str] = NO_FAMILIES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        is_foreign: bool = False,
+        families: Mapping[str, str] = NO_FAMILIES,
+        recorder_command: str = "nexus-tui restart recorder",
+    ) -> None:
         self.path = path
         self.is_foreign = is_foreign
+        self.recorder_command = recorder_command
         self.recorder_problem: Callable[[], str] = lambda: ""
         self._history = History(path, families)
 
@@ -159,7 +168,7 @@ class HistorySource:
         if not self.is_foreign and not self.exists:
             raise Unreachable(
                 f"there is no history at {self.path}: its recorder has not written it yet, or it was moved or deleted; "
-                "nexus-tui restart recorder begins a new one"
+                f"{self.recorder_command} begins a new one"
             )
         with _translated():
             return self._history.version()

@@ -113,7 +113,7 @@ class FakeBroker:
         self._fail()
         return "valkey 9.1.2 unix socket"
 
-    def recorder_trouble(self) -> str:
+    def recorder_trouble(self, command: str = "") -> str:
         self._fail()
         return self.recorder
 

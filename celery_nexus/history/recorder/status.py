@@ -32,11 +32,16 @@ def report_alive(client: redis.Redis, prefix: str, cursor: str) -> None:
     client.set(prefix + RECORDER_BEAT, cursor, ex=RECORDER_BEAT_FOR_S)
 
 
-def find_trouble(client: redis.Redis, prefix: str = "") -> str | None:
+def find_trouble(client: redis.Redis, prefix: str = "", command: str = "") -> str | None:
     """Return why nothing is recorded now, in one line; None when all is well.
 
     What a recorder says of itself comes first; one that is stopped or hangs says nothing, and is judged by its last
     sign of life and by what the stream holds that it has not read. Where none ever gave a sign, nothing is concluded.
+
+    Args:
+        client: The broker.
+        prefix: Before each key of the application.
+        command: What starts the recorder anew, to be named where that helps.
 
     Raises:
         redis.RedisError: The broker doesn't answer.
@@ -55,7 +60,8 @@ def find_trouble(client: redis.Redis, prefix: str = "") -> str | None:
     silent_s = RECORDER_BEAT_FOR_S - left_ms / 1000
     if silent_s > SILENT_AFTER_S:
         waits = f", and what happened for {unread_s:,.0f} s is not recorded" if unread_s else ""
-        return f"the recorder gave no sign of life for {silent_s:,.0f} s{waits}: nexus-tui restart recorder"
+        advice = f": {command}" if command else ""
+        return f"the recorder gave no sign of life for {silent_s:,.0f} s{waits}{advice}"
     if unread_s > BEHIND_AFTER_S:
         return f"the recorder is behind: what happened for {unread_s:,.0f} s is not recorded yet"
     return None

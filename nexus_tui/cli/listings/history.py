@@ -157,7 +157,7 @@ def record(target: Target, as_json: bool) -> None:
     sources = target.sources()
     if sources.recording is None:
         raise Invalid(
-            "this stack has a recorder of its own: nexus-tui start recorder. Give --broker URL of another one"
+            f"this application has a recorder of its own: {sources.recorder_command}. Give --broker URL of another one"
         )
     origin = sources.recording.origin
     if is_recorded(origin.path):

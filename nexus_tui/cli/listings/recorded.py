@@ -23,6 +23,8 @@ def explain_empty_list(history: HistorySource, *, filtered: bool = False, submit
         return "no runs match"
     if history.is_foreign:
         return "no runs were heard of; do the workers send events? nexus-tui --broker URL events enable"
+    if history.complete_at() is None:
+        return f"nothing is recorded: no recorder ever ran; start it: {history.recorder_command}"
     return "no runs yet" + ("; submit one: nexus-tui submit --list" if submit else "")
 
 

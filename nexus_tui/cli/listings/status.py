@@ -41,7 +41,9 @@ def status(target: Target, as_json: bool) -> None:
     workers = read_allowed(lambda: read_workers(sources, programs), [])
     broker = read_allowed(sources.broker.describe, "?")
     refuses = read_allowed(sources.broker.write_trouble, "")
-    recorder = "" if sources.is_foreign or refuses else read_allowed(sources.broker.recorder_trouble, "")
+    recorder = ""
+    if not sources.is_foreign and not refuses:
+        recorder = read_allowed(lambda: sources.broker.recorder_trouble(sources.recorder_command), "")
     if sources.broker.missing:
         unknown.append(sources.broker.missing)
     troubles = [*([refuses] if refuses else []), *_troubles(sources, programs, workers)]

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from celery_nexus.errors import Invalid, NotFound, Refused
 from celery_nexus.history.query.history import History
+from celery_nexus.history.store.schema import lock_path
 from celery_nexus.history.store.store import Store
 from config.settings import settings
 from nexus_tui.cli import cli
@@ -70,11 +71,18 @@ def rows(*arguments: str) -> Any:
 
 
 def test_an_empty_history_says_what_to_do(home: Path) -> None:
-    assert said("tasks") == "no runs yet; submit one: nexus-tui submit --list\n"
-    assert said("failures") == "no runs yet; submit one: nexus-tui submit --list\n"
+    nothing = "nothing is recorded: no recorder ever ran; start it: nexus-tui restart recorder\n"
+    assert (said("tasks"), said("failures")) == (nothing, nothing)
     assert "--since 30d looks further back" in said("stats")
     assert rows("failures") == rows("stats") == []
     assert isinstance(nexus("history", "verify").exception, NotFound)
+
+
+def test_a_history_without_runs_says_how_to_submit_one(home: Path) -> None:
+    home.mkdir()
+    Store(home / "history.db").close()
+    lock_path(home / "history.db").touch()
+    assert said("tasks") == "no runs yet; submit one: nexus-tui submit --list\n"
 
 
 def test_of_another_broker_nothing_is_recorded_before_somebody_looks(home: Path, monkeypatch: Any) -> None:
