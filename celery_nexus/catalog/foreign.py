@@ -126,8 +126,9 @@ class ForeignCatalog(CatalogSource):
             return True
         return any(sum(row.by_priority[1:]) for row in self._broker.queues()) or self._broker.has_seen_priorities
 
-    def wait(self, run_id: str, timeout_s: float | None = None) -> tuple[str, Any]:
+    def wait(self, run: Submitted, timeout_s: float | None = None) -> tuple[str, Any]:
         """Wait for a run's result on the broker's own Redis; see :meth:`CatalogSource.wait`."""
+        run_id = run.id
         elsewhere = self._control.name_other_backend()
         if elsewhere:
             raise SourceError(

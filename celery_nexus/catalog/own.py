@@ -46,13 +46,14 @@ class CatalogSource:
         return tuple(self.task_type(name) for name in names)
 
     def task_type(self, name: str) -> TaskType:
-        """Describe one task type from its signature and docstring.
+        """Describe one task type from its signature and docstring; the unique end of its name is enough.
 
         Raises:
             NotFound: No task has that name.
         """
         from celery_nexus.runtime import arguments
 
+        name = self.full_name(name)
         task = self._task(name)
         return TaskType(
             name=name,
@@ -157,15 +158,17 @@ class CatalogSource:
         """Tell whether a run without a priority has to be asked for one: an application whose code is here has one."""
         return False
 
-    def wait(self, run_id: str, timeout_s: float | None = None) -> tuple[str, Any]:
+    def wait(self, run: Submitted, timeout_s: float | None = None) -> tuple[str, Any]:
         """Wait for a run's end and return its state and its result, or its error as ``Type: message``.
 
         Raises:
-            SourceError: It had not ended within ``timeout_s`` seconds.
+            SourceError: It had not ended within ``timeout_s`` seconds, or no result of it will be kept.
             Unreachable: The result backend can't be reached.
         """
         from celery.exceptions import TimeoutError as ResultTimeout
 
+        run_id = run.id
+        self._check_results(run)
         result = self.app.AsyncResult(run_id)
         with self._broker_errors(f"the run {run_id} goes on without us"):
             try:
@@ -181,6 +184,22 @@ class CatalogSource:
         from celery_nexus.privacy.masking import mask_text
 
         return state, mask_text(f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value))
+
+    def _check_results(self, run: Submitted) -> None:
+        """Make sure that a run leaves a result.
+
+        Raises:
+            SourceError: It leaves none, and who waits for it would wait for ever.
+        """
+        from celery.backends.base import DisabledBackend
+
+        if isinstance(cast("Any", self.app).backend, DisabledBackend):
+            why = "the application keeps no results (result_backend)"
+        elif self._task(run.task).ignore_result:
+            why = f"{run.task} keeps no result (ignore_result)"
+        else:
+            return
+        raise SourceError(f"{run.id} was queued; its end can't be waited for: {why}")
 
     @property
     def _tasks(self) -> Mapping[str, Any]:

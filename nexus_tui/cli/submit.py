@@ -38,7 +38,7 @@ def _submit(
     run = published[0]
     answer: dict[str, Any] = {"id": run.id, "task": action.task, "queue": run.queue, "priority": run.priority}
     if wait:
-        _wait(sources, answer, timeout, as_json=as_json)
+        _wait(sources, run, answer, timeout, as_json=as_json)
     elif as_json:
         print_json(answer)
     else:
@@ -46,15 +46,15 @@ def _submit(
         click.echo(f"{run.id} queued in {safe_text(run.place)}; follow it: {follow}")
 
 
-def _wait(sources: Sources, answer: dict[str, Any], timeout: float | None, *, as_json: bool) -> None:
+def _wait(sources: Sources, run: Submitted, answer: dict[str, Any], timeout: float | None, *, as_json: bool) -> None:
     """Print how a run ended, and exit by it."""
-    state, value = sources.catalog.wait(answer["id"], timeout)
+    state, value = sources.catalog.wait(run, timeout)
     kind = "result" if state == "SUCCESS" else "error"
     if as_json:
         print_json(answer | {"state": state, kind: value})
     else:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-        print_fields([("id", answer["id"]), ("state", state), (kind, text)])
+        print_fields([("id", run.id), ("state", state), (kind, text)])
     if state != "SUCCESS":
         raise click.exceptions.Exit(1)
 

@@ -9,6 +9,7 @@ import pytest
 
 from celery_nexus.diagnosis.checkup import consumer_finding
 from celery_nexus.errors import SourceError
+from celery_nexus.rows.catalog import Submitted
 from celery_nexus.rows.selection import Selection
 from nexus_tui.actions import messages, queues, runs
 from nexus_tui.actions.base import Action, perform
@@ -223,7 +224,7 @@ def test_what_can_not_be_kept_by_her_workers_is_refused_before_it_is_sent(her: S
 
 def test_an_end_that_can_not_be_seen_is_not_waited_for(her: Shop) -> None:
     with pytest.raises(SourceError, match=r"a-run was queued; its end can't be waited for: .* \(no result backend\)"):
-        her.sources().catalog.wait("a-run")
+        her.sources().catalog.wait(Submitted("a-run", "shop.add", "celery", None))
 
 
 def test_messages_that_no_worker_takes_are_a_trouble(her: Shop) -> None:
