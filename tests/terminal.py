@@ -12,6 +12,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -35,6 +36,7 @@ class Terminal:
         environment: Its whole environment; None: ours.
         size: Columns and lines.
         kind: What says in the environment which terminal it is.
+        folder: Where it runs; None: here.
 
     Attributes:
         output: What it has written.
@@ -47,6 +49,7 @@ class Terminal:
         environment: Mapping[str, str] | None = None,
         size: tuple[int, int] = WIDE,
         kind: Mapping[str, str] = TRUE_COLOUR,
+        folder: Path | None = None,
     ) -> None:
         given = os.environ if environment is None else environment
         self.output = bytearray()
@@ -61,6 +64,7 @@ class Terminal:
             stderr=slave,
             env={name: value for name, value in given.items() if name not in TRUE_COLOUR} | dict(kind),
             start_new_session=True,
+            cwd=folder,
         )
         os.close(slave)
 
@@ -171,10 +175,11 @@ class Screen(Terminal):
         environment: Mapping[str, str] | None = None,
         size: tuple[int, int] = WIDE,
         kind: Mapping[str, str] = TRUE_COLOUR,
+        folder: Path | None = None,
     ) -> None:
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
-        super().__init__(command, environment, size, kind)
+        super().__init__(command, environment, size, kind, folder)
 
     @property
     def text(self) -> str:

@@ -14,15 +14,10 @@ from celery import Celery
 from tests.ports import free_port
 from tests.programs import program
 from tests.stack import until
-from tests.wheels import Environment, build_wheel, interpreters, make_environment, requirements_of
+from tests.wheels import Environment, interpreters, make_environment, requirements_of
 
 MINORS = (11, 12, 13, 14)
 WHY_NOT_14 = "no Python 3.14 on this machine; the wheels of all that the core needs exist for it"
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="session", params=MINORS, ids=lambda minor: f"python3.{minor}")
