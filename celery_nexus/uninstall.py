@@ -51,13 +51,7 @@ def _give_back_held(app: Celery, in_flight: InFlight) -> int:
     leases = Leases(in_flight.client, in_flight.prefix)
     until, held = time.monotonic() + _PATIENCE_S, 0
     while owners := leases.owners():
-        for node, _, record in leases.find_abandoned(0.0):
-            mine = leases.take_over(node, record)
-            if mine is not None:
-                of_node = in_flight.of_node(node)
-                of_node.token = mine.token
-                held += sum(rescue.rescue(app, of_node))
-                leases.drop(node, mine)
+        held += rescue.rescue_abandoned(app, in_flight, leases, grace_s=0.0)
         if time.monotonic() > until:
             raise StillRunning(f"{', '.join(sorted(owners))}; stop these workers first")
         time.sleep(_LOOK_EVERY_S)

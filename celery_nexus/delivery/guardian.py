@@ -29,16 +29,13 @@ from celery_nexus.connection.redis_client import open_redis
 from celery_nexus.delivery.ends.ending import carry_out_ends
 from celery_nexus.delivery.leases import rescue
 from celery_nexus.delivery.leases.in_flight import InFlight
-from celery_nexus.delivery.leases.lease import Leases, Owner
+from celery_nexus.delivery.leases.lease import Leases
 from celery_nexus.delivery.upgrade.signals import open_former_lists
 from celery_nexus.installation import Installation, broker_of, installation_of, prefix_of
 from celery_nexus.parent import end_with_supervisor
 from celery_nexus.privacy.program_log import begin_log
 
 LOOK_EVERY_S = 1.0
-GRACE_S = 1.0
-"""Time after a local worker's death before it counts as certain: its successor needs longer to start."""
-
 TIMEOUT_S = 5.0
 COOL_DOWN_S = 30.0
 MAX_COOL_DOWN_S = 600.0
@@ -66,22 +63,7 @@ class Guardian:
         Raises:
             RedisError: The broker does not answer.
         """
-        for node, owner, record in self._leases.find_abandoned(GRACE_S):
-            self._rescue(node, owner, record)
-
-    def _rescue(self, node: str, owner: Owner, record: bytes) -> None:
-        # Owning the name meanwhile keeps a new worker of it from fetching into the hash that is emptied here
-        mine = self._leases.take_over(node, record)
-        if mine is None:
-            return  # it came back
-        ours = self._in_flight
-        held = ours.of_node(node)
-        held.token = mine.token
-        restored, buried = rescue.rescue(self._app, held)
-        self._leases.drop(node, mine)
-        logger.warning(
-            "%s (pid %d on %s) is gone: %d put back, %d set aside", node, owner.pid, owner.host, restored, buried
-        )
+        rescue.rescue_abandoned(self._app, self._in_flight, self._leases)
 
 
 @dataclass

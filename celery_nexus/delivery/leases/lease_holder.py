@@ -64,6 +64,17 @@ class LeaseHolder:
         if restored or buried:
             logger.warning("an earlier %s held %d: %d put back", self._node, restored + buried, restored)
 
+    def rescue_others(self) -> None:
+        """Put back what dead workers of this machine held: the guardian may be dead, too, or there is none.
+
+        To be called twice, :data:`~celery_nexus.delivery.leases.rescue.GRACE_S` apart: only what was seen dead both
+        times is touched.
+        """
+        try:
+            rescue.rescue_abandoned(self._app, self.in_flight, self._leases)
+        except (redis.RedisError, OSError) as error:
+            logger.warning("can't look after other workers: %s", error)
+
     def resume(self) -> None:
         """After a reconnect: put back what this process does not run.
 

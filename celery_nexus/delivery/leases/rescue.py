@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from celery import Celery
@@ -11,7 +12,44 @@ from celery_nexus.delivery import validation as guard
 from celery_nexus.delivery.ends.ending import carry_out_what_can_be
 from celery_nexus.delivery.keys import DELIVERIES_HEADER, FetchedTag
 from celery_nexus.delivery.leases.in_flight import InFlight, encode_redelivered, mark_redelivered
+from celery_nexus.delivery.leases.lease import Leases, Owner
 from celery_nexus.delivery.leases.starts import MAX_STARTS, is_exhausted, read_earlier_starts, with_start
+
+GRACE_S = 1.0
+"""Time after a local worker's death before its messages are touched: its children learn of it a moment later, and its
+successor, if there is one, needs longer to start."""
+
+logger = logging.getLogger(__name__)
+
+
+def rescue_abandoned(app: Celery, in_flight: InFlight, leases: Leases, grace_s: float = GRACE_S) -> int:
+    """Deal with what workers held that are gone; to be called every second or so, and returns how many messages.
+
+    Args:
+        app: Ends the runs that are set aside.
+        in_flight: Of any node: it has the connection.
+        leases: What this process saw of the names.
+        grace_s: How long a worker must have been seen dead.
+
+    Raises:
+        RedisError: The broker does not answer.
+    """
+    found = leases.find_abandoned(grace_s)
+    return sum(_rescue_node(app, in_flight.of_node(node), leases, owner, record) for node, owner, record in found)
+
+
+def _rescue_node(app: Celery, held: InFlight, leases: Leases, owner: Owner, record: bytes) -> int:
+    # Owning the name meanwhile keeps a new worker of it from fetching into the hash that is emptied here
+    mine = leases.take_over(held.node, record)
+    if mine is None:
+        return 0  # it came back
+    held.token = mine.token
+    restored, buried = rescue(app, held)
+    leases.drop(held.node, mine)
+    logger.warning(
+        "%s (pid %d on %s) is gone: %d put back, %d set aside", held.node, owner.pid, owner.host, restored, buried
+    )
+    return restored + buried
 
 
 def rescue(app: Celery, in_flight: InFlight) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from redis.retry import Retry
 from celery_nexus.connection.broker_fitness import find_unfitness
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.redis_client import open_redis
+from celery_nexus.delivery.leases import rescue
 from celery_nexus.delivery.leases.lease import RENEW_S
 from celery_nexus.delivery.leases.lease_holder import LeaseHolder
 from celery_nexus.delivery.upgrade.signals import FormerListsStep
@@ -27,6 +28,8 @@ from celery_nexus.delivery.worker.stopping import SoftStop
 from celery_nexus.installation import broker_of, installation_of
 
 PROBE_S = 2.0
+LOOK_AGAIN_S = rescue.GRACE_S + 0.1
+"""Time between a worker's two looks after others, at its start and after each reconnect."""
 
 state: Any = _state  # the stubs know an older Celery
 
@@ -94,6 +97,8 @@ class LeaseStep(bootsteps.StartStopStep):
         if self._stop is not None:
             self._stop.watch(parent.hub)
         self._timer = parent.timer.call_repeatedly(RENEW_S, self._holder.renew)
+        self._holder.rescue_others()
+        parent.timer.call_after(LOOK_AGAIN_S, self._holder.rescue_others)
 
     def stop(self, parent: Any) -> None:
         """Stop renewing; the event loop ends."""

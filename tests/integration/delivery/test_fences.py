@@ -39,9 +39,9 @@ def guardian_elsewhere(stack: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_what_a_frozen_worker_had_only_fetched_runs_once(stack: Any, guardian_elsewhere: Any) -> None:
-    worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
     for name in ("runs", "a", "b", "c"):
         stack.publish("t.note", name, 1)
+    worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
     stack.until(lambda: stack.client.hlen(keys.in_flight_key("w@test")) == 4 and stack.count("started:runs"))
     worker.send_signal(signal.SIGSTOP)
     guardian_elsewhere()
@@ -60,9 +60,9 @@ def test_what_a_frozen_worker_had_only_fetched_runs_once(stack: Any, guardian_el
 
 
 def test_a_frozen_worker_robs_nothing_of_its_successor(stack: Any) -> None:
-    first = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
     for name in ("long", "a", "b"):
         stack.publish("t.note", name, 60)
+    first = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
     stack.until(lambda: stack.client.hlen(keys.in_flight_key("w@test")) == 3 and stack.count("started:long"))
     first.send_signal(signal.SIGSTOP)
     stack.environment |= {"NEXUS_TEST_NAMESPACE": ELSEWHERE, "NEXUS_TEST_LEASE_S": "5"}

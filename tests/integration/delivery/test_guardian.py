@@ -32,10 +32,21 @@ def test_the_guardian_gives_what_a_lost_worker_held_to_others(stack: Any) -> Non
     lost = stack.worker("lost")
     stack.publish("t.note", "a", 60)
     stack.until(lambda: stack.count("started:a"))
+    stack.worker("other")
+    lost.kill()
+    lost.wait(10)
+    stack.run("-m", "celery_nexus.delivery.guardian", "-A", "config.celery_config", log="guardian.log")
+    stack.until(lambda: stack.count("started:a") == 2, 30)
+    assert list(Leases(stack.client).owners()) == ["other@test"]
+
+
+def test_a_worker_that_starts_gives_what_a_lost_one_held_to_others_without_a_guardian(stack: Any) -> None:
+    lost = stack.worker("lost")
+    stack.publish("t.note", "a", 60)
+    stack.until(lambda: stack.count("started:a"))
     lost.kill()
     lost.wait(10)
     stack.worker("other")
-    stack.run("-m", "celery_nexus.delivery.guardian", "-A", "config.celery_config", log="guardian.log")
     stack.until(lambda: stack.count("started:a") == 2, 30)
     assert list(Leases(stack.client).owners()) == ["other@test"]
 

@@ -30,19 +30,19 @@ def test_a_killed_workers_runs_come_back_at_its_next_start(stack: Any) -> None:
 
 
 def test_what_was_fetched_and_not_started_returns_to_its_place(stack: Any) -> None:
-    worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
     for name in ("running", "first", "second", "third"):
         stack.publish("t.note", name, 30 if name == "running" else 0)
+    worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
     stack.until(lambda: stack.client.hlen(keys.in_flight_key("w@test")) == 4 and stack.count("started:running"))
     worker.kill()
     worker.wait(10)
     stack.publish("t.note", "newer")
-    for tag, raw in stack.client.hgetall(keys.in_flight_key("w@test")).items():
-        if b"running" in raw or stack.count("started:running") == 0:
-            stack.client.hdel(keys.in_flight_key("w@test"), tag)
-            break
+    held = stack.client.hgetall(keys.in_flight_key("w@test"))
+    [running] = [tag for tag, raw in held.items() if b"running" in raw]
+    stack.client.hdel(keys.in_flight_key("w@test"), running)
     stack.worker("w", "-c", "1")
-    stack.until(lambda: stack.client.llen("order") >= 3)
+    stack.until(lambda: stack.client.llen("order") == 4)
+    assert stack.client.lrange("order", 0, -1) == [b"first", b"second", b"third", b"newer"]
 
 
 def test_what_can_not_be_put_back_keeps_nothing_else_from_running(stack: Any) -> None:
@@ -112,9 +112,9 @@ def test_a_stop_lets_short_runs_finish_and_puts_long_ones_back(stack: Any) -> No
 
 def test_a_stop_takes_no_longer_than_what_runs_and_puts_back_what_waits_in_the_worker(stack: Any) -> None:
     stack.environment |= {"REMAP_SIGTERM": "SIGQUIT", "NEXUS_TEST_SOFT_SHUTDOWN_S": "600"}
-    worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
     for name in ("runs", "a", "b", "c"):
         stack.publish("t.note", name, 1)
+    worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
     stack.until(lambda: stack.client.hlen(keys.in_flight_key("w@test")) == 4 and stack.count("started:runs"))
     worker.send_signal(signal.SIGTERM)
     worker.wait(15)
@@ -130,10 +130,10 @@ def test_a_stop_takes_no_longer_than_what_runs_and_puts_back_what_waits_in_the_w
 @pytest.mark.parametrize("numbers", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGQUIT, signal.SIGQUIT)])
 def test_a_second_signal_stops_at_once_and_what_was_held_is_back_in_the_queue(stack: Any, numbers: Any) -> None:
     stack.environment |= {"REMAP_SIGTERM": "SIGQUIT", "NEXUS_TEST_SOFT_SHUTDOWN_S": "600"}
-    worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
     names = ("runs", "a", "b", "c")
     for name in names:
         stack.publish("t.note", name, 600)
+    worker = stack.worker("w", "-c", "1", "--prefetch-multiplier", "4")
     stack.until(lambda: stack.client.hlen(keys.in_flight_key("w@test")) == 4 and stack.count("started:runs"))
     children = psutil.Process(worker.pid).children(recursive=True)
     worker.send_signal(numbers[0])

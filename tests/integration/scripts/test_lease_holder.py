@@ -19,10 +19,13 @@ from celery_nexus.delivery.leases import lease_holder
 from celery_nexus.delivery.leases.in_flight import InFlight
 from celery_nexus.delivery.leases.lease import LEASE_S, Leases, NameTaken, Owner
 from celery_nexus.delivery.leases.lease_holder import EXIT_NAME_TAKEN, PATIENCE_S, LeaseHolder
+from celery_nexus.delivery.leases.process_identity import ProcessIdentity
 from celery_nexus.queues import priority_key
 
 LIST = priority_key("q", 5)
 RAW = b'{"headers": {"id": "a", "task": "t"}, "properties": {}}'
+PROCESS = ProcessIdentity.identify()
+DEAD_HERE = Owner("theirs", f"{PROCESS.boot} {PROCESS.namespace}", "here", PROCESS.pid, PROCESS.start - 1, 3, 1000.0)
 THEIRS = Owner("theirs", "another-boot pid:[7]", "far", 7, 70, 3, 1000.0)
 
 
@@ -84,6 +87,33 @@ def test_a_worker_takes_its_name_and_puts_back_what_an_earlier_one_held(holder: 
     assert not holder.client.exists(holder.flight.started_key, holder.flight.key)
     assert holder.registered == [holder.holder.end]
     assert running.now() == pytest.approx(Leases(holder.client).now(), abs=5)
+
+
+def test_what_a_dead_worker_of_this_machine_held_is_put_back_at_the_second_look(holder: Holder) -> None:
+    holder.holder._leases._standstill.clock = lambda: holder.now
+    holder.client.hset(keys.LEASES, "dead", json.dumps(asdict(DEAD_HERE)))
+    holder.client.hset(keys.LEASES, "far", json.dumps(asdict(THEIRS)))
+    holder.client.hset(keys.in_flight_key("dead"), f"001 {LIST}", RAW)
+    holder.client.hset(keys.in_flight_key("far"), f"002 {LIST}", RAW)
+    holder.holder.begin()
+    waiting: list[Any] = []
+    for _ in range(3):
+        holder.holder.rescue_others()
+        waiting.append(holder.client.llen(LIST))
+        holder.now += 1.1
+    assert waiting == [0, 1, 1]
+    assert sorted(Leases(holder.client).owners()) == ["far", "w"]
+
+
+def test_a_broker_that_is_away_while_others_are_looked_after_ends_no_worker(
+    holder: Holder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise redis.ConnectionError("away")
+
+    monkeypatch.setattr(Leases, "find_abandoned", refuse)
+    holder.holder.rescue_others()
+    assert "can't look after other workers: away" in caplog.text
 
 
 def test_a_live_owner_is_waited_for_shortly(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
