@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import replace
 
 from celery_nexus.broker import BrokerSource
 from celery_nexus.broker.read.whole_message import show_message
@@ -42,7 +40,7 @@ class DeadLetterSource:
     def list(self, limit: int = 100) -> tuple[DeadLetter, ...]:
         """List the newest first, without their bytes."""
         with translate_errors(self._url):
-            return tuple(_row(letter) for letter in self._letters.list(limit))
+            return tuple(map(_mask, self._letters.list(limit)))
 
     def show(self, letter_id: str) -> DeadLetter:
         """Show one, by its id or its run's.
@@ -55,7 +53,7 @@ class DeadLetterSource:
         if letter is None:
             raise NotFound(f"no dead letter {letter_id!r}; see: nexus-tui dead-letters")
         shown, is_masked = show_message(letter.raw, self._broker.code)
-        return dataclasses.replace(_row(letter), shown=shown, is_masked=is_masked)
+        return replace(_mask(letter), shown=shown, is_masked=is_masked)
 
     def retry(self, letter_id: str, undo: str = "") -> TargetOutcome:
         """Put one back into its queue, last in its priority.
@@ -93,8 +91,5 @@ def _missing(letter_id: str) -> TargetOutcome:
     return TargetOutcome(letter_id, False, "no such dead letter", is_missing=True)
 
 
-def _row(letter: store.DeadLetter) -> DeadLetter:
-    fields: dict[str, Any] = {field.name: getattr(letter, field.name) for field in dataclasses.fields(letter)}
-    fields["at"] = datetime.fromtimestamp(letter.at, UTC)
-    fields["detail"] = mask_text(letter.detail)
-    return DeadLetter(**fields)
+def _mask(letter: DeadLetter) -> DeadLetter:
+    return replace(letter, detail=mask_text(letter.detail))

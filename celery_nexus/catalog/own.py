@@ -12,12 +12,11 @@ from celery_nexus.catalog.task_names import resolve_task
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.errors import Invalid, NotFound, SourceError, Unreachable
 from celery_nexus.queues import PRIORITIES
-from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
+from celery_nexus.rows.catalog import Submitted, TaskType
 
 if TYPE_CHECKING:
     from celery import Celery
 
-    from celery_nexus.runtime.arguments import Parameter
 
 MAX_MESSAGE_BYTES = 1024 * 1024
 """A larger message is refused: give tasks a path, not the content."""
@@ -63,7 +62,7 @@ class CatalogSource:
             rate_limit=str(task.rate_limit or "") or None,
             summary=arguments.summary(task.run),
             help=task.run.__doc__ or "",
-            parameters=tuple(_parameter(row) for row in arguments.parameters(task.run)),
+            parameters=arguments.parameters(task.run),
         )
 
     def full_name(self, name: str) -> str:
@@ -250,16 +249,6 @@ def check_call(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Non
 
 def _is_hidden(name: str, task: Any) -> bool:
     return name.startswith("celery.") or bool(getattr(task, "internal", False))
-
-
-def _parameter(row: Parameter) -> TaskParameter:
-    from celery_nexus.privacy.secret_names import is_secret_name
-
-    fields = tuple(map(_parameter, row.fields))
-    return TaskParameter(
-        row.name, row.kind, row.type_label, row.required, row.default, row.choices, row.help,
-        is_secret_name(row.name), fields,
-    )  # fmt: skip
 
 
 def check_options(priority: int | None, countdown_s: float | None, eta: datetime | None) -> None:

@@ -82,7 +82,7 @@ class BalanceSource:
         gone = [run for run in found if run.id not in there]
         balance.wait_for(ledger, lambda: past.cursor, RECORDED_WITHIN_S)  # one may have ended meanwhile
         states = past.states([run.id for run in gone])
-        return tuple(OpenRun(run.id, run.task, run.state) for run in gone if states.get(run.id) not in FINAL)
+        return tuple(run for run in gone if states.get(run.id) not in FINAL)
 
 
 def _shown(sheet: balance.Balance, has_caught_up: bool, recorded_until: datetime | None, gaps: int) -> Sheet:

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from celery_nexus.delivery.balance.recount import Recorded
 from celery_nexus.history.encoding import FINAL, STATES
 from celery_nexus.history.query.history import History
 from celery_nexus.history.store.ended_runs import count_ended, list_repeats
+from celery_nexus.rows.balance import OpenRun
 
 NOTHING_READ = "0-0"
 _MARKS = ", ".join(str(STATES.index(state)) for state in sorted(FINAL))
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRun:
-    """A run that has not ended, as far as the history knows: its id, task, and state."""
-
-    id: str
-    task: str
-    state: str
 
 
 class Past:

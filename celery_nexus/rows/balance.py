@@ -11,7 +11,7 @@ MOST_OPEN = 1000
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run that has not ended, and whose message is nowhere: its id, task, and last known state."""
+    """A run that has not ended, as far as the history knows: its id, task, and last known state."""
 
     id: str
     task: str

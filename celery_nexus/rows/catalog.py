@@ -8,7 +8,19 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class TaskParameter:
-    """One argument of a task type, as a form shows it; see :class:`celery_nexus.runtime.arguments.Parameter`."""
+    """One argument of a task type, as a form shows it.
+
+    Attributes:
+        name: The keyword.
+        kind: ``text``, ``integer``, ``number``, ``boolean``, ``choice``, ``choices``, ``path`` or ``json``.
+        type_label: The type in words: ``list of text``, ``resize | thumbnail``.
+        required: Whether it has no default.
+        default: The default value (None when required).
+        choices: Allowed values of ``choice`` and ``choices``.
+        help: Its line of the docstring.
+        is_secret: Whether its name says that its value is secret.
+        fields: Of an object, or of each object of a list: what it is made of.
+    """
 
     name: str
     kind: str

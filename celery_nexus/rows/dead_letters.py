@@ -21,7 +21,7 @@ class DeadLetter:
         priority: Its priority there.
         worker: Node that set it aside.
         at: When (aware, UTC).
-        counted: Whether the balance sheet holds it: a run can be made of it.
+        counted: Whether it was counted as submitted, so that the balance sheet holds it.
         deliveries: What came of its starts: ``{"worker", "at", "lost", "progress"}``.
         raw: The message's bytes; empty in a list.
         shown: The message with its body opened and its secrets masked; empty in a list.

@@ -24,7 +24,7 @@ _SCALARS: dict[Any, tuple[str, str]] = {
 
 
 def describe_type(annotation: Any) -> tuple[str, str, tuple[str, ...]]:
-    """Say the kind of a type, see :class:`.arguments.Parameter`, its label in words, and its choices."""
+    """Say the kind of a type as :class:`~celery_nexus.rows.catalog.TaskParameter` has it, its label and its choices."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         if any(isinstance(extra, PathMarker) for extra in arguments[1:]):

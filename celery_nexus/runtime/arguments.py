@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType
 from typing import Any, cast, get_type_hints
@@ -19,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from celery_nexus.privacy.secret_names import is_secret_name
+from celery_nexus.rows.catalog import TaskParameter
 from celery_nexus.runtime.argument_errors import explain
 from celery_nexus.runtime.argument_types import describe_type, models_in
 from celery_nexus.task_errors import InvalidArgument
@@ -26,35 +27,10 @@ from celery_nexus.task_errors import InvalidArgument
 TaskFunction = Callable[..., Any]
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """One argument of a task, as a form shows it.
-
-    Attributes:
-        name: The keyword.
-        kind: ``text``, ``integer``, ``number``, ``boolean``, ``choice``, ``choices``, ``path`` or ``json``.
-        type_label: The type in words: ``list of text``, ``resize | thumbnail``.
-        required: Whether it has no default.
-        default: The default value (None when required).
-        choices: Allowed values of ``choice`` and ``choices``.
-        help: Its line of the docstring.
-        fields: Of an object, or of each object of a list: what it is made of.
-    """
-
-    name: str
-    kind: str
-    type_label: str
-    required: bool
-    default: Any
-    choices: tuple[str, ...]
-    help: str
-    fields: tuple[Parameter, ...] = ()
-
-
-def parameters(function: TaskFunction) -> tuple[Parameter, ...]:
+def parameters(function: TaskFunction) -> tuple[TaskParameter, ...]:
     """List a task function's parameters, in order, without ``self`` of bound tasks."""
     helps = argument_help(inspect.getdoc(function) or "")
-    rows: list[Parameter] = []
+    rows: list[TaskParameter] = []
     for name, (annotation, default) in _signature(function).items():
         required = default is inspect.Parameter.empty
         shown = None if required else _plain_default(default)
@@ -62,14 +38,14 @@ def parameters(function: TaskFunction) -> tuple[Parameter, ...]:
     return tuple(rows)
 
 
-def _parameter(name: str, annotation: Any, required: bool, default: Any, help_text: str) -> Parameter:
+def _parameter(name: str, annotation: Any, required: bool, default: Any, help_text: str) -> TaskParameter:
     kind, label, choices = describe_type(annotation)
     fields = tuple(
         _parameter(field, info.annotation, info.is_required(), _plain_default(info), info.description or "")
         for model in models_in(annotation)
         for field, info in model.model_fields.items()
     )
-    return Parameter(name, kind, label, required, default, choices, help_text, fields)
+    return TaskParameter(name, kind, label, required, default, choices, help_text, is_secret_name(name), fields)
 
 
 def validate(function: TaskFunction, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from celery_nexus.runtime.arguments import Parameter, parameters, summary, takes_anything, validate
+from celery_nexus.rows.catalog import TaskParameter
+from celery_nexus.runtime.arguments import parameters, summary, takes_anything, validate
 from celery_nexus.task_errors import InvalidArgument
 
 
@@ -32,8 +33,8 @@ def resize(
 
 def test_parameters_have_their_type_default_and_help() -> None:
     assert parameters(resize)[:2] == (
-        Parameter("path", "text", "text", True, None, (), "Where it is."),
-        Parameter(
+        TaskParameter("path", "text", "text", True, None, (), "Where it is."),
+        TaskParameter(
             "mode", "choice", "fit | fill", False, "fit", ("fit", "fill"), "How it fills its frame, told in two lines."
         ),
     )

@@ -7,7 +7,7 @@ Reasons: ``malformed`` (no run can be made of it), ``unknown task`` (no worker o
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import redis
@@ -17,45 +17,13 @@ from celery_nexus.delivery import validation as guard
 from celery_nexus.delivery.ends import endings as ends
 from celery_nexus.delivery.keys import DELIVERIES_HEADER
 from celery_nexus.queues import PRIORITY_SEPARATOR, priority_key
+from celery_nexus.rows.dead_letters import DeadLetter
 
 _STEP = 100
 
 
 class CanNotRetry(Exception):
     """A letter that would only come back; says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message that was set aside.
-
-    Attributes:
-        id: Its own id.
-        run_id: Id of its run, or None when the message names none that can be trusted.
-        task: Task name, or None likewise.
-        reason: ``malformed``, ``unknown task`` or ``poisoned``.
-        detail: What exactly was wrong; outside text, to be shown with care.
-        queue: Queue that it was taken from.
-        priority: Its priority there.
-        worker: Node that set it aside.
-        at: When, in seconds since the epoch.
-        counted: Whether it was counted as submitted, so that the balance sheet holds it.
-        deliveries: What came of its starts: ``{"worker", "at", "lost", "progress"}``.
-        raw: The message's bytes; empty in a list.
-    """
-
-    id: str
-    run_id: str | None
-    task: str | None
-    reason: str
-    detail: str
-    queue: str
-    priority: int
-    worker: str
-    at: float
-    counted: bool = False
-    deliveries: tuple[dict[str, Any], ...] = ()
-    raw: bytes = b""
 
 
 class DeadLetters:
@@ -88,7 +56,7 @@ class DeadLetters:
         return int(self._client.zcard(self._names[0]))
 
     def list(self, limit: int = 100) -> list[DeadLetter]:
-        """List the newest first, without their bytes."""
+        """List the newest first, without their bytes; details are as they came, to be masked before they are shown."""
         ids = cast("list[bytes]", self._client.zrevrange(self._names[0], 0, limit - 1))
         if not ids:
             return []
@@ -162,7 +130,7 @@ class DeadLetters:
             queue=queue,
             priority=priority,
             worker=str(facts.get("worker", "")),
-            at=float(facts.get("at", 0.0)),
+            at=datetime.fromtimestamp(float(facts.get("at", 0.0)), UTC),
             counted=bool(facts.get("counted")),
             deliveries=tuple(facts.get("deliveries", ())),
             raw=raw,
