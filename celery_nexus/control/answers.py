@@ -28,6 +28,7 @@ def to_nexus_stats(stats: Mapping[str, Any], active: Any, reserved: Any, queues:
         "reserved": None if (held := _rows(reserved)) is None else len(held),
         "queues": [row.get("name") for row in _rows(queues) or ()],
         "processed": sum(count for count in totals if isinstance(count, int)),
+        "prefetch": stats.get("prefetch_count"),
         "children": [child for child in children if child["pid"]],
         "is_stock": True,
     }
@@ -115,7 +116,8 @@ def _verdict(active: int | None, concurrency: int | None, told: Mapping[str, Any
         held = (active or 0) + (_whole(told.get("reserved")) or 0)
         return "draining", f"takes from no queue, finishes {held}" if held else "takes from no queue and holds nothing"
     if active:
-        return "busy", f"runs {active} of {concurrency or '?'}"
+        is_full = concurrency is not None and active >= concurrency
+        return "full" if is_full else "busy", f"runs {active} of {concurrency or '?'}"
     return "healthy", "answers and has nothing to do"
 
 

@@ -24,6 +24,7 @@ class QueueStats:
         out_per_s: Messages taken a second, over the last few readings.
         consumers: Names of the workers that consume it; None when no worker could be asked.
         paused: Whether an operator paused it.
+        paused_workers: Who consumed it when it was paused.
         declared: Whether it is in the registry; None for an application of which we know none.
         is_orphan: Whether neither the registry nor an exchange knows it.
         history: Waiting over the last minutes, oldest first, for sparklines.
@@ -44,6 +45,7 @@ class QueueStats:
     history: tuple[int, ...] = ()
     next_due_at: datetime | None = None
     is_orphan: bool = False
+    paused_workers: tuple[str, ...] = ()
 
     @property
     def flag(self) -> str:

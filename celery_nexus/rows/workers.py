@@ -5,6 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+GONE = frozenset({"silent", "stopped", "crash-looping", "starting", "deaf", "unknown"})
+"""Verdicts of workers that take nothing."""
+
+
+ALIVE = frozenset({"healthy", "busy", "full"})
+"""Verdicts of workers that take work, or would if they had a place."""
+
+CALM = ALIVE | {"draining", "paused", "starting", "stopped"}
+"""Verdicts that are no trouble: what an operator did, or what passes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Child:
@@ -24,7 +34,8 @@ class Worker:
 
     Attributes:
         name: Node name, ``email@host``; for a program without a node, the name that it would have.
-        verdict: ``healthy``, ``busy``, ``silent``, ``stopped``, ``starting`` or ``crash-looping``.
+        verdict: ``healthy``, ``busy``, ``full``, ``draining``, ``paused``, ``starting``, ``stopped``, ``silent``,
+            ``crash-looping``, or the kind of the worst finding about it: ``deaf``, ``hoarding``, ``twin`` …
         reason: The fact that proves the verdict.
         queues: What it consumes.
         pool: ``prefork``, ``solo`` …
@@ -42,6 +53,10 @@ class Worker:
         prefetch: Messages it may hold at once.
         scheduled: Runs it holds until their time has come.
         is_stock: Whether it is Celery's own and knows nothing of Nexus: it forgets orders when it restarts.
+        prefetch_multiplier: Messages that it may hold for each place, by its settings; None when they are not known.
+        child_memory_limit_bytes: A child that uses more is replaced at its run's end (``worker_max_memory_per_child``).
+        host_memory_bytes: Memory of its machine or container; None when it is not this one.
+        instances: How many processes answer under its name.
     """
 
     name: str
@@ -63,6 +78,10 @@ class Worker:
     prefetch: int | None = None
     scheduled: int | None = None
     is_stock: bool = False
+    prefetch_multiplier: float | None = None
+    child_memory_limit_bytes: int | None = None
+    host_memory_bytes: int | None = None
+    instances: int = 1
 
 
 LOOP_EXITS = 3

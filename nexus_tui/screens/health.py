@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from celery_nexus.rows.text import UNKNOWN, duration, rate, safe_text
+from celery_nexus.rows.workers import ALIVE
 from nexus_tui.screens.host import Host
 from nexus_tui.widgets.lines import Line, Span
-
-ALIVE = frozenset({"healthy", "busy"})
 
 
 def line(host: Host, now: datetime) -> tuple[Line, Line]:

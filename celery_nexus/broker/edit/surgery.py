@@ -7,7 +7,7 @@ import json
 import secrets
 import time
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import redis
 
@@ -15,6 +15,7 @@ from celery_nexus.broker.edit.edits import Change, Edit, NothingToDo, Retime
 from celery_nexus.broker.edit.purge_scripts import PURGE
 from celery_nexus.broker.edit.removal import Taker, note_of_end
 from celery_nexus.broker.edit.trash import Trash
+from celery_nexus.broker.read.paused import read_paused_workers
 from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.broker.wire.scripts import TAKE_DELAYED, Script
 from celery_nexus.connection.keys import PAUSED_HASH, TRASH_FOR_S
@@ -99,7 +100,7 @@ class Surgeon:
         told = json.dumps({"at": time.time(), "workers": list(workers)})
         is_new = bool(self._client.hsetnx(key, queue, told))
         if not is_new:
-            known = _workers_of(cast("bytes | None", self._client.hget(key, queue)))
+            known = read_paused_workers(cast("bytes | None", self._client.hget(key, queue)))
             if set(workers) - set(known):
                 everybody = list(dict.fromkeys((*known, *workers)))
                 self._client.hset(key, queue, json.dumps({"at": time.time(), "workers": everybody}))
@@ -113,7 +114,7 @@ class Surgeon:
         raw = cast("bytes | None", self._client.hget(key, queue))
         if raw is None or not self._client.hdel(key, queue):
             return None
-        return _workers_of(raw)
+        return read_paused_workers(raw)
 
     def _taken_delayed(self, message: Message, change: Change, edit: Edit, undo: str) -> TargetOutcome:
         keys = [self._layout.key_of_delayed(message.queue), self.trash.key(undo), self._layout.wake_key(message.queue)]
@@ -128,13 +129,3 @@ class Surgeon:
         return TargetOutcome(
             message.id, bool(removed), change.done if removed else "has become due meanwhile: try again"
         )
-
-
-def _workers_of(raw: bytes | None) -> tuple[str, ...]:
-    """Read who consumed a queue when it was paused."""
-    try:
-        told = json.loads(raw or b"")
-    except (ValueError, RecursionError):
-        return ()
-    workers = cast("dict[str, Any]", told).get("workers") if isinstance(told, dict) else None
-    return tuple(str(name) for name in cast("list[Any]", workers)) if isinstance(workers, list) else ()

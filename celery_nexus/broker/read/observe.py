@@ -16,6 +16,7 @@ from redis.exceptions import NoPermissionError, NoScriptError
 
 from celery_nexus.broker.read.ages import Ages
 from celery_nexus.broker.read.flights import Flight, Routes, flights_of
+from celery_nexus.broker.read.paused import read_paused_workers
 from celery_nexus.broker.read.reliable import Reliable
 from celery_nexus.broker.wire.layout import Layout, escape_pattern
 from celery_nexus.broker.wire.scripts import OBSERVE, Script
@@ -76,7 +77,7 @@ class Observer:
         self._cursor = 0
         self._scanned = False
         self._looked_at = -math.inf
-        self._paused: frozenset[str] = frozenset()
+        self._paused: dict[str, tuple[str, ...]] = {}
         self._orphans: frozenset[str] = frozenset()
         self._reliable = Reliable(layout)
         self.ages = Ages()
@@ -156,7 +157,7 @@ class Observer:
             arguments = [SENT_AT_HEADER, MOST_UNACKED, MOST_UNACKED_BYTES, repr(time.time())]
             self._observe.queue(pipeline, [self._layout.unacked, *lists], arguments)
             pipeline.hgetall(self._layout.add_prefix(WORKER_HASH))
-            pipeline.hkeys(self._layout.add_prefix(PAUSED_HASH))
+            pipeline.hgetall(self._layout.add_prefix(PAUSED_HASH))
             self._reliable.add(pipeline, names)
             # Queues come and go seldom: looking for them at each reading was a third of its cost.
             looks = self._cursor != 0 or time.monotonic() - self._looked_at >= LOOK_EVERY_S
@@ -173,7 +174,8 @@ class Observer:
             if isinstance(replies[0], Exception):
                 raise replies[0]
             heartbeats = {} if isinstance(replies[1], Exception) else cast("dict[bytes, bytes]", replies[1])
-            self._paused = frozenset() if isinstance(replies[2], Exception) else frozenset(map(_name, replies[2]))
+            paused = {} if isinstance(replies[2], Exception) else cast("dict[bytes, bytes]", replies[2])
+            self._paused = {_name(name): read_paused_workers(told) for name, told in paused.items()}
             rest = self._reliable.take(replies[3:], names)
             if self._reliable.unasked:  # at the first reading, and when workers come
                 self._reliable.complete(self._client.pipeline(transaction=False))
@@ -274,6 +276,7 @@ class Observer:
             history=tuple(memory.spark),
             next_due_at=_first_due(self._reliable.find_next_due(name), flight and flight.next_due),
             is_orphan=name in self._orphans,
+            paused_workers=self._paused.get(name, ()),
         )
 
 

@@ -7,14 +7,14 @@ import shlex
 from collections.abc import Callable, Sequence
 
 from celery_nexus.broker.read.in_flight import VISIBILITY_S
-from celery_nexus.diagnosis.why.situation import GONE, Situation
+from celery_nexus.diagnosis.why.situation import Situation
 from celery_nexus.queues import QueueRegistry
 from celery_nexus.rows.arguments import find_obstacle, is_whole
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import command_line, duration
 from celery_nexus.rows.why import Finding
-from celery_nexus.rows.workers import Worker
+from celery_nexus.rows.workers import GONE, Worker
 from celery_nexus.times import parse_time
 
 MAX_COMMAND_CHARS = 1_000

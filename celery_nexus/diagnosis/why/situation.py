@@ -12,11 +12,8 @@ from celery_nexus.queues import NO_QUEUES, QueueRegistry, QueueSpec
 from celery_nexus.rows.broker import Held, Message, QueueStats
 from celery_nexus.rows.dead_letters import DeadLetter
 from celery_nexus.rows.runs import Run
-from celery_nexus.rows.workers import Worker
+from celery_nexus.rows.workers import GONE, Worker
 from celery_nexus.sources import Sources
-
-GONE = frozenset({"silent", "stopped", "crash-looping", "starting"})
-"""Verdicts of workers that take nothing."""
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,13 @@ import click
 from celery_nexus.errors import Refused
 from celery_nexus.rows.broker import describe_unconsumed
 from celery_nexus.rows.text import safe_text
-from celery_nexus.rows.workers import Program, Worker
+from celery_nexus.rows.workers import CALM, Program, Worker
 from celery_nexus.sources import Sources
 from nexus_tui.cli.listings.live import print_note, print_queues, queue_json, read_programs, read_queues, read_workers
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.shared import Target, add_common_options
 
 Seen = TypeVar("Seen")
-
-_WELL = frozenset({"healthy", "busy", "starting", "stopped", "draining"})
 
 
 @click.command()
@@ -67,7 +65,7 @@ def status(target: Target, as_json: bool) -> None:
         click.echo(f"broker    {safe_text(broker)}")
         if sources.supervisor.is_used:
             click.echo(f"programs  {sum(row.state == 'RUNNING' for row in programs)} of {len(programs)} running")
-        click.echo(f"workers   {sum(row.verdict in _WELL for row in workers)} of {len(workers)} well")
+        click.echo(f"workers   {sum(row.verdict in CALM for row in workers)} of {len(workers)} well")
         click.echo("")
         print_queues(queues)
         print_note(sources)
@@ -83,7 +81,7 @@ def _troubles(sources: Sources, programs: list[Program], workers: list[Worker]) 
         if row.is_looping or row.state == "UNKNOWN":
             error = sources.supervisor.last_error(row.name)
             troubles.append(row.summary + (f"; its log says: {error}" if error else ""))
-    return troubles + [f"{row.name}: {row.verdict}, {row.reason}" for row in workers if row.verdict not in _WELL]
+    return troubles + [f"{row.name}: {row.verdict}, {row.reason}" for row in workers if row.verdict not in CALM]
 
 
 COMMANDS = (status,)

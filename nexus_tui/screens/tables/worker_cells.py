@@ -11,10 +11,18 @@ from nexus_tui.widgets.table import Column
 WORKER_LOOKS = {
     "healthy": ("●", "good"),
     "busy": ("●", "accent"),
+    "full": ("●", "accent"),
+    "draining": ("◌", "dim"),
+    "paused": ("∥", "warn"),
     "starting": ("◌", "warn"),
     "silent": ("▲", "warn"),
     "stopped": ("○", "dim"),
     "crash-looping": ("✗", "bad"),
+    "deaf": ("✗", "bad"),
+    "twin": ("✗", "bad"),
+    "over memory": ("▲", "warn"),
+    "hoarding": ("▲", "warn"),
+    "starved": ("▲", "warn"),
     "unknown": ("?", "warn"),
 }
 
