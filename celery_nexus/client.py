@@ -9,7 +9,7 @@ The examples are run by a test, on an application with the tasks ``shop.add(one,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -83,8 +83,9 @@ class Nexus:
         >>> [(queue.name, queue.waiting) for queue in nexus.queues()]
         [('celery', 0)]
         """
-        self.sources.control.workers()
-        return self.sources.broker.queues(self.sources.control.consumers())
+        from celery_nexus.diagnosis.watch import read_queues
+
+        return read_queues(self.sources)
 
     def messages(self, queue: str, limit: int = 50, offset: int = 0) -> list[Message]:
         """Read what waits in a queue in the order in which it will run; secrets of arguments are masked.
@@ -109,11 +110,9 @@ class Nexus:
         >>> nexus.workers()
         ()
         """
-        from celery_nexus.control import fleet
+        from celery_nexus.diagnosis.watch import read_workers
 
-        programs = self.sources.supervisor.programs() if self.sources.supervisor.is_up() else ()
-        known = self.sources.control.workers()
-        return fleet.join(known, programs, datetime.now(UTC), queues=self.sources.code.queues)
+        return read_workers(self.sources)
 
     def tasks(self) -> tuple[TaskType, ...]:
         """List what can be submitted, with queue, limits and arguments as far as the application's code is here.

@@ -216,6 +216,8 @@ class NexusApp(Unlocking, inherit_bindings=False):
 
     def _draw(self) -> None:
         self._draw_is_due = False
+        if self.frozen:  # since the repaint was put off
+            return
         self._drawn_at = time.monotonic()
         for screen in self.screen_stack:
             if isinstance(screen, NexusScreen) and screen.is_current:

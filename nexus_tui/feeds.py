@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from celery_nexus.diagnosis.verdicts.judge import judge_queues, judge_workers
+from celery_nexus.diagnosis.verdicts.look import Look, Looks
+from celery_nexus.diagnosis.watch import Watch
 from celery_nexus.errors import SourceError
 from celery_nexus.rows import moment
 from celery_nexus.rows.broker import QueueStats
@@ -54,13 +57,16 @@ class Feeds:
         self.place = UNKNOWN_PLACE
         self._sources = sources
         self._tell = changed
+        self._watch = Watch(sources)
+        self._looks = Looks(Look(0.0))
+        self._judged: tuple[object, object, Reading[tuple[QueueStats, ...]]] = (None, None, Reading())
         self._joined: tuple[object, object, object, Reading[tuple[Worker, ...]]] = (None, None, None, Reading())
         self.queues = Feed(
             "broker", self._read_queues, self._changed, interval_s=0.5, calm_s=0.8, essence=essence_of_queues
         )
         self.workers = Feed(
             "workers",
-            lambda: sources.control.workers(),
+            self._read_workers,
             changed,
             interval_s=2.0,
             calm_s=5.0,
@@ -88,8 +94,8 @@ class Feeds:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What every source last said, workers joined with programs."""
-        return Snapshot(self.queues.reading, self._joined_workers(), self.programs.reading)
+        """What every source last said, with verdicts, workers joined with programs."""
+        return Snapshot(self._judged_queues(), self._joined_workers(), self.programs.reading)
 
     @property
     def recent(self) -> Recent:
@@ -115,6 +121,19 @@ class Feeds:
         if self.place == UNKNOWN_PLACE:
             self.place = self._sources.broker.describe()
         return self._sources.broker.queues(self._sources.control.consumers())
+
+    def _read_workers(self) -> tuple[Worker, ...]:
+        self._looks = self._watch.look(self._sources.control.workers(), self.queues.reading.value or ())
+        return judge_workers(self._looks)
+
+    def _judged_queues(self) -> Reading[tuple[QueueStats, ...]]:
+        """What was read last of queues, with the verdicts that follow from it and from the last look at workers."""
+        read, looks = self.queues.reading, self._looks
+        if self._judged[0] is not read or self._judged[1] is not looks:
+            now = replace(looks.now, queues=read.value or ())
+            rows = judge_queues(replace(looks, now=now), self._sources.code.queues.names)
+            self._judged = (read, looks, replace(read, value=None if read.value is None else rows))
+        return self._judged[2]
 
     def _joined_workers(self) -> Reading[tuple[Worker, ...]]:
         workers, programs = self.workers.reading, self.programs.reading

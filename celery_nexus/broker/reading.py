@@ -171,6 +171,21 @@ class BrokerReader(Server):
                 rows += (replace(row, name=self._applications.name_shown(application, row.name)) for row in read)
         return tuple(rows)
 
+    def read_heads(self, queues: Sequence[str], *, first_priority_only: bool = False) -> dict[str, str]:
+        """Digest the next message of queues, to see later whether somebody took it; empty ones are left out.
+
+        Args:
+            queues: Their names; each message is read whole, so name few.
+            first_priority_only: Whether to look only at the lists without a priority, which every worker reads.
+        """
+        with translate_errors(self.url):
+            places = [(shown, *self._applications.of_queue(shown)) for shown in queues]
+            found = {
+                shown: application.parts.browser.read_head(name, first_priority_only=first_priority_only)
+                for shown, application, name in places
+            }
+        return {name: digest for name, digest in found.items() if digest}
+
     @property
     def missing(self) -> str:
         """What the broker does not let its user read, as far as was noticed; empty when nothing is missing."""

@@ -6,9 +6,11 @@ import time
 
 import redis
 
+from celery_nexus.broker.read import connections
 from celery_nexus.broker.wire.connection import translate_errors
 from celery_nexus.broker.wire.writes import write_trouble
 from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.rows.connections import Connections
 
 
 class Server:
@@ -31,6 +33,11 @@ class Server:
         with translate_errors(self.url):
             self._reader.ping()
         return time.perf_counter() - started
+
+    def read_connections(self) -> Connections | None:
+        """Read who is connected to the database; None when its user may not ask."""
+        with translate_errors(self.url):
+            return connections.read_connections(self._reader, self.url.database)
 
     def describe(self) -> str:
         """Say what the broker is: ``valkey 9.1.2 unix socket``."""

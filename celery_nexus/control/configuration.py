@@ -47,6 +47,11 @@ class Configuration:
         value = self.settings.get(name)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
+    def read_number(self, name: str) -> float | None:
+        """Read a setting that is a number."""
+        value = self.settings.get(name)
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
     @property
     def uses_priorities(self) -> bool:
         """Whether anything in it is about priorities."""

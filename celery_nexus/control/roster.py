@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import redis
@@ -82,6 +84,7 @@ class Roster:
         self._lock = threading.Lock()
         self._presence = Presence()
         self._found: tuple[str, ...] = ()
+        self._instances: Counter[str] = Counter()
         self._ping_at: float | None = None
         self._heard: dict[str, tuple[float, dict[str, Beat]]] = {}
 
@@ -105,7 +108,35 @@ class Roster:
         known = {row.name for row in rows}
         rows += [row for row in self._unheard(answers, now) if row.name not in known]
         self._learn(rows)
-        return tuple(rows)
+        return tuple(self._configured(row) for row in rows)
+
+    def _configured(self, worker: Worker) -> Worker:
+        """Complete a worker by what its application's configuration says, and by how many answer under its name."""
+        told = self.configuration(self.mailboxes.find_layout(worker.name))
+        with self._lock:
+            instances = max(1, self._instances[worker.name])
+        if told is None:
+            return replace(worker, instances=instances)
+        limit = told.read_whole("worker_max_memory_per_child")
+        return replace(
+            worker,
+            instances=instances,
+            prefetch_multiplier=told.read_number("worker_prefetch_multiplier"),
+            child_memory_limit_bytes=None if limit is None else 1024 * limit,
+        )
+
+    def list_dismissed(self, known: Iterable[str]) -> tuple[str, ...]:
+        """Name the mailboxes that are bound and whose workers are not known: they are gone, or don't hear any more."""
+        channels = self.mailboxes.channels
+        if channels is None:
+            return ()
+        bound = [
+            self.mailboxes.name_shown(layout, name)
+            for layout in self.layouts()
+            for names in channels.nodes(layout).values()
+            for name in names
+        ]
+        return tuple(sorted(set(bound) - set(known)))
 
     def _described(
         self, name: str, beat: dict[str, Any] | None, answer: Mapping[str, Any] | None, now: float, *, is_beating: bool
@@ -246,14 +277,17 @@ class Roster:
             if self._ping_at is not None and now < self._ping_at:
                 return self._found
             self._ping_at = now + PING_EVERY_S
+        heard: list[str] = []
         try:
-            found = tuple(self.mailboxes.ask([Command("ping", {})], None, PING_TIMEOUT_S)[0])
+            told = self.mailboxes.ask([Command("ping", {})], None, PING_TIMEOUT_S, lambda name, _: heard.append(name))
+            found = tuple(told[0])
         except redis.RedisError:
             self._ping_at = None  # who asks next hears of it, too: what was refused is no calm
             raise
         self._note_refusals(found)
         with self._lock:
             self._found = found
+            self._instances = Counter(heard)
             if time.monotonic() - now >= PING_TIMEOUT_S:
                 self._ping_at = now + PING_SELDOM_S
             return self._found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from celery_nexus.application_code import NO_CODE, ApplicationCode
@@ -71,6 +71,11 @@ class ControlSource:
         """Describe every known worker; one that does not answer is ``silent``, unknown figures are None."""
         with translate_errors(self.url):
             return self._roster.read()
+
+    def list_dismissed(self, known: Iterable[str]) -> tuple[str, ...]:
+        """Name the mailboxes that are bound on the broker and belong to none of the known workers."""
+        with translate_errors(self.url):
+            return self._roster.list_dismissed(known)
 
     def clocks(self) -> dict[str, float]:
         """Tell how many seconds each worker's clock is ahead of the broker's; negative when it is behind.

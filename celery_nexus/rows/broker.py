@@ -27,6 +27,8 @@ class QueueStats:
         paused_workers: Who consumed it when it was paused.
         declared: Whether it is in the registry; None for an application of which we know none.
         is_orphan: Whether neither the registry nor an exchange knows it.
+        verdict: Kind of the worst finding about it: ``no consumer``, ``growing`` …; empty when there is none.
+        reason: What proves the verdict.
         history: Waiting over the last minutes, oldest first, for sparklines.
     """
 
@@ -46,6 +48,8 @@ class QueueStats:
     next_due_at: datetime | None = None
     is_orphan: bool = False
     paused_workers: tuple[str, ...] = ()
+    verdict: str = ""
+    reason: str = ""
 
     @property
     def flag(self) -> str:

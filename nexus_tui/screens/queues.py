@@ -141,6 +141,7 @@ class QueueScreen(RunOperations):
             table.show(messages, offset=offset, total=stats.waiting if stats and full else offset + len(messages))
         stats = self._stats()
         note = "∥ paused: nothing of it starts before P resumes it" if stats and stats.paused else ""
+        note = note or (safe_text(f"▲ {stats.verdict}: {stats.reason}", 200) if stats and stats.verdict else "")
         table.say(stale=self._feed.trouble(now), note=note)
 
     def read_selection(self) -> Any:

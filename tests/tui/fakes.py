@@ -17,6 +17,7 @@ from celery_nexus.errors import Invalid, NotFound, SourceError
 from celery_nexus.rows.audit import Restored, Undoable
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
+from celery_nexus.rows.connections import Connections
 from celery_nexus.rows.history import ErrorGroup, TaskStats
 from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.runs import Progress, Run, RunPage
@@ -121,6 +122,13 @@ class FakeBroker:
         self._fail()
         return self.rows
 
+    def read_connections(self) -> Connections | None:
+        self._fail()
+        return None
+
+    def read_heads(self, queues: Any, *, first_priority_only: bool = False) -> dict[str, str]:
+        return {}
+
     def messages(self, queue: str, limit: int = 50, offset: int = 0) -> list[Message]:
         self._fail()
         return self.waiting.get(queue, [])[offset : offset + limit]
@@ -211,6 +219,9 @@ class FakeControl:
 
     def consumers(self) -> None:
         return None
+
+    def list_dismissed(self, known: Any) -> tuple[str, ...]:
+        return ()
 
     def find_holders(self, run_ids: Any) -> dict[str, tuple[str, str]]:
         return {run_id: place for run_id, place in self.running.items() if run_id in run_ids}

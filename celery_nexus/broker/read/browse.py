@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -57,6 +58,19 @@ class Browser:
         self._find_delayed = Script(client, FIND_DELAYED)
         self._count = Script(client, COUNT)
         self._is_unacked = Script(client, IS_UNACKED)
+
+    def read_head(self, queue: str, *, first_priority_only: bool = False) -> str:
+        """Digest the next message of a queue, to see later whether somebody took it; empty when there is none.
+
+        Args:
+            queue: Its name.
+            first_priority_only: Whether to look only at the list without a priority, which every worker reads.
+        """
+        pipeline = self._client.pipeline(transaction=False)
+        for key in self._layout.keys(queue)[: 1 if first_priority_only else None]:
+            pipeline.lindex(key, -1)
+        raws = (raw for raw in pipeline.execute(raise_on_error=False) if isinstance(raw, bytes))
+        return next((hashlib.blake2b(raw, digest_size=8).hexdigest() for raw in raws), "")
 
     def lengths(self, queue: str) -> list[int]:
         """Count what waits in each list of a queue."""

@@ -143,8 +143,8 @@ def _stuck_queues(worker: Worker, looks: Looks) -> list[QueueStats]:
         return []
     if _may_hold_back(worker, looks.now) or looks.before is None:
         return []
-    rows = [looks.now.queue(name) for name in worker.queues]
-    return [row for row in rows if row is not None and waits(row) and waits(looks.before.queue(row.name))]
+    rows = [looks.now.queues_by_name.get(name) for name in worker.queues]
+    return [row for row in rows if row is not None and waits(row) and waits(looks.before.queues_by_name.get(row.name))]
 
 
 def _may_hold_back(worker: Worker, now: Look) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery_nexus.diagnosis.kind import Kind
 from celery_nexus.diagnosis.verdicts.consuming import stands_still
-from celery_nexus.diagnosis.verdicts.look import Looks
+from celery_nexus.diagnosis.verdicts.look import Look, Looks
 from celery_nexus.diagnosis.verdicts.remedy import restart_command
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.findings import Finding
@@ -61,7 +61,7 @@ def find_hoarding(looks: Looks) -> list[Finding]:
         most = max(FAR_MORE * expected, expected + SPARE)
         held = (worker.active or 0) + (worker.reserved or 0) + (worker.scheduled or 0)
         if max(held, worker.prefetch or 0) > most:
-            queues = [row for row in looks.now.queues if row.name in worker.queues]
+            queues = [row for name in worker.queues if (row := looks.now.queues_by_name.get(name))]
             found.append(HOARDING.found(worker.name, _hoard(worker, held, expected, queues), restart_command(worker)))
     return found
 
@@ -88,11 +88,16 @@ def find_starved(looks: Looks) -> list[Finding]:
             continue
         for other in hoards:
             shared = [name for name in worker.queues if name in other.queues]
-            if shared and not any((queue := looks.now.queue(name)) and queue.waiting for name in worker.queues):
+            if shared and not _has_work(worker, looks.now):
                 proof = f"idle, while {other.name} runs {other.active} and holds {other.reserved} more of {shared[0]}"
                 found.append(STARVED.found(worker.name, proof, restart_command(other)))
                 break
     return found
+
+
+def _has_work(worker: Worker, now: Look) -> bool:
+    rows = (now.queues_by_name.get(name) for name in worker.queues)
+    return any(row is not None and row.waiting for row in rows)
 
 
 def _is_full_and_holds(worker: Worker, looks: Looks) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from celery_nexus.errors import SourceError
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.connections import Connections
 from celery_nexus.rows.workers import Worker
@@ -25,6 +27,7 @@ class Look:
         heads: Digest of the next message of queues that stand under suspicion.
         limited: Workers that may hold messages back for a rate limit, and tell nobody: those whose tasks have one.
         restarts: How often workers were seen to start anew under the same name, within some minutes.
+        problem: Why the workers could not be asked; None when they were.
         dismissed: Names of mailboxes that are bound while nobody listens there: workers that are gone, or cut off.
     """
 
@@ -36,16 +39,28 @@ class Look:
     limited: frozenset[str] = frozenset()
     restarts: Mapping[str, int] = field(default_factory=dict[str, int])
     dismissed: tuple[str, ...] = ()
+    problem: SourceError | None = None
 
-    def worker(self, name: str) -> Worker | None:
-        """Find a worker by its node name."""
-        return next((row for row in self.workers if row.name == name), None)
+    @cached_property
+    def workers_by_name(self) -> Mapping[str, Worker]:
+        """Workers by their node names."""
+        return {row.name: row for row in self.workers}
 
-    def queue(self, name: str) -> QueueStats | None:
-        """Find a queue."""
-        return next((row for row in self.queues if row.name == name), None)
+    @cached_property
+    def queues_by_name(self) -> Mapping[str, QueueStats]:
+        """Queues by their names."""
+        return {row.name: row for row in self.queues}
 
-    @property
+    @cached_property
+    def workers_by_queue(self) -> Mapping[str, Sequence[Worker]]:
+        """Workers by the queues that they take from, by their own word."""
+        found: dict[str, list[Worker]] = {}
+        for row in self.workers:
+            for queue in row.queues:
+                found.setdefault(queue, []).append(row)
+        return found
+
+    @cached_property
     def in_flight(self) -> int | None:
         """Messages that workers hold; None when a queue does not tell."""
         counts = [row.in_flight for row in self.queues]
@@ -78,5 +93,5 @@ class Looks:
 
     def earlier(self, worker: Worker) -> Worker | None:
         """Find a worker at the earlier look; None when it was not there, or another process had its name."""
-        before = self.before.worker(worker.name) if self.before else None
+        before = self.before.workers_by_name.get(worker.name) if self.before else None
         return before if before is not None and before.pid == worker.pid else None

@@ -41,7 +41,7 @@ FOR_NOBODY = Kind(
     "Move them to the queue that was meant, and mend the name in the route or call.",
 )
 ALL_FULL = Kind(
-    "consumers full",
+    "all full",
     "queue",
     "warning",
     "Every place of every worker of a queue is taken, what waits there grows, and would take minutes to run.",
@@ -49,7 +49,7 @@ ALL_FULL = Kind(
     "Give its workers more places, or start one more.",
 )
 ALL_PAUSED = Kind(
-    "consumers paused",
+    "paused",
     "queue",
     "warning",
     "Messages wait in a queue that an operator paused.",
@@ -57,7 +57,7 @@ ALL_PAUSED = Kind(
     "Resume it.",
 )
 ALL_DEAF = Kind(
-    "consumers deaf",
+    "all deaf",
     "queue",
     "broken",
     "Every worker of a queue is up and takes nothing, or is silent or stopped.",
@@ -73,7 +73,7 @@ GROWING = Kind(
     "Give its workers more places, start one more, or send less.",
 )
 UNREGISTERED = Kind(
-    "unregistered tasks",
+    "unregistered task",
     "queue",
     "broken",
     "The next messages of a queue are for tasks that none of its workers has.",
@@ -113,10 +113,11 @@ def find_no_consumer(looks: Looks, known: Collection[str] = ()) -> list[Finding]
         known: Names of queues that were declared.
     """
     found: list[Finding] = []
+    used = _used_names(looks.now, known)
     for queue in looks.now.queues:
         if not waits(queue) or not _has_nobody(queue, looks):
             continue
-        near = find_near_name(queue.name, _used_names(looks.now, known))
+        near = find_near_name(queue.name, used)
         if near and queue.name not in known:
             proof = f"{_waiting(queue)}, and no worker takes from it; there is a queue {near}"
             found.append(FOR_NOBODY.found(queue.name, proof, command_line("move", "--from", queue.name, near)))
@@ -226,8 +227,8 @@ def _used_names(now: Look, known: Collection[str]) -> set[str]:
     return used | set(known) | {name for row in now.workers for name in row.queues}
 
 
-def _workers_of(queue: QueueStats, now: Look) -> list[Worker]:
-    return [row for row in now.workers if queue.name in row.queues]
+def _workers_of(queue: QueueStats, now: Look) -> Sequence[Worker]:
+    return now.workers_by_queue.get(queue.name, ())
 
 
 def _waiting(queue: QueueStats) -> str:
@@ -237,7 +238,7 @@ def _waiting(queue: QueueStats) -> str:
 
 def _dismissed(queue: QueueStats, now: Look) -> str:
     told = tell_connections(now.connections, [queue.name])
-    if not now.dismissed or queue.consumers is not None:
+    if not now.dismissed:
         return told
     return f"{told}; {_names(now.dismissed)} had a mailbox here, and does not listen: it is gone, or deaf"
 
@@ -255,7 +256,7 @@ def _rates(queue: QueueStats, workers: Sequence[Worker], looks: Looks) -> tuple[
     """
     if queue.in_per_s is not None and queue.out_per_s is not None:
         return queue.in_per_s, queue.out_per_s
-    earlier = looks.before.queue(queue.name) if looks.before and looks.is_long_enough else None
+    earlier = looks.before.queues_by_name.get(queue.name) if looks.before and looks.is_long_enough else None
     pairs = [(row.processed, before.processed) for row in workers if (before := looks.earlier(row)) is not None]
     if earlier is None or len(pairs) < len(workers) or any(len(row.queues) > 1 for row in workers):
         return None

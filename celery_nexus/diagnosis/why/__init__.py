@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
-from celery_nexus.control import fleet
+from celery_nexus.diagnosis.verdicts.judge import find_of_workers, judge_workers
+from celery_nexus.diagnosis.verdicts.near_names import find_near_name
+from celery_nexus.diagnosis.watch import observe
 from celery_nexus.diagnosis.why import causes
 from celery_nexus.diagnosis.why.situation import Situation, of_message, of_run
-from celery_nexus.errors import NotFound, Refused, SourceError
+from celery_nexus.errors import NotFound, Refused
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.text import command_line, duration
 from celery_nexus.rows.why import Answer, Finding
@@ -32,18 +33,20 @@ def why(sources: Sources, name: str) -> Answer:
 
 
 def _explained(sources: Sources, name: str) -> Answer:
-    workers = _workers(sources)
-    queues = sources.broker.queues(sources.control.consumers())
+    looks = observe(sources)
+    if looks.now.problem is not None:
+        raise looks.now.problem
+    workers, queues = judge_workers(looks), looks.now.queues
     for queue in queues:
         if queue.name == name:
-            return _of_queue(sources, queue, workers)
+            return _of_queue(sources, queue, workers, [row.name for row in queues if row.consumers])
     for worker in workers:
         if name in (worker.name, worker.program, worker.name.partition("@")[0]):
             return Answer(
                 worker.name,
                 "worker",
                 f"{worker.verdict}: {worker.reason}",
-                causes.find_worker_causes(worker, queues, sources.code.queues),
+                causes.find_worker_causes(worker, queues, sources.code.queues, find_of_workers(looks)),
             )
     return _of_run(sources, name, workers, queues)
 
@@ -60,19 +63,13 @@ def _of_refusal(sources: Sources, name: str, refusal: str) -> Answer:
     return Answer(name, "run", place, found)
 
 
-def _workers(sources: Sources) -> tuple[Worker, ...]:
-    try:
-        programs = sources.supervisor.programs()
-    except SourceError:
-        programs = ()
-    return fleet.join(sources.control.workers(), programs, datetime.now(UTC), queues=sources.code.queues)
-
-
-def _of_queue(sources: Sources, queue: QueueStats, workers: tuple[Worker, ...]) -> Answer:
+def _of_queue(sources: Sources, queue: QueueStats, workers: tuple[Worker, ...], consumed: list[str]) -> Answer:
     oldest = "" if queue.oldest_age_s is None else f", the oldest for {duration(queue.oldest_age_s)}"
     state = f"{queue.waiting:,} wait{oldest}; {'?' if queue.in_flight is None else queue.in_flight} in flight"
     first = sources.broker.messages(queue.name, limit=1)
-    return Answer(queue.name, "queue", state, causes.find_causes(of_message(sources, queue, first, workers)))
+    situation = of_message(sources, queue, first, workers)
+    near = find_near_name(queue.name, consumed) if queue.name not in sources.code.queues.names else ""
+    return Answer(queue.name, "queue", state, causes.find_causes(replace(situation, near=near)))
 
 
 def _of_run(sources: Sources, name: str, workers: tuple[Worker, ...], queues: tuple[QueueStats, ...]) -> Answer:

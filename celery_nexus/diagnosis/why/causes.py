@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable, Sequence
 
 from celery_nexus.broker.read.in_flight import VISIBILITY_S
+from celery_nexus.diagnosis.verdicts.remedy import grow_command, restart_command, start_command
 from celery_nexus.diagnosis.why.situation import Situation
 from celery_nexus.queues import QueueRegistry
+from celery_nexus.rows import findings
 from celery_nexus.rows.arguments import find_obstacle, is_whole
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.runs import Run
@@ -43,18 +44,23 @@ def find_causes(situation: Situation) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def find_worker_causes(worker: Worker, queues: Sequence[QueueStats], declared: QueueRegistry) -> tuple[Finding, ...]:
+def find_worker_causes(
+    worker: Worker,
+    queues: Sequence[QueueStats],
+    declared: QueueRegistry,
+    verdicts: Sequence[findings.Finding] = (),
+) -> tuple[Finding, ...]:
     """Return what keeps a worker from taking work, the heaviest first.
 
     Args:
         worker: Whose program is known, if it has one.
         queues: Every queue.
         declared: What the application declared of them.
+        verdicts: What was concluded about workers.
     """
-    found: list[Finding] = []
     if worker.verdict in GONE:
-        found.append(Finding(STOPPED, worker.reason or worker.verdict, _wake(worker)))
-        return tuple(found)
+        return (Finding(STOPPED, worker.reason or worker.verdict, _wake(worker)),)
+    found = [Finding(row.kind, row.proof, row.fix) for row in verdicts if row.subject == worker.name]
     mine = [queue for queue in queues if queue.name in worker.queues]
     spec = next((spec for spec in declared if spec.program == worker.program), None)
     paused = [queue for queue in queues if queue.paused and (queue in mine or (spec and queue.name == spec.name))]
@@ -63,7 +69,7 @@ def find_worker_causes(worker: Worker, queues: Sequence[QueueStats], declared: Q
         own = spec.name if spec else "QUEUE"
         found.append(Finding("no queue", "it consumes no queue", command_line("add-consumer", worker.name, own)))
     if (full := _full_words([worker])) is not None:
-        found.append(Finding("all full", full, _grow(worker)))
+        found.append(Finding("all full", full, grow_command(worker)))
     elif worker.reserved:
         fact = f"it holds {worker.reserved} that it has not started: rate limits, or children that are starting"
         found.append(Finding("rate-limited", fact, ""))
@@ -161,7 +167,10 @@ def _no_consumer(situation: Situation) -> Seen:
             return f"no worker consumes {queue.name}", command_line("add-consumer", worker.name, queue.name)
     if spec is not None:
         return f"no worker consumes {queue.name}", command_line("start", spec.program)
-    return f"no worker consumes {queue.name}", f"celery -A APPLICATION worker -Q {shlex.quote(queue.name)}"
+    if situation.near:
+        command = command_line("move", "--from", queue.name, situation.near)
+        return f"no worker consumes {queue.name}; was {situation.near} meant?", command
+    return f"no worker consumes {queue.name}", start_command(queue.name)
 
 
 def _not_due(situation: Situation) -> Seen:
@@ -206,12 +215,12 @@ def _prefetched(situation: Situation) -> Seen:
     full = _full_words([worker]) if worker else None
     if worker is None or full is None:
         return None
-    return f"{worker.name} fetched it in advance, and {full}", _grow(worker)
+    return f"{worker.name} fetched it in advance, and {full}", grow_command(worker)
 
 
 def _all_full(situation: Situation) -> Seen:
     full = _full_words(situation.consumers) if situation.message is not None else None
-    return None if full is None else (full, _grow(situation.consumers[0]))
+    return None if full is None else (full, grow_command(situation.consumers[0]))
 
 
 def _behind(situation: Situation) -> Seen:
@@ -258,9 +267,9 @@ def _full_words(workers: Sequence[Worker]) -> str | None:
 
 
 def _wake(worker: Worker) -> str:
-    if worker.program is None:
+    if worker.program is None and worker.verdict == "silent":
         return f"kill -CONT {worker.pid}" if worker.pid else ""
-    return command_line("start" if worker.verdict == "stopped" else "restart", worker.program)
+    return restart_command(worker)
 
 
 def _resubmit(situation: Situation) -> str:
@@ -273,8 +282,3 @@ def _resubmit(situation: Situation) -> str:
     words += ["--kwargs", json.dumps(message.kwargs, ensure_ascii=False)] if message.kwargs else []
     command = command_line(*words)
     return command if len(command) <= MAX_COMMAND_CHARS else ""
-
-
-def _grow(worker: Worker) -> str:
-    """Write the command that gives a worker one place more; a solo pool has one for ever."""
-    return "" if worker.pool == "solo" else command_line("grow", worker.name, 1)

@@ -36,6 +36,7 @@ class Situation:
             empty.
         is_foreign: Whether the application is somebody else's.
         declared: What the application declared of its queues.
+        near: A consumed queue for whose name the queue's was probably mistyped; empty when there is none.
     """
 
     subject: str
@@ -52,6 +53,7 @@ class Situation:
     end: str = ""
     is_foreign: bool = False
     declared: QueueRegistry = NO_QUEUES
+    near: str = ""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -11,7 +10,7 @@ import click
 from celery_nexus.errors import Invalid, NotFound, SourceError
 from celery_nexus.rows.broker import Held, Message, QueueStats
 from celery_nexus.rows.text import duration
-from celery_nexus.rows.workers import Program, Worker
+from celery_nexus.rows.workers import Program
 from celery_nexus.sources import Sources
 from nexus_tui.cli.listings.runs import arguments, moment
 from nexus_tui.cli.output import as_json as to_json
@@ -29,8 +28,10 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: 
     """List queues, or one QUEUE with its waiting messages in run order."""
     if by_task and queue is None:
         raise Invalid("--by-task is about one QUEUE: name it")
+    from celery_nexus.diagnosis.watch import read_queues
+
     sources = target.sources()
-    rows = read_queues(sources)
+    rows = list(read_queues(sources))
     _say_what_is_missing(sources)
     if queue is None:
         if as_json:
@@ -87,8 +88,10 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: 
 @add_common_options
 def workers(target: Target, name: str | None, as_json: bool) -> None:
     """List workers with their verdicts, or show one by NAME."""
+    from celery_nexus.diagnosis.watch import read_workers
+
     sources = target.sources()
-    rows = read_workers(sources, read_programs(sources)[0])
+    rows = list(read_workers(sources))
     if name is not None:
         rows = [row for row in rows if name in (row.name, row.name.partition("@")[0], row.program)]
         if not rows:
@@ -133,17 +136,6 @@ def programs(target: Target, as_json: bool) -> None:
     )
 
 
-def read_queues(sources: Sources) -> list[QueueStats]:
-    """Read the queues twice, a moment apart, so that rates are known; workers are asked in between."""
-    sources.broker.queues()
-    try:
-        sources.control.workers()
-        consumers = sources.control.consumers()
-    except SourceError:
-        consumers = None
-    return list(sources.broker.queues(consumers))
-
-
 def explain_in_flight(sources: Sources) -> str:
     """Say what ``in flight`` counts where that is another thing than one thinks; empty elsewhere."""
     if not sources.is_foreign:
@@ -159,12 +151,6 @@ def read_programs(sources: Sources) -> tuple[list[Program], str]:
         return list(sources.supervisor.programs()), ""
     except SourceError as error:
         return [], str(error)
-
-
-def read_workers(sources: Sources, known: list[Program]) -> list[Worker]:
-    from celery_nexus.control import fleet
-
-    return list(fleet.join(sources.control.workers(), tuple(known), datetime.now(UTC), queues=sources.code.queues))
 
 
 def queue_json(row: QueueStats) -> dict[str, Any]:
@@ -237,7 +223,7 @@ def print_note(sources: Sources) -> None:
 def _gate(row: QueueStats) -> str:
     if row.paused:
         return f"paused, but {row.flag}" if row.flag else "paused"
-    return row.flag or "open"
+    return row.verdict or row.flag or "open"
 
 
 def _print_by_task(counts: dict[str, int], *, as_json: bool) -> None:

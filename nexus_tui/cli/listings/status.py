@@ -8,11 +8,10 @@ from typing import TypeVar
 import click
 
 from celery_nexus.errors import Refused
-from celery_nexus.rows.broker import describe_unconsumed
 from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import CALM, Program, Worker
 from celery_nexus.sources import Sources
-from nexus_tui.cli.listings.live import print_note, print_queues, queue_json, read_programs, read_queues, read_workers
+from nexus_tui.cli.listings.live import print_note, print_queues, queue_json, read_programs
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.shared import Target, add_common_options
 
@@ -34,9 +33,15 @@ def status(target: Target, as_json: bool) -> None:
             unknown.append(str(refused))
             return nothing
 
+    from celery_nexus.diagnosis.verdicts.judge import judge_queues, judge_workers
+    from celery_nexus.diagnosis.verdicts.look import Look, Looks
+    from celery_nexus.diagnosis.watch import observe
+
     programs, supervisor = read_programs(sources)
-    queues = read_allowed(lambda: read_queues(sources), [])
-    workers = read_allowed(lambda: read_workers(sources, programs), [])
+    looks = read_allowed(lambda: observe(sources), Looks(Look(0.0)))
+    queues = list(judge_queues(looks, sources.code.queues.names))
+    workers = list(judge_workers(looks))
+    unknown += [str(looks.now.problem)] if looks.now.problem else []
     broker = read_allowed(sources.broker.describe, "?")
     refuses = read_allowed(sources.broker.write_trouble, "")
     recorder = ""
@@ -45,7 +50,7 @@ def status(target: Target, as_json: bool) -> None:
     if sources.broker.missing:
         unknown.append(sources.broker.missing)
     troubles = [*([refuses] if refuses else []), *_troubles(sources, programs, workers)]
-    troubles += [describe_unconsumed(row) for row in queues if row.flag == "no consumer"]
+    troubles += [row.reason for row in queues if row.verdict and row.verdict != "paused"]
     troubles += [supervisor] if supervisor else []
     troubles += [f"nothing is recorded: {recorder}"] if recorder else []
     told = list(dict.fromkeys(f"could not look at everything: {problem}" for problem in unknown))

@@ -78,13 +78,13 @@ def queue_colour(name: str | None) -> str:
 
 
 def queue_verdict(queue: QueueStats) -> tuple[str, str]:
-    """Sign and look: ``∥`` paused, ``▲`` over its alert thresholds or waiting without a consumer, ``●`` fine."""
+    """Sign and look: ``∥`` paused, ``▲`` over its alert thresholds or in trouble, ``●`` fine."""
     spec = spec_of(queue.name)
     if queue.paused:
         return "∥", "warn"
     nobody = queue.consumers == () and queue.waiting > 0
     late = spec is not None and (queue.waiting > spec.alert.waiting or (queue.oldest_age_s or 0) > spec.alert.oldest_s)
-    if nobody or late:
+    if nobody or late or queue.verdict:
         return "▲", "warn"
     return ("●", "good") if queue.consumers else ("○", "dim")
 
@@ -100,6 +100,7 @@ def queue_cells(queue: QueueStats) -> Cells:
         (
             (f"{sign} ", look),
             (safe_text(queue.name), colour),
+            (f" {queue.verdict}" if queue.verdict and not queue.paused else "", "warn"),
             (" (undeclared)" if queue.declared is False else "", "dim"),
         ),
         ((number(queue.waiting), "strong" if queue.waiting else "dim"),),

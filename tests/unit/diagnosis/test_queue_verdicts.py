@@ -75,14 +75,14 @@ def test_where_nobody_could_be_asked_the_broker_says_that_nobody_takes_messages(
 def test_a_paused_queue_with_messages_is_resumed() -> None:
     paused = replace(Q, paused=True, consumers=())
     assert told(verdicts.find_idle_consumers(looks(queues=(paused,), workers=()))) == [
-        ("consumers paused", "orders", "nexus-tui resume orders")
+        ("paused", "orders", "nexus-tui resume orders")
     ]
 
 
 def test_a_queue_whose_workers_are_all_deaf_or_stopped_says_which() -> None:
     rows = (replace(W, verdict="deaf"), replace(W, name="b@h", verdict="stopped"))
     [finding] = verdicts.find_idle_consumers(looks(workers=rows))
-    assert (finding.kind, finding.proof) == ("consumers deaf", "12 wait in orders; w@h is deaf, b@h is stopped")
+    assert (finding.kind, finding.proof) == ("all deaf", "12 wait in orders; w@h is deaf, b@h is stopped")
     assert verdicts.find_idle_consumers(looks(workers=(*rows, replace(W, name="c@h")))) == []
 
 
@@ -101,7 +101,7 @@ def test_when_every_place_is_taken_that_is_why_it_grows() -> None:
     full = replace(W, active=2)
     before = {"queues": (replace(Q, waiting=500),)}
     [finding] = verdicts.find_growing(looks(before, workers=(full,), queues=(replace(Q, waiting=600),)))
-    assert finding.kind == "consumers full"
+    assert finding.kind == "all full"
     assert finding.proof == ("600 wait in orders; 50.0 come in a second and 0.0 leave; all 2 places of w@h are taken")
 
 
@@ -124,7 +124,7 @@ def test_tasks_that_none_of_its_workers_has_are_unregistered() -> None:
     heads = {"orders": Head(("shop.new",), 20)}
     rows = (W, replace(W, name="b@h", queues=("other",)))
     [finding] = verdicts.find_unregistered(looks(workers=rows), heads, {"w@h": {"shop.old"}, "b@h": {"shop.new"}})
-    assert told([finding]) == [("unregistered tasks", "orders", "nexus-tui move --from orders other")]
+    assert told([finding]) == [("unregistered task", "orders", "nexus-tui move --from orders other")]
     assert finding.proof == "the next 20 of orders are shop.new, which w@h don't have"
 
 

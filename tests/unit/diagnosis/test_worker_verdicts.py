@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from celery_nexus.diagnosis.verdicts.judge import find_of_workers, judge
+from celery_nexus.diagnosis.verdicts.judge import find_of_workers, judge_workers
 from celery_nexus.diagnosis.verdicts.look import Look, Looks
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.connections import Connection, Connections
@@ -188,20 +188,20 @@ def test_a_worker_that_is_started_anew_while_it_is_looked_at_is_crash_looping(re
 
 
 def test_the_worst_finding_is_the_verdict_and_its_proof_the_reason() -> None:
-    [worker] = judge(looks(workers=(replace(W, prefetch=612),)))
+    [worker] = judge_workers(looks(workers=(replace(W, prefetch=612),)))
     assert (worker.verdict, worker.reason[:14]) == ("deaf", "12 wait in q; ")
-    [worker] = judge(looks(workers=(replace(W, prefetch=612),), queues=()))
+    [worker] = judge_workers(looks(workers=(replace(W, prefetch=612),), queues=()))
     assert worker.verdict == "hoarding"
 
 
 def test_a_worker_whose_queue_an_operator_paused_is_paused_and_not_draining() -> None:
     draining = replace(W, queues=(), verdict="draining", reason="takes from no queue and holds nothing")
     paused = replace(Q, paused=True, paused_workers=("w@h",), consumers=())
-    [worker] = judge(looks(workers=(draining,), queues=(paused,)))
+    [worker] = judge_workers(looks(workers=(draining,), queues=(paused,)))
     assert (worker.verdict, worker.reason) == ("paused", "takes from no queue: q is paused")
-    [worker] = judge(looks(workers=(draining,), queues=(replace(paused, paused_workers=("b@h",)),)))
+    [worker] = judge_workers(looks(workers=(draining,), queues=(replace(paused, paused_workers=("b@h",)),)))
     assert worker.verdict == "draining"
 
 
 def test_a_healthy_worker_keeps_its_verdict() -> None:
-    assert judge(looks(queues=(replace(Q, waiting=0),))) == (W,)
+    assert judge_workers(looks(queues=(replace(Q, waiting=0),))) == (W,)
