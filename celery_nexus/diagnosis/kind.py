@@ -29,7 +29,7 @@ class Kind:
     advice: str
     is_safe: bool = False
 
-    def found(self, subject: str, proof: str, fix: str = "", *, severity: Severity | None = None) -> Finding:
+    def make(self, subject: str, proof: str, fix: str = "", *, severity: Severity | None = None) -> Finding:
         """Make a finding of this kind.
 
         Args:
@@ -49,6 +49,6 @@ class Kind:
             self.is_safe and bool(fix),
         )
 
-    def well(self, subject: str, proof: str) -> Finding:
+    def make_well(self, subject: str, proof: str) -> Finding:
         """Say that this was looked at and is as it should be."""
         return Finding(self.name, "well", self.about, subject, proof)

@@ -18,13 +18,13 @@ from celery_nexus.rows.workers import GONE, Program, Worker
 from celery_nexus.sources import Sources
 
 REMEMBERED_S = 15.0
-"""A look is compared with none that is older."""
+"""Greatest age of a look that another is compared with."""
 
 LOOP_S = 600.0
-"""Starts of a worker are counted for so long."""
+"""Span over which starts of a worker are counted."""
 
 MOST_HEADS = 20
-"""Of so many queues at most the next message is looked at: it is read whole."""
+"""Queues of which the next message is looked at, at most: it is read whole."""
 
 PAUSE_S = LEAST_S + 0.3
 """Between two looks of who looks once."""

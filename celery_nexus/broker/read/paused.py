@@ -1,4 +1,4 @@
-"""What is remembered of a paused queue."""
+"""Records of paused queues."""
 
 from __future__ import annotations
 

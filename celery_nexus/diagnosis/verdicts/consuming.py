@@ -64,7 +64,7 @@ def find_deaf(looks: Looks) -> list[Finding]:
         untouched = [queue for queue in queues if is_untouched(queue.name, looks)]
         if untouched or (missing and missing >= len(still)):
             found.append(
-                DEAF.found(worker.name, _proof(worker, (untouched or queues)[0], looks), restart_command(worker))
+                DEAF.make(worker.name, _proof(worker, (untouched or queues)[0], looks), restart_command(worker))
             )
     return found + _find_deaf_unasked(looks)
 
@@ -72,7 +72,7 @@ def find_deaf(looks: Looks) -> list[Finding]:
 def find_silent(looks: Looks) -> list[Finding]:
     """Find workers that were known and are heard of no more."""
     return [
-        SILENT.found(
+        SILENT.make(
             row.name,
             _silence(row, looks.now.connections),
             restart_command(row),
@@ -86,13 +86,13 @@ def find_silent(looks: Looks) -> list[Finding]:
 def find_crash_loops(looks: Looks) -> list[Finding]:
     """Find workers whose program keeps ending, or that were seen to start anew several times."""
     found = [
-        CRASH_LOOPING.found(row.name, row.reason, restart_command(row))
+        CRASH_LOOPING.make(row.name, row.reason, restart_command(row))
         for row in looks.now.workers
         if row.verdict == "crash-looping"
     ]
     known = {row.subject for row in found}
     return found + [
-        CRASH_LOOPING.found(name, f"it was started anew {count} times while it was looked at")
+        CRASH_LOOPING.make(name, f"it was started anew {count} times while it was looked at")
         for name, count in sorted(looks.now.restarts.items())
         if count >= LOOP_EXITS - 1 and name not in known
     ]
@@ -101,7 +101,7 @@ def find_crash_loops(looks: Looks) -> list[Finding]:
 def find_twins(looks: Looks) -> list[Finding]:
     """Find names under which several processes answer."""
     return [
-        TWIN.found(row.name, f"{row.instances} processes answer as {row.name}")
+        TWIN.make(row.name, f"{row.instances} processes answer as {row.name}")
         for row in looks.now.workers
         if row.instances > 1
     ]
@@ -171,7 +171,7 @@ def _find_deaf_unasked(looks: Looks) -> list[Finding]:
     if not queues:
         return []
     return [
-        DEAF.found(row.name, _proof(row, queues[0], looks), restart_command(row))
+        DEAF.make(row.name, _proof(row, queues[0], looks), restart_command(row))
         for row in now.workers
         if row.verdict not in GONE and row.concurrency is None and row.active == 0 and stands_still(row, looks)
     ]

@@ -15,10 +15,10 @@ MULTIPLIER = 4
 """Celery's default of ``worker_prefetch_multiplier``."""
 
 FAR_MORE = 2
-"""A worker that holds, or may hold, more than so many times what it should is hoarding."""
+"""Factor of what a worker should hold beyond which it is hoarding."""
 
 SPARE = 10
-"""And more than so many above it: a worker of one place with three fetched ones is none."""
+"""Messages beyond what a small worker should hold that are no hoard yet."""
 
 HOST_SHARE = 0.9
 """Of the machine's or container's memory: beyond it, the kernel may end a process at any moment."""
@@ -62,7 +62,7 @@ def find_hoarding(looks: Looks) -> list[Finding]:
         held = (worker.active or 0) + (worker.reserved or 0) + (worker.scheduled or 0)
         if max(held, worker.prefetch or 0) > most:
             queues = [row for name in worker.queues if (row := looks.now.queues_by_name.get(name))]
-            found.append(HOARDING.found(worker.name, _hoard(worker, held, expected, queues), restart_command(worker)))
+            found.append(HOARDING.make(worker.name, _hoard(worker, held, expected, queues), restart_command(worker)))
     return found
 
 
@@ -90,7 +90,7 @@ def find_starved(looks: Looks) -> list[Finding]:
             shared = [name for name in worker.queues if name in other.queues]
             if shared and not _has_work(worker, looks.now):
                 proof = f"idle, while {other.name} runs {other.active} and holds {other.reserved} more of {shared[0]}"
-                found.append(STARVED.found(worker.name, proof, restart_command(other)))
+                found.append(STARVED.make(worker.name, proof, restart_command(other)))
                 break
     return found
 
@@ -122,8 +122,8 @@ def find_over_memory(looks: Looks) -> list[Finding]:
         if over:
             runs = f" while it runs {over[0].task}" if over[0].task else ""
             proof = f"its child {over[0].pid} uses {size(over[0].rss_bytes)} of {size(limit)} that it may{runs}"
-            found.append(OVER_MEMORY.found(worker.name, proof, restart_command(worker)))
+            found.append(OVER_MEMORY.make(worker.name, proof, restart_command(worker)))
         elif worker.host_memory_bytes and (worker.rss_bytes or 0) > HOST_SHARE * worker.host_memory_bytes:
             proof = f"it uses {size(worker.rss_bytes)} of {size(worker.host_memory_bytes)} that its machine has"
-            found.append(OVER_MEMORY.found(worker.name, proof, restart_command(worker)))
+            found.append(OVER_MEMORY.make(worker.name, proof, restart_command(worker)))
     return found

@@ -1,4 +1,4 @@
-"""What is seen of workers and queues at one moment, and at two."""
+"""Observations of workers and queues: one look, and two to compare."""
 
 from __future__ import annotations
 

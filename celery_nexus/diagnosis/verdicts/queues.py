@@ -17,10 +17,10 @@ from celery_nexus.rows.text import command_line, duration
 from celery_nexus.rows.workers import GONE, Worker
 
 BACKLOG_S = 60.0
-"""A queue that grows is no trouble while what waits would be gone so soon without new messages."""
+"""Seconds of work in a queue up to which its growth is no trouble."""
 
 ROUNDS = 2
-"""A message that came back so often while it was looked at goes round."""
+"""Returns of a message, while it is looked at, from which on it goes round."""
 
 MOST_NAMED = 3
 
@@ -120,10 +120,10 @@ def find_no_consumer(looks: Looks, known: Collection[str] = ()) -> list[Finding]
         near = find_near_name(queue.name, used)
         if near and queue.name not in known:
             proof = f"{_waiting(queue)}, and no worker takes from it; there is a queue {near}"
-            found.append(FOR_NOBODY.found(queue.name, proof, command_line("move", "--from", queue.name, near)))
+            found.append(FOR_NOBODY.make(queue.name, proof, command_line("move", "--from", queue.name, near)))
         else:
             proof = f"{_waiting(queue)}, and no worker takes from it; {_dismissed(queue, looks.now)}"
-            found.append(NO_CONSUMER.found(queue.name, proof, start_command(queue.name)))
+            found.append(NO_CONSUMER.make(queue.name, proof, start_command(queue.name)))
     return found
 
 
@@ -136,11 +136,11 @@ def find_idle_consumers(looks: Looks) -> list[Finding]:
     for queue in looks.now.queues:
         if queue.waiting and queue.paused and not queue.consumers:
             command = command_line("resume", queue.name)
-            found.append(ALL_PAUSED.found(queue.name, f"{_waiting(queue)}, and it is paused", command))
+            found.append(ALL_PAUSED.make(queue.name, f"{_waiting(queue)}, and it is paused", command))
         workers = _workers_of(queue, looks.now)
         if waits(queue) and workers and all(row.verdict in GONE for row in workers):
             proof = f"{_waiting(queue)}; {_names(f'{row.name} is {row.verdict}' for row in workers)}"
-            found.append(ALL_DEAF.found(queue.name, proof, command_line("why", queue.name)))
+            found.append(ALL_DEAF.make(queue.name, proof, command_line("why", queue.name)))
     return found
 
 
@@ -167,7 +167,7 @@ def find_growing(looks: Looks, *, free_bytes: float | None = None, message_bytes
         kind = ALL_FULL if is_full else GROWING
         places = sum(row.concurrency or 0 for row in workers)
         proof += f"; all {places} places of {_names(row.name for row in workers)} are taken" if is_full else ""
-        found.append(kind.found(queue.name, proof, grow_command(workers[0])))
+        found.append(kind.make(queue.name, proof, grow_command(workers[0])))
     return found
 
 
@@ -195,14 +195,14 @@ def find_unregistered(
         names = _names(row.name for row in asked)
         proof = f"the next {head.messages} of {queue.name} are {_names(tasks)}, which {names} don't have"
         fix = command_line("move", "--from", queue.name, target) if target else command_line("pause", queue.name)
-        found.append(UNREGISTERED.found(queue.name, proof, fix))
+        found.append(UNREGISTERED.make(queue.name, proof, fix))
     return found
 
 
 def find_rounds(heads: Mapping[str, Head]) -> list[Finding]:
     """Find messages that came back several times while they were looked at."""
     return [
-        GOES_ROUND.found(
+        GOES_ROUND.make(
             queue,
             f"the message of {run_id} was taken and came back {count} times while it was looked at",
             command_line("delete", run_id),
