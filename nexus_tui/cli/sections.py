@@ -28,6 +28,7 @@ COMMANDS: dict[Section, dict[str, str]] = {
         "stats": "listings.history",
         "why": "listings.why",
         "doctor": "listings.doctor",
+        "probe": "probe",
         "dead-letters": "listings.dead_letters",
         "chords": "listings.chords",
         "audit": "listings.audit",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from celery_nexus.history.recorder.nodes import read_node_names
+from celery_nexus.connection.node_names import read_node_names
 
 
 @pytest.mark.parametrize(
