@@ -31,6 +31,6 @@ WORKDIR /app
 USER 10001:10001
 VOLUME /var/lib/nexus
 # Whether the broker answers; compose.yaml asks each program for its own signs of life.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "config.health"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["nexus-tui", "probe", "broker"]
 # One worker of every queue; give another command for another program.
 CMD ["celery", "-A", "config.celery_config", "worker", "--without-gossip", "--loglevel", "INFO"]

@@ -10,9 +10,10 @@ RECENT_S = 1
 """A connection that waited so short a time ago is between two waits: kombu's last one second, ours a quarter."""
 
 _ROW = re.compile(
-    rb"^id=(\d+) addr=(\S*)(?: laddr=(\S*))? fd=(-?\d+) name=.*? idle=(\d+) flags=(\S+) db=(\d+) .*? cmd=(\S+)",
+    rb"^id=\d+ addr=(.*?)(?: laddr=(.*?))? fd=(-?\d+) name=\S* .*?idle=(\d+) flags=(\S+) .*?db=(\d+) .*?cmd=(\S+)",
     re.MULTILINE,
 )
+"""One line; each version has fields more than the one before, anywhere between these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,21 @@ class Client:
         return self.has_waited and (self.is_blocked or self.idle_s <= RECENT_S)
 
 
+def read_clients(answer: bytes | None, database: int) -> tuple[Client, ...] | None:
+    """Read the connections to one database; None when this user may not see them, or none of them can be read.
+
+    There is always one: the one by which this was asked.
+    """
+    return tuple(parse_clients(answer or b"", database)) or None
+
+
 def parse_clients(raw: bytes, database: int) -> list[Client]:
     """Read the connections to one database; lines that can't be read are left out."""
     wanted = str(database).encode()
     return [
-        Client(_text(row[2]), _text(row[3] or b""), int(row[4]), int(row[5]), b"b" in row[6], _text(row[8]))
+        Client(_text(row[1]), _text(row[2] or b""), int(row[3]), int(row[4]), b"b" in row[5], _text(row[7]))
         for row in _ROW.finditer(raw)
-        if row[7] == wanted
+        if row[6] == wanted
     ]
 
 

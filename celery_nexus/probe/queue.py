@@ -13,7 +13,7 @@ from celery_nexus.delivery import keys
 from celery_nexus.errors import Refused
 from celery_nexus.probe import inquiry
 from celery_nexus.probe.answer import Answer, count
-from celery_nexus.probe.clients import Client, count_consuming, parse_clients, took_last
+from celery_nexus.probe.clients import Client, count_consuming, read_clients, took_last
 from celery_nexus.probe.worker import UNACKED
 from celery_nexus.queues import PRIORITIES, PRIORITY_SEPARATOR
 
@@ -110,7 +110,7 @@ def look(server: PlainConnection, name: str, prefix: str) -> Seen:
         is_bound=bool(bound),
         is_paused=bool(paused),
         listening=here or shared or 0,
-        clients=None if clients is None else tuple(parse_clients(clients, server.url.database)),
+        clients=read_clients(clients, server.url.database),
     )
 
 

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from celery_nexus.connection.keys import WORKER_HASH
+from celery_nexus.connection.keys import PAUSED_HASH, WORKER_HASH
 from celery_nexus.connection.node_names import read_node_names
 from celery_nexus.connection.plain_connection import PlainConnection, Refusal
 from celery_nexus.delivery import keys
 from celery_nexus.delivery.leases.heartbeats import measure_silence_s
 from celery_nexus.probe import inquiry, processes
 from celery_nexus.probe.answer import BROKEN, Answer, count
-from celery_nexus.probe.clients import Client, count_consuming, parse_clients, took_last
+from celery_nexus.probe.clients import Client, count_consuming, read_clients, took_last
 
 SILENT_S = 15.0
 """A worker with our library sends a heartbeat every two seconds; one without any for so long is stopped, or hangs."""
@@ -51,6 +51,7 @@ class Seen:
         clients: Connections to the database; None when this user may not see them.
         server_pid: The server's process.
         is_direct: Whether the server sees addresses as they are here: no address translation between.
+        paused: Queues of it that an operator paused.
     """
 
     node: str
@@ -64,6 +65,7 @@ class Seen:
     clients: tuple[Client, ...] | None
     server_pid: int
     is_direct: bool
+    paused: tuple[str, ...] = ()
 
 
 def probe_worker(server: PlainConnection, name: str, prefix: str = "") -> Answer:
@@ -126,10 +128,11 @@ def look(server: PlainConnection, node: str, prefix: str) -> Seen:
         ("CLIENT", "LIST"),
         ("CLIENT", "INFO"),
         ("INFO", "server"),
+        ("HGETALL", prefix + PAUSED_HASH),
     )
     known: list[Any] = [None if isinstance(answer, Refusal) else answer for answer in answers]
-    raw, holds, members, here, shared, in_flight, clock, clients, me, info = known
-    beat = _read_beat(raw)
+    raw, holds, members, here, shared, in_flight, clock, clients, me, info, paused = known
+    beat = _read_object(raw)
     now = float(clock[0]) + float(clock[1]) / 1e6 if clock else time.time()
     return Seen(
         node=node,
@@ -140,9 +143,10 @@ def look(server: PlainConnection, node: str, prefix: str) -> Seen:
         listening=here or shared or 0,
         topic=own if here or not shared else other,
         in_flight=in_flight or 0,
-        clients=None if clients is None else tuple(parse_clients(clients, server.url.database)),
+        clients=read_clients(clients, server.url.database),
         server_pid=_read_field(info, b"process_id:"),
         is_direct=not server.local_address or f" addr={server.local_address} ".encode() in (me or b""),
+        paused=_paused(paused or [], node),
     )
 
 
@@ -170,6 +174,8 @@ def judge_connections(seen: Seen, mine: Sequence[Client], taken: int) -> Answer 
         return Answer.well(f"{seen.node} waits for messages")
     if seen.holds:
         return Answer.well(f"{seen.node} is busy: it holds {count(seen.holds, 'message')}")
+    if seen.paused:
+        return Answer.unknown(f"{seen.node} takes nothing, on purpose: {_resume(seen)}")
     if seen.beat is not None:
         return Answer.broken(f"{seen.node} sends heartbeats and waits for no message: nexus-tui why {seen.node}")
     last = took_last(mine)
@@ -188,7 +194,7 @@ def judge_together(seen: Seen) -> Answer | None:
     if seen.node in seen.names and waiting >= seen.listening >= len(seen.names):
         others = "it alone listens" if seen.listening == 1 else f"{seen.listening:,} workers listen"
         return Answer.well(f"{seen.node} waits for messages: {others}, {_wait(waiting)}")
-    if not waiting and not seen.in_flight and not seen.holds:
+    if not waiting and not seen.in_flight and not seen.holds and not seen.paused:
         is_known = seen.node in seen.names or seen.beat is not None
         said = f"{seen.node} waits for no message" if is_known else f"no worker {seen.node} is at this broker"
         return Answer.broken(f"{said}: no connection to this database does")
@@ -217,6 +223,8 @@ def judge_answer(seen: Seen, told: dict[str, Any] | None) -> Answer:
                 "a solo pool at work, or it hangs; ask on its own machine"
             )
         return Answer.broken(f"{seen.node} does not answer, and nothing is in flight: it is gone, or hangs")
+    if not told.get("active_queues") and seen.paused:
+        return Answer.unknown(f"{seen.node} takes nothing, on purpose: {_resume(seen)}")
     if not told.get("active_queues"):
         return Answer.broken(f"{seen.node} answers and consumes no queue: celery control add_consumer QUEUE")
     if told.get("active"):
@@ -284,16 +292,31 @@ def _wait(number: int) -> str:
     return f"{count(number, 'connection')} {'waits' if number == 1 else 'wait'}"
 
 
-def _read_beat(raw: bytes | None) -> dict[str, Any] | None:
+def _resume(seen: Seen) -> str:
+    return f"{', '.join(seen.paused)} was paused by an operator; nexus-tui resume {seen.paused[0]}"
+
+
+def _paused(fields: Sequence[bytes], node: str) -> tuple[str, ...]:
+    """Name the paused queues that a worker consumed when they were paused."""
+    found = zip(fields[::2], fields[1::2], strict=True)
+    return tuple(sorted(name.decode("utf-8", "replace") for name, raw in found if _was_paused(raw, node)))
+
+
+def _was_paused(raw: bytes, node: str) -> bool:
+    workers = (_read_object(raw) or {}).get("workers")
+    return isinstance(workers, list) and node in workers
+
+
+def _read_object(raw: bytes | None) -> dict[str, Any] | None:
     if raw is None:
         return None
     import json
 
     try:
-        beat = json.loads(raw)
+        told = json.loads(raw)
     except (ValueError, RecursionError):
         return None
-    return cast("dict[str, Any]", beat) if isinstance(beat, dict) else None
+    return cast("dict[str, Any]", told) if isinstance(told, dict) else None
 
 
 def _read_field(info: bytes | None, name: bytes) -> int:

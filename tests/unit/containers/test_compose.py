@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import configparser
 import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -74,6 +76,19 @@ def test_every_service_has_a_health_check_and_logs_that_end(services: dict[str, 
     for service in services.values():
         assert {"test", "interval", "timeout", "retries", "start_period"} <= set(service.raw["healthcheck"])
         assert service.raw["logging"]["options"]["max-size"] == "10m"
+
+
+def test_a_worker_is_well_while_it_consumes(services: dict[str, Service]) -> None:
+    checks = {name: services[name].raw["healthcheck"]["test"] for name in OURS}
+    assert checks == {
+        name: ["CMD", "nexus-tui", "probe", *(["worker", name] if name in WORKERS else [name])] for name in OURS
+    }
+
+
+def test_the_guardian_needs_no_supervisor_installed() -> None:
+    code = "import sys; sys.modules['supervisor'] = None; import celery_nexus.delivery.guardian as g; print(g.main)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_image_is_whatever_is_newest(services: dict[str, Service]) -> None:

@@ -62,7 +62,7 @@ def test_its_programs_get_the_signals_themselves() -> None:
 
 def test_it_has_a_health_check() -> None:
     [check] = words_of(IMAGE, "HEALTHCHECK")
-    assert json.loads(check.partition(" CMD ")[2]) == ["python", "-m", "config.health"]
+    assert json.loads(check.partition(" CMD ")[2]) == ["nexus-tui", "probe", "broker"]
 
 
 def test_what_it_copies_is_there_and_not_ignored() -> None:

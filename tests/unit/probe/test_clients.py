@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from celery_nexus.probe.clients import Client, count_consuming, parse_clients, took_last
+from celery_nexus.probe.clients import Client, count_consuming, parse_clients, read_clients, took_last
 
 REDIS_7 = (
     b"id=9 addr=127.0.0.1:41408 laddr=127.0.0.1:7391 fd=12 name= age=3 idle=1 flags=b db=0 sub=0 psub=0 "
@@ -26,6 +26,20 @@ def test_a_blocked_pop_is_told_from_one_that_has_its_message() -> None:
 def test_a_list_of_redis_5_has_no_address_of_the_server() -> None:
     [row] = parse_clients(b"id=3 addr=10.0.0.7:999 fd=8 name= age=1 idle=0 flags=b db=0 sub=0 psub=0 cmd=brpop\n", 0)
     assert (row.address, row.server, row.is_consuming) == ("10.0.0.7:999", "", True)
+
+
+def test_fields_of_later_servers_and_spaces_in_a_path_are_no_matter() -> None:
+    valkey_9 = (
+        b"id=29 addr=[/a b/broker.sock:0]:0 laddr=[/a b/broker.sock:0]:0 fd=30 name= age=13 idle=0 flags=bU capa= db=0 "
+        b"sub=0 psub=0 multi=-1 watch=0 qbuf=0 events=r cmd=brpop user=default lib-name=redis-py lib-ver=8.1.0\n"
+    )
+    [row] = parse_clients(valkey_9, 0)
+    assert (row.fd, row.is_consuming, row.server) == (30, True, "[/a b/broker.sock:0]:0")
+
+
+def test_a_list_of_which_nothing_can_be_read_is_none() -> None:
+    assert read_clients(b"id=one addr=here", 0) is None
+    assert read_clients(None, 0) is None
 
 
 def test_who_waited_a_moment_ago_still_consumes() -> None:

@@ -60,6 +60,20 @@ def test_a_worker_of_ours_that_waits_for_nothing_is_deaf_though_it_sends_heartbe
     assert found.code == BROKEN
 
 
+def test_a_worker_that_takes_nothing_on_purpose_is_not_called_broken() -> None:
+    found = worker.judge_connections(replace(OURS, paused=("mail",)), [OTHER], 0)
+    assert found is not None
+    assert (found.code, found.line) == (
+        UNKNOWN,
+        "w@h takes nothing, on purpose: mail was paused by an operator; nexus-tui resume mail",
+    )
+
+
+def test_the_queues_of_a_worker_that_were_paused_are_read_off_what_pause_noted() -> None:
+    noted = [b"mail", b'{"at": 1, "workers": ["w@h"]}', b"other", b'{"workers": ["v@h"]}', b"odd", b"nonsense"]
+    assert worker._paused(noted, "w@h") == ("mail",)
+
+
 def test_a_worker_of_ours_that_holds_messages_is_busy() -> None:
     found = worker.judge_connections(replace(OURS, holds=4), [OTHER], 0)
     assert found is not None
