@@ -43,7 +43,7 @@ def find_broker(broker: str | None, application: str | None, context: str | None
 def _of_context(name: str) -> tuple[BrokerUrl, str | None]:
     from nexus_tui.opening import user_contexts
 
-    context = user_contexts().get(name).expanded(os.environ)
+    context = user_contexts().get(name).expand_variables(os.environ)
     if context.broker is None:
         raise Invalid(f"the context {name} names an application: {NO_IMPORT}")
     return BrokerUrl.parse(context.broker), context.prefix

@@ -59,6 +59,21 @@ def test_an_application_is_refused_with_what_to_give_instead() -> None:
     assert probe.read_question({"application": "shop", "broker": URL}, ["broker"]).url.masked == URL
 
 
+def test_the_broker_of_a_context_is_asked_and_its_application_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "nexus" / "contexts.toml"
+    file.parent.mkdir()
+    file.write_text('[prod]\nbroker = "redis://:${SECRET}@prod/2"\nprefix = "shop:"\n[code]\napp = "shop"\n')
+    file.chmod(0o600)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("SECRET", "hunter2")
+    found = probe.read_question({"context": "prod"}, ["broker"])
+    assert (found.url.host, found.url.password, found.prefix) == ("prod", "hunter2", "shop:")
+    with pytest.raises(Invalid, match="the context code names an application"):
+        probe.read_question({"context": "code"}, ["broker"])
+
+
 @pytest.mark.parametrize("words", [[], ["worker"], ["beat", "now"], ["beet"], ["worker", "a", "b"]])
 def test_what_makes_no_sense_is_answered_with_the_usage(words: list[str]) -> None:
     with pytest.raises(Invalid, match="usage: nexus-tui probe worker NAME"):
