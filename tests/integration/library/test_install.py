@@ -154,6 +154,13 @@ def test_a_broker_that_is_no_redis_is_said_once_and_the_application_goes_on(shop
     assert said.endswith("amqp\n")
 
 
+def test_a_recorders_trouble_is_found_under_the_applications_prefix(shop: Any) -> None:
+    shop.environment["SHOP_OPTIONS"] = json.dumps({"global_keyprefix": "eu:"})
+    shop.client.set("eu:nexus:recorder:trouble", "the disk is full")
+    code = "with celery_nexus.connect(app) as nexus: print(nexus.sources.broker.recorder_trouble())"
+    assert shop.call(code, {}) == "the disk is full\n"
+
+
 def test_the_first_look_at_a_queue_counts_what_workers_hold(shop: Any) -> None:
     shop.worker(install={})
     shop.call("for number in range(3): order.delay(number, 60)", {})
