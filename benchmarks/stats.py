@@ -24,6 +24,8 @@ GOAL_S = 0.1
 HOUR_S, DAY_S = 3600, 86_400
 SPANS_S = {"1h": HOUR_S, "24h": DAY_S, "7d": 7 * DAY_S, "30d": 30 * DAY_S}
 SLICES_S = {"1h": 60, "24h": 600, "7d": HOUR_S, "30d": HOUR_S}
+TREND_SLICES_S = {"1h": 60, "24h": 1200, "7d": 3 * HOUR_S, "30d": 12 * HOUR_S}
+"""Of the dashboard's curves: some sixty points."""
 REPEATS = 9
 SAVES = 10
 """How many times as fast a month is read as from its minutes."""
@@ -39,6 +41,9 @@ def measure() -> Sequence[Figure]:
             found.append(at_most(f"stats_{name}", _times(history, span_s, figures.stats), GOAL_S, unit="s"))
         for name, span_s in SPANS_S.items():
             found.append(at_most(f"chart_{name}", _times(history, span_s, _chart(SLICES_S[name])), GOAL_S, unit="s"))
+        for name, span_s in SPANS_S.items():
+            ask = _trend(TREND_SLICES_S[name], _busiest_task(history))
+            found.append(at_most(f"trend_{name}", _times(history, span_s, ask), GOAL_S, unit="s"))
         found.append(at_least("month_faster", _ratios(history), SAVES, peer="the minutes alone"))
     return found
 
@@ -55,6 +60,14 @@ def _roll_up(path: Path) -> None:
 
 def _chart(slice_s: int) -> Callable[[History, float, float], object]:
     return lambda history, since, until: figures.chart(history, since, until, slice_s)
+
+
+def _trend(slice_s: int, task: str) -> Callable[[History, float, float], object]:
+    return lambda history, since, until: figures.trend(history, since, until, slice_s, task)
+
+
+def _busiest_task(history: History) -> str:
+    return figures.stats(history, time.time() - SPANS_S["30d"])[0].task
 
 
 def _times(history: History, span_s: int, ask: Callable[[History, float, float], object]) -> list[float]:

@@ -51,6 +51,10 @@ class NexusApp(Unlocking, inherit_bindings=False):
     MODES: ClassVar[dict[str, Any]] = {name: view.screen for name, view in VIEWS.items()}
     DEFAULT_MODE = FIRST_VIEW
     ALLOW_SELECT = False
+    # What a list's row is in full stands beside the list, or below it, where there is room. Textual types both as
+    # attributes of an instance.
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (180, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (36, "-tall")]  # noqa: RUF012
 
     CSS = """
     NexusScreen { background: $background; color: $foreground; overflow: hidden; }

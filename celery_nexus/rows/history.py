@@ -142,6 +142,25 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
+class TrendPoint:
+    """How many runs ended in one slice of time, and how long they waited and ran.
+
+    Attributes:
+        at: Its start.
+        ended: Runs that succeeded or failed.
+        failed: Those that failed.
+        waited_s: Median and 95th percentile of the seconds that runs waited; None when none started.
+        ran_s: The same of the seconds that they ran; None when none ended.
+    """
+
+    at: float
+    ended: int
+    failed: int
+    waited_s: tuple[float, float] | None
+    ran_s: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """A part of the stream that was never recorded.
 

@@ -17,7 +17,7 @@ from celery_nexus.history.query import figures, follow
 from celery_nexus.history.query.history import SILENT_WORKERS, History
 from celery_nexus.history.query.paging import find_oldest_time, walk
 from celery_nexus.history.store.schema import lock_path, size_of
-from celery_nexus.rows.history import ErrorGroup, Gap, HistoryRun, Slice, TaskStats
+from celery_nexus.rows.history import ErrorGroup, Gap, HistoryRun, Slice, TaskStats, TrendPoint
 from celery_nexus.rows.runs import LifeEvent, Progress, Run, RunPage
 
 MAX_CANDIDATES = 10
@@ -236,6 +236,13 @@ class HistorySource:
         """Return what happened in each slice of time until now, oldest first; ``slice_s`` is a multiple of 60."""
         with _translated():
             return figures.chart(self._history, since, time.time(), slice_s, task, queue)
+
+    def trend(
+        self, since: float, slice_s: int = 60, task: str | None = None, queue: str | None = None
+    ) -> list[TrendPoint]:
+        """Return how many runs ended and how long they took in each slice of time until now; as :meth:`chart`."""
+        with _translated():
+            return figures.trend(self._history, since, time.time(), slice_s, task, queue)
 
     def gaps(self) -> list[Gap]:
         """Return the parts of the stream that were never recorded, newest first."""

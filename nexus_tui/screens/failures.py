@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from textual import on
@@ -10,10 +11,13 @@ from textual.widget import Widget
 
 from celery_nexus.rows import moment
 from celery_nexus.rows.history import ErrorGroup
-from celery_nexus.rows.text import age, number
+from celery_nexus.rows.text import age, number, safe_text
+from nexus_tui.screens.beside import ListScreen
+from nexus_tui.screens.details import describe_failures
 from nexus_tui.screens.past import PastScreen
 from nexus_tui.screens.tables.cells import Cells, short_task, text
 from nexus_tui.widgets.glyphs import spark
+from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.table import Column, Table
 
 MAX_GROUPS = 500
@@ -31,7 +35,7 @@ COLUMNS = (
 )
 
 
-class FailuresScreen(PastScreen):
+class FailuresScreen(ListScreen, PastScreen):
     """Failed runs by type and place of their exception; Enter shows the runs."""
 
     view = "failures"
@@ -40,7 +44,17 @@ class FailuresScreen(PastScreen):
     def body(self) -> Iterable[Widget]:
         """Make the table."""
         nothing = self.nothing.format(span=self.span)
-        yield Table(COLUMNS, group_cells, group_id, title="Failures", empty=nothing, ageing=True, id="rows")
+        table = Table(COLUMNS, group_cells, group_id, title="Failures", empty=nothing, ageing=True, id="rows")
+        yield from self.list_and_detail(table)
+
+    def describe(self, item: Any, now: datetime) -> tuple[str, Sequence[Line]]:
+        """Tell of the group under the cursor."""
+        return safe_text(item.type), describe_failures(item, now)
+
+    def draw(self, now: datetime) -> None:
+        """Show the groups, and the one under the cursor in full."""
+        super().draw(now)
+        self.show_detail(now)
 
     def rows_since(self, since: float) -> Sequence[ErrorGroup]:
         """Read the groups, the largest first."""

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from textual import on
 from textual.containers import Horizontal
+from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
+from celery_nexus.rows import moment
 from celery_nexus.rows.broker import QueueStats
+from celery_nexus.rows.history import Slice
 from celery_nexus.rows.runs import Run
+from celery_nexus.rows.text import short_clock
 from celery_nexus.rows.workers import Worker
+from nexus_tui.poller import Feed
 from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.past import SPANS
 from nexus_tui.screens.tables import cells, worker_cells
 from nexus_tui.screens.tables.groups import FAILURE_COLUMNS, FailureGroup, failure_cells, failure_groups
+from nexus_tui.widgets.chart import Chart, Curve
 from nexus_tui.widgets.table import Table
 
 NOTHING_RUNS = "Nothing runs: press n to submit a task"
 
 
+ENDED_SPAN = "1h"
+"""Over which time the chart shows what ended."""
+
+
 class PulseScreen(NexusScreen):
-    """Queues, workers, what runs now and what failed last; Tab goes from panel to panel."""
+    """What ended in the last hour, queues, workers, what runs and what failed; Tab goes from panel to panel."""
 
     view = "pulse"
 
     DEFAULT_CSS = """
+    PulseScreen #ended { display: none; height: 8; }
+    PulseScreen.-tall #ended { display: block; }
     PulseScreen #queues { height: 8; }
     PulseScreen #middle { height: 1fr; min-height: 4; }
     PulseScreen #workers { width: 1fr; margin-right: 1; }
@@ -34,8 +47,26 @@ class PulseScreen(NexusScreen):
     PulseScreen #failures { height: 25%; min-height: 4; }
     """
 
+    class Changed(TextualMessage):
+        """What ended over the last hour was read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._feed: Feed[Sequence[Slice]] | None = None
+
+    def on_mount(self) -> None:
+        """Begin to read what ended."""
+        self._feed = Feed("history", self._read, lambda: self.post_message(self.Changed()), interval_s=5.0, calm_s=5.0)
+        self._feed.start()
+
+    def on_unmount(self) -> None:
+        """Stop reading."""
+        if self._feed:
+            self._feed.stop()
+
     def body(self) -> Iterable[Widget]:
-        """Make the four panels."""
+        """Make the panels."""
+        yield Chart(f"Ended a minute · {ENDED_SPAN}", lambda value: f"{value:,.0f}", id="ended")
         yield Table(
             cells.QUEUE_COLUMNS,
             cells.queue_cells,
@@ -87,6 +118,7 @@ class PulseScreen(NexusScreen):
         groups = failure_groups(recent.failures, are_all=recent.failures_total in ("", f"{len(recent.failures):,}"))
         newest = f"newest {len(recent.failures):,} of {recent.failures_total}" if recent.failures else ""
         self._fill("#failures", groups if known else None, troubles.history, newest)
+        self._draw_ended(now)
 
     def read_selection(self) -> Any:
         """Return the item under the cursor of the panel in focus."""
@@ -103,6 +135,23 @@ class PulseScreen(NexusScreen):
             self.host.open_run(item.newest.id)
         elif isinstance(item, Run):
             self.host.open_run(item.id)
+
+    @on(Changed)
+    def _changed(self) -> None:
+        if not self.host.frozen:
+            self._draw_ended(moment.now())
+
+    def _draw_ended(self, now: datetime) -> None:
+        chart, slices = self.query_one("#ended", Chart), self._feed.reading.value if self._feed else None
+        if slices and chart.display:
+            ended = Curve([float(one.succeeded + one.failed) for one in slices], "ended", "good")
+            failed = Curve([float(one.failed) for one in slices], "failed", "bad")
+            since, until = (short_clock(datetime.fromtimestamp(slices[end].at, UTC), now) for end in (0, -1))
+            chart.show([ended, failed], since, until, stale=self.host.troubles.history)
+
+    def _read(self) -> Sequence[Slice]:
+        """Read what ended in each whole minute."""
+        return self.host.sources.history.chart(moment.now().timestamp() - SPANS[ENDED_SPAN])[:-1]
 
     def _fill(self, selector: str, rows: Any, stale: str, note: str = "", whole: str = "") -> None:
         table = self.query_one(selector, Table)

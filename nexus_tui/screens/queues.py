@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -12,21 +12,27 @@ from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
 from celery_nexus.rows.broker import Message, QueueStats
-from celery_nexus.rows.text import number, safe_text
+from celery_nexus.rows.text import UNKNOWN, number, safe_text, short_id
 from nexus_tui.actions.queues import PauseQueue, ResumeQueue
 from nexus_tui.poller import Feed
+from nexus_tui.screens.beside import ListScreen, ReadingListScreen
+from nexus_tui.screens.details import describe_message, describe_queue
 from nexus_tui.screens.offers import bindings
 from nexus_tui.screens.operations import QueueOperations, RunOperations, gate_of
 from nexus_tui.screens.tables import cells
 from nexus_tui.screens.tables.sorting import Sorting
+from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.table import Table
+
+MOST_COMING = 8
+"""Messages of a queue that the pane shows."""
 
 LOOK_AROUND = 1000
 """Messages in front of the page that are searched for the cursor's: that many may be taken meanwhile."""
 
 
-class QueuesScreen(QueueOperations):
-    """Every queue; Enter opens its messages."""
+class QueuesScreen(ReadingListScreen, QueueOperations):
+    """Every queue; the pane says who takes from one and what is next to run; Enter opens its messages."""
 
     view = "queues"
 
@@ -35,13 +41,15 @@ class QueuesScreen(QueueOperations):
         Binding("o", "reverse", "reverse", show=False),
     ]
 
+    more_source = "broker"
+
     def __init__(self) -> None:
         super().__init__()
         self._sorting = Sorting(cells.QUEUE_COLUMNS)
 
     def body(self) -> Iterable[Widget]:
         """Make the table."""
-        yield Table(
+        table = Table(
             cells.QUEUE_COLUMNS,
             cells.queue_cells,
             lambda queue: queue.name,
@@ -49,6 +57,15 @@ class QueuesScreen(QueueOperations):
             empty="No queues known yet",
             id="rows",
         )
+        yield from self.list_and_detail(table)
+
+    def describe(self, item: Any, now: datetime) -> tuple[str, Sequence[Line]]:
+        """Tell of the queue under the cursor."""
+        return safe_text(item.name), describe_queue(item, self.more(item.name))
+
+    def read_more(self, key: str) -> list[Message]:
+        """Read what is next to run in a queue."""
+        return self.host.sources.broker.messages(key, MOST_COMING)
 
     def draw(self, now: datetime) -> None:
         """Show the queues."""
@@ -59,6 +76,7 @@ class QueuesScreen(QueueOperations):
         table.say(
             stale=self.host.troubles.broker, note=" · ".join(filter(None, (self._sorting.words, cells.RATES_NOTE)))
         )
+        self.show_detail(now)
 
     def read_selection(self) -> Any:
         """Return the queue under the cursor."""
@@ -79,7 +97,7 @@ class QueuesScreen(QueueOperations):
         self.app.push_screen(QueueScreen(event.item.name))
 
 
-class QueueScreen(RunOperations):
+class QueueScreen(ListScreen, RunOperations):
     """The messages that wait in a queue, in the order in which they will run."""
 
     view = "queues"
@@ -101,7 +119,7 @@ class QueueScreen(RunOperations):
 
     def body(self) -> Iterable[Widget]:
         """Make the table."""
-        yield Table(
+        table = Table(
             cells.MESSAGE_COLUMNS,
             cells.message_cells,
             lambda message: message.id,
@@ -109,6 +127,11 @@ class QueueScreen(RunOperations):
             empty="Nothing waits here: press n to submit a task",
             id="rows",
         )
+        yield from self.list_and_detail(table)
+
+    def describe(self, item: Any, now: datetime) -> tuple[str, Sequence[Line]]:
+        """Tell of the message under the cursor."""
+        return f"{safe_text(cells.short_task(item.task) or UNKNOWN)} {short_id(item.id)}", describe_message(item)
 
     @property
     def path(self) -> str:
@@ -143,6 +166,7 @@ class QueueScreen(RunOperations):
         note = "∥ paused: nothing of it starts before P resumes it" if stats and stats.paused else ""
         note = note or (safe_text(f"▲ {stats.verdict}: {stats.reason}", 200) if stats and stats.verdict else "")
         table.say(stale=self._feed.trouble(now), note=note)
+        self.show_detail(now)
 
     def read_selection(self) -> Any:
         """Return the message under the cursor."""

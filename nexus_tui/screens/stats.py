@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 from textual import on
 from textual.widget import Widget
 
-from celery_nexus.rows.history import TaskStats
-from celery_nexus.rows.text import duration, number
-from nexus_tui.screens.past import PastScreen
+from celery_nexus.rows import moment
+from celery_nexus.rows.history import TaskStats, TrendPoint
+from celery_nexus.rows.text import UNKNOWN, duration, number, safe_text, short_clock
+from nexus_tui.screens.beside import ReadingListScreen
+from nexus_tui.screens.past import SPANS, PastScreen
 from nexus_tui.screens.tables.cells import Cells, short_task, text_or_unknown
+from nexus_tui.widgets.chart import Curve, draw_chart
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.table import Column, Table
+
+TREND_SLICES_S = {"1h": 60, "24h": 1200, "7d": 3 * 3600, "30d": 12 * 3600}
+"""How long each point of a task's curve lasts, by span: some sixty points."""
 
 COLUMNS = (
     Column("TASK", 22, flex=2),
@@ -29,16 +37,39 @@ COLUMNS = (
 )
 
 
-class StatsScreen(PastScreen):
-    """Counts and times by task, the most frequent first; Enter shows the runs."""
+class StatsScreen(ReadingListScreen, PastScreen):
+    """Counts and times by task, the most frequent first, and one task's times over time; Enter shows the runs."""
 
     view = "stats"
+    more_source = "history"
     nothing = "Nothing ended in the last {span}: t looks further back"
 
     def body(self) -> Iterable[Widget]:
         """Make the table."""
         nothing = self.nothing.format(span=self.span)
-        yield Table(COLUMNS, stats_cells, lambda row: row.task, title="Stats", empty=nothing, id="rows")
+        table = Table(COLUMNS, stats_cells, lambda row: row.task, title="Stats", empty=nothing, id="rows")
+        yield from self.list_and_detail(table)
+
+    def draw(self, now: datetime) -> None:
+        """Show the figures, and the times of the task under the cursor."""
+        super().draw(now)
+        self.show_detail(now)
+
+    def describe(self, item: Any, now: datetime) -> tuple[str, Sequence[Line]]:
+        """Draw how the times of a task went."""
+        title = f"{safe_text(short_task(item.task) or UNKNOWN)} · seconds from start to end"
+        size = self.query_one("#detail").size
+        points: Sequence[TrendPoint] | None = self.more(f"{self.span} {item.task}")
+        if not points:
+            return title, [((" Reading …" if points is None else " Nothing is known", "dim"),)]
+        since, until = (short_clock(datetime.fromtimestamp(points[end].at, UTC), now) for end in (0, -1))
+        return title, draw_chart(curves_of(points), size.width, size.height - 1, duration, since, until)
+
+    def read_more(self, key: str) -> Sequence[TrendPoint]:
+        """Read how a task's times went."""
+        span, _, task = key.partition(" ")
+        since = moment.now().timestamp() - SPANS[span]
+        return self.host.sources.history.trend(since, TREND_SLICES_S[span], task)
 
     def rows_since(self, since: float) -> Sequence[TaskStats]:
         """Read the aggregates."""
@@ -53,6 +84,12 @@ class StatsScreen(PastScreen):
     def _opened(self, event: Table.Opened) -> None:
         task: str = event.item.task
         self.host.obey(f'tasks age:<{self.span} task:"{task}"' if '"' not in task and task != "?" else "tasks")
+
+
+def curves_of(points: Sequence[TrendPoint]) -> list[Curve]:
+    """Make curves of the times that runs took: the 95th percentile, and the median before it."""
+    slow, middle = ([point.ran_s and point.ran_s[place] for point in points] for place in (1, 0))
+    return [Curve(slow, "p95", "warn"), Curve(middle, "p50", "accent")]
 
 
 def stats_cells(row: TaskStats) -> Cells:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -15,10 +15,13 @@ from textual.widget import Widget
 
 from celery_nexus.errors import SourceError
 from celery_nexus.rows.runs import RunPage
-from celery_nexus.rows.text import clock, safe_text
+from celery_nexus.rows.text import UNKNOWN, clock, safe_text, short_id
 from nexus_tui.poller import Feed
+from nexus_tui.screens.beside import ListScreen
+from nexus_tui.screens.details import describe_run
 from nexus_tui.screens.operations import RunOperations
 from nexus_tui.screens.tables import cells
+from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.table import Table
 
@@ -43,7 +46,7 @@ class _Page:
     found: RunPage
 
 
-class TasksScreen(RunOperations):
+class TasksScreen(ListScreen, RunOperations):
     """Every run that the history knows, newest first; ``/`` filters."""
 
     view = "tasks"
@@ -70,7 +73,7 @@ class TasksScreen(RunOperations):
 
     def body(self) -> Iterable[Widget]:
         """Make the table."""
-        yield Table(
+        table = Table(
             cells.RUN_COLUMNS,
             cells.run_cells,
             lambda run: run.id,
@@ -80,6 +83,12 @@ class TasksScreen(RunOperations):
             ageing=True,
             id="rows",
         )
+        yield from self.list_and_detail(table)
+
+    def describe(self, item: Any, now: datetime) -> tuple[str, Sequence[Line]]:
+        """Tell of the run under the cursor."""
+        title = f"{safe_text(cells.short_task(item.task) or UNKNOWN)} {short_id(item.id)}"
+        return title, describe_run(item, now)
 
     @property
     def path(self) -> str:
@@ -109,6 +118,7 @@ class TasksScreen(RunOperations):
             looked_to, whole = page.found.looked_to, page.found.total_words
         note = f"looked back to {clock(looked_to, now)}: narrow the filter" if looked_to else ""
         table.say(stale=self._feed.trouble(now) or self.host.troubles.history, note=note, whole=whole)
+        self.show_detail(now)
 
     def read_selection(self) -> Any:
         """Return the run under the cursor."""

@@ -18,6 +18,7 @@ from nexus_tui.actions.workers.programs import StartProgram
 from nexus_tui.poller import Feed
 from nexus_tui.screens.about import describe_program, describe_worker
 from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.beside import ListScreen
 from nexus_tui.screens.host import Host
 from nexus_tui.screens.offers import bindings
 from nexus_tui.screens.operations import program_choices, worker_choices
@@ -30,13 +31,14 @@ from nexus_tui.widgets.table import Table
 LOG_LINES = 200
 
 
-class WorkersScreen(NexusScreen):
+class WorkersScreen(ListScreen):
     """Every worker with its program, and the programs that are no workers; Enter opens, S starts and stops."""
 
     view = "workers"
 
     DEFAULT_CSS = """
-    WorkersScreen #rows { height: 2fr; }
+    WorkersScreen #list { height: 2fr; }
+    WorkersScreen.-tall #list Detail { height: 8; }
     WorkersScreen #programs { height: 1fr; min-height: 4; }
     """
 
@@ -51,8 +53,8 @@ class WorkersScreen(NexusScreen):
         self._sorting = Sorting(worker_cells.WORKER_COLUMNS)
 
     def body(self) -> Iterable[Widget]:
-        """Make the two tables."""
-        yield Table(
+        """Make the two tables, and what the worker under the cursor is and does."""
+        table = Table(
             worker_cells.WORKER_COLUMNS,
             worker_cells.worker_cells,
             lambda worker: worker.name,
@@ -60,6 +62,7 @@ class WorkersScreen(NexusScreen):
             empty="No worker answers" if self.host.sources.is_foreign else "No workers: start them with nexus-tui up",
             id="rows",
         )
+        yield from self.list_and_detail(table)
         yield Table(
             worker_cells.PROGRAM_COLUMNS,
             worker_cells.program_cells,
@@ -79,6 +82,11 @@ class WorkersScreen(NexusScreen):
             programs.show(snapshot.programs.value)
         workers.say(stale=troubles.workers, note=self._sorting.words)
         programs.say(stale=troubles.programs)
+        self.show_detail(now)
+
+    def describe(self, item: Any, now: datetime) -> tuple[str, Sequence[Line]]:
+        """Tell of the worker under the cursor."""
+        return safe_text(item.name), _worker_facts(item, now)
 
     def read_selection(self) -> Any:
         """Return the worker or program under the cursor of the table in focus."""

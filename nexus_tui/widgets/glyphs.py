@@ -8,11 +8,19 @@ from nexus_tui.widgets.lines import Line
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 
+
+def _dots_in_ascii(dots: int) -> str:
+    """Choose what stands for a braille character: by whether its dots are in the upper half, the lower, or both."""
+    upper, lower = bool(dots & 0b00011011), bool(dots & 0b11100100)
+    return {(False, False): " ", (True, False): "'", (False, True): ".", (True, True): ":"}[upper, lower]
+
+
 ASCII = str.maketrans(
     {
         **dict(zip("▁▂▃▄▅▆▇█", "._-=+*%#", strict=True)),
         **dict.fromkeys("─━╌", "-"),
         **dict.fromkeys("│┃▏▕▎▊▌▐▍▋▉", "|"),
+        **{chr(0x2800 + dots): _dots_in_ascii(dots) for dots in range(256)},
         **dict.fromkeys("┌┐└┘╭╮╰╯├┤┬┴┼╸╺┏┓┗┛", "+"),
         **dict.fromkeys("▔▀", "^"),
         **dict.fromkeys("●•◉■", "*"),
@@ -60,6 +68,17 @@ def progress_bar(done: int, total: int | None, width: int = 10) -> Line:
         return (("·" * width, "dim"),)
     full = min(max(done * width // total, 0), width)
     return (("█" * full, "accent"), ("░" * (width - full), "rule"))
+
+
+def life_bar(waited_s: float, ran_s: float, width: int, look: str) -> Line:
+    """Draw a run's wait and its work by their share of its life: ``├───┤▓▓▓▓``."""
+    whole = waited_s + ran_s
+    if whole <= 0:
+        return (("·" * width, "dim"),)
+    waiting = round(width * waited_s / whole)
+    waiting = min(max(waiting, 1 if waited_s else 0), width - (1 if ran_s else 0))
+    wait = "─" * waiting if waiting < 2 else f"├{'─' * (waiting - 2)}┤"
+    return ((wait, "dim"), ("▓" * (width - waiting), look))
 
 
 def _bar(value: int, top: int) -> str:

@@ -74,6 +74,17 @@ class Table(CursorRows, can_focus=True):
             """The table, for ``@on`` with a selector."""
             return self.table
 
+    class Aimed(Message):
+        """Another row is under the cursor, or the same one with news."""
+
+        def __init__(self, table: Table) -> None:
+            super().__init__()
+            self.table = table
+
+        def can_replace(self, message: Message) -> bool:
+            """The newest replaces its elders."""
+            return isinstance(message, Table.Aimed)
+
     class Wanted(Message):
         """Rows outside the loaded window are visible: the owner is asked for a page around ``offset``."""
 
@@ -106,6 +117,7 @@ class Table(CursorRows, can_focus=True):
         self.stale = ""
         self.whole = ""
         self._cells = cells
+        self._announced: Any = None
 
     def say(self, *, stale: str = "", note: str = "", whole: str = "") -> None:
         """Set what the title says beside its words.
@@ -151,6 +163,7 @@ class Table(CursorRows, can_focus=True):
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """Draw title, heads and the visible rows."""
+        self._announce(self.current)
         columns = self._layout(width)
         lines = [title_line(self._title_words(height), width, self.stale, self.note), self._heads(columns)]
         if not self.total:
@@ -163,6 +176,11 @@ class Table(CursorRows, can_focus=True):
         if None in rows:
             self.post_message(self.Wanted(self, max(0, self._top - self.page // 3)))
         return [*lines, *(self._line(index, row, columns, width) for index, row in zip(visible, rows, strict=True))]
+
+    def _announce(self, item: Any) -> None:
+        if item is not self._announced:
+            self._announced = item
+            self.post_message(self.Aimed(self))
 
     def _line(self, index: int, row: Row | None, columns: list[tuple[int, Column, int]], width: int) -> Line:
         if row is None:

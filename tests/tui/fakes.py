@@ -18,7 +18,7 @@ from celery_nexus.rows.audit import Restored, Undoable
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
 from celery_nexus.rows.connections import Connections
-from celery_nexus.rows.history import ErrorGroup, TaskStats
+from celery_nexus.rows.history import ErrorGroup, Slice, TaskStats, TrendPoint
 from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.runs import Progress, Run, RunPage
 from celery_nexus.rows.workers import Child, Program, Worker
@@ -298,6 +298,16 @@ class FakeHistory:
 
     def stats(self, since: float, by_task: bool = True) -> list[TaskStats]:
         return self.figures if by_task else [self.hour] if self.hour else []
+
+    def chart(self, since: float) -> list[Slice]:
+        """Sixty minutes in which ever more ended, and a tenth of it failed; nothing where no run is known."""
+        counts = [place * 2 if self.rows else 0 for place in range(61)]
+        return [Slice(since + 60 * place, one, one, one // 10, 0, 0) for place, one in enumerate(counts)]
+
+    def trend(self, since: float, slice_s: int, task: str) -> list[TrendPoint]:
+        """One of sixty points in five has no runs."""
+        times = [None if place % 15 in (3, 4, 5) else (1 + place / 20, 2 + place % 12 / 3) for place in range(60)]
+        return [TrendPoint(since + place * slice_s, 9, 1, one, one) for place, one in enumerate(times)]
 
     def add(self, run: Run) -> None:
         self.rows.insert(0, run)

@@ -132,13 +132,13 @@ async def test_the_question_names_task_state_age_and_arguments():
             "▶ STARTED",
             "sent 2 m ago",
             "runs for 1 m 58 s",
-            '{"file_path": "report-2.pdf"}',
+            'file_path="report-2.pdf"',
         )
         await shows(pilot, *told)
         await pilot.press("escape", "2", "enter")
         await shows(pilot, "user0@example.org")
         await pilot.press("K")
-        told = ("email_tasks.send_email", "waits at place 0, priority 0", "sent 2 m ago", '{"to": "user0@example.org"}')
+        told = ("email_tasks.send_email", "waits at place 0, priority 0", "sent 2 m ago", 'to="user0@example.org"')
         await shows(pilot, "Revoke run", *told)
 
 

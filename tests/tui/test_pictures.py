@@ -69,6 +69,12 @@ def test_screen(name: str, size: tuple[int, int], snap_compare: Callable[..., bo
     assert snap_compare(app, terminal_size=size, run_before=picture(keys, awaited))
 
 
+@pytest.mark.parametrize("name", ["queues", "queue", "tasks", "run_failed", "failures", "workers", "pulse", "stats"])
+def test_screen_of_a_wide_terminal(name: str, snap_compare: Callable[..., bool]):
+    make, keys, awaited = SCREENS[name]
+    assert snap_compare(NexusApp(make().sources()), terminal_size=(200, 60), run_before=picture(keys, awaited))
+
+
 @pytest.mark.parametrize("theme", ["nexus-light", "nexus-safe"])
 def test_theme(theme: str, snap_compare: Callable[..., bool]):
     app = NexusApp(fakes.busy().sources())

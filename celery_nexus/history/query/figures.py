@@ -19,7 +19,7 @@ from celery_nexus.history.query.history import History, load_runs
 from celery_nexus.history.store import rollups
 from celery_nexus.history.store.aggregates import COUNTED_STATES
 from celery_nexus.history.store.ddsketch import DDSketch
-from celery_nexus.rows.history import ErrorGroup, HistoryRun, Slice, TaskStats
+from celery_nexus.rows.history import ErrorGroup, HistoryRun, Slice, TaskStats, TrendPoint
 
 DAY_S = 86400.0
 _FAILURE = STATES.index("FAILURE")
@@ -174,15 +174,10 @@ def chart(
         task: Only this task.
         queue: Only this queue.
     """
-    minutes = max(1, slice_s // 60)
-    first, last = int(since // 60 // minutes), int(until // 60 // minutes)
+    minutes, first, last = _slices_of(since, until, slice_s)
 
     def question(connection: sqlite3.Connection) -> list[Slice]:
-        condition, values = "", list[int]()
-        for column, kind, name in (("task", "task", task), ("queue", "queue", queue)):
-            if name is not None:
-                condition += f" and {column} = ?"
-                values.append(load_names(connection).get(kind, {}).get(name, -1))
+        condition, values = _condition(connection, task, queue)
         counts = rollups.counts(connection, first * minutes, (last + 1) * minutes, minutes, condition, values)
         states = (_SENT, _SUCCESS, _FAILED, _REVOKED, _RETRY)
         return [
@@ -191,6 +186,51 @@ def chart(
         ]
 
     return history.ask(question, [])
+
+
+def trend(
+    history: History, since: float, until: float, slice_s: int = 60, task: str | None = None, queue: str | None = None
+) -> list[TrendPoint]:
+    """Return how many runs ended in each slice of time and how long they took; parameters as of :func:`chart`."""
+    minutes, first, last = _slices_of(since, until, slice_s)
+
+    def question(connection: sqlite3.Connection) -> list[TrendPoint]:
+        condition, values = _condition(connection, task, queue)
+        found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+        for number, *rest in rollups.slices(
+            connection, first * minutes, (last + 1) * minutes, minutes, condition, values
+        ):
+            found[number].append(tuple(rest))
+        return [_trend_point(number * minutes * 60.0, found[number]) for number in range(first, last + 1)]
+
+    return history.ask(question, [])
+
+
+def _trend_point(at: float, rows: Sequence[tuple[Any, ...]]) -> TrendPoint:
+    counts: Counter[int] = Counter()
+    for state, count, *_ in rows:
+        counts[state] += count
+    waited, ran = (DDSketch.load_all(row[place] for row in rows) for place in (2, 3))
+    return TrendPoint(at, counts[_SUCCESS] + counts[_FAILED], counts[_FAILED], _middle(waited), _middle(ran))
+
+
+def _middle(sketch: DDSketch) -> tuple[float, float] | None:
+    return (sketch.quantile(0.5) or 0.0, sketch.quantile(0.95) or 0.0) if sketch.count else None
+
+
+def _slices_of(since: float, until: float, slice_s: int) -> tuple[int, int, int]:
+    """Return the length of a slice in minutes, and the numbers of the first and the last one."""
+    minutes = max(1, slice_s // 60)
+    return minutes, int(since // 60 // minutes), int(until // 60 // minutes)
+
+
+def _condition(connection: sqlite3.Connection, task: str | None, queue: str | None) -> tuple[str, list[int]]:
+    condition, values = "", list[int]()
+    for column, kind, name in (("task", "task", task), ("queue", "queue", queue)):
+        if name is not None:
+            condition += f" and {column} = ?"
+            values.append(load_names(connection).get(kind, {}).get(name, -1))
+    return condition, values
 
 
 def find_busiest_hours(history: History, since: float | None = None, until: float | None = None) -> list[Slice]:

@@ -144,6 +144,19 @@ def counts(
     return found
 
 
+def slices(
+    connection: sqlite3.Connection, first: int, end: int, minutes: int, condition: str = "", values: Iterable[int] = ()
+) -> Iterator[tuple[int, int, int, bytes | None, bytes | None]]:
+    """Yield slice of time, state, count, and sketches of times waited and run; parameters as of :func:`counts`."""
+    asked = tuple(values)
+    for stretch in cover(connection, first, end, [span for span in _spans_of(connection) if minutes % span == 0]):
+        sql = (
+            f"select start / {minutes}, state, count, waited, ran from {_PERIODS[stretch.span]}"  # noqa: S608
+            f" where start >= ? and start < ? {condition}"
+        )
+        yield from connection.execute(sql, (stretch.first, stretch.end, *asked))
+
+
 def _spans_of(connection: sqlite3.Connection) -> Sequence[int]:
     version = connection.execute("pragma user_version").fetchone()[0]
     return SPANS if version >= FIRST_VERSION else ()

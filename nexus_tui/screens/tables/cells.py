@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
+from typing import Any, cast
 
 from celery_nexus.rows import moment
 from celery_nexus.rows.broker import Message, QueueStats
@@ -144,16 +146,16 @@ def message_cells(message: Message) -> Cells:
 
 RUN_COLUMNS = (
     Column("STATE", 10),
-    Column("TASK", 24, flex=2),
+    Column("TASK", 20, flex=2),
     Column("ID", 8),
     Column("SENT", 11, right=True),
+    Column("ARGUMENTS OR ERROR", 20, flex=3),
     Column("RAN", 9, right=True),
     Column("WAITED", 9, right=True),
-    Column("QUEUE", 21),
-    Column("PRI", 3, right=True),
     Column("TRY", 3, right=True),
+    Column("PRI", 3, right=True),
+    Column("QUEUE", 21),
     Column("WORKER", 14, flex=1),
-    Column("ARGUMENTS", 12, flex=3),
 )
 
 RUNNING_COLUMNS = (
@@ -179,13 +181,13 @@ def run_cells(run: Run) -> Cells:
         text_or_unknown(short_task(run.task), queue_colour(run.queue)),
         ((short_id(run.id), "plain"),),
         ((short_clock(run.sent_at or run.received_at, now), "dim"),),
+        text(run.error, "bad") if run.error else _arguments(run.args, run.kwargs, ""),
         ((describe_runtime(run, now), "plain"),),
         ((duration(run.waited_s) if run.waited_s is not None else "–", "dim"),),
-        text_or_unknown(run.queue, queue_colour(run.queue)),
-        ((UNKNOWN if run.priority is None else str(run.priority), "plain"),),
         ((str(run.retries) if run.retries else "–", "warn" if run.retries else "dim"),),
+        ((UNKNOWN if run.priority is None else str(run.priority), "plain"),),
+        text_or_unknown(run.queue, queue_colour(run.queue)),
         text(run.worker or "–", "plain" if run.worker else "dim"),
-        text(run.error, "bad") if run.error else _arguments(run.args, run.kwargs, ""),
     )
 
 
@@ -233,9 +235,14 @@ def arguments(args: object, kwargs: object) -> str:
     parts: list[str] = []
     if args not in (None, [], (), "()", "[]"):
         parts.append(compact(args))
-    if kwargs not in (None, {}, "{}"):
+    if isinstance(kwargs, dict):
+        named = cast("dict[Any, Any]", kwargs)
+        parts += (
+            safe_text(f"{name}={json.dumps(value, ensure_ascii=False, default=str)}") for name, value in named.items()
+        )
+    elif kwargs not in (None, "{}"):
         parts.append(compact(kwargs))
-    return " ".join(parts)
+    return safe_text(" ".join(parts))
 
 
 def span(value: str, look: str = "plain") -> Span:

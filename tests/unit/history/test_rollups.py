@@ -98,6 +98,30 @@ def test_charts_of_hours_and_days_count_what_charts_of_minutes_count(store: Stor
             assert {at: count for at, count in found.items() if count} == {at: n for at, n in expected.items() if n}
 
 
+@pytest.mark.parametrize("slice_s", [60, 600, 1200, 3 * 3600, 12 * 3600])
+def test_a_trend_has_the_counts_and_times_that_statistics_have(store: Store, slice_s: int) -> None:
+    fill(store)
+    roll_all(store)
+    since = (NOW - DAYS * DAY_S) // slice_s * slice_s
+    with History(store.path) as history:
+        for point in figures.trend(history, since, NOW, slice_s, task="task1")[:: max(1, 7200 // slice_s)]:
+            found = [row for row in figures.stats(history, point.at, point.at + slice_s - 60) if row.task == "task1"]
+            if not found:
+                assert (point.ended, point.failed, point.ran_s) == (0, 0, None)
+                continue
+            (row,) = found
+            assert (point.ended, point.failed) == (row.succeeded + row.failed, row.failed)
+            assert point.ran_s == (row.ran_s[:2] if row.ran_s else None)
+            assert point.waited_s == (row.waited_s[:2] if row.waited_s else None)
+
+
+def test_a_trend_begins_and_ends_with_the_slices_of_its_ends(store: Store) -> None:
+    with History(store.path) as history:
+        points = figures.trend(history, NOW - 150, NOW, 60)
+    assert [point.at for point in points] == [(NOW - 150) // 60 * 60 + 60 * place for place in range(len(points))]
+    assert points[-1].at == NOW // 60 * 60
+
+
 def test_a_month_is_read_from_few_periods(store: Store) -> None:
     day = 1440
     store.connection.execute("insert into outdated values (1440, ?), (60, ?)", (5 * day, 5 * day + 120))

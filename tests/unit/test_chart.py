@@ -1,0 +1,64 @@
+"""Curves drawn in braille."""
+
+from __future__ import annotations
+
+import pytest
+
+from nexus_tui.widgets.chart import Curve, draw_chart
+from nexus_tui.widgets.glyphs import ASCII
+
+
+def drawn(*curves: Curve, width: int = 13, height: int = 2) -> list[str]:
+    lines = draw_chart(curves, width, height, lambda value: f"{value:g}", "then", "now")
+    return ["".join(text for text, _ in line) for line in lines]
+
+
+def test_a_rising_curve_goes_from_the_lower_left_to_the_upper_right() -> None:
+    plot, below = drawn(Curve([0, 1, 2, 3], "n", "good"), width=11)
+    assert plot == "       3│⡠⠊"
+    assert below.startswith("         then")
+    assert below.endswith("now")
+
+
+def test_the_scale_begins_at_zero_and_is_labelled_at_both_ends() -> None:
+    lines = drawn(Curve([40, 40], "n", "good"), height=4)
+    assert [line[:9] for line in lines[:3]] == ["      40│", "        │", "       0│"]
+    assert lines[0][9:] == "⠉⠉⠉⠉"
+
+
+def test_what_is_not_known_leaves_a_gap() -> None:
+    plot, _ = drawn(Curve([1, None, None, 1], "n", "good"))
+    assert plot == "       1│⠁  ⠈"
+
+
+def test_the_later_curve_has_the_colour_where_two_meet() -> None:
+    first, second = Curve([1, 1], "one", "good"), Curve([1, 1], "other", "bad")
+    line = draw_chart([first, second], 13, 2, str, "", "")[0]
+    assert line[-1] == ("⠉⠉⠉⠉", "bad")
+
+
+def test_curves_share_one_scale() -> None:
+    plot, _ = drawn(Curve([8, 8], "one", "good"), Curve([0, 0], "other", "bad"))
+    assert plot == "       8│⣉⣉⣉⣉"
+
+
+def test_the_legend_names_the_curves() -> None:
+    below = drawn(Curve([1], "p95", "good"), Curve([1], "p50", "bad"), width=60)[-1]
+    assert below.split() == ["then", "━", "p95", "━", "p50", "now"]
+
+
+@pytest.mark.parametrize("values", [[], [None], [0, 0]])
+def test_nothing_to_show_is_drawn_as_nothing_or_as_zero(values: list[float | None]) -> None:
+    plot = drawn(Curve(values, "n", "good"))[0]
+    assert plot[:9] == "       0│"
+    assert set(plot[9:]) <= {" ", "⣀"}
+
+
+def test_there_is_no_chart_without_room_for_one() -> None:
+    assert drawn(Curve([1], "n", "good"), width=9) == []
+    assert drawn(Curve([1], "n", "good"), height=1) == []
+
+
+@pytest.mark.parametrize(("dots", "sign"), [("⠀", " "), ("⠉", "'"), ("⠒", "'"), ("⣀", "."), ("⠤", "."), ("⣿", ":")])
+def test_without_utf8_dots_are_signs_of_the_upper_or_lower_half(dots: str, sign: str) -> None:
+    assert dots.translate(ASCII) == sign
