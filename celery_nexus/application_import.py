@@ -7,7 +7,8 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Generator
+from argparse import ArgumentParser
+from collections.abc import Callable, Generator, Sequence
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -48,6 +49,28 @@ def import_application(name: str, *, with_tasks: bool = True) -> Celery:
     app = cast("Celery", found)
     _refuse_choice(name, app)
     return load_tasks(app, name) if with_tasks else app
+
+
+def application_of_arguments(
+    program: str, purpose: str, arguments: Sequence[str] | None = None, *, with_tasks: bool = False
+) -> Celery:
+    """Import the application that a program's command line names; ends the program when there is none.
+
+    Args:
+        program: Name of the program.
+        purpose: What it is for, as its help says.
+        arguments: Of the command line; None for those of this process.
+        with_tasks: Whether to import the modules of its tasks, too, which may take seconds.
+    """
+    parser = ArgumentParser(prog=program, description=purpose)
+    parser.add_argument("-A", "--app", required=True, help="application, as of `celery -A`")
+    name: str = parser.parse_args(arguments).app
+    try:
+        app = import_application(name, with_tasks=with_tasks)
+    except Invalid as error:
+        sys.exit(f"{program}: {error}")
+    app.set_current()
+    return app
 
 
 def load_tasks(app: Celery, name: str) -> Celery:

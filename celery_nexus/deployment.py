@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from celery_nexus.application_code import ApplicationCode
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.rows.settings import Setting
 
 

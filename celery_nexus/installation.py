@@ -5,13 +5,15 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode, urlsplit
 from weakref import WeakKeyDictionary
 
+from celery_nexus.application_code import ApplicationCode
 from celery_nexus.connection.broker_url import BrokerUrl
-from celery_nexus.queues import NO_QUEUES, PRIORITIES, PRIORITY_SEPARATOR, STOCK_STEPS, QueueRegistry, priority_key
+from celery_nexus.queues import NO_QUEUES, QueueRegistry
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -79,30 +81,20 @@ def prefix_of(app: Celery) -> str:
     return str(_options(app).get("global_keyprefix") or "")
 
 
-@dataclass(frozen=True)
-class ListNames:
-    """How an application names the Redis lists of its queues, in kombu's words.
-
-    Attributes:
-        prefix: Before each key (``global_keyprefix``).
-        separator: Between queue and priority (``sep``).
-        steps: Priorities that have a list of their own (``priority_steps``).
-    """
-
-    prefix: str = ""
-    separator: str = PRIORITY_SEPARATOR
-    steps: tuple[int, ...] = tuple(PRIORITIES)
-
-    def key(self, queue: str, step: int) -> str:
-        """Name the list that holds a queue's messages of one priority."""
-        return self.prefix + priority_key(queue, step, self.separator)
+def code_of(app: Celery) -> ApplicationCode:
+    """Return what readers know of an application that is imported."""
+    conf = cast("Any", app.conf)
+    return ApplicationCode(
+        queues_of(app),
+        lambda: app,
+        result_expires_s=_seconds(conf.result_expires),
+        chord_expires_s=_seconds(getattr(conf, "result_chord_expires", None) or conf.result_expires),
+    )
 
 
-def list_names_of(app: Celery) -> ListNames:
-    """Return how an application names its lists."""
-    options = _options(app)
-    steps = tuple(sorted(options.get("priority_steps") or STOCK_STEPS))
-    return ListNames(prefix_of(app), str(options.get("sep") or PRIORITY_SEPARATOR), steps)
+def _seconds(value: Any) -> int | None:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    return int(seconds) or None if seconds else None
 
 
 def broker_of(app: Celery) -> BrokerUrl:

@@ -90,10 +90,9 @@ def open_application(app: Celery, *, name: str = "", read_only: bool = False) ->
         Unreachable: The broker does not answer.
         Refused: It is a Redis Cluster.
     """
-    from celery_nexus.application_settings import code_of, layout_of
     from celery_nexus.broker.read.survey import Told
-    from celery_nexus.broker.wire.layout import UNACKED
-    from celery_nexus.installation import broker_of, installation_of
+    from celery_nexus.delivery.layout import UNACKED, layout_of
+    from celery_nexus.installation import broker_of, code_of, installation_of
 
     url, layout, code = broker_of(app), layout_of(app), code_of(app)
     if installation_of(app) is None:
@@ -115,9 +114,9 @@ def deployment_of(app: Celery, home: Path | None = None, *, name: str = "") -> D
     Raises:
         BrokerUrlError: Its broker is neither Redis nor Valkey.
     """
-    from celery_nexus.application_settings import code_of, layout_of
+    from celery_nexus.delivery.layout import layout_of
     from celery_nexus.history.places import data_folder, history_path
-    from celery_nexus.installation import broker_of, installation_of
+    from celery_nexus.installation import broker_of, code_of, installation_of
 
     url, layout = broker_of(app), layout_of(app)
     installation = installation_of(app)

@@ -13,14 +13,14 @@ from typing import Any, cast
 import redis
 from celery import Celery
 
-from celery_nexus.application import application_of_arguments
+from celery_nexus.application_import import application_of_arguments
 from celery_nexus.delivery import keys, scripts
 from celery_nexus.delivery.ends.ending import carry_out_ends
+from celery_nexus.delivery.layout import Layout, layout_of
 from celery_nexus.delivery.leases import rescue
 from celery_nexus.delivery.leases.in_flight import InFlight
 from celery_nexus.delivery.leases.lease import LEASE_S, Leases
 from celery_nexus.delivery.transport.connection import ReliableConnection
-from celery_nexus.installation import ListNames, list_names_of
 
 _LOOK_EVERY_S = 0.5
 _PATIENCE_S = LEASE_S + 5.0
@@ -44,7 +44,7 @@ def give_back(app: Celery) -> tuple[int, int]:
         channel = connection.default_channel
         in_flight: InFlight = channel.in_flight_of("uninstall")
         held = _give_back_held(app, in_flight)
-        return held, _give_back_delayed(in_flight.client, list_names_of(app))
+        return held, _give_back_delayed(in_flight.client, layout_of(app))
 
 
 def _give_back_held(app: Celery, in_flight: InFlight) -> int:
@@ -59,15 +59,15 @@ def _give_back_held(app: Celery, in_flight: InFlight) -> int:
     return held
 
 
-def _give_back_delayed(client: Any, names: ListNames) -> int:
+def _give_back_delayed(client: Any, layout: Layout) -> int:
     release: Any = client.register_script(scripts.RELEASE)
     pattern, given = keys.key_of_delayed("*"), 0
-    for key in cast("list[bytes]", list(client.scan_iter(match=names.prefix + pattern, count=1000))):
-        queue = key.decode().removeprefix(names.prefix + keys.key_of_delayed(""))
+    for key in cast("list[bytes]", list(client.scan_iter(match=layout.prefix + pattern, count=1000))):
+        queue = key.decode().removeprefix(layout.prefix + keys.key_of_delayed(""))
         for member in cast("list[bytes]", client.zrange(key, 0, -1)):
             priority, payload = keys.split_delayed_member(member)
-            step = max(step for step in names.steps if step <= priority)
-            given += release(keys=[key, names.key(queue, step)], args=[member, payload])
+            step = max(step for step in layout.steps if step <= priority)
+            given += release(keys=[key, layout.key(queue, step)], args=[member, payload])
     return given
 
 

@@ -12,7 +12,7 @@ from celery_nexus.broker.parts import Parts
 from celery_nexus.broker.read.ages import Ages
 from celery_nexus.broker.read.observe import Observer
 from celery_nexus.broker.read.survey import Survey, Told
-from celery_nexus.broker.wire.layout import Layout
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import Invalid
 
 _CONTENT_TYPE = re.compile(rb'"content-type": ?"(?P<kind>[\w/.+-]{1,80})"')

@@ -9,8 +9,8 @@ import redis
 
 from celery_nexus.application_code import NO_CODE, ApplicationCode
 from celery_nexus.broker.wire.connection import connect, translate_errors
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.delivery.layout import Layout
 
 if TYPE_CHECKING:
     from celery_nexus.broker.bulk.bulk_edit import Bulk

@@ -15,8 +15,8 @@ from celery_nexus.broker.read.ages import Ages
 from celery_nexus.broker.read.survey import FIRST_LOOK_S, Survey, Told
 from celery_nexus.broker.server import Server
 from celery_nexus.broker.wire.connection import connect, refuse_cluster, translate_errors
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import Invalid, NotFound
 from celery_nexus.queues import PRIORITIES, PRIORITY_SEPARATOR
 from celery_nexus.rows.broker import Held, Message, QueueStats, UnreadList

@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Any
 
 from celery_nexus.broker import BrokerSource
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.broker.wire.publishing import OLD_PROTOCOL, Publication, due_at
 from celery_nexus.catalog.own import CatalogSource, check_options, check_size
 from celery_nexus.control.configuration import Configuration
 from celery_nexus.control.source import ControlSource
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import Invalid, NotFound, SourceError
 from celery_nexus.rows.catalog import Submitted, TaskType
 from celery_nexus.runs.source import HistorySource

@@ -17,8 +17,8 @@ from typing import Any, cast
 import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from celery_nexus.broker.wire.layout import Layout, escape_pattern
 from celery_nexus.connection.node_names import read_node_names
+from celery_nexus.delivery.layout import Layout, escape_pattern
 from celery_nexus.history.errors import BadEvent
 from celery_nexus.history.recorder.nodes import works_elsewhere
 from celery_nexus.history.recorder.stock_events import events_of

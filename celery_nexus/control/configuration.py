@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from celery_nexus.broker.read.survey import Told
-from celery_nexus.broker.wire.layout import BINDING_SEPARATOR
 from celery_nexus.control.answers import to_object
+from celery_nexus.delivery.layout import BINDING_SEPARATOR
 from celery_nexus.queues import STOCK_STEPS
 
 

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 import redis
 
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.keys import RESULT_KEY
 from celery_nexus.control.answers import to_object
 from celery_nexus.control.configuration import Configuration
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.serializers import formats
 
 DAY_S = 24 * 3600

@@ -20,8 +20,8 @@ from typing import Any, cast
 import redis
 
 from celery_nexus.broker.edit.footprint import REPLY_MARK
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.control.channels import MAILBOX, Channel, Channels
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.serializers import formats
 
 EXCHANGE = "celery.pidbox"

@@ -7,9 +7,9 @@ from typing import Any
 
 import redis
 
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.control.channels import Channels
 from celery_nexus.control.mailbox import Command, Mailbox
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.serializers import formats
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import redis
 
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.keys import WORKER_HASH
 from celery_nexus.control.answers import (
     TAKES_NO_CONTROL,
@@ -26,6 +25,7 @@ from celery_nexus.control.configuration import Configuration
 from celery_nexus.control.mailbox import Command, Silent
 from celery_nexus.control.mailboxes import Mailboxes
 from celery_nexus.control.presence import Presence
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.delivery.leases.heartbeats import measure_silence_s
 from celery_nexus.delivery.remembering import broker_now
 from celery_nexus.rows.workers import Worker

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from celery_nexus.application_code import NO_CODE, ApplicationCode
 from celery_nexus.broker.wire.connection import connect, translate_errors
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.keys import ORDERS_HASH
 from celery_nexus.control.answers import read_order_answer, task_and_rate, to_object
@@ -18,6 +17,7 @@ from celery_nexus.control.configuration import Configuration
 from celery_nexus.control.foreign_results import ForeignResults
 from celery_nexus.control.mailbox import Command
 from celery_nexus.control.roster import Roster
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.delivery.remembering import broker_now
 from celery_nexus.errors import Invalid, Refused
 from celery_nexus.rows.workers import Worker

@@ -23,7 +23,7 @@ import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from celery_nexus.application import application_of_arguments
+from celery_nexus.application_import import application_of_arguments
 from celery_nexus.connection.keys import GUARDIAN_BEAT, GUARDIAN_BEAT_FOR_S
 from celery_nexus.connection.redis_client import open_redis
 from celery_nexus.delivery.ends.ending import carry_out_ends

@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.control.channels import Listening
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import SourceError
 from celery_nexus.history.places import history_path
 from celery_nexus.history.store.schema import lock_path

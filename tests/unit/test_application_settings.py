@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from celery_nexus.application_settings import code_of, layout_of
 from celery_nexus.connection.errors import BrokerUrlError
-from celery_nexus.installation import broker_of
+from celery_nexus.delivery.layout import layout_of
+from celery_nexus.installation import broker_of, code_of
 
 
 @pytest.fixture(autouse=True)

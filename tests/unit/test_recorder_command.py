@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from celery_nexus.application_code import NO_CODE
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.deployment import Deployment
 from celery_nexus.diagnosis.checkup import CheckupSource
 from celery_nexus.errors import Unreachable

@@ -14,9 +14,9 @@ from celery_nexus.broker.bulk.rotation_scripts import LAY_BACK, LAY_OVER, RELEAS
 from celery_nexus.broker.edit.edits import Change
 from celery_nexus.broker.edit.removal import Taker
 from celery_nexus.broker.edit.trash import Trash
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.broker.wire.scripts import Script
 from celery_nexus.connection.keys import TRASH_FOR_S
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import Refused, Unreachable
 from celery_nexus.rows.broker import Message
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import redis
 
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.broker.wire.scripts import REVOKE_RESULT, Script
 from celery_nexus.connection.keys import EVENT_STREAM, EVENT_STREAM_LENGTH, RESULT_KEY, REVOKED_SET
 from celery_nexus.delivery.ends import endings as ends
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.delivery.remembering import remember_ids
 from celery_nexus.rows.broker import Message
 

@@ -13,9 +13,9 @@ from typing import Any, cast
 import redis
 
 from celery_nexus.broker.wire.connection import translate_errors
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.keys import AUDIT_STREAM
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.privacy.masking import mask_text
 from celery_nexus.rows.audit import AuditEntry
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome

@@ -13,7 +13,6 @@ from typing import Any, cast
 
 import redis
 
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.keys import (
     AUDIT_STREAM,
     EVENT_STREAM,
@@ -25,6 +24,7 @@ from celery_nexus.connection.keys import (
 )
 from celery_nexus.connection.keys import WORKER_HASH as STACK_WORKERS
 from celery_nexus.delivery import keys
+from celery_nexus.delivery.layout import Layout
 
 DAY_S = 24 * 3600
 AUDIT_FOR_S = 30 * DAY_S

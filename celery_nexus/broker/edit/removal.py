@@ -7,10 +7,10 @@ from typing import cast
 import redis
 
 from celery_nexus.broker.edit.edits import Change
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.broker.wire.scripts import TAKE, Script
 from celery_nexus.connection.keys import TRASH_FOR_S
 from celery_nexus.delivery.ends.endings import Note
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import Unanswered
 from celery_nexus.rows.broker import Message
 

@@ -10,11 +10,11 @@ import redis
 
 from celery_nexus.broker.edit.announcements import Herald
 from celery_nexus.broker.edit.trash import MESSAGES, PURGE
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.broker.wire.scripts import DELETED_IN, Script
 from celery_nexus.connection.keys import TRASH_FOR_S
 from celery_nexus.delivery import keys
 from celery_nexus.delivery.ends.endings import Ends, Note, read_purged, revive
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import Refused
 from celery_nexus.rows.audit import Undoable
 

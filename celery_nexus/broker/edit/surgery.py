@@ -16,10 +16,10 @@ from celery_nexus.broker.edit.purge_scripts import PURGE
 from celery_nexus.broker.edit.removal import Taker, note_of_end
 from celery_nexus.broker.edit.trash import Trash
 from celery_nexus.broker.read.paused import read_paused_workers
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.broker.wire.scripts import TAKE_DELAYED, Script
 from celery_nexus.connection.keys import PAUSED_HASH, TRASH_FOR_S
 from celery_nexus.delivery.ends.endings import PURGED, Note
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.rows.broker import Message
 from celery_nexus.rows.outcomes import TargetOutcome
 

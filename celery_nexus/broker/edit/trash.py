@@ -11,10 +11,10 @@ from typing import Any, cast
 
 import redis
 
-from celery_nexus.broker.wire.layout import NOTED_STEPS, Layout, read_steps
 from celery_nexus.connection.keys import TRASH_FOR_S, TRASH_HASH
 from celery_nexus.delivery.ends.purging import count_unmarked
 from celery_nexus.delivery.keys import DELETED
+from celery_nexus.delivery.layout import NOTED_STEPS, Layout, read_steps
 from celery_nexus.rows.audit import Kept, Undoable
 
 DEAD_LETTERS = "dead letters"

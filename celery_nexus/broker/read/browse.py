@@ -15,8 +15,8 @@ from redis.exceptions import NoScriptError
 
 from celery_nexus.application_code import NO_CODE, ApplicationCode
 from celery_nexus.broker.wire.decode import decode, mask_message
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.broker.wire.scripts import COUNT, FIND, FIND_DELAYED, IS_UNACKED, Script
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.rows.broker import Message
 from celery_nexus.serializers.json_spelling import spellings, unescape
 

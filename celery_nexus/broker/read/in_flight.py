@@ -12,7 +12,7 @@ import redis
 
 from celery_nexus.broker.read.flights import Routes
 from celery_nexus.broker.wire.decode import decode
-from celery_nexus.broker.wire.layout import Layout
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.rows.broker import Held, Message
 
 VISIBILITY_S = 3600.0

@@ -18,9 +18,9 @@ from celery_nexus.broker.read.ages import Ages
 from celery_nexus.broker.read.flights import Flight, Routes, flights_of
 from celery_nexus.broker.read.paused import read_paused_workers
 from celery_nexus.broker.read.reliable import Reliable
-from celery_nexus.broker.wire.layout import Layout, escape_pattern
 from celery_nexus.broker.wire.scripts import OBSERVE, Script
 from celery_nexus.connection.keys import PAUSED_HASH, SENT_AT_HEADER, WORKER_HASH
+from celery_nexus.delivery.layout import Layout, escape_pattern
 from celery_nexus.rows.broker import QueueStats
 
 MOST_UNACKED = 2000

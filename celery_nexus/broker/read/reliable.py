@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from celery_nexus.broker.wire.layout import Layout
+from celery_nexus.delivery.layout import Layout
 
 
 class Reliable:

@@ -12,9 +12,9 @@ import orjson
 import redis
 
 from celery_nexus.broker.wire.decode import decode
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.connection.keys import SENT_AT_HEADER
 from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import Invalid
 from celery_nexus.history.errors import FilterError
 from celery_nexus.history.filter import parser

@@ -16,7 +16,10 @@ from typing import Any, cast
 import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from celery_nexus.broker.wire.layout import (
+from celery_nexus.broker.wire.separators import MAILBOX, separator_of
+from celery_nexus.connection.keys import TRASH_HASH
+from celery_nexus.delivery import keys
+from celery_nexus.delivery.layout import (
     BINDING,
     BINDING_SEPARATOR,
     UNACKED,
@@ -25,9 +28,6 @@ from celery_nexus.broker.wire.layout import (
     read_steps,
     stock_layout,
 )
-from celery_nexus.broker.wire.separators import MAILBOX, separator_of
-from celery_nexus.connection.keys import TRASH_HASH
-from celery_nexus.delivery import keys
 from celery_nexus.queues import STOCK_STEPS
 
 FIRST_LOOK_S = 1.0

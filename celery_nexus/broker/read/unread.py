@@ -10,7 +10,7 @@ from typing import Any, cast
 import redis
 
 from celery_nexus.broker.wire.decode import decode
-from celery_nexus.broker.wire.layout import Layout
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.delivery.upgrade.former_lists import MERGE, merge
 from celery_nexus.queues import PRIORITIES
 from celery_nexus.rows.broker import UnreadList

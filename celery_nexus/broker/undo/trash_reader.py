@@ -13,9 +13,9 @@ import redis
 from celery_nexus.broker.bulk.lists import LAID, Lists, Step
 from celery_nexus.broker.undo.chains import Taken, digest
 from celery_nexus.broker.undo.return_scripts import GATHER, MERGE, PUT, READ
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.broker.wire.scripts import Script
 from celery_nexus.connection.keys import TRASH_FOR_S
+from celery_nexus.delivery.layout import Layout
 
 READ_STEP = 100
 """Changes that are read in one step, at most."""

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import redis
 
-from celery_nexus.broker.wire.layout import Layout
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import Invalid
 from celery_nexus.extras import require
 from celery_nexus.serializers import formats

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from celery_nexus.broker.wire.layout import BINDING_SEPARATOR
+from celery_nexus.delivery.layout import BINDING_SEPARATOR
 
 MAX_SEPARATOR = 8
 MAILBOX = ".pidbox"

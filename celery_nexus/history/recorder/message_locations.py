@@ -12,7 +12,7 @@ import redis
 
 from celery_nexus.delivery import keys
 from celery_nexus.delivery import validation as guard
-from celery_nexus.installation import ListNames
+from celery_nexus.delivery.layout import Layout
 
 MAX_MESSAGES = 5_000
 """Most messages that are searched for runs: reading more would hold up the recorder."""
@@ -31,7 +31,7 @@ class MessageLocation:
     priority: int | None = None
 
 
-def locate(client: redis.Redis, queues: Iterable[str], lists_named: ListNames) -> dict[str, MessageLocation] | None:
+def locate(client: redis.Redis, queues: Iterable[str], layout: Layout) -> dict[str, MessageLocation] | None:
     """Find all messages of some queues, and those that workers hold, by the ids of their runs.
 
     Returns:
@@ -41,8 +41,8 @@ def locate(client: redis.Redis, queues: Iterable[str], lists_named: ListNames) -
         redis.RedisError: The broker doesn't answer.
     """
     names = sorted(set(queues))
-    lists = [(queue, step, lists_named.key(queue, step)) for queue in names for step in lists_named.steps]
-    prefix = lists_named.prefix
+    lists = [(queue, step, layout.key(queue, step)) for queue in names for step in layout.steps]
+    prefix = layout.prefix
     nodes = [node.decode("utf-8", "replace") for node in _nodes(client, prefix)]
     hashes = [prefix + STOCK_IN_FLIGHT, *(prefix + keys.in_flight_key(node) for node in nodes)]
     delayed = [prefix + keys.key_of_delayed(queue) for queue in names]

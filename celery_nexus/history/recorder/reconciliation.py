@@ -18,13 +18,13 @@ import orjson
 import redis
 
 from celery_nexus.connection.keys import RESULT_KEY, WORKER_HASH
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.delivery.leases.heartbeats import measure_silence_s
 from celery_nexus.delivery.remembering import broker_now
 from celery_nexus.history.encoding import STATES
 from celery_nexus.history.recorder.message_locations import MessageLocation, locate
 from celery_nexus.history.store.event_fields import Event
 from celery_nexus.history.store.store import Store
-from celery_nexus.installation import ListNames
 from celery_nexus.privacy.masking import mask_text
 from celery_nexus.times import parse_time
 
@@ -83,14 +83,14 @@ class Reconciler:
         heartbeats: Callable[[], dict[str, dict[str, Any]]] | None = None,
         prefix: str = "",
         queues: Iterable[str] = (),
-        lists: ListNames | None = None,
+        layout: Layout | None = None,
     ) -> None:
         self._client = client
         self._open_for_s = open_for_s
         self._heartbeats = heartbeats or self._heartbeats_of_ours
         self._prefix = prefix
         self._queues = frozenset(queues)
-        self._lists = lists or ListNames(prefix)
+        self._layout = layout or Layout(prefix=prefix)
         # Other applications spell their lists in their own way.
         self._are_lists_known = heartbeats is None
         self._place = (0, 0)
@@ -112,7 +112,7 @@ class Reconciler:
         ended = {event["uuid"] for event in ends}
         still_open = [run for run in runs if run.id not in ended]
         queues = {*self._queues, *(run.queue for run in still_open if run.queue)}
-        places = locate(self._client, queues, self._lists) if self._are_lists_known else None
+        places = locate(self._client, queues, self._layout) if self._are_lists_known else None
         workers = self._heartbeats()
         store.write([*ends, *_moves(still_open, workers, places or {})])
         verdicts = {run.id: self._verdict(run, workers, places) for run in still_open}

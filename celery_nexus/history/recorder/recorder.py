@@ -282,13 +282,14 @@ def hold_lock(path: Path) -> IO[bytes]:
 
 def _begin(app: Celery, client: redis.Redis) -> Recorder:
     """Make the recorder; a folder that can't be written is waited for."""
-    from celery_nexus.installation import list_names_of, prefix_of
+    from celery_nexus.delivery.layout import layout_of
+    from celery_nexus.installation import prefix_of
 
     path, prefix = history_of(app), prefix_of(app)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
         try:
-            reconciler = Reconciler(client, prefix=prefix, queues=app.amqp.queues, lists=list_names_of(app))
+            reconciler = Reconciler(client, prefix=prefix, queues=app.amqp.queues, layout=layout_of(app))
             return Recorder(client, path, prefix, reconciler=reconciler)
         except OSError as error:
             log.warning("the history can't be written: %s; trying again", error)
@@ -299,7 +300,7 @@ def _begin(app: Celery, client: redis.Redis) -> Recorder:
 def main() -> None:
     """Run the program."""
     # Celery, which a recorder of somebody's events does without (pubsub)
-    from celery_nexus.application import application_of_arguments
+    from celery_nexus.application_import import application_of_arguments
     from celery_nexus.installation import broker_of
 
     begin_log()

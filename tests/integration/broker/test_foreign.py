@@ -16,8 +16,8 @@ import pytest
 from celery_nexus.broker import BrokerSource
 from celery_nexus.broker.edit.edits import Reprioritise
 from celery_nexus.broker.read.survey import FIRST_LOOK_S, Survey
-from celery_nexus.broker.wire.layout import Layout
 from celery_nexus.control.source import ControlSource
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.rows.audit import Restored
 from tests.integration.broker.conftest import ROOT, Stack, wait_until
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.delivery.layout import Layout
 from celery_nexus.history.recorder.message_locations import locate
-from celery_nexus.installation import ListNames
 from celery_nexus.queues import priority_key
 from celery_nexus.rows.selection import Selection
 from tests.integration.broker.conftest import Stack
@@ -101,7 +101,7 @@ def test_a_task_of_any_name_is_counted_selected_and_found(stack: Stack, name: st
     assert found is not None
     assert (found.id, found.task) == (run_id, name)
     assert broker.ids(run_id[:-1]) == [run_id]
-    places = locate(stack.redis, [QUEUE], ListNames())
+    places = locate(stack.redis, [QUEUE], Layout())
     assert places is not None
     assert set(places) == {run_id}
 

@@ -5,8 +5,8 @@ from base64 import b64encode
 
 import pytest
 
-from celery_nexus.broker.wire.layout import stock_layout
 from celery_nexus.control.channels import Ear
+from celery_nexus.delivery.layout import stock_layout
 from celery_nexus.serializers import formats
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from celery_nexus.connection.keys import TRASH_HASH
 from celery_nexus.delivery import keys
 from celery_nexus.queues import PRIORITIES, PRIORITY_SEPARATOR, STOCK_STEPS
 from celery_nexus.rows.broker import Message
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 BINDING_SEPARATOR = PRIORITY_SEPARATOR
 """Between routing key, pattern and queue in a member of a binding; also kombu's default before a priority."""
@@ -135,6 +139,21 @@ class Layout:
         for step, count in zip(self.steps, by_step, strict=True):
             counts[step] += count
         return tuple(counts)
+
+
+def layout_of(app: Celery) -> Layout:
+    """Return how an application names its keys in Redis."""
+    conf = cast("Any", app.conf)
+    options = cast("Mapping[str, Any]", conf.broker_transport_options or {})
+    steps = cast("list[int]", options.get("priority_steps") or list(STOCK_STEPS))
+    return Layout(
+        separator=str(options.get("sep") or BINDING_SEPARATOR),
+        steps=tuple(sorted({0, *steps})),
+        prefix=str(options.get("global_keyprefix") or ""),
+        unacked_name=str(options.get("unacked_key") or UNACKED),
+        control=(str(conf.control_exchange),),
+        events=(str(conf.event_exchange),),
+    )
 
 
 def stock_layout(prefix: str = "") -> Layout:
