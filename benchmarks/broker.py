@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,9 +12,8 @@ from pathlib import Path
 import redis
 
 from celery_nexus.connection.broker_url import BrokerUrl
-from celery_nexus.embedded_broker.password import read_embedded_password
-from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
+from tests.harness.servers import embedded_broker, embedded_url
 
 
 def fill(client: redis.Redis, queue: str, count: int) -> list[str]:
@@ -57,24 +52,7 @@ def message_of(run_id: str, queue: str = "email_queue") -> str:
 @contextmanager
 def server(home: str) -> Generator[BrokerUrl]:
     """Run the embedded broker without its file, in a folder of its own."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")}
-    environment["NEXUS_HOME"] = home
-    paths = Paths.of(Path(home))
-    url = BrokerUrl.for_socket(paths.broker_socket, read_embedded_password(paths))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "celery_nexus.embedded_broker"], env=environment, stdout=subprocess.DEVNULL
-    )
-    try:
-        client = redis.Redis.from_url(url.redis_py)
-        for _ in range(200):
-            try:
-                client.ping()
-                break
-            except redis.RedisError:
-                time.sleep(0.05)
+    with embedded_broker(Path(home)) as broker, redis.Redis.from_url(broker.url) as client:
         client.config_set("appendonly", "no")
         client.config_set("busy-reply-threshold", 0)  # the one long scan is to hold others up, not to refuse them
-        yield url
-    finally:
-        process.terminate()
-        process.wait(60)
+        yield embedded_url(Path(home))

@@ -6,8 +6,6 @@ import ast
 import base64
 import json
 import random
-import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Generator, Iterator
@@ -19,7 +17,7 @@ import orjson
 import redis
 
 from celery_nexus.connection.keys import EVENT_STREAM
-from celery_nexus.embedded_broker.server import server_binary
+from tests.harness.servers import run_server
 
 Event = dict[str, Any]
 
@@ -132,21 +130,10 @@ def wire_form(routing_key: str, events: list[Event]) -> bytes:
 
 
 @contextmanager
-def server(*options: str) -> Generator[tuple[redis.Redis, Path]]:
-    """Run a Valkey of our own on a unix socket."""
-    with tempfile.TemporaryDirectory(prefix="nexus-bench-") as folder:
-        socket = Path(folder) / "s"
-        command = [str(server_binary()), "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", folder]
-        process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
-        try:
-            client = redis.Redis(unix_socket_path=str(socket))
-            while not socket.exists():
-                time.sleep(0.02)
-            client.ping()
-            yield client, socket
-        finally:
-            process.terminate()
-            process.wait(10)
+def server(*lines: str) -> Generator[tuple[redis.Redis, Path]]:
+    """Run a Valkey of our own on a unix socket, configured by some lines."""
+    with run_server(*lines) as running:
+        yield running.client, running.socket
 
 
 def stream_form(event: Event) -> Event | None:

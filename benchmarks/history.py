@@ -30,7 +30,7 @@ from celery_nexus.history.recorder.recorder import Recorder
 from celery_nexus.history.store.schema import VERSION
 from celery_nexus.history.store.store import Store
 from config.queues import QUEUES
-from tests.terminal import Terminal
+from tests.harness.terminal import Terminal
 
 RUNS_IN_FILE = int(os.environ.get("NEXUS_BENCH_RUNS", "1_000_000"))
 REPEATS = 5

@@ -142,7 +142,7 @@ def run_ours(tasks: int) -> dict[str, float]:
 
 def run_peer(peer: str, tasks: int) -> dict[str, float]:
     """Measure a peer; the server's limit on slow subscribers is off, so that it sees everything."""
-    with server("--client-output-buffer-limit", "pubsub 0 0 0") as (client, socket):
+    with server("client-output-buffer-limit pubsub 0 0 0") as (client, socket):
         child = _child("--consume", peer, str(socket), "0")
         assert child.stdout is not None
         if child.stdout.readline():  # nothing comes from a peer that could not start

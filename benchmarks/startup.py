@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from benchmarks.report import Figure, at_least, run
 from benchmarks.stack import BIN, NEXUS, running_stack
 from celery_nexus.queues import priority_key
-from tests.terminal import Terminal
+from tests.harness.terminal import Terminal
 
 RUNS = 7
 GOAL = 1.5

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks.report import Figure, at_most, run
 from benchmarks.stack import NEXUS, running_stack
-from tests.terminal import Terminal
+from tests.harness.terminal import Terminal
 
 RUNS = 3
 WARM_UP_S = 12.0

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from benchmarks.report import Figure, at_most, run
 from benchmarks.stack import NEXUS, running_stack
 from celery_nexus.history.capture.stream_writer import StreamWriter
-from tests.terminal import Screen
+from tests.harness.terminal import Screen
 
 RATE_PER_S = 2_000
 SECONDS = 20

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.report import Figure, at_most, run
-from tests.wheels import build_wheel, make_environment, requirements_of
+from tests.harness.wheels import build_wheel, make_environment, requirements_of
 
 MAX_PACKAGES = 25
 MAX_MEGABYTES = 60.0

@@ -23,8 +23,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from tests.harness.places import BIN
+
 HERE = Path(__file__).resolve().parent
-BIN = Path(sys.executable).parent
 LANES = 3
 """On two cores: tests of real programs mostly wait for them."""
 AREA_TIMEOUT_S = 900

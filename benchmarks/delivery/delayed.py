@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from benchmarks.delivery.sides import NAMES, OURS, Side, deliveries, sides, until
+from benchmarks.delivery.sides import CLOCK_S, NAMES, OURS, Side, deliveries, sides
 from benchmarks.report import Figure, at_most
+from tests.harness.waiting import wait_until
 
 RUNS = 20_000
 AHEAD_S = 90.0
@@ -47,6 +48,6 @@ def _run(side: Side) -> tuple[float, float]:
 
     if time.time() > started + AHEAD_S:
         raise TimeoutError("publishing took longer than the delay")
-    until(are_through, AHEAD_S + LIMIT_S)
+    wait_until(are_through, timeout_s=AHEAD_S + LIMIT_S, every_s=CLOCK_S)
     last = max(float(value) for value in side.client.lrange("latencies", 0, -1))  # pyright: ignore[reportGeneralTypeIssues]
     return last, highest - before

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from config.paths import ROOT
+from tests.harness.places import ROOT
 
 PYTHON = "3.13"
 PACKAGES = ("celery-redis-plus==0.4.1", "celery==5.7.0", "kombu==5.7.0", "redis[hiredis]==7.4.1")

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,25 +23,15 @@ from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
-from config.paths import ROOT
+from tests.harness.places import ROOT
+from tests.harness.servers import answers
+from tests.harness.waiting import wait_until
 
 NODE = "bench@bench"
 OURS, STOCK, PEER = "reliable", "stock", "peer"
 NAMES = {STOCK: "stock -E", PEER: peer.NAME}
-_TASK_CLOCK_S = 0.002
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
-    """Wait until a condition holds.
-
-    Raises:
-        TimeoutError: It never did.
-    """
-    end = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError("the worker did not do its work")
-        time.sleep(_TASK_CLOCK_S)
+CLOCK_S = 0.002
+"""Seconds between two looks at a worker that is measured."""
 
 
 class Side:
@@ -74,7 +64,7 @@ class Side:
         self.broker = self._start(sys.executable, "celery_nexus.embedded_broker")
         self.processes = [self.broker]
         self.client = redis.Redis.from_url(url.redis_py)
-        until(self._answers)
+        wait_until(lambda: answers(self.client))
         if has_worker:
             self._start_worker()
 
@@ -89,7 +79,7 @@ class Side:
             options.append("-E")
         self.worker = self._start(self.python, "celery", "-A", "benchmarks.delivery.tasks", "worker", *options)
         self.processes.append(self.worker)
-        until(lambda: " ready." in self.log.read_text(errors="replace"), 90)
+        wait_until(lambda: " ready." in self.log.read_text(errors="replace"), timeout_s=90)
 
     @property
     def python(self) -> str:
@@ -191,12 +181,6 @@ class Side:
             return subprocess.Popen(
                 [interpreter, "-m", *arguments], env=self.environment, cwd=ROOT, stdout=log, stderr=log
             )
-
-    def _answers(self) -> bool:
-        try:
-            return bool(self.client.ping())
-        except redis.RedisError:
-            return False
 
 
 @contextmanager

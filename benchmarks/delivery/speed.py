@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.delivery.sides import NAMES, OURS, PEER, Side, deliveries, sides, until
+from benchmarks.delivery.sides import CLOCK_S, NAMES, OURS, PEER, Side, deliveries, sides
 from benchmarks.report import Figure, at_least, at_most
+from tests.harness.waiting import wait_until
 
 ROUNDS = 5
 TASKS = 2000
@@ -39,7 +40,7 @@ def burst(side: Side, task: str, count: int = TASKS) -> Round:
     worker_s, server_s = side.worker_cpu_s(), side.server_cpu_s()
     started = time.perf_counter()
     side.push(messages)
-    until(side.is_done, LIMIT_S)
+    wait_until(side.is_done, timeout_s=LIMIT_S, every_s=CLOCK_S)
     elapsed = time.perf_counter() - started
     worker_s, server_s = side.worker_cpu_s() - worker_s, side.server_cpu_s() - server_s
     return Round(count / elapsed, worker_s / count * 1000, server_s / count * 1000)
@@ -49,7 +50,7 @@ def latency_ms(side: Side) -> float:
     """Measure p95 of the time from publishing to an idle worker until the run starts."""
     side.client.delete("latencies")
     side.ask("arrive", LATENCIES)
-    until(side.is_done, LIMIT_S)
+    wait_until(side.is_done, timeout_s=LIMIT_S, every_s=CLOCK_S)
     values: Any = side.client.lrange("latencies", 1, -1)
     return statistics.quantiles([float(value) for value in values], n=20)[-1] * 1000
 

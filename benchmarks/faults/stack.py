@@ -34,22 +34,22 @@ from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.history.query.history import History
 from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
-from config.paths import ROOT
+from tests.harness.places import ROOT
+from tests.harness.waiting import wait_for
 
 RESPAWN_S = 0.2
 
 
 def wait_until(condition: Callable[[], Any], timeout_s: float) -> bool:
     """Wait until a condition holds; False when it never did."""
-    end = time.monotonic() + timeout_s
-    while time.monotonic() < end:
+
+    def is_so() -> bool:
         try:
-            if condition():
-                return True
-        except redis.RedisError:
-            pass
-        time.sleep(0.05)
-    return False
+            return bool(condition())
+        except redis.RedisError:  # the broker's absence is what many of them are about
+            return False
+
+    return bool(wait_for(is_so, timeout_s))
 
 
 class Stack:

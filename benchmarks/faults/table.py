@@ -16,7 +16,7 @@ import psutil
 
 from benchmarks.faults.faults import FAULTS
 from benchmarks.faults.seen import Seen
-from config.paths import ROOT
+from tests.harness.places import ROOT
 
 FIGURES = ROOT / "docs" / "reliability.json"
 PAGE = ROOT / "docs" / "reliability.md"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import RunningStack, run
+from tests.harness.stack import RunningStack, run
 
 
 @pytest.fixture(scope="session")

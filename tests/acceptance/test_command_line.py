@@ -6,7 +6,8 @@ import docx
 import pytest
 
 from config.queues import QUEUES
-from tests.stack import RunningStack, until
+from tests.harness.stack import RunningStack
+from tests.harness.waiting import wait_until
 
 HEALTH = "workers.maintenance_tasks.health_check"
 WORD = "workers.file_tasks.process_word_document"
@@ -52,11 +53,11 @@ def test_a_queue_shows_its_messages_in_run_order(stack: RunningStack) -> None:
         assert not {message["id"] for message in left} & set(ids)
     finally:
         assert stack.nexus("start", "default", "--yes").code == 0
-    until(lambda: all(state(stack, run_id) == "REVOKED" for run_id in ids))
+    wait_until(lambda: all(state(stack, run_id) == "REVOKED" for run_id in ids))
 
 
 def test_workers_are_named_with_their_program_and_verdict(stack: RunningStack) -> None:
-    rows = until(lambda: [r for r in stack.nexus("workers", "--json").json if r["program"]])
+    rows = wait_until(lambda: [r for r in stack.nexus("workers", "--json").json if r["program"]])
     assert {row["program"] for row in rows} == {spec.program for spec in QUEUES}
     for row in rows:
         assert set(row) >= WORKER_FIELDS
@@ -72,10 +73,10 @@ def test_submit_wait_gives_the_result(stack: RunningStack) -> None:
     assert done.code == 0, done.err
     assert set(done.json) == {"id", "task", "queue", "priority", "state", "result"}
     assert done.json["result"]["outputs"]["stats"]["words"] == 3
-    run = until(lambda: (shown := stack.nexus("task", done.json["id"][:13], "--json")).code == 0 and shown.json)
+    run = wait_until(lambda: (shown := stack.nexus("task", done.json["id"][:13], "--json")).code == 0 and shown.json)
     assert isinstance(run, dict)
     assert set(run) >= RUN_FIELDS
-    run = until(lambda: (row := stack.nexus("task", done.json["id"], "--json").json)["finished_at"] and row)
+    run = wait_until(lambda: (row := stack.nexus("task", done.json["id"], "--json").json)["finished_at"] and row)
     assert (run["state"], run["queue"], run["priority"]) == ("SUCCESS", "file_processing_queue", 5)
     assert run["kwargs"] == {"file_path": "words.docx"}
     assert run["sent_at"] <= run["received_at"] <= run["started_at"] <= run["finished_at"]
@@ -87,7 +88,7 @@ def test_submit_wait_of_a_failing_run_exits_1_with_its_error(stack: RunningStack
     assert failed.code == 1
     assert failed.json["state"] == "FAILURE"
     assert "unsupported_format" in failed.json["error"] or "corrupt" in failed.json["error"]
-    rows = until(lambda: stack.nexus("tasks", "state:failure", "--json").json)
+    rows = wait_until(lambda: stack.nexus("tasks", "state:failure", "--json").json)
     assert failed.json["id"] in [row["id"] for row in rows]
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import BIN, CommandResult, until
+from tests.harness.places import BIN
+from tests.harness.stack import CommandResult
+from tests.harness.waiting import wait_until
 
 
 class Started:
@@ -72,7 +74,7 @@ def test_its_queue_its_worker_and_its_programs_are_shown_as_its_own(project: Sta
 def test_its_runs_are_in_its_history(project: Started) -> None:
     words = ("nexus-tui", "submit", "count_words", "--wait", "--json", "--kwargs", '{"text": "one"}')
     run_id = project.run(*words).json["id"]
-    until(lambda: run_id in project.run("nexus-tui", "tasks", "--json").out)
+    wait_until(lambda: run_id in project.run("nexus-tui", "tasks", "--json").out)
     assert (project.folder / "var" / "history.db").is_file()
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import BIN, ROOT, RunningStack, plain_client, run, until
+from tests.harness.places import BIN, ROOT
+from tests.harness.stack import RunningStack, plain_client, run
+from tests.harness.waiting import wait_until
 
 NODES = {f"{family}@{socket.gethostname()}" for family in ("email", "files", "ai", "reports", "default")}
 PING = "workers.maintenance_tasks.health_check"
@@ -60,7 +62,7 @@ def test_a_worker_started_by_hand_takes_its_queues_work(stack: RunningStack) -> 
         done = stack.nexus("submit", PING, "--wait", "--json", "--timeout", "60")
         assert done.json["state"] == "SUCCESS", done.err
         run_id = done.json["id"]
-        worker_name = until(lambda: (r := stack.nexus("task", run_id, "--json")).code == 0 and r.json["worker"])
+        worker_name = wait_until(lambda: (r := stack.nexus("task", run_id, "--json")).code == 0 and r.json["worker"])
         assert worker_name == f"byhand@{socket.gethostname()}"
     finally:
         worker.send_signal(signal.SIGTERM)
@@ -125,23 +127,23 @@ def test_what_a_client_that_knows_the_address_alone_sends_is_seen_and_runs_in_th
     finally:
         assert stack.nexus("start", "workers:default", "--yes").code == 0
     for run_id in ids:
-        until(lambda run_id=run_id: stack.nexus("task", run_id, "--json").json["state"] == "SUCCESS")
+        wait_until(lambda run_id=run_id: stack.nexus("task", run_id, "--json").json["state"] == "SUCCESS")
     assert errors_of(stack) == errors
 
 
 def test_flower_that_knows_the_address_alone_sees_our_workers(stack: RunningStack) -> None:
     errors, port = errors_of(stack), free_port()
     with flower(stack, port, "-b", kombu_url(stack)):
-        until(lambda: set(ask(port, "workers?refresh=1") or ()) >= NODES, timeout_s=60, every_s=1)
+        wait_until(lambda: set(ask(port, "workers?refresh=1") or ()) >= NODES, timeout_s=60, every_s=1)
     assert errors_of(stack) == errors
 
 
 def test_flower_shows_our_workers_and_a_run(stack: RunningStack) -> None:
     port = free_port()
     with flower(stack, port):
-        until(lambda: set(ask(port, "workers?refresh=1") or ()) >= NODES, timeout_s=60, every_s=1)
+        wait_until(lambda: set(ask(port, "workers?refresh=1") or ()) >= NODES, timeout_s=60, every_s=1)
         # Flower enables task events while it starts: of a run before, or just then, it can't know everything.
-        until(lambda: seen_by_flower(stack, port) == (PING, "SUCCESS"))
+        wait_until(lambda: seen_by_flower(stack, port) == (PING, "SUCCESS"))
 
 
 def test_nothing_of_the_stack_listens_on_the_network(stack: RunningStack) -> None:

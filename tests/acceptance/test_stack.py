@@ -6,7 +6,8 @@ import socket
 import subprocess
 from pathlib import Path
 
-from tests.stack import BIN, RunningStack, run
+from tests.harness.places import BIN
+from tests.harness.stack import RunningStack, run
 
 
 def test_a_second_up_attaches(stack: RunningStack) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from celery_nexus.paths import Paths
-from tests.stack import BIN, RunningStack, environment, until
+from tests.harness.places import BIN
+from tests.harness.stack import RunningStack, environment
+from tests.harness.waiting import wait_until
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def test_the_foreground_lasts_until_sigterm_which_stops_everything(home: Path) -
         process = subprocess.Popen(
             command, env=environment(home), cwd=home, stdin=subprocess.DEVNULL, stdout=file, umask=0o022
         )
-    until(lambda: "✓ foreground" in log.read_text() or process.poll() is not None, 150)
+    wait_until(lambda: "✓ foreground" in log.read_text() or process.poll() is not None, timeout_s=150)
     programs = RunningStack(home).nexus("programs", "--json").json
     assert {row["state"] for row in programs} == {"RUNNING"}
     assert RunningStack(home).nexus("up", "--foreground").code == 5

@@ -9,8 +9,10 @@ from pathlib import Path
 import docx
 import pytest
 
-from tests.stack import BIN, RunningStack, until
-from tests.terminal import ENTER, PAGE_UP, Screen
+from tests.harness.places import BIN
+from tests.harness.stack import RunningStack
+from tests.harness.terminal import ENTER, PAGE_UP, Screen
+from tests.harness.waiting import wait_until
 
 HEALTH = "workers.maintenance_tasks.health_check"
 
@@ -55,7 +57,7 @@ def test_a_word_document_is_submitted_watched_and_read(stack: RunningStack, scre
 
 def test_waiting_runs_are_revoked_and_moved_to_the_front(stack: RunningStack, screen: Screen) -> None:
     assert stack.nexus("stop", "beat", "--yes").code == 0  # it would add rows of its own
-    until(lambda: not waiting(stack))
+    wait_until(lambda: not waiting(stack))
     assert stack.nexus("stop", "workers:default", "--yes").code == 0
     try:
         first, second, third = (submitted(stack) for _ in range(3))
@@ -70,10 +72,10 @@ def test_waiting_runs_are_revoked_and_moved_to_the_front(stack: RunningStack, sc
         screen.type("f")
         screen.shows(rf"nexus-tui priority {third} 0 --front")
         screen.type(ENTER)
-        until(lambda: [m["id"] for m in waiting(stack)][:2] == [third, second])
+        wait_until(lambda: [m["id"] for m in waiting(stack)][:2] == [third, second])
     finally:
         assert stack.nexus("start", "workers:default", "beat", "--yes").code == 0
-    assert until(lambda: state(stack, third) == "SUCCESS" and state(stack, second) == "SUCCESS")
+    assert wait_until(lambda: state(stack, third) == "SUCCESS" and state(stack, second) == "SUCCESS")
     assert state(stack, first) == "REVOKED"
 
 
@@ -84,11 +86,11 @@ def test_a_worker_is_stopped_and_started(stack: RunningStack, screen: Screen) ->
     screen.type("x", ENTER)
     try:
         screen.shows(r"ai@\S+ +\S* ?stopped", within_s=60)
-        until(lambda: program_state(stack, "workers:ai") == "STOPPED")
+        wait_until(lambda: program_state(stack, "workers:ai") == "STOPPED")
         open_menu_of_ai(screen)
         screen.type("s", ENTER)
         screen.shows(r"ai@\S+ +● healthy", within_s=60)
-        until(lambda: program_state(stack, "workers:ai") == "RUNNING")  # a second after its start
+        wait_until(lambda: program_state(stack, "workers:ai") == "RUNNING")  # a second after its start
     finally:
         stack.nexus("start", "workers:ai", "--yes")
 

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 import pytest
 
 from celery_nexus.paths import Paths
-from tests.stack import BIN, RunningStack, until
-from tests.terminal import Screen
+from tests.harness.places import BIN
+from tests.harness.stack import RunningStack
+from tests.harness.terminal import Screen
+from tests.harness.waiting import wait_until
 
 
 @pytest.fixture
@@ -52,8 +54,8 @@ def test_a_history_that_is_moved_away_is_built_anew_beside_it(stack: RunningStac
     assert stack.nexus("submit", "workers.maintenance_tasks.health_check", "--wait").code == 0
     before = stack.nexus("tasks", "--json").json
     history.rename(history.with_suffix(".aside"))
-    until(history.exists)
-    until(lambda: len(stack.nexus("tasks", "--json").json) >= len(before) > 0)
+    wait_until(history.exists)
+    wait_until(lambda: len(stack.nexus("tasks", "--json").json) >= len(before) > 0)
     screen.shows("every source fresh")
 
 
@@ -86,5 +88,5 @@ def hanging(pid: int) -> Generator[None]:
 
 def pid_of(stack: RunningStack, program: str) -> int:
     """Find the process of a program."""
-    rows = until(lambda: stack.nexus("programs", "--json").json)
+    rows = wait_until(lambda: stack.nexus("programs", "--json").json)
     return next(row["pid"] for row in rows if row["name"] == program)

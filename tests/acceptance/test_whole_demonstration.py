@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.stack import RunningStack, until
+from tests.harness.stack import RunningStack
+from tests.harness.waiting import wait_until
 
 KINDS = {
     "a document", "a broken document", "a mail", "600 mails at once", "a notification without its variables",
@@ -32,7 +33,7 @@ def test_the_demonstration_sends_everything_and_only_what_it_says_fails(stack: R
         waiting = [run for run in runs if run["state"] in ("PENDING", "RECEIVED", "STARTED") and not run.get("eta")]
         return runs if len(runs) >= 13 and not waiting else []
 
-    runs = until(ended, timeout_s=120, every_s=2)
+    runs = wait_until(ended, timeout_s=120, every_s=2)
     failed = {run["task"].rpartition(".")[2] for run in runs if run["state"] == "FAILURE"}
     assert failed >= MEANT_TO_FAIL
     assert failed <= MEANT_TO_FAIL | BROKEN

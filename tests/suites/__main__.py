@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import tarfile
@@ -21,9 +20,10 @@ from importlib.metadata import version
 from pathlib import Path
 from xml.etree import ElementTree
 
-from benchmarks.events import server
+from tests.harness.places import ROOT
+from tests.harness.ports import free_port
+from tests.harness.servers import run_server
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".suites"
 LIMIT_S = 3600
 TEST_LIMIT_S = 400
@@ -86,9 +86,8 @@ def prepare() -> None:
 @contextmanager
 def broker() -> Generator[int]:
     """Run a server on a free port of this machine alone; these tests know no unix sockets."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = int(found.getsockname()[1])
-    with server("--port", str(port), "--bind", "127.0.0.1"):
+    port = free_port()
+    with run_server(port=port):
         yield port
 
 

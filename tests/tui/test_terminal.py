@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.stack import until
-from tests.terminal import CONSOLE, TRUE_COLOUR, XTERM, Screen, Terminal
+from tests.harness.terminal import CONSOLE, TRUE_COLOUR, XTERM, Screen, Terminal
+from tests.harness.waiting import wait_until
 
 OWN_SEQUENCES = re.compile(
     r"\x1b\[(?:[0-9;]*[mHKJ]"  # colours, cursor, clearing
@@ -164,7 +164,7 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_paints_all_of_it_again():
         shell.shows("DRAINS.*CONSUMERS")
         painted = len(shell.output)
         shell.press("q")
-        until(lambda: shell.read(0.1) >= 0 and b"\x1b[?2004h" in shell.output[painted:])  # the shell's prompt
+        wait_until(lambda: shell.read(0.1) >= 0 and b"\x1b[?2004h" in shell.output[painted:])  # the shell's prompt
         shell.press("echo left by q\r")
         shell.shows("left by q")
 

@@ -9,8 +9,7 @@ import pytest
 
 from benchmarks import burst, ingest, lacks, report
 from benchmarks.lacks import ChildFailed, NotMeasured, run_child
-
-ROOT = Path(__file__).parents[2]
+from tests.harness.places import ROOT
 
 
 def test_without_flower_the_other_side_is_measured_and_flower_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

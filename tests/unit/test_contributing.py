@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from celery_nexus.catalog.own import CatalogSource
 from celery_nexus.connection.broker_url import BrokerUrl
@@ -11,9 +10,9 @@ from celery_nexus.task_errors import InvalidArgument
 from config.celery_config import celery_app
 from config.queues import BY_FAMILY
 from config.tables import update_readme
+from tests.harness.places import ROOT
 from workers.deployment import CODE
 
-ROOT = Path(__file__).resolve().parents[2]
 RECIPES = (ROOT / "CONTRIBUTING.md").read_text()
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from celery_nexus.errors import SourceError
 from celery_nexus.extras import require
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.harness.places import ROOT
 
 _WITHOUT = """
 import importlib.abc, pkgutil, sys

@@ -8,9 +8,9 @@ import sys
 import tomllib
 from collections.abc import Iterable
 from importlib.metadata import packages_distributions
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.harness.places import ROOT
+
 WHEEL = ("celery_nexus", "nexus_tui")
 DEPLOYMENT = ("config", "workers")
 LIBRARY_EXTRAS = ("celery", "history", "export", "stack")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from celery_nexus.queues import PRIORITIES, priority_key
 from config.celery_config import celery_app
 from config.queues import QUEUES, spec_of_task
 from config.supervisor import render
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.harness.places import ROOT
 
 
 def test_the_committed_supervisor_conf_is_what_the_registry_says() -> None:

@@ -16,9 +16,9 @@ from celery_nexus.connection.errors import ConfigError
 from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.paths import MAX_SOCKET_PATH, Paths
 from celery_nexus.stack.configuration import relocate
-from config.paths import ROOT
 from config.settings import Settings, describe, settings
 from config.supervisor import render
+from tests.harness.places import ROOT
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from celery_nexus.stack import stack
 from celery_nexus.stack.log_file import read_log_end
 from celery_nexus.stack.stack import Stack
 from celery_nexus.stack_spec import StackSpec
-from config.paths import ROOT
 from config.settings import Settings
 from nexus_tui.cli import cli
+from tests.harness.places import ROOT
 
 
 def stack_in(home: Path) -> Stack:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import redis
 
@@ -27,24 +23,15 @@ from celery_nexus.control.source import ControlSource
 from celery_nexus.errors import NotFound
 from celery_nexus.queues import priority_key
 from config.settings import settings
-
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def wait_until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
-    """Wait for something to be true and return it."""
-    until = time.monotonic() + timeout_s
-    while time.monotonic() < until:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"not true within {timeout_s} s")
+from tests.harness.processes import clean_environment, kill, start_worker
+from tests.harness.servers import embedded_broker
 
 
 @dataclass
 class Stack:
     """A live broker, the application on it, and workers started by the test."""
 
+    home: Path
     url: BrokerUrl
     redis: Any
     app: Any
@@ -72,14 +59,10 @@ class Stack:
                 self.redis.zadd("nexus:delayed:default_queue", {b"5" + message: due})
 
     def worker(self, queue: str = "default_queue", concurrency: int = 2, name: str = "w", *more: str) -> Any:
-        command = [sys.executable, "-m", "celery", "-A", "config.celery_config", "worker", "-Q", queue]
-        command += ["-n", f"{name}@test", "-c", str(concurrency), "-I", "tests.integration.broker.jobs"]
-        command += ["-l", "WARNING", *more]
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        words = ("-Q", queue, "-c", str(concurrency), "-I", "tests.integration.broker.jobs", *more)
+        environment, log = self.environment, self.home / f"{name}.log"
+        process = start_worker("config.celery_config", *words, node=f"{name}@test", environment=environment, log=log)
         self.processes.append(process)
-        wait_until(lambda: self.answers(f"{name}@test"), 30)
         return process
 
     def answers(self, name: str) -> bool:
@@ -93,14 +76,13 @@ class Stack:
         self.redis.hset("nexus:workers", name, json.dumps({"timestamp": time.time() - ago_s, **more}))
 
     def end(self, process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
-        # Children that outlive a killed worker for a moment keep its connections, and so its claim to messages.
-        children = psutil.Process(process.pid).children(recursive=True) if how == signal.SIGKILL else []
-        process.send_signal(how)
-        process.wait(30)
-        for child in children:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
-        psutil.wait_procs(children, 10)
+        if how == signal.SIGKILL:
+            kill(
+                process
+            )  # with its children, who would keep its connections for a moment, and so its claim to messages
+        else:
+            process.send_signal(how)
+            process.wait(30)
         self.processes.remove(process)
 
     def send(self, number: int, seconds: float = 0.0, **options: Any) -> str:
@@ -126,31 +108,23 @@ class NoHistory:
 @pytest.fixture(scope="session")
 def running_broker() -> Iterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="nx") as home, pytest.MonkeyPatch.context() as patch:
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("NEXUS_")}
         # Stock delivery: what is said of it here must hold for any Celery application.
-        environment |= {"NEXUS_HOME": home, "NEXUS_DELIVERY": "stock", "PYTHONPATH": str(ROOT)}
+        environment = clean_environment(NEXUS_HOME=home, NEXUS_DELIVERY="stock")
         patch.setenv("NEXUS_HOME", home)
         patch.setenv("NEXUS_DELIVERY", "stock")
         patch.delenv("NEXUS_REDIS_URL", raising=False)
         settings.cache_clear()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "celery_nexus.embedded_broker"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
-        )
         url = settings().broker
-        client = redis.Redis.from_url(url.redis_py)
         try:
-            wait_until(lambda: _answers(client))
-            from config.celery_config import celery_app
-            from tests.integration.broker import jobs
-            from workers.deployment import own_deployment
+            with embedded_broker(Path(home), environment), redis.Redis.from_url(url.redis_py) as client:
+                from config.celery_config import celery_app
+                from tests.integration.broker import jobs
+                from workers.deployment import own_deployment
 
-            celery_app.conf.update(broker_url=url.kombu, result_backend=url.kombu)
-            celery_app.loader.import_default_modules()
-            yield Stack(url, client, celery_app, jobs, environment, own_deployment().code)
+                celery_app.conf.update(broker_url=url.kombu, result_backend=url.kombu)
+                celery_app.loader.import_default_modules()
+                yield Stack(Path(home), url, client, celery_app, jobs, environment, own_deployment().code)
         finally:
-            client.close()
-            server.terminate()
-            server.wait(20)
             settings.cache_clear()
 
 
@@ -161,10 +135,3 @@ def stack(running_broker: Stack) -> Iterator[Stack]:
     yield running_broker
     for process in list(running_broker.processes):
         running_broker.end(process, signal.SIGKILL)
-
-
-def _answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False

@@ -20,7 +20,8 @@ from celery_nexus.sources import Sources
 from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
 from nexus_tui.actions.queues import Undo
 from nexus_tui.actions.runs import Revoke
-from tests.integration.broker.conftest import NoHistory, Stack, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.broker.conftest import NoHistory, Stack
 
 # Celery's result backend calls what this redis-py has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
@@ -280,7 +281,7 @@ def test_beside_working_workers_each_run_happens_once_or_is_deleted(
     frozen = sources.broker.freeze(Selection(QUEUE, "task:trace"))
     stack.worker(QUEUE, 2)
     progress = sources.broker.apply_all(frozen, Reprioritise(6))
-    wait_until(lambda: len(stack.executions()) == count, 60)
+    wait_until(lambda: len(stack.executions()) == count, timeout_s=60)
     assert progress.problem == ""
     assert set(stack.executions().values()) == {1}
 

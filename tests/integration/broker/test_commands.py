@@ -19,7 +19,9 @@ from celery_nexus.sources import Sources
 from nexus_tui.actions.again import RunAgain
 from nexus_tui.actions.messages import ChangeTime
 from nexus_tui.actions.queues import Undo
-from tests.integration.broker.conftest import ROOT, NoHistory, Stack, wait_until
+from tests.harness.places import ROOT
+from tests.harness.waiting import wait_until
+from tests.integration.broker.conftest import NoHistory, Stack
 
 # Celery's result backend calls what this redis-py has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +17,9 @@ from celery_nexus.broker.read.survey import FIRST_LOOK_S, Survey
 from celery_nexus.control.source import ControlSource
 from celery_nexus.delivery.layout import Layout
 from celery_nexus.rows.audit import Restored
-from tests.integration.broker.conftest import ROOT, Stack, wait_until
+from tests.harness.processes import clean_environment, start_worker
+from tests.harness.waiting import wait_until
+from tests.integration.broker.conftest import Stack
 
 # Celery's result backend calls what this redis-py has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
@@ -47,20 +47,9 @@ def foreign(stack: Stack) -> Any:
 
 @pytest.fixture
 def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
-    command = [
-        sys.executable,
-        "-m",
-        "celery",
-        "-A",
-        "tests.integration.broker.foreign",
-        "worker",
-        "-n",
-        "f@test",
-        "-c",
-        "1",
-    ]
-    environment = {**os.environ, "FOREIGN_BROKER": stack.url.kombu, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment, log = clean_environment(FOREIGN_BROKER=stack.url.kombu), stack.home / "foreign.log"
+    told: dict[str, Any] = {"node": "f@test", "environment": environment, "log": log}
+    process = start_worker("tests.integration.broker.foreign", "-c", "1", **told)
     stack.processes.append(process)
     yield process
     stack.end(process, signal.SIGKILL)
@@ -117,7 +106,7 @@ def test_nothing_is_put_into_a_list_that_was_never_seen_when_the_separator_is_on
 def test_queues_messages_and_workers_of_a_foreign_application(stack: Stack, foreign: Any, worker: Any) -> None:
     source = theirs(stack)
     control = ControlSource(stack.url, foreign=source)
-    [found] = wait_until(lambda: [row for row in control.workers() if row.queues], 40)
+    [found] = wait_until(lambda: [row for row in control.workers() if row.queues], timeout_s=40)
     assert (found.name, found.verdict, found.queues) == ("f@test", "healthy", ("celery",))
     assert (found.pid, found.pool, found.concurrency) == (worker.pid, "prefork", 1)
     assert (found.heartbeat_at, found.rss_bytes, found.cpu_percent) == (None, None, None)

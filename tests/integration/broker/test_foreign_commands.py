@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +13,11 @@ from typing import Any
 import pytest
 from celery.signals import before_task_publish
 
+from tests.harness.places import ROOT
+from tests.harness.processes import clean_environment, start_worker
+from tests.harness.waiting import wait_until
 from tests.integration.broker import strangers
-from tests.integration.broker.conftest import ROOT, Stack, wait_until
+from tests.integration.broker.conftest import Stack
 
 QUEUE = "celery"
 _SIGNAL: Any = before_task_publish
@@ -27,17 +29,14 @@ class Stranger:
     def __init__(self, stack: Stack, home: Path) -> None:
         self.stack = stack
         self.app = strangers.make(stack.url.kombu)
-        self.environment = {key: value for key, value in os.environ.items() if not key.startswith("NEXUS_")}
-        self.environment |= {"NEXUS_HOME": str(home), "XDG_DATA_HOME": str(home), "PYTHONPATH": str(ROOT)}
+        self.environment = clean_environment(NEXUS_HOME=str(home), XDG_DATA_HOME=str(home))
 
     def worker(self, *options: str) -> Any:
-        command = [sys.executable, "-m", "celery", "-A", "tests.integration.broker.strangers", "worker"]
-        command += ["-n", "her@test", "-P", "threads", "-c", "1", "-l", "WARNING", *options]
         environment = {**self.environment, "STRANGERS_BROKER": self.stack.url.kombu}
-        quiet = subprocess.DEVNULL
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=quiet, stderr=quiet)
+        told: dict[str, Any] = {"environment": environment, "log": self.stack.home / "her.log"}
+        words = ("-P", "threads", "-c", "1", *options)
+        process = start_worker("tests.integration.broker.strangers", *words, node="her@test", **told)
         self.stack.processes.append(process)
-        wait_until(lambda: self.app.control.inspect(timeout=0.5).ping(), 40)
         return process
 
     def held(self, kind: str) -> Any:
@@ -97,9 +96,9 @@ def test_each_command_knows_the_ids_that_queues_just_listed(her: Stranger) -> No
 def test_what_a_stock_worker_holds_is_found_and_said(her: Stranger) -> None:
     her.worker()
     running = her.send(30)
-    wait_until(lambda: her.held("active"), 20)
+    wait_until(lambda: her.held("active"), timeout_s=20)
     delayed = her.send(0, eta=datetime.now(UTC) + timedelta(hours=1))
-    wait_until(lambda: her.held("scheduled"), 20)
+    wait_until(lambda: her.held("scheduled"), timeout_s=20)
     code, run, _ = her.nexus("task", running)
     assert (code, run["state"], run["worker"]) == (0, "STARTED", "her@test")
     code, [row], _ = her.nexus("delay", delayed, "--now", "--yes")

@@ -16,7 +16,8 @@ from nexus_tui.actions.workers.consumers import AddConsumer, CancelConsumer, Dra
 from nexus_tui.actions.workers.limits import RateLimit, TimeLimit
 from nexus_tui.actions.workers.orders import WorkerOrder
 from nexus_tui.actions.workers.pools import GrowPool, RestartPool, Scale, ShrinkPool
-from tests.integration.broker.conftest import NoHistory, Stack, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.broker.conftest import NoHistory, Stack
 from tests.integration.broker.test_why import NoSupervisor
 
 # Celery's result backend calls what this redis-py has deprecated.

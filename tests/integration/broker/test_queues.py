@@ -19,7 +19,8 @@ from celery_nexus.errors import Invalid, NotFound, Unreachable
 from celery_nexus.queues import priority_key
 from celery_nexus.sources import Sources
 from nexus_tui.actions.messages import ChangePriority
-from tests.integration.broker.conftest import NoHistory, Stack, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.broker.conftest import NoHistory, Stack
 
 # Celery's result backend calls what this redis-py has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
@@ -254,7 +255,7 @@ def test_each_message_runs_once_while_priorities_change_beside_two_workers(stack
     workers = [threading.Thread(target=stack.worker, args=("default_queue", 1, name)) for name in ("a", "b")]
     for thread in workers:
         thread.start()
-    begun = wait_until(stack.executions, 40)
+    begun = wait_until(stack.executions, timeout_s=40)
     moved = 0
     for position, run_id in enumerate(reversed(sent)):
         message = source.find(run_id, queue="default_queue", priority=5)
@@ -264,7 +265,7 @@ def test_each_message_runs_once_while_priorities_change_beside_two_workers(stack
     ran_meanwhile = len(stack.executions()) - len(begun)
     for thread in workers:
         thread.join()
-    wait_until(lambda: len(stack.executions()) == 1200, 60)
+    wait_until(lambda: len(stack.executions()) == 1200, timeout_s=60)
     wait_until(lambda: not list(stack.redis.scan_iter("nexus:inflight:*")))
     assert moved > 100
     assert ran_meanwhile > 100

@@ -11,7 +11,8 @@ import pytest
 from celery_nexus.queues import priority_key
 from celery_nexus.sources import Sources
 from nexus_tui.actions.runs import Revoke
-from tests.integration.broker.conftest import NoHistory, Stack, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.broker.conftest import NoHistory, Stack
 
 # Celery's result backend calls what this redis-py has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")

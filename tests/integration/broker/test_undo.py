@@ -18,7 +18,8 @@ from celery_nexus.sources import Sources
 from nexus_tui.actions.base import perform
 from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
 from nexus_tui.actions.queues import PauseQueue, PurgeQueue, ResumeQueue, Undo
-from tests.integration.broker.conftest import NoHistory, Stack, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.broker.conftest import NoHistory, Stack
 
 # Celery's result backend calls what this redis-py has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")

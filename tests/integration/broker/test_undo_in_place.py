@@ -14,7 +14,8 @@ from celery_nexus.rows.selection import Selection
 from celery_nexus.sources import Sources
 from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
 from nexus_tui.actions.queues import Undo
-from tests.integration.broker.conftest import NoHistory, Stack, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.broker.conftest import NoHistory, Stack
 from tests.integration.broker.test_bulk import ODD, QUEUE, fill, laid_over, odd, order, said
 from tests.integration.broker.test_cuts import cuts, insist
 
@@ -122,7 +123,7 @@ def test_beside_working_workers_each_run_that_came_back_happens_once(stack: Stac
     stack.worker(QUEUE, 2)
     Undo(deleted.undo).run(sources)
     Undo(outcome.undo).run(sources)
-    wait_until(lambda: len(stack.executions()) == count, 60)
+    wait_until(lambda: len(stack.executions()) == count, timeout_s=60)
     assert set(stack.executions().values()) == {1}
 
 

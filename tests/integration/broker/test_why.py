@@ -16,7 +16,8 @@ from celery_nexus.rows.why import Answer
 from celery_nexus.rows.workers import Program
 from celery_nexus.sources import Sources
 from nexus_tui.actions.workers.limits import RateLimit
-from tests.integration.broker.conftest import NoHistory, Stack, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.broker.conftest import NoHistory, Stack
 
 # Celery's result backend calls what this redis-py has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")

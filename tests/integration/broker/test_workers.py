@@ -12,7 +12,8 @@ from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.control.mailbox import Command, Mailbox
 from celery_nexus.control.source import ControlSource
 from celery_nexus.errors import Invalid, Unreachable
-from tests.integration.broker.conftest import Stack, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.broker.conftest import Stack
 
 
 def test_a_worker_with_heartbeats_tells_everything(stack: Stack) -> None:

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 import pytest
-import redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 
 from celery_nexus.broker.wire import connection
-from celery_nexus.embedded_broker.server import server_binary
 from nexus_tui.cli import cli, main
-from tests.ports import free_port
+from tests.harness.ports import free_port
+from tests.harness.servers import run_server
 
 # A command's connections end with its process, which here goes on.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -88,23 +83,13 @@ def commands() -> list[str]:
 class Servers:
     """Servers that are no good as a broker."""
 
-    def __init__(self, stack: ExitStack, folder: Path) -> None:
+    def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
-        self._folder = folder
 
     def start(self, *lines: str) -> int:
         """Start a server; returns its port."""
         port = free_port()
-        home = self._folder / str(port)
-        home.mkdir()
-        configuration = [f"port {port}", "bind 127.0.0.1", f"dir {home}", 'save ""', *lines]
-        (home / "conf").write_text("\n".join(configuration) + "\n")
-        process = subprocess.Popen([str(server_binary()), str(home / "conf")], stdout=subprocess.DEVNULL)
-        self._stack.callback(process.wait, 10)
-        self._stack.callback(process.kill)
-        retry = Retry(ConstantBackoff(0.02), 500)
-        with redis.Redis(port=port, retry=retry) as client, suppress(redis.AuthenticationError):
-            client.ping()
+        self._stack.enter_context(run_server(*lines, port=port))
         return port
 
     def say(self, answer: bytes) -> int:
@@ -133,8 +118,8 @@ class Servers:
 @pytest.fixture(scope="module")
 def brokers() -> Iterator[dict[str, str]]:
     """Addresses of bad brokers."""
-    with tempfile.TemporaryDirectory(prefix="nexus-bad-") as folder, ExitStack() as stack:
-        servers = Servers(stack, Path(folder))
+    with ExitStack() as stack:
+        servers = Servers(stack)
         users = [f"user u{number} on >p ~* &* +@all {lacks}" for number, lacks in enumerate(LACKING.values())]
         plain, locked = servers.start(*users), servers.start("requirepass secret")
         host = "redis://127.0.0.1"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,11 +10,10 @@ from pathlib import Path
 
 import pytest
 import redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 
-from celery_nexus.embedded_broker.server import server_binary
-from tests.terminal import Screen
+from tests.harness.processes import clean_environment
+from tests.harness.servers import run_server
+from tests.harness.terminal import Screen
 
 PASSWORD = "p@ss/w:rd #1"
 FILE = """
@@ -36,9 +34,8 @@ class User:
         (folder / "nexus").mkdir()
         (folder / "nexus" / "contexts.toml").write_text(FILE.format(socket=socket))
         self.client = redis.Redis(unix_socket_path=str(socket), password=PASSWORD, db=1)
-        self.environment = {key: value for key, value in os.environ.items() if not key.startswith("NEXUS_")}
-        places = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "NEXUS_HOME")
-        self.environment |= {"PASSWORD": PASSWORD, "LOOKER": PASSWORD} | dict.fromkeys(places, str(folder))
+        places = dict.fromkeys(("XDG_CONFIG_HOME", "XDG_DATA_HOME", "NEXUS_HOME"), str(folder))
+        self.environment = clean_environment(PASSWORD=PASSWORD, LOOKER=PASSWORD, **places)
         self.command = [sys.executable, "-m", "nexus_tui"]
 
     def say(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -49,23 +46,13 @@ class User:
 
 @pytest.fixture(scope="module")
 def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
-    folder = tmp_path_factory.mktemp("c")
-    socket = folder / "s"
-    lines = ["port 0", f"unixsocket {socket}", f"dir {folder}", 'save ""', f'requirepass "{PASSWORD}"']
-    lines += [f'user looker on ">{PASSWORD}" ~* &* +@read +@connection +info']
-    (folder / "conf").write_text("\n".join(lines) + "\n")
-    process = subprocess.Popen([str(server_binary()), str(folder / "conf")], stdout=subprocess.DEVNULL)
-    made = User(folder, socket)
-    with redis.Redis(
-        unix_socket_path=str(socket), password=PASSWORD, retry=Retry(ConstantBackoff(0.02), 500)
-    ) as client:
-        client.ping()
-    made.client.lpush("celery", json.dumps({"body": "W1tdLHt9LHt9XQ==", "headers": {"id": "a", "task": "t"}}))
-    made.client.sadd("_kombu.binding.celery", "celery\x06\x16\x06\x16celery")
-    yield made
-    made.client.close()
-    process.terminate()
-    process.wait(10)
+    looker = f'user looker on ">{PASSWORD}" ~* &* +@read +@connection +info'
+    with run_server(f'requirepass "{PASSWORD}"', looker) as server:
+        made = User(tmp_path_factory.mktemp("c"), server.socket)
+        made.client.lpush("celery", json.dumps({"body": "W1tdLHt9LHt9XQ==", "headers": {"id": "a", "task": "t"}}))
+        made.client.sadd("_kombu.binding.celery", "celery\x06\x16\x06\x16celery")
+        yield made
+        made.client.close()
 
 
 def test_production_is_purged_with_a_reason_alone_and_both_are_audited(user: User) -> None:

@@ -10,8 +10,6 @@ import json
 import signal
 import socket
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,13 +19,14 @@ import docx
 import pytest
 
 from config.queues import QUEUES
-from tests.containers import ROOT, read_services
-from tests.ports import free_port
-from tests.programs import program
+from tests.harness.containers import read_services
+from tests.harness.places import BIN, ROOT
+from tests.harness.ports import free_port
+from tests.harness.programs import program
+from tests.harness.waiting import wait_until
 
 T = TypeVar("T")
 
-BIN = Path(sys.executable).parent
 CHECK_TIMEOUT_S = 15.0
 """More than Docker gives a check: here eight start at once."""
 
@@ -119,7 +118,9 @@ class Compose:
 
     def until(self, name: str, code: int) -> None:
         """Wait until a check ends so."""
-        wait_until(lambda: self.check(name) == code, f"{name}'s check does not end with {code}:\n{self.log(name)}")
+        wait_until(
+            lambda: self.check(name) == code, f"{name}'s check does not end with {code}:\n{self.log(name)}", 90, 0.2
+        )
 
     def log(self, name: str) -> str:
         """The end of what a service said."""
@@ -133,13 +134,6 @@ class Compose:
         """
         self.processes[name].terminate()
         return self.processes[name].wait(self.services[name].stop_grace_s)
-
-
-def wait_until(is_so: Callable[[], bool], otherwise: str) -> None:
-    ends = time.monotonic() + 90
-    while not is_so():
-        assert time.monotonic() < ends, otherwise
-        time.sleep(0.2)
 
 
 def each(names: Iterable[str], job: Callable[[str], T]) -> dict[str, T]:

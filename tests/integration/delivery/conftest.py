@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -20,21 +17,13 @@ from celery import Celery
 from kombu import Exchange, Queue, pools
 from kombu.transport import TRANSPORT_ALIASES
 
-from celery_nexus.embedded_broker.server import server_binary
-from tests.ports import free_port
+from tests.harness.places import ROOT
+from tests.harness.ports import free_port
+from tests.harness.processes import begin_worker, clean_environment, start, start_worker
+from tests.harness.servers import embedded_url, start_embedded_broker, start_server
+from tests.harness.waiting import wait_until
 
-ROOT = Path(__file__).resolve().parents[3]
 TASKS = Path(__file__).resolve().parent
-
-
-def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
-    """Wait until a condition holds, and return its value."""
-    end = time.monotonic() + timeout_s
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"not within {timeout_s} s")
 
 
 class Stack:
@@ -42,12 +31,8 @@ class Stack:
 
     def __init__(self, home: Path, delivery: str = "reliable") -> None:
         self.home = home
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")},
-            "NEXUS_HOME": str(home),
-            "NEXUS_DELIVERY": delivery,
-            "PYTHONPATH": f"{ROOT}:{TASKS}",
-        }
+        places = {"NEXUS_HOME": str(home), "PYTHONPATH": f"{ROOT}:{TASKS}"}
+        self.environment = clean_environment(NEXUS_DELIVERY=delivery, **places)
         self.processes: list[subprocess.Popen[bytes]] = []
         self.apps: list[Celery] = []
         self.client = redis.Redis.from_url(self.url)
@@ -55,37 +40,27 @@ class Stack:
     @property
     def url(self) -> str:
         """redis-py's spelling of the broker's address."""
-        from celery_nexus.connection.broker_url import BrokerUrl
-        from celery_nexus.embedded_broker.password import read_embedded_password
-        from celery_nexus.paths import Paths
-
-        paths = Paths.of(self.home)
-        return BrokerUrl.for_socket(paths.broker_socket, read_embedded_password(paths)).redis_py
+        return embedded_url(self.home).redis_py
 
     def start_broker(self) -> subprocess.Popen[bytes]:
         """Start the broker, and wait until it answers."""
-        broker = self.run("-m", "celery_nexus.embedded_broker", log="broker.log")
-        until(lambda: broker.poll() is not None or _answers(self.client), 60)
-        assert broker.poll() is None, (self.home / "broker.log").read_text()
-        return broker
+        broker = start_embedded_broker(self.home, self.environment)
+        self.processes.append(broker.process)
+        return broker.process
 
     def run(self, *arguments: str, log: str) -> subprocess.Popen[bytes]:
         """Start a Python program of the stack."""
-        with (self.home / log).open("ab") as file:
-            command = [sys.executable, *arguments]
-            process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=file, stderr=file)
+        process = start(*arguments, environment=self.environment, log=self.home / log)
         self.processes.append(process)
         return process
 
     def worker(self, node: str = "w", *options: str, wait: bool = True) -> subprocess.Popen[bytes]:
         """Start a worker, and wait until it is ready."""
-        log = f"{node}.log"
-        before = self.log(node).count(" ready.")
-        arguments = ["-Q", "default_queue", "-n", f"{node}@test", "-c", "2", "--prefetch-multiplier", "1", *options]
-        arguments = ["--without-gossip", "--without-mingle", "--loglevel", "INFO", *arguments]
-        process = self.run("-m", "celery", "-A", "delivery_tasks", "worker", *arguments, log=log)
-        if wait:
-            until(lambda: self.log(node).count(" ready.") > before, 60)
+        words = ("-Q", "default_queue", "-c", "2", "--prefetch-multiplier", "1", *options)
+        told: dict[str, Any] = {"environment": self.environment, "log": self.home / f"{node}.log"}
+        begin = start_worker if wait else begin_worker
+        process = begin("delivery_tasks", *words, node=f"{node}@test", **told)
+        self.processes.append(process)
         return process
 
     def log(self, node: str) -> str:
@@ -96,14 +71,7 @@ class Stack:
     def server(self, *options: str) -> int:
         """Start another server on a port of its own; returns the port when it answers."""
         port = free_port()
-        folder = self.home / f"server-{port}"
-        folder.mkdir()
-        configuration = folder / "server.conf"
-        configuration.write_text(f'port {port}\nbind 127.0.0.1\ndir {folder}\nsave ""\n' + "\n".join(options) + "\n")
-        command = [str(server_binary()), str(configuration), *(["--sentinel"] if "sentinel" in options[0] else [])]
-        with (folder / "log").open("wb") as log:
-            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
-        wait_for(port)
+        self.processes.append(start_server(self.home / f"server-{port}", *options, port=port))
         return port
 
     def restart(self, server: subprocess.Popen[bytes]) -> None:
@@ -146,7 +114,7 @@ class Stack:
     @staticmethod
     def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
         """Wait until a condition holds, and return its value."""
-        return until(condition, timeout_s)
+        return wait_until(condition, timeout_s=timeout_s)
 
     def close(self) -> None:
         """End everything that was started."""
@@ -165,19 +133,6 @@ class Stack:
                 process.kill()
                 process.wait(10)
         self.client.close()
-
-
-def wait_for(port: int) -> None:
-    """Wait until a server answers."""
-    with redis.Redis(port=port) as client:
-        until(lambda: _answers(client))
-
-
-def _answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.errors import Refused
 from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
-from tests.certificates import make_certificate
+from tests.harness.certificates import make_certificate
 
 PING = "workers.maintenance_tasks.health_check"
 

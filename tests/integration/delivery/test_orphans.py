@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import ROOT
-from tests.integration.delivery.conftest import until
+from tests.harness.places import ROOT
+from tests.harness.waiting import wait_until
 
 PARENT = """
 import subprocess, sys, time
@@ -38,7 +38,7 @@ def test_a_program_ends_when_supervisord_is_killed(tmp_path: Path, program: str,
     with parent:
         process = psutil.Process(int(parent.stdout.readline() if parent.stdout else 0))
         try:
-            until(lambda: sign in (tmp_path / "output").read_text())
+            wait_until(lambda: sign in (tmp_path / "output").read_text())
         finally:
             parent.kill()
-    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)

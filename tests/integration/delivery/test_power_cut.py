@@ -15,7 +15,8 @@ import pytest
 import redis
 
 from celery_nexus.embedded_broker.append_only.repair import read_repairs
-from tests.conftest import ROOT, Broker, start_broker
+from tests.harness.places import ROOT
+from tests.harness.servers import Broker, start_embedded_broker
 
 RUNS = 50
 BASE, CHANGES = "appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof"
@@ -25,7 +26,7 @@ BASE, CHANGES = "appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof"
 def written() -> Iterator[Path]:
     """The home of a broker that was killed with fifty messages in a list."""
     home = Path(tempfile.mkdtemp(prefix="nexus-p-"))
-    broker = start_broker(home)
+    broker = start_embedded_broker(home)
     with redis.Redis.from_url(broker.url) as client:
         for number in range(RUNS):
             client.rpush("queue", f"message {number}")
@@ -53,7 +54,7 @@ def stop(broker: Broker) -> None:
 
 def loaded(home: Path) -> tuple[int, bool]:
     """Start the broker; return how many messages it has, and whether what a script wrote is there."""
-    broker = start_broker(home)
+    broker = start_embedded_broker(home)
     try:
         with redis.Redis.from_url(broker.url) as client:
             return client.llen("queue"), bool(client.exists("a", "b"))

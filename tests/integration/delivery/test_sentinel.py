@@ -18,7 +18,7 @@ from benchmarks.faults.proxy import Proxy
 from celery_nexus.connection.redis_client import open_redis
 from celery_nexus.delivery import keys
 from celery_nexus.queues import priority_key
-from tests.certificates import make_certificate
+from tests.harness.certificates import make_certificate
 
 QUICK = "workers.maintenance_tasks.monitor_queue_sizes"
 RUNS = 60

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.documents import Read, make_reader
 from tests.integration.documents import office_suite
 from tests.integration.documents.office_suite import Suite
-from tests.reading import Read, reading
 from workers.services import sandbox
 
 
@@ -26,7 +26,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def read(uploads: Path, outputs: Path) -> Iterator[Read]:
     """Read an upload by a reader's name: everything, or the operations given."""
-    yield reading(uploads, outputs)
+    yield make_reader(uploads, outputs)
     sandbox.close()
 
 

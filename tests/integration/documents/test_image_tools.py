@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from celery_nexus.task_errors import TooLarge, UnsupportedFormat
-from tests.programs import program
-from tests.reading import Read
+from tests.harness.documents import Read
+from tests.harness.programs import program
 
 
 @pytest.fixture

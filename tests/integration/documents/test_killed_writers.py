@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from tests.harness.places import ROOT
 from tests.integration.documents import writers
-from tests.stack import ROOT
 from workers.services.storage import UNFINISHED
 from workers.services.temporary_files import remove_old, remove_unfinished
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.documents import Read
+from tests.harness.programs import program
 from tests.integration.documents import odd_pdfs
-from tests.programs import program
-from tests.reading import Read
 
 
 def words(text: str) -> Counter[str]:

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from celery_nexus.task_errors import UnsupportedFormat
+from tests.harness.documents import Read
 from tests.integration.documents.office_sources import SENTENCE
 from tests.integration.documents.office_suite import Conversion, Suite
-from tests.reading import Read
 from workers.errors import Encrypted
 from workers.services.exports.export import export
 from workers.services.exports.sources import Listed

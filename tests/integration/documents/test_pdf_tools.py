@@ -12,8 +12,8 @@ import pytest
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen import canvas
 
-from tests.programs import program
-from tests.reading import Read
+from tests.harness.documents import Read
+from tests.harness.programs import program
 from workers.errors import Encrypted
 
 WORDS = ["Page one says this", "Page two says that", "Page three is the last"]

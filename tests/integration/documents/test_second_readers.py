@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.documents import Read
+from tests.harness.programs import program
 from tests.integration.documents import second_samples, smart_art
 from tests.integration.documents.office_suite import Conversion, Suite
-from tests.programs import program
-from tests.reading import Read
 
 
 def words(text: str) -> Counter[str]:

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from config.paths import ROOT
+from tests.harness.places import ROOT
 
 LIMIT_S = 240
 

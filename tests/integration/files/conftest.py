@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
-import redis
 
-from celery_nexus.embedded_broker.password import read_embedded_password
-from celery_nexus.paths import Paths
-from config.paths import ROOT
 from config.settings import settings
+from tests.harness.processes import clean_environment, end, start_worker
+from tests.harness.servers import start_embedded_broker
 
 
 class FilesStack:
@@ -27,60 +23,19 @@ class FilesStack:
         self.uploads = home / "uploads"
         self.outputs = home / "outputs"
         self.uploads.mkdir(parents=True)
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")},
-            "NEXUS_HOME": str(home),
-            "NEXUS_DELIVERY": "stock",
-            "PYTHONPATH": str(ROOT),
-        }
-        self.broker = self._start("-m", "celery_nexus.embedded_broker")
-        self._wait_for_broker()
-        self.worker = self._start(
-            *("-m", "celery", "-A", "config.celery_config", "worker", "-Q", "file_processing_queue"),
-            *(
-                "-n",
-                "files@test",
-                "--concurrency",
-                "2",
-                "--prefetch-multiplier",
-                "1",
-                "--without-gossip",
-                "--loglevel",
-                "INFO",
-            ),
-        )
-
-    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        log = (self.home / "log.txt").open("ab")
-        with log:
-            return subprocess.Popen(
-                [sys.executable, *arguments], env=self.environment, cwd=ROOT, stdout=log, stderr=log
-            )
-
-    def _wait_for_broker(self) -> None:
-        paths = Paths.of(self.home)
-        client = redis.Redis(unix_socket_path=str(paths.broker_socket), password=read_embedded_password(paths))
-        for _ in range(100):
-            try:
-                client.execute_command("PING")
-                client.close()
-                return
-            except redis.RedisError:
-                time.sleep(0.1)
-        raise TimeoutError((self.home / "log.txt").read_text())
+        self.environment = clean_environment(NEXUS_HOME=str(home), NEXUS_DELIVERY="stock")
+        self.broker = start_embedded_broker(home, self.environment).process
+        words = ("-Q", "file_processing_queue", "-c", "2", "--prefetch-multiplier", "1")
+        told: dict[str, Any] = {"environment": self.environment, "log": home / "log.txt"}
+        self.worker = start_worker("config.celery_config", *words, node="files@test", **told)
 
     def children(self) -> list[psutil.Process]:
         """The worker's pool processes."""
         return psutil.Process(self.worker.pid).children()
 
     def stop(self) -> None:
-        for process in (self.worker, self.broker):
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        end(self.worker)
+        end(self.broker)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from PIL import Image
 from reportlab.pdfgen import canvas
 
 from celery_nexus.task_errors import InvalidArgument, TooLarge, UnsupportedFormat
+from tests.harness.waiting import wait_until
 from tests.integration.files.conftest import FilesStack
 from workers import file_tasks
 from workers.errors import FileMissing, PathNotAllowed
@@ -137,21 +137,14 @@ def test_a_run_whose_pool_process_is_killed_is_retried_and_says_why(stack: Files
         for zygote in child.children():
             zygote.suspend()  # the next run hangs
     run = file_tasks.process_pdf.delay(samples["pdf"])
-    _wait_for(lambda: run.state == "STARTED")
+    wait_until(lambda: run.state == "STARTED", timeout_s=WAIT_S)
     for child in stack.children():
         child.kill()
-    _wait_for(lambda: run.state == "RETRY")
+    wait_until(lambda: run.state == "RETRY", timeout_s=WAIT_S)
     assert "crashed: the process of this run died" in str(run.result)
     assert "SIGKILL" in str(run.result)
     run.revoke()  # its retry comes in half a minute
     assert file_tasks.process_pdf.delay(samples["pdf"]).get(timeout=WAIT_S)["content"] == "a page"
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    ends_at = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < ends_at
-        time.sleep(0.05)
 
 
 def test_cleaning_says_what_it_removed(stack: FilesStack) -> None:

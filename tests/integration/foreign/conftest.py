@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,31 +19,24 @@ from celery.signals import before_task_publish
 from celery_nexus.sources import Sources
 from config.settings import settings
 from nexus_tui.front_door import Door, open_sources
+from tests.harness.places import ROOT
+from tests.harness.processes import clean_environment
+from tests.harness.programs import program
+from tests.harness.servers import run_server
+from tests.harness.waiting import wait_until
 from tests.integration.foreign import shop
 
-ROOT = Path(__file__).resolve().parents[3]
 BAD = ("ERROR", "CRITICAL", "Traceback")
-
-
-def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 90.0) -> Any:
-    """Wait for something to be true and return it."""
-    until = time.monotonic() + timeout_s
-    while time.monotonic() < until:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"{what}: not within {timeout_s} s")
 
 
 class Nursery:
     """Starts workers; see :mod:`tests.integration.foreign.nursery`."""
 
     def __init__(self) -> None:
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("NEXUS_")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.integration.foreign.nursery"],
             cwd=ROOT,
-            env=environment | {"PYTHONPATH": str(ROOT)},
+            env=clean_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -194,35 +184,14 @@ def strangers_clients() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Path]:
     """A real Redis, and a home of ours beside it."""
-    program = shutil.which("redis-server")
-    if program is None:
-        if "CI" in os.environ:
-            pytest.fail("no redis-server here")
-        pytest.skip("no redis-server here")
-    with tempfile.TemporaryDirectory(prefix="nx") as name, pytest.MonkeyPatch.context() as patch:
-        folder = Path(name)
-        patch.setenv("NEXUS_HOME", str(folder / "home"))
-        patch.setenv("XDG_DATA_HOME", str(folder / "data"))
+    redis_server = program("redis-server", "redis-server")
+    with run_server("databases 64", program=redis_server) as running, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEXUS_HOME", str(running.folder / "home"))
+        patch.setenv("XDG_DATA_HOME", str(running.folder / "data"))
         patch.delenv("NEXUS_REDIS_URL", raising=False)
         settings.cache_clear()
-        options = ["--port", "0", "--unixsocket", str(folder / "redis.sock"), "--save", "", "--databases", "64"]
-        process = subprocess.Popen([program, *options, "--dir", name], stdout=subprocess.DEVNULL)
-        client = redis.Redis(unix_socket_path=str(folder / "redis.sock"))
-        try:
-            wait_until(lambda: _answers(client), "Redis listens", 10)
-            yield folder
-        finally:
-            client.close()
-            process.terminate()
-            process.wait(10)
-            settings.cache_clear()
-
-
-def _answers(client: Any) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False
+        yield running.folder
+    settings.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -233,7 +202,7 @@ def open_shop(server: Path) -> Iterator[Callable[..., Shop]]:
 
     def make(conf: dict[str, Any] | None = None, *options: str, database: int | None = None, **more: Any) -> Shop:
         free = max((made.database for made in shops), default=0) + 1
-        made = Shop(str(server / "redis.sock"), database or free, server, nursery, conf or {}, options, **more)
+        made = Shop(str(server / "s"), database or free, server, nursery, conf or {}, options, **more)
         shops.append(made)
         return made
 

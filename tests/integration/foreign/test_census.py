@@ -16,7 +16,8 @@ from nexus_tui.actions.base import Action, perform
 from nexus_tui.actions.footprint import RemoveFootprint
 from nexus_tui.actions.submit import Submit
 from nexus_tui.actions.workers import consumers, events, limits, pools
-from tests.integration.foreign.conftest import Shop, lives, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.foreign.conftest import Shop, lives
 
 AUDIT, TRASH, PAUSED = "nexus:audit", "nexus:trash", "nexus:paused"
 HERS = {

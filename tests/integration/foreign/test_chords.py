@@ -12,7 +12,8 @@ from celery import chord
 from celery_nexus.rows.selection import Selection
 from nexus_tui.actions.base import perform
 from nexus_tui.actions.runs import Revoke
-from tests.integration.foreign.conftest import Shop, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.foreign.conftest import Shop
 
 QUEUE = "parts"
 NUMBERS = (10, 20, 30)

@@ -10,7 +10,8 @@ import pytest
 import celery_nexus
 from celery_nexus import client
 from celery_nexus.errors import Invalid, Refused
-from tests.integration.foreign.conftest import Shop, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.foreign.conftest import Shop
 
 
 def test_each_example_is_true(open_shop: Callable[..., Shop]) -> None:

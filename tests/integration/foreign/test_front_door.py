@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
-from tests.integration.foreign.conftest import ROOT, Shop, wait_until
+from tests.harness.places import BIN, ROOT
+from tests.harness.programs import program
+from tests.harness.servers import run_server
+from tests.harness.waiting import wait_until
+from tests.integration.foreign.conftest import Shop
 
-BIN = Path(sys.executable).parent
 CODE = """
 from tests.integration.foreign import shop
 app = shop.make({broker!r}, {conf!r})
@@ -201,24 +203,8 @@ def test_an_operator_who_may_only_read_is_refused_each_change_with_the_reason(
     assert "permission" in refused.err.lower()
 
 
-def test_a_node_of_a_redis_cluster_is_refused_in_one_sentence(project: Project, tmp_path: Path) -> None:
-    socket = tmp_path / "cluster.sock"
-    options = ["--port", "0", "--unixsocket", str(socket), "--cluster-enabled", "yes", "--dir", str(tmp_path)]
-    server = subprocess.Popen(["redis-server", *options, "--save", ""], stdout=subprocess.DEVNULL)
-    try:
-        client = redis.Redis(unix_socket_path=str(socket))
-        wait_until(lambda: _answers(client), "the node listens", 10)
-        answer = project.nexus("-b", f"unix://{socket}", "queues")
-        client.close()
-    finally:
-        server.terminate()
-        server.wait(10)
+def test_a_node_of_a_redis_cluster_is_refused_in_one_sentence(project: Project) -> None:
+    with run_server("cluster-enabled yes", program=program("redis-server", "redis-server")) as node:
+        answer = project.nexus("-b", f"unix://{node.socket}", "queues")
     assert (answer.code, len(answer.err.splitlines())) == (5, 1)
     assert "this is a Redis Cluster, which Celery can't use as a broker: one command reads lists of many" in answer.err
-
-
-def _answers(client: Any) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False

@@ -25,7 +25,8 @@ from nexus_tui.actions.again import RunAgain
 from nexus_tui.actions.base import perform
 from nexus_tui.actions.runs import Revoke
 from nexus_tui.actions.submit import Submit
-from tests.integration.foreign.conftest import Shop, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.foreign.conftest import Shop
 
 pytestmark = pytest.mark.timeout(240)
 

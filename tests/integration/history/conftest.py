@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +13,14 @@ from typing import Any
 import pytest
 import redis
 
-from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.errors import NotFound
 from celery_nexus.paths import Paths
 from celery_nexus.rows.runs import Run
 from celery_nexus.runs.source import HistorySource
-from config.paths import ROOT
+from tests.harness.places import ROOT
+from tests.harness.processes import start, start_worker
+from tests.harness.servers import embedded_url, start_embedded_broker
+from tests.harness.waiting import wait_until
 
 PUBLISHER = """
 import contextlib, io, json, sys, traceback
@@ -48,42 +49,36 @@ class Stack:
         return Paths.of(self.home)
 
     @property
+    def log(self) -> Path:
+        return self.home / "processes.log"
+
+    @property
     def environment(self) -> dict[str, str]:
         return {**os.environ, "NEXUS_HOME": str(self.home), "PYTHONPATH": str(ROOT), "NEXUS_REDIS_URL": ""}
 
     @property
     def redis(self) -> Any:
-        url = BrokerUrl.for_socket(self.paths.broker_socket, self.paths.broker_password.read_text().strip())
-        return redis.Redis.from_url(url.redis_py)
+        return redis.Redis.from_url(embedded_url(self.home).redis_py)
 
     @property
     def history(self) -> HistorySource:
         return HistorySource(self.paths.history)
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        with (self.home / "processes.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, *arguments], cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT
-            )
+        process = start(*arguments, environment=self.environment, log=self.log)
         self.processes.append(process)
         return process
 
     def start_broker(self) -> subprocess.Popen[bytes]:
-        process = self.start("-m", "celery_nexus.embedded_broker")
-        self.until(lambda: self._answers(), "the broker answers")
+        process = start_embedded_broker(self.home, self.environment).process
+        self.processes.append(process)
         return process
 
-    def _answers(self) -> bool:
-        try:
-            return bool(self.paths.broker_password.exists() and self.redis.ping())
-        except (redis.RedisError, OSError):
-            return False
-
     def start_worker(self, *options: str, name: str = "lives@test") -> subprocess.Popen[bytes]:
-        process = self.start(
-            "-m", "celery", "-A", "tests.integration.history.tasks_app", "worker", "-n", name, "--concurrency", "2",
-            "-Q", "default_queue", "--without-gossip", "--without-mingle", "--loglevel", "WARNING", *options,
-        )  # fmt: skip
+        words = ("-c", "2", "-Q", "default_queue", *options)
+        told: dict[str, Any] = {"environment": self.environment, "log": self.log}
+        process = start_worker("tests.integration.history.tasks_app", *words, node=name, **told)
+        self.processes.append(process)
         self.until(lambda: self.redis.hexists("nexus:workers", name), "the worker is online", 30)
         return process
 
@@ -107,14 +102,7 @@ class Stack:
         return str(json.loads(self.publisher.stdout.readline())).strip()
 
     def until(self, condition: Callable[[], Any], what: str, timeout_s: float = 20) -> Any:
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end:
-            found = condition()
-            if found:
-                return found
-            time.sleep(0.05)
-        log = (self.home / "processes.log").read_text(errors="replace")[-3000:]
-        raise AssertionError(f"waited {timeout_s} s in vain until {what}\n{log}")
+        return wait_until(condition, lambda: f"{what}\n{self.log.read_text(errors='replace')[-3000:]}", timeout_s)
 
     def run_in(self, id_: str, state: str) -> Run:
         """Wait until the history has the run in a state."""

@@ -21,8 +21,8 @@ from celery_nexus.history.places import history_path
 from celery_nexus.history.store.schema import lock_path
 from celery_nexus.runs.recording import Origin, Recording, is_recorded, start_recorder
 from celery_nexus.runs.source import HistorySource
-from config.paths import ROOT
 from nexus_tui.front_door import Door, open_sources
+from tests.harness.places import ROOT
 from tests.integration.history.conftest import Stack
 
 pytestmark = pytest.mark.timeout(120)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,11 @@ from typing import Any
 import pytest
 import redis
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.harness.places import ROOT
+from tests.harness.processes import clean_environment, start, start_worker
+from tests.harness.programs import program
+from tests.harness.servers import run_server
+from tests.harness.waiting import wait_until
 
 
 class Shop:
@@ -28,22 +29,19 @@ class Shop:
         self.client = redis.Redis(unix_socket_path=str(socket))
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("NEXUS_", "SHOP_"))}
-        self.environment = kept | {"SHOP_REDIS": self.url, "SHOP_TRACES": f"unix://{socket}", "PYTHONPATH": str(ROOT)}
-        self.environment["XDG_DATA_HOME"] = str(folder / "data")
+        places = {"SHOP_TRACES": f"unix://{socket}", "XDG_DATA_HOME": str(folder / "data")}
+        self.environment = clean_environment(SHOP_REDIS=self.url, **places)
 
     def run(self, *arguments: str, install: dict[str, Any] | None, log: str) -> subprocess.Popen[bytes]:
         """Start a Python program of the application, with the library or plain."""
-        environment = dict(self.environment)
-        if install is not None:
-            environment["SHOP_INSTALL"] = json.dumps(install)
-        with (self.folder / f"{log}.log").open("ab") as file:
-            command = [sys.executable, *arguments]
-            process = subprocess.Popen(
-                command, env=environment, cwd=ROOT, stdout=file, stderr=file, start_new_session=True
-            )
+        environment = self._environment(install)
+        log_file = self.folder / f"{log}.log"
+        process = start(*arguments, environment=environment, log=log_file, is_leader=True)
         self.processes.append(process)
         return process
+
+    def _environment(self, install: dict[str, Any] | None) -> dict[str, str]:
+        return self.environment | ({} if install is None else {"SHOP_INSTALL": json.dumps(install)})
 
     def program(self, module: str, *, install: dict[str, Any] | None, log: str) -> subprocess.Popen[bytes]:
         """Start a program of the library for the application."""
@@ -51,19 +49,15 @@ class Shop:
 
     def worker(self, *options: str, install: dict[str, Any] | None, name: str = "w") -> subprocess.Popen[bytes]:
         """Start a worker and wait until it is ready."""
-        before = self.log(name).count(" ready.")
-        command = ("-m", "celery", "-A", "tests.integration.library.shop", "worker", "-n", f"{name}@shop", "-c", "2")
-        quiet = ("--without-gossip", "--without-mingle", "-l", "INFO")
-        process = self.run(*command, *quiet, *options, install=install, log=name)
-        self.until(lambda: self.log(name).count(" ready.") > before or _is_over(process), "the worker is ready")
-        assert process.poll() is None, self.log(name)[-3000:]
+        log = self.folder / f"{name}.log"
+        told: dict[str, Any] = {"environment": self._environment(install), "log": log, "is_leader": True}
+        process = start_worker("tests.integration.library.shop", "-c", "2", *options, node=f"{name}@shop", **told)
+        self.processes.append(process)
         return process
 
     def call(self, code: str, install: dict[str, Any] | None) -> str:
         """Run a snippet in a process of the application; returns what it prints."""
-        environment = dict(self.environment)
-        if install is not None:
-            environment["SHOP_INSTALL"] = json.dumps(install)
+        environment = self._environment(install)
         prelude = "from tests.integration.library.shop import *\n"
         command = [sys.executable, "-c", prelude + code]
         done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)  # noqa: PLW1510
@@ -87,30 +81,14 @@ class Shop:
     @staticmethod
     def until(condition: Callable[[], Any], what: str, timeout_s: float = 90.0) -> Any:
         """Wait until a condition holds, and return its value."""
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end:
-            if value := condition():
-                return value
-            time.sleep(0.05)
-        raise AssertionError(f"not within {timeout_s} s: {what}")
-
-
-def _is_over(process: subprocess.Popen[bytes]) -> bool:
-    return process.poll() is not None
+        return wait_until(condition, what, timeout_s)
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Path]:
     """A Redis, on a socket."""
-    folder = Path(tempfile.mkdtemp(prefix="nexus-l-"))
-    socket = folder / "redis.sock"
-    command = ["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    Shop.until(socket.exists, "Redis listens")
-    yield socket
-    running.kill()
-    running.wait()
-    shutil.rmtree(folder, ignore_errors=True)
+    with run_server(program=program("redis-server", "redis-server")) as running:
+        yield running.socket
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +15,12 @@ import pytest
 import redis
 from celery.result import AsyncResult
 
-from tests.conftest import ROOT, Broker
-from tests.doubles.llm_server import LlmServer, Mood, llm_server
-from tests.stack import environment
-from tests.stack import run as nexus
+from tests.harness.llm_server import LlmServer, Mood, llm_server
+from tests.harness.processes import begin_worker, clean_environment, end, start
+from tests.harness.servers import Broker
+from tests.harness.stack import environment
+from tests.harness.stack import run as nexus
+from tests.harness.waiting import wait_until
 from workers.errors import NotConfigured
 
 KEY_CANARY = "sk-ant-CANARYKEY0123456789"
@@ -43,23 +43,20 @@ class Worker:
         self.process.wait(20)
 
 
-def start_worker(broker: Broker, server: LlmServer, log: Path) -> Worker:
-    environment = os.environ | {
-        "NEXUS_HOME": str(broker.home),
-        "PYTHONPATH": str(ROOT),
-        "NEXUS_DELIVERY": "stock",  # what a killed worker held comes back when a test says so
-        "ANTHROPIC_API_KEY": KEY_CANARY,
-        "ANTHROPIC_BASE_URL": server.url,
-    }
-    command = [sys.executable, "-m", "celery", "-A", "config.celery_config", "worker", "-Q", "ai_queue", "-c", "2"]
-    command += ["-n", "ai@test", "-l", "DEBUG", "--without-mingle", "--without-gossip"]
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, env=environment, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
-        )
-    worker = Worker(process, log)
-    wait_until(lambda: unlimited() or (worker.process.poll() is not None and pytest.fail(log.read_text()[-2000:])))
-    return worker
+def start_ai_worker(broker: Broker, server: LlmServer, log: Path) -> Worker:
+    environment = clean_environment(
+        NEXUS_HOME=str(broker.home),
+        NEXUS_DELIVERY="stock",  # what a killed worker held comes back when a test says so
+        ANTHROPIC_API_KEY=KEY_CANARY,
+        ANTHROPIC_BASE_URL=server.url,
+    )
+    words = ("-Q", "ai_queue", "-c", "2", "-l", "DEBUG")
+    told: dict[str, Any] = {"environment": environment, "log": log, "is_leader": True}
+    process = begin_worker("config.celery_config", *words, node="ai@test", **told)
+    wait_until(
+        lambda: unlimited() or (process.poll() is not None and pytest.fail(log.read_text()[-2000:])), timeout_s=60
+    )
+    return Worker(process, log)
 
 
 def unlimited() -> bool:
@@ -70,13 +67,6 @@ def unlimited() -> bool:
     tasks = (ai_tasks.claude_completion, ai_tasks.batch_ai_requests, ai_tasks.chat_completion)
     replies = [celery_app.control.rate_limit(task.name, "0", reply=True, timeout=2, limit=1) for task in tasks]
     return all(replies)
-
-
-def wait_until(holds: Callable[[], Any], timeout_s: float = 60) -> None:
-    ends_at = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < ends_at, "never happened"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +83,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def worker(broker: Broker, server: LlmServer, log: Path) -> Iterator[Worker]:
-    running = start_worker(broker, server, log)
+    running = start_ai_worker(broker, server, log)
     yield running
     if running.process.poll() is None:
         running.process.terminate()
@@ -173,13 +163,8 @@ def test_a_streaming_answer_shows_its_progress_on_the_command_line(broker: Broke
     from workers.ai_tasks import claude_completion
 
     server.moods["drip"] = [Mood(text="word " * 200, drip_s=1.5)]  # in five pieces
-    with log.with_name("recorder.log").open("wb") as output:
-        recorder = subprocess.Popen(
-            [sys.executable, "-m", "celery_nexus.history.recorder", "-A", "config.celery_config"],
-            cwd=ROOT,
-            env=environment(broker.home),
-            stderr=output,
-        )
+    command = ("-m", "celery_nexus.history.recorder", "-A", "config.celery_config")
+    recorder = start(*command, environment=environment(broker.home), log=log.with_name("recorder.log"))
     try:
         run = claude_completion.delay("drip")
         seen: list[Any] = []
@@ -195,8 +180,7 @@ def test_a_streaming_answer_shows_its_progress_on_the_command_line(broker: Broke
         assert "characters" in seen[0]["note"]
         run.get(timeout=30)
     finally:
-        recorder.terminate()
-        recorder.wait(20)
+        end(recorder)
 
 
 def test_a_task_delivered_again_after_its_end_is_not_paid_again(server: LlmServer):
@@ -225,7 +209,7 @@ def test_a_batch_killed_in_the_middle_is_not_paid_twice(broker: Broker, server: 
     batch_ai_requests.apply_async((prompts,), {"parallel": 1}, task_id="killed-batch")
     wait_until(lambda: [body for _, _, body in server.requests if body["messages"][-1]["content"] == "item 4"])
     worker.kill()
-    replacement = start_worker(broker, server, worker.log)
+    replacement = start_ai_worker(broker, server, worker.log)
     worker.process = replacement.process
     result = batch_ai_requests.apply_async((prompts,), {"parallel": 1}, task_id="killed-batch").get(timeout=60)
 

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from celery_nexus.task_errors import TransientError
-from tests.conftest import Broker
+from tests.harness.servers import Broker
 from workers.services.llm.kept import KEEP_S, KEY_PREFIX, KeptInRedis
 
 

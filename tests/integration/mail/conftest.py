@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -20,8 +19,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.certificates import make_certificate
-from tests.conftest import Broker
+from tests.harness.certificates import make_certificate
+from tests.harness.servers import Broker
 
 USER, PASSWORD = "jo@example.org", "geh:eim/ä"
 ASCII_PASSWORD = "hunter2@/:?"
@@ -217,14 +216,3 @@ def client(broker: Broker) -> Iterator[redis.Redis]:
 def nowhere() -> redis.Redis:
     """A client of a Redis that is not there."""
     return redis.Redis(unix_socket_path="/nonexistent/redis.sock", retry=Retry(NoBackoff(), 0))
-
-
-def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = 20) -> Any:
-    """Wait until a condition holds."""
-    ends_at = time.monotonic() + timeout_s
-    while time.monotonic() < ends_at:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not happen within {timeout_s} s")

@@ -12,7 +12,8 @@ import redis
 
 from celery_nexus.runtime.idempotency import InProgress, Once, marks, run_once
 from celery_nexus.task_errors import InvalidArgument, OutcomeUnknown, TransientError
-from tests.conftest import ROOT, Broker
+from tests.harness.places import ROOT
+from tests.harness.servers import Broker
 from tests.integration.mail.conftest import nowhere
 
 

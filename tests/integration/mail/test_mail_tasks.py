@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,8 +11,10 @@ import pytest
 
 from celery_nexus.runtime import arguments
 from celery_nexus.task_errors import InvalidArgument
-from tests.conftest import ROOT, Broker
-from tests.integration.mail.conftest import Mailbox, serving, wait_for
+from tests.harness.processes import clean_environment, end, start_worker
+from tests.harness.servers import Broker
+from tests.harness.waiting import wait_until
+from tests.integration.mail.conftest import Mailbox, serving
 from workers import email_tasks, mail_runs
 from workers.errors import FileMissing, MailRefused, PathNotAllowed
 from workers.services.mail.bulk import Unfinished
@@ -31,15 +30,11 @@ def server() -> Iterator[Mailbox]:
 
 @pytest.fixture(scope="module")
 def worker(broker: Broker, server: Mailbox) -> Iterator[None]:
-    environment = {**os.environ, "NEXUS_HOME": str(broker.home), "NEXUS_SMTP_URL": f"smtp://127.0.0.1:{server.port}"}
-    command = [sys.executable, "-m", "celery", "-A", "config.celery_config", "worker", "-Q", "email_queue"]
-    command += ["-n", "mail-test@%h", "--concurrency", "2", "--without-gossip", "--without-mingle", "-l", "WARNING"]
-    log = (broker.home / "mail-worker.log").open("wb")
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+    variables = {"NEXUS_HOME": str(broker.home), "NEXUS_SMTP_URL": f"smtp://127.0.0.1:{server.port}"}
+    told: dict[str, Any] = {"environment": clean_environment(**variables), "log": broker.home / "mail-worker.log"}
+    process = start_worker("config.celery_config", "-Q", "email_queue", "-c", "2", node="mail-test@%h", **told)
     yield
-    process.terminate()
-    process.wait(30)
-    log.close()
+    end(process, 30)
 
 
 @pytest.fixture
@@ -83,7 +78,7 @@ def test_the_same_task_id_delivered_twice_sends_once(inbox: Mailbox) -> None:
 def test_a_refusal_for_now_is_retried_later(inbox: Mailbox) -> None:
     inbox.mood.rcpt["a@example.org"] = "450 greylisted"
     run = email_tasks.send_email.delay("a@example.org", "x", "y")
-    wait_for(lambda: run.state == "RETRY", "the retry", WAIT_S)
+    wait_until(lambda: run.state == "RETRY", "the retry", WAIT_S)
     assert "450 greylisted" in str(run.result)
 
 
@@ -120,7 +115,7 @@ def test_a_scheduled_email_is_sent_once_however_often_beat_looks(inbox: Mailbox)
         email_tasks.send_due_emails.delay()
         return bool(inbox.taken)
 
-    wait_for(look, "the scheduled mail", WAIT_S)
+    wait_until(look, "the scheduled mail", WAIT_S)
     sent = email_tasks.celery_app.AsyncResult(scheduled["task_id"])
     assert _result(sent)["outcome"] == "sent"
     assert len(inbox.taken) == 1
@@ -129,7 +124,7 @@ def test_a_scheduled_email_is_sent_once_however_often_beat_looks(inbox: Mailbox)
 def test_a_time_in_the_past_means_now(inbox: Mailbox) -> None:
     scheduled = _result(email_tasks.send_scheduled_email.delay("a@example.org", "late", "x", send_at=_in(-3600)))
     assert scheduled["state"] == "queued"
-    wait_for(lambda: inbox.taken, "the late mail", WAIT_S)
+    wait_until(lambda: inbox.taken, "the late mail", WAIT_S)
 
 
 def test_a_scheduled_email_is_listed_changed_and_cancelled(inbox: Mailbox) -> None:

@@ -12,9 +12,11 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import ROOT, start_broker
-from tests.integration.mail.conftest import Mailbox, wait_for
-from tests.stack import BIN, environment, run
+from tests.harness.places import BIN, ROOT
+from tests.harness.servers import start_embedded_broker
+from tests.harness.stack import environment, run
+from tests.harness.waiting import wait_until
+from tests.integration.mail.conftest import Mailbox
 
 CELERY = [str(BIN / "celery"), "-A", "config.celery_config"]
 PROGRAMS = {
@@ -33,7 +35,7 @@ class MailStack:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        broker = start_broker(self.home)
+        broker = start_embedded_broker(self.home)
         self._processes = [broker.process]
         for name, command in PROGRAMS.items():
             with (self.home / f"{name}.log").open("ab") as log:
@@ -83,7 +85,7 @@ def test_mail_weeks_ahead_survives_the_death_of_everything_and_is_sent_once(stac
     assert [(mail["schedule_id"], mail["subject"]) for mail in listed] == [(kept["schedule_id"], "Kept")]
     changed = stack.call("change_scheduled_email", schedule_id=kept["schedule_id"], send_at=_in(seconds=1))
     assert changed["state"] == "waiting"
-    wait_for(lambda: mailbox.taken, "the mail", timeout_s=4 * BEAT_TICK_S)
+    wait_until(lambda: mailbox.taken, "the mail", timeout_s=4 * BEAT_TICK_S)
 
     stack.kill()
     stack.start()

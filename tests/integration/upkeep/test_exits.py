@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from celery_nexus.rows.workers import Program
 from celery_nexus.stack.programs import SupervisorSource
+from tests.harness.waiting import wait_until
 
 CONFIGURATION = """
 [unix_http_server]
@@ -45,14 +45,6 @@ def source(tmp_path: Path) -> Iterator[SupervisorSource]:
         wait_until(source.is_up)
         yield source
         process.terminate()
-
-
-def wait_until(is_true: object) -> None:
-    assert callable(is_true)
-    until = time.monotonic() + 30
-    while not is_true():
-        assert time.monotonic() < until, "it did not become true within 30 s"
-        time.sleep(0.05)
 
 
 def program(source: SupervisorSource, name: str) -> Program:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import redis
 
-from tests.integration.upkeep.conftest import Stack, end, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.upkeep.conftest import Stack, end
 
 KEY = "sk-ant-CANARY-0123456789abcdef"
 PASSWORD = "canary-hunter2-password"
@@ -30,9 +31,7 @@ def fail(stack: Stack, task: str, queue: str, **kwargs: Any) -> None:
 @pytest.fixture
 def elsewhere(stack: Stack) -> Iterator[str]:
     """A queue that a worker with stock delivery takes from."""
-    command = ("celery", "-A", "config.celery_config", "worker", "-Q", "elsewhere", "-n", "stock@%h", "-c", "1")
-    process = stack.start(*command, "-l", "INFO", NEXUS_DELIVERY="stock")
-    wait_until(lambda: len(stack.app.control.ping(timeout=0.5) or []) == 2)
+    process = stack.worker("elsewhere", "stock@%h", NEXUS_DELIVERY="stock")
     yield "elsewhere"
     end(process)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import program
-from tests.stack import until
-from tests.wheels import Environment, build_wheel, make_environment, requirements_of
+from tests.harness.programs import program
+from tests.harness.waiting import wait_until
+from tests.harness.wheels import Environment, build_wheel, make_environment, requirements_of
 
 DJANGO = ("django~=5.2", "django-celery-results~=2.6")
 
@@ -38,7 +38,7 @@ def redis_url() -> Iterator[str]:
     socket = folder / "redis.sock"
     command = [program("redis-server", "redis-server"), "--port", "0", "--unixsocket", str(socket), "--save", ""]
     server = subprocess.Popen([*command, "--dir", str(folder)], stdout=subprocess.DEVNULL)
-    until(socket.exists)
+    wait_until(socket.exists)
     yield f"redis+socket://{socket}"
     server.kill()
     server.wait(20)

@@ -8,8 +8,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.stack import until
-from tests.wheels import Environment
+from tests.harness.waiting import wait_until
+from tests.harness.wheels import Environment
 
 WORKER = ("-c", "2", "-l", "INFO", "--without-gossip", "--without-mingle")
 
@@ -75,7 +75,7 @@ class Outside:
         log = f"{name}.log"
         before = self.log(log).count(" ready.")
         process = self.start(*command, "worker", "-n", f"{name}@outside", *WORKER, log=log, **more)
-        until(lambda: self.log(log).count(" ready.") > before or process.poll() is not None, 60)
+        wait_until(lambda: self.log(log).count(" ready.") > before or process.poll() is not None, timeout_s=60)
         assert process.poll() is None, self.log(log)[-3000:]
         return process
 

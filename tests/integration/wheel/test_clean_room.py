@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +10,10 @@ from zipfile import ZipFile
 import pytest
 from celery import Celery
 
-from tests.ports import free_port
-from tests.programs import program
-from tests.stack import until
-from tests.wheels import Environment, interpreters, make_environment, requirements_of
+from tests.harness.ports import free_port
+from tests.harness.programs import program
+from tests.harness.servers import run_server
+from tests.harness.wheels import Environment, interpreters, make_environment, requirements_of
 
 MINORS = (11, 12, 13, 14)
 WHY_NOT_14 = "no Python 3.14 on this machine; the wheels of all that the core needs exist for it"
@@ -33,29 +32,13 @@ def environment(request: pytest.FixtureRequest, wheel: Path) -> Environment:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Redis on which a stock application has sent three messages."""
     port = free_port()
-    command = [program("redis-server", "redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    server = subprocess.Popen([*command, "--dir", str(tmp_path_factory.mktemp("redis"))], stdout=subprocess.DEVNULL)
     url = f"redis://127.0.0.1:{port}/0"
     shop = Celery("shop", broker=url, set_as_current=False)
-    try:
-        until(lambda: _is_sent(shop))
-        for number in range(2):
+    with run_server(program=program("redis-server", "redis-server"), port=port):
+        for number in (99, 0, 1):
             shop.send_task("shop.charge", (number,), queue="shop")
         yield url
-    finally:
         shop.close()
-        server.terminate()
-        server.wait(20)
-
-
-def _is_sent(shop: Celery) -> bool:
-    from kombu.exceptions import OperationalError
-
-    try:
-        shop.send_task("shop.charge", (99,), queue="shop", retry=False)
-    except OperationalError:
-        return False
-    return True
 
 
 def test_the_wheel_has_the_library_and_the_dashboard_and_nothing_else(wheel: Path) -> None:

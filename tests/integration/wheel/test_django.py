@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.harness.terminal import Screen
+from tests.harness.waiting import wait_until
+from tests.harness.wheels import Environment
 from tests.integration.wheel.outside import Outside
 from tests.integration.wheel.site_files import FILES, PUBLISH, SETTINGS
-from tests.stack import until
-from tests.terminal import Screen
-from tests.wheels import Environment
 
 ORDERS = {str(number) for number in range(200)}
 WORKER = ("celery", "-A", "proj")
@@ -33,7 +33,7 @@ def site(with_celery: Environment, redis_url: str, tmp_path_factory: pytest.Temp
         site.start("python", "-m", "celery_nexus.history.recorder", "-A", "proj", log="recorder.log")
         worker = site.worker("one", *WORKER)
         site.done("python", "manage.py", "shell", "-v0", "-c", PUBLISH)
-        until(lambda: len(charged(site)) >= 50)
+        wait_until(lambda: len(charged(site)) >= 50)
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait(20)
         assert len(charged(site)) < 200, "it was not killed in the middle"
@@ -49,13 +49,13 @@ def charged(site: Outside) -> Counter[str]:
 
 
 def test_of_200_tasks_none_is_lost_by_a_killed_worker(site: Outside) -> None:
-    until(lambda: charged(site).keys() >= ORDERS, 60)
+    wait_until(lambda: charged(site).keys() >= ORDERS, timeout_s=60)
     again = [order for order, count in charged(site).items() if count > 1]
     assert len(again) <= 2, "more than what ran in two children ran again"
 
 
 def test_the_dashboards_commands_show_the_queue_the_worker_and_the_runs(site: Outside) -> None:
-    until(lambda: succeeded(site) >= ORDERS, 60)
+    wait_until(lambda: succeeded(site) >= ORDERS, timeout_s=60)
     assert "celery " in site.done("nexus-tui", "-A", "proj", "queues")
     assert " healthy " in site.done("nexus-tui", "-A", "proj", "workers")
 

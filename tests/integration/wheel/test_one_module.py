@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.harness.waiting import wait_until
+from tests.harness.wheels import Environment
 from tests.integration.wheel.outside import Outside
-from tests.stack import until
-from tests.wheels import Environment
 
 MYAPP = """\
 import time
@@ -49,7 +49,7 @@ def module(with_celery: Environment, redis_url: str, tmp_path_factory: pytest.Te
 def test_a_module_that_starts_itself_as_its_own_worker_loses_nothing(module: Outside) -> None:
     worker = module.worker("w", "python", "myapp.py")
     slow = module.done("nexus-tui", "-A", "myapp", "submit", "double", "--args", "[20, 5]").split()[0]
-    until(lambda: json.loads(module.done("nexus-tui", "-A", "myapp", "workers", "--json"))[0]["active"] == 1)
+    wait_until(lambda: json.loads(module.done("nexus-tui", "-A", "myapp", "workers", "--json"))[0]["active"] == 1)
     os.killpg(worker.pid, signal.SIGKILL)
     worker.wait(20)
     module.worker("w", "celery", "-A", "myapp")

@@ -12,7 +12,8 @@ import pytest
 from celery_nexus.connection.broker_url import BrokerUrl
 from config.celery_options import SOFT_SHUTDOWN_S
 from config.queues import QUEUES
-from tests.containers import ROOT, Service, Unset, interpolate, read_services
+from tests.harness.containers import Service, Unset, interpolate, read_services
+from tests.harness.places import ROOT
 
 VARIABLES = {"REDIS_PASSWORD": "0123abcd"}
 WORKERS = [spec.family for spec in QUEUES]

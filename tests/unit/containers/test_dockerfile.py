@@ -8,7 +8,8 @@ import shlex
 
 import pytest
 
-from tests.containers import ROOT, Instruction, read_dockerfile
+from tests.harness.containers import Instruction, read_dockerfile
+from tests.harness.places import ROOT
 
 BUILD, IMAGE = read_dockerfile((ROOT / "Dockerfile").read_text())
 

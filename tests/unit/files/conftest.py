@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reading import Read, reading
+from tests.harness.documents import Read, make_reader
 from workers.services import sandbox
 
 
@@ -26,7 +26,7 @@ def outputs(tmp_path: Path) -> Path:
 @pytest.fixture
 def read(uploads: Path, outputs: Path) -> Read:
     """Read an upload by a reader's name: everything, or the operations given."""
-    return reading(uploads, outputs)
+    return make_reader(uploads, outputs)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,7 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from tests.reading import Read
+from tests.harness.documents import Read
 from workers.services.documents.sheets import figures, workbook
 from workers.services.documents.sheets.workbook import Sheet
 

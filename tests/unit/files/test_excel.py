@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 from celery_nexus.task_errors import InvalidArgument
-from tests.reading import Read
+from tests.harness.documents import Read
 from tests.unit.files import hostile
 from tests.unit.files.hostile import save
 

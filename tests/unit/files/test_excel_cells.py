@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 from openpyxl.comments import Comment
 
-from tests.reading import Read
+from tests.harness.documents import Read
 from tests.unit.files import packages
 from tests.unit.files.hostile import save
 from workers.services.documents.archive import Archive

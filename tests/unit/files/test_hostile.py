@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from celery_nexus.task_errors import Corrupt, DocumentError, TooLarge, UnsupportedFormat
-from tests.reading import Read
+from tests.harness.documents import Read
 from tests.unit.files import hostile
 from tests.unit.files.hostile import save
 from workers.errors import Encrypted, TooComplex, UnsafeXml

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from celery_nexus.task_errors import UnsupportedFormat
-from tests.reading import Read
+from tests.harness.documents import Read
 
 KINDS = {"jp2": "JPEG2000", "ico": "ICO", "ppm": "PPM", "tga": "TGA", "dds": "DDS", "avif": "AVIF"}
 

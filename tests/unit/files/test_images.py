@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.reading import Read
+from tests.harness.documents import Read
 
 
 @pytest.fixture

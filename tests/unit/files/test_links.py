@@ -9,7 +9,7 @@ import pptx
 import pytest
 from reportlab.pdfgen import canvas
 
-from tests.reading import Read
+from tests.harness.documents import Read
 from tests.unit.files import packages
 from tests.unit.files.hostile import save
 from tests.unit.files.packages import paragraph, run

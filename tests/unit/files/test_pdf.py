@@ -12,7 +12,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen import canvas
 
 from celery_nexus.task_errors import Corrupt
-from tests.reading import Read
+from tests.harness.documents import Read
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pypdf.annotations import FreeText, Text
 from pypdf.generic import DictionaryObject, NameObject, NumberObject, TextStringObject
 from reportlab.pdfgen import canvas
 
-from tests.reading import Read
+from tests.harness.documents import Read
 from workers.services.documents.pdf.words import HYPHEN, Words
 
 

@@ -13,7 +13,7 @@ from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
-from tests.reading import Read
+from tests.harness.documents import Read
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pptx.chart.data import BubbleChartData, CategoryChartData, XyChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
-from tests.reading import Read
+from tests.harness.documents import Read
 from tests.unit.files import packages
 from tests.unit.files.hostile import save
 

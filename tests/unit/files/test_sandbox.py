@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from celery_nexus.task_errors import Corrupt, Crashed, TooLarge
-from config.paths import ROOT
+from tests.harness.places import ROOT
 from tests.unit.files import sandbox_jobs as jobs
 from workers.errors import Encrypted, TimedOut, TooComplex
 from workers.services import sandbox

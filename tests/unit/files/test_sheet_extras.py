@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 from openpyxl.worksheet.datavalidation import DataValidation
 
-from tests.reading import Read
+from tests.harness.documents import Read
 from tests.unit.files import packages
 from tests.unit.files.hostile import save
 from tests.unit.files.test_sheet_formats import SPACES, record, row, text

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reading import Read
+from tests.harness.documents import Read
 from tests.unit.files import packages
 from tests.unit.files.hostile import save
 from workers.services.documents.sheets.odd_cells import unpack_number

@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from celery_nexus.task_errors import TaskError
-from config.paths import ROOT
+from tests.harness.places import ROOT
 from workers.errors import FileMissing, PathNotAllowed
 from workers.services import storage
 from workers.services.storage import OutputFolder

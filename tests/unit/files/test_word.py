@@ -9,7 +9,7 @@ import docx
 import pytest
 from PIL import Image
 
-from tests.reading import Read
+from tests.harness.documents import Read
 from tests.unit.files import hostile
 from tests.unit.files.hostile import WORD, save
 

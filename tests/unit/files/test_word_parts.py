@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.reading import Read
+from tests.harness.documents import Read
 from tests.unit.files import hostile, packages
 from tests.unit.files.hostile import save
 from tests.unit.files.packages import CHART_LINES, paragraph, run

@@ -14,8 +14,8 @@ import pytest
 
 from celery_nexus.history.store.store import Store
 from celery_nexus.runs.source import HistorySource
-from config.paths import ROOT
 from nexus_tui.cli.listings import follow
+from tests.harness.places import ROOT
 
 AT = 1_750_000_000.0
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.doubles.llm_server import LlmServer, llm_server
+from tests.harness.llm_server import LlmServer, llm_server
 
 KEY = "sk-ant-CANARYKEY0123456789"
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from celery_nexus.task_errors import TaskError, TooLarge, TransientError
-from tests.doubles.llm_server import LlmServer, Mood
+from tests.harness.llm_server import LlmServer, Mood
 from tests.unit.llm.conftest import KEY
 from workers.errors import BadAnswer, NotConfigured, ProviderRefused, TimedOut
 from workers.services.llm.asking import ask

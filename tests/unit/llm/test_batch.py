@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.doubles.llm_server import LlmServer, Mood
+from tests.harness.llm_server import LlmServer, Mood
 from workers.errors import NotConfigured
 from workers.services.llm.batch import BatchRun, Item, run_batch
 from workers.services.llm.kept import Kept, KeptHere

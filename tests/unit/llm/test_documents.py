@@ -11,7 +11,7 @@ import docx
 import pytest
 
 from celery_nexus.task_errors import InvalidArgument, TransientError, UnsupportedFormat
-from tests.doubles.llm_server import Json, LlmServer, Mood, last_message
+from tests.harness.llm_server import Json, LlmServer, Mood, last_message
 from workers.errors import FileMissing, PathNotAllowed
 from workers.services.llm.analysis import analyze
 from workers.services.llm.content import Brief, generate

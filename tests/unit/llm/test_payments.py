@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from celery_nexus.task_errors import OutcomeUnknown, TaskError, TransientError
-from tests.doubles.llm_server import LlmServer, Mood
+from tests.harness.llm_server import LlmServer, Mood
 from tests.unit.llm.conftest import KEY
 from workers.errors import BadAnswer, ProviderRefused
 from workers.services.llm.asking import ask

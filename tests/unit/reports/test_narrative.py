@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from celery_nexus.task_errors import TransientError
-from tests.doubles.llm_server import LlmServer, Mood, llm_server
+from tests.harness.llm_server import LlmServer, Mood, llm_server
 from workers.narrative import add_narrative
 from workers.report_tasks import generate_summary_report
 from workers.services.reports.analytics import Wishes, analyse

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.harness.places import ROOT
+
 FOLDER = ROOT / ".peers"
 """Environments are kept here between runs; what is not of the wheel itself is installed once."""
 

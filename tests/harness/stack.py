@@ -6,16 +6,12 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-BIN = Path(sys.executable).parent
-
-T = TypeVar("T")
+from tests.harness.places import BIN, ROOT
 
 
 @dataclass(frozen=True)
@@ -84,21 +80,6 @@ def run(
         stdin=subprocess.DEVNULL,
     )
     return CommandResult(done.returncode, done.stdout, done.stderr)
-
-
-def until(what: Callable[[], T], timeout_s: float = 30, every_s: float = 0.1) -> T:
-    """Ask until the answer is true, and return it.
-
-    Raises:
-        AssertionError: It never was; the last answer is named.
-    """
-    deadline = time.monotonic() + timeout_s
-    while True:
-        answer = what()
-        if answer:
-            return answer
-        assert time.monotonic() < deadline, f"not within {timeout_s:g} s; the last answer was {answer!r}"
-        time.sleep(every_s)
 
 
 def plain_client(url: str, code: str) -> CommandResult:

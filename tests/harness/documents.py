@@ -25,7 +25,7 @@ EVERYTHING = {
 Read = Callable[..., dict[str, Any]]
 
 
-def reading(uploads: Path, outputs: Path) -> Read:
+def make_reader(uploads: Path, outputs: Path) -> Read:
     """Make a function that reads an upload by a reader's name: everything, or the operations given."""
 
     def read(kind: str, name: str, operations: list[str] | None = None, **options: Any) -> dict[str, Any]:

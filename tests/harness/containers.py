@@ -6,14 +6,14 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from tests.harness.places import ROOT
+
 yaml: Any = pytest.importorskip("yaml")
 
-ROOT = Path(__file__).resolve().parent.parent
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _REFERENCE = re.compile(rf"\$(?:(\$)|({_NAME})|\{{({_NAME})(?:(:?[-?])([^}}]*))?\}})")
