@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 COMMAND = "probe"
 TIMEOUT_S = 1.0
 GRACE_S = 0.5
-"""A name server that does not answer can't be waited for with a limit: the probe ends so long after its time."""
+"""Time after its limit at which a probe ends: a name server that does not answer can't be waited for with a limit."""
 
 PARTS = {"worker": True, "queue": True, "beat": False, "broker": False, "recorder": False, "guardian": False}
-"""What can be probed, and whether it has a name."""
+"""Kinds of probes, and whether each takes a name."""
 
 USAGE = "nexus-tui probe worker NAME | queue NAME | beat | broker | recorder | guardian [-b URL] [--timeout S]"
 

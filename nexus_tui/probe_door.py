@@ -1,4 +1,4 @@
-"""Which broker a probe asks: decided as in :mod:`nexus_tui.front_door`, without importing an application."""
+"""Choice of the broker that a probe asks, as in :mod:`nexus_tui.front_door`, without importing an application."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ SENTINEL_SHARE = 0.5
 """Of the time that is left, so much may go to one Sentinel that does not answer."""
 
 Refusal = hiredis.ReplyError
-"""What stands in the place of an answer when the server refuses one command of several."""
+"""Stands for an answer when the server refuses one command of several."""
 
 Word = str | bytes | int | float
 

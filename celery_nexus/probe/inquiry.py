@@ -17,7 +17,7 @@ EXCHANGE = "celery.pidbox"
 REPLIES = f"reply.{EXCHANGE}"
 BINDING = "_kombu.binding."
 KEPT_S = 30
-"""An answer that comes when nobody waits any more is removed after so long."""
+"""Time to live of a late reply that nobody collects."""
 
 READING_S = 0.05
 """So much of the time is left for what follows the answers."""

@@ -1,4 +1,4 @@
-"""Which socket of this machine is the other end of a connection, as the kernel tells it (sock_diag(7)).
+"""Inodes of local sockets by their connections, as the kernel tells them (sock_diag(7)).
 
 Asked for one connection at a time where that is possible: a list of all, as in ``/proc/net/tcp``, takes the kernel
 longer than everything else that a probe does.

@@ -22,14 +22,15 @@ from celery_nexus.probe.answer import BROKEN, Answer, count
 from celery_nexus.probe.clients import Client, count_consuming, read_clients, took_last
 
 SILENT_S = 15.0
-"""A worker with our library sends a heartbeat every two seconds; one without any for so long is stopped, or hangs."""
+"""Age of the last heartbeat, one in two seconds with our library, from which a worker is stopped, or hangs."""
 
 LOOK_AGAIN_S = 0.03
 LOOKS = 8
-"""A worker that is seen without a wait is looked at so often again: it may be between two of them."""
+"""Looks at a worker that is seen without a wait: it may be between two of them."""
 
 TAKEN_WITHIN_S = 3.0
-"""``CLIENT LIST`` counts whole seconds, and workers' clocks differ: what was taken so close to that moment is it."""
+"""Largest difference by which a message counts as taken at that moment: ``CLIENT LIST`` counts whole seconds, and
+workers' clocks differ."""
 
 UNACKED, UNACKED_INDEX = "unacked", "unacked_index"
 NO_RIGHT = "its user may not see connections, so whether it consumes is unknown: ACL SETUSER {user} +client|list +info"

@@ -1,4 +1,4 @@
-"""What the pane beside a list says of a row: of a run, a message, a queue, a group of failures, a task's figures."""
+"""Details of a row in the pane beside its list: of a run, a message, a queue, a group of failures, a task's figures."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.table import Column, Table
 
 TREND_SLICES_S = {"1h": 60, "24h": 1200, "7d": 3 * 3600, "30d": 12 * 3600}
-"""How long each point of a task's curve lasts, by span: some sixty points."""
+"""Length of a point of a task's curve, by span: some sixty points."""
 
 COLUMNS = (
     Column("TASK", 22, flex=2),

@@ -29,11 +29,12 @@ ADJECTIVES = frozenset({"absent", "alone", "latest", "neutral", "oldest", "silen
 
 
 def first_words(source: str) -> Iterator[tuple[str, int]]:
-    """Yield name and line of each public function that is no property."""
+    """Yield name and line of each public function that is no property and no named constructor (``Answer.unknown``)."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.name.startswith("_"):
             continue
-        if not any("property" in ast.unparse(mark) or ".setter" in ast.unparse(mark) for mark in node.decorator_list):
+        marks = [ast.unparse(mark) for mark in node.decorator_list]
+        if not any("property" in mark or mark.endswith((".setter", "classmethod")) for mark in marks):
             yield node.name, node.lineno
 
 

@@ -20,7 +20,7 @@ WORKER_CHECKS: tuple[Callable[[Looks], list[Finding]], ...] = (
     holding.find_hoarding,
     holding.find_starved,
 )
-"""What is concluded about workers, the heaviest first."""
+"""Verdicts of workers, the heaviest first."""
 
 
 def find_of_workers(looks: Looks) -> list[Finding]:
