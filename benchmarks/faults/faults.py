@@ -106,6 +106,12 @@ _ALL = (
         has_peer=True,
     ),
     Fault(
+        "host-lost",
+        "a worker's host lost for good; nobody else can see its processes",
+        "0 lost; what it ran starts elsewhere ≤ 20 s",
+        hosts.lost_host,
+    ),
+    Fault(
         "host-frozen",
         "a worker's host frozen past its lease; its runs and its name are others' when it thaws",
         "0 lost; run twice only what ran when it froze",

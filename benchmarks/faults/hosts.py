@@ -1,4 +1,4 @@
-"""A worker's host freezes for longer than its lease, and thaws when another one has its name."""
+"""Hosts of workers that are lost, or that freeze for longer than a lease and thaw when another one has the name."""
 
 from __future__ import annotations
 
@@ -15,12 +15,24 @@ from celery_nexus.delivery.leases.lease import LEASE_S
 NODE = "w0"
 LATE_S = 30.0
 ROUND_RUNS, SECONDS = 300, 0.2
+LOST_RUNS = 60
+"""Runs of a round in which the host is lost: the other worker is done with what waits before the rescue."""
+
+RESCUE_S = 20.0
+"""Longest time until what a lost host ran is started again elsewhere."""
 
 
 class _TwoHosts(Stack):
     """A stack whose first worker runs on a host that nobody else of the stack can see."""
 
     is_elsewhere = True
+    is_lost = False
+    """Whether the host of the first worker starts nothing again."""
+
+    def respawn_workers(self) -> None:
+        """Start the workers again that have ended, unless there is no host for it."""
+        if not self.is_lost:
+            super().respawn_workers()
 
     def _spawn(self, command: list[str], environment: dict[str, str], log: str) -> subprocess.Popen[bytes]:
         if log == NODE and self.is_elsewhere:
@@ -47,6 +59,45 @@ def frozen_host(delivery: str, scale: Scale) -> Seen:
         return seen(stack, rounds * ROUND_RUNS, round(worst, 1) or None, note, also=again <= at_work)
     finally:
         stack.close()
+
+
+def lost_host(delivery: str, scale: Scale) -> Seen:
+    """End a worker and its children where nobody sees it, and wait until others run what it ran."""
+    rounds = 1 if scale.rounds < LONG.rounds else 3
+    stack = _TwoHosts(delivery)
+    at_work: set[str] = set()
+    rescues: list[float] = []
+    try:
+        stack.wait_ready()
+        for turn in range(rounds):
+            _lose(stack, turn, at_work, rescues)
+            stack.wait_done((turn + 1) * LOST_RUNS, scale.settle_s + LOST_RUNS * SECONDS)
+            _start_and_wait(stack)
+            stack.is_lost = False
+        again = {name for name, count in stack.counts("started").items() if count > 1}
+        worst = max(rescues, default=0.0)
+        note = f"{len(at_work)} ran when it was lost; the first was back after {min(rescues, default=0.0):.1f} s"
+        holds = again == at_work and len(rescues) == len(at_work) and worst <= RESCUE_S
+        return seen(stack, rounds * LOST_RUNS, round(worst, 1) or None, note, also=holds)
+    finally:
+        stack.close()
+
+
+def _lose(stack: _TwoHosts, turn: int, at_work: set[str], rescues: list[float]) -> None:
+    stack.publish(LOST_RUNS, SECONDS, prefix=f"r{turn}-")
+    wait_until(lambda: _at_work(stack) and stack.counts("done").get(f"r{turn}-0"), 60)
+    stack.is_lost = True
+    lost = stack.workers[NODE]
+    processes = [lost.pid, *children_of(lost.pid)]
+    for pid in processes:  # stopped first: none of them ends a run, or tells of the others' end
+        os.kill(pid, signal.SIGSTOP)
+    held, killed_at = _at_work(stack), time.time()
+    for pid in processes:
+        os.kill(pid, signal.SIGKILL)
+    lost.wait()
+    wait_until(lambda: all(len(stack.starts()[name]) > 1 for name in held), LEASE_S + LATE_S)
+    at_work |= held
+    rescues += [starts[1][0] - killed_at for name, starts in stack.starts().items() if name in held and starts[1:]]
 
 
 def _freeze(stack: _TwoHosts, turn: int, at_work: set[str], rescues: list[float], ends: list[int | None]) -> None:
