@@ -51,8 +51,11 @@ class Kill:
 
     def made_forget(self, repeat: Repeat) -> bool:
         """Tell whether the broker may have forgotten that the run had ended."""
-        ended_at = repeat.before.ended_at
-        return self.kind in BROKERS and self.since - FORGOTTEN_S <= ended_at <= self.until <= repeat.again.started_at
+        return self.may_have_erased(repeat.before.ended_at) and self.until <= repeat.again.started_at
+
+    def may_have_erased(self, at: float) -> bool:
+        """Tell whether the broker may have forgotten what it was told at this time."""
+        return self.kind in BROKERS and self.since - FORGOTTEN_S <= at <= self.until
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,8 @@ class Verdict:
         published: Runs that were accepted.
         done: Of these, how many ran to their end.
         stuck: Messages that are still somewhere at the end.
-        lost: Runs that never ran to their end, beyond those.
+        lost: Runs that never ran to their end, beyond those and the next.
+        erased: Runs that a killed broker had accepted in its last moments, and forgot.
         twice: Repeated starts of runs that were in flight at a kill.
         forgotten: Repeated starts of runs whose end a killed broker forgot.
         unexplained: Repeated starts that nothing explains.
@@ -131,6 +135,7 @@ class Verdict:
     done: int
     stuck: int
     lost: int
+    erased: int
     twice: int
     forgotten: int
     unexplained: int
@@ -160,8 +165,9 @@ class Verdict:
         return (
             f"kills, long form ({self.pool}, seed {self.seed}): {'holds' if self.holds else 'BROKEN'}: "
             f"{self.published:,} runs, {sum(self.kills.values())} kills ({kinds}): {self.lost} lost, {self.stuck} "
-            f"stuck, {self.twice} starts again of what was in flight at a kill, {self.forgotten} of what a killed "
-            f"broker forgot, {self.unexplained} unexplained; rescue p50 {self.rescue_p50_s:.1f} s, p99 "
-            f"{self.rescue_p99_s:.1f} s ({slowest}), longest {self.rescue_max_s:.1f} s; interrupted "
-            f"{self.interruptions} times{'' if self.unbalanced is None else missing}"
+            f"stuck, {self.twice} starts again of what was in flight at a kill; of what a killed broker forgot "
+            f"{self.forgotten} starts again and {self.erased} that never started; {self.unexplained} unexplained; "
+            f"rescue p50 {self.rescue_p50_s:.1f} s, p99 {self.rescue_p99_s:.1f} s ({slowest}), longest "
+            f"{self.rescue_max_s:.1f} s; interrupted {self.interruptions} times"
+            f"{'' if self.unbalanced is None else missing}"
         )

@@ -40,6 +40,9 @@ TELL_EVERY_S = 10.0
 STUCK_S = 180.0
 """Without any run that ends for so long the rest is stuck."""
 
+QUIET_S = 5.0
+"""Time without any run that ends after which it counts whether anything is left."""
+
 PATIENT = {"max_retries": None, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 1.0}
 """How a run is published while the broker is away: tried again until it is there."""
 
@@ -104,6 +107,8 @@ class LongKills:
         account = Account.of(self.tally.repeats(), self.kills)
         stuck = self._stack.held() if is_over else 0
         undone = self.tally.undone(0, published) if is_over else []
+        accepted = [self.tally.accepted_at(run) for run in undone]
+        erased = sum(any(kill.may_have_erased(at) for kill in self.kills) for at in accepted)
         for repeat in account.unexplained:
             print(f"started again without a kill: {repeat}", flush=True)
         if undone:
@@ -116,7 +121,8 @@ class LongKills:
             published=published,
             done=self.tally.done,
             stuck=stuck,
-            lost=max(0, len(undone) - stuck),
+            lost=max(0, len(undone) - erased - stuck),
+            erased=erased,
             twice=account.in_flight,
             forgotten=account.forgotten,
             unexplained=len(account.unexplained),
@@ -148,8 +154,13 @@ class LongKills:
                 print(self._progress(done, runs, struck, kills, rate), flush=True)
             if self._failure is not None:
                 raise self._failure
-            if done >= runs or time.monotonic() - progressed > STUCK_S:
+            idle_s = time.monotonic() - progressed
+            if done >= runs or idle_s > STUCK_S or (idle_s > QUIET_S and self._is_empty(runs)):
                 return
+
+    def _is_empty(self, runs: int) -> bool:
+        """Tell whether all runs were published, and nothing is left of them: a killed broker forgot the rest."""
+        return self._published >= runs and wait_until(lambda: self._stack.held() == 0, 0.1)
 
     def _progress(self, done: int, runs: int, struck: int, kills: int, rate: float) -> str:
         account = Account.of(self.tally.repeats(), self.kills)
@@ -168,17 +179,21 @@ class LongKills:
                     continue
                 end = min(first + WAVE, runs)
                 self._stack.evidence.set("intended", end)
-                self._send(range(first, end))
+                self.tally.note_accepted(first, self._send(range(first, end)))
                 self._stack.evidence.set("published", end)
                 first = end
         except (redis.RedisError, OperationalError, OSError) as error:
             self._failure = error
 
-    def _send(self, runs: range | list[int]) -> None:
+    def _send(self, runs: range | list[int]) -> list[float]:
+        """Publish runs; returns when each was accepted, in seconds since the epoch."""
+        accepted: list[float] = []
         for run in runs:
             seconds = LONG_S if run % LONG_EVERY == 0 else 0.0
             send: Any = self._stack.producer.send_task
             send("faults.tally", (run, seconds), priority=5, ignore_result=True, retry=True, retry_policy=PATIENT)
+            accepted.append(time.time())
+        return accepted
 
     def _close_gap(self) -> None:
         """Publish what the interrupted wave had not published: what has not begun when nothing is left."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import struct
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
@@ -16,6 +17,7 @@ import redis
 
 _SLOT = struct.Struct("<ddII")
 _NUMBER = struct.Struct("<I")
+_TIME = struct.Struct("<d")
 PER_PAGE = 10_000
 """Runs whose slots share a string of the server."""
 
@@ -34,7 +36,7 @@ redis.call('SETRANGE', KEYS[1], ARGV[1], ARGV[2])
 if redis.call('SETBIT', KEYS[2], ARGV[3], 1) == 0 then redis.call('INCR', KEYS[3]) end
 """
 
-_AGAIN, _BEGUN, _DONE_BITS, _DONE = "again", "begun", "done-bits", "done-count"
+_AGAIN, _BEGUN, _DONE_BITS, _DONE, _ACCEPTED = "again", "begun", "done-bits", "done-count", "accepted"
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,16 @@ class Tally:
         page, offset = divmod(run, PER_PAGE)
         place = offset * _SLOT.size + struct.calcsize("<d")
         self._end(keys=[f"page:{page}", _DONE_BITS, _DONE], args=[place, struct.pack("<d", time.time()), run])
+
+    def note_accepted(self, first: int, times: Sequence[float]) -> None:
+        """Note when the broker accepted each of some runs, the first of which has this number."""
+        self._client.setrange(_ACCEPTED, first * _TIME.size, b"".join(map(_TIME.pack, times)))
+
+    def accepted_at(self, run: int) -> float:
+        """Read when the broker accepted a run, in seconds since the epoch; 0 when that is not known."""
+        first = run * _TIME.size
+        raw = cast("bytes", self._client.getrange(_ACCEPTED, first, first + _TIME.size - 1))
+        return float(_TIME.unpack(raw)[0]) if len(raw) == _TIME.size else 0.0
 
     @property
     def done(self) -> int:

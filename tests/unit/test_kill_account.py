@@ -58,3 +58,14 @@ def test_a_quantile_is_a_value_that_was_seen() -> None:
 
 def test_bits_are_counted_from_the_highest_as_the_server_does() -> None:
     assert unset(b"\xbf", 0, 10) == [1, 8, 9]  # 1011 1111
+
+
+@pytest.mark.parametrize(
+    ("at", "kind", "is_erased"),
+    [(99.0, "broker", True), (101.0, "everything", True), (98.9, "broker", False), (101.1, "broker", False),
+     (100.5, "worker", False), (0.0, "broker", False)],
+)  # fmt: skip
+def test_a_killed_broker_may_forget_what_it_accepted_in_its_last_two_seconds(
+    at: float, kind: str, is_erased: bool
+) -> None:
+    assert _kill(kind, 40).may_have_erased(at) is is_erased
