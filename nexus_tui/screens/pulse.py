@@ -22,6 +22,7 @@ from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.past import SPANS
 from nexus_tui.screens.tables import cells, worker_cells
 from nexus_tui.screens.tables.groups import FAILURE_COLUMNS, FailureGroup, failure_cells, failure_groups
+from nexus_tui.screens.tables.needs import NEED_COLUMNS, Need, find_needs, need_cells
 from nexus_tui.widgets.chart import Chart, Curve
 from nexus_tui.widgets.table import Table
 
@@ -33,11 +34,15 @@ ENDED_SPAN = "1h"
 
 
 class PulseScreen(NexusScreen):
-    """What ended in the last hour, queues, workers, what runs and what failed; Tab goes from panel to panel."""
+    """What needs you, what ended in the last hour, queues, workers, what runs and what failed; Tab goes on."""
 
     view = "pulse"
+    AUTO_FOCUS = "#queues"
 
     DEFAULT_CSS = """
+    PulseScreen #needs { display: none; height: 4; }
+    PulseScreen.-troubled #needs { display: block; }
+    PulseScreen.-tall #needs { height: 6; }
     PulseScreen #ended { display: none; height: 8; }
     PulseScreen.-tall #ended { display: block; }
     PulseScreen #queues { height: 8; }
@@ -45,6 +50,7 @@ class PulseScreen(NexusScreen):
     PulseScreen #workers { width: 1fr; margin-right: 1; }
     PulseScreen #running { width: 1fr; }
     PulseScreen #failures { height: 25%; min-height: 4; }
+    PulseScreen.-tall #failures { height: 6; }
     """
 
     class Changed(TextualMessage):
@@ -66,6 +72,14 @@ class PulseScreen(NexusScreen):
 
     def body(self) -> Iterable[Widget]:
         """Make the panels."""
+        yield Table(
+            NEED_COLUMNS,
+            need_cells,
+            lambda need: f"{need.verdict} {need.name}",
+            title="Needs you",
+            empty="Nothing needs you",
+            id="needs",
+        )
         yield Chart(f"Ended a minute · {ENDED_SPAN}", lambda value: f"{value:,.0f}", id="ended")
         yield Table(
             cells.QUEUE_COLUMNS,
@@ -112,6 +126,9 @@ class PulseScreen(NexusScreen):
         snapshot, recent, troubles = self.host.snapshot, self.host.recent, self.host.troubles
         self._fill("#queues", snapshot.queues.value, troubles.broker, cells.RATES_NOTE)
         self._fill("#workers", snapshot.workers.value, troubles.workers or troubles.programs)
+        needs = find_needs(snapshot.queues.value or (), snapshot.workers.value or ())
+        self.set_class(bool(needs), "-troubled")
+        self._fill("#needs", needs, troubles.broker, "⏎ why")
         known = recent.version >= 0
         self.query_one("#running", Table).empty = self.explain_no_runs(NOTHING_RUNS)
         self._fill("#running", recent.running if known else None, troubles.history, whole=recent.running_total)
@@ -131,6 +148,8 @@ class PulseScreen(NexusScreen):
             self.host.obey(f"queue {item.name}")
         elif isinstance(item, Worker):
             self.host.obey(f"worker {item.name}")
+        elif isinstance(item, Need):
+            self.action_why()
         elif isinstance(item, FailureGroup):
             self.host.open_run(item.newest.id)
         elif isinstance(item, Run):

@@ -80,7 +80,7 @@ def draw_chart(
             looks[cell] = curve.look
     lines: list[Line] = []
     for row in range(rows):
-        label = spell(top) if not row else "0" if row == rows - 1 else ""
+        label = spell(top) if top and not row else "0" if row == rows - 1 else ""
         plot = tuple(
             (chr(_BLANK | dots[column, row]), looks[column, row]) if (column, row) in dots else (" ", "plain")
             for column in range(columns)

@@ -1,0 +1,70 @@
+"""What needs an operator: queues and workers in trouble, the worst first, each with its proof."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from celery_nexus.rows.broker import QueueStats
+from celery_nexus.rows.text import age, number
+from celery_nexus.rows.workers import Worker
+from nexus_tui.screens.tables.cells import Cells, text
+from nexus_tui.screens.tables.worker_cells import WORKER_LOOKS
+from nexus_tui.widgets.table import Column
+
+_PASSING = frozenset({"paused", "starting"})
+"""Verdicts of workers that somebody wanted, or that end by themselves."""
+
+_SLOW = frozenset({"growing", "all full", "paused"})
+"""Verdicts of queues that move, or that somebody stopped."""
+
+NEED_COLUMNS = (
+    Column("WHAT", 22, flex=1),
+    Column("IS", 16),
+    Column("BECAUSE", 34, flex=3),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing in trouble.
+
+    Attributes:
+        name: Of the queue or worker.
+        verdict: What it is.
+        reason: What proves it.
+        is_bad: Whether work stands still or is lost, and not only late.
+    """
+
+    name: str
+    verdict: str
+    reason: str
+    is_bad: bool
+
+
+def find_needs(queues: Iterable[QueueStats], workers: Iterable[Worker]) -> tuple[Need, ...]:
+    """Find what is in trouble; queues before workers where both are as bad."""
+    found: list[Need] = []
+    for queue in queues:
+        if queue.verdict:
+            found.append(Need(queue.name, queue.verdict, queue.reason or _waiting(queue), queue.verdict not in _SLOW))
+    for worker in workers:
+        look = WORKER_LOOKS.get(worker.verdict, ("?", "warn"))[1]
+        if look in ("bad", "warn") and worker.verdict not in _PASSING:
+            found.append(Need(worker.name, worker.verdict, worker.reason, look == "bad"))
+    return tuple(sorted(found, key=lambda need: not need.is_bad))
+
+
+def need_cells(need: Need) -> Cells:
+    """Draw one."""
+    sign, look = ("✗", "bad") if need.is_bad else ("▲", "warn")
+    return (
+        ((f"{sign} ", look), *text(need.name, "strong")),
+        text(need.verdict, look),
+        text(need.reason, "plain"),
+    )
+
+
+def _waiting(queue: QueueStats) -> str:
+    oldest = "" if queue.oldest_age_s is None else f", the oldest for {age(queue.oldest_age_s)}"
+    return f"{number(queue.waiting)} wait{oldest}"
