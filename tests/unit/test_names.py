@@ -96,3 +96,10 @@ def test_a_constant_says_what_it_bounds() -> None:
     assert len(found) > 300
     vague = [line for line in found if VAGUE.search(line) or QUESTION.match(line.partition(": ")[2])]
     assert vague == []
+
+
+def test_the_glossary_defines_each_word_once() -> None:
+    words = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    defined = [word for word in words if word != "word"]
+    assert len(defined) > 50
+    assert sorted(defined) == sorted(set(defined))

@@ -19,7 +19,7 @@ MOST_GROWTH = 64
 
 @dataclass(frozen=True)
 class GrowPool(WorkerOrder):
-    """Give workers more places: children of the pool."""
+    """Add children to the pools of workers: more runs at a time."""
 
     label: ClassVar[str] = "Grow"
     command_name: ClassVar[str] = "grow"
@@ -68,7 +68,7 @@ class GrowPool(WorkerOrder):
 
 @dataclass(frozen=True)
 class ShrinkPool(GrowPool):
-    """Take places from workers: children that are free end."""
+    """Remove children from the pools of workers; those that are free end."""
 
     label: ClassVar[str] = "Shrink"
     command_name: ClassVar[str] = "shrink"
@@ -138,7 +138,7 @@ class Scale(WorkerOrder):
 
 @dataclass(frozen=True)
 class Autoscale(WorkerOrder):
-    """Change between how many children a worker started with ``--autoscale`` scales itself."""
+    """Set the least and most children of workers that were started with ``--autoscale``."""
 
     label: ClassVar[str] = "Autoscale"
     command_name: ClassVar[str] = "autoscale"

@@ -11,7 +11,7 @@ from nexus_tui.cli.shared import Target, add_common_options
 @click.command()
 @add_common_options
 def orders(target: Target, as_json: bool) -> None:
-    """List the remembered orders, which workers obey again when they start."""
+    """List the standing orders, which workers obey again when they start."""
     known = target.sources().control.list_standing_orders()
     if as_json:
         print_json([{"order": name, **told} for name, told in known.items()])
