@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from celery_nexus.errors import Invalid, NotFound, SourceError, Unanswered
+from celery_nexus.errors import Invalid, NotFound, Refused, SourceError, Unanswered, Unreachable
 from celery_nexus.rows.broker import Message
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.rows.runs import FINAL_STATES, Run
@@ -53,6 +53,28 @@ def _resolve_by_messages(sources: Sources, text: str) -> Target | None:
     if len(found) > 1 and text not in found:
         raise Invalid(f"{text!r} is ambiguous: {', '.join(sorted(found))}")
     return Target(text if text in found else found[0]) if found else None
+
+
+def find_run(sources: Sources, text: str) -> Run:
+    """Find a run in the history, or else among what waits and what workers hold.
+
+    Raises:
+        NotFound: Nobody knows it.
+        Invalid: More than one run begins so.
+    """
+    from celery_nexus.diagnosis.unrecorded import find_unrecorded
+
+    try:
+        return sources.history.run(text)
+    except NotFound as unknown:
+        try:
+            target = resolve(sources, text)
+            found = target and find_unrecorded(sources, target.id, find_waiting_message(sources, target))
+        except (Unreachable, Refused):
+            found = None
+        if not found:
+            raise unknown from None
+        return found
 
 
 def find_waiting_message(sources: Sources, target: Target) -> Message | None:

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import click
 
 from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.rows.text import safe_text
-
-
-def as_json(value: Any) -> Any:
-    """Turn rows into JSON values: times as ISO 8601 with zone, bytes left out."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: as_json(getattr(value, field.name))
-            for field in dataclasses.fields(value)
-            if not isinstance(getattr(value, field.name), bytes)
-        }
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {str(key): as_json(item) for key, item in cast("dict[Any, Any]", value).items()}
-    if isinstance(value, list | tuple):
-        return [as_json(item) for item in cast("Sequence[Any]", value)]
-    return value
+from nexus_tui.documents import as_json
 
 
 def print_json(value: Any) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from nexus_tui.cli.changes import change_commands
-from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import Target, add_common_options
+from nexus_tui.documents import as_json as to_json
 
 
 @click.group("chords", invoke_without_command=True)

@@ -10,9 +10,9 @@ import click
 from celery_nexus.rows.dead_letters import DeadLetter
 from celery_nexus.rows.text import safe_text
 from nexus_tui.cli.changes import change_commands
-from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import Target, add_common_options
+from nexus_tui.documents import as_json as to_json
 
 SHOWN = 2000
 """Characters of a message that ``show`` prints on a terminal; ``--json`` has all of them."""

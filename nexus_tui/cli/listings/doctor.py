@@ -10,9 +10,9 @@ from celery_nexus.diagnosis.watch import read_queues
 from celery_nexus.errors import Invalid
 from celery_nexus.rows.balance import MOST_OPEN, Sheet
 from celery_nexus.rows.text import command_line, safe_text
-from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.shared import Target, add_common_options
+from nexus_tui.documents import as_json as to_json
 
 
 @click.command()

@@ -19,10 +19,10 @@ from celery_nexus.errors import Invalid, NotFound, Refused
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import safe_text
 from nexus_tui.cli.listings import recorded
-from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.pipes import ignore_closed_reader
 from nexus_tui.cli.shared import Target, add_common_options
+from nexus_tui.documents import as_json as to_json
 
 if TYPE_CHECKING:
     from celery_nexus.exports.cells import Changes

@@ -15,8 +15,8 @@ from celery_nexus.errors import Invalid, SourceError
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import compact, duration, safe_text
 from celery_nexus.runs.source import HistorySource
-from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.pipes import has_reader
+from nexus_tui.documents import as_json as to_json
 
 LOOK_EVERY_S = 0.2
 REMEMBERED = 100_000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,8 +16,10 @@ from nexus_tui.cli.listings.archive import archive
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import Target, add_common_options
 from nexus_tui.cli.times import parse_moment, parse_seconds
+from nexus_tui.documents import describe_failures, describe_stats, write_time
 
 if TYPE_CHECKING:
+    from celery_nexus.rows.history import ErrorGroup
     from celery_nexus.runs.source import HistorySource
 
 MAX_WINDOWS = 400
@@ -79,8 +80,8 @@ def stats(
     rows: list[dict[str, Any]] = []
     for start, end in _windows(since, until, every):
         found = history.stats(start, by in ("queue", "both"), end, by in ("task", "both"))
-        window = {"from": _iso(start), "to": _iso(end)} if every else {}
-        rows += [window | _stats_json(row) for row in found]
+        window = {"from": write_time(start), "to": write_time(end)} if every else {}
+        rows += [window | describe_stats(row) for row in found]
     if task is not None:
         rows = _of_task(rows, task)
     recorded.warn(history)
@@ -117,7 +118,7 @@ def status(target: Target, as_json: bool) -> None:
         "newest_at": newest[0].sent_at or newest[0].received_at if newest else None,
         "lag_s": history.lag_s(),
         "bad_events": history.bad_events(),
-        "gaps": [{"at": _iso(gap.at), "missed": gap.missed, "reason": gap.reason} for gap in gaps],
+        "gaps": [{"at": write_time(gap.at), "missed": gap.missed, "reason": gap.reason} for gap in gaps],
     }
     if as_json:
         print_json(fields)
@@ -210,30 +211,12 @@ def _windows(since: str, until: str | None, every: str | None) -> list[tuple[flo
     return [(at, min(at + step - 1, end)) for at in starts if at < end]
 
 
-def _group_json(history: HistorySource, row: Any) -> dict[str, Any]:
+def _group_json(history: HistorySource, row: ErrorGroup) -> dict[str, Any]:
     try:
         worker = history.run(row.latest_id).worker
     except NotFound:  # removed meanwhile
         worker = None
-    return {
-        "type": row.type, "place": row.place or None, "count": row.count, "first_at": _iso(row.first_at),
-        "last_at": _iso(row.last_at), "tasks": row.tasks, "message": row.message, "example_id": row.latest_id,
-        "worker": worker, "per_slice": row.per_slice,
-    }  # fmt: skip
-
-
-def _stats_json(row: Any) -> dict[str, Any]:
-    ended = row.succeeded + row.failed
-    return {
-        "task": row.task or None, "queue": row.queue or None, "sent": row.sent, "count": row.count,
-        "succeeded": row.succeeded, "failed": row.failed, "revoked": row.revoked, "retried": row.retried,
-        "success_rate": row.succeeded / ended if ended else None,
-        "waited_s": _percentiles(row.waited_s), "ran_s": _percentiles(row.ran_s),
-    }  # fmt: skip
-
-
-def _percentiles(values: tuple[float, float, float] | None) -> dict[str, float] | None:
-    return None if values is None else dict(zip(("p50", "p95", "p99"), values, strict=True))
+    return {**describe_failures(row), "worker": worker}
 
 
 def _stats_cells(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -256,10 +239,6 @@ def _no_failures(history: HistorySource, text: str, since: str) -> str:
 def _cut(text: str, limit: int) -> str:
     text = text.partition("\n")[0]
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-
-def _iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat()
 
 
 history_group.add_command(archive)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import click
 
 from celery_nexus.errors import Invalid, NotFound, SourceError
-from celery_nexus.rows.broker import Held, Message, QueueStats
+from celery_nexus.rows.broker import Held, QueueStats
 from celery_nexus.rows.text import duration
 from celery_nexus.rows.workers import Program
 from celery_nexus.sources import Sources
 from nexus_tui.cli.listings.runs import arguments, moment
-from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import Target, add_common_options
+from nexus_tui.documents import describe_message, describe_queue
 
 
 @click.command()
@@ -35,7 +34,7 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: 
     _say_what_is_missing(sources)
     if queue is None:
         if as_json:
-            print_json([queue_json(row) for row in rows])
+            print_json([describe_queue(row) for row in rows])
         else:
             print_queues(rows)
             print_note(sources)
@@ -49,7 +48,7 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: 
     messages = sources.broker.messages(queue, limit=limit, offset=offset)
     held = _held(sources, queue)
     if as_json:
-        print_json({**queue_json(found), "messages": [_message_json(row) for row in messages], "held": held})
+        print_json({**describe_queue(found), "messages": [describe_message(row) for row in messages], "held": held})
         return
     print_queues([found])
     print_note(sources)
@@ -153,12 +152,6 @@ def read_programs(sources: Sources) -> tuple[list[Program], str]:
         return [], str(error)
 
 
-def queue_json(row: QueueStats) -> dict[str, Any]:
-    fields = to_json(row)
-    fields.pop("history")
-    return {**fields, "drains_in_s": row.drains_in_s, "flag": row.flag}
-
-
 def _held(sources: Sources, queue: str) -> list[Held]:
     """List what workers hold of a queue; stock delivery does not note who has it, the workers themselves know."""
     rows = [row for row in sources.broker.list_held() if row.queue == queue]
@@ -168,12 +161,6 @@ def _held(sources: Sources, queue: str) -> list[Held]:
     except SourceError:
         places = {}
     return [replace(row, worker=places[row.id][1]) if row.id in places else row for row in rows]
-
-
-def _message_json(row: Message) -> dict[str, Any]:
-    fields = to_json(row)
-    fields.pop("headers")
-    return fields
 
 
 def _say_what_is_missing(sources: Sources) -> None:

@@ -7,15 +7,13 @@ from typing import Any
 
 import click
 
-from celery_nexus.errors import NotFound, Refused, Unreachable
 from celery_nexus.rows.broker import Message
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import compact, duration
-from celery_nexus.sources import Sources
 from nexus_tui.cli.listings import recorded
-from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import Target, add_common_options
+from nexus_tui.documents import as_json as to_json
 
 MAX_VALUE_CHARACTERS = 600
 """Longest printed arguments: about eight lines of a terminal."""
@@ -69,7 +67,9 @@ def tasks(target: Target, filter_text: tuple[str, ...], limit: int | None, follo
 @add_common_options
 def task(target: Target, run_id: str, as_json: bool) -> None:
     """Show one run: its times, arguments, result or error. A unique beginning of the ID is enough."""
-    run = _run_of(target.sources(), run_id)
+    from nexus_tui.actions.targets import find_run
+
+    run = find_run(target.sources(), run_id)
     if as_json:
         print_json(to_json(run))
         return
@@ -100,24 +100,6 @@ def _begin(value: Any) -> str:
     text = compact(value)
     left = len(text) - MAX_VALUE_CHARACTERS
     return text if left <= 0 else f"{text[:MAX_VALUE_CHARACTERS]}… {left:,} more characters: --json shows them"
-
-
-def _run_of(sources: Sources, text: str) -> Run:
-    """Find a run in the history, or else among what waits and what workers hold."""
-    from celery_nexus.diagnosis.unrecorded import find_unrecorded
-    from nexus_tui.actions.targets import find_waiting_message, resolve
-
-    try:
-        return sources.history.run(text)
-    except NotFound as unknown:
-        try:
-            target = resolve(sources, text)
-            found = target and find_unrecorded(sources, target.id, find_waiting_message(sources, target))
-        except (Unreachable, Refused):
-            found = None
-        if not found:
-            raise unknown from None
-        return found
 
 
 def _end_of(run: Run) -> list[tuple[str, Any]]:

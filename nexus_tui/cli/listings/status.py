@@ -11,9 +11,10 @@ from celery_nexus.errors import Refused
 from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import CALM, Program, Worker
 from celery_nexus.sources import Sources
-from nexus_tui.cli.listings.live import print_note, print_queues, queue_json, read_programs
+from nexus_tui.cli.listings.live import print_note, print_queues, read_programs
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.shared import Target, add_common_options
+from nexus_tui.documents import describe_queue
 
 Seen = TypeVar("Seen")
 
@@ -55,7 +56,7 @@ def status(target: Target, as_json: bool) -> None:
     troubles += [f"nothing is recorded: {recorder}"] if recorder else []
     told = list(dict.fromkeys(f"could not look at everything: {problem}" for problem in unknown))
     if as_json:
-        rows = [queue_json(row) for row in queues]
+        rows = [describe_queue(row) for row in queues]
         print_json(
             {
                 "healthy": not troubles and not told,
