@@ -41,6 +41,7 @@ class Sources:
         code: The application's code, as far as it is here.
         deployment: The application where it runs, when this library is installed in it; None for a stock one.
         application: What ``celery -A`` calls it; empty when it was not named so.
+        via: The program that asks on behalf of the operator, for the audit log; empty for our own.
         leaving: Set when who asked goes away: what takes long then ends after the step at hand.
     """
 
@@ -58,6 +59,7 @@ class Sources:
     code: ApplicationCode = NO_CODE
     deployment: Deployment | None = None
     application: str = ""
+    via: str = ""
     leaving: threading.Event = field(default_factory=threading.Event)
 
     @property

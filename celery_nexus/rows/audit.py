@@ -25,6 +25,7 @@ class AuditEntry:
         targets: What happened to each target; the first hundred.
         count: Number of targets.
         undo: Token that undoes it; empty when nothing can.
+        via: The program that made it for the user, as it names itself; empty for dashboard and command line.
     """
 
     id: str
@@ -38,6 +39,7 @@ class AuditEntry:
     targets: tuple[TargetOutcome, ...] = ()
     count: int = 0
     undo: str = ""
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)

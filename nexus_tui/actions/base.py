@@ -162,7 +162,7 @@ def perform(action: Action, sources: Sources) -> Outcome:
     if not action.is_recorded:
         return outcome
     try:
-        sources.broker.audit.record(action.label, action.recorded, outcome)
+        sources.broker.audit.record(action.label, action.recorded, outcome, via=sources.via)
     except SourceError as error:  # what was done is done: who asked for it must learn that
         logger.warning("not in the audit log: %s: %s", action.label, error)
     return outcome

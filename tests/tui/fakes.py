@@ -94,7 +94,7 @@ class FakeAudit:
 
     recorded: list[str] = field(default_factory=list)
 
-    def record(self, action: str, command: str, outcome: Any) -> None:
+    def record(self, action: str, command: str, outcome: Any, *, via: str = "") -> None:
         self.recorded.append(command)
 
 

@@ -43,8 +43,15 @@ class AuditLog:
         self._key = layout.add_prefix(AUDIT_STREAM)
         self._url = url
 
-    def record(self, action: str, command: str, outcome: Outcome) -> None:
-        """Write what an operator did."""
+    def record(self, action: str, command: str, outcome: Outcome, *, via: str = "") -> None:
+        """Write what an operator did.
+
+        Args:
+            action: The action's label.
+            command: The command line that does the same.
+            outcome: What happened.
+            via: The program that did it for the operator, as it names itself; empty for our own.
+        """
         told = {
             "at": datetime.now(UTC).isoformat(),
             "user": _user(),
@@ -56,6 +63,7 @@ class AuditLog:
             "targets": [[row.target, row.done, mask_text(row.message)] for row in outcome.targets[:TARGETS_TOLD]],
             "count": len(outcome.targets),
             "undo": outcome.undo,
+            "via": mask_text(via),
         }
         with translate_errors(self._url):
             pipeline = self._client.pipeline(transaction=False)
@@ -87,6 +95,7 @@ def _entry(place: str, raw: bytes) -> AuditEntry | None:
             targets=tuple(TargetOutcome(str(name), bool(done), str(text)) for name, done, text in told["targets"]),
             count=int(told["count"]),
             undo=str(told["undo"]),
+            via=str(told.get("via", "")),
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

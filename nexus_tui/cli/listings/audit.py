@@ -24,7 +24,7 @@ def audit(target: Target, limit: int, as_json: bool) -> None:
         (
             f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S}",
             entry.user,
-            entry.origin,
+            f"{entry.origin} via {entry.via}" if entry.via else entry.origin,
             entry.command,
             entry.message,
             entry.undo,
