@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from celery_nexus.broker.edit.edits import Edit
+    from celery_nexus.rows.audit import AuditEntry
     from celery_nexus.rows.broker import Message, QueueStats
     from celery_nexus.rows.catalog import Submitted, TaskType
     from celery_nexus.rows.checkup import Finding
     from celery_nexus.rows.dead_letters import DeadLetter
-    from celery_nexus.rows.history import ErrorGroup
-    from celery_nexus.rows.runs import Run
+    from celery_nexus.rows.history import ErrorGroup, TaskStats
+    from celery_nexus.rows.runs import LifeEvent, Run, RunPage
     from celery_nexus.rows.why import Answer
     from celery_nexus.rows.workers import Worker
     from celery_nexus.sources import Sources
@@ -142,6 +143,22 @@ class Nexus:
         """
         return self.sources.history.run(run_id)
 
+    def page(self, filter_text: str = "", limit: int = 50, offset: int = 0, budget_s: float = 3.0) -> RunPage:
+        """Return recorded runs that match a filter, and how many there are, as far as some time allows.
+
+        >>> nexus.page("state:failure").total_words
+        '0'
+        """
+        return self.sources.history.page(filter_text, limit, offset, budget_s)
+
+    def life(self, run_id: str) -> list[LifeEvent]:
+        """Return what happened to a recorded run, by its full id, in order of time.
+
+        >>> [event.event for event in nexus.life(run.id)]
+        []
+        """
+        return self.sources.history.life(run_id)
+
     def failures(self, since: datetime | None = None, filter_text: str = "") -> list[ErrorGroup]:
         """Group failed runs by type and place of their exception, the largest group first; None: of the last day.
 
@@ -149,6 +166,30 @@ class Nexus:
         []
         """
         return self.sources.history.failures(None if since is None else since.timestamp(), filter_text)
+
+    def stats(
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        by_task: bool = True,
+        by_queue: bool = False,
+    ) -> list[TaskStats]:
+        """Count what became of runs and how long they waited and ran, by task, queue or both; None: of the last day.
+
+        >>> nexus.stats(by_queue=True)
+        []
+        """
+        begin, end = (None if moment is None else moment.timestamp() for moment in (since, until))
+        return self.sources.history.stats(begin, by_queue, end, by_task)
+
+    def audit(self, limit: int = 100) -> tuple[AuditEntry, ...]:
+        """List what operators changed, the latest first.
+
+        >>> [entry.action for entry in nexus.audit(1)]
+        ['Submit']
+        """
+        return self.sources.broker.audit.read(limit)
 
     def dead_letters(self, limit: int = 100) -> tuple[DeadLetter, ...]:
         """List messages that reliable delivery set aside, the newest first.
@@ -159,6 +200,17 @@ class Nexus:
         from celery_nexus.broker.dead_letters import DeadLetterSource
 
         return DeadLetterSource(self.sources.broker).list(limit)
+
+    def dead_letter(self, letter_id: str) -> DeadLetter:
+        """Return a dead letter with its message, secrets masked, by its id or its run's; raises ``NotFound``.
+
+        >>> nexus.dead_letter("0123")
+        Traceback (most recent call last):
+        celery_nexus.errors.NotFound: no dead letter '0123'; see: nexus-tui dead-letters
+        """
+        from celery_nexus.broker.dead_letters import DeadLetterSource
+
+        return DeadLetterSource(self.sources.broker).show(letter_id)
 
     def why(self, name: str) -> Answer:
         """Explain why a run (by its id), a queue or a worker does not move, the heaviest cause first.

@@ -9,6 +9,7 @@ from celery_nexus.errors import SourceError
 MODULES = {
     "celery": ("celery",),
     "export": ("xlsxwriter", "pyarrow"),
+    "mcp": ("mcp",),
     "stack": ("supervisor",),
 }
 """Modules by the extra that brings them."""

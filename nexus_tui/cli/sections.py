@@ -32,6 +32,7 @@ COMMANDS: dict[Section, dict[str, str]] = {
         "dead-letters": "listings.dead_letters",
         "chords": "listings.chords",
         "audit": "listings.audit",
+        "mcp": "mcp",
     },
     Section.MESSAGES: {"submit": "submit"},
     Section.WORKERS: {"orders": "listings.orders", "events": "listings.events"},
