@@ -20,14 +20,14 @@ MAX_FIELD_CHARS = 2_000
 """Longest field of a row, written as JSON."""
 
 MAX_ANSWER_CHARS = 50_000
-"""Longest answer: what an assistant can read at once without forgetting what it was asked."""
+"""Longest answer, in characters: an assistant shall still know what it was asked."""
 
 ANSWER_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"untrusted": {"type": "string"}, "data": {}, "more": {"type": "boolean"}},
     "required": ["untrusted", "data"],
 }
-"""What every answer has: how to take ``data``, and of pages whether there are ``more`` rows."""
+"""Shape of every answer: how to take ``data``, and of pages whether there are ``more`` rows."""
 
 
 def answer_one(row: Any, max_field: int = MAX_ANSWER_CHARS // 4, **facts: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ MAX_ROWS = 50
 """Targets that an answer tells of one by one."""
 
 _JSON = "JSON"
-"""How options are marked whose value is an object or an array."""
+"""Mark of options whose value is an object or an array."""
 
 
 class Change(Parameters):

@@ -96,7 +96,6 @@ class Entries(Parameters):
 
 
 def _list_queues(nexus: Nexus, given: Matching) -> dict[str, Any]:
-    nexus.sources.broker.queues()  # rates follow from two readings
     rows = [row for row in nexus.queues() if given.is_in(row.name)]
     rows.sort(key=lambda row: (not row.flag, -row.waiting, row.name))
     total = f"{_count(rows, 'queue')}, what is in trouble first, then the longest"
