@@ -10,6 +10,7 @@ MODULES = {
     "celery": ("celery",),
     "export": ("xlsxwriter", "pyarrow"),
     "mcp": ("mcp",),
+    "metrics": ("prometheus_client",),
     "stack": ("supervisor",),
 }
 """Modules by the extra that brings them."""

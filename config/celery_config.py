@@ -10,9 +10,10 @@ from kombu import Exchange, Queue
 
 from celery_nexus.application_code import CHORD_EXPIRES_S
 from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.connection.keys import BEAT_LOCK
 from celery_nexus.installer import install
 from celery_nexus.queues import DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR
-from config.celery_options import BEAT_LOCK, BEAT_LOCK_S, RESULT_EXPIRES_S, SOFT_SHUTDOWN_S
+from config.celery_options import BEAT_LOCK_S, RESULT_EXPIRES_S, SOFT_SHUTDOWN_S
 from config.queues import DEFAULT_QUEUE, QUEUES, spec_of_task
 from config.schedule import BEAT_SCHEDULE
 from config.settings import Settings, export_env_file, settings

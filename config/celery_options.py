@@ -3,9 +3,6 @@
 SOFT_SHUTDOWN_S = 10
 """Time for which a stopping worker lets runs finish; what still runs then goes back to its queue."""
 
-BEAT_LOCK = "redbeat::lock"
-"""Key that the beat at work holds (RedBeat's own default)."""
-
 BEAT_LOCK_S = 30
 """Expiry of the schedule's lock, after which another beat may take over."""
 

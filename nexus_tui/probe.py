@@ -187,6 +187,7 @@ def ask(question: Question) -> Answer:
 
 
 def _probe(server: PlainConnection, question: Question) -> Answer:
+    from celery_nexus.connection.keys import BEAT_LOCK
     from celery_nexus.probe import programs
 
     match question.part:
@@ -199,7 +200,7 @@ def _probe(server: PlainConnection, question: Question) -> Answer:
 
             return probe_queue(server, question.name, question.prefix)
         case "beat":
-            return programs.probe_beat(server, question.prefix, question.lock or programs.BEAT_LOCK)
+            return programs.probe_beat(server, question.prefix, question.lock or BEAT_LOCK)
         case "recorder":
             return programs.probe_recorder(server, question.prefix)
         case "guardian":

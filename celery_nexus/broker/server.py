@@ -10,6 +10,7 @@ from celery_nexus.broker.read import connections
 from celery_nexus.broker.wire.connection import translate_errors
 from celery_nexus.broker.wire.writes import write_trouble
 from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.rows.broker import BeatStats
 from celery_nexus.rows.connections import Connections
 
 
@@ -52,6 +53,13 @@ class Server:
         """Say why the broker takes no changes now; empty when it does."""
         with translate_errors(self.url):
             return write_trouble(self._reader)
+
+    def read_beat(self) -> BeatStats | None:
+        """Read what RedBeat keeps in Redis; None where there is nothing of it, or it may not be read."""
+        from celery_nexus.broker.read.beat import read_beat
+
+        with translate_errors(self.url):
+            return read_beat(self._reader)
 
     def recorder_trouble(self, command: str = "") -> str:
         """Say what keeps the recorder from writing the history; empty when nothing does.

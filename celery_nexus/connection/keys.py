@@ -70,3 +70,9 @@ ALERT_STREAM = "nexus:alerts"
 
 OPEN_ALERTS = "nexus:alerts:open"
 """Hash of the alerts that are open now: name to the same fields as JSON."""
+
+BEAT_LOCK = "redbeat::lock"
+"""Key that the beat at work holds: RedBeat's own default (``redbeat_key_prefix`` and ``:lock``)."""
+
+BEAT_SCHEDULE = "redbeat::schedule"
+"""Sorted set of RedBeat's entries by when they are due."""

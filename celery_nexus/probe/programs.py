@@ -6,6 +6,7 @@ import time
 from typing import Any, cast
 
 from celery_nexus.connection.keys import (
+    BEAT_LOCK,
     EVENT_STREAM,
     GUARDIAN_BEAT,
     RECORDER_BEAT,
@@ -16,9 +17,6 @@ from celery_nexus.connection.other_brokers import IS_CLUSTER
 from celery_nexus.connection.plain_connection import PlainConnection, Refusal
 from celery_nexus.errors import Refused, Unreachable
 from celery_nexus.probe.answer import Answer
-
-BEAT_LOCK = "redbeat::lock"
-"""Key that the beat at work holds: RedBeat's own default (``redbeat_key_prefix`` and ``:lock``)."""
 
 LATE_S = 330.0
 """RedBeat looks at its schedule every five minutes at least; an entry that is due for longer was not seen by any."""

@@ -173,3 +173,22 @@ class Gap:
     at: float
     missed: int | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunTotals:
+    """What became of the runs of one task on one queue over some time.
+
+    Attributes:
+        state: Celery's word: ``SENT``, ``RETRY``, ``REJECTED``, ``SUCCESS``, ``FAILURE`` or ``REVOKED``.
+        count: How often.
+        waited: Seconds from sent (or due) to started, within one per cent, and how often; of ended runs alone.
+        ran: Seconds from started to the end, the same.
+    """
+
+    task: str
+    queue: str
+    state: str
+    count: int
+    waited: tuple[tuple[float, int], ...] = ()
+    ran: tuple[tuple[float, int], ...] = ()

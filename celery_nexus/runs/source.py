@@ -16,8 +16,9 @@ from celery_nexus.history.filter.parser import NO_FAMILIES, parse
 from celery_nexus.history.query import figures, follow
 from celery_nexus.history.query.history import SILENT_WORKERS, History
 from celery_nexus.history.query.paging import find_oldest_time, walk
+from celery_nexus.history.query.totals import read_totals
 from celery_nexus.history.store.schema import lock_path, size_of
-from celery_nexus.rows.history import ErrorGroup, Gap, HistoryRun, Slice, TaskStats, TrendPoint
+from celery_nexus.rows.history import ErrorGroup, Gap, HistoryRun, RunTotals, Slice, TaskStats, TrendPoint
 from celery_nexus.rows.runs import LifeEvent, Progress, Run, RunPage
 
 MAX_CANDIDATES = 10
@@ -243,6 +244,11 @@ class HistorySource:
         """Return how many runs ended and how long they took in each slice of time until now; as :meth:`chart`."""
         with _translated():
             return figures.trend(self._history, since, time.time(), slice_s, task, queue)
+
+    def totals(self, first_minute: int, end_minute: int) -> list[RunTotals]:
+        """Return what became of runs between two minutes since the epoch, by task, queue and state."""
+        with _translated():
+            return read_totals(self._history, first_minute, end_minute)
 
     def gaps(self) -> list[Gap]:
         """Return the parts of the stream that were never recorded, newest first."""

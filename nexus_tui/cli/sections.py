@@ -29,6 +29,7 @@ COMMANDS: dict[Section, dict[str, str]] = {
         "why": "listings.why",
         "doctor": "listings.doctor",
         "probe": "probe",
+        "metrics": "listings.metrics",
         "dead-letters": "listings.dead_letters",
         "chords": "listings.chords",
         "audit": "listings.audit",

@@ -39,6 +39,11 @@ class DDSketch:
         """How many durations were counted."""
         return self.buckets.total()
 
+    @property
+    def durations(self) -> tuple[tuple[float, int], ...]:
+        """The durations in seconds, each within one per cent, the shortest first, and how often each was counted."""
+        return tuple((2 * _GAMMA**index / (_GAMMA + 1), self.buckets[index]) for index in sorted(self.buckets))
+
     def quantile(self, q: float) -> float | None:
         """Return the duration below which the share ``q`` lies, in seconds; None when nothing was counted."""
         rank = q * (self.count - 1)
