@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from celery_nexus.errors import Invalid, SourceError, Unreachable
+from celery_nexus.errors import Invalid, Unreachable
 from celery_nexus.metrics.families import Bounds, make_families
-from celery_nexus.metrics.reader import MetricsReader, Watching
+from celery_nexus.metrics.lasting_reader import LastingReader
+from celery_nexus.metrics.reader import MetricsReader
 from celery_nexus.metrics.seen import Seen
-from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 
 LOOPBACK = "127.0.0.1"
@@ -74,47 +73,6 @@ def read_once(sources: Sources) -> Seen:
     if seen.problem:
         raise Unreachable(seen.problem)
     return seen
-
-
-@dataclass
-class LastingReader:
-    """Reads an application again and again; opened when its broker answers for the first time.
-
-    Attributes:
-        open_sources: Opens it.
-    """
-
-    open_sources: Callable[[], Sources]
-    _reader: MetricsReader | None = None
-    _stop: Callable[[], None] = lambda: None
-
-    def read(self) -> Seen:
-        """Read everything; without the broker that alone is told."""
-        try:
-            reader = self._reader or self._open()
-        except SourceError as problem:
-            return Seen(problem=safe_text(str(problem)))
-        return reader.read()
-
-    def _open(self) -> MetricsReader:
-        sources = self.open_sources()
-        watching = Watching(sources)
-        watching.start()
-        if sources.recording is not None:  # events of a stranger's application are recorded while somebody looks
-            sources.recording.start()
-        self._reader = MetricsReader(sources, watching)
-        self._stop = lambda: _stop(sources, watching)
-        return self._reader
-
-    def stop(self) -> None:
-        """End the threads, and the recorder if this started one."""
-        self._stop()
-
-
-def _stop(sources: Sources, watching: Watching) -> None:
-    watching.stop()
-    if sources.recording is not None:
-        sources.recording.stop()
 
 
 def serve(reader: LastingReader, host: str, port: int, bounds: Bounds) -> tuple[int, Callable[[], None]]:

@@ -153,7 +153,7 @@ def _queue_families(rows: Sequence[QueueStats], labels: Labels) -> Iterator[Metr
         for priority, count in enumerate(counts):
             by_priority.add_metric([name, str(priority)], count)
     yield by_priority
-    yield _verdicts("queue", ((labels.write(row.name), row.verdict or "well") for row in rows))
+    yield _verdicts("queue_verdict", "queue", ((labels.write(row.name), row.verdict or "well") for row in rows))
 
 
 # Workers
@@ -167,20 +167,19 @@ def _worker_families(seen: Seen, labels: Labels) -> Iterator[Metric]:
     for name, value in _combine(rows, lambda row: labels.write(row.name), lambda row: row.processed, sum).items():
         processed.add_metric([name], value)
     yield processed
-    yield _verdicts("worker", ((labels.write(row.name), row.verdict) for row in rows))
+    yield _verdicts("worker_verdict", "worker", ((labels.write(row.name), row.verdict) for row in rows))
     counts = GaugeMetricFamily(f"{PREFIX}workers", "Workers by verdict.", labels=["verdict"])
     for verdict, count in sorted(Counter(row.verdict for row in rows).items()):
         counts.add_metric([verdict], count)
     yield counts
 
 
-def _verdicts(kind: str, pairs: Iterable[tuple[str, str]]) -> Metric:
+def _verdicts(name: str, kind: str, pairs: Iterable[tuple[str, str]]) -> Metric:
     """Make a gauge of how many share a name and a verdict: 1, but for those that share the label of the rest."""
-    family = GaugeMetricFamily(
-        f"{PREFIX}{kind}_verdict", f"1 for the present verdict of a {kind}.", labels=[kind, "verdict"]
-    )
-    for (name, verdict), count in sorted(Counter(pairs).items()):
-        family.add_metric([name, verdict], count)
+    labels = [kind, "verdict"]
+    family = GaugeMetricFamily(PREFIX + name, f"1 for the present verdict of a {kind}.", labels=labels)
+    for values, count in sorted(Counter(pairs).items()):
+        family.add_metric(list(values), count)
     return family
 
 

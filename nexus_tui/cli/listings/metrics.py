@@ -52,8 +52,9 @@ def _print_samples(seen: Seen, bounds: Bounds) -> None:
 
 
 def _serve(target: Target, address: str, bounds: Bounds) -> None:
-    from celery_nexus.metrics.exposition import LastingReader, parse_address
+    from celery_nexus.metrics.exposition import parse_address
     from celery_nexus.metrics.exposition import serve as serve_metrics
+    from celery_nexus.metrics.lasting_reader import LastingReader
 
     host, port = parse_address(address)
     ended = threading.Event()

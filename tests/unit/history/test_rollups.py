@@ -13,6 +13,7 @@ import pytest
 
 from celery_nexus.history.query import figures
 from celery_nexus.history.query.history import History
+from celery_nexus.history.query.totals import read_totals
 from celery_nexus.history.query.verify import verify
 from celery_nexus.history.store import rollups
 from celery_nexus.history.store.retention import MINUTES_KEPT_S
@@ -177,3 +178,19 @@ def test_old_periods_go_with_their_minutes(store: Store) -> None:
     rollups.forget_before(store.connection, int((NOW - MINUTES_KEPT_S) // 60))
     kept = "select count(distinct start) from rollup where span = ?"
     assert [store.connection.execute(kept, (span,)).fetchone()[0] for span in SPANS] == [1, 1, 1]
+
+
+def test_totals_are_the_sums_of_all_minutes_with_their_distributions(store: Store) -> None:
+    fill(store)
+    roll_all(store)
+    first, end = int((NOW - DAYS * DAY_S) // 60) - 1, int(NOW // 60) + 60
+    with History(store.path) as history:
+        rows = read_totals(history, first, end)
+    counted = Counter[str]()
+    for row in rows:
+        counted[row.state] += row.count
+    assert counted == {"SENT": 600, "SUCCESS": 480, "FAILURE": 120}
+    assert {(row.task, row.queue) for row in rows} == {(f"task{a}", f"q{b}") for a in range(3) for b in range(2)}
+    ended = [row for row in rows if row.state != "SENT"]
+    assert [sum(times for _, times in row.ran) for row in ended] == [row.count for row in ended]
+    assert all(0.99 <= seconds <= 11.2 for row in ended for seconds, _ in row.ran)
