@@ -52,6 +52,7 @@ COMMANDS = (
                 ["what"],
                 nargs=-1,
                 required=True,
+                help="What is probed, and the name of a worker or queue.",
                 metavar=" | ".join(f"{part} NAME" if has_name else part for part, has_name in probe.PARTS.items()),
             ),
             *(_option(name, option) for name, option in probe.OPTIONS.items()),

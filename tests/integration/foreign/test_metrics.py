@@ -18,8 +18,8 @@ import pytest
 import yaml
 
 from tests.integration.foreign.conftest import ROOT, Shop, wait_until
-from tests.ports import free_port
-from tests.programs import program
+from tests.harness.ports import free_port
+from tests.harness.programs import program
 
 NEXUS = str(Path(sys.executable).parent / "nexus-tui")
 MONITORING = ROOT / "docs" / "monitoring"
