@@ -18,7 +18,6 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from benchmarks.faults.tally import Tally
-from celery_nexus.delivery.leases import process_identity
 
 QUEUE = "default_queue"
 OTHER_QUEUE = "email_queue"
@@ -78,6 +77,8 @@ if visibility := os.environ.get("FAULTS_VISIBILITY_S"):
     options |= {"visibility_timeout": float(visibility), "unacked_restore_interval": 1, "unacked_restore_throttle": 1}
     app.conf.broker_transport_options = options
 if namespace := os.environ.get("FAULTS_NAMESPACE"):  # as if on another host
+    from celery_nexus.delivery.leases import process_identity  # the peer's environment has not all that ours has
+
     process_identity.identify_namespace = lambda: namespace
 if os.environ.get("FAULTS_HOLD"):
     from benchmarks.faults import hold

@@ -65,3 +65,17 @@ def test_a_benchmark_whose_library_is_missing_says_which(tmp_path: Path) -> None
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"this benchmark lacks psutil: {lacks.INSTALL}\n"
+
+
+def test_the_peers_workers_find_their_tasks_with_the_peers_own_packages_alone() -> None:
+    code = (
+        "import sys, types; sys.modules.update(psutil=None, pydantic=None, celery_redis_plus=types.ModuleType('peer'));"
+        "import benchmarks.faults.tasks as tasks; print('faults.work' in tasks.app.tasks)"
+    )
+    environment = os.environ | {
+        "FAULTS_DELIVERY": "peer",
+        "FAULTS_BROKER": "redis+socket:///s",
+        "PYTHONPATH": str(ROOT),
+    }
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert said.stdout.strip() == "True", said.stderr

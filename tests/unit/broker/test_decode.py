@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from celery import Celery
 
-from celery_nexus.application_code import NO_CODE
+from celery_nexus.application_code import NO_CODE, ApplicationCode
 from celery_nexus.broker.wire import decode as decoding
 from celery_nexus.broker.wire.decode import MAX_BODY_BYTES, decode, mask_message
 from celery_nexus.rows.broker import Message
@@ -236,3 +237,22 @@ def test_secrets_are_masked_and_bytes_stay() -> None:
 def test_what_has_no_arguments_is_masked_too() -> None:
     shown = mask_message(read(b"nonsense"), NO_CODE)
     assert (shown.args, shown.kwargs) == (None, None)
+
+
+def test_an_argument_by_place_is_masked_by_the_name_that_the_signature_gives_it() -> None:
+    app = Celery("shop", set_as_current=False)
+
+    @app.task(name="a.task", shared=False)
+    def login(user: str, password: str) -> None:
+        """Be a task with a secret."""
+
+    assert login
+    shown = mask_message(read(message([["ada", "hunter2"], {}, {}])), ApplicationCode(load=lambda: app))
+    assert shown.args is not None
+    assert shown.args[0] == "ada"
+    assert "hunter2" not in str(shown.args)
+
+
+def test_a_body_with_half_a_character_is_read_as_it_was_written() -> None:
+    found = read(message(properties={}) | {"body": '[["a\ud800"], {}, {}]'})
+    assert (found.args, found.problem) == (["a\ud800"], "")

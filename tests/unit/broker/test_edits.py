@@ -12,12 +12,14 @@ import pytest
 from celery_nexus.broker.edit.edits import (
     Change,
     Delete,
+    DeleteButChords,
     MoveTo,
     NothingToDo,
     Reprioritise,
     Retime,
     check_priority,
 )
+from celery_nexus.broker.wire.chord_parts import is_chord_part
 from celery_nexus.errors import Invalid
 from celery_nexus.rows.broker import Message
 
@@ -113,3 +115,38 @@ def test_a_priority_beyond_the_ten_is_refused(priority: int) -> None:
 def test_the_first_and_the_last_priority_are_there() -> None:
     check_priority(0)
     check_priority(9)
+
+
+CHORD = b'[[], {}, {"chord": {"task": "body"}}]'
+
+
+def part(body: bytes, **headers: Any) -> bytes:
+    """Write a message of a run, which may be a part of a chord."""
+    told = {"body": body.decode(), "headers": {"id": "r", "task": "t"} | headers, "properties": {}}
+    return json.dumps(told | {"content-type": "application/json"}).encode()
+
+
+def test_parts_of_chords_are_left_to_their_own_workers_and_named() -> None:
+    edit = DeleteButChords()
+    text, is_done = nothing(edit, waiting(part(CHORD)))
+    assert (text, is_done) == ("parts of chords: their workers throw them away, and end the chords", True)
+    assert edit.plan_change(waiting(part(b"[[], {}, {}]"))) == Change("q", 5, b"", False, "deleted")
+    assert edit.parts == ["r"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "is_part"),
+    [
+        (part(CHORD), True),
+        (part(b"[[], {}, {}]", group="g"), False),  # of a group without a body
+        (part(b"nonsense", group="g"), True),  # nobody can tell
+        (part(b"nonsense"), False),
+        (part(CHORD).replace(b"application/json", b"application/data"), False),
+        (part(CHORD, group="g").replace(b"application/json", b"application/data"), True),
+        (part(CHORD).replace(b'"content-type"', b'"type"'), False),
+        (b"nonsense", False),
+        (b"[]", False),
+    ],
+)
+def test_a_part_of_a_chord_is_known_by_its_body_or_by_its_group(raw: bytes, is_part: bool) -> None:
+    assert is_chord_part(raw) is is_part

@@ -47,8 +47,11 @@ HEADERS: dict[str, tuple[list[Any], list[Any]]] = {
     "retries": ([None, 0, 1_000_000], [-1, 1_000_001, False, "1"]),
     "timelimit": (
         [None, [None, None], [0, 315_360_000], [1.5, None]],
-        [[1], [1, 2, 3], "ab", [-1, None], [None, 315_360_001], [True, None], ["1", None]],
+        [[1], [1, 2, 3], "ab", [-1, None], [None, 315_360_001], [True, None], ["1", None], [float("inf"), None]],
     ),
+    **dict.fromkeys(("root_id", "parent_id", "argsrepr", "kwargsrepr", "origin"), ([None, "", "x"], [7, []])),
+    "replaced_task_nesting": ([None, 0, 3], [-1, True, "1"]),
+    "compression": ([None, ""], [7]),
     "ignore_result": ([None, True], [0, "yes"]),
     "stamped_headers": ([None, [], ["a"]], [["a", 1], "a"]),
     "stamps": ([None, {}], [[]]),
@@ -73,6 +76,7 @@ def test_each_header_has_its_type_and_its_bounds(name: str) -> None:
         ({"properties": {"delivery_tag": 7}}, "no delivery_tag"),
         ({"properties": {"delivery_tag": "t", "body_encoding": "hex"}}, "properties.body_encoding is str 'hex'"),
         ({"properties": {"delivery_tag": "t", "reply_to": 1}}, "properties.reply_to is int 1"),
+        ({"properties": {"delivery_tag": "t", "correlation_id": 1}}, "properties.correlation_id is int 1"),
         ({"properties": {"delivery_tag": "t", "delivery_info": []}}, "properties.delivery_info is list []"),
         ({"headers": []}, "headers is list []"),
         ({"body": None}, "the body is no text"),
@@ -114,8 +118,9 @@ def test_bytes_that_are_no_object_are_refused(monkeypatch: pytest.MonkeyPatch) -
 
 PACKERS = {
     "zlib": zlib.compress,
-    **dict.fromkeys(("bzip2", "bzip"), bz2.compress),
-    **dict.fromkeys(("lzma", "xz"), lzma.compress),
+    **dict.fromkeys(("gzip", "application/x-gzip"), zlib.compress),  # kombu calls zlib so
+    **dict.fromkeys(("bzip2", "bzip", "application/x-bz2"), bz2.compress),
+    **dict.fromkeys(("lzma", "xz", "application/x-lzma"), lzma.compress),
 }
 
 
@@ -177,7 +182,23 @@ PAYLOADS: list[tuple[Any, dict[str, Any], str]] = [
     ([], {}, "neither headers nor a body that name a task"),
     ({"task": "t"}, {}, "no task or no id"),
     ({"id": "a"}, {}, "no task or no id"),
+    ([[], {}, {"chain": {}}], {"task": "t", "id": "a"}, "embed.chain is dict {}"),
+    ({"task": "", "id": "a"}, {}, "body.task is str ''"),
+    ({"task": "t", "id": 1}, {}, "body.id is int 1"),
     ({"task": "t", "id": "a", "args": {}}, {}, "body.args is dict {}"),
+    ({"task": "t", "id": "a", "kwargs": []}, {}, "body.kwargs is list []"),
+    ({"task": "t", "id": "a", "retries": -1}, {}, "body.retries is int -1"),
+    ({"task": "t", "id": "a", "eta": "soon"}, {}, "body.eta is str 'soon'"),
+    ({"task": "t", "id": "a", "expires": "soon"}, {}, "body.expires is str 'soon'"),
+    ({"task": "t", "id": "a", "timelimit": [1]}, {}, "body.timelimit is list [1]"),
+    ({"task": "t", "id": "a", "callbacks": 1}, {}, "embed.callbacks is int 1"),
+    ({"task": "t", "id": "a", "errbacks": 1}, {}, "embed.errbacks is int 1"),
+    (
+        {"args": {}, "kwargs": {}},
+        {"task": "t", "id": "a"},
+        "body.args is dict {}",
+    ),  # a body of the one, headers of the other
+    ({"args": [], "kwargs": {}}, {"task": "t"}, "body.id is NoneType None"),
     ({"task": "t", "id": "a", "chord": 1}, {}, "embed.chord is int 1"),
 ]
 
@@ -187,6 +208,16 @@ def test_what_is_wrong_with_a_body_is_said(payload: Any, headers: dict[str, Any]
     with pytest.raises(guard.Malformed) as told:
         guard.check_payload(payload, headers)
     assert str(told.value) == problem
+
+
+def test_a_body_of_the_first_protocol_under_headers_of_the_second_is_right() -> None:
+    guard.check_payload({"args": [], "kwargs": {}, "retries": 0}, {"task": "t", "id": "a"})
+    guard.check_payload(([], {}, None), {"task": "t", "id": "a"})
+
+
+def test_what_is_no_object_is_decoded_as_nothing() -> None:
+    assert guard.decode_loosely(b'{"a": 1}') == {"a": 1}
+    assert [guard.decode_loosely(raw) for raw in (b"[]", b"{", b"\xff", b"[" * 100_000)] == [None] * 4
 
 
 def command(body: Any, **properties: Any) -> dict[str, Any]:
@@ -225,6 +256,15 @@ def test_a_clock_is_a_count(clock: Any) -> None:
         (command({"method": "ping", "destination": 1}), "command.destination is int 1"),
         (command({"method": "ping", "reply_to": {"exchange": "e"}}), "command.reply_to is dict {'exchange': 'e'}"),
         (command({"method": "ping", "arguments": []}), "command.arguments is list []"),
+        (command({"method": "ping", "destination": [1]}), "command.destination is list [1]"),
+        (
+            command({"method": "ping", "reply_to": {"exchange": "e", "routing_key": 1}}),
+            "command.reply_to is dict {'exchange': 'e', 'routing_key': 1}",
+        ),
+        *(
+            (command({"method": "ping", name: 1}), f"command.{name} is int 1")
+            for name in ("pattern", "matcher", "ticket")
+        ),
     ],
 )
 def test_what_is_no_command_is_refused(message: Any, problem: str) -> None:
