@@ -110,7 +110,11 @@ def test_what_is_said_of_each_message_is_true_when_connections_are_cut(stack: St
     with cuts(stack, 0.003):
         outcome = first_word(action, sources)
     moved = {message.id for message in sources.broker.messages(QUEUE, limit=100) if message.priority == 8}
-    assert moved == {row.target for row in outcome.targets if row.done}
-    assert all("not done" in row.message for row in outcome.targets if not row.done)
+    done = {row.target for row in outcome.targets if row.done}
+    unknown = {row.target for row in outcome.targets if "whether it was changed is not known" in row.message}
+    assert done <= moved <= done | unknown
+    assert len(unknown) <= 1  # the one whose answer was lost, when the next connection was cut, too
+    rest = [row for row in outcome.targets if row.target not in done | unknown]
+    assert all("not done" in row.message for row in rest)
     assert len(insist(action, sources)[-1].targets) == 80
     assert [message.id for message in sources.broker.messages(QUEUE, limit=100)] == ids
