@@ -60,6 +60,7 @@ class Changing(Laying):
         super().__init__(lists, key, neighbour, renew)
         self._one = one
         self._wanted = one.left
+        self._old: frozenset[int] = frozenset()
         # What goes to the back of a list is sent there in run order: on the way back, which begins with the next one.
         self._edits_back = one.edit.goes_back
 
@@ -77,31 +78,36 @@ class Changing(Laying):
         """Lay messages over, and change those that do not go to the back of a list."""
         edits, edited = ([], {}) if self._edits_back else self._planned(rows)
         lay = partial(self._lay, back=False, head=self.head(len(rows), list_rotation.RESERVE), edits=edits)
-        step = self.time_step(len(rows), lay) or Step(0, 0, self.first, list_rotation.RESERVE + 1)
-        self.laid.extend(hash(raw) for place, raw in enumerate(rows[: step.looked]) if place not in edited)
-        self._one.note_change(list(edited.values())[: step.changed])
-        self._wanted.difference_update(map(hash, rows[: step.looked]))
-        return step
+
+        def settle(step: Step) -> None:
+            self.laid.extend(hash(raw) for place, raw in enumerate(rows[: step.looked]) if place not in edited)
+            self._one.note_change(list(edited.values())[: step.changed])
+            self._wanted.difference_update(map(hash, rows[: step.looked]))
+
+        return self.take_step(len(rows), lay, settle) or Step(0, 0, self.first, list_rotation.RESERVE + 1)
 
     def change_reserve(self) -> None:
         """Change what is in the reserve; what was at the left may be taken out with it."""
         old = list(map(hash, self.lists.rows(self.key, -list_rotation.RESERVE, -1)))
-        is_in_reserve = hash(self.first) in old
-        try:
-            self._one.take_directly(list_rotation.RESERVE)
-        finally:
-            if is_in_reserve:
-                still_old = set(old[old.index(hash(self.first)) :])
-                rows = self.lists.rows(self.key, 0, list_rotation.RESERVE + list_rotation.MOST_NEW)
-                self.first = next((raw for raw in rows if hash(raw) in still_old), b"")
+        if hash(self.first) in old:
+            self._old = frozenset(old[old.index(hash(self.first)) :])
+            self.is_first_known = False
+        self._one.take_directly(list_rotation.RESERVE)
+
+    def find_left_end(self) -> bytes:
+        """Find the first message from the left that was in the reserve before it was changed."""
+        rows = self.lists.rows(self.key, 0, list_rotation.RESERVE + list_rotation.MOST_NEW)
+        return next((raw for raw in rows if hash(raw) in self._old), b"")
 
     def lay_back(self, rows: list[bytes], head: list[Any]) -> Step | None:
         """Lay messages back, and change those that go to the back of a list."""
         edits, edited = self._planned(rows) if self._edits_back else ([], {})
-        step = self.time_step(len(rows), partial(self._lay, back=True, head=head, edits=edits))
-        if step is not None:
+
+        def settle(step: Step) -> None:
+            self.note_laid_back(step)
             self._one.note_change(list(edited.values())[: step.changed])
-        return step
+
+        return self.take_step(len(rows), partial(self._lay, back=True, head=head, edits=edits), settle)
 
     def _planned(self, rows: list[bytes]) -> tuple[list[Any], dict[int, Message]]:
         """Say what is changed among messages: as the scripts want it, and the messages by place."""

@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from celery_nexus.broker.bulk.lists import TRIES, TRY_AGAIN_S, Lists, Step
@@ -53,6 +54,7 @@ class Laying(ABC):
         self.first = b""
         self.is_first_known = True
         self._renew = renew
+        self._unsettled: Callable[[Step], None] | None = None
         self._size = FIRST_STEP
         self._stuck = 0
         self._number = 0
@@ -87,7 +89,7 @@ class Laying(ABC):
 
     @abstractmethod
     def lay_over(self, rows: list[bytes]) -> Step:
-        """Lay the messages at the left end over; note in ``laid`` what is at the right of the neighbour then."""
+        """Lay the messages at the left end over by :meth:`take_step`; ``laid`` has what is at the neighbour's right."""
 
     @abstractmethod
     def change_reserve(self) -> None:
@@ -95,35 +97,70 @@ class Laying(ABC):
 
     @abstractmethod
     def lay_back(self, rows: list[bytes], head: list[Any]) -> Step | None:
-        """Lay messages back, the next to run first; None when the list is not as it was read."""
+        """Lay messages back by :meth:`take_step`, the next to run first; None when the list is not as it was read."""
+
+    def find_left_end(self) -> bytes:
+        """Find what is at the left of what stayed, where :meth:`change_reserve` may have changed it; may be empty."""
+        return self.lists.read_left_end(self.key)
 
     def head(self, count: int, stay: int | str) -> list[Any]:
         """Write what each step begins with."""
         self._number += 1
         return [self.first, count, stay, self._number]
 
-    def time_step(self, count: int, step: Callable[[], Step | None]) -> Step | None:
-        """Take a step of ``count`` messages, so that the next takes as long as it should."""
+    def take_step(self, count: int, step: Callable[[], Step | None], settle: Callable[[Step], None]) -> Step | None:
+        """Take a step of ``count`` messages, so that the next takes as long as it should, and note what it did.
+
+        Args:
+            count: How many.
+            step: Gives the command; None when the list is not as it was read.
+            settle: Notes what was done.
+
+        Raises:
+            Unreachable: It was not made, or nobody knows yet: what it did is noted before anything is laid back.
+        """
         self._renew()
         started = time.perf_counter()
+        self._unsettled = settle
         try:
             answer = step()
         except Unreachable:
             answer = self.lists.read_lost_answer(self.key, self._number)
             if answer is None:
+                self._unsettled = None
                 raise
+        self._settle(answer)
         took_s = time.perf_counter() - started
         wanted = int(count * STEP_S / max(took_s, 1e-6))
         self._size = max(SMALLEST_STEP, min(LARGEST_STEP, (self._size + wanted) // 2))
         return answer
 
+    def note_laid_back(self, step: Step) -> None:
+        """Note that messages are where they were."""
+        del self.laid[len(self.laid) - step.looked :]
+
+    def _settle(self, answer: Step | None) -> None:
+        settle, self._unsettled = self._unsettled, None
+        if answer is not None and settle is not None:
+            self.first = answer.first
+            settle(answer)
+
+    def _settle_lost_answer(self) -> None:
+        """Note what the last step did, when nobody could be asked for its answer."""
+        if self._unsettled is not None:
+            answer = self.lists.read_lost_answer(self.key, self._number)
+            with suppress(SourceError):  # who tries again finds out what keeps it from going on
+                self._settle(answer)
+
     def _lay_all_back(self) -> None:
         failed = 0
-        while self.laid:
+        while self.laid or self._unsettled:
             try:
+                self._settle_lost_answer()
                 if not self.is_first_known:
-                    self.first, self.is_first_known = self.lists.read_left_end(self.key), True
-                self._go_back()
+                    self.first, self.is_first_known = self.find_left_end(), True
+                if self.laid:
+                    self._go_back()
             except Unreachable:
                 failed += 1
                 if failed == TRIES:
@@ -137,7 +174,6 @@ class Laying(ABC):
         if not rows:
             return False
         step = self.lay_over(rows)
-        self.first = step.first
         self._stuck = 0 if step.looked or step.fates else self._stuck + 1
         if self._stuck > PATIENCE:
             raise SourceError(f"{self.key} changes faster than it can be followed")
@@ -165,10 +201,7 @@ class Laying(ABC):
             return
         rows.reverse()
         count = next((i for i, raw in enumerate(rows) if hash(raw) != self.laid[-1 - i]), len(rows))
-        step = self.lay_back(rows[:count], self.head(count, sha1(rows[0])))
-        if step is not None:
-            del self.laid[len(self.laid) - step.looked :]
-            self.first = step.first
+        self.lay_back(rows[:count], self.head(count, sha1(rows[0])))
 
     def _forget_started(self, now_next: int | None) -> None:
         """Workers had emptied the list and went on with what was laid over: forget what they took."""

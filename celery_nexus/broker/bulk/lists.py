@@ -68,6 +68,7 @@ class Lists:
         self._trash = trash
         self.translate_errors = translate_errors
         self._taker = Taker(client, layout)
+        self._unreleased: dict[str, str] = {}
         self._release = Script(client, RELEASE)
         self._over = Script(client, LAY_OVER)
         self._back = Script(client, LAY_BACK)
@@ -191,7 +192,8 @@ class Lists:
         Raises:
             Refused: Another operator holds it.
         """
-        name, mine = self.layout.add_prefix(LOCK + key), secrets.token_hex(8)
+        name = self.layout.add_prefix(LOCK + key)
+        mine = self._unreleased.pop(name, None) or secrets.token_hex(8)
 
         def acquire() -> bool:
             return bool(self._client.set(name, mine, nx=True, ex=LOCK_S)) or self._client.get(name) == mine.encode()
@@ -202,4 +204,8 @@ class Lists:
         try:
             yield lambda: self.insist(lambda: self._client.expire(name, LOCK_S))
         finally:
-            self.insist(lambda: self._release([name], [mine]))
+            try:
+                self.insist(lambda: self._release([name], [mine]))
+            except Unreachable:
+                self._unreleased[name] = mine  # who tries again has it still
+                raise

@@ -131,9 +131,11 @@ class Merging(Laying):
         putting = self._putting
         merge = partial(putting.giving.merge, putting.undoing, keys, head, putting.gathered, given)
         size = count + SHARE * sum(map(len, parts.values()))
-        step = self.time_step(size, merge) or Step(0, 0, self.first, list_rotation.RESERVE + 1)
-        self.first = step.first
-        fates = step.fates.decode()
+        settle = partial(self._note_merged, rows, parts)
+        return self.take_step(size, merge, settle) or Step(0, 0, self.first, list_rotation.RESERVE + 1)
+
+    def _note_merged(self, rows: list[bytes], parts: dict[int, list[int]], step: Step) -> None:
+        putting, fates = self._putting, step.fates.decode()
         for place, raw in enumerate(rows[: step.looked + 1]):
             if place in parts:
                 chain, part = putting.chains.behind[hash(raw)], parts[place]
@@ -142,7 +144,6 @@ class Merging(Laying):
             if place < step.looked:
                 self.laid.append(hash(raw))
                 self._far.discard(hash(raw))
-        return step
 
     def change_reserve(self) -> None:
         """Put back what belongs among the next to run."""
@@ -156,7 +157,8 @@ class Merging(Laying):
     def lay_back(self, rows: list[bytes], head: list[Any]) -> Step | None:
         """Lay messages back."""
         keys, queue = [self.key, self.neighbour, self.key], self.lists.layout.queue_of(self.key)
-        return self.time_step(len(rows), lambda: self.lists.lay(True, keys, head, queues=(queue, queue)))
+        lay = partial(self.lists.lay, True, keys, head, queues=(queue, queue))
+        return self.take_step(len(rows), lay, self.note_laid_back)
 
     def _planned(self, rows: list[bytes]) -> tuple[int, dict[int, list[int]], list[Any]]:
         """Say how many rows are laid over, what is put back at which place, and name it for the script."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.broker.bulk.lists import Lists
 from celery_nexus.broker.undo import trash_reader, undo
 from celery_nexus.errors import SourceError, Unreachable
 from celery_nexus.queues import priority_key
@@ -16,7 +17,7 @@ from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessa
 from nexus_tui.actions.queues import Undo
 from tests.harness.waiting import wait_until
 from tests.integration.broker.conftest import NoHistory, Stack
-from tests.integration.broker.test_bulk import ODD, QUEUE, fill, laid_over, odd, order, said
+from tests.integration.broker.test_bulk import ODD, QUEUE, even, fill, laid_over, odd, order, said
 from tests.integration.broker.test_cuts import cuts, insist
 
 __all__ = ["laid_over"]
@@ -160,6 +161,64 @@ def test_an_answer_that_is_lost_while_the_list_is_laid_over_changes_no_place(
     Undo(outcome.undo).run(sources)
     assert calls > lost
     assert stack.redis.lrange(LIST, 0, -1) == before
+
+
+def lose_answer(monkeypatch: pytest.MonkeyPatch, lost: int) -> list[int]:
+    """Lose a step's answer of those that lay lists over or back, and one question for it; returns what is counted."""
+    calls, unread = [0], [False]
+
+    def losing(original: Any) -> Any:
+        def step(*args: Any, **options: Any) -> Any:
+            calls[0] += 1
+            answer = original(*args, **options)
+            if calls[0] == lost:
+                unread[0] = True
+                raise Unreachable("the answer is lost")
+            return answer
+
+        return step
+
+    def read(*args: Any) -> Any:
+        if unread[0]:
+            unread[0] = False
+            raise Unreachable("nobody answers")
+        return asked(*args)
+
+    asked = Lists.read_lost_answer
+    monkeypatch.setattr(Lists, "read_lost_answer", read)
+    monkeypatch.setattr(Lists, "lay", losing(Lists.lay))
+    monkeypatch.setattr(trash_reader.Giving, "merge", losing(trash_reader.Giving.merge))
+    return calls
+
+
+@pytest.mark.parametrize("name", ["back", "front of its own level"])
+@pytest.mark.parametrize("lost", range(1, 8))
+def test_a_step_whose_answer_can_not_be_read_for_a_while_changes_no_place(
+    stack: Stack, sources: Sources, far: None, monkeypatch: pytest.MonkeyPatch, name: str, lost: int
+) -> None:
+    fill(stack, 400)
+    before = stack.redis.lrange(LIST, 0, -1)
+    outcome = CHANGES[name][0]().run(sources)
+    calls = lose_answer(monkeypatch, lost)
+    Undo(outcome.undo).run(sources)
+    assert calls[0] > lost
+    assert stack.redis.lrange(LIST, 0, -1) == before
+    assert not stack.redis.exists(priority_key(QUEUE, 6), "nexus:bulk-laid")
+
+
+@pytest.mark.parametrize("name", ["delete", "back", "front"])
+@pytest.mark.parametrize("lost", range(1, 8))
+def test_nor_does_one_of_a_bulk_change(
+    stack: Stack, sources: Sources, far: None, monkeypatch: pytest.MonkeyPatch, name: str, lost: int
+) -> None:
+    fill(stack, 400)
+    calls = lose_answer(monkeypatch, lost)
+    insist(CHANGES[name][0](), sources)
+    assert calls[0] > lost
+    assert order(stack, LIST) == even(400)
+    assert not stack.redis.exists(priority_key(QUEUE, 6), "nexus:bulk-laid")
+    if name != "delete":
+        assert sorted(order(stack, CHANGES[name][1])) == odd(400)
 
 
 def test_an_attempt_that_could_not_be_ended_leaves_nothing_behind_after_the_next_one(
