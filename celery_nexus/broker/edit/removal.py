@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import cast
 
 import redis
@@ -13,6 +14,9 @@ from celery_nexus.delivery.ends.endings import Note
 from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import Unanswered
 from celery_nexus.rows.broker import Message
+
+ASKS, ASK_AGAIN_S = 5, 0.1
+"""Most questions for what a command did whose answer was lost, and the pause between two."""
 
 
 def note_of_end(reason: str, undo: str, *, told: bool) -> str:
@@ -68,10 +72,11 @@ class Taker:
 
     def _was_taken(self, message: Message, undo: str) -> bool | None:
         """Tell whether the trash holds a message as the last one that was taken; None when nobody can say."""
-        if not undo:
-            return None
-        try:
-            last = cast("bytes | None", self._client.lindex(self._layout.trash_key(undo), -1))
-        except (redis.RedisError, OSError):
-            return None
-        return last is not None and message.raw in last
+        for _ in range(ASKS if undo else 0):
+            try:
+                last = cast("bytes | None", self._client.lindex(self._layout.trash_key(undo), -1))
+            except (redis.RedisError, OSError):
+                time.sleep(ASK_AGAIN_S)
+            else:
+                return last is not None and message.raw in last
+        return None
