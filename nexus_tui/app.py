@@ -155,6 +155,12 @@ class NexusApp(Unlocking, inherit_bindings=False):
 
         self.push_screen(RunScreen(run_id))
 
+    def open_logs(self, run_id: str) -> None:
+        """Open what the programs wrote about a run."""
+        from nexus_tui.screens.logs import LogsScreen
+
+        self.push_screen(LogsScreen(run_id))
+
     def submit(self) -> None:
         """Open the form of a new run."""
         if self.sources.allowed is not None and "submit" not in self.sources.allowed:
@@ -259,6 +265,8 @@ class NexusApp(Unlocking, inherit_bindings=False):
             self._go_to_view(command)
             if command == "tasks" and rest:
                 self.call_after_refresh(self._show_filter, rest)
+            if command == "logs" and rest:
+                self.open_logs(rest)
             return ""
         if command == "quit":
             self.leave()

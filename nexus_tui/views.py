@@ -40,6 +40,8 @@ VIEWS = {
         View("4", "failures", "Failures", "failures.FailuresScreen"),
         View("5", "workers", "Workers", "workers.WorkersScreen"),
         View("7", "stats", "Stats", "stats.StatsScreen"),
+        View("8", "logs", "Logs", "logs.LogsScreen"),
+        View("9", "audit", "Audit", "audit.AuditScreen"),
     )
 }
 """The views, in the order of their tabs; keys, tabs, commands and palette follow from it."""

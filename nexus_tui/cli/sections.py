@@ -32,6 +32,7 @@ COMMANDS: dict[Section, dict[str, str]] = {
         "metrics": "listings.metrics",
         "dead-letters": "listings.dead_letters",
         "chords": "listings.chords",
+        "logs": "listings.logs",
         "audit": "listings.audit",
         "mcp": "mcp",
     },

@@ -172,6 +172,10 @@ class Host(Protocol):
         """Open a run."""
         ...
 
+    def open_logs(self, run_id: str) -> None:
+        """Open what the programs wrote about a run."""
+        ...
+
     def submit(self) -> None:
         """Open the form of a new run."""
         ...

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import Any, ClassVar
 
 from textual import on, work
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 
 from celery_nexus.errors import SourceError
 from celery_nexus.queues import DEFAULT_PRIORITY, PRIORITIES
@@ -45,7 +45,16 @@ _LEVEL_WORDS = {PRIORITIES[0]: "first", DEFAULT_PRIORITY: "default", PRIORITIES[
 class RunOperations(NexusScreen):
     """A screen on which runs or messages can be revoked and moved."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ChangePriority, Revoke, RunAgain, DeleteMessages, MoveMessages)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(ChangePriority, Revoke, RunAgain, DeleteMessages, MoveMessages),
+        Binding("l", "logs", "log lines of the run", show=False),
+    ]
+
+    def action_logs(self) -> None:
+        """Show what the programs wrote about the run."""
+        run_id = self.name_of_selected()
+        if run_id:
+            self.host.open_logs(run_id)
 
     def run_rows(self) -> list[Row]:
         """Return the runs that a key is about: the marked ones, else the one that was seen under the cursor."""

@@ -48,28 +48,38 @@ class TabBar(LineView):
         super().__init__()
         self._tabs = tabs
         self._active = active
+        self._is_short = False
         self.path = ""
 
     def build(self, width: int, height: int) -> Sequence[Line]:
-        """Draw the tabs (key, view, title); the active one is inverted."""
+        """Draw the tabs (key, view, title); the active one is inverted.
+
+        Where what is open has no room behind them, the others are keys alone.
+        """
+        path: Line = (("  ▸ ", "dim"), (self.path, "strong")) if self.path else ()
+        self._is_short = self._is_short_at(width - width_of(path))
         spans: list[Span] = [(" ", "plain")]
         for key, view, title in self._tabs:
             if view == self._active:
                 spans.append((f" {key} {title} ", "tab"))
             else:
-                spans += [(f" {key}", "accent"), (f" {title} ", "plain")]
-        if self.path:
-            spans += [("  ▸ ", "dim"), (self.path, "strong")]
-        return [fit(tuple(spans), width)]
+                spans += [(f" {key}", "accent"), (f"{self._words(view, title)} ", "plain")]
+        return [fit((*spans, *path), width)]
 
     def on_click(self, event: events.Click) -> None:
         """Tell which tab was clicked."""
         start = 1
         for key, view, title in self._tabs:
-            end = start + len(key) + len(title) + 3
+            end = start + len(key) + len(self._words(view, title)) + 2
             if start <= event.x < end:
                 self.post_message(self.Chosen(view))
             start = end
+
+    def _is_short_at(self, room: int) -> bool:
+        return 1 + sum(len(key) + len(title) + 3 for key, _, title in self._tabs) > room
+
+    def _words(self, view: str, title: str) -> str:
+        return "" if self._is_short and view != self._active else f" {title}"
 
 
 class KeyBar(LineView):

@@ -14,7 +14,7 @@ from celery_nexus.broker.edit.edits import Delete, MoveTo
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.deployment import Deployment
 from celery_nexus.errors import Invalid, NotFound, SourceError
-from celery_nexus.rows.audit import Restored, Undoable
+from celery_nexus.rows.audit import AuditEntry, Restored, Undoable
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
 from celery_nexus.rows.connections import Connections
@@ -93,6 +93,10 @@ class FakeAudit:
     """Remembers what was recorded."""
 
     recorded: list[str] = field(default_factory=list)
+    entries: tuple[AuditEntry, ...] = ()
+
+    def read(self, limit: int) -> tuple[AuditEntry, ...]:
+        return self.entries[:limit]
 
     def record(self, action: str, command: str, outcome: Any, *, via: str = "") -> None:
         self.recorded.append(command)
@@ -407,6 +411,43 @@ def busy() -> Fakes:
         FakeSupervisor(_programs(), log="[10:41:59] ready\n[10:42:01] Task process_pdf received\n"),
         FakeCatalog(_types()),
     )
+
+
+def audited() -> Fakes:
+    """A stack on which two changes were made; the first can be taken back."""
+    fakes = busy()
+    gone = tuple(
+        TargetOutcome(f"0000000{number}", number != 3, "deleted" if number != 3 else "had already started")
+        for number in range(1, 4)
+    )
+    fakes.broker.audit.entries = (
+        AuditEntry(
+            "2-0",
+            NOW - timedelta(minutes=2),
+            "ops",
+            "192.0.2.7 (ssh)",
+            "Delete",
+            "nexus-tui delete 00000001",
+            False,
+            "2 of 3 done; had already started",
+            gone,
+            3,
+            "t1",
+        ),
+        AuditEntry(
+            "1-0",
+            NOW - timedelta(hours=3),
+            "ops",
+            "web1",
+            "Pause",
+            "nexus-tui pause reports_queue",
+            True,
+            "reports_queue: paused",
+            (TargetOutcome("reports_queue", True, "paused"),),
+            1,
+        ),
+    )
+    return fakes
 
 
 def idle() -> Fakes:

@@ -27,6 +27,8 @@ SCREENS: dict[str, tuple[Callable[[], fakes.Fakes], tuple[str, ...], str]] = {
     "failures": (fakes.busy, ("4",), "RateLimited"),
     "failures_none": (fakes.idle, ("4", "t"), "Nothing failed in the last 7d"),
     "stats": (fakes.busy, ("7",), "128,412"),
+    "audit": (fakes.audited, ("9",), "2 of 3 done"),
+    "audit_none": (fakes.idle, ("9",), "Nothing was changed yet"),
     "workers": (fakes.busy, ("5",), "BACKOFF"),
     "worker": (fakes.busy, ("5", "j", "j", "enter"), "Children"),
     "revoke": (fakes.busy, ("3", "j", "K"), "$ nexus-tui revoke"),
@@ -37,6 +39,9 @@ SCREENS: dict[str, tuple[Callable[[], fakes.Fakes], tuple[str, ...], str]] = {
     "help": (fakes.busy, ("3", "question_mark"), "Changes the world"),
     "raw": (fakes.busy, ("3", "y"), '"state": "PENDING"'),
 }
+
+
+WIDE_SCREENS = ("queues", "queue", "tasks", "run_failed", "failures", "workers", "pulse", "stats", "audit")
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +74,9 @@ def test_screen(name: str, size: tuple[int, int], snap_compare: Callable[..., bo
     assert snap_compare(app, terminal_size=size, run_before=picture(keys, awaited))
 
 
-@pytest.mark.parametrize("name", ["queues", "queue", "tasks", "run_failed", "failures", "workers", "pulse", "stats"])
+@pytest.mark.parametrize(
+    "name", ["queues", "queue", "tasks", "run_failed", "failures", "workers", "pulse", "stats", "audit"]
+)
 def test_screen_of_a_wide_terminal(name: str, snap_compare: Callable[..., bool]):
     make, keys, awaited = SCREENS[name]
     assert snap_compare(NexusApp(make().sources()), terminal_size=(200, 60), run_before=picture(keys, awaited))
