@@ -16,6 +16,36 @@ from celery_nexus.delivery.worker import children
 LOOPS = 10_000
 
 
+class Processes:
+    """A pool's processes; notes what is done about the end of one."""
+
+    def __init__(self, alive: list[str]) -> None:
+        self._pool = alive
+        self.done: list[Any] = []
+
+    def _event_process_exit(self, _hub: Any, process: str) -> None:
+        self.done.append(("announced", process))
+
+    def maintain_pool(self) -> None:
+        self.done.append("maintained")
+
+
+class Clock:
+    """An event loop that only knows what is to be done later."""
+
+    def __init__(self) -> None:
+        self.later: list[Any] = []
+
+    def call_later(self, seconds: float, do: Any, *args: Any) -> None:
+        assert seconds == children.LOOK_AGAIN_S
+        self.later.append((do, args))
+
+    def go_on(self) -> None:
+        due, self.later = self.later, []
+        for do, args in due:
+            do(*args)
+
+
 @pytest.fixture
 def hub() -> Generator[Any]:
     loop: Any = Hub()
@@ -66,3 +96,79 @@ def test_a_busy_child_is_left_alone(pool: Any) -> None:
 def test_a_pool_without_child_processes_has_nothing_to_write() -> None:
     children.write_now(SimpleNamespace())
     children.write_now(SimpleNamespace(_pool=SimpleNamespace()))
+
+
+def test_a_child_that_could_not_be_collected_yet_is_looked_for_again() -> None:
+    pool, hub = Processes(["lost", "other"]), Clock()
+    children.watch(SimpleNamespace(_pool=pool))
+    pool._event_process_exit(hub, "lost")
+    assert pool.done == [("announced", "lost")]
+    hub.go_on()
+    pool._pool.remove("lost")
+    hub.go_on()
+    assert pool.done == [("announced", "lost"), "maintained"]
+    assert hub.later == []
+
+
+def test_a_child_that_was_collected_at_once_is_not() -> None:
+    pool, hub = Processes(["other"]), Clock()
+    children.watch(SimpleNamespace(_pool=pool))
+    pool._event_process_exit(hub, "lost")
+    assert (pool.done, hub.later) == ([("announced", "lost")], [])
+
+
+def test_a_child_that_stays_is_given_up_after_two_seconds() -> None:
+    pool, hub = Processes(["lost"]), Clock()
+    children.watch(SimpleNamespace(_pool=pool))
+    pool._event_process_exit(hub, "lost")
+    rounds = 0
+    while hub.later:
+        hub.go_on()
+        rounds += 1
+    assert pool.done.count("maintained") == children.LOOKS == 100
+    assert rounds * children.LOOK_AGAIN_S == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "pool", [SimpleNamespace(), SimpleNamespace(_pool=None), SimpleNamespace(_pool=SimpleNamespace())]
+)
+def test_a_pool_without_child_processes_is_not_watched(pool: Any) -> None:
+    children.watch(pool)
+    assert not children.has_processes(pool)
+
+
+def job(*, accepted: bool = False, written: bool | None = True, pid: int | None = None) -> Any:
+    """A run that a pool was given; ``written`` says whether to a child that lives, or to none."""
+    child = None if written is None else SimpleNamespace(_is_alive=lambda: written)
+    return SimpleNamespace(_accepted=accepted, _write_to=child, _worker_pid=pid)
+
+
+def test_what_a_child_has_got_is_kept_while_celery_empties_the_pool() -> None:
+    jobs = {
+        "written": job(), "begun meanwhile": job(pid=7), "accepted": job(accepted=True),
+        "waits": job(written=None), "of a dead child": job(written=False),
+    }  # fmt: skip
+    pool = SimpleNamespace(_pool=SimpleNamespace(_cache=jobs))
+    with children.keep_written(pool):
+        kept = {name for name, one in jobs.items() if one._accepted}
+    assert kept == {"written", "begun meanwhile", "accepted"}
+    assert {name for name, one in jobs.items() if one._accepted} == {"begun meanwhile", "accepted"}
+
+
+def test_what_was_kept_is_as_it_was_also_after_an_error() -> None:
+    jobs = {1: job()}
+    with (
+        pytest.raises(OSError, match="cut"),
+        children.keep_written(SimpleNamespace(_pool=SimpleNamespace(_cache=jobs))),
+    ):
+        raise OSError("cut")
+    assert not jobs[1]._accepted
+
+
+def test_a_pool_holds_a_run_while_it_knows_its_very_job() -> None:
+    one, other = SimpleNamespace(_job=1), SimpleNamespace(_job=1)
+    pool = SimpleNamespace(_pool=SimpleNamespace(_cache={1: one}))
+    assert children.holds(pool, SimpleNamespace(_apply_result=lambda: one))
+    assert not children.holds(pool, SimpleNamespace(_apply_result=lambda: other))
+    assert not children.holds(pool, SimpleNamespace(_apply_result=lambda: None))
+    assert not children.holds(pool, SimpleNamespace(_apply_result=None))
