@@ -1,4 +1,4 @@
-"""What needs an operator: queues and workers in trouble, the worst first, each with its proof."""
+"""Attention list: queues and workers that need an operator, the worst first, each with its proof."""
 
 from __future__ import annotations
 
