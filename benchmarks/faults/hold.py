@@ -15,9 +15,9 @@ def install() -> None:
     """Pause each fetch after the broker has handed the message out, before the worker has noted it."""
     from kombu.transport import redis as kombu_redis
 
-    from celery_nexus.delivery.transport import transport
+    from celery_nexus.delivery.transport import fetching
 
-    channel: Any = transport.FetchMixin
+    channel: Any = fetching.FetchMixin
     kombu: Any = kombu_redis
     take, append = channel._take, kombu.QoS.append
 

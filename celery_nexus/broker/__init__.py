@@ -59,7 +59,7 @@ class BrokerSource(BrokerReader):
         from celery_nexus.broker.edit.edits import Delete
 
         if isinstance(edit, Delete) and edit.ends:
-            self._parts.herald.end(messages, edit.ends)
+            self._parts.announcements.end(messages, edit.ends)
 
     def freeze(self, selection: Selection) -> Frozen:
         """Find all waiting messages that match now; a million take some seconds.
@@ -96,7 +96,7 @@ class BrokerSource(BrokerReader):
         if not self.is_own:
             return
         with translate_errors(self.url):
-            self._parts.herald.end(messages, reason)
+            self._parts.announcements.end(messages, reason)
 
     def _check(self, edit: Edit) -> None:
         from celery_nexus.broker.edit.edits import MoveTo, Reprioritise, check_priority
@@ -205,18 +205,18 @@ class BrokerSource(BrokerReader):
         if not self.is_own:  # stock workers read nothing of ours: they are told by remote control
             return
         with translate_errors(self.url):
-            self._parts.herald.mark_revoked(run_ids)
+            self._parts.announcements.mark_revoked(run_ids)
 
     def announce_revoked(self, run_ids: Sequence[str]) -> None:
         """Tell the history that these runs were revoked before they started: no worker will."""
         if not self.is_own:  # its history lies with us, and nothing of it on the broker
             return
         with translate_errors(self.url):
-            self._parts.herald.announce_revoked(run_ids)
+            self._parts.announcements.announce_revoked(run_ids)
 
     def announce_retried(self, run_ids: Sequence[str]) -> None:
         """Tell the history that these runs were given another chance after they had failed."""
         if not self.is_own:
             return
         with translate_errors(self.url):
-            self._parts.herald.announce_retried(run_ids)
+            self._parts.announcements.announce_retried(run_ids)

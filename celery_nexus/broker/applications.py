@@ -14,6 +14,7 @@ from celery_nexus.broker.read.observe import Observer
 from celery_nexus.broker.read.survey import Survey, Told
 from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import Invalid
+from celery_nexus.rows.broker import Message
 
 _CONTENT_TYPE = re.compile(rb'"content-type": ?"(?P<kind>[\w/.+-]{1,80})"')
 
@@ -25,6 +26,30 @@ class Application:
     layout: Layout
     parts: Parts
     observer: Observer
+
+    def find(self, queue: str, run_id: str, priority: int | None) -> Message | None:
+        """Find the message of a run that waits in a queue, for its turn or for its time; a priority's list first."""
+        browser, lengths = self.parts.browser, self.parts.browser.lengths(queue)
+        for step in self._filled_steps(lengths, priority):
+            found = browser.find(queue, step, run_id, sum(lengths[: self.layout.steps.index(step)]))
+            if found is not None:
+                return found
+        return browser.find_delayed(queue, run_id)
+
+    def ids(self, queue: str, prefix: str, limit: int) -> list[str]:
+        """List ids of messages that wait in a queue, for their turn or for their time, and begin with ``prefix``."""
+        found: list[str] = []
+        for step in self._filled_steps(self.parts.browser.lengths(queue)):
+            found += self.parts.browser.ids(queue, step, prefix, limit)
+            if len(found) >= limit:
+                return found[:limit]
+        return found + self.parts.browser.list_delayed_ids(queue, prefix)
+
+    def _filled_steps(self, lengths: list[int], first: int | None = None) -> list[int]:
+        """List the steps whose lists are not empty, the one of a priority in front."""
+        filled = [step for step, length in zip(self.layout.steps, lengths, strict=True) if length]
+        hinted = None if first is None else self.layout.step(first)
+        return sorted(filled, key=lambda step: (step != hinted, step))
 
 
 class Applications:

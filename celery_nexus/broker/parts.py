@@ -15,7 +15,7 @@ from celery_nexus.delivery.layout import Layout
 if TYPE_CHECKING:
     from celery_nexus.broker.bulk.bulk_edit import Bulk
     from celery_nexus.broker.bulk.lists import Lists
-    from celery_nexus.broker.edit.announcements import Herald
+    from celery_nexus.broker.edit.announcements import Announcements
     from celery_nexus.broker.edit.audit import AuditLog
     from celery_nexus.broker.edit.reviving import Reviver
     from celery_nexus.broker.edit.surgery import Surgeon
@@ -77,18 +77,18 @@ class Parts:
         return Browser(self.reader, self.layout, self.code, is_near=is_near)
 
     @cached_property
-    def herald(self) -> Herald:
+    def announcements(self) -> Announcements:
         """Tells workers and recorder of changes."""
-        from celery_nexus.broker.edit.announcements import Herald
+        from celery_nexus.broker.edit.announcements import Announcements
 
-        return Herald(self.writer, self.layout, self.code.result_expires_s)
+        return Announcements(self.writer, self.layout, self.code.result_expires_s)
 
     @cached_property
     def reviver(self) -> Reviver:
         """Lets runs wait again whose deletion is taken back."""
         from celery_nexus.broker.edit.reviving import Reviver
 
-        return Reviver(self.writer, self.layout, self.herald, self._lists.insist, is_own=self.is_own)
+        return Reviver(self.writer, self.layout, self.announcements, self._lists.insist, is_own=self.is_own)
 
     @cached_property
     def holdings(self) -> Holdings:

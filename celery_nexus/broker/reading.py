@@ -259,21 +259,11 @@ class BrokerReader(Server):
         """
         with translate_errors(self.url):
             for name in self._order(queue):
-                found = self._find_in(name, run_id, priority if name == queue else None)
+                application, own_name = self._applications.of_queue(name)
+                found = application.find(own_name, run_id, priority if name == queue else None)
                 if found is not None:
-                    return found
+                    return self._shown_message(application, found)
         return None
-
-    def _find_in(self, shown: str, run_id: str, priority: int | None) -> Message | None:
-        application, name = self._applications.of_queue(shown)
-        browser, layout = application.parts.browser, application.layout
-        lengths = browser.lengths(name)
-        for step in _steps_with(layout, lengths, priority):
-            found = browser.find(name, step, run_id, sum(lengths[: layout.steps.index(step)]))
-            if found is not None:
-                return self._shown_message(application, found)
-        delayed = browser.find_delayed(name, run_id)
-        return None if delayed is None else self._shown_message(application, delayed)
 
     def ids(self, prefix: str, limit: int = 10) -> list[str]:
         """List ids of messages that wait or are held by a worker, and begin with ``prefix``."""
@@ -281,12 +271,9 @@ class BrokerReader(Server):
         with translate_errors(self.url):
             for shown in self._order(None):
                 application, name = self._applications.of_queue(shown)
-                browser = application.parts.browser
-                for step in _steps_with(application.layout, browser.lengths(name), None):
-                    found += browser.ids(name, step, prefix, limit)
-                    if len(found) >= limit:
-                        return found[:limit]
-                found += browser.list_delayed_ids(name, prefix)
+                found += application.ids(name, prefix, limit)
+                if len(found) >= limit:
+                    return found[:limit]
             held = (row.id for row in self._held(HELD) if row.id.startswith(prefix))
         return list(dict.fromkeys((*found, *held)))[:limit]
 
@@ -329,7 +316,7 @@ class BrokerReader(Server):
         if not self.is_own:
             return False
         with translate_errors(self.url):
-            return self._parts.herald.is_revoked(run_id)
+            return self._parts.announcements.is_revoked(run_id)
 
     def queue_names(self) -> tuple[str, ...]:
         """Name the queues that the application declared; of one that declared none, those that are seen."""
@@ -349,10 +336,3 @@ class BrokerReader(Server):
                 for name in row.observer.known
             ]
         return ([first] if first else []) + [name for name in names if name != first]
-
-
-def _steps_with(layout: Layout, lengths: list[int], first: int | None) -> list[int]:
-    """Steps whose lists are not empty, the one of a priority in front."""
-    filled = [step for step, length in zip(layout.steps, lengths, strict=True) if length]
-    hinted = None if first is None else layout.step(first)
-    return sorted(filled, key=lambda step: (step != hinted, step))

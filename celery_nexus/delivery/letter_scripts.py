@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery_nexus.delivery.scripts import FENCE, STEPS, WAKE
 
-BURY = (
+SET_ASIDE = (
     STEPS
     + FENCE
     + """
@@ -17,13 +17,13 @@ if not holds(KEYS[2], ARGV[1], ARGV[2]) then return 0 end
 local message = redis.call('HGET', KEYS[1], ARGV[3])
 if not message then return 0 end
 local is_counted = string.find(message, '"nexus_publication"', 1, true)
-local buried = carry_out({
+local is_done = carry_out({
   {{'HSET', KEYS[5], ARGV[4], message}, {'HDEL', KEYS[5], ARGV[4]}},
   {{'HSET', KEYS[4], ARGV[4], is_counted and ARGV[6] or ARGV[5]}, {'HDEL', KEYS[4], ARGV[4]}},
   {{'ZADD', KEYS[3], ARGV[7], ARGV[4]}, {'ZREM', KEYS[3], ARGV[4]}},
   {{'HDEL', KEYS[1], ARGV[3]}},
 })
-if not buried then return problem end
+if not is_done then return problem end
 local noted = message
 if #message > tonumber(ARGV[10]) then noted = string.sub(message, -65536) end
 redis.pcall('RPUSH', KEYS[6], ARGV[5] .. '\\n' .. noted)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 
 from celery_nexus.broker.bulk import list_rotation
-from celery_nexus.broker.bulk.list_edit import Changing
+from celery_nexus.broker.bulk.list_edit import ListEdit
 from celery_nexus.broker.bulk.lists import Lists
 from celery_nexus.broker.bulk.repair import mend
 from celery_nexus.broker.edit.edits import Change, Edit, NothingToDo
@@ -123,7 +123,7 @@ class _List:
             self.take_directly(length)
             return
         with self._lists.hold_lock(self._key) as renew:
-            Changing(self._lists, self, self._key, neighbour, renew).run()
+            ListEdit(self._lists, self, self._key, neighbour, renew).run()
 
     def plan_change(self, raw: bytes, depth: int | None = None) -> tuple[Message, Change] | None:
         """Say what becomes of a selected message; None for one that was not selected, or stays as it is."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from celery_nexus.broker.bulk import list_rotation
-from celery_nexus.broker.bulk.list_rotation import Laying, sha1
+from celery_nexus.broker.bulk.list_rotation import ListRotation, sha1
 from celery_nexus.broker.bulk.lists import Lists, Step
 from celery_nexus.broker.edit.edits import Change, Delete, Edit
 from celery_nexus.broker.edit.removal import note_of_end
@@ -53,7 +53,7 @@ class Selected(Protocol):
         """Change, one by one, what is among the next ``length``."""
 
 
-class Changing(Laying):
+class ListEdit(ListRotation):
     """Changes what was selected in one list."""
 
     def __init__(self, lists: Lists, one: Selected, key: str, neighbour: str, renew: Callable[[], object]) -> None:

@@ -36,7 +36,7 @@ FEW = 200
 """Most messages near an end that are reached directly; more by a rotation."""
 
 
-class Laying(ABC):
+class ListRotation(ABC):
     """Lays a list over to its neighbour until everything wanted was seen, and back.
 
     Args:

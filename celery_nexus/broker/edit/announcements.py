@@ -20,7 +20,7 @@ from celery_nexus.delivery.remembering import remember_ids
 from celery_nexus.rows.broker import Message
 
 
-class Herald:
+class Announcements:
     """Writes for one application. May be shared by threads.
 
     Args:

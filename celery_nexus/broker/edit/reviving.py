@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import redis
 
-from celery_nexus.broker.edit.announcements import Herald
+from celery_nexus.broker.edit.announcements import Announcements
 from celery_nexus.broker.edit.trash import MESSAGES, PURGE
 from celery_nexus.broker.wire.scripts import DELETED_IN, Script
 from celery_nexus.connection.keys import TRASH_FOR_S
@@ -29,11 +29,17 @@ class Reviver:
     """Takes back the ends of deleted and purged runs of one application. May be shared by threads."""
 
     def __init__(
-        self, client: redis.Redis, layout: Layout, herald: Herald, insist: Callable[[Any], Any], *, is_own: bool
+        self,
+        client: redis.Redis,
+        layout: Layout,
+        announcements: Announcements,
+        insist: Callable[[Any], Any],
+        *,
+        is_own: bool,
     ) -> None:
         self._client = client
         self._layout = layout
-        self._herald = herald
+        self._announcements = announcements
         self._insist = insist
         self._is_own = is_own
         self._ends = Ends(client, layout.prefix)
@@ -102,4 +108,4 @@ class Reviver:
         counted = sum(keys.PUBLICATION_MARK in raw for raw in rows)
         if counted:
             self._client.hincrby(self._layout.counters, keys.DELETED_ENDED, -counted)
-        self._herald.announce_restored([ids[0] for ids in revived if ids], queue)
+        self._announcements.announce_restored([ids[0] for ids in revived if ids], queue)

@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 from celery_nexus.broker.bulk import list_rotation
-from celery_nexus.broker.bulk.list_rotation import Laying, sha1
+from celery_nexus.broker.bulk.list_rotation import ListRotation, sha1
 from celery_nexus.broker.bulk.lists import Lists, Step
 from celery_nexus.broker.undo.chains import Chains, Taken, Window
-from celery_nexus.broker.undo.trash_reader import STEP_S, Giving, Undoing
+from celery_nexus.broker.undo.trash_reader import STEP_S, TrashReader, UndoProgress
 from celery_nexus.errors import SourceError, Unreachable
 
 STEP = 100
@@ -29,12 +29,12 @@ class Changed(SourceError):
         super().__init__("somebody else takes the same change back")
 
 
-class Putting:
+class Reinsertion:
     """Puts back what was taken from one list.
 
     Args:
         undoing: Of the change.
-        giving: The steps it is made of.
+        reader: The steps it is made of.
         taken: What was taken.
         window: Where it is in the trash.
         chains: Where it belongs.
@@ -42,10 +42,10 @@ class Putting:
     """
 
     def __init__(
-        self, undoing: Undoing, giving: Giving, taken: Taken, window: Window, chains: Chains, gathered: str
+        self, undoing: UndoProgress, reader: TrashReader, taken: Taken, window: Window, chains: Chains, gathered: str
     ) -> None:
         self.undoing = undoing
-        self.giving = giving
+        self.reader = reader
         self.chains = chains
         self.gathered = gathered
         self._taken = taken
@@ -64,7 +64,7 @@ class Putting:
             part = chain[: -step - 1 : -1]
             began = time.perf_counter()
             given = self.name_changes(part)
-            fates, left = self.giving.put(self.undoing, self._taken.key, self.gathered, behind, given)
+            fates, left = self.reader.put(self.undoing, self._taken.key, self.gathered, behind, given)
             if left and leftmost:
                 leftmost(behind, left)
             self.settle(part, chain, fates)
@@ -100,7 +100,7 @@ class Putting:
         return back
 
 
-class Merging(Laying):
+class RotatingReinsertion(ListRotation):
     """Puts messages back while their list is laid over.
 
     Args:
@@ -113,7 +113,7 @@ class Merging(Laying):
     """
 
     def __init__(
-        self, lists: Lists, putting: Putting, key: str, neighbour: str, renew: Callable[[], object], far: set[int]
+        self, lists: Lists, putting: Reinsertion, key: str, neighbour: str, renew: Callable[[], object], far: set[int]
     ) -> None:
         super().__init__(lists, key, neighbour, renew)
         self._putting = putting
@@ -129,7 +129,7 @@ class Merging(Laying):
         count, parts, given = self._planned(rows)
         head, keys = self.head(count, list_rotation.RESERVE), [self.key, self.neighbour]
         putting = self._putting
-        merge = partial(putting.giving.merge, putting.undoing, keys, head, putting.gathered, given)
+        merge = partial(putting.reader.merge, putting.undoing, keys, head, putting.gathered, given)
         size = count + SHARE * sum(map(len, parts.values()))
         settle = partial(self._note_merged, rows, parts)
         return self.take_step(size, merge, settle) or Step(0, 0, self.first, list_rotation.RESERVE + 1)
@@ -185,7 +185,7 @@ class Merging(Laying):
 
 def put_rest(
     lists: Lists,
-    putting: Putting,
+    putting: Reinsertion,
     key: str,
     reach: int,
     leftmost: Callable[[bytes, bytes], None] | None = None,
@@ -197,7 +197,7 @@ def put_rest(
         putting: What is put back.
         key: The list.
         reach: How many of the next messages to look through for those behind which others belong.
-        leftmost: See :meth:`Putting.put`.
+        leftmost: See :meth:`Reinsertion.put`.
     """
     left = {base: chain for base, chain in putting.chains.behind.items() if chain}
     there: dict[int, bytes] = {}

@@ -25,7 +25,7 @@ STEP_S = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Undoing:
+class UndoProgress:
     """One operator's taking back of a change.
 
     Attributes:
@@ -37,7 +37,7 @@ class Undoing:
     told: str
 
 
-class Giving:
+class TrashReader:
     """Takes changes out of the trash, and puts messages back. May be shared by threads.
 
     Args:
@@ -55,13 +55,13 @@ class Giving:
         self._put = Script(client, PUT)
         self._gather = Script(client, GATHER)
 
-    def begin(self, token: str) -> Undoing:
+    def begin(self, token: str) -> UndoProgress:
         """Begin to take a change back; the trash is kept for as long again.
 
         Who was interrupted and begins anew counts anew, in the same place: what an earlier attempt left goes with it.
         """
         trash = self._layout.trash_key(token)
-        undoing = Undoing(trash, f"{trash}:{self._mark}")
+        undoing = UndoProgress(trash, f"{trash}:{self._mark}")
 
         def note() -> None:
             pipeline: Any = self._client.pipeline(transaction=True)
@@ -74,17 +74,17 @@ class Giving:
         self._lists.insist(note)
         return undoing
 
-    def count_restored(self, undoing: Undoing) -> tuple[int, int]:
+    def count_restored(self, undoing: UndoProgress) -> tuple[int, int]:
         """Count what was given back, and what had started."""
         read = self._lists.insist(lambda: self._client.hmget(undoing.told, ["back", "started"]))
         back, started = cast("list[bytes | None]", read)
         return int(back or 0), int(started or 0)
 
-    def end(self, undoing: Undoing) -> None:
+    def end(self, undoing: UndoProgress) -> None:
         """Forget what was counted."""
         self._lists.insist(lambda: self._client.delete(undoing.told))
 
-    def read(self, undoing: Undoing) -> tuple[list[Taken], int]:
+    def read(self, undoing: UndoProgress) -> tuple[list[Taken], int]:
         """Read what a change took: by list, the one that it came to last at the end; and the length of the trash."""
         taken, start, count = dict[str, Taken](), 0, 1
         while True:
@@ -99,7 +99,7 @@ class Giving:
             count = _next(count, time.perf_counter() - began, READ_STEP)
 
     def merge(
-        self, undoing: Undoing, keys: Sequence[str], head: Sequence[Any], gathered: str, given: Sequence[Any]
+        self, undoing: UndoProgress, keys: Sequence[str], head: Sequence[Any], gathered: str, given: Sequence[Any]
     ) -> Step | None:
         """Lay a few messages over, and give others back behind them; None when the list is not as it was read.
 
@@ -115,7 +115,9 @@ class Giving:
             answer = self._merge([*names, self._layout.add_prefix(LAID)], [*head, *given])
         return Step(*answer) if answer else None
 
-    def put(self, undoing: Undoing, key: str, gathered: str, behind: bytes, given: Iterable[Any]) -> tuple[str, bytes]:
+    def put(
+        self, undoing: UndoProgress, key: str, gathered: str, behind: bytes, given: Iterable[Any]
+    ) -> tuple[str, bytes]:
         """Give some messages back behind another, or in front of all; return their fates, and what is at their left."""
         names = [key, self._lists.aside, undoing.trash, gathered, self._layout.counters, undoing.told]
         with self._lists.translate_errors():

@@ -17,8 +17,8 @@ from celery_nexus.broker.edit.edits import Change
 from celery_nexus.broker.edit.purge_scripts import UNPURGE
 from celery_nexus.broker.edit.trash import DEAD_LETTERS, PURGE, Trash
 from celery_nexus.broker.undo.chains import NONE, Chains, Taken, Window
-from celery_nexus.broker.undo.reinsertion import STEP, Changed, Merging, Putting, put_rest
-from celery_nexus.broker.undo.trash_reader import Giving, Undoing
+from celery_nexus.broker.undo.reinsertion import STEP, Changed, Reinsertion, RotatingReinsertion, put_rest
+from celery_nexus.broker.undo.trash_reader import TrashReader, UndoProgress
 from celery_nexus.broker.wire.scripts import Script
 from celery_nexus.delivery.ends.dead_letters import DeadLetters
 from celery_nexus.errors import SourceError, Unreachable
@@ -55,7 +55,7 @@ class Restorer:
         self._layout = lists.layout
         self._trash = trash
         self._bulk = bulk
-        self._giving = Giving(client, lists)
+        self._reader = TrashReader(client, lists)
         self._unpurge = Script(client, UNPURGE)
 
     def restore(self, change: Undoable) -> Restored:
@@ -87,7 +87,7 @@ class Restorer:
         return restored
 
     def _give_single(self, token: str) -> Restored:
-        undoing = self._giving.begin(token)
+        undoing = self._reader.begin(token)
         problem: SourceError | None = None
         for _ in range(TRIES):
             try:
@@ -102,27 +102,29 @@ class Restorer:
                 break
         return self._result(undoing, problem)
 
-    def _result(self, undoing: Undoing, problem: SourceError | None) -> Restored:
+    def _result(self, undoing: UndoProgress, problem: SourceError | None) -> Restored:
         try:
-            back, started = self._giving.count_restored(undoing)
-            self._giving.end(undoing)
+            back, started = self._reader.count_restored(undoing)
+            self._reader.end(undoing)
         except SourceError as error:
             raise problem or error from None
         if problem is not None and not back + started:
             raise problem
         return Restored(back, started, "" if problem is None else str(problem))
 
-    def _give_all(self, undoing: Undoing) -> None:
-        taken, length = self._giving.read(undoing)
+    def _give_all(self, undoing: UndoProgress) -> None:
+        taken, length = self._reader.read(undoing)
         holes = set(range(length)).difference(*(one.places for one in taken))
         window = Window(length, holes)
         for one in reversed(taken):
             if one.waited:
                 self._give(undoing, one, window)
             else:
-                Putting(undoing, self._giving, one, window, Chains(one, ()), one.key).put(b"", list(range(len(one))))
+                Reinsertion(undoing, self._reader, one, window, Chains(one, ()), one.key).put(
+                    b"", list(range(len(one)))
+                )
 
-    def _give(self, undoing: Undoing, taken: Taken, window: Window) -> None:
+    def _give(self, undoing: UndoProgress, taken: Taken, window: Window) -> None:
         layout, key = self._layout, taken.key
         queue = layout.queue_of(key)
         for name in dict.fromkeys((queue, layout.queue_of(taken.target))):
@@ -135,9 +137,9 @@ class Restorer:
                 neighbour is not None and bool(far) and (length > list_rotation.NEAR or len(taken) > list_rotation.FEW)
             )
             gathered = self._gather(taken, neighbour, lays=lays)
-            putting = Putting(undoing, self._giving, taken, window, Chains(taken, far + near), gathered)
+            putting = Reinsertion(undoing, self._reader, taken, window, Chains(taken, far + near), gathered)
             if lays and neighbour is not None:
-                Merging(self._lists, putting, key, neighbour, renew, set(far)).run()
+                RotatingReinsertion(self._lists, putting, key, neighbour, renew, set(far)).run()
             else:
                 put_rest(
                     self._lists, putting, key, length + list_rotation.LARGEST_STEP if far else list_rotation.RESERVE
@@ -197,6 +199,6 @@ class Restorer:
             if not rows:
                 break
             mine = [raw for raw in reversed(rows) if hash(raw) in wanted]
-            self._giving.gather(key, gathered, mine)
+            self._reader.gather(key, gathered, mine)
             wanted.difference_update(map(hash, mine))
             others += len(rows) - len(mine)

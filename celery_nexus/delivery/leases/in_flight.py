@@ -81,7 +81,7 @@ class InFlight:
         self._restore = client.register_script(scripts.RESTORE)
         self._adopt = client.register_script(scripts.ADOPT)
         self._delay = client.register_script(scripts.DELAY)
-        self._bury = client.register_script(letter_scripts.BURY)
+        self._set_aside = client.register_script(letter_scripts.SET_ASIDE)
 
     @property
     def fence_keys(self) -> list[str]:
@@ -258,7 +258,7 @@ class InFlight:
         places = [*self.fence_keys, _raw(self.prefix + keys.key_of_delayed(queue))]
         return bool(self._delay(keys=places, args=[*self.fence, _raw(tag), due_at, priority, int(tag.is_adopted)]))
 
-    def bury(self, tag: FetchedTag, reason: str, detail: str = "", **facts: Any) -> bool:
+    def set_aside(self, tag: FetchedTag, reason: str, detail: str = "", **facts: Any) -> bool:
         """Make a message a dead letter, and note that its run ends; False when it is not held any more.
 
         Args:
@@ -284,10 +284,10 @@ class InFlight:
         limits = [now, now - DEAD_LETTER_AGE_S, MAX_DEAD_LETTERS, guard.MAX_MESSAGE_BYTES]
         arguments = [*self.fence, _raw(tag), letter_id, others, counted, *limits]
         self._note_end(tag)
-        buried = bool(self._bury(keys=names, args=arguments))
-        if buried:
+        is_set_aside = bool(self._set_aside(keys=names, args=arguments))
+        if is_set_aside:
             logger.error("dead letter %s: %s: %s", letter_id, reason, detail[:200])
-        return buried
+        return is_set_aside
 
     def count(self, counter: str) -> None:
         """Add one to a counter, if the broker answers."""

@@ -59,10 +59,10 @@ class LeaseHolder:
         """
         self._hold(self._wait_for_name())
         atexit.register(self.end)
-        restored, buried = rescue.rescue(self._app, self.in_flight)
+        restored, dead = rescue.rescue(self._app, self.in_flight)
         self.in_flight.forget_starts()
-        if restored or buried:
-            logger.warning("an earlier %s held %d: %d put back", self._node, restored + buried, restored)
+        if restored or dead:
+            logger.warning("an earlier %s held %d: %d put back", self._node, restored + dead, restored)
 
     def rescue_others(self) -> None:
         """Put back what dead workers of this machine held: the guardian may be dead, too, or there is none.

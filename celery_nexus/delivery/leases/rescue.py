@@ -44,17 +44,17 @@ def _rescue_node(app: Celery, held: InFlight, leases: Leases, owner: Owner, reco
     if mine is None:
         return 0  # it came back
     held.token = mine.token
-    restored, buried = rescue(app, held)
+    restored, dead = rescue(app, held)
     leases.drop(held.node, mine)
     logger.warning(
-        "%s (pid %d on %s) is gone: %d put back, %d set aside", held.node, owner.pid, owner.host, restored, buried
+        "%s (pid %d on %s) is gone: %d put back, %d set aside", held.node, owner.pid, owner.host, restored, dead
     )
-    return restored + buried
+    return restored + dead
 
 
 def rescue(app: Celery, in_flight: InFlight) -> tuple[int, int]:
     """Deal with everything that a dead worker held; returns how many were put back and how many set aside."""
-    restored = buried = 0
+    restored = dead = 0
     started = in_flight.read_starts()
     for tag, raw in reversed(in_flight.entries().items()):
         if tag not in started:
@@ -62,8 +62,8 @@ def rescue(app: Celery, in_flight: InFlight) -> tuple[int, int]:
         elif give_up_or_restore(app, in_flight, tag, raw, lost="worker", progress=started[tag]):
             restored += 1
         else:
-            buried += 1
-    return restored, buried
+            dead += 1
+    return restored, dead
 
 
 def give_up_or_restore(
@@ -100,5 +100,5 @@ def give_up(
     run_id, task = guard.run_of(message)
     ends = {"rejected": "it put its message back"}.get(starts[-1]["lost"], "its process died")
     detail = f"started {MAX_STARTS} times without progress, and each time {ends}"
-    in_flight.bury(tag, "poisoned", detail, id=run_id, task=task, deliveries=starts)
+    in_flight.set_aside(tag, "poisoned", detail, id=run_id, task=task, deliveries=starts)
     carry_out_what_can_be(app, in_flight.client, in_flight.prefix)

@@ -176,7 +176,7 @@ class Consumer(_Consumer):
         detail = str(problem) if isinstance(problem, guard.Malformed) else f"{type(problem).__name__}: {problem}"
         raw = channel.in_flight.client.hget(channel.in_flight.key, tag)
         run_id, task = guard.run_of(guard.decode_loosely(raw or b""))
-        channel.in_flight.bury(tag, reason, detail, id=run_id, task=task)
+        channel.in_flight.set_aside(tag, reason, detail, id=run_id, task=task)
         channel.qos.forget(tag)
         carry_out_what_can_be(self.app, channel.in_flight.client, channel.in_flight.prefix)
 

@@ -50,28 +50,41 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: 
     if as_json:
         print_json({**describe_queue(found), "messages": [describe_message(row) for row in messages], "held": held})
         return
-    print_queues([found])
+    _print_queue(sources, found)
+    _print_held(held[:limit])
+    _print_messages(messages)
+
+
+def _print_queue(sources: Sources, row: QueueStats) -> None:
+    print_queues([row])
     print_note(sources)
-    if found.declared and (spec := sources.code.queues.by_name.get(queue)) and spec.rate_limit:
+    if row.declared and (spec := sources.code.queues.by_name.get(row.name)) and spec.rate_limit:
         click.echo(f"each worker starts at most {spec.rate_limit} of each task; two workers twice that")
     click.echo("")
-    if held:
-        print_table(
-            ("held", "task", "by", "since", "due", "redelivered"),
-            [
-                (
-                    row.id,
-                    row.task,
-                    row.worker,
-                    moment(row.since),
-                    moment(row.due_at),
-                    moment(row.redelivered_at) if row.redelivered_at else "when its worker is gone",
-                )
-                for row in held[:limit]
-            ],
-            empty="",
-        )
-        click.echo("")
+
+
+def _print_held(held: list[Held]) -> None:
+    if not held:
+        return
+    print_table(
+        ("held", "task", "by", "since", "due", "redelivered"),
+        [
+            (
+                row.id,
+                row.task,
+                row.worker,
+                moment(row.since),
+                moment(row.due_at),
+                moment(row.redelivered_at) if row.redelivered_at else "when its worker is gone",
+            )
+            for row in held
+        ],
+        empty="",
+    )
+    click.echo("")
+
+
+def _print_messages(messages: list[Message]) -> None:
     print_table(
         ("#", "pri", "age", "id", "task", "arguments"),
         [

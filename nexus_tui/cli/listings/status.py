@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import click
 
 from celery_nexus.errors import Refused
+from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import CALM, Program, Worker
 from celery_nexus.sources import Sources
@@ -19,11 +21,37 @@ from nexus_tui.documents import describe_queue
 Seen = TypeVar("Seen")
 
 
+@dataclass(frozen=True)
+class _Health:
+    """What one look at everything showed; ``unknown`` says what this user may not look at."""
+
+    broker: str
+    queues: list[QueueStats]
+    workers: list[Worker]
+    programs: list[Program]
+    troubles: list[str]
+    unknown: list[str]
+
+
 @click.command()
 @add_common_options
 def status(target: Target, as_json: bool) -> None:
     """Show health in one screen; exits 1 when something is in trouble, or may not be looked at."""
     sources = target.sources()
+    health = _look(sources)
+    if as_json:
+        _print_json(health)
+    else:
+        _print(sources, health)
+    if health.troubles or health.unknown:
+        raise click.exceptions.Exit(1)
+
+
+def _look(sources: Sources) -> _Health:
+    from celery_nexus.diagnosis.verdicts.judge import judge_queues, judge_workers
+    from celery_nexus.diagnosis.verdicts.look import Look, Looks
+    from celery_nexus.diagnosis.watch import observe
+
     unknown: list[str] = []
 
     def read_allowed(read: Callable[[], Seen], nothing: Seen) -> Seen:
@@ -34,14 +62,9 @@ def status(target: Target, as_json: bool) -> None:
             unknown.append(str(refused))
             return nothing
 
-    from celery_nexus.diagnosis.verdicts.judge import judge_queues, judge_workers
-    from celery_nexus.diagnosis.verdicts.look import Look, Looks
-    from celery_nexus.diagnosis.watch import observe
-
     programs, supervisor = read_programs(sources)
     looks = read_allowed(lambda: observe(sources), Looks(Look(0.0)))
-    queues = list(judge_queues(looks, sources.code.queues.names))
-    workers = list(judge_workers(looks))
+    queues, workers = list(judge_queues(looks, sources.code.queues.names)), list(judge_workers(looks))
     unknown += [str(looks.now.problem)] if looks.now.problem else []
     broker = read_allowed(sources.broker.describe, "?")
     refuses = read_allowed(sources.broker.write_trouble, "")
@@ -55,30 +78,34 @@ def status(target: Target, as_json: bool) -> None:
     troubles += [supervisor] if supervisor else []
     troubles += [f"nothing is recorded: {recorder}"] if recorder else []
     told = list(dict.fromkeys(f"could not look at everything: {problem}" for problem in unknown))
-    if as_json:
-        rows = [describe_queue(row) for row in queues]
-        print_json(
-            {
-                "healthy": not troubles and not told,
-                "broker": broker,
-                "troubles": [*troubles, *told],
-                "queues": rows,
-                "workers": workers,
-                "programs": programs,
-            }
-        )
-    else:
-        click.echo(f"broker    {safe_text(broker)}")
-        if sources.supervisor.is_used:
-            click.echo(f"programs  {sum(row.state == 'RUNNING' for row in programs)} of {len(programs)} running")
-        click.echo(f"workers   {sum(row.verdict in CALM for row in workers)} of {len(workers)} well")
-        click.echo("")
-        print_queues(queues)
-        print_note(sources)
-        click.echo("")
-        click.echo("\n".join(f"✗ {safe_text(trouble)}" for trouble in (*troubles, *told)) or "✓ no trouble")
-    if troubles or told:
-        raise click.exceptions.Exit(1)
+    return _Health(broker, queues, workers, programs, troubles, told)
+
+
+def _print_json(health: _Health) -> None:
+    print_json(
+        {
+            "healthy": not health.troubles and not health.unknown,
+            "broker": health.broker,
+            "troubles": [*health.troubles, *health.unknown],
+            "queues": [describe_queue(row) for row in health.queues],
+            "workers": health.workers,
+            "programs": health.programs,
+        }
+    )
+
+
+def _print(sources: Sources, health: _Health) -> None:
+    click.echo(f"broker    {safe_text(health.broker)}")
+    if sources.supervisor.is_used:
+        running = sum(row.state == "RUNNING" for row in health.programs)
+        click.echo(f"programs  {running} of {len(health.programs)} running")
+    click.echo(f"workers   {sum(row.verdict in CALM for row in health.workers)} of {len(health.workers)} well")
+    click.echo("")
+    print_queues(health.queues)
+    print_note(sources)
+    click.echo("")
+    troubles = (*health.troubles, *health.unknown)
+    click.echo("\n".join(f"✗ {safe_text(trouble)}" for trouble in troubles) or "✓ no trouble")
 
 
 def _troubles(sources: Sources, programs: list[Program], workers: list[Worker]) -> list[str]:

@@ -147,7 +147,7 @@ def test_an_answer_that_is_lost_while_the_list_is_laid_over_changes_no_place(
     fill(stack, 400)
     before = stack.redis.lrange(LIST, 0, -1)
     outcome = CHANGES["back"][0]().run(sources)
-    original, calls = trash_reader.Giving.put, 0
+    original, calls = trash_reader.TrashReader.put, 0
 
     def put(self: Any, *args: Any) -> Any:
         nonlocal calls
@@ -157,7 +157,7 @@ def test_an_answer_that_is_lost_while_the_list_is_laid_over_changes_no_place(
             raise Unreachable("the answer is lost")
         return answer
 
-    monkeypatch.setattr(trash_reader.Giving, "put", put)
+    monkeypatch.setattr(trash_reader.TrashReader, "put", put)
     Undo(outcome.undo).run(sources)
     assert calls > lost
     assert stack.redis.lrange(LIST, 0, -1) == before
@@ -231,7 +231,7 @@ def test_an_attempt_that_could_not_be_ended_leaves_nothing_behind_after_the_next
         raise Unreachable("the broker does not answer")
 
     with monkeypatch.context() as cut, pytest.raises(SourceError):
-        cut.setattr(trash_reader.Giving, "end", end)
+        cut.setattr(trash_reader.TrashReader, "end", end)
         Undo(outcome.undo).run(sources)
     assert len(list(stack.redis.scan_iter("nexus:trash*:*"))) == 1
     Undo(outcome.undo).run(sources)
@@ -245,7 +245,7 @@ def test_who_vanishes_while_taking_back_loses_nothing_and_the_next_one_ends_it(
     fill(stack, 300)
     before = stack.redis.lrange(LIST, 0, -1)
     outcome = ChangePriority((), 8, within=ODD).run(sources)
-    original, calls = trash_reader.Giving.merge, 0
+    original, calls = trash_reader.TrashReader.merge, 0
 
     def merge(self: Any, *args: Any) -> Any:
         nonlocal calls
@@ -255,8 +255,8 @@ def test_who_vanishes_while_taking_back_loses_nothing_and_the_next_one_ends_it(
         return original(self, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trash_reader.Giving, "merge", merge)
-        patch.setattr("celery_nexus.broker.bulk.list_rotation.Laying._lay_all_back", lambda self: None)
+        patch.setattr(trash_reader.TrashReader, "merge", merge)
+        patch.setattr("celery_nexus.broker.bulk.list_rotation.ListRotation._lay_all_back", lambda self: None)
         with pytest.raises(KeyboardInterrupt):
             Undo(outcome.undo).run(sources)
     everywhere = [
@@ -275,7 +275,7 @@ def test_what_was_put_back_before_the_broker_went_away_is_said(
     fill(stack, 300)
     before = stack.redis.lrange(LIST, 0, -1)
     outcome = DeleteMessages((), within=ODD).run(sources)
-    original, calls = trash_reader.Giving.merge, 0
+    original, calls = trash_reader.TrashReader.merge, 0
 
     def merge(self: Any, *args: Any) -> Any:
         nonlocal calls
@@ -285,7 +285,7 @@ def test_what_was_put_back_before_the_broker_went_away_is_said(
         return original(self, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trash_reader.Giving, "merge", merge)
+        patch.setattr(trash_reader.TrashReader, "merge", merge)
         cut = Undo(outcome.undo).run(sources)
     assert not cut.done
     assert said(cut).endswith(" restored, then stopped: the broker does not answer; the same command does the rest")

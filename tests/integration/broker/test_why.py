@@ -106,7 +106,7 @@ def test_it_became_a_dead_letter(stack: Stack, sources: Sources) -> None:
     holder = InFlight(stack.redis, "w@test")
     tag = FetchedTag(f"1 {priority_key('default_queue', 5)}")
     stack.redis.hset(holder.key, tag, stack.redis.rpop(priority_key("default_queue", 5)))
-    holder.bury(tag, "malformed", "for a test", id=run_id, task=TASK)
+    holder.set_aside(tag, "malformed", "for a test", id=run_id, task=TASK)
     [finding] = why(sources, run_id).findings
     assert (finding.cause, finding.fact) == ("dead letter", "set aside: malformed")
     assert finding.command.startswith("nexus-tui dead-letters retry ")

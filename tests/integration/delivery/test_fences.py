@@ -91,7 +91,7 @@ STEPS: dict[str, Any] = {
     "restore": lambda held: held.restore(HELD),
     "restore all": lambda held: held.restore_all(),
     "delay": lambda held: held.delay(HELD, 1e10),
-    "bury": lambda held: held.bury(HELD, "malformed"),
+    "set_aside": lambda held: held.set_aside(HELD, "malformed"),
     "adopt": lambda held: held.adopt(HELD) != HELD,
 }
 

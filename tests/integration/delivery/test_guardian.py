@@ -166,7 +166,7 @@ def test_the_oldest_dead_letters_give_way_to_new_ones(stack: Any, monkeypatch: p
     for number in range(5):
         tag = FetchedTag(f"{number} {priority_key('default_queue', 5)}")
         stack.client.hset(held.key, tag, f"m{number}")
-        held.bury(tag, "malformed")
+        held.set_aside(tag, "malformed")
     letters = stack.client.zrange(keys.DEAD, 0, -1)
     assert [stack.client.hget(keys.DEAD_BYTES, letter) for letter in letters] == [b"m2", b"m3", b"m4"]
     assert stack.client.hlen(keys.DEAD_FACTS) == 3

@@ -133,8 +133,8 @@ DELIVERY: dict[str, Case] = {
     "restore as last": Case(scripts.RESTORE, [*HELD, "q", "wake"], [*FENCE, FIELD, "LPUSH", MESSAGE, 1], hold),
     "delay": Case(scripts.DELAY, [*HELD, "delayed"], [*FENCE, FIELD, 9e9, 0, 0], hold),
     "release a delayed message": Case(scripts.RELEASE, ["delayed", "q"], [b"5" + MESSAGE, MESSAGE], be_delayed),
-    "bury": Case(
-        letter_scripts.BURY,
+    "set_aside": Case(
+        letter_scripts.SET_ASIDE,
         [*HELD, *LETTERS, "ends"],
         [*FENCE, FIELD, "l", "{}", "{}", 100, 2, 2, 1_000_000],
         hold_beside_old_letters,

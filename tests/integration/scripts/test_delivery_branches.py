@@ -25,7 +25,7 @@ STEPS: dict[str, tuple[str, list[str], list[Any]]] = {
     "restore": (scripts.RESTORE, ["flight", "leases", "q", "wake"], [FIELD, "RPUSH", "", 0]),
     "restore with other bytes": (scripts.RESTORE, ["flight", "leases", "q", "wake"], [FIELD, "RPUSH", "changed", 0]),
     "delay": (scripts.DELAY, ["flight", "leases", "delayed"], [FIELD, 9e9, 0, 0]),
-    "bury": (letter_scripts.BURY, ["flight", "leases", *LETTERS, "ends"], [FIELD, *BURIAL]),
+    "set_aside": (letter_scripts.SET_ASIDE, ["flight", "leases", *LETTERS, "ends"], [FIELD, *BURIAL]),
 }
 
 

@@ -143,7 +143,7 @@ def test_what_is_delayed_waits_for_its_time_in_its_priority(held: InFlight) -> N
 @pytest.mark.parametrize(("mark", "is_counted"), [("+", True), ("", False)])
 def test_what_is_set_aside_has_its_facts_and_its_run_ends(held: InFlight, mark: str, is_counted: bool) -> None:
     tag = hold(held, 1, mark=mark)
-    assert held.bury(tag, "poisoned", "x" * 2000, id="a", task="t")
+    assert held.set_aside(tag, "poisoned", "x" * 2000, id="a", task="t")
     [(letter_id, text)] = held.client.hgetall(keys.DEAD_FACTS).items()  # type: ignore[union-attr]
     facts = json.loads(text)
     assert len(letter_id) == 12
@@ -153,7 +153,7 @@ def test_what_is_set_aside_has_its_facts_and_its_run_ends(held: InFlight, mark: 
     assert held.client.hget(keys.DEAD_BYTES, letter_id) == RAW
     [note] = held.client.lrange(keys.ENDS, 0, -1)  # type: ignore[misc]
     assert bytes(note).endswith(b"\n" + RAW)  # type: ignore[arg-type]
-    assert not held.bury(tag, "poisoned")
+    assert not held.set_aside(tag, "poisoned")
 
 
 def test_an_acknowledgement_waits_for_the_broker(held: InFlight, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +211,7 @@ def test_names_have_the_prefix_of_the_application(client: Any) -> None:
     flight.count("somebody")
     assert flight.delay(tag, 9e9)
     flight.restore(hold(flight, 2, list_key=f"app.{LIST}"))
-    flight.bury(hold(flight, 3, list_key=f"app.{LIST}"), "malformed")
+    flight.set_aside(hold(flight, 3, list_key=f"app.{LIST}"), "malformed")
     assert {key.decode().split(LIST[1:])[0] for key in client.scan_iter()} == {
         *(f"app.{name}" for name in (keys.COUNTERS, keys.key_of_delayed("q"), "q", keys.wake_key("q"), keys.WAITING)),
         *(f"app.{name}" for name in (keys.DEAD, keys.DEAD_FACTS, keys.DEAD_BYTES, keys.ENDS)),

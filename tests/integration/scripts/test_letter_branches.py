@@ -21,7 +21,7 @@ def test_a_dead_letter_says_whether_it_was_counted_and_notes_the_end_of_its_run(
     be_leased(client)
     client.hset("flight", FIELD, message)
     keys = ["flight", "leases", *LETTERS, "ends"]
-    assert client.eval(letter_scripts.BURY, 6, *keys, *OURS, FIELD, *BURIAL) == 1
+    assert client.eval(letter_scripts.SET_ASIDE, 6, *keys, *OURS, FIELD, *BURIAL) == 1
     assert client.zrange("dead", 0, -1, withscores=True) == [(b"l", 100.0)]
     assert client.hgetall("facts") == {b"l": facts}
     assert client.hgetall("bytes") == {b"l": message}
@@ -33,7 +33,7 @@ def test_of_a_large_message_its_end_is_noted(client: Any) -> None:
     large = b"a" * 100_000 + MESSAGE
     client.hset("flight", FIELD, large)
     keys = ["flight", "leases", *LETTERS, "ends"]
-    client.eval(letter_scripts.BURY, 6, *keys, *OURS, FIELD, *BURIAL[:-1], len(large) - 1)
+    client.eval(letter_scripts.SET_ASIDE, 6, *keys, *OURS, FIELD, *BURIAL[:-1], len(large) - 1)
     assert client.lrange("ends", 0, -1) == [b'{"a": 1}\n' + large[-65_536:]]
     assert client.hget("bytes", "l") == large
 
@@ -47,7 +47,7 @@ def test_letters_that_are_too_old_or_too_many_are_forgotten(
 ) -> None:
     hold_beside_old_letters(client)
     keys = ["flight", "leases", *LETTERS, "ends"]
-    client.eval(letter_scripts.BURY, 6, *keys, *OURS, FIELD, "l", "{}", "{}", 100, oldest, most, 1_000_000)
+    client.eval(letter_scripts.SET_ASIDE, 6, *keys, *OURS, FIELD, "l", "{}", "{}", 100, oldest, most, 1_000_000)
     assert client.zrange("dead", 0, -1) == kept
     assert set(client.hkeys("facts")) == set(client.hkeys("bytes")) == set(kept)
 

@@ -16,7 +16,7 @@ TOLD: dict[str, str] = {
     "restore as last": "HGET leases, HGET flight, LPUSH q, HDEL flight",
     "delay": "HGET leases, HGET flight, ZADD delayed, HDEL flight",
     "release a delayed message": "ZSCORE delayed, LPUSH q, ZREM delayed",
-    "bury": "HGET leases, HGET flight, HSET bytes, HSET facts, ZADD dead, HDEL flight",
+    "set_aside": "HGET leases, HGET flight, HSET bytes, HSET facts, ZADD dead, HDEL flight",
     "drop a dead letter": "HGET bytes, ZSCORE dead, HGET facts, RPUSH trash, ZREM dead, HDEL facts, HDEL bytes",
     "retry a dead letter": (
         "HGET bytes, ZSCORE dead, HGET facts, RPUSH trash, LPUSH q, ZREM dead, HDEL facts, HDEL bytes"

@@ -13,8 +13,9 @@ import redis
 from benchmarks.faults.malformed import message
 from celery_nexus.delivery import keys
 from celery_nexus.delivery.keys import FetchedTag
-from celery_nexus.delivery.transport import transport
-from celery_nexus.delivery.transport.transport import IDLE_WAIT_S, Channel
+from celery_nexus.delivery.transport import fetching
+from celery_nexus.delivery.transport.fetching import IDLE_WAIT_S
+from celery_nexus.delivery.transport.transport import Channel
 
 NOW = 100.0
 FEW = ["a", "b"]
@@ -75,8 +76,8 @@ class Flight:
         self.done.append(("restore", tag, "next" if first else "last"))
         return self.is_held
 
-    def bury(self, tag: FetchedTag, reason: str, detail: str, **facts: Any) -> bool:
-        self.done.append(("bury", tag, reason, detail, facts))
+    def set_aside(self, tag: FetchedTag, reason: str, detail: str, **facts: Any) -> bool:
+        self.done.append(("set_aside", tag, reason, detail, facts))
         return self.is_held
 
     def delay(self, tag: FetchedTag, due_at: float) -> None:
@@ -93,12 +94,12 @@ class Worker:
         self.rotated: list[str] = []
         self.forgotten: list[str] = []
         self.problem: Exception | None = None
-        monkeypatch.setattr(transport, "monotonic", lambda: self.now)
-        monkeypatch.setattr(transport.running, "next_fetch_id", lambda: "f1")
-        monkeypatch.setattr(transport.running, "is_leaving", lambda: False)
-        monkeypatch.setattr(transport.running, "now", lambda: 1000.0)
+        monkeypatch.setattr(fetching, "monotonic", lambda: self.now)
+        monkeypatch.setattr(fetching.running, "next_fetch_id", lambda: "f1")
+        monkeypatch.setattr(fetching.running, "is_leaving", lambda: False)
+        monkeypatch.setattr(fetching.running, "now", lambda: 1000.0)
         monkeypatch.setattr(
-            transport, "_parse_response", lambda _client, connection, command, **_: connection.answer(command)[1]
+            fetching, "_parse_response", lambda _client, connection, command, **_: connection.answer(command)[1]
         )
         channel: Any = Channel.__new__(Channel)
         channel.__dict__.update(

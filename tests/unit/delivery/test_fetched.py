@@ -14,8 +14,9 @@ from benchmarks.faults.malformed import message
 from celery_nexus.delivery import keys
 from celery_nexus.delivery import validation as guard
 from celery_nexus.delivery.keys import FetchedTag
-from celery_nexus.delivery.transport import transport
-from celery_nexus.delivery.transport.transport import EARLY_S, FULL_ROUND_S, ROUND_S, Channel, Transport
+from celery_nexus.delivery.transport import fetching, transport
+from celery_nexus.delivery.transport.fetching import EARLY_S
+from celery_nexus.delivery.transport.transport import FULL_ROUND_S, ROUND_S, Channel, Transport
 from tests.unit.delivery.consuming import FEW, Worker, encoded
 
 
@@ -37,7 +38,7 @@ def test_one_that_is_too_large_is_set_aside_by_its_size(worker: Worker) -> None:
     worker.ask()
     assert worker.read([[0, b"p:a", b"", 40_000_000]])
     detail = f"40000000 bytes, more than {guard.MAX_MESSAGE_BYTES}"
-    assert worker.flight.done == [("bury", FetchedTag("f1.0 p:a"), "malformed", detail, {})]
+    assert worker.flight.done == [("set_aside", FetchedTag("f1.0 p:a"), "malformed", detail, {})]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_what_came_too_late_goes_back_to_its_place(worker: Worker, change: Any) 
 
 
 def test_what_came_while_the_worker_ends_goes_back(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport.running, "is_leaving", lambda: True)
+    monkeypatch.setattr(fetching.running, "is_leaving", lambda: True)
     worker.take(encoded())
     assert worker.flight.done == [("restore", FetchedTag("f1.1 p:a:5"), "next")]
 
@@ -121,7 +122,7 @@ def test_what_can_be_made_no_message_is_set_aside(worker: Worker, monkeypatch: p
     worker.take(encoded(id="r1"))
     tag = FetchedTag("f1.1 p:a:5")
     facts = {"id": "r1", "task": "t.note"}
-    assert worker.flight.done == [("bury", tag, "malformed", "ValueError: no message", facts)]
+    assert worker.flight.done == [("set_aside", tag, "malformed", "ValueError: no message", facts)]
     assert worker.forgotten == [tag]
 
 

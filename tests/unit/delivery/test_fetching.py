@@ -10,9 +10,9 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from celery_nexus.delivery import validation as guard
 from celery_nexus.delivery.keys import FetchedTag
-from celery_nexus.delivery.transport import transport
+from celery_nexus.delivery.transport import fetching
 from celery_nexus.delivery.transport.fetch_script import FETCH, FETCH_SHA
-from celery_nexus.delivery.transport.transport import (
+from celery_nexus.delivery.transport.fetching import (
     FENCED_WAIT_S,
     FEW_QUEUES,
     IDLE_WAIT_S,
@@ -72,7 +72,7 @@ def test_nothing_is_asked_without_queues(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_nothing_is_asked_by_who_is_about_to_end(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport.running, "is_leaving", lambda: True)
+    monkeypatch.setattr(fetching.running, "is_leaving", lambda: True)
     assert worker.ask() is None
 
 

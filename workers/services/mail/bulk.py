@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -193,13 +194,10 @@ def send_all(
         Unfinished: ``budget_s`` is used up; the next run goes on.
         MailRefused: The server wants nothing from us at all.
     """
-    from workers.services.mail.conversation import Conversation
-
     batch = _Batch(drafts, _settled(client, key, len(drafts)))
     ends_at = time.monotonic() + budget_s
-    conversation = None if post.server is None else Conversation(post.server)
     failures = 0
-    try:
+    with _converse(post) as conversation:
         for count, index in enumerate(batch.iterate_open(progress, ends_at)):
             if conversation and count % chunk_size == 0:
                 conversation.close()
@@ -208,10 +206,19 @@ def send_all(
             failures = 0 if reached else failures + 1
             if failures >= _DEAD_AFTER:
                 break
-    finally:
-        if conversation:
-            conversation.close()
     return _concluded(batch, last_try=last_try, progress=progress)
+
+
+@contextmanager
+def _converse(post: Post) -> Generator[Conversation | None]:
+    """Hold one conversation with the server, closed at the end; None without a server."""
+    if post.server is None:
+        yield None
+        return
+    from workers.services.mail.conversation import Conversation
+
+    with closing(Conversation(post.server)) as conversation:
+        yield conversation
 
 
 def _settled(client: redis.Redis | None, key: str, size: int) -> list[dict[str, Any] | None]:
