@@ -10,7 +10,7 @@ import pytest
 from celery.utils.time import maybe_make_aware
 from dateutil.parser import isoparse
 
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import validation
 from celery_nexus.history.store.event_fields import iso_time
 from celery_nexus.times import parse_time
 
@@ -40,7 +40,7 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 )
 def test_every_spelling_of_a_moment_is_that_moment_as_celery_reads_it(text: str) -> None:
     assert parse_time(text) == NOON
-    assert guard.due_at({"eta": text}) == iso_time(text) == NOON.timestamp()
+    assert validation.due_at({"eta": text}) == iso_time(text) == NOON.timestamp()
     assert maybe_make_aware(isoparse(text)) == NOON
 
 

@@ -13,7 +13,7 @@ import redis
 
 from celery_nexus.broker.wire.decode import decode
 from celery_nexus.connection.keys import SENT_AT_HEADER
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import validation
 from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import Invalid
 from celery_nexus.history.errors import FilterError
@@ -133,7 +133,7 @@ def _headers(raw: bytes) -> dict[str, Any]:
     try:
         envelope = orjson.loads(raw)
     except orjson.JSONDecodeError:  # also for lone surrogates and NaN, which Python writes
-        envelope = guard.decode_loosely(raw)
+        envelope = validation.decode_loosely(raw)
     headers = cast("dict[str, Any]", envelope).get("headers") if isinstance(envelope, dict) else None
     return cast("dict[str, Any]", headers) if isinstance(headers, dict) else {}
 

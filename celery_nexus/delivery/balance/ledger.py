@@ -11,8 +11,7 @@ from typing import Any, cast
 import redis
 
 from celery_nexus.connection.keys import EVENT_FIELD, EVENT_STREAM
-from celery_nexus.delivery import keys
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import keys, validation
 from celery_nexus.delivery.balance.recount import Balance, Held, Later, order_of
 from celery_nexus.delivery.ends.dead_letters import DeadLetters
 from celery_nexus.delivery.ends.purging import STEP, count_unmarked
@@ -106,7 +105,7 @@ class Ledger:
         while order_of(after) < order_of(until):
             part = cast("Any", self.client.xrange(self.prefix + EVENT_STREAM, f"({after}", until, count=STEP))
             for _, fields in part:
-                event = guard.decode_loosely(fields.get(EVENT_FIELD, b"")) or {}
+                event = validation.decode_loosely(fields.get(EVENT_FIELD, b"")) or {}
                 kind, run_id, happened_at = event.get("type"), event.get("uuid"), event.get("timestamp")
                 if not isinstance(run_id, str) or not isinstance(happened_at, int | float) or happened_at <= at:
                     continue
@@ -143,10 +142,10 @@ class Ledger:
         wanted, there = frozenset(run_ids), set[str]()
         for messages in self._parts():
             for message in messages:
-                known = guard.decode_loosely(message)
+                known = validation.decode_loosely(message)
                 if known is None:  # it ends as malformed, whatever its run is
                     there |= {run_id for run_id in wanted if any(text in message for text in _texts(run_id))}
-                elif (run_id := guard.run_of(known)[0]) in wanted:
+                elif (run_id := validation.run_of(known)[0]) in wanted:
                     there.add(str(run_id))
         return frozenset(there)
 
@@ -239,7 +238,7 @@ def _texts(run_id: str) -> list[bytes]:
 
 
 def _ids_in(messages: Sequence[bytes]) -> tuple[str, ...]:
-    found = (guard.run_of(guard.decode_loosely(message))[0] for message in messages)
+    found = (validation.run_of(validation.decode_loosely(message))[0] for message in messages)
     return tuple(run_id for run_id in found if run_id)
 
 

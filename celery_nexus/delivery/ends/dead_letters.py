@@ -12,8 +12,7 @@ from typing import Any, cast
 
 import redis
 
-from celery_nexus.delivery import keys, letter_scripts
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import keys, letter_scripts, validation
 from celery_nexus.delivery.ends import endings as ends
 from celery_nexus.delivery.keys import DELIVERIES_HEADER
 from celery_nexus.queues import PRIORITY_SEPARATOR, priority_key
@@ -87,8 +86,8 @@ class DeadLetters:
         if letter is None:
             return None
         try:
-            message = guard.decode(letter.raw)
-        except guard.Malformed as problem:
+            message = validation.decode(letter.raw)
+        except validation.Malformed as problem:
             raise CanNotRetry(f"{letter_id} is malformed and would only come back: {problem}") from None
         for header in (DELIVERIES_HEADER, "redelivered"):
             (message.get("headers") or {}).pop(header, None)

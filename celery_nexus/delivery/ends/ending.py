@@ -13,7 +13,7 @@ from celery.app.task import Context
 from celery.exceptions import NotRegistered
 from kombu.exceptions import OperationalError
 
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import validation
 from celery_nexus.delivery.content import fields_of
 from celery_nexus.delivery.ends import endings as ends
 from celery_nexus.delivery.ends.chord_ends import finish
@@ -48,7 +48,7 @@ def _end(app: Celery, client: redis.Redis, prefix: str, note: Note) -> None:
     if note.reason == ends.CHORD:
         finish(app, note.group)
         return
-    message = guard.decode_loosely(note.raw) or guard.decode_end(note.raw)
+    message = validation.decode_loosely(note.raw) or validation.decode_end(note.raw)
     context = None if message is None else context_of(message)
     if context is None:
         return
@@ -101,26 +101,26 @@ def spell(error: Exception) -> str:
     return f"{type(error).__name__}({error.args[0]!r})" if error.args else repr(error)
 
 
-def context_of(message: guard.Json) -> Any | None:
+def context_of(message: validation.Json) -> Any | None:
     """Make what the result backend wants to know of a run: its chord, callbacks and group; None without an id.
 
     What is malformed in it is left out, so that the rest still happens.
     """
     fields = fields_of(message)
-    run_id, task = guard.run_of({"headers": fields})
+    run_id, task = validation.run_of({"headers": fields})
     if run_id is None:
         return None
     properties: Any = message.get("properties")
-    route: Any = cast("guard.Json", properties).get("delivery_info") if isinstance(properties, dict) else None
+    route: Any = cast("validation.Json", properties).get("delivery_info") if isinstance(properties, dict) else None
     known = {name: fields[name] for name in _CONTEXT if name in fields}
-    known |= {name: guard.keep_signatures(fields.get(name)) for name in ("callbacks", "errbacks", "chain")}
+    known |= {name: validation.keep_signatures(fields.get(name)) for name in ("callbacks", "errbacks", "chain")}
     return Context(
         known
         | {
             "id": run_id,
             "task": task,
-            "chord": fields.get("chord") if guard.is_signature(fields.get("chord")) else None,
-            "delivery_info": dict(cast("guard.Json", route)) if isinstance(route, dict) else {},
+            "chord": fields.get("chord") if validation.is_signature(fields.get("chord")) else None,
+            "delivery_info": dict(cast("validation.Json", route)) if isinstance(route, dict) else {},
         }
     )
 

@@ -24,8 +24,7 @@ from typing import Any, cast
 import redis
 
 from celery_nexus.connection.keys import EVENT_STREAM, EVENT_STREAM_LENGTH, RESULT_KEY
-from celery_nexus.delivery import keys, scripts
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import keys, scripts, validation
 from celery_nexus.delivery.content import parts_of
 from celery_nexus.delivery.ends.chord_records import GROUP_KEY
 
@@ -95,7 +94,7 @@ class Note:
 def parse(encoded: bytes) -> Note | None:
     """Read a note; None when it is none of ours."""
     line, _, raw = encoded.partition(b"\n")
-    head = guard.decode_loosely(line) or {}
+    head = validation.decode_loosely(line) or {}
     lists, place = head.get("lists"), head.get("place")
     if not isinstance(head.get("reason"), str):
         return None
@@ -230,7 +229,7 @@ def revive(client: redis.Redis, prefix: str, raw: bytes) -> tuple[str, ...]:
     Returns:
         Its id, and those of what follows it in its chain.
     """
-    parts = tuple(parts_of(guard.decode_loosely(raw) or {}))
+    parts = tuple(parts_of(validation.decode_loosely(raw) or {}))
     for part in parts:
         names = [f"{prefix}{RESULT_KEY}{part.id}"]
         if part.group is not None:
@@ -251,7 +250,7 @@ def tell(client: redis.Redis, prefix: str, notes: Sequence[Note], exception: str
     pipeline = client.pipeline(transaction=True)
     counted = 0
     for note in notes:
-        run_id, task = guard.run_of(guard.decode_loosely(note.raw))
+        run_id, task = validation.run_of(validation.decode_loosely(note.raw))
         if run_id is None:
             continue
         teller = note.worker or f"nexus@{socket.gethostname()}"

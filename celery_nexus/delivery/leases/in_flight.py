@@ -15,8 +15,7 @@ from typing import Any, cast
 
 import redis
 
-from celery_nexus.delivery import keys, letter_scripts, running, scripts
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import keys, letter_scripts, running, scripts, validation
 from celery_nexus.delivery.keys import FetchedTag
 from celery_nexus.delivery.leases.starts import read_progress
 from celery_nexus.delivery.quick_script import QuickScript
@@ -281,7 +280,7 @@ class InFlight:
         names = [*self.fence_keys, *(self.prefix + name for name in stores)]
         letter_id = uuid.uuid4().hex[:12]
         others = counted if tag.is_adopted else json.dumps(record)
-        limits = [now, now - DEAD_LETTER_AGE_S, MAX_DEAD_LETTERS, guard.MAX_MESSAGE_BYTES]
+        limits = [now, now - DEAD_LETTER_AGE_S, MAX_DEAD_LETTERS, validation.MAX_MESSAGE_BYTES]
         arguments = [*self.fence, _raw(tag), letter_id, others, counted, *limits]
         self._note_end(tag)
         is_set_aside = bool(self._set_aside(keys=names, args=arguments))
@@ -305,16 +304,16 @@ def _warn_of_others(acknowledged: list[FetchedTag], held: int) -> None:
 
 def mark_redelivered(raw: bytes) -> bytes:
     """Mark a message's bytes as kombu does at a redelivery; what is no message stays as it is."""
-    message = guard.decode_loosely(raw)
+    message = validation.decode_loosely(raw)
     return raw if message is None else encode_redelivered(message)
 
 
-def encode_redelivered(message: guard.Json) -> bytes:
+def encode_redelivered(message: validation.Json) -> bytes:
     """Encode a message marked as redelivered; Python's JSON keeps every number and list as it is."""
     headers, properties = message.get("headers"), message.get("properties")
     if isinstance(headers, dict):
         headers["redelivered"] = True
-    delivery_info = cast("guard.Json", properties).get("delivery_info") if isinstance(properties, dict) else None
+    delivery_info = cast("validation.Json", properties).get("delivery_info") if isinstance(properties, dict) else None
     if isinstance(delivery_info, dict):
         delivery_info["redelivered"] = True
     return json.dumps(message).encode()

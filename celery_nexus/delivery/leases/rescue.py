@@ -7,8 +7,7 @@ from typing import Any
 
 from celery import Celery
 
-from celery_nexus.delivery import running
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import running, validation
 from celery_nexus.delivery.ends.ending import carry_out_what_can_be
 from celery_nexus.delivery.keys import DELIVERIES_HEADER, FetchedTag
 from celery_nexus.delivery.leases.in_flight import InFlight, encode_redelivered, mark_redelivered
@@ -79,9 +78,9 @@ def give_up_or_restore(
         lost: What died: ``worker`` or ``child``; ``rejected`` of a run that put its message back.
         progress: How far the start got, or None when it told nothing.
     """
-    message = guard.decode_loosely(raw)
-    if message is None or guard.run_of(message)[0] is None:
-        return in_flight.restore(tag)  # the guard of the next fetch says what is wrong with it
+    message = validation.decode_loosely(raw)
+    if message is None or validation.run_of(message)[0] is None:
+        return in_flight.restore(tag)  # the validation at the next fetch says what is wrong with it
     starts = with_start(
         read_earlier_starts(message), worker=in_flight.node, at=running.now(), lost=lost, progress=progress
     )
@@ -94,10 +93,10 @@ def give_up_or_restore(
 
 
 def give_up(
-    app: Celery, in_flight: InFlight, tag: FetchedTag, message: guard.Json, starts: list[dict[str, Any]]
+    app: Celery, in_flight: InFlight, tag: FetchedTag, message: validation.Json, starts: list[dict[str, Any]]
 ) -> None:
     """Make a run a dead letter, and let it end as FAILURE for whoever waits for it."""
-    run_id, task = guard.run_of(message)
+    run_id, task = validation.run_of(message)
     ends = {"rejected": "it put its message back"}.get(starts[-1]["lost"], "its process died")
     detail = f"started {MAX_STARTS} times without progress, and each time {ends}"
     in_flight.set_aside(tag, "poisoned", detail, id=run_id, task=task, deliveries=starts)

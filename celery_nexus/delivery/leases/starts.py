@@ -11,8 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any, cast
 
-from celery_nexus.delivery import keys
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import keys, validation
 from celery_nexus.delivery.keys import DELIVERIES_HEADER
 
 MAX_STARTS = 3
@@ -24,7 +23,7 @@ MOST_REMEMBERED = 10
 Json = dict[str, Any]
 
 
-def read_earlier_starts(message: guard.Json) -> list[Json]:
+def read_earlier_starts(message: validation.Json) -> list[Json]:
     """Read a message's starts, the oldest first: ``{"worker", "at", "lost", "progress"}``."""
     headers: Json = message.get("headers") or {}
     known: Any = headers.get(DELIVERIES_HEADER)

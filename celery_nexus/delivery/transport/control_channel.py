@@ -11,8 +11,7 @@ from typing import Any
 import redis
 from kombu.transport import redis as kombu_redis
 
-from celery_nexus.delivery import keys
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import keys, validation
 from celery_nexus.delivery.transport import control_arguments
 
 logger = logging.getLogger(__name__)
@@ -27,13 +26,13 @@ class ControlMixin(_Channel):
     def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
         """Deliver what came over the control channel; what is malformed is counted and dropped."""
         try:
-            command = guard.check_control(message, is_command=exchange.endswith(".pidbox"))
+            command = validation.check_control(message, is_command=exchange.endswith(".pidbox"))
             if command:
                 control_arguments.check(command["method"], command.get("arguments") or {})
             return super()._deliver_fanout_message(message, exchange)
         except (redis.ConnectionError, redis.TimeoutError, OSError):
             raise
-        except (guard.Malformed, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        except (validation.Malformed, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             self._drop_control(f"{type(error).__name__}: {error}")
             return False
 

@@ -21,8 +21,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 
-from celery_nexus.delivery import keys, running, scripts
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import keys, running, scripts, validation
 from celery_nexus.delivery.keys import FetchedTag
 from celery_nexus.delivery.leases.in_flight import InFlight
 from celery_nexus.delivery.transport.control_channel import ControlMixin
@@ -165,7 +164,7 @@ class FetchMixin(PublishMixin, ControlMixin, RoutingMixin):
         layout = (self.global_keyprefix, self.sep, digits)
         room = self.qos.can_consume_max_estimate()
         most = MOST_MESSAGES if room is None else max(1, min(MOST_MESSAGES, room))
-        limits = (guard.MAX_MESSAGE_BYTES, most, int(looks))
+        limits = (validation.MAX_MESSAGE_BYTES, most, int(looks))
         return (*command, len(names), *names, *self.in_flight.fence, self._fetch_id, *layout, *limits, *queues)
 
     def _is_to_look(self) -> bool:
@@ -191,7 +190,9 @@ class FetchMixin(PublishMixin, ControlMixin, RoutingMixin):
             for number, list_key, raw, *size in cast("list[list[Any]]", answer):
                 tag = FetchedTag(f"{self._fetch_id}.{number} {bytes_to_str(list_key)}")
                 if size:
-                    self.in_flight.set_aside(tag, "malformed", f"{size[0]} bytes, more than {guard.MAX_MESSAGE_BYTES}")
+                    self.in_flight.set_aside(
+                        tag, "malformed", f"{size[0]} bytes, more than {validation.MAX_MESSAGE_BYTES}"
+                    )
                 else:
                     self._take(tag, raw)
             return True
@@ -254,9 +255,9 @@ class FetchMixin(PublishMixin, ControlMixin, RoutingMixin):
             self.in_flight.restore(tag)
             return
         try:
-            message = guard.decode(raw)
-        except guard.Malformed as problem:
-            run_id, task = guard.run_of(guard.decode_loosely(raw))
+            message = validation.decode(raw)
+        except validation.Malformed as problem:
+            run_id, task = validation.run_of(validation.decode_loosely(raw))
             if run_id and keys.PUBLICATION_MARK not in raw:
                 tag = self.in_flight.adopt(tag)  # it ends as a run that failed: the balance sheet has to know it
             self.in_flight.set_aside(tag, "malformed", str(problem), id=run_id, task=task)
@@ -265,21 +266,21 @@ class FetchMixin(PublishMixin, ControlMixin, RoutingMixin):
             tag = self.in_flight.adopt(tag)
             if tag.is_adopted and isinstance(message.get("headers"), dict):
                 message["headers"][keys.ADOPTED_HEADER] = True
-        due_at = guard.due_at(message.get("headers"))
+        due_at = validation.due_at(message.get("headers"))
         if due_at is not None and due_at > running.now() + EARLY_S:
             self.in_flight.delay(tag, due_at)
             return
         message["properties"]["delivery_tag"] = tag
         self._deliver_guarded(tag, message, queue)
 
-    def _deliver_guarded(self, tag: FetchedTag, message: guard.Json, queue: str) -> None:
+    def _deliver_guarded(self, tag: FetchedTag, message: validation.Json, queue: str) -> None:
         try:
             self.connection._deliver(message, queue)
         except (redis.ConnectionError, redis.TimeoutError, OSError):
             raise
         except (ValueError, TypeError, KeyError, AttributeError, LookupError, RecursionError, MemoryError) as error:
             # The consumer guards its own part: what arrives here could not be made a kombu message
-            run_id, task = guard.run_of(message)
+            run_id, task = validation.run_of(message)
             detail = f"{type(error).__name__}: {error}"
             if self._can_be_made(message):
                 logger.warning("put back %s, which could not be delivered: %s", run_id, detail)
@@ -290,7 +291,7 @@ class FetchMixin(PublishMixin, ControlMixin, RoutingMixin):
                 raise
             self.qos.forget(tag)
 
-    def _can_be_made(self, message: guard.Json) -> bool:
+    def _can_be_made(self, message: validation.Json) -> bool:
         """Tell whether kombu can make a message of it: whether an error was not the message's own."""
         try:
             self.Message(message, channel=self)

@@ -8,8 +8,7 @@ from typing import Any, cast
 from kombu.exceptions import EncodeError
 from kombu.utils.json import dumps
 
-from celery_nexus.delivery import keys
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import keys, validation
 from celery_nexus.task_errors import TaskError
 
 
@@ -19,14 +18,14 @@ class MessageTooLarge(TaskError, EncodeError):
     code = "message_too_large"
 
 
-def is_run(message: guard.Json) -> bool:
+def is_run(message: validation.Json) -> bool:
     """Tell whether a message starts a run."""
     headers: Any = message.get("headers")
     return isinstance(headers, dict) and "task" in headers
 
 
 def publication(
-    message: guard.Json, queue: str, list_name: str, priority: int, prefix: str
+    message: validation.Json, queue: str, list_name: str, priority: int, prefix: str
 ) -> tuple[list[str], list[Any]]:
     """Make the keys and arguments of ``scripts.PUBLISH``; names the publication in the message.
 
@@ -40,12 +39,12 @@ def publication(
     Raises:
         MessageTooLarge: No worker would take it.
     """
-    headers = cast("guard.Json", message["headers"])
+    headers = cast("validation.Json", message["headers"])
     # kombu keeps the properties, and nothing else, when it tries the same publication again
     name = message["properties"].setdefault(keys.PUBLICATION, uuid.uuid4().hex)
     payload: str = dumps(message)
     _check_size(message, payload)
-    due_at = guard.due_at(headers)
+    due_at = validation.due_at(headers)
     member = b"" if due_at is None else keys.encode_delayed_member(priority, payload.encode())
     names = [
         list_name,
@@ -59,15 +58,17 @@ def publication(
     return [prefix + key for key in names], [payload, counter, due, member, f"{name} {queue}", keys.REPEAT_S]
 
 
-def _check_size(message: guard.Json, payload: str) -> None:
-    if len(payload) > guard.MAX_MESSAGE_BYTES:
-        raise MessageTooLarge(_advice(message, f"{len(payload):,} bytes, and {guard.MAX_MESSAGE_BYTES:,} are allowed"))
+def _check_size(message: validation.Json, payload: str) -> None:
+    if len(payload) > validation.MAX_MESSAGE_BYTES:
+        raise MessageTooLarge(
+            _advice(message, f"{len(payload):,} bytes, and {validation.MAX_MESSAGE_BYTES:,} are allowed")
+        )
     try:
-        guard.check_body_size(message)
-    except guard.Malformed as problem:
+        validation.check_body_size(message)
+    except validation.Malformed as problem:
         raise MessageTooLarge(_advice(message, str(problem))) from None
 
 
-def _advice(message: guard.Json, problem: str) -> str:
+def _advice(message: validation.Json, problem: str) -> str:
     task = message["headers"].get("task")
     return f"{task} was not queued: its message: {problem}; put the content into a file and pass its path, or split it"

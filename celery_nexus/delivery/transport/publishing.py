@@ -9,8 +9,7 @@ from typing import Any
 import redis
 from kombu.transport import redis as kombu_redis
 
-from celery_nexus.delivery import keys, refusals, scripts
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import keys, refusals, scripts, validation
 from celery_nexus.delivery.ends.purging import purge
 from celery_nexus.delivery.quick_script import QuickScript
 from celery_nexus.delivery.transport.publication import is_run, publication
@@ -25,7 +24,7 @@ class PublishMixin(_Channel):
 
     _plain: redis.Redis | None = None
 
-    def _put(self, queue: str, message: guard.Json, **kwargs: Any) -> None:
+    def _put(self, queue: str, message: validation.Json, **kwargs: Any) -> None:
         if queue in self._expires or not is_run(message):  # answers of remote control, foreign messages
             super()._put(queue, message, **kwargs)
             return

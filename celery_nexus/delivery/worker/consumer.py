@@ -20,7 +20,7 @@ from celery.worker.request import Request as CeleryRequest
 from kombu.exceptions import ContentDisallowed, DecodeError
 from vine import promise as vine_promise
 
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import validation
 from celery_nexus.delivery.ends.ending import carry_out_what_can_be
 from celery_nexus.delivery.ends.private_records import PrivateRequest
 from celery_nexus.delivery.keys import FetchedTag
@@ -91,8 +91,15 @@ class Consumer(_Consumer):
 
         def handle_guarded(message: Any) -> Any:
             try:
-                guard.check_payload(message.payload, message.headers)
-            except (guard.Malformed, ContentDisallowed, DecodeError, ValueError, TypeError, RecursionError) as problem:
+                validation.check_payload(message.payload, message.headers)
+            except (
+                validation.Malformed,
+                ContentDisallowed,
+                DecodeError,
+                ValueError,
+                TypeError,
+                RecursionError,
+            ) as problem:
                 self.set_aside(message, "malformed", problem)
                 return None
             try:
@@ -173,9 +180,9 @@ class Consumer(_Consumer):
             logger.error("dropped a malformed message: %s", problem)
             return
         channel = message.channel
-        detail = str(problem) if isinstance(problem, guard.Malformed) else f"{type(problem).__name__}: {problem}"
+        detail = str(problem) if isinstance(problem, validation.Malformed) else f"{type(problem).__name__}: {problem}"
         raw = channel.in_flight.client.hget(channel.in_flight.key, tag)
-        run_id, task = guard.run_of(guard.decode_loosely(raw or b""))
+        run_id, task = validation.run_of(validation.decode_loosely(raw or b""))
         channel.in_flight.set_aside(tag, reason, detail, id=run_id, task=task)
         channel.qos.forget(tag)
         carry_out_what_can_be(self.app, channel.in_flight.client, channel.in_flight.prefix)

@@ -10,8 +10,7 @@ from typing import Any, cast
 
 import redis
 
-from celery_nexus.delivery import keys
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import keys, validation
 from celery_nexus.delivery.layout import Layout
 
 MAX_MESSAGES = 5_000
@@ -94,4 +93,4 @@ def _parse_id(message: bytes) -> str | None:
         return None
     if isinstance(value, list) and value:  # stock delivery keeps exchange and routing key beside it
         value = cast("list[Any]", value)[0]
-    return guard.run_of(cast("guard.Json", value))[0] if isinstance(value, dict) else None
+    return validation.run_of(cast("validation.Json", value))[0] if isinstance(value, dict) else None

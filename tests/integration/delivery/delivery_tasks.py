@@ -10,7 +10,7 @@ import redis
 from celery.exceptions import Reject
 from celery.utils.log import get_task_logger
 
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import validation
 from celery_nexus.delivery.leases import in_flight, lease, process_identity
 from celery_nexus.delivery.upgrade.signals import FormerListsStep
 from celery_nexus.runtime.progress import RunProgress
@@ -28,7 +28,7 @@ if namespace := os.environ.get("NEXUS_TEST_NAMESPACE"):  # as if in another cont
 if lease_s := os.environ.get("NEXUS_TEST_LEASE_S"):
     lease.LEASE_S = float(lease_s)
 if most := os.environ.get("NEXUS_TEST_MAX_MESSAGE_BYTES"):
-    guard.MAX_MESSAGE_BYTES = int(most)
+    validation.MAX_MESSAGE_BYTES = int(most)
 if prefix := os.environ.get("NEXUS_TEST_PREFIX"):
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, "global_keyprefix": prefix}
 if os.environ.get("NEXUS_TEST_DIE_AT_ACKNOWLEDGEMENT"):

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from celery_nexus.delivery import keys
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import keys, validation
 from celery_nexus.queues import priority_key
 
 
@@ -69,7 +68,9 @@ def test_what_a_stop_puts_back_is_marked_as_redelivered_and_no_start_is_counted(
         stack.until(lambda: stack.count("started:long") and stack.client.hlen(keys.in_flight_key("w@test")) == 2)
         worker.send_signal(3)
         worker.wait(20)
-        messages = [guard.decode_loosely(raw) for raw in stack.client.lrange(priority_key("default_queue", 5), 0, -1)]
+        messages = [
+            validation.decode_loosely(raw) for raw in stack.client.lrange(priority_key("default_queue", 5), 0, -1)
+        ]
         headers = [message["headers"] for message in messages if message]
         marks = [(found.get("redelivered"), found.get("nexus_deliveries")) for found in headers]
         assert marks == [(True, None), (True, None)]

@@ -11,8 +11,7 @@ import psutil
 import pytest
 
 from benchmarks.faults.malformed import message
-from celery_nexus.delivery import keys
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import keys, validation
 from celery_nexus.queues import priority_key
 
 
@@ -120,7 +119,7 @@ def test_a_stop_takes_no_longer_than_what_runs_and_puts_back_what_waits_in_the_w
     worker.wait(15)
     assert [stack.count(f"done:{name}") for name in ("runs", "a", "b", "c")] == [1, 0, 0, 0]
     waiting = [
-        guard.run_of(guard.decode_loosely(raw))[1]
+        validation.run_of(validation.decode_loosely(raw))[1]
         for raw in stack.client.lrange(priority_key("default_queue", 5), 0, -1)
     ]
     assert waiting == ["t.note"] * 3

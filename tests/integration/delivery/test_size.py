@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from celery import chain, chord
 
-from celery_nexus.delivery import keys
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import keys, validation
 from celery_nexus.delivery.transport.publication import MessageTooLarge
 from celery_nexus.queues import priority_key
 
@@ -19,7 +18,7 @@ REFUSED = (
 
 
 def test_a_publisher_is_told_and_nothing_is_queued(stack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_MESSAGE_BYTES", LIMIT)
+    monkeypatch.setattr(validation, "MAX_MESSAGE_BYTES", LIMIT)
     with pytest.raises(MessageTooLarge, match=REFUSED):
         stack.publish("t.note", "x" * LIMIT)
     assert stack.client.llen(priority_key("default_queue", 5)) == 0

@@ -11,8 +11,7 @@ import pytest
 import redis
 
 from benchmarks.faults.malformed import message
-from celery_nexus.delivery import keys
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import keys, validation
 from celery_nexus.delivery.keys import FetchedTag
 from celery_nexus.delivery.transport import fetching, transport
 from celery_nexus.delivery.transport.fetching import EARLY_S
@@ -37,7 +36,7 @@ def test_messages_are_delivered_by_the_tag_of_their_fetch(worker: Worker) -> Non
 def test_one_that_is_too_large_is_set_aside_by_its_size(worker: Worker) -> None:
     worker.ask()
     assert worker.read([[0, b"p:a", b"", 40_000_000]])
-    detail = f"40000000 bytes, more than {guard.MAX_MESSAGE_BYTES}"
+    detail = f"40000000 bytes, more than {validation.MAX_MESSAGE_BYTES}"
     assert worker.flight.done == [("set_aside", FetchedTag("f1.0 p:a"), "malformed", detail, {})]
 
 

@@ -8,7 +8,7 @@ import pytest
 import redis
 from redis.exceptions import NoScriptError, ResponseError
 
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import validation
 from celery_nexus.delivery.keys import FetchedTag
 from celery_nexus.delivery.transport import fetching
 from celery_nexus.delivery.transport.fetch_script import FETCH, FETCH_SHA
@@ -46,7 +46,7 @@ def fetch(worker: Worker) -> tuple[Any, ...]:
 
 def test_a_fetch_names_whose_it_is_how_lists_are_called_and_how_much_may_come(worker: Worker) -> None:
     worker.room = 3
-    layout, limits = ("p:", ":", "05"), (guard.MAX_MESSAGE_BYTES, 3, 1)
+    layout, limits = ("p:", ":", "05"), (validation.MAX_MESSAGE_BYTES, 3, 1)
     names = ("held", "leases", "p:nexus:waiting")
     assert worker.ask() == [("EVAL", FETCH, 3, *names, "w", "token", "f1", *layout, *limits, "a", "b")]
 

@@ -11,7 +11,7 @@ import pytest
 from kombu.exceptions import EncodeError
 
 from benchmarks.faults.malformed import message
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import validation
 from celery_nexus.delivery.transport.publication import MessageTooLarge, publication
 from celery_nexus.task_errors import TaskError
 
@@ -29,12 +29,12 @@ def publish(made: dict[str, Any]) -> str:
 
 
 def test_a_message_of_the_largest_size_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_MESSAGE_BYTES", 5_000)
+    monkeypatch.setattr(validation, "MAX_MESSAGE_BYTES", 5_000)
     assert len(publish(of_size(5_000))) == 5_000
 
 
 def test_a_larger_one_is_refused_with_the_limit_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_MESSAGE_BYTES", 5_000)
+    monkeypatch.setattr(validation, "MAX_MESSAGE_BYTES", 5_000)
     with pytest.raises(MessageTooLarge) as told:
         publish(of_size(5_001))
     assert str(told.value) == (
@@ -44,7 +44,7 @@ def test_a_larger_one_is_refused_with_the_limit_and_what_to_do(monkeypatch: pyte
 
 
 def test_a_compressed_one_is_as_large_as_workers_would_make_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_BODY_BYTES", 1_000)
+    monkeypatch.setattr(validation, "MAX_BODY_BYTES", 1_000)
     for size, is_taken in ((1_000, True), (1_001, False)):
         made = message("t.note", compression="gzip")
         made["body"] = base64.b64encode(zlib.compress(b" " * size)).decode()

@@ -1,4 +1,4 @@
-"""Each rule of the guard: what is just right, and what is just wrong."""
+"""Each rule of validation: what is just right, and what is just wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import validation
 
 
 def envelope(**changes: Any) -> dict[str, Any]:
@@ -29,8 +29,8 @@ def envelope(**changes: Any) -> dict[str, Any]:
 def refusal(message: Any) -> str:
     """Read why a message is refused; empty when it is not."""
     try:
-        guard.decode(message if isinstance(message, bytes) else json.dumps(message).encode())
-    except guard.Malformed as problem:
+        validation.decode(message if isinstance(message, bytes) else json.dumps(message).encode())
+    except validation.Malformed as problem:
         return str(problem)
     return ""
 
@@ -111,7 +111,7 @@ def test_bytes_that_are_no_object_are_refused(monkeypatch: pytest.MonkeyPatch) -
     assert refusal(b"[" * 100_000) == "nested too deeply"
     assert refusal(b"[]") == "JSON list instead of an object"
     raw = json.dumps(envelope()).encode()
-    monkeypatch.setattr(guard, "MAX_MESSAGE_BYTES", len(raw))
+    monkeypatch.setattr(validation, "MAX_MESSAGE_BYTES", len(raw))
     assert refusal(raw) == ""
     assert refusal(raw + b" ") == f"{len(raw) + 1} bytes, more than {len(raw)}"
 
@@ -126,7 +126,7 @@ PACKERS = {
 
 @pytest.mark.parametrize("compression", PACKERS)
 def test_a_packed_body_is_as_large_as_it_will_be(compression: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_BODY_BYTES", 20_000_000)
+    monkeypatch.setattr(validation, "MAX_BODY_BYTES", 20_000_000)
     headers = {"id": "r1", "task": "a.task", "compression": compression}
     right = base64.b64encode(PACKERS[compression](b" " * 20_000_000)).decode()
     large = base64.b64encode(PACKERS[compression](b" " * 20_000_001)).decode()
@@ -144,17 +144,17 @@ def test_a_packed_body_without_base64_is_bytes_of_text() -> None:
 
 def test_the_headers_at_the_end_of_a_message_that_was_cut_are_read() -> None:
     cut = json.dumps({"body": "x" * 100, "headers": {"id": "r1"}, "properties": {}}).encode()[50:]
-    assert guard.decode_end(cut) == {"headers": {"id": "r1"}}
-    assert guard.decode_end(b'"headers": {"id": "r1') is None
-    assert guard.decode_end(b'"headers": [1], "a": 1') is None
-    assert guard.decode_end(b"nothing") is None
+    assert validation.decode_end(cut) == {"headers": {"id": "r1"}}
+    assert validation.decode_end(b'"headers": {"id": "r1') is None
+    assert validation.decode_end(b'"headers": [1], "a": 1') is None
+    assert validation.decode_end(b"nothing") is None
 
 
 def test_a_run_is_known_by_names_that_can_be_trusted_alone() -> None:
-    assert guard.run_of({"headers": {"id": "r1", "task": "t"}}) == ("r1", "t")
-    assert guard.run_of({"headers": {"id": "", "task": "t"}}) == (None, "t")
-    assert guard.run_of({"headers": {"id": "r1", "task": 7}}) == ("r1", None)
-    assert guard.run_of({"headers": []}) == guard.run_of({}) == guard.run_of(None) == (None, None)
+    assert validation.run_of({"headers": {"id": "r1", "task": "t"}}) == ("r1", "t")
+    assert validation.run_of({"headers": {"id": "", "task": "t"}}) == (None, "t")
+    assert validation.run_of({"headers": {"id": "r1", "task": 7}}) == ("r1", None)
+    assert validation.run_of({"headers": []}) == validation.run_of({}) == validation.run_of(None) == (None, None)
 
 
 NO_SIGNATURES: list[Any] = [
@@ -166,9 +166,9 @@ NO_SIGNATURES: list[Any] = [
 @pytest.mark.parametrize("odd", NO_SIGNATURES)
 def test_what_is_no_signature_is_left_out(odd: Any) -> None:
     right = {"task": "t", "args": [1], "kwargs": {}, "options": None}
-    assert not guard.is_signature(odd)
-    assert guard.keep_signatures([right, odd]) == [right]
-    assert guard.keep_signatures(odd) == []
+    assert not validation.is_signature(odd)
+    assert validation.keep_signatures([right, odd]) == [right]
+    assert validation.keep_signatures(odd) == []
 
 
 PAYLOADS: list[tuple[Any, dict[str, Any], str]] = [
@@ -205,8 +205,8 @@ PAYLOADS: list[tuple[Any, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("payload", "headers", "problem"), PAYLOADS)
 def test_what_is_wrong_with_a_body_is_said(payload: Any, headers: dict[str, Any], problem: str) -> None:
-    with pytest.raises(guard.Malformed) as told:
-        guard.check_payload(payload, headers)
+    with pytest.raises(validation.Malformed) as told:
+        validation.check_payload(payload, headers)
     assert str(told.value) == problem
 
 
@@ -228,15 +228,15 @@ def command(body: Any, **properties: Any) -> dict[str, Any]:
 
 def test_a_command_of_remote_control_is_read() -> None:
     told = {"method": "ping", "destination": ["w@h"], "reply_to": {"exchange": "e", "routing_key": "r"}}
-    assert guard.check_control(command(told), is_command=True) == told
+    assert validation.check_control(command(told), is_command=True) == told
     packed = base64.b64encode(json.dumps(told).encode()).decode()
-    assert guard.check_control(command(packed, body_encoding="base64"), is_command=True) == told
-    assert guard.check_control(command("nonsense"), is_command=False) == {}
+    assert validation.check_control(command(packed, body_encoding="base64"), is_command=True) == told
+    assert validation.check_control(command("nonsense"), is_command=False) == {}
 
 
 @pytest.mark.parametrize("clock", [None, 0, 2**62])
 def test_a_clock_is_a_count(clock: Any) -> None:
-    assert guard.check_control(command({}) | {"headers": {"clock": clock}}, is_command=False) == {}
+    assert validation.check_control(command({}) | {"headers": {"clock": clock}}, is_command=False) == {}
 
 
 @pytest.mark.parametrize(
@@ -268,11 +268,11 @@ def test_a_clock_is_a_count(clock: Any) -> None:
     ],
 )
 def test_what_is_no_command_is_refused(message: Any, problem: str) -> None:
-    with pytest.raises(guard.Malformed) as told:
-        guard.check_control(message, is_command=True)
+    with pytest.raises(validation.Malformed) as told:
+        validation.check_control(message, is_command=True)
     assert str(told.value) == problem
 
 
 def test_a_command_that_is_no_json_is_refused() -> None:
-    with pytest.raises(guard.Malformed, match=r"^the body is not JSON: "):
-        guard.check_control(command("nonsense"), is_command=True)
+    with pytest.raises(validation.Malformed, match=r"^the body is not JSON: "):
+        validation.check_control(command("nonsense"), is_command=True)
