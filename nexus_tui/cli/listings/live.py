@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 from celery_nexus.errors import Invalid, NotFound, SourceError
-from celery_nexus.rows.broker import Held, QueueStats
+from celery_nexus.rows.broker import Held, Message, QueueStats
 from celery_nexus.rows.text import duration
 from celery_nexus.rows.workers import Program
 from celery_nexus.sources import Sources

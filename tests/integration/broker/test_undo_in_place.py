@@ -187,7 +187,7 @@ def lose_answer(monkeypatch: pytest.MonkeyPatch, lost: int) -> list[int]:
     asked = Lists.read_lost_answer
     monkeypatch.setattr(Lists, "read_lost_answer", read)
     monkeypatch.setattr(Lists, "lay", losing(Lists.lay))
-    monkeypatch.setattr(trash_reader.Giving, "merge", losing(trash_reader.Giving.merge))
+    monkeypatch.setattr(trash_reader.TrashReader, "merge", losing(trash_reader.TrashReader.merge))
     return calls
 
 

@@ -1,4 +1,4 @@
-"""Celery's consumer behind our guard, without a broker: requests, connections, and what is set aside."""
+"""Celery's consumer with message validation, without a broker: requests, connections, and what is set aside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from celery import Celery
 from celery.exceptions import NotRegistered
 from celery.worker.request import Request as CeleryRequest
 
-from celery_nexus.delivery import validation as guard
+from celery_nexus.delivery import validation
 from celery_nexus.delivery.ends.private_records import PrivateRequest
 from celery_nexus.delivery.keys import FetchedTag
 from celery_nexus.delivery.worker import consumer as consumer_module
@@ -192,7 +192,7 @@ class Held:
         self.client = SimpleNamespace(hget=lambda key, tag: raw if (key, tag) == ("held", TAG) else b"another")
         self.in_flight, self.qos = self, self
 
-    def bury(self, tag: Any, reason: str, detail: str, **facts: Any) -> None:
+    def set_aside(self, tag: Any, reason: str, detail: str, **facts: Any) -> None:
         self.done.append((tag, reason, detail, facts))
 
     def forget(self, tag: Any) -> None:
@@ -220,7 +220,7 @@ def test_what_is_set_aside_is_named_and_its_run_ends(worker: Any, ended: list[An
 
 def test_what_validation_says_needs_no_type(worker: Any, ended: list[Any]) -> None:
     made = message()
-    worker.set_aside(made, "malformed", guard.Malformed("no body"))
+    worker.set_aside(made, "malformed", validation.Malformed("no body"))
     assert made.channel.done[0][2] == "no body"
 
 

@@ -211,13 +211,13 @@ def test_what_is_wrong_with_a_body_is_said(payload: Any, headers: dict[str, Any]
 
 
 def test_a_body_of_the_first_protocol_under_headers_of_the_second_is_right() -> None:
-    guard.check_payload({"args": [], "kwargs": {}, "retries": 0}, {"task": "t", "id": "a"})
-    guard.check_payload(([], {}, None), {"task": "t", "id": "a"})
+    validation.check_payload({"args": [], "kwargs": {}, "retries": 0}, {"task": "t", "id": "a"})
+    validation.check_payload(([], {}, None), {"task": "t", "id": "a"})
 
 
 def test_what_is_no_object_is_decoded_as_nothing() -> None:
-    assert guard.decode_loosely(b'{"a": 1}') == {"a": 1}
-    assert [guard.decode_loosely(raw) for raw in (b"[]", b"{", b"\xff", b"[" * 100_000)] == [None] * 4
+    assert validation.decode_loosely(b'{"a": 1}') == {"a": 1}
+    assert [validation.decode_loosely(raw) for raw in (b"[]", b"{", b"\xff", b"[" * 100_000)] == [None] * 4
 
 
 def command(body: Any, **properties: Any) -> dict[str, Any]:
