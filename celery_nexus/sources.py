@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from celery_nexus.application_code import NO_CODE, ApplicationCode
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from celery_nexus.deployment import Deployment
     from celery_nexus.runs.recording import Recording
     from celery_nexus.runs.source import HistorySource
+    from celery_nexus.schedule.source import ScheduleSource
     from celery_nexus.stack.programs import SupervisorSource
 
 
@@ -61,6 +63,13 @@ class Sources:
     application: str = ""
     via: str = ""
     leaving: threading.Event = field(default_factory=threading.Event)
+
+    @cached_property
+    def schedule(self) -> ScheduleSource:
+        """What beat sends by the clock, wherever that is kept."""
+        from celery_nexus.schedule.source import ScheduleSource
+
+        return ScheduleSource(self.code, self.broker, self.history, self.catalog, self.control)
 
     @property
     def is_foreign(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from celery.schedules import crontab
 
 from celery_nexus.connection.keys import SCHEDULED_MAIL_CLAIM_S, SCHEDULED_MAIL_CLAIMED, SCHEDULED_MAIL_DUE
+from celery_nexus.schedule.stored import CONDITION
 
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S
@@ -24,7 +25,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {
             "expires": 10,
             "priority": 0,
-            "only_if_due": {SCHEDULED_MAIL_DUE: 0, SCHEDULED_MAIL_CLAIMED: SCHEDULED_MAIL_CLAIM_S},
+            CONDITION: {SCHEDULED_MAIL_DUE: 0, SCHEDULED_MAIL_CLAIMED: SCHEDULED_MAIL_CLAIM_S},
         },
     },
     "monitor-queue-sizes": {

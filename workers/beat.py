@@ -18,11 +18,10 @@ from redbeat import RedBeatScheduler
 from redbeat.schedulers import get_redis  # pyright: ignore[reportUnknownVariableType]
 from redis import RedisError
 
+from celery_nexus.schedule.stored import CONDITION
+
 SLOTS = uuid.UUID("5c1f2a54-5b7e-5a39-9a55-0c6a4b0f7d11")
 """Namespace of the ids."""
-
-CONDITION = "only_if_due"
-"""Option of an entry, see :mod:`config.schedule`."""
 
 _NO_CONNECTION = (OperationalError, RedisError, OSError)
 
@@ -34,7 +33,26 @@ def slot_id(entry: Any) -> str:
 
 
 class SlotScheduler(RedBeatScheduler):  # pyright: ignore[reportUntypedBaseClass]
-    """Publishes a due run under its slot's id, then notes it."""
+    """Publishes a due run under its slot's id, then notes it. What is paused stays so when beat starts anew."""
+
+    keeps_pauses = True
+    """Said to whoever pauses an entry, see :mod:`celery_nexus.schedule.redbeat_store`."""
+
+    def update_from_dict(self, dict_: dict[str, Any]) -> None:
+        """Write the entries of the settings, which RedBeat would enable again."""
+        paused = [name for name in dict_ if (entry := self._stored(name)) is not None and not entry.enabled]
+        super().update_from_dict(dict_)
+        for name in paused:
+            entry = self._stored(name)
+            entry.enabled = False
+            entry.save()
+
+    def _stored(self, name: str) -> Any:
+        kind: Any = self.Entry
+        try:
+            return kind.from_key(kind.generate_key(self.app, name), app=self.app)
+        except KeyError:
+            return None
 
     def maybe_due(self, entry: Any, **kwargs: Any) -> Any:
         """Publish an entry whose time has come; one that has nothing to do is noted as run."""

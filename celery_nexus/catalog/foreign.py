@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -88,6 +88,27 @@ class ForeignCatalog(CatalogSource):
             Invalid: Where it goes is not known, or its arguments can't be written as the application's messages are.
         """
         check_options(priority, countdown_s, eta)
+        publication, level = self._publication(name, args, kwargs, queue, priority)
+        run_id = self._broker.publish(replace(publication, eta=due_at(countdown_s, eta), lineage=lineage))
+        return Submitted(run_id, name, publication.queue, level)
+
+    def send(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any]) -> Submitted:
+        """Publish a message as beat would; of its options queue, priority, headers and expires count."""
+        expires: Any = options.get("expires")
+        publication, level = self._publication(name, args, kwargs, options.get("queue"), options.get("priority"))
+        expires_s = expires if isinstance(expires, int | float) else None
+        publication = replace(publication, headers=options.get("headers") or {}, expires_s=expires_s)
+        return Submitted(self._broker.publish(publication), name, publication.queue, level)
+
+    def _publication(
+        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], queue: str | None, priority: int | None
+    ) -> tuple[Publication, int | None]:
+        """Find out where a message goes and how it is written, and the priority that is told of it.
+
+        Raises:
+            NotFound: Nobody knows the queue, or its workers don't know the task.
+            Invalid: Where it goes is not known, or its arguments can't be written as the application's messages are.
+        """
         check_size(args, kwargs)
         layout = self._broker.only_layout
         self._control.learn_layout()
@@ -101,18 +122,8 @@ class ForeignCatalog(CatalogSource):
         self._check_task(name, [worker.name for worker in workers if place in worker.queues])
         told = self._control.configuration(layout)
         level = (told.read_whole("task_default_priority") if told else None) if priority is None else priority
-        publication = Publication(
-            name,
-            args,
-            kwargs,
-            place,
-            level or 0,
-            self._kind(layout, place, told),
-            told.read_whole("task_protocol") or 2 if told else self._protocol(place),
-            due_at(countdown_s, eta),
-            lineage,
-        )
-        return Submitted(self._broker.publish(publication), name, place, level)
+        protocol = told.read_whole("task_protocol") or 2 if told else self._protocol(place)
+        return Publication(name, args, kwargs, place, level or 0, self._kind(layout, place, told), protocol), level
 
     def queues(self) -> list[str]:
         """Name the queues that are bound, consumed or filled."""

@@ -137,6 +137,36 @@ class CatalogSource:
         level = self._priority_of(task) if priority is None else priority
         return Submitted(id=str(result.id), task=name, queue=queue or self.queue_of(name), priority=level)
 
+    def send(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any]) -> Submitted:
+        """Publish a message with options of Celery's own, as beat does: also of a task that is not known here.
+
+        Args:
+            name: Task name.
+            args: Positional arguments.
+            kwargs: Keyword arguments.
+            options: Those of ``apply_async``: queue, priority, headers, expires …
+
+        Raises:
+            Invalid: Its task refuses the arguments, or they can't be written.
+            Unreachable: The broker can't be reached or refuses; nothing was queued.
+        """
+        from kombu.exceptions import EncodeError
+
+        from celery_nexus.task_errors import TaskError
+
+        task = self._tasks.get(name)
+        try:
+            with self._broker_errors("nothing was queued"):
+                if task is None:
+                    result = self.app.send_task(name, list(args), dict(kwargs), **options)
+                else:
+                    result = task.apply_async(list(args), dict(kwargs), **options)
+        except (TaskError, EncodeError, TypeError) as error:
+            raise Invalid(f"{name}: {error}; nothing was queued") from None
+        queue: Any = options.get("queue")
+        place = str(getattr(queue, "name", None) or queue or self.queue_of(name))
+        return Submitted(id=str(result.id), task=name, queue=place, priority=options.get("priority"))
+
     def _priority_of(self, task: Any) -> int | None:
         own: int | None = getattr(task, "priority", None)
         usual: int | None = self.app.conf.task_default_priority

@@ -9,7 +9,7 @@ import base64
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -37,6 +37,8 @@ class Publication:
         protocol: Celery's task protocol, 1 or 2.
         eta: Not before this time (aware), or None.
         lineage: Ids of the first run of its workflow and of the run that it follows, or None.
+        headers: Further headers.
+        expires_s: It is thrown away when it was not started so many seconds from now; None: never.
     """
 
     task: str
@@ -48,6 +50,8 @@ class Publication:
     protocol: int = 2
     eta: datetime | None = None
     lineage: tuple[str, str] | None = None
+    headers: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    expires_s: float | None = None
 
 
 def publish(client: redis.Redis, layout: Layout, publication: Publication) -> str:
@@ -83,6 +87,7 @@ def _message(run_id: str, publication: Publication) -> bytes:
         list(publication.args),
         dict(publication.kwargs),
         eta=eta.isoformat() if eta else None,
+        expires=publication.expires_s,
         root_id=root_id,
         parent_id=parent_id,
     )
@@ -94,7 +99,7 @@ def _message(run_id: str, publication: Publication) -> bytes:
         "body": base64.b64encode(body).decode(),
         "content-encoding": encoding,
         "content-type": publication.kind,
-        "headers": made.headers,
+        "headers": {**made.headers, **publication.headers},
         "properties": {
             **made.properties,
             "delivery_mode": 2,

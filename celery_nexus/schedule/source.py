@@ -1,0 +1,314 @@
+"""The schedule of an application: what is in it, and changes to it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from celery_nexus.application_code import ApplicationCode
+from celery_nexus.errors import Invalid, NotFound, Refused, SourceError
+from celery_nexus.rows.moment import now as present
+from celery_nexus.rows.schedule import Beat, MissedRuns, Schedule, ScheduleEntry
+from celery_nexus.schedule.due import SCHEDULE_ERRORS, due_times, next_due, start_of_grid
+from celery_nexus.schedule.entries import Facts, find_turn, make_entry
+from celery_nexus.schedule.message import evaluate, options_of
+from celery_nexus.schedule.recorded import Recorded, RecordedRuns, judge_missed, recorded_of, sent_at
+from celery_nexus.schedule.shadows import join_pages
+from celery_nexus.schedule.stored import EntryStore, StoredEntry
+from celery_nexus.schedule.stores import Stores, open_stores
+
+if TYPE_CHECKING:
+    from celery_nexus.broker import BrokerSource
+    from celery_nexus.catalog.own import CatalogSource
+    from celery_nexus.control.source import ControlSource
+    from celery_nexus.rows.catalog import Submitted
+    from celery_nexus.rows.runs import Run
+    from celery_nexus.runs.source import HistorySource
+
+DAY = timedelta(days=1)
+MOST_NAMES = 5_000
+SIBLINGS = 2_000
+"""So many entries are looked through for others that send the same task."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """An entry and what keeps it."""
+
+    store: EntryStore
+    entry: StoredEntry
+
+
+class ScheduleSource:
+    """Reads and changes the schedule; safe in threads, every call blocks.
+
+    Args:
+        code: The application's code, as far as it is here.
+        broker: Its broker.
+        history: Its recorded runs.
+        catalog: Publishes.
+        control: Its workers, who know which tasks there are.
+    """
+
+    def __init__(
+        self,
+        code: ApplicationCode,
+        broker: BrokerSource,
+        history: HistorySource,
+        catalog: CatalogSource,
+        control: ControlSource,
+    ) -> None:
+        self._code = code
+        self._broker = broker
+        self._history = history
+        self._catalog = catalog
+        self._control = control
+
+    def read(self, limit: int = 100, missed_for: timedelta = DAY) -> Schedule:
+        """Read the entries that are due first.
+
+        Args:
+            limit: At most so many; of the others only the number is told.
+            missed_for: Missed runs are looked for so far back.
+
+        Raises:
+            SourceError: The broker can't be read.
+        """
+        stores, at = self._opened.stores, present()
+        if not stores:
+            return Schedule((), 0, (), tuple(self._opened.problems))
+        joined = join_pages([(store, store.page(limit)) for store in stores], self._opened.used)
+        known = [entry for _, entry in joined.entries]
+        recorded, runs = recorded_of(self._history), RecordedRuns(self._history)
+        shown = sorted(joined.entries, key=lambda row: _order(row[1], at))[:limit]
+        rows = [self._row(store, entry, known, runs, recorded, at, missed_for) for store, entry in shown]
+        beats = [beat for store in stores if (beat := _beat_of(store, at)) is not None]
+        return Schedule(_sorted(rows), joined.total, tuple(beats), (*self._opened.problems, *joined.problems))
+
+    def entry(self, name: str, missed_for: timedelta = DAY) -> ScheduleEntry:
+        """Read one entry; raises as :meth:`find`."""
+        found, runs = self.find(name), RecordedRuns(self._history)
+        recorded = recorded_of(self._history)
+        return self._row(found.store, found.entry, self._known_with(found), runs, recorded, present(), missed_for)
+
+    def find(self, name: str) -> Found:
+        """Find an entry by its name.
+
+        Raises:
+            NotFound: There is none; names those that are near.
+            SourceError: The schedule can't be read.
+        """
+        for store in self._opened.stores:
+            entry = self._find_in(store, name)
+            if entry is not None:
+                return Found(store, entry)
+        names = [known for store in self._opened.stores for known in self._names_in(store)]
+        near = difflib.get_close_matches(name, names, 3, 0.5) or [known for known in names if name in known][:3]
+        hint = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else "see them with: nexus-tui schedule"
+        raise NotFound(f"no entry {name!r} in the schedule; {hint}")
+
+    def _find_in(self, store: EntryStore, name: str) -> StoredEntry | None:
+        try:
+            return store.find(name)
+        except SourceError:
+            if store.source == self._opened.used:
+                raise
+            return None
+
+    def _names_in(self, store: EntryStore) -> Sequence[str]:
+        try:
+            return store.names(MOST_NAMES)
+        except SourceError:
+            return ()
+
+    def _known_with(self, found: Found) -> list[StoredEntry]:
+        """Return the entries beside which the runs of one are told apart: itself, and others of other names."""
+        known = [entry for store in self._opened.stores for entry in store.page(SIBLINGS).entries]
+        return [found.entry, *(entry for entry in known if entry.name != found.entry.name)]
+
+    def due_times(self, name: str, since: datetime, until: datetime) -> list[datetime]:
+        """Compute the due times of an entry in a window, both ends included, at most ten thousand.
+
+        Raises:
+            Invalid: Its due times can't be computed.
+        """
+        entry = self.find(name).entry
+        if entry.when is None:
+            raise Invalid(f"{name}: {entry.problem or 'its due times can not be computed without Celery'}")
+        try:
+            start = start_of_grid(entry.when, entry.last_at, since)
+            before = start - timedelta(microseconds=1) if start == since else start
+            return [due for due in due_times(entry.when, before, until) if due >= since]
+        except SCHEDULE_ERRORS as error:
+            raise Invalid(f"{name}: its schedule can't be used: {error}") from None
+
+    def sent_at(self, name: str) -> list[datetime]:
+        """Return when runs of an entry were sent, as far as the latest of them are recorded, newest first."""
+        found = self.find(name)
+        runs = self._runs_of(found.entry, self._known_with(found), RecordedRuns(self._history))
+        return [at for run in runs if (at := sent_at(run)) is not None]
+
+    def publish(self, name: str, due_at: datetime | None = None) -> Submitted:
+        """Publish a run of an entry as its beat would, now; its times go on as they were.
+
+        Args:
+            name: The entry.
+            due_at: The due time of the past that it is for: told in the header ``nexus_due_at``, and it does not
+                expire; None: it is for now.
+
+        Raises:
+            NotFound: There is no such entry, or nobody knows its task.
+            Invalid: Its arguments are refused, or can't be read.
+        """
+        entry = self.find(name).entry
+        if not entry.task or (entry.problem and not entry.when):
+            raise Invalid(f"{name}: {entry.problem or 'it names no task'}")
+        if problem := self._unknown_task(entry.task):
+            raise NotFound(f"{name}: {problem}; nothing was queued")
+        args, kwargs = evaluate(entry.args), evaluate(entry.kwargs)
+        return self._catalog.send(entry.task, args, kwargs, options_of(entry, due_at))
+
+    def set_enabled(self, name: str, *, is_enabled: bool) -> str:
+        """Pause or resume an entry, and say what was done; what is resumed counts from now.
+
+        Raises:
+            NotFound: There is no such entry.
+            Refused: What keeps it can't do that.
+        """
+        found = self.find(name)
+        return found.store.set_enabled(found.entry, present(), is_enabled=is_enabled)
+
+    def skipped_time(self, name: str) -> datetime:
+        """Return the due time that :meth:`skip` would skip.
+
+        Raises:
+            NotFound: There is no such entry.
+            Invalid: It is paused, or nothing is due any more.
+        """
+        return self._next(self.find(name))
+
+    def skip(self, name: str) -> datetime:
+        """Let the next due time of an entry pass without a run, and return it.
+
+        Raises:
+            NotFound: There is no such entry.
+            Invalid: It is paused, or nothing is due any more.
+            Refused: What keeps it can't do that.
+        """
+        found = self.find(name)
+        due_at = self._next(found)
+        found.store.skip(found.entry, due_at, next_due(found.entry.when, due_at))
+        return due_at
+
+    def _next(self, found: Found) -> datetime:
+        entry = found.entry
+        if not entry.is_enabled:
+            raise Invalid(f"{entry.name} is paused: nothing is due that could be skipped")
+        if entry.when is None:
+            raise Invalid(f"{entry.name}: {entry.problem or 'its due times can not be computed without Celery'}")
+        try:
+            due_at = find_turn(entry, entry.last_at, present()).next_at
+        except SCHEDULE_ERRORS as error:
+            raise Invalid(f"{entry.name}: its schedule can't be used: {error}") from None
+        if due_at is None:
+            raise Invalid(f"{entry.name} is not due any more")
+        return due_at
+
+    @cached_property
+    def _opened(self) -> Stores:
+        return open_stores(self._code, self._broker.url)
+
+    def _row(
+        self,
+        store: EntryStore,
+        entry: StoredEntry,
+        known: Sequence[StoredEntry],
+        runs: RecordedRuns,
+        recorded: Recorded,
+        at: datetime,
+        missed_for: timedelta,
+    ) -> ScheduleEntry:
+        args, kwargs = self._shown(entry)
+        mine = self._runs_of(entry, known, runs)
+        missed = judge_missed(entry, mine, recorded, at - missed_for)
+        if any(_is_same_call(entry, other) for other in known if other is not entry):
+            missed = MissedRuns(unknown="another entry sends the same task with the same arguments")
+        return make_entry(
+            entry,
+            Facts(
+                store.source,
+                args,
+                kwargs,
+                self._queue_of(entry),
+                mine,
+                recorded.is_current(at),
+                store.notes_late_s,
+                self._not_here(entry.task),
+                missed,
+            ),
+            at,
+        )
+
+    def _runs_of(self, entry: StoredEntry, known: Sequence[StoredEntry], runs: RecordedRuns) -> list[Run]:
+        is_shared = sum(other.task == entry.task for other in known) > 1
+        return runs.of_entry(entry.task, *self._shown(entry), is_shared=is_shared)
+
+    def _shown(self, entry: StoredEntry) -> tuple[Any, Any]:
+        from celery_nexus.privacy.masking import mask
+
+        if not self._code.is_here:
+            return mask(list(entry.args)), mask(dict(entry.kwargs))
+        from celery_nexus.privacy.arguments import shown_arguments
+
+        return shown_arguments(self._code.app.tasks.get(entry.task), entry.args, entry.kwargs)
+
+    def _queue_of(self, entry: StoredEntry) -> str | None:
+        told: Any = entry.options.get("queue")
+        if told is not None:
+            return str(getattr(told, "name", None) or told)
+        return self._catalog.queue_of(entry.task) if self._code.is_here and entry.task else None
+
+    def _not_here(self, task: str) -> str:
+        if not self._code.is_here or not task or task in self._code.app.tasks:
+            return ""
+        return f"the application has no task {task}"
+
+    def _unknown_task(self, task: str) -> str:
+        """Say that neither application nor workers know a task; empty when somebody does, or nobody can be asked."""
+        problem = self._not_here(task)
+        if not problem:
+            return ""
+        try:
+            names = [worker.name for worker in self._control.workers() if worker.pool is not None]
+            known = {name for tasks in self._control.registered(names).values() for name in tasks}
+        except SourceError:
+            known = set[str]()
+        if task in known:
+            return ""
+        near = difflib.get_close_matches(task, [*known, *self._code.app.tasks], 1, 0.6)
+        return problem + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _is_same_call(one: StoredEntry, other: StoredEntry) -> bool:
+    return one.task == other.task and list(one.args) == list(other.args) and dict(one.kwargs) == dict(other.kwargs)
+
+
+def _beat_of(store: EntryStore, at: datetime) -> Beat | None:
+    try:
+        return store.beat(at)
+    except (SourceError, Refused) as error:
+        return Beat(store.source, None, str(error))
+
+
+def _order(entry: StoredEntry, at: datetime) -> tuple[bool, datetime, str]:
+    """Order entries before their rows are made: by what their store says."""
+    return entry.next_at is None, entry.next_at or at, entry.name
+
+
+def _sorted(rows: Sequence[ScheduleEntry]) -> tuple[ScheduleEntry, ...]:
+    far = present() + timedelta(days=36_500)
+    return tuple(sorted(rows, key=lambda row: (not row.is_enabled, row.next_at or far, row.name)))
