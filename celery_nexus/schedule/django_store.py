@@ -81,6 +81,11 @@ class DjangoStore:
         """Name entries."""
         return self._ask(lambda model: list(model.objects.order_by("name").values_list("name", flat=True)[:limit]))
 
+    def obstacle(self, name: str, change: str) -> str:
+        """Say nothing: its entries can be changed."""
+        del name, change
+        return ""
+
     def set_enabled(self, entry: StoredEntry, now: datetime, *, is_enabled: bool) -> str:
         """Change the row, and tell beat; what is enabled again counts from now."""
         more = {"last_run_at": _stored_time(now)} if is_enabled else {}

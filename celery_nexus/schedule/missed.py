@@ -43,6 +43,38 @@ class Missed:
     due_at: tuple[datetime, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class DueTime:
+    """A due time of the past.
+
+    Attributes:
+        at: When.
+        sent_at: When a run was sent for it; None: none was, or nothing was recorded then.
+        is_recorded: Whether the history goes back so far.
+    """
+
+    at: datetime
+    sent_at: datetime | None = None
+    is_recorded: bool = True
+
+
+def match_due(due: Sequence[datetime], sent: Sequence[datetime], recorded_since: datetime | None) -> list[DueTime]:
+    """Say of each due time when a run was sent for it: the first one until the next due time.
+
+    Args:
+        due: Due times, oldest first.
+        sent: When runs were sent, oldest first.
+        recorded_since: The history goes back so far; None: there is none.
+    """
+    found: list[DueTime] = []
+    for this, following in zip(due, [*due[1:], None], strict=True):
+        first = bisect_left(sent, this - _SLACK)
+        at = sent[first] if first < len(sent) else None
+        is_mine = at is not None and (following is None or at < following - _SLACK)
+        found.append(DueTime(this, at if is_mine else None, recorded_since is not None and recorded_since <= this))
+    return found
+
+
 def missed_of_clock(due: Sequence[datetime], sent: Sequence[Sent]) -> Missed:
     """Find the missed ones of due times that clock and calendar fix.
 

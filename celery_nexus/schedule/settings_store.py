@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 SOURCE = "beat_schedule"
 
-ADVICE = (
+_ADVICE = (
     "its entries are code that beat reads when it starts: change it there, or let RedBeat "
-    "(celery beat -S redbeat.RedBeatScheduler) or django-celery-beat keep the schedule, whose entries can be {what}"
+    "(celery beat -S redbeat.RedBeatScheduler) or django-celery-beat keep the schedule, whose entries can be {change}"
 )
 
 
@@ -49,16 +49,19 @@ class SettingsStore:
         """Name the entries."""
         return list(self._told())[:limit]
 
+    def obstacle(self, name: str, change: str) -> str:
+        """Say that nobody can tell beat."""
+        return f"{name} is kept in {SOURCE} and can't be {change} from outside; {_ADVICE.format(change=change)}"
+
     def set_enabled(self, entry: StoredEntry, now: datetime, *, is_enabled: bool) -> str:
         """Refuse: nobody can tell beat."""
         del now
-        what = "resumed" if is_enabled else "paused"
-        raise Refused(f"{entry.name} is kept in {SOURCE} and can't be {what} from outside; {ADVICE.format(what=what)}")
+        raise Refused(self.obstacle(entry.name, "resumed" if is_enabled else "paused"))
 
     def skip(self, entry: StoredEntry, due_at: datetime, then_at: datetime | None) -> None:
         """Refuse: nobody can tell beat."""
         del due_at, then_at
-        raise Refused(f"{entry.name} is kept in {SOURCE}: no run can be skipped; {ADVICE.format(what='skipped')}")
+        raise Refused(self.obstacle(entry.name, "skipped"))
 
     def beat(self, now: datetime) -> Beat | None:
         """Say nothing: beat keeps its notes in a file of its own."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -16,6 +16,7 @@ from celery_nexus.rows.schedule import Beat, MissedRuns, Schedule, ScheduleEntry
 from celery_nexus.schedule.due import SCHEDULE_ERRORS, due_times, next_due, start_of_grid
 from celery_nexus.schedule.entries import Facts, find_turn, make_entry
 from celery_nexus.schedule.message import evaluate, options_of
+from celery_nexus.schedule.missed import DueTime, match_due
 from celery_nexus.schedule.recorded import Recorded, RecordedRuns, judge_missed, recorded_of, sent_at
 from celery_nexus.schedule.shadows import join_pages
 from celery_nexus.schedule.stored import EntryStore, StoredEntry
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from celery_nexus.runs.source import HistorySource
 
 DAY = timedelta(days=1)
+_NO_CELERY = "its due times can't be computed without Celery: pip install 'celery-nexus[celery]'"
 MOST_NAMES = 5_000
 SIBLINGS = 2_000
 """So many entries are looked through for others that send the same task."""
@@ -130,47 +132,59 @@ class ScheduleSource:
         known = [entry for store in self._opened.stores for entry in store.page(SIBLINGS).entries]
         return [found.entry, *(entry for entry in known if entry.name != found.entry.name)]
 
-    def due_times(self, name: str, since: datetime, until: datetime) -> list[datetime]:
+    def backfill(self, name: str, since: datetime, until: datetime) -> list[DueTime]:
         """Compute the due times of an entry in a window, both ends included, at most ten thousand.
 
         Raises:
+            NotFound: There is no such entry.
             Invalid: Its due times can't be computed.
         """
-        entry = self.find(name).entry
+        found = self.find(name)
+        due = self._due_times(found.entry, since, until)
+        runs = self._runs_of(found.entry, self._known_with(found), RecordedRuns(self._history))
+        sent = sorted(at for run in runs if (at := sent_at(run)) is not None)
+        recorded = recorded_of(self._history)
+        return match_due(due, sent, recorded.since)
+
+    def _due_times(self, entry: StoredEntry, since: datetime, until: datetime) -> list[datetime]:
         if entry.when is None:
-            raise Invalid(f"{name}: {entry.problem or 'its due times can not be computed without Celery'}")
+            raise Invalid(f"{entry.name}: {entry.problem or _NO_CELERY}")
         try:
             start = start_of_grid(entry.when, entry.last_at, since)
-            before = start - timedelta(microseconds=1) if start == since else start
-            return [due for due in due_times(entry.when, before, until) if due >= since]
+            return [due for due in due_times(entry.when, start - timedelta(microseconds=1), until) if due >= since]
         except SCHEDULE_ERRORS as error:
-            raise Invalid(f"{name}: its schedule can't be used: {error}") from None
+            raise Invalid(f"{entry.name}: its schedule can't be used: {error}") from None
 
-    def sent_at(self, name: str) -> list[datetime]:
-        """Return when runs of an entry were sent, as far as the latest of them are recorded, newest first."""
-        found = self.find(name)
-        runs = self._runs_of(found.entry, self._known_with(found), RecordedRuns(self._history))
-        return [at for run in runs if (at := sent_at(run)) is not None]
+    def publisher(self, name: str) -> Callable[[datetime | None], Submitted]:
+        """Find an entry, and return what publishes a run of it as its beat would; its times go on as they were.
 
-    def publish(self, name: str, due_at: datetime | None = None) -> Submitted:
-        """Publish a run of an entry as its beat would, now; its times go on as they were.
-
-        Args:
-            name: The entry.
-            due_at: The due time of the past that it is for: told in the header ``nexus_due_at``, and it does not
-                expire; None: it is for now.
+        What it returns takes the due time of the past that a run is for, which is told in the header ``nexus_due_at``
+        (such a run does not expire), or None for a run that is for now.
 
         Raises:
             NotFound: There is no such entry, or nobody knows its task.
-            Invalid: Its arguments are refused, or can't be read.
+            Invalid: Its arguments can't be read; when it publishes: its task refuses them.
         """
         entry = self.find(name).entry
-        if not entry.task or (entry.problem and not entry.when):
+        if not entry.task or (entry.problem and entry.when is None):
             raise Invalid(f"{name}: {entry.problem or 'it names no task'}")
         if problem := self._unknown_task(entry.task):
             raise NotFound(f"{name}: {problem}; nothing was queued")
-        args, kwargs = evaluate(entry.args), evaluate(entry.kwargs)
-        return self._catalog.send(entry.task, args, kwargs, options_of(entry, due_at))
+
+        def publish(due_at: datetime | None) -> Submitted:
+            args, kwargs = evaluate(entry.args), evaluate(entry.kwargs)
+            return self._catalog.send(entry.task, args, kwargs, options_of(entry, due_at))
+
+        return publish
+
+    def check_change(self, name: str, change: str) -> None:
+        """Make sure that an entry can be ``paused``, ``resumed`` or ``skipped``.
+
+        Raises:
+            NotFound: There is no such entry.
+            Refused: What keeps it can't do that; says what one can do instead.
+        """
+        self._changeable(name, change)
 
     def set_enabled(self, name: str, *, is_enabled: bool) -> str:
         """Pause or resume an entry, and say what was done; what is resumed counts from now.
@@ -179,10 +193,10 @@ class ScheduleSource:
             NotFound: There is no such entry.
             Refused: What keeps it can't do that.
         """
-        found = self.find(name)
+        found = self._changeable(name, "resumed" if is_enabled else "paused")
         return found.store.set_enabled(found.entry, present(), is_enabled=is_enabled)
 
-    def skipped_time(self, name: str) -> datetime:
+    def next_time(self, name: str) -> datetime:
         """Return the due time that :meth:`skip` would skip.
 
         Raises:
@@ -199,17 +213,23 @@ class ScheduleSource:
             Invalid: It is paused, or nothing is due any more.
             Refused: What keeps it can't do that.
         """
-        found = self.find(name)
+        found = self._changeable(name, "skipped")
         due_at = self._next(found)
         found.store.skip(found.entry, due_at, next_due(found.entry.when, due_at))
         return due_at
+
+    def _changeable(self, name: str, change: str) -> Found:
+        found = self.find(name)
+        if obstacle := found.store.obstacle(name, change):
+            raise Refused(obstacle)
+        return found
 
     def _next(self, found: Found) -> datetime:
         entry = found.entry
         if not entry.is_enabled:
             raise Invalid(f"{entry.name} is paused: nothing is due that could be skipped")
         if entry.when is None:
-            raise Invalid(f"{entry.name}: {entry.problem or 'its due times can not be computed without Celery'}")
+            raise Invalid(f"{entry.name}: {entry.problem or _NO_CELERY}")
         try:
             due_at = find_turn(entry, entry.last_at, present()).next_at
         except SCHEDULE_ERRORS as error:

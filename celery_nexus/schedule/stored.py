@@ -102,11 +102,21 @@ class EntryStore(Protocol):
         """Name entries, for who mistyped one."""
         ...
 
+    def obstacle(self, name: str, change: str) -> str:
+        """Say why an entry can't be changed, and what one can do instead; empty when it can.
+
+        Args:
+            name: The entry.
+            change: As a participle: ``paused``, ``resumed``, ``skipped``.
+        """
+        ...
+
     def set_enabled(self, entry: StoredEntry, now: datetime, *, is_enabled: bool) -> str:
         """Let beat send it or not, and say what was done. What is enabled again counts from now.
 
         Raises:
-            Refused: The store can't do that; says what one can do instead.
+            Refused: Its definition can't be read.
+            NotFound: It is no longer there.
         """
         ...
 
@@ -117,9 +127,6 @@ class EntryStore(Protocol):
             entry: The entry.
             due_at: The time that passes.
             then_at: The due time after it; None when there is none.
-
-        Raises:
-            Refused: The store can't do that; says what one can do instead.
         """
         ...
 

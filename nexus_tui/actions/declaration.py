@@ -15,6 +15,7 @@ class Section(StrEnum):
     MESSAGES = "Runs and messages"
     QUEUES = "Queues"
     WORKERS = "Workers"
+    SCHEDULE = "The schedule"
     PAST = "The past"
     ELSEWHERE = "Another application"
 

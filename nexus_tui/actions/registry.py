@@ -11,6 +11,7 @@ from nexus_tui.actions.history import CompactHistory, ImportRuns
 from nexus_tui.actions.messages import ChangePriority, ChangeTime, DeleteMessages, MoveMessages
 from nexus_tui.actions.queues import PauseQueue, PurgeQueue, ReclaimMessages, ResumeQueue, Undo
 from nexus_tui.actions.runs import Revoke
+from nexus_tui.actions.schedule import BackfillEntry, PauseEntry, ResumeEntry, RunEntry, SkipEntry
 from nexus_tui.actions.submit import Submit
 from nexus_tui.actions.workers.consumers import AddConsumer, CancelConsumer, Drain, ForgetOrders, ShutdownWorker
 from nexus_tui.actions.workers.events import DisableEvents, EnableEvents
@@ -51,6 +52,11 @@ ACTIONS: tuple[type[Action], ...] = (
     ForgetOrders,
     EnableEvents,
     DisableEvents,
+    RunEntry,
+    PauseEntry,
+    ResumeEntry,
+    SkipEntry,
+    BackfillEntry,
     CompactHistory,
     ImportRuns,
     RemoveFootprint,

@@ -38,6 +38,7 @@ COMMANDS: dict[Section, dict[str, str]] = {
     },
     Section.MESSAGES: {"submit": "submit"},
     Section.WORKERS: {"orders": "listings.orders", "events": "listings.events"},
+    Section.SCHEDULE: {"schedule": "listings.schedule"},
     Section.PAST: {"history": "listings.history", "export": "listings.export"},
     Section.ELSEWHERE: {"contexts": "contexts", "footprint": "listings.footprint"},
 }
