@@ -9,7 +9,7 @@ from typing import Any
 
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.schedule import MissedRuns, ScheduleEntry
-from celery_nexus.schedule.due import SCHEDULE_ERRORS, next_due, start_of_grid
+from celery_nexus.schedule.due import SCHEDULE_ERRORS, next_due, period_of, start_of_grid
 from celery_nexus.schedule.recorded import outcomes_of, sent_at
 from celery_nexus.schedule.stored import StoredEntry
 from celery_nexus.schedule.words import spec_words
@@ -63,15 +63,14 @@ class Facts:
 def make_entry(stored: StoredEntry, facts: Facts, now: datetime) -> ScheduleEntry:
     """Make the row of an entry."""
     heard = next((at for run in facts.runs if (at := sent_at(run))), None)
-    noted = stored.last_at if stored.last_at is None or stored.last_at <= now else None
-    last_at = max((at for at in (noted, heard) if at is not None), default=None)
-    judged_from = last_at if stored.last_at is not None or facts.is_current else None
+    is_run = stored.last_at is not None and stored.last_at <= now and stored.runs != 0
+    last_at = max((at for at in (stored.last_at if is_run else None, heard) if at is not None), default=None)
     turn, problem = Turn(), stored.problem or facts.problem
     try:
         spec = spec_words(stored.when) if stored.when is not None else stored.spec
         if stored.is_enabled:
-            from_ = stored.last_at if noted is None and stored.last_at is not None else judged_from
-            turn = find_turn(stored, from_, now, facts.notes_late_s)
+            told = [at for at in (stored.last_at, heard if facts.is_current or stored.last_at else None) if at]
+            turn = find_turn(stored, max(told, default=None), now, facts.notes_late_s)
     except SCHEDULE_ERRORS as error:
         spec, problem = stored.spec, problem or f"its schedule can't be used: {error}"
     expires: Any = stored.options.get("expires")
@@ -117,13 +116,20 @@ def find_turn(stored: StoredEntry, last_at: datetime | None, now: datetime, note
         is_timed = hasattr(stored.when, "_orig_minute")
         return _until(stored, next_due(stored.when, stored.not_before) if is_timed else stored.not_before)
     if last_at is None:
-        once = hasattr(stored.when, "clocked_time")
-        due = next_due(stored.when, _EPOCH if once else now)
-        return _overdue(due, now, notes_late_s) if once else _until(stored, stored.next_at or due)
+        return _first_turn(stored, now, notes_late_s)
     turn = _overdue(next_due(stored.when, last_at), now, notes_late_s)
     if turn.late_s is None and turn.next_at is not None and turn.next_at <= now:
         turn = Turn(next_due(stored.when, start_of_grid(stored.when, last_at, now)))
     return turn if turn.late_s is not None else _until(stored, turn.next_at)
+
+
+def _first_turn(stored: StoredEntry, now: datetime, notes_late_s: float) -> Turn:
+    """Find when an entry is sent next of which nobody knows when it was sent last."""
+    if hasattr(stored.when, "clocked_time"):
+        return _overdue(next_due(stored.when, _EPOCH), now, notes_late_s)
+    if stored.next_at is not None:
+        return _overdue(stored.next_at, now, notes_late_s)
+    return Turn() if period_of(stored.when) is not None else _until(stored, next_due(stored.when, now))
 
 
 def _overdue(due: datetime | None, now: datetime, notes_late_s: float) -> Turn:

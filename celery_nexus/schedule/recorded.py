@@ -27,6 +27,9 @@ SHOWN_RUNS = 5
 CURRENT_S = 60.0
 """A history that is further behind says nothing of the present."""
 
+_PRINTED = re.compile(r"['\"\s]")
+"""Is left out when printed arguments are compared: what is masked in them has no quotes."""
+
 _WORDS = re.compile(r"[*?\"\s]")
 
 
@@ -167,8 +170,10 @@ def _obstacle(entry: StoredEntry, recorded: Recorded) -> str:
 
 
 def _is_alike(told: Any, shown: Any, kind: type) -> bool:
-    """Tell whether recorded arguments are these; events of a stock application have them printed."""
+    """Tell whether recorded arguments are these; events of a stock application have them printed, and cut when long."""
     value = kind(shown)
     if isinstance(told, str):
-        return told in (repr(value), repr(shown))
+        printed, whole = _PRINTED.sub("", told), _PRINTED.sub("", repr(value))
+        begin, cut, _ = printed.partition("...")
+        return whole.startswith(begin) if cut else printed in (whole, _PRINTED.sub("", repr(shown)))
     return (list(told or ()) if kind is tuple else dict(told or {})) == (list(value) if kind is tuple else value)

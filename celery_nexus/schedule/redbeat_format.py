@@ -58,7 +58,7 @@ def read_entry(name: str, definition: bytes | None, meta: bytes | None, app: Cel
         options=_mapping(told.get("options")),
         is_enabled=told.get("enabled") is not False,
         last_at=last_at,
-        runs=_count(noted.get("total_run_count")),
+        runs=_count(noted.get("total_run_count")) or 0,
         spec=spec,
         problem=problem,
     )
@@ -144,9 +144,10 @@ def _made(kind: Any, fields: dict[str, Any], app: Celery | None) -> Any:
             raise ValueError(problem)
         return made
     if kind == "rrule":
-        from redbeat.decoder import RedBeatJSONDecoder  # it may not be installed here
+        from kombu.utils.imports import symbol_by_name
 
-        made = json.loads(json.dumps({_TYPE: kind, **fields}), cls=RedBeatJSONDecoder)
+        decoder: Any = symbol_by_name("redbeat.decoder:RedBeatJSONDecoder")  # it may not be installed here
+        made = json.loads(json.dumps({_TYPE: kind, **fields}), cls=decoder)
         made.app = app
         return made
     raise ValueError(f"a schedule of the type {kind!r} is not known")

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from celery_nexus.application_code import ApplicationCode
 from celery_nexus.errors import Invalid, NotFound, Refused, SourceError
 from celery_nexus.rows.moment import now as present
 from celery_nexus.rows.schedule import Beat, MissedRuns, Schedule, ScheduleEntry
+from celery_nexus.schedule.changes import changes_of
 from celery_nexus.schedule.due import SCHEDULE_ERRORS, due_times, next_due, start_of_grid
 from celery_nexus.schedule.entries import Facts, find_turn, make_entry
+from celery_nexus.schedule.lookup import EntryLookup, Found
 from celery_nexus.schedule.message import evaluate, options_of
 from celery_nexus.schedule.missed import DueTime, match_due
 from celery_nexus.schedule.recorded import Recorded, RecordedRuns, judge_missed, recorded_of, sent_at
 from celery_nexus.schedule.shadows import join_pages
 from celery_nexus.schedule.stored import EntryStore, StoredEntry
-from celery_nexus.schedule.stores import Stores, open_stores
 
 if TYPE_CHECKING:
     from celery_nexus.broker import BrokerSource
@@ -32,17 +32,27 @@ if TYPE_CHECKING:
 
 DAY = timedelta(days=1)
 _NO_CELERY = "its due times can't be computed without Celery: pip install 'celery-nexus[celery]'"
-MOST_NAMES = 5_000
-SIBLINGS = 2_000
-"""So many entries are looked through for others that send the same task."""
+_AUDITED = 300
+"""So many changes of operators are looked through for those of entries."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """An entry and what keeps it."""
+class _Past:
+    """What was before, read once for all entries.
 
-    store: EntryStore
-    entry: StoredEntry
+    Attributes:
+        at: The present.
+        since: Missed runs are looked for since then.
+        runs: Recorded runs.
+        recorded: What the history covers.
+        changed: When operators last changed entries.
+    """
+
+    at: datetime
+    since: datetime
+    runs: RecordedRuns
+    recorded: Recorded
+    changed: Mapping[str, datetime]
 
 
 class ScheduleSource:
@@ -69,6 +79,7 @@ class ScheduleSource:
         self._history = history
         self._catalog = catalog
         self._control = control
+        self._lookup = EntryLookup(code, broker)
 
     def read(self, limit: int = 100, missed_for: timedelta = DAY) -> Schedule:
         """Read the entries that are due first.
@@ -80,57 +91,24 @@ class ScheduleSource:
         Raises:
             SourceError: The broker can't be read.
         """
-        stores, at = self._opened.stores, present()
+        stores, past = self._lookup.opened.stores, self._past(missed_for)
         if not stores:
-            return Schedule((), 0, (), tuple(self._opened.problems))
-        joined = join_pages([(store, store.page(limit)) for store in stores], self._opened.used)
+            return Schedule((), 0, (), tuple(self._lookup.opened.problems))
+        joined = join_pages([(store, store.page(limit)) for store in stores], self._lookup.opened.used)
         known = [entry for _, entry in joined.entries]
-        recorded, runs = recorded_of(self._history), RecordedRuns(self._history)
-        shown = sorted(joined.entries, key=lambda row: _order(row[1], at))[:limit]
-        rows = [self._row(store, entry, known, runs, recorded, at, missed_for) for store, entry in shown]
-        beats = [beat for store in stores if (beat := _beat_of(store, at)) is not None]
-        return Schedule(_sorted(rows), joined.total, tuple(beats), (*self._opened.problems, *joined.problems))
+        shown = sorted(joined.entries, key=lambda row: _order(row[1], past.at))[:limit]
+        rows = [self._row(Found(store, entry), known, past) for store, entry in shown]
+        beats = [beat for store in stores if (beat := _beat_of(store, past.at)) is not None]
+        return Schedule(_sorted(rows), joined.total, tuple(beats), (*self._lookup.opened.problems, *joined.problems))
 
     def entry(self, name: str, missed_for: timedelta = DAY) -> ScheduleEntry:
         """Read one entry; raises as :meth:`find`."""
-        found, runs = self.find(name), RecordedRuns(self._history)
-        recorded = recorded_of(self._history)
-        return self._row(found.store, found.entry, self._known_with(found), runs, recorded, present(), missed_for)
+        found = self._lookup.find(name)
+        return self._row(found, self._lookup.known_with(found), self._past(missed_for))
 
     def find(self, name: str) -> Found:
-        """Find an entry by its name.
-
-        Raises:
-            NotFound: There is none; names those that are near.
-            SourceError: The schedule can't be read.
-        """
-        for store in self._opened.stores:
-            entry = self._find_in(store, name)
-            if entry is not None:
-                return Found(store, entry)
-        names = [known for store in self._opened.stores for known in self._names_in(store)]
-        near = difflib.get_close_matches(name, names, 3, 0.5) or [known for known in names if name in known][:3]
-        hint = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else "see them with: nexus-tui schedule"
-        raise NotFound(f"no entry {name!r} in the schedule; {hint}")
-
-    def _find_in(self, store: EntryStore, name: str) -> StoredEntry | None:
-        try:
-            return store.find(name)
-        except SourceError:
-            if store.source == self._opened.used:
-                raise
-            return None
-
-    def _names_in(self, store: EntryStore) -> Sequence[str]:
-        try:
-            return store.names(MOST_NAMES)
-        except SourceError:
-            return ()
-
-    def _known_with(self, found: Found) -> list[StoredEntry]:
-        """Return the entries beside which the runs of one are told apart: itself, and others of other names."""
-        known = [entry for store in self._opened.stores for entry in store.page(SIBLINGS).entries]
-        return [found.entry, *(entry for entry in known if entry.name != found.entry.name)]
+        """Find an entry by its name; raises as :meth:`.lookup.EntryLookup.find`."""
+        return self._lookup.find(name)
 
     def backfill(self, name: str, since: datetime, until: datetime) -> list[DueTime]:
         """Compute the due times of an entry in a window, both ends included, at most ten thousand.
@@ -139,9 +117,9 @@ class ScheduleSource:
             NotFound: There is no such entry.
             Invalid: Its due times can't be computed.
         """
-        found = self.find(name)
+        found = self._lookup.find(name)
         due = self._due_times(found.entry, since, until)
-        runs = self._runs_of(found.entry, self._known_with(found), RecordedRuns(self._history))
+        runs = self._runs_of(found.entry, self._lookup.known_with(found), RecordedRuns(self._history))
         sent = sorted(at for run in runs if (at := sent_at(run)) is not None)
         recorded = recorded_of(self._history)
         return match_due(due, sent, recorded.since)
@@ -165,7 +143,7 @@ class ScheduleSource:
             NotFound: There is no such entry, or nobody knows its task.
             Invalid: Its arguments can't be read; when it publishes: its task refuses them.
         """
-        entry = self.find(name).entry
+        entry = self._lookup.find(name).entry
         if not entry.task or (entry.problem and entry.when is None):
             raise Invalid(f"{name}: {entry.problem or 'it names no task'}")
         if problem := self._unknown_task(entry.task):
@@ -203,7 +181,7 @@ class ScheduleSource:
             NotFound: There is no such entry.
             Invalid: It is paused, or nothing is due any more.
         """
-        return self._next(self.find(name))
+        return self._next(self._lookup.find(name))
 
     def skip(self, name: str) -> datetime:
         """Let the next due time of an entry pass without a run, and return it.
@@ -219,7 +197,7 @@ class ScheduleSource:
         return due_at
 
     def _changeable(self, name: str, change: str) -> Found:
-        found = self.find(name)
+        found = self._lookup.find(name)
         if obstacle := found.store.obstacle(name, change):
             raise Refused(obstacle)
         return found
@@ -238,44 +216,36 @@ class ScheduleSource:
             raise Invalid(f"{entry.name} is not due any more")
         return due_at
 
-    @cached_property
-    def _opened(self) -> Stores:
-        return open_stores(self._code, self._broker.url)
-
-    def _row(
-        self,
-        store: EntryStore,
-        entry: StoredEntry,
-        known: Sequence[StoredEntry],
-        runs: RecordedRuns,
-        recorded: Recorded,
-        at: datetime,
-        missed_for: timedelta,
-    ) -> ScheduleEntry:
-        args, kwargs = self._shown(entry)
-        mine = self._runs_of(entry, known, runs)
-        missed = judge_missed(entry, mine, recorded, at - missed_for)
+    def _row(self, found: Found, known: Sequence[StoredEntry], past: _Past) -> ScheduleEntry:
+        entry, (args, kwargs) = found.entry, self._shown(found.entry)
+        runs = self._runs_of(entry, known, past.runs)
+        missed = judge_missed(entry, runs, past.recorded, past.since, past.changed.get(entry.name))
         if any(_is_same_call(entry, other) for other in known if other is not entry):
             missed = MissedRuns(unknown="another entry sends the same task with the same arguments")
-        return make_entry(
-            entry,
-            Facts(
-                store.source,
-                args,
-                kwargs,
-                self._queue_of(entry),
-                mine,
-                recorded.is_current(at),
-                store.notes_late_s,
-                self._not_here(entry.task),
-                missed,
-            ),
-            at,
+        facts = Facts(
+            found.store.source,
+            args,
+            kwargs,
+            self._queue_of(entry),
+            runs,
+            past.recorded.is_current(past.at),
+            found.store.notes_late_s,
+            self._not_here(entry.task),
+            missed,
         )
+        return make_entry(entry, facts, past.at)
 
     def _runs_of(self, entry: StoredEntry, known: Sequence[StoredEntry], runs: RecordedRuns) -> list[Run]:
         is_shared = sum(other.task == entry.task for other in known) > 1
         return runs.of_entry(entry.task, *self._shown(entry), is_shared=is_shared)
+
+    def _past(self, missed_for: timedelta) -> _Past:
+        try:
+            log = self._broker.audit.read(_AUDITED)
+        except SourceError:
+            log = ()
+        at = present()
+        return _Past(at, at - missed_for, RecordedRuns(self._history), recorded_of(self._history), changes_of(log))
 
     def _shown(self, entry: StoredEntry) -> tuple[Any, Any]:
         from celery_nexus.privacy.masking import mask

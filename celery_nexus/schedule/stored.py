@@ -31,7 +31,8 @@ class StoredEntry:
         kwargs: Keyword arguments, as they are sent.
         options: Options of its message: queue, priority, expires, headers …
         is_enabled: Whether beat sends it.
-        last_at: When beat last sent it, as the store says.
+        last_at: When beat last sent it, or, with no ``runs``, from when its due times are counted; a time to come
+            was skipped.
         runs: How often, as the store says.
         spec: Its times in words, where ``when`` is None.
         next_at: When it is due, where the store says it.

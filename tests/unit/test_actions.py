@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 import nexus_tui.actions
 from celery_nexus.rows.selection import Selection
-from nexus_tui.actions import again, chords, dead_letters, footprint, history, messages, queues, runs, submit
+from nexus_tui.actions import again, chords, dead_letters, footprint, history, messages, queues, runs, schedule, submit
 from nexus_tui.actions.base import Action
 from nexus_tui.actions.declaration import Argument
 from nexus_tui.actions.registry import ACTIONS
@@ -82,6 +82,14 @@ SAMPLES: list[tuple[Action, str]] = [
     (consumers.ForgetOrders(("pool a", "rate b")), "forget 'pool a' 'rate b'"),
     (events.EnableEvents(), "events enable"),
     (events.DisableEvents(("a",)), "events disable a"),
+    (schedule.RunEntry(("daily report", "tick")), "schedule run 'daily report' tick"),
+    (schedule.PauseEntry(("tick",)), "schedule pause tick"),
+    (schedule.ResumeEntry(("tick",)), "schedule resume tick"),
+    (schedule.SkipEntry(("tick",)), "schedule skip tick"),
+    (
+        schedule.BackfillEntry("tick", datetime(2030, 1, 31, 9, tzinfo=UTC), datetime(2030, 2, 1, tzinfo=UTC), True),
+        "schedule backfill tick --from 2030-01-31T09:00:00+00:00 --to 2030-02-01T00:00:00+00:00 --missed",
+    ),
     (history.CompactHistory(), "history compact"),
     (history.ImportRuns(), "history import --results"),
     (history.ImportRuns(Path("runs.csv")), "history import runs.csv"),

