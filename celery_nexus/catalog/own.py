@@ -165,7 +165,8 @@ class CatalogSource:
             raise Invalid(f"{name}: {error}; nothing was queued") from None
         queue: Any = options.get("queue")
         place = str(getattr(queue, "name", None) or queue or self.queue_of(name))
-        return Submitted(id=str(result.id), task=name, queue=place, priority=options.get("priority"))
+        level = options.get("priority", self._priority_of(task))
+        return Submitted(id=str(result.id), task=name, queue=place, priority=level)
 
     def _priority_of(self, task: Any) -> int | None:
         own: int | None = getattr(task, "priority", None)

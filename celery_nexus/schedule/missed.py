@@ -75,7 +75,7 @@ def match_due(due: Sequence[datetime], sent: Sequence[datetime], recorded_since:
     return found
 
 
-def missed_of_clock(due: Sequence[datetime], sent: Sequence[Sent]) -> Missed:
+def find_missed_by_clock(due: Sequence[datetime], sent: Sequence[Sent]) -> Missed:
     """Find the missed ones of due times that clock and calendar fix.
 
     Beat sends one run for all that is due when it looks, so a due time is missed when nothing was sent until the next
@@ -95,7 +95,7 @@ def missed_of_clock(due: Sequence[datetime], sent: Sequence[Sent]) -> Missed:
     return _told(missed)
 
 
-def missed_of_interval(period: timedelta, sent: Sequence[Sent], since: datetime, until: datetime) -> Missed:
+def find_missed_by_interval(period: timedelta, sent: Sequence[Sent], since: datetime, until: datetime) -> Missed:
     """Find the missed due times of an entry that is due so long after each of its runs.
 
     Args:

@@ -17,7 +17,7 @@ from celery_nexus.rows.runs import Run
 from celery_nexus.rows.schedule import EntryRun, MissedRuns
 from celery_nexus.runs.source import HistorySource
 from celery_nexus.schedule.due import MOST, SCHEDULE_ERRORS, due_times, period_of, start_of_grid
-from celery_nexus.schedule.missed import Missed, Sent, missed_of_clock, missed_of_interval
+from celery_nexus.schedule.missed import Missed, Sent, find_missed_by_clock, find_missed_by_interval
 from celery_nexus.schedule.stored import CONDITION, StoredEntry
 
 MOST_RUNS = 500
@@ -34,7 +34,7 @@ _WORDS = re.compile(r"[*?\"\s]")
 
 
 @dataclass(frozen=True)
-class Recorded:
+class Coverage:
     """From when to when the history is complete, as far as it knows.
 
     Attributes:
@@ -50,14 +50,14 @@ class Recorded:
         return self.until is not None and (now - self.until).total_seconds() < CURRENT_S
 
 
-def recorded_of(history: HistorySource) -> Recorded:
+def read_coverage(history: HistorySource) -> Coverage:
     """Say from when to when a history is complete; one that can't be read knows nothing."""
     try:
-        oldest = history.oldest_at()
+        oldest = history.find_oldest_time()
         gaps = [datetime.fromtimestamp(gap.at, UTC) for gap in history.gaps()[:1]]
     except SourceError:
-        return Recorded(None, None)
-    return Recorded(None if oldest is None else max([oldest, *gaps]), history.complete_at())
+        return Coverage(None, None)
+    return Coverage(None if oldest is None else max([oldest, *gaps]), history.complete_at())
 
 
 class RecordedRuns:
@@ -114,7 +114,7 @@ def sent_at(run: Run) -> datetime | None:
 
 
 def judge_missed(
-    entry: StoredEntry, runs: Sequence[Run], recorded: Recorded, since: datetime, counted_from: datetime | None = None
+    entry: StoredEntry, runs: Sequence[Run], recorded: Coverage, since: datetime, counted_from: datetime | None = None
 ) -> MissedRuns:
     """Say for which due times nothing was sent, as far as that can be known.
 
@@ -145,16 +145,16 @@ def judge_missed(
 def _missed(entry: StoredEntry, sent: Sequence[Sent], begin: datetime, end: datetime) -> Missed:
     period = period_of(entry.when)
     if period is None:
-        return missed_of_clock(list(due_times(entry.when, begin, end)), sent)
+        return find_missed_by_clock(list(due_times(entry.when, begin, end)), sent)
     before = [row.at for row in sent if row.at <= begin]
     start = before[-1] if before else start_of_grid(entry.when, entry.last_at, begin)
     begin = max(begin, end - MOST * period)
-    return missed_of_interval(
+    return find_missed_by_interval(
         period, [row for row in sent if row.at > max(start, begin)], max(start, begin - period), end
     )
 
 
-def _obstacle(entry: StoredEntry, recorded: Recorded) -> str:
+def _obstacle(entry: StoredEntry, recorded: Coverage) -> str:
     """Say why missed runs can't be known; empty when they can."""
     if entry.when is None:
         return entry.problem or "its due times can't be computed here"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import redis
 
-from celery_nexus.broker.wire.connection import connect, reaching
+from celery_nexus.broker.wire.connection import connect, translate_errors
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.errors import NotFound, Refused, SourceError
 from celery_nexus.rows.schedule import Beat
@@ -95,13 +95,13 @@ class RedBeatStore:
         Raises:
             SourceError: It can't be read.
         """
-        with reaching(self._url):
+        with translate_errors(self._url):
             return bool(self._reader.exists(self._keys.schedule))
 
     def page(self, limit: int) -> StoredPage:
         """Read what is due first; a key that holds no entry is one with a problem."""
         try:
-            with reaching(self._url):
+            with translate_errors(self._url):
                 names, total = self._due_first(limit)
                 return StoredPage(self._read(names), total)
         except SourceError as error:
@@ -110,13 +110,13 @@ class RedBeatStore:
     def find(self, name: str) -> StoredEntry | None:
         """Read one entry, by its name."""
         key = self._keys.prefix + name
-        with reaching(self._url):
+        with translate_errors(self._url):
             score = self._reader.zscore(self._keys.schedule, key)
             return None if score is None else self._read([(key, score)])[0]
 
     def names(self, limit: int) -> Sequence[str]:
         """Name entries."""
-        with reaching(self._url):
+        with translate_errors(self._url):
             return [self._name(key) for key, _ in self._due_first(limit)[0]]
 
     def obstacle(self, name: str, change: str) -> str:
@@ -156,7 +156,7 @@ class RedBeatStore:
         keys = self._keys
         if not keys.lock:
             return Beat(SOURCE, None, "redbeat_lock_key is None: nothing tells of a beat, or keeps a second one away")
-        with reaching(self._url):
+        with translate_errors(self._url):
             left_s = self._reader.pttl(keys.lock) / 1000
         if left_s < 0:
             return Beat(SOURCE, False, f"no beat holds {keys.lock}")
@@ -210,11 +210,11 @@ class RedBeatStore:
         pipeline.zadd(self._keys.schedule, {entry.handle: -1 if due is None else int(due.timestamp())})
 
     def _is_static(self, name: str) -> bool:
-        with reaching(self._url):
+        with translate_errors(self._url):
             return bool(self._reader.sismember(self._keys.statics, name))
 
     def _transact(self, key: str, change: Callable[[Any], None]) -> None:
-        with reaching(self._url):
+        with translate_errors(self._url):
             cast("Any", self._writer).transaction(change, key)
 
 
@@ -241,7 +241,7 @@ def prefixes_on(url: BrokerUrl) -> list[str]:
         SourceError: It can't be read.
     """
     client = connect(url, attempts=2)
-    with reaching(url):
+    with translate_errors(url):
         if client.exists(PREFIX + _SCHEDULE):
             return [PREFIX]
         found = [name for name in _scan(client) if _is_schedule(client, name)]

@@ -18,7 +18,7 @@ from celery_nexus.schedule.entries import Facts, find_turn, make_entry
 from celery_nexus.schedule.lookup import EntryLookup, Found
 from celery_nexus.schedule.message import evaluate, options_of
 from celery_nexus.schedule.missed import DueTime, match_due
-from celery_nexus.schedule.recorded import Recorded, RecordedRuns, judge_missed, recorded_of, sent_at
+from celery_nexus.schedule.recorded import Coverage, RecordedRuns, judge_missed, read_coverage, sent_at
 from celery_nexus.schedule.shadows import join_pages
 from celery_nexus.schedule.stored import EntryStore, StoredEntry
 
@@ -43,7 +43,7 @@ class _Past:
     Attributes:
         at: The present.
         since: Missed runs are looked for since then.
-        runs: Recorded runs.
+        runs: Coverage runs.
         recorded: What the history covers.
         changed: When operators last changed entries.
     """
@@ -51,7 +51,7 @@ class _Past:
     at: datetime
     since: datetime
     runs: RecordedRuns
-    recorded: Recorded
+    recorded: Coverage
     changed: Mapping[str, datetime]
 
 
@@ -121,7 +121,7 @@ class ScheduleSource:
         due = self._due_times(found.entry, since, until)
         runs = self._runs_of(found.entry, self._lookup.known_with(found), RecordedRuns(self._history))
         sent = sorted(at for run in runs if (at := sent_at(run)) is not None)
-        recorded = recorded_of(self._history)
+        recorded = read_coverage(self._history)
         return match_due(due, sent, recorded.since)
 
     def _due_times(self, entry: StoredEntry, since: datetime, until: datetime) -> list[datetime]:
@@ -245,16 +245,16 @@ class ScheduleSource:
         except SourceError:
             log = ()
         at = present()
-        return _Past(at, at - missed_for, RecordedRuns(self._history), recorded_of(self._history), changes_of(log))
+        return _Past(at, at - missed_for, RecordedRuns(self._history), read_coverage(self._history), changes_of(log))
 
     def _shown(self, entry: StoredEntry) -> tuple[Any, Any]:
         from celery_nexus.privacy.masking import mask
 
         if not self._code.is_here:
             return mask(list(entry.args)), mask(dict(entry.kwargs))
-        from celery_nexus.privacy.arguments import shown_arguments
+        from celery_nexus.privacy.arguments import mask_arguments
 
-        return shown_arguments(self._code.app.tasks.get(entry.task), entry.args, entry.kwargs)
+        return mask_arguments(self._code.app.tasks.get(entry.task), entry.args, entry.kwargs)
 
     def _queue_of(self, entry: StoredEntry) -> str | None:
         told: Any = entry.options.get("queue")
@@ -274,7 +274,7 @@ class ScheduleSource:
             return ""
         try:
             names = [worker.name for worker in self._control.workers() if worker.pool is not None]
-            known = {name for tasks in self._control.registered(names).values() for name in tasks}
+            known = {name for tasks in self._control.list_registered_tasks(names).values() for name in tasks}
         except SourceError:
             known = set[str]()
         if task in known:

@@ -14,8 +14,8 @@ from celery_nexus.rows.text import clock, compact, safe_text
 from nexus_tui.cli.changes import change_commands
 from nexus_tui.cli.output import as_json as to_json
 from nexus_tui.cli.output import print_fields, print_json, print_table
-from nexus_tui.cli.shared import Target, common
-from nexus_tui.cli.times import span_s
+from nexus_tui.cli.shared import Target, add_common_options
+from nexus_tui.cli.times import parse_seconds
 
 _SIGNS = {"SUCCESS": "✓", "FAILURE": "✗", "REVOKED": "⊘"}
 """Of a run's end; what has not ended is ``·``."""
@@ -28,7 +28,7 @@ _HEADS = ("entry", "next", "when", "last", "outcomes", "missed", "task", "queue"
 @click.option(
     "--missed-for", default="24h", show_default=True, metavar="SPAN", help="Look so far back for missed runs."
 )
-@common
+@add_common_options
 def schedule(target: Target, limit: int, missed_for: str, as_json: bool) -> None:
     """List what beat sends by the clock; show, run, pause, resume, skip or backfill an entry."""
     context = click.get_current_context()
@@ -51,7 +51,7 @@ def schedule(target: Target, limit: int, missed_for: str, as_json: bool) -> None
 @click.option(
     "--missed-for", default="24h", show_default=True, metavar="SPAN", help="Look so far back for missed runs."
 )
-@common
+@add_common_options
 def show(target: Target, name: str, missed_for: str, as_json: bool) -> None:
     """Show an entry: its times, arguments, latest runs, and the due times that passed without one."""
     entry, at = target.sources().schedule.entry(name, _span(missed_for)), present()
@@ -66,7 +66,7 @@ for _change in change_commands("schedule"):
 
 
 def _span(text: str) -> timedelta:
-    return timedelta(seconds=span_s(text, "--missed-for"))
+    return timedelta(seconds=parse_seconds(text, "--missed-for"))
 
 
 def _json(entry: ScheduleEntry, at: datetime) -> dict[str, Any]:
