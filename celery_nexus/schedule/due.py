@@ -6,7 +6,6 @@ twice a crontab takes the first alone.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,7 +31,7 @@ def next_due(when: Any, after: datetime) -> datetime | None:
     """
     shift = _clock_shift(when)
     moment = (after + shift).astimezone(UTC)
-    fixed = copy.copy(when)
+    fixed = _twin(when)
     fixed.nowfun = lambda: moment
     remaining = fixed.remaining_estimate(moment)
     if remaining is None:
@@ -68,6 +67,13 @@ def start_of_grid(when: Any, last_at: datetime | None, since: datetime) -> datet
     if period is None or last_at is None:
         return since
     return since - (since - last_at) % period
+
+
+def _twin(when: Any) -> Any:
+    """Copy a schedule as it is: their ``__reduce__`` parses it anew, or can't be used (RedBeat's ``rrule``)."""
+    twin: Any = object.__new__(type(when))
+    vars(twin).update(vars(when))
+    return twin
 
 
 def _clock_shift(when: Any) -> timedelta:
