@@ -61,6 +61,8 @@ class ScheduleEntry:
         is_one_off: Whether it is sent once.
         ends_at: Nothing is sent after this time.
         expires: When a run that was not started is thrown away: seconds, or a time.
+        is_known: Whether the application has its task; None where its code is not here.
+        is_doubled: Whether its latest due times were sent twice each: two beats are at work.
         problem: What is wrong with it, in one line; empty when nothing is.
         outcomes: Its latest recorded runs, newest first.
         missed: Due times that passed without a run.
@@ -81,6 +83,8 @@ class ScheduleEntry:
     is_one_off: bool = False
     ends_at: datetime | None = None
     expires: str | None = None
+    is_known: bool | None = None
+    is_doubled: bool = False
     problem: str = ""
     outcomes: tuple[EntryRun, ...] = ()
     missed: MissedRuns | None = None

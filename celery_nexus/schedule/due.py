@@ -71,7 +71,8 @@ def start_of_grid(when: Any, last_at: datetime | None, since: datetime) -> datet
 
 def _twin(when: Any) -> Any:
     """Copy a schedule as it is: their ``__reduce__`` parses it anew, or can't be used (RedBeat's ``rrule``)."""
-    twin: Any = object.__new__(type(when))
+    kind: Any = type(when)
+    twin: Any = object.__new__(kind)
     vars(twin).update(vars(when))
     return twin
 

@@ -45,7 +45,8 @@ class Facts:
         runs: Its recorded runs, newest first.
         is_current: Whether they tell what happens now.
         notes_late_s: So long after a run the store may not know of it yet.
-        problem: What is wrong with its task.
+        is_known: Whether the application has its task; None where its code is not here.
+        is_doubled: Whether its latest due times were sent twice each.
         missed: Due times that passed without a run.
     """
 
@@ -56,7 +57,8 @@ class Facts:
     runs: Sequence[Run] = ()
     is_current: bool = False
     notes_late_s: float = 0.0
-    problem: str = ""
+    is_known: bool | None = None
+    is_doubled: bool = False
     missed: MissedRuns | None = None
 
 
@@ -65,7 +67,9 @@ def make_entry(stored: StoredEntry, facts: Facts, now: datetime) -> ScheduleEntr
     heard = next((at for run in facts.runs if (at := sent_at(run))), None)
     is_run = stored.last_at is not None and stored.last_at <= now and stored.runs != 0
     last_at = max((at for at in (stored.last_at if is_run else None, heard) if at is not None), default=None)
-    turn, problem = Turn(), stored.problem or facts.problem
+    turn, problem = Turn(), stored.problem
+    if not problem and facts.is_known is False:
+        problem = f"the application has no task {stored.task}"
     try:
         spec = spec_words(stored.when) if stored.when is not None else stored.spec
         if stored.is_enabled:
@@ -90,6 +94,8 @@ def make_entry(stored: StoredEntry, facts: Facts, now: datetime) -> ScheduleEntr
         stored.is_one_off,
         stored.ends_at,
         None if expires is None else _expiry(expires),
+        facts.is_known,
+        facts.is_doubled,
         problem,
         outcomes_of(facts.runs),
         facts.missed,

@@ -75,6 +75,21 @@ def match_due(due: Sequence[datetime], sent: Sequence[datetime], recorded_since:
     return found
 
 
+DOUBLES = 4
+"""When each of so many due times in a row has two runs, two beats send them: a run by hand comes alone."""
+
+
+def is_doubled(bounds: Sequence[datetime], sent: Sequence[Sent]) -> bool:
+    """Tell whether between each of the last bounds and the next one two runs were sent.
+
+    Args:
+        bounds: Due times, or moments that are as far apart as these, oldest first.
+        sent: Runs, oldest first.
+    """
+    spans = list(pairwise(bounds))[-DOUBLES:]
+    return len(spans) == DOUBLES and all(len(_between(sent, this, following)) >= 2 for this, following in spans)
+
+
 def find_missed_by_clock(due: Sequence[datetime], sent: Sequence[Sent]) -> Missed:
     """Find the missed ones of due times that clock and calendar fix.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery_nexus.errors import Invalid, SourceError
@@ -17,7 +17,14 @@ from celery_nexus.rows.runs import Run
 from celery_nexus.rows.schedule import EntryRun, MissedRuns
 from celery_nexus.runs.source import HistorySource
 from celery_nexus.schedule.due import MOST, SCHEDULE_ERRORS, due_times, period_of, start_of_grid
-from celery_nexus.schedule.missed import Missed, Sent, find_missed_by_clock, find_missed_by_interval
+from celery_nexus.schedule.missed import (
+    DOUBLES,
+    Missed,
+    Sent,
+    find_missed_by_clock,
+    find_missed_by_interval,
+    is_doubled,
+)
 from celery_nexus.schedule.stored import CONDITION, StoredEntry
 
 MOST_RUNS = 500
@@ -26,6 +33,8 @@ MOST_RUNS = 500
 SHOWN_RUNS = 5
 CURRENT_S = 60.0
 """A history that is further behind says nothing of the present."""
+
+_MOMENT = timedelta(seconds=2)
 
 _PRINTED = re.compile(r"['\"\s]")
 """Is left out when printed arguments are compared: what is masked in them has no quotes."""
@@ -140,6 +149,27 @@ def judge_missed(
     except SCHEDULE_ERRORS as error:
         return MissedRuns(unknown=f"its schedule can't be used: {error}")
     return MissedRuns(missed.count, missed.due_at, begin)
+
+
+def is_sent_twice(entry: StoredEntry, runs: Sequence[Run], recorded: Coverage) -> bool:
+    """Tell whether the latest due times of an entry have two runs each, as far as the history tells.
+
+    Args:
+        entry: The entry.
+        runs: Its recorded runs, newest first.
+        recorded: What the history covers.
+    """
+    if _obstacle(entry, recorded) or len(runs) < 2 * DOUBLES or recorded.until is None:
+        return False
+    sent = sorted((Sent(at) for run in runs if (at := sent_at(run))), key=lambda row: row.at)
+    period, end = period_of(entry.when), recorded.until
+    try:
+        if period is not None:
+            return is_doubled([end - number * period for number in range(DOUBLES, -1, -1)], sent)
+        due = due_times(entry.when, sent[-2 * DOUBLES].at - _MOMENT, end)
+        return is_doubled([*due, end + _MOMENT], sent)
+    except SCHEDULE_ERRORS:
+        return False
 
 
 def _missed(entry: StoredEntry, sent: Sequence[Sent], begin: datetime, end: datetime) -> Missed:

@@ -18,7 +18,7 @@ from celery_nexus.schedule.entries import Facts, find_turn, make_entry
 from celery_nexus.schedule.lookup import EntryLookup, Found
 from celery_nexus.schedule.message import evaluate, options_of
 from celery_nexus.schedule.missed import DueTime, match_due
-from celery_nexus.schedule.recorded import Coverage, RecordedRuns, judge_missed, read_coverage, sent_at
+from celery_nexus.schedule.recorded import Coverage, RecordedRuns, is_sent_twice, judge_missed, read_coverage, sent_at
 from celery_nexus.schedule.shadows import join_pages
 from celery_nexus.schedule.stored import EntryStore, StoredEntry
 
@@ -219,9 +219,11 @@ class ScheduleSource:
     def _row(self, found: Found, known: Sequence[StoredEntry], past: _Past) -> ScheduleEntry:
         entry, (args, kwargs) = found.entry, self._shown(found.entry)
         runs = self._runs_of(entry, known, past.runs)
-        missed = judge_missed(entry, runs, past.recorded, past.since, past.changed.get(entry.name))
+        missed, is_twice = judge_missed(entry, runs, past.recorded, past.since, past.changed.get(entry.name)), False
         if any(_is_same_call(entry, other) for other in known if other is not entry):
             missed = MissedRuns(unknown="another entry sends the same task with the same arguments")
+        else:
+            is_twice = is_sent_twice(entry, runs, past.recorded)
         facts = Facts(
             found.store.source,
             args,
@@ -230,7 +232,8 @@ class ScheduleSource:
             runs,
             past.recorded.is_current(past.at),
             found.store.notes_late_s,
-            self._not_here(entry.task),
+            self._is_known(entry.task),
+            is_twice,
             missed,
         )
         return make_entry(entry, facts, past.at)
@@ -262,15 +265,12 @@ class ScheduleSource:
             return str(getattr(told, "name", None) or told)
         return self._catalog.queue_of(entry.task) if self._code.is_here and entry.task else None
 
-    def _not_here(self, task: str) -> str:
-        if not self._code.is_here or not task or task in self._code.app.tasks:
-            return ""
-        return f"the application has no task {task}"
+    def _is_known(self, task: str) -> bool | None:
+        return task in self._code.app.tasks if self._code.is_here and task else None
 
     def _unknown_task(self, task: str) -> str:
         """Say that neither application nor workers know a task; empty when somebody does, or nobody can be asked."""
-        problem = self._not_here(task)
-        if not problem:
+        if self._is_known(task) is not False:
             return ""
         try:
             names = [worker.name for worker in self._control.workers() if worker.pool is not None]
@@ -280,7 +280,8 @@ class ScheduleSource:
         if task in known:
             return ""
         near = difflib.get_close_matches(task, [*known, *self._code.app.tasks], 1, 0.6)
-        return problem + (f"; did you mean {near[0]}?" if near else "")
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"neither the application nor a worker has a task {task}{hint}"
 
 
 def _is_same_call(one: StoredEntry, other: StoredEntry) -> bool:

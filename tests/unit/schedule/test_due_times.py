@@ -13,7 +13,7 @@ from redbeat.schedules import rrule
 
 from celery_nexus.schedule.due import due_times, next_due, period_of, start_of_grid
 
-BERLIN = Celery("shop", set_as_current=False)
+BERLIN: Any = Celery("shop", set_as_current=False)
 BERLIN.conf.timezone = "Europe/Berlin"
 
 
@@ -61,6 +61,7 @@ def test_the_due_time_is_the_moment_when_celery_itself_calls_the_entry_due() -> 
     when = crontab(minute="*/20", hour="8-9", day_of_week="mon-fri", app=BERLIN)
     last = at("2026-03-27T08:40Z")
     found = next_due(when, last)
+    assert found is not None
     assert found == at("2026-03-30T06:00Z")
     for moment, is_due in ((found - timedelta(seconds=1), False), (found, True)):
         told = crontab(minute="*/20", hour="8-9", day_of_week="mon-fri", app=BERLIN, nowfun=lambda now=moment: now)

@@ -14,7 +14,7 @@ from django_celery_beat.tzcrontab import TzAwareCrontab
 
 from celery_nexus.schedule.words import every_words, spec_words
 
-BERLIN = Celery("shop", set_as_current=False)
+BERLIN: Any = Celery("shop", set_as_current=False)
 BERLIN.conf.timezone = "Europe/Berlin"
 
 CRONTABS: list[tuple[dict[str, Any], str]] = [
@@ -71,7 +71,8 @@ def test_an_interval_that_is_rounded_says_so() -> None:
 
 
 def test_a_crontab_of_django_has_a_zone_of_its_own() -> None:
-    assert spec_words(TzAwareCrontab(minute=0, hour=9, tz=ZoneInfo("Asia/Tokyo"), app=BERLIN)) == "at 09:00, Asia/Tokyo"
+    tokyo: Any = ZoneInfo("Asia/Tokyo")
+    assert spec_words(TzAwareCrontab(minute="0", hour="9", tz=tokyo, app=BERLIN)) == "at 09:00, Asia/Tokyo"
 
 
 def test_sun_and_single_times_are_told() -> None:
