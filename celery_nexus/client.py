@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from celery_nexus.rows.dead_letters import DeadLetter
     from celery_nexus.rows.history import ErrorGroup, TaskStats
     from celery_nexus.rows.runs import LifeEvent, Run, RunPage
+    from celery_nexus.rows.schedule import Schedule
     from celery_nexus.rows.why import Answer
     from celery_nexus.rows.workers import Worker
     from celery_nexus.sources import Sources
@@ -211,6 +212,14 @@ class Nexus:
         from celery_nexus.broker.dead_letters import DeadLetterSource
 
         return DeadLetterSource(self.sources.broker).show(letter_id)
+
+    def schedule(self, limit: int = 100) -> Schedule:
+        """Read what beat sends by the clock, what is due first: ``beat_schedule``, RedBeat or django-celery-beat.
+
+        >>> [(entry.name, entry.task, entry.spec) for entry in nexus.schedule().entries]
+        [('add up', 'shop.add', 'every minute')]
+        """
+        return self.sources.schedule.read(limit)
 
     def why(self, name: str) -> Answer:
         """Explain why a run (by its id), a queue or a worker does not move, the heaviest cause first.

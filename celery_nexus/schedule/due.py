@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 MOST = 10_000
 """Due times that are looked at in one go."""
@@ -71,8 +71,7 @@ def start_of_grid(when: Any, last_at: datetime | None, since: datetime) -> datet
 
 def _twin(when: Any) -> Any:
     """Copy a schedule as it is: their ``__reduce__`` parses it anew, or can't be used (RedBeat's ``rrule``)."""
-    kind: Any = type(when)
-    twin: Any = object.__new__(kind)
+    twin: Any = object.__new__(cast("type[object]", type(when)))
     vars(twin).update(vars(when))
     return twin
 

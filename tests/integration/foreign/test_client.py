@@ -15,12 +15,12 @@ from tests.integration.foreign.conftest import Shop
 
 
 def test_each_example_is_true(open_shop: Callable[..., Shop]) -> None:
-    shop = open_shop()
+    shop = open_shop({"beat_schedule": {"add up": {"task": "shop.add", "schedule": 60.0, "args": [1, 2]}}})
     nexus = celery_nexus.connect(shop.app)
     names = {"nexus": nexus, "run": None}
     runner = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL | doctest.ELLIPSIS)
     order = ("queues", "messages", "message", "tasks", "workers", "runs", "run", "failures", "dead_letters", "why")
-    for name in (*order, "doctor", "submit", "delete", "move", "priority", "purge", "undo", "perform"):
+    for name in (*order, "schedule", "doctor", "submit", "delete", "move", "priority", "purge", "undo", "perform"):
         method = getattr(client.Nexus, name)
         for example in doctest.DocTestFinder(recurse=False).find(method, name, globs=names):
             example.globs = names
