@@ -20,7 +20,7 @@ from celery_nexus.sources import Sources
 
 LOOPBACK = "127.0.0.1"
 PORT = 9808
-"""Where metrics are served when only ``--serve`` says nothing else: celery-exporter's port, so that one replaces it."""
+"""Default port of the metrics: celery-exporter's, so that one replaces it."""
 
 _ADDRESS = re.compile(r"(?:(?P<host>\[[0-9a-fA-F:.%]+\]|[^:\[\]]*):)?(?P<port>\d{1,5})")
 

@@ -13,7 +13,7 @@ from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 
 ANSWER_S = 4.0
-"""A scrape is answered within so long; Prometheus gives it ten seconds, unless it scrapes more often."""
+"""Time limit of a scrape; Prometheus gives it ten seconds, unless it scrapes more often."""
 
 NO_ANSWER = f"the broker was not read within {ANSWER_S:g} s"
 

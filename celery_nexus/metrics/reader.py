@@ -21,7 +21,7 @@ from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
 
 LOOK_EVERY_S = 10.0
-"""Workers are asked so often while metrics are served, however often they are scraped."""
+"""Interval at which workers are asked while metrics are served, however often they are scraped."""
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ class Watching:
         """End after the look that is under way."""
         self._stopping.set()
 
-    def latest(self, timeout_s: float) -> Judged | None:
+    def wait_for_latest(self, timeout_s: float) -> Judged | None:
         """Return the last look; the first one is waited for, but for no longer than a time."""
         self._is_first.wait(timeout_s)
         return self._latest
@@ -90,7 +90,7 @@ class Watching:
 
 
 FIRST_LOOK_S = 3.0
-"""The first scrape waits for the first look for so long at most."""
+"""Longest wait of the first scrape for the first look."""
 
 
 class MetricsReader:
@@ -134,7 +134,7 @@ class MetricsReader:
         if self._watching is None:
             judged = judge(self._sources, observe(self._sources))
             return judged, judged.queues
-        judged = self._watching.latest(FIRST_LOOK_S)
+        judged = self._watching.wait_for_latest(FIRST_LOOK_S)
         queues = self._sources.broker.queues(self._sources.control.consumers())
         if judged is None or judged.problem:
             return None, queues

@@ -1,4 +1,4 @@
-"""Everything that one scrape tells of."""
+"""Facts that one scrape tells of."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from celery_nexus.rows.history import RunTotals
 
 DAY_MINUTES = 24 * 60
 SETTLE_MINUTES = 120
-"""A day is added up for good so long after its end: events may come late."""
+"""Delay after the end of a day until it is added up for good: events may come late."""
 
 
 class Past(Protocol):

@@ -1,4 +1,4 @@
-"""What became of runs since a minute, by task, queue and state, with the distributions of their times."""
+"""Totals of runs since a minute, by task, queue and state, with the distributions of their times."""
 
 from __future__ import annotations
 
