@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import pickle
 from decimal import Decimal
@@ -111,3 +112,40 @@ def test_what_holds_itself_is_unread() -> None:
     value.append(value)
     with pytest.raises(Unread):
         formats.plain(value)
+
+
+def told(kind: Any, body: bytes) -> bytes:
+    """Write a message of kombu as its events are."""
+    parts = {"content-type": kind, "body": base64.b64encode(body).decode(), "headers": {"hostname": "w"}}
+    return json.dumps(parts | {"properties": {"body_encoding": "base64"}}).encode()
+
+
+@pytest.mark.parametrize("kind", [YAML, MSGPACK, PICKLE])
+def test_a_message_in_another_format_becomes_one_of_json(kind: str) -> None:
+    found = json.loads(formats.as_json(told(kind, formats.write(kind, VALUE)[0])))
+    assert json.loads(found.pop("body")) == VALUE
+    assert found == {"headers": {"hostname": "w"}, "properties": {}, "content-type": JSON}
+
+
+def test_a_message_of_json_stays_as_it_is() -> None:
+    message = told(JSON, b"not even JSON")
+    assert formats.as_json(message) is message
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"nonsense",
+        b"[]",
+        b"{}",
+        b"[" * 100_000,
+        told(MSGPACK, b"\xc1"),
+        told("text/plain", b"1"),
+        told(7, b"1"),
+        told(MSGPACK, b"").replace(b'"body": ""', b'"body": null'),
+        told(MSGPACK, b"").replace(b'"body": ""', b'"body": "YQ="'),
+    ],
+)
+def test_what_is_no_message_that_can_be_read_is_unread(message: bytes) -> None:
+    with pytest.raises(Unread, match=r"^no message that can be read here$"):
+        formats.as_json(message)
