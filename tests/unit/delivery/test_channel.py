@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from celery_nexus.delivery import keys, scripts
+from celery_nexus.delivery import keys, scripts, validation
 from celery_nexus.delivery.transport import control_channel, publishing, routing
 from celery_nexus.delivery.transport.transport import Channel
 
@@ -54,7 +54,7 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             raise message
         return PING if is_command else {}
 
-    monkeypatch.setattr(control_channel.guard, "check_control", check_control)
+    monkeypatch.setattr(control_channel.validation, "check_control", check_control)
     monkeypatch.setattr(control_channel.control_arguments, "check", lambda *asked: seen.append(asked))
     return seen
 
@@ -77,7 +77,7 @@ def test_another_message_has_no_arguments(channel: Any, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     "problem",
     [
-        control_channel.guard.Malformed("odd"), ValueError("odd"), TypeError("odd"), KeyError("odd"),
+        validation.Malformed("odd"), ValueError("odd"), TypeError("odd"), KeyError("odd"),
         AttributeError("odd"), RecursionError("odd"),
     ],
 )  # fmt: skip
