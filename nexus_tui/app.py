@@ -13,8 +13,8 @@ from textual.filter import Monochrome
 from textual.message import Message
 
 from celery_nexus.rows import moment
+from celery_nexus.rows.history import Recent
 from celery_nexus.rows.outcomes import Outcome
-from celery_nexus.rows.recent import Recent
 from celery_nexus.rows.snapshot import Snapshot
 from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources

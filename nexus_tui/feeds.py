@@ -14,7 +14,7 @@ from celery_nexus.diagnosis.watch import Watch
 from celery_nexus.errors import SourceError
 from celery_nexus.rows import moment
 from celery_nexus.rows.broker import QueueStats
-from celery_nexus.rows.recent import Recent
+from celery_nexus.rows.history import Recent
 from celery_nexus.rows.snapshot import Reading, Snapshot
 from celery_nexus.rows.text import age
 from celery_nexus.rows.workers import Program, Worker

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from celery_nexus.errors import NotFound, SourceError, Unreachable
-from celery_nexus.rows.demo import Sent
+from celery_nexus.rows.catalog import Sent
 
 if TYPE_CHECKING:
     from celery import Celery

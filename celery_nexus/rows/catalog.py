@@ -1,4 +1,4 @@
-"""Rows of the catalog: task types and their parameters."""
+"""Rows of the catalog: task types, their parameters, and what was submitted."""
 
 from __future__ import annotations
 
@@ -83,3 +83,12 @@ class Submitted:
     def place(self) -> str:
         """Say where it waits: ``email_queue at priority 5``."""
         return self.queue if self.priority is None else f"{self.queue} at priority {self.priority}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One piece of work: its number, what it is in words, and the id of its run, group or chord."""
+
+    number: int
+    what: str
+    id: str

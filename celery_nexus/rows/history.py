@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+from celery_nexus.rows.runs import Run
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class HistoryRun:
 
 
 @dataclass(frozen=True, slots=True)
-class RunPage:
+class HistoryPage:
     """Some runs that match a filter.
 
     Attributes:
@@ -63,6 +67,21 @@ class RunPage:
     next: int | None
     is_complete: bool
     looked_to: float
+
+
+@dataclass(frozen=True, slots=True)
+class Changes(Generic[Row]):
+    """Runs that changed, in the order of their last change, each once.
+
+    Attributes:
+        runs: As they are now; only those that match the filter.
+        number: Where to go on reading.
+        missed: Changes that were forgotten before they were read.
+    """
+
+    runs: tuple[Row, ...]
+    number: int
+    missed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,3 +211,26 @@ class RunTotals:
     count: int
     waited: tuple[tuple[float, int], ...] = ()
     ran: tuple[tuple[float, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What runs, what ended last, what failed last; newest first.
+
+    Attributes:
+        version: The history's version that it was read at.
+        latest: The newest runs of any state.
+        running: Runs that have started and not ended.
+        failures: The newest failed runs.
+        running_total: How many run, in words: ``2,000``, ``≥ 2,000``.
+        failures_total: How many failed of all that are kept, in words.
+        hour: What became of the runs of the last hour; None when nothing did.
+    """
+
+    version: int
+    latest: tuple[Run, ...] = ()
+    running: tuple[Run, ...] = ()
+    failures: tuple[Run, ...] = ()
+    running_total: str = ""
+    failures_total: str = ""
+    hour: TaskStats | None = None

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from celery_nexus.history.query.history import SILENT_WORKERS, History
 from celery_nexus.history.query.paging import find_oldest_time, walk
 from celery_nexus.history.query.totals import read_totals
 from celery_nexus.history.store.schema import lock_path, size_of
-from celery_nexus.rows.history import ErrorGroup, Gap, HistoryRun, RunTotals, Slice, TaskStats, TrendPoint
+from celery_nexus.rows.history import Changes, ErrorGroup, Gap, HistoryRun, RunTotals, Slice, TaskStats, TrendPoint
 from celery_nexus.rows.runs import LifeEvent, Progress, Run, RunPage
 
 MAX_CANDIDATES = 10
@@ -32,20 +31,6 @@ class FilterInvalid(Invalid):
         super().__init__(message)
         self.position = position
         self.length = length
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """Runs that changed, each once and as it is now.
-
-    Attributes:
-        number: Where to go on reading.
-        missed: Changes that were forgotten before they were read.
-    """
-
-    runs: list[Run]
-    number: int
-    missed: int
 
 
 class HistorySource:
@@ -201,12 +186,12 @@ class HistorySource:
         with _translated():
             return follow.read_last_change(self._history)
 
-    def changes(self, after: int, filter_text: str = "") -> Changed:
+    def changes(self, after: int, filter_text: str = "") -> Changes[Run]:
         """Return the runs that changed after a number and match now; raises as :meth:`runs`."""
         with _translated():
             found = follow.changes(self._history, after, filter_text)
         now = time.time()
-        return Changed([_run(run, now) for run in found.runs], found.number, found.missed)
+        return Changes(tuple(_run(run, now) for run in found.runs), found.number, found.missed)
 
     def failures(self, since: float | None = None, filter_text: str = "", limit: int = 100) -> list[ErrorGroup]:
         """Return failed runs by type and place of their exception, the largest group first.

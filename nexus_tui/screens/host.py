@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from celery_nexus.rows.history import Recent
 from celery_nexus.rows.outcomes import Outcome
-from celery_nexus.rows.recent import Recent
 from celery_nexus.rows.snapshot import Snapshot
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action

@@ -4,29 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from dataclasses import dataclass
 
 from celery_nexus.history.filter.parser import parse
 from celery_nexus.history.filter.sql import compile_filter, load_names
 from celery_nexus.history.query.history import History, load_runs
-from celery_nexus.rows.history import HistoryRun
+from celery_nexus.rows.history import Changes, HistoryRun
 
 _READ = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """Runs that changed, in the order of their last change, each once.
-
-    Attributes:
-        runs: As they are now; only those that match the filter.
-        number: Where to go on reading.
-        missed: Changes that were forgotten before they were read.
-    """
-
-    runs: tuple[HistoryRun, ...]
-    number: int
-    missed: int = 0
 
 
 def read_last_change(history: History) -> int:
@@ -34,7 +18,7 @@ def read_last_change(history: History) -> int:
     return history.ask(_latest, 0)
 
 
-def changes(history: History, after: int, filter_text: str = "") -> Changes:
+def changes(history: History, after: int, filter_text: str = "") -> Changes[HistoryRun]:
     """Return what changed after a number, some thousands at most.
 
     Args:
@@ -48,11 +32,11 @@ def changes(history: History, after: int, filter_text: str = "") -> Changes:
     """
     node = parse(filter_text, history.families)
 
-    def question(connection: sqlite3.Connection) -> Changes:
+    def question(connection: sqlite3.Connection) -> Changes[HistoryRun]:
         last = _latest(connection)
         start = after if after <= last else 0
         if start == last:
-            return Changes((), last)
+            return Changes[HistoryRun]((), last)
         oldest = int(connection.execute("select min(number) from change").fetchone()[0])
         rows = connection.execute(
             "select max(number), key from change where number > ? and number <= ? group by key order by 1",
@@ -63,7 +47,7 @@ def changes(history: History, after: int, filter_text: str = "") -> Changes:
         keys = [key for _, key in rows if connection.execute(matches, (key, *condition.parameters)).fetchone()]
         return Changes(tuple(load_runs(connection, keys)), rows[-1][0], max(0, oldest - 1 - start))
 
-    return history.ask(question, Changes((), 0))
+    return history.ask(question, Changes[HistoryRun]((), 0))
 
 
 def _latest(connection: sqlite3.Connection) -> int:

@@ -31,7 +31,7 @@ from celery_nexus.history.filter.sql import MAX_KEY, register
 from celery_nexus.history.index import RunIndex
 from celery_nexus.history.store import damage
 from celery_nexus.history.store.schema import connect_reader
-from celery_nexus.rows.history import Gap, HistoryRun, RunCount, RunPage
+from celery_nexus.rows.history import Gap, HistoryPage, HistoryRun, RunCount
 
 T = TypeVar("T")
 
@@ -176,7 +176,7 @@ class History:
         offset: int = 0,
         after: int | None = None,
         budget_s: float | None = None,
-    ) -> RunPage:
+    ) -> HistoryPage:
         """Return a page of the runs that match a filter, newest first.
 
         Nearly all filters are answered at once. What can only be told by looking at each run's arguments (a number
@@ -187,7 +187,7 @@ class History:
             filter_text: See :mod:`celery_nexus.history.filter.parser`; empty for all.
             limit: At most so many.
             offset: Skip so many; pages by ``after`` cost less.
-            after: :attr:`RunPage.next` of the page before.
+            after: :attr:`HistoryPage.next` of the page before.
             budget_s: Stop looking after so long; None looks to the end.
 
         Raises:
@@ -195,17 +195,17 @@ class History:
         """
         node = parse(filter_text, self.families)
 
-        def question(connection: sqlite3.Connection) -> RunPage:
+        def question(connection: sqlite3.Connection) -> HistoryPage:
             found = RunIndex(connection).page(node, limit + offset, MAX_KEY if after is None else after, budget_s)
             is_full, is_end = len(found.keys) == limit + offset, found.reached == 0
-            return RunPage(
+            return HistoryPage(
                 tuple(load_runs(connection, found.keys[offset:])),
                 found.reached if is_full or not is_end else None,
                 is_full or is_end,
                 found.reached // COUNTERS / 1e6,
             )
 
-        return self.ask(question, RunPage((), None, True, 0.0))
+        return self.ask(question, HistoryPage((), None, True, 0.0))
 
     def count(self, filter_text: str = "") -> int:
         """Count the runs that match a filter.
