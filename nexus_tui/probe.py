@@ -10,13 +10,12 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.errors import ConfigError
 from celery_nexus.errors import Invalid, SourceError, Unreachable
-from celery_nexus.probe.answer import Answer
+from celery_nexus.probe.answer import Answer, unreachable
 
 if TYPE_CHECKING:
     from celery_nexus.connection.plain_connection import PlainConnection
@@ -32,8 +31,7 @@ PARTS = {"worker": True, "queue": True, "beat": False, "broker": False, "recorde
 USAGE = "nexus-tui probe worker NAME | queue NAME | beat | broker | recorder | guardian [-b URL] [--timeout S]"
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """An option of the command.
 
     Attributes:
@@ -60,8 +58,7 @@ _LEADING = frozenset({"-b", "--broker", "-A", "--app", "--prefix", "--context"})
 """Options that may stand before the command and take a value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What is probed, and how.
 
     Attributes:
@@ -151,7 +148,7 @@ def read_question(values: dict[str, str], rest: Sequence[str], url: BrokerUrl | 
         url, named = find_broker(values.get("broker"), values.get("application"), values.get("context"))
         prefix = named if prefix is None else prefix
     question = Question(part, rest[1] if PARTS[part] else "", url, prefix or "", timeout_s)
-    return replace(question, lock=values.get("lock", ""))
+    return question._replace(lock=values.get("lock", ""))
 
 
 def answer(question: Question) -> Answer:
@@ -165,8 +162,6 @@ def answer(question: Question) -> Answer:
     if answers:
         return answers[0]
     if asking.is_alive():
-        from celery_nexus.probe.programs import unreachable
-
         problem = Unreachable(f"broker {question.url.masked} does not answer within {question.timeout_s:g} s")
         return unreachable(question.part, problem)
     return Answer.unknown("the probe failed, which is an error of its own")
@@ -175,7 +170,6 @@ def answer(question: Question) -> Answer:
 def ask(question: Question) -> Answer:
     """Ask the broker."""
     from celery_nexus.connection.plain_connection import PlainConnection
-    from celery_nexus.probe.programs import unreachable
 
     try:
         with PlainConnection(question.url, question.timeout_s) as server:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
+
+from celery_nexus.errors import Unreachable
 
 WELL, BROKEN, UNKNOWN = 0, 1, 2
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a probe found.
 
     Attributes:
@@ -33,6 +34,13 @@ class Answer:
     def unknown(cls, line: str) -> Answer:
         """The broker does not tell."""
         return cls(UNKNOWN, line)
+
+
+def unreachable(part: str, problem: Unreachable) -> Answer:
+    """Answer when the broker does not: of it that is the answer, of anything else nothing can be told."""
+    if part == "broker":
+        return Answer.broken(str(problem))
+    return Answer.unknown(f"can't be told while {problem}")
 
 
 def count(number: int, one: str, many: str = "") -> str:

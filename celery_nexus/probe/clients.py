@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 RECENT_S = 1
 """A connection that waited so short a time ago is between two waits: kombu's last one second, ours a quarter."""
@@ -16,8 +16,7 @@ _ROW = re.compile(
 """One line; each version has fields more than the one before, anywhere between these."""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """One connection to the server.
 
     Attributes:

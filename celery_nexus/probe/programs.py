@@ -15,7 +15,7 @@ from celery_nexus.connection.keys import (
 )
 from celery_nexus.connection.other_brokers import IS_CLUSTER
 from celery_nexus.connection.plain_connection import PlainConnection, Refusal
-from celery_nexus.errors import Refused, Unreachable
+from celery_nexus.errors import Refused
 from celery_nexus.probe.answer import Answer
 
 LATE_S = 330.0
@@ -153,13 +153,6 @@ def probe_guardian(server: PlainConnection, prefix: str = "") -> Answer:
     if _allowed(server.ask(("EXISTS", prefix + GUARDIAN_BEAT))[0]):
         return Answer.well("the guardian looks after the workers")
     return Answer.broken(f"no guardian has looked lately: {START_GUARDIAN}")
-
-
-def unreachable(part: str, problem: Unreachable) -> Answer:
-    """Answer when the broker does not: of it that is the answer, of anything else nothing can be told."""
-    if part == "broker":
-        return Answer.broken(str(problem))
-    return Answer.unknown(f"can't be told while {problem}")
 
 
 def _allowed(answer: Any) -> Any:

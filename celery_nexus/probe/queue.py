@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from celery_nexus.connection.keys import PAUSED_HASH
 from celery_nexus.connection.plain_connection import PlainConnection, Refusal
@@ -25,8 +24,7 @@ MOST_SCANNED = 2000
 """Messages in flight that are looked at; what is beyond is not known to be of this queue."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What the broker told of a queue.
 
     Attributes:

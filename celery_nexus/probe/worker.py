@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from celery_nexus.connection.keys import PAUSED_HASH, WORKER_HASH
 from celery_nexus.connection.node_names import read_node_names
@@ -36,8 +35,7 @@ UNACKED, UNACKED_INDEX = "unacked", "unacked_index"
 NO_RIGHT = "its user may not see connections, so whether it consumes is unknown: ACL SETUSER {user} +client|list +info"
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What the broker told of a worker.
 
     Attributes:

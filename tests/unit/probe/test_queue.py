@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from celery_nexus.probe import queue
 from celery_nexus.probe.answer import BROKEN, UNKNOWN, WELL
 from celery_nexus.probe.clients import Client
 
 WAITS = Client("10.0.0.7:1", "", 8, 0, True, "brpop")
-TOOK = replace(WAITS, is_blocked=False, idle_s=40)
+TOOK = WAITS._replace(is_blocked=False, idle_s=40)
 SEEN = queue.Seen(
     name="mail",
     heads=(b"one",),
@@ -20,16 +18,16 @@ SEEN = queue.Seen(
     listening=1,
     clients=(WAITS,),
 )
-EMPTY = replace(SEEN, heads=(), waiting=0)
+EMPTY = SEEN._replace(heads=(), waiting=0)
 
 
 def test_a_queue_whose_next_message_changes_moves() -> None:
-    assert queue.has_moved(SEEN, replace(SEEN, heads=(b"two",)))
-    assert queue.has_moved(SEEN, replace(SEEN, waiting=2))
+    assert queue.has_moved(SEEN, SEEN._replace(heads=(b"two",)))
+    assert queue.has_moved(SEEN, SEEN._replace(waiting=2))
 
 
 def test_a_queue_that_only_grows_stands_still() -> None:
-    assert not queue.has_moved(SEEN, replace(SEEN, waiting=4, heads=(b"urgent", b"one")))
+    assert not queue.has_moved(SEEN, SEEN._replace(waiting=4, heads=(b"urgent", b"one")))
 
 
 def test_an_empty_queue_with_somebody_who_waits_is_well() -> None:
@@ -38,11 +36,11 @@ def test_an_empty_queue_with_somebody_who_waits_is_well() -> None:
 
 
 def test_an_empty_queue_whose_workers_are_busy_is_well() -> None:
-    assert queue.judge_empty(replace(EMPTY, clients=(TOOK,))).code == WELL
+    assert queue.judge_empty(EMPTY._replace(clients=(TOOK,))).code == WELL
 
 
 def test_an_empty_queue_that_nobody_waits_for_is_broken() -> None:
-    found = queue.judge_empty(replace(EMPTY, clients=(), delayed=7))
+    found = queue.judge_empty(EMPTY._replace(clients=(), delayed=7))
     assert (found.code, found.line) == (
         BROKEN,
         "mail is empty, 7 before their time, and nobody waits for messages in this database",
@@ -50,7 +48,7 @@ def test_an_empty_queue_that_nobody_waits_for_is_broken() -> None:
 
 
 def test_of_a_name_that_nothing_has_nothing_is_told() -> None:
-    assert queue.judge_empty(replace(EMPTY, is_bound=False)).code == UNKNOWN
+    assert queue.judge_empty(EMPTY._replace(is_bound=False)).code == UNKNOWN
 
 
 def test_messages_that_no_waiting_worker_is_given_have_no_worker() -> None:
@@ -65,12 +63,12 @@ def test_messages_behind_others_in_flight_wait_for_busy_workers() -> None:
 
 
 def test_a_busy_worker_may_be_the_queues_own() -> None:
-    assert queue.judge_standing(replace(SEEN, clients=(TOOK, WAITS)), in_flight=0).code == UNKNOWN
+    assert queue.judge_standing(SEEN._replace(clients=(TOOK, WAITS)), in_flight=0).code == UNKNOWN
 
 
 def test_without_the_right_to_see_connections_nothing_is_told() -> None:
-    assert queue.judge_standing(replace(SEEN, clients=None), in_flight=0).code == UNKNOWN
-    assert queue.judge_empty(replace(EMPTY, clients=None)).code == UNKNOWN
+    assert queue.judge_standing(SEEN._replace(clients=None), in_flight=0).code == UNKNOWN
+    assert queue.judge_empty(EMPTY._replace(clients=None)).code == UNKNOWN
 
 
 def test_a_message_in_flight_is_its_queues_by_list_or_route() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import replace
 
 import pytest
 
@@ -13,8 +12,8 @@ from celery_nexus.probe.answer import BROKEN, UNKNOWN, WELL
 from celery_nexus.probe.clients import Client
 
 WAITS = Client("10.0.0.7:1", "10.0.0.1:6379", 8, 0, True, "brpop")
-TOOK = replace(WAITS, is_blocked=False, idle_s=40)
-OTHER = replace(WAITS, is_blocked=False, idle_s=40, command="publish")
+TOOK = WAITS._replace(is_blocked=False, idle_s=40)
+OTHER = WAITS._replace(is_blocked=False, idle_s=40, command="publish")
 SEEN = worker.Seen(
     node="w@h",
     beat=None,
@@ -28,7 +27,7 @@ SEEN = worker.Seen(
     server_pid=1,
     is_direct=True,
 )
-OURS = replace(SEEN, beat={"pid": os.getpid()}, silent_s=1.0)
+OURS = SEEN._replace(beat={"pid": os.getpid()}, silent_s=1.0)
 
 
 def test_a_worker_whose_connection_waits_at_a_list_is_well() -> None:
@@ -44,7 +43,7 @@ def test_a_worker_that_holds_what_it_took_last_is_busy() -> None:
 
 
 def test_a_worker_that_never_waited_at_a_list_is_deaf_though_others_hold_messages() -> None:
-    found = worker.judge_connections(replace(SEEN, in_flight=9), [OTHER], taken=9)
+    found = worker.judge_connections(SEEN._replace(in_flight=9), [OTHER], taken=9)
     assert found is not None
     assert found.code == BROKEN
     assert "none of its connections waits for messages" in found.line
@@ -61,7 +60,7 @@ def test_a_worker_of_ours_that_waits_for_nothing_is_deaf_though_it_sends_heartbe
 
 
 def test_a_worker_that_takes_nothing_on_purpose_is_not_called_broken() -> None:
-    found = worker.judge_connections(replace(OURS, paused=("mail",)), [OTHER], 0)
+    found = worker.judge_connections(OURS._replace(paused=("mail",)), [OTHER], 0)
     assert found is not None
     assert (found.code, found.line) == (
         UNKNOWN,
@@ -75,20 +74,20 @@ def test_the_queues_of_a_worker_that_were_paused_are_read_off_what_pause_noted()
 
 
 def test_a_worker_of_ours_that_holds_messages_is_busy() -> None:
-    found = worker.judge_connections(replace(OURS, holds=4), [OTHER], 0)
+    found = worker.judge_connections(OURS._replace(holds=4), [OTHER], 0)
     assert found is not None
     assert (found.code, found.line) == (WELL, "w@h is busy: it holds 4 messages")
 
 
 def test_a_worker_without_heartbeats_hangs() -> None:
-    found = worker.judge_silence(replace(OURS, silent_s=15.5))
+    found = worker.judge_silence(OURS._replace(silent_s=15.5))
     assert found is not None
     assert (found.code, found.line) == (BROKEN, "w@h has sent no heartbeat for 16 s: it hangs, or is gone")
 
 
 def test_a_solo_pool_that_holds_a_message_may_be_at_work_without_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "has_children", lambda _: False)
-    found = worker.judge_silence(replace(OURS, silent_s=100.0, holds=1))
+    found = worker.judge_silence(OURS._replace(silent_s=100.0, holds=1))
     assert found is not None
     assert found.code == UNKNOWN
 
@@ -98,19 +97,19 @@ def test_a_worker_that_sent_a_heartbeat_is_not_judged_by_it_alone() -> None:
 
 
 def test_from_elsewhere_a_worker_is_well_when_everybody_who_listens_waits() -> None:
-    pair = replace(SEEN, names=("v@h", "w@h"), listening=2, clients=(WAITS, WAITS))
+    pair = SEEN._replace(names=("v@h", "w@h"), listening=2, clients=(WAITS, WAITS))
     found = worker.judge_together(pair)
     assert found is not None
     assert (found.code, found.line) == (WELL, "w@h waits for messages: 2 workers listen, 2 connections wait")
 
 
 def test_from_elsewhere_nothing_is_concluded_when_one_of_two_waits() -> None:
-    assert worker.judge_together(replace(SEEN, names=("v@h", "w@h"), listening=2)) is None
+    assert worker.judge_together(SEEN._replace(names=("v@h", "w@h"), listening=2)) is None
 
 
 def test_a_killed_worker_leaves_its_name_and_is_not_counted_by_it() -> None:
-    assert worker.judge_together(replace(SEEN, names=("v@h", "w@h"), listening=1)) is None
-    found = worker.judge_answer(replace(SEEN, names=("v@h", "w@h")), None)
+    assert worker.judge_together(SEEN._replace(names=("v@h", "w@h"), listening=1)) is None
+    found = worker.judge_answer(SEEN._replace(names=("v@h", "w@h")), None)
     assert (found.code, found.line) == (
         BROKEN,
         "w@h does not answer, and nothing is in flight: it is gone, or hangs",
@@ -118,19 +117,19 @@ def test_a_killed_worker_leaves_its_name_and_is_not_counted_by_it() -> None:
 
 
 def test_nobody_who_waits_and_nothing_in_flight_is_a_deaf_worker() -> None:
-    found = worker.judge_together(replace(SEEN, clients=(OTHER,)))
+    found = worker.judge_together(SEEN._replace(clients=(OTHER,)))
     assert found is not None
     assert found.code == BROKEN
 
 
 def test_a_name_that_nobody_has_is_no_worker() -> None:
-    found = worker.judge_together(replace(SEEN, node="x@h"))
+    found = worker.judge_together(SEEN._replace(node="x@h"))
     assert found is not None
     assert (found.code, found.line) == (BROKEN, "no worker x@h is at this broker; there are w@h")
 
 
 def test_a_name_that_nobody_has_may_be_a_worker_without_remote_control() -> None:
-    found = worker.judge_together(replace(SEEN, node="x@h", clients=(WAITS, WAITS)))
+    found = worker.judge_together(SEEN._replace(node="x@h", clients=(WAITS, WAITS)))
     assert found is not None
     assert found.code == UNKNOWN
 
@@ -148,7 +147,7 @@ def test_a_worker_that_answers_is_judged_by_what_it_does(told: dict[str, object]
 
 
 def test_silence_with_messages_in_flight_may_be_a_solo_pool() -> None:
-    assert worker.judge_answer(replace(SEEN, in_flight=1), None).code == UNKNOWN
+    assert worker.judge_answer(SEEN._replace(in_flight=1), None).code == UNKNOWN
 
 
 @pytest.mark.parametrize(
