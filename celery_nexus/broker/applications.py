@@ -73,6 +73,7 @@ class Applications:
         self._ages = ages
         self._survey = survey
         self._always_shown = queues
+        self._adopted: Sequence[Layout] = ()
         self.rows: list[Application] = []
         if survey is None:
             self.rows = [self._application(main, queues, declared)]
@@ -104,10 +105,14 @@ class Applications:
 
     def look(self) -> None:
         """Look on, a step: applications, lists and hashes are seen when they appear."""
-        if self._survey is not None:
-            self._adopt(self._survey.look(0.0))
+        if self._survey is None:
+            return
+        layouts = self._survey.look(0.0)
+        if layouts is not self._adopted:  # asked for with each worker: mostly nothing was concluded meanwhile
+            self._adopt(layouts)
 
     def _adopt(self, layouts: Sequence[Layout]) -> None:
+        self._adopted = layouts
         known = {application.layout.prefix: application for application in self.rows}
         if len(known) == 1 and len(layouts) == 1:  # the application that was only assumed has come, with its prefix
             known = {layouts[0].prefix: next(iter(known.values()))}

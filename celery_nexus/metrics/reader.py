@@ -20,8 +20,9 @@ from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
 
-LOOK_EVERY_S = 10.0
-"""Interval at which workers are asked while metrics are served, however often they are scraped."""
+LOOK_EVERY_S = 12.0
+"""Pause between two looks at the workers while metrics are served, however often they are scraped; less than
+:data:`~celery_nexus.diagnosis.watch.REMEMBERED_S`, after which a look is compared with none."""
 
 T = TypeVar("T")
 
