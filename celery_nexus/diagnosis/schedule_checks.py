@@ -10,7 +10,7 @@ from celery_nexus.rows.schedule import Schedule, ScheduleEntry
 from celery_nexus.rows.text import command_line, duration
 
 SHOWN = 20
-"""So many entries of one kind are told apart; of the others the number is told."""
+"""Most entries of one kind that are told apart; of the others the number is told."""
 
 BEAT_GONE = Kind(
     "beat gone",

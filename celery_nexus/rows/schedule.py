@@ -1,4 +1,4 @@
-"""What beat sends by the clock: an entry of a schedule, and who keeps it."""
+"""Rows of the schedule: its entries, and the stores that keep them."""
 
 from __future__ import annotations
 

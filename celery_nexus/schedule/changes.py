@@ -1,4 +1,4 @@
-"""When operators changed entries of the schedule, by the log of changes."""
+"""Times of operators' changes of entries, by the log of changes."""
 
 from __future__ import annotations
 

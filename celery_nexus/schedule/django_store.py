@@ -24,7 +24,7 @@ SOURCE = "django-celery-beat"
 
 _APPLICATION = "django_celery_beat"
 _SYNC_S = 180.0
-"""Beat writes what it sent into the table at least so often (``Scheduler.sync_every``)."""
+"""Longest time until beat writes what it sent into the table (``Scheduler.sync_every``)."""
 
 _OPTIONS = ("queue", "exchange", "routing_key", "priority")
 _KINDS = ("interval", "crontab", "solar", "clocked")

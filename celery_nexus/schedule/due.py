@@ -16,7 +16,7 @@ MOST = 10_000
 _CLOCKS_AGREE_S = 2.0
 
 SCHEDULE_ERRORS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
-"""What asking a broken schedule raises: somebody's class, wrong fields, a zone that is not here, a date too far."""
+"""Errors of a broken schedule: somebody's class, wrong fields, a zone that is not here, a date too far."""
 
 
 def next_due(when: Any, after: datetime) -> datetime | None:

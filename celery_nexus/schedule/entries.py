@@ -10,12 +10,12 @@ from typing import Any
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.schedule import MissedRuns, ScheduleEntry
 from celery_nexus.schedule.due import SCHEDULE_ERRORS, next_due, period_of, start_of_grid
-from celery_nexus.schedule.recorded import outcomes_of, sent_at
+from celery_nexus.schedule.recorded import find_sent_time, outcomes_of
 from celery_nexus.schedule.stored import StoredEntry
 from celery_nexus.schedule.words import spec_words
 
 LATE_AFTER_S = 30.0
-"""An entry is late when it was not sent so long after its due time: beat looks every few seconds, or minutes."""
+"""Time after its due time from which an unsent entry is late: beat looks every few seconds, or minutes."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -64,7 +64,7 @@ class Facts:
 
 def make_entry(stored: StoredEntry, facts: Facts, now: datetime) -> ScheduleEntry:
     """Make the row of an entry."""
-    heard = next((at for run in facts.runs if (at := sent_at(run))), None)
+    heard = next((at for run in facts.runs if (at := find_sent_time(run))), None)
     is_run = stored.last_at is not None and stored.last_at <= now and stored.runs != 0
     last_at = max((at for at in (stored.last_at if is_run else None, heard) if at is not None), default=None)
     turn, problem = Turn(), stored.problem

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST_NAMES = 5_000
 SIBLINGS = 2_000
-"""So many entries are looked through for others that send the same task."""
+"""Most entries that are searched for others that send the same task."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class EntryLookup:
         hint = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else "see them with: nexus-tui schedule"
         raise NotFound(f"no entry {name!r} in the schedule; {hint}")
 
-    def known_with(self, found: Found) -> list[StoredEntry]:
+    def list_siblings(self, found: Found) -> list[StoredEntry]:
         """Return the entries beside which the runs of one are told apart: itself, and others of other names."""
         known = [entry for store in self.opened.stores for entry in store.page(SIBLINGS).entries]
         return [found.entry, *(entry for entry in known if entry.name != found.entry.name)]

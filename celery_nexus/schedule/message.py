@@ -1,4 +1,4 @@
-"""What is sent for an entry: arguments and options of its message, as beat makes them."""
+"""Message of an entry: its arguments and options, as beat makes them."""
 
 from __future__ import annotations
 

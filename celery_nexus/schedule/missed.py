@@ -11,10 +11,10 @@ from itertools import pairwise
 from celery_nexus.schedule.due import MOST
 
 NAMED = 100
-"""So many missed due times are named, the latest."""
+"""Most missed due times that are named, the latest."""
 
 _SLACK = timedelta(seconds=1)
-"""A run that seems to be sent so long before its due time was sent for it: clocks differ."""
+"""Longest time before a due time at which a run counts as sent for it: clocks differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def match_due(due: Sequence[datetime], sent: Sequence[datetime], recorded_since:
 
 
 DOUBLES = 4
-"""When each of so many due times in a row has two runs, two beats send them: a run by hand comes alone."""
+"""Due times in a row with two runs each that prove two beats: a run by hand comes alone."""
 
 
 def is_doubled(bounds: Sequence[datetime], sent: Sequence[Sent]) -> bool:

@@ -1,4 +1,4 @@
-"""What the history knows of an entry's runs: its outcomes, and the due times for which there is none.
+"""Recorded runs of an entry: its outcomes, and the due times for which there is none.
 
 Events name the task of a run and its arguments, not the entry that it was sent for. So the runs of an entry are those
 of its task that no other run has sent, with its own arguments where several entries send the same task.
@@ -28,7 +28,7 @@ from celery_nexus.schedule.missed import (
 from celery_nexus.schedule.stored import CONDITION, StoredEntry
 
 MOST_RUNS = 500
-"""So many runs of a task are read, the latest: what was due before them is not judged."""
+"""Most runs of a task that are read, the latest: what was due before them is not judged."""
 
 SHOWN_RUNS = 5
 CURRENT_S = 60.0
@@ -113,11 +113,11 @@ class RecordedRuns:
 
 def outcomes_of(runs: Sequence[Run]) -> tuple[EntryRun, ...]:
     """Return the latest runs as an entry shows them."""
-    timed = [(run, sent_at(run)) for run in runs]
+    timed = [(run, find_sent_time(run)) for run in runs]
     return tuple(EntryRun(run.id, run.state, at) for run, at in timed if at is not None)[:SHOWN_RUNS]
 
 
-def sent_at(run: Run) -> datetime | None:
+def find_sent_time(run: Run) -> datetime | None:
     """Return when a run was sent, or first heard of."""
     return run.sent_at or run.received_at or run.started_at or run.finished_at
 
@@ -136,7 +136,9 @@ def judge_missed(
     """
     if reason := _obstacle(entry, recorded):
         return MissedRuns(unknown=reason)
-    sent = sorted((Sent(at, run.sent_at is not None) for run in runs if (at := sent_at(run))), key=lambda row: row.at)
+    sent = sorted(
+        (Sent(at, run.sent_at is not None) for run in runs if (at := find_sent_time(run))), key=lambda row: row.at
+    )
     known = [moment for moment in (recorded.since, counted_from) if moment is not None]
     begin, end = max(since, *known), recorded.until
     if not sent and (entry.last_at is None or entry.last_at > begin):
@@ -161,7 +163,7 @@ def is_sent_twice(entry: StoredEntry, runs: Sequence[Run], recorded: Coverage) -
     """
     if _obstacle(entry, recorded) or len(runs) < 2 * DOUBLES or recorded.until is None:
         return False
-    sent = sorted((Sent(at) for run in runs if (at := sent_at(run))), key=lambda row: row.at)
+    sent = sorted((Sent(at) for run in runs if (at := find_sent_time(run))), key=lambda row: row.at)
     period, end = period_of(entry.when), recorded.until
     try:
         if period is not None:

@@ -1,4 +1,4 @@
-"""What RedBeat writes into Redis for an entry, and how Celery's objects come out of it; without RedBeat itself.
+"""Format of RedBeat's entries in Redis, decoded into Celery's objects without RedBeat itself.
 
 Source: ``redbeat/decoder.py`` of celery-redbeat 2.4.
 """

@@ -34,7 +34,7 @@ _SCHEDULE, _STATICS, _LOCK = ":schedule", ":statics", ":lock"
 _PAGE = 500
 _LOOK_FOR_S = 2.0
 _TICK_S = 300.0
-"""RedBeat looks, and takes its lock anew, at least so often unless ``beat_max_loop_interval`` says another time."""
+"""Longest time between two looks of RedBeat, which renew its lock, unless ``beat_max_loop_interval`` is set."""
 
 _GRACE_S = 15.0
 

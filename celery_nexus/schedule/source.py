@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 _NO_CELERY = "its due times can't be computed without Celery: pip install 'celery-nexus[celery]'"
 _AUDITED = 300
-"""So many changes of operators are looked through for those of entries."""
+"""Most changes of operators that are searched for those of entries."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class ScheduleSource:
     def entry(self, name: str, missed_for: timedelta = DAY) -> ScheduleEntry:
         """Read one entry; raises as :meth:`find`."""
         found = self._lookup.find(name)
-        return self._row(found, self._lookup.known_with(found), self._past(missed_for))
+        return self._row(found, self._lookup.list_siblings(found), self._past(missed_for))
 
     def find(self, name: str) -> Found:
         """Find an entry by its name; raises as :meth:`.lookup.EntryLookup.find`."""
@@ -119,7 +119,7 @@ class ScheduleSource:
         """
         found = self._lookup.find(name)
         due = self._due_times(found.entry, since, until)
-        runs = self._runs_of(found.entry, self._lookup.known_with(found), RecordedRuns(self._history))
+        runs = self._runs_of(found.entry, self._lookup.list_siblings(found), RecordedRuns(self._history))
         sent = sorted(at for run in runs if (at := sent_at(run)) is not None)
         recorded = read_coverage(self._history)
         return match_due(due, sent, recorded.since)

@@ -1,4 +1,4 @@
-"""What keeps the entries of an application: its settings, RedBeat, django-celery-beat, or several of them."""
+"""Stores of an application's entries: its settings, RedBeat, django-celery-beat, or several of them."""
 
 from __future__ import annotations
 
