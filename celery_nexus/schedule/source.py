@@ -18,7 +18,14 @@ from celery_nexus.schedule.entries import Facts, find_turn, make_entry
 from celery_nexus.schedule.lookup import EntryLookup, Found
 from celery_nexus.schedule.message import evaluate, options_of
 from celery_nexus.schedule.missed import DueTime, match_due
-from celery_nexus.schedule.recorded import Coverage, RecordedRuns, is_sent_twice, judge_missed, read_coverage, sent_at
+from celery_nexus.schedule.recorded import (
+    Coverage,
+    RecordedRuns,
+    find_sent_time,
+    is_sent_twice,
+    judge_missed,
+    read_coverage,
+)
 from celery_nexus.schedule.shadows import join_pages
 from celery_nexus.schedule.stored import EntryStore, StoredEntry
 
@@ -120,7 +127,7 @@ class ScheduleSource:
         found = self._lookup.find(name)
         due = self._due_times(found.entry, since, until)
         runs = self._runs_of(found.entry, self._lookup.list_siblings(found), RecordedRuns(self._history))
-        sent = sorted(at for run in runs if (at := sent_at(run)) is not None)
+        sent = sorted(at for run in runs if (at := find_sent_time(run)) is not None)
         recorded = read_coverage(self._history)
         return match_due(due, sent, recorded.since)
 
