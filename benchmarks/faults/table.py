@@ -74,7 +74,7 @@ def _cell(side: dict[str, Any] | None) -> str:
             if side["unbalanced"] is None
             else ["sheet adds up" if not side["unbalanced"] else f"sheet off by {side['unbalanced']}"]
         ),
-        side["on"].partition(",")[0],
+        ", ".join(side["on"].split(", ")[:2]),
     ]
     return ("✓ " if side["holds"] else "✗ ") + "; ".join(parts)
 
