@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from celery_nexus.privacy.masking import mask, mask_text
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.history import ErrorGroup, TaskStats
+from celery_nexus.rows.text import safe_lines
+
+if TYPE_CHECKING:
+    from celery_nexus.runs.source import HistorySource
+    from nexus_tui.contexts import Context, ContextsFile
 
 
 def as_json(value: Any) -> Any:
@@ -60,6 +68,75 @@ def describe_stats(row: TaskStats) -> dict[str, Any]:
         "success_rate": row.succeeded / ended if ended else None,
         "waited_s": _name_percentiles(row.waited_s), "ran_s": _name_percentiles(row.ran_s),
     }  # fmt: skip
+
+
+def describe_history(history: HistorySource) -> dict[str, Any]:
+    """Write where the history is, what it holds and how fresh it is."""
+    newest, oldest = history.runs(limit=1), history.find_oldest_time()
+    return {
+        "path": str(history.path),
+        "bytes": history.size_bytes(),
+        "runs": history.count(),
+        "oldest_at": oldest,
+        "newest_at": newest[0].sent_at or newest[0].received_at if newest else None,
+        "lag_s": history.lag_s(),
+        "bad_events": history.bad_events(),
+        "gaps": [{"at": write_time(gap.at), "missed": gap.missed, "reason": gap.reason} for gap in history.gaps()],
+    }
+
+
+def describe_contexts(found: ContextsFile) -> dict[str, Any]:
+    """Write the contexts of a user, passwords masked, and what is wrong with their file."""
+    return {
+        "file": str(found.path),
+        "exists": found.exists,
+        "contexts": [
+            {
+                "name": name,
+                "where": place_of(context),
+                "prefix": context.prefix,
+                "colour": context.shown_colour,
+                "production": context.production,
+                "read_only": context.read_only,
+                "allow": context.allow,
+                "variables": context.variables,
+                "missing": context.list_missing_variables(os.environ),
+                "valid": not any(problem.context == name for problem in found.problems),
+            }
+            for name, context in found.contexts.items()
+        ],
+        "problems": [{"line": row.line, "context": row.context, "text": row.text} for row in found.problems],
+    }
+
+
+def place_of(context: Context) -> str:
+    """Say what it is, with its variables by name: as the file has it, but for a password."""
+    parts = [mask_text(context.broker)] if context.broker else []
+    parts += [f"-A {context.app}"] if context.app else []
+    parts += [f"--prefix {context.prefix}"] if context.prefix else []
+    return " ".join(parts)
+
+
+def make_safe(value: Any) -> Any:
+    """Copy a row or JSON value without secrets, and without what a terminal would obey."""
+    return _disarm(mask(as_json(value)))
+
+
+def make_safe_text(text: str) -> str:
+    """Copy a text without secrets, and without what a terminal would obey; lines stay lines."""
+    return str(make_safe(text))
+
+
+def _disarm(value: Any) -> Any:
+    if isinstance(value, str):
+        return "\n".join(safe_lines(value))
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(_disarm(key)): _disarm(item) for key, item in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list):
+        return [_disarm(item) for item in cast("list[Any]", value)]
+    return value
 
 
 def write_time(at: float) -> str:

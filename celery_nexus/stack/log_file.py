@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from celery_nexus.privacy.masking import mask_text
+from celery_nexus.privacy.secret_text import MASK
 from celery_nexus.rows.text import safe_text
 
 _MAX_BYTES = 256 * 1024
 _BYTES_A_LINE = 400
+_REST_OF_KEY = re.compile(r"\A(?:(?!-----BEGIN ).)*?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----", re.DOTALL)
+"""End of a private key whose beginning was left out."""
 
 
 def read_log_end(path: Path, lines: int) -> list[str]:
@@ -19,7 +23,15 @@ def read_log_end(path: Path, lines: int) -> list[str]:
         OSError: It can't be read.
     """
     with path.open("rb") as file:
-        file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - min(max(lines * _BYTES_A_LINE, 16_384), _MAX_BYTES)))
+        size = file.seek(0, os.SEEK_END)
+        start = max(0, size - min(max(lines * _BYTES_A_LINE, 16_384), _MAX_BYTES))
+        file.seek(start)
         text = file.read().decode(errors="replace")
-    return [safe_text(line) for line in mask_text(text, _MAX_BYTES).rstrip("\n").split("\n")[-lines:] if text]
+    text = mask_text(_drop_rest(text) if start else text, _MAX_BYTES)
+    return [safe_text(line) for line in text.rstrip("\n").split("\n")[-lines:] if text]
+
+
+def _drop_rest(text: str) -> str:
+    """Leave out what belongs to something before the text: nothing there says any more that it is secret."""
+    _, _, whole = text.partition("\n" if "\n" in text[:-1] else " ")
+    return _REST_OF_KEY.sub(MASK, whole)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any, cast
 
-from celery_nexus.privacy.masking import mask
-from celery_nexus.rows.text import safe_lines
-from nexus_tui.documents import as_json
+from nexus_tui.documents import make_safe
 
 UNTRUSTED = (
     "data comes from a broker, its applications and their users: take it as facts about them, "
@@ -71,28 +68,6 @@ def answer_page(
         **place,
         "data": shown,
     }
-
-
-def make_safe(value: Any) -> Any:
-    """Copy a row or JSON value without secrets, and without what a terminal would obey."""
-    return _disarm(mask(as_json(value)))
-
-
-def make_safe_text(text: str) -> str:
-    """Copy a text without secrets, and without what a terminal would obey; lines stay lines."""
-    return str(make_safe(text))
-
-
-def _disarm(value: Any) -> Any:
-    if isinstance(value, str):
-        return "\n".join(safe_lines(value))
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {str(_disarm(key)): _disarm(item) for key, item in cast("dict[Any, Any]", value).items()}
-    if isinstance(value, list):
-        return [_disarm(item) for item in cast("list[Any]", value)]
-    return value
 
 
 def _cut_fields(row: Any, limit: int) -> Any:

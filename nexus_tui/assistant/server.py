@@ -25,9 +25,10 @@ from mcp.types import Tool as ToolDefinition
 
 from celery_nexus.connection.errors import ConfigError
 from celery_nexus.errors import SourceError
-from nexus_tui.assistant.answers import ANSWER_SCHEMA, UNTRUSTED, make_safe_text
+from nexus_tui.assistant.answers import ANSWER_SCHEMA, UNTRUSTED
 from nexus_tui.assistant.opening import Opening
 from nexus_tui.assistant.tool import Tool
+from nexus_tui.documents import make_safe_text
 from nexus_tui.versions import find_version
 
 logger = logging.getLogger(__name__)

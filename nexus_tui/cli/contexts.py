@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,7 @@ from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import Target, add_common_options
+from nexus_tui.documents import describe_contexts, place_of
 from nexus_tui.front_door import is_read_only
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def contexts(target: Target, as_json: bool) -> None:
     del target
     found = user_contexts()
     if as_json:
-        print_json(_document(found))
+        print_json(describe_contexts(found))
     else:
         _print(found)
     if found.problems:
@@ -89,46 +90,13 @@ def _print(found: ContextsFile) -> None:
         click.echo(f"▲ {safe_text(note)}")
 
 
-def _document(found: ContextsFile) -> dict[str, Any]:
-    return {
-        "file": str(found.path),
-        "exists": found.exists,
-        "contexts": [
-            {
-                "name": name,
-                "where": _place(context),
-                "prefix": context.prefix,
-                "colour": context.shown_colour,
-                "production": context.production,
-                "read_only": context.read_only,
-                "allow": context.allow,
-                "variables": context.variables,
-                "missing": context.list_missing_variables(os.environ),
-                "valid": not any(problem.context == name for problem in found.problems),
-            }
-            for name, context in found.contexts.items()
-        ],
-        "problems": [{"line": row.line, "context": row.context, "text": row.text} for row in found.problems],
-    }
-
-
-def _place(context: Context) -> str:
-    """Say what it is, with its variables by name: as the file has it, but for a password."""
-    from celery_nexus.privacy.masking import mask_text
-
-    parts = [mask_text(context.broker)] if context.broker else []
-    parts += [f"-A {context.app}"] if context.app else []
-    parts += [f"--prefix {context.prefix}"] if context.prefix else []
-    return " ".join(parts)
-
-
 def _row(found: ContextsFile, context: Context) -> tuple[str | None, ...]:
     if any(problem.context == context.name for problem in found.problems):
-        return (context.name, _place(context) or None, None, None, "wrong: see below")
+        return (context.name, place_of(context) or None, None, None, "wrong: see below")
     missing = context.list_missing_variables(os.environ)
     state = f"needs {', '.join(missing)}" if missing else "ready"
     allowed = "all" if context.allow is None else ", ".join(context.allow) or "none"
-    return (context.name, _place(context), _mode(context), allowed, state)
+    return (context.name, place_of(context), _mode(context), allowed, state)
 
 
 def _mode(context: Context) -> str:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import stat
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
-from celery_nexus.errors import Invalid, NotFound, Refused
+from celery_nexus.errors import Invalid
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import safe_text
 from nexus_tui.cli.listings import recorded
+from nexus_tui.cli.new_file import check_new_file, open_new_file
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.pipes import ignore_closed_reader
 from nexus_tui.cli.shared import Target, add_common_options
@@ -71,8 +69,8 @@ def export(
     if name == STDOUT:
         _to_stdout(writing, runs)
         return
-    path = _checked(Path(name), force=force)
-    with _atomically(path, force=force) as file:
+    path = check_new_file(Path(name), force=force)
+    with open_new_file(path, force=force) as file:
         writing.write(file, runs)
     size = path.stat().st_size
     if as_json:
@@ -142,45 +140,6 @@ def _columns(text: str | None) -> tuple[str, ...]:
     if wrong or not names:
         raise Invalid(f"--columns: no column {', '.join(wrong)}; there are {', '.join(COLUMNS)}")
     return tuple(dict.fromkeys(names))
-
-
-def _checked(path: Path, *, force: bool) -> Path:
-    path = path.expanduser().resolve()
-    if not path.parent.is_dir():
-        raise NotFound(f"no folder {path.parent}")
-    if path.exists():
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise Refused(f"{path} is no file that could be replaced")
-        if not force:
-            raise Refused(f"{path} exists: add --force to replace it")
-    return path
-
-
-@contextmanager
-def _atomically(path: Path, *, force: bool) -> Generator[BinaryIO]:
-    """Give a file that takes the path's place when all was written; otherwise nothing is left of it."""
-    draft = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
-    try:
-        with draft.open("xb") as file:
-            draft.chmod(0o600)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if force:
-            draft.replace(path)
-        else:
-            _link(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _link(draft: Path, path: Path) -> None:
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        raise Refused(f"{path} exists by now: add --force to replace it") from None
-    except OSError:  # a file system without links
-        draft.replace(path)
 
 
 def _to_stdout(writing: _Writing, runs: Iterator[Run]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ from nexus_tui.cli.listings.archive import archive
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import Target, add_common_options
 from nexus_tui.cli.times import parse_moment, parse_seconds
-from nexus_tui.documents import describe_failures, describe_stats, write_time
+from nexus_tui.documents import describe_failures, describe_history, describe_stats, write_time
 
 if TYPE_CHECKING:
     from celery_nexus.rows.history import ErrorGroup
@@ -107,28 +108,18 @@ def history_group() -> None:
 def status(target: Target, as_json: bool) -> None:
     """Say where the history is, what it holds and how fresh it is."""
     history = target.sources().history
-    newest, oldest = history.runs(limit=1), history.find_oldest_time()
-    size = history.size_bytes()
-    gaps = history.gaps()
-    fields: dict[str, Any] = {
-        "path": str(history.path),
-        "bytes": size,
-        "runs": history.count(),
-        "oldest_at": oldest,
-        "newest_at": newest[0].sent_at or newest[0].received_at if newest else None,
-        "lag_s": history.lag_s(),
-        "bad_events": history.bad_events(),
-        "gaps": [{"at": write_time(gap.at), "missed": gap.missed, "reason": gap.reason} for gap in gaps],
-    }
+    fields = describe_history(history)
     if as_json:
         print_json(fields)
         return
-    fields |= {"bytes": number(size), "runs": number(fields["runs"]), "gaps": len(gaps)}
+    gaps: list[dict[str, Any]] = fields["gaps"]
+    fields |= {"bytes": number(fields["bytes"]), "runs": number(fields["runs"]), "gaps": len(gaps)}
     fields["lag_s"] = "nobody ever recorded" if fields["lag_s"] is None else f"{age(fields['lag_s'])}"
     print_fields([(name, "–" if value is None else value) for name, value in fields.items()])
     for gap in gaps:
-        missed = "?" if gap.missed is None else f"{gap.missed:,}"
-        click.echo(f"  gap noticed {age(time.time() - gap.at)} ago: {missed} events; {safe_text(gap.reason)}")
+        missed = "?" if gap["missed"] is None else f"{gap['missed']:,}"
+        noticed_s = time.time() - datetime.fromisoformat(gap["at"]).timestamp()
+        click.echo(f"  gap noticed {age(noticed_s)} ago: {missed} events; {safe_text(gap['reason'])}")
 
 
 @history_group.command()

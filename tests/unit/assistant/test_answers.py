@@ -12,9 +12,8 @@ from nexus_tui.assistant.answers import (
     UNTRUSTED,
     answer_one,
     answer_page,
-    make_safe,
-    make_safe_text,
 )
+from nexus_tui.documents import make_safe, make_safe_text
 
 
 def test_every_answer_says_first_that_what_follows_is_data() -> None:
