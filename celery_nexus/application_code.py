@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from celery_nexus.queues import NO_QUEUES, QueueRegistry
 
@@ -58,6 +58,29 @@ class ApplicationCode:
             raise LookupError("the application's code is not here")
         return self._load()
 
+    def list_settings(self) -> dict[str, Any]:
+        """List the settings of the application that are not Celery's defaults; of those that Celery does not know, and
+        of what holds arguments, only the names. Secrets are in it.
+
+        Raises:
+            LookupError: Its code is not here.
+        """
+        from celery.app.defaults import NAMESPACES, flatten
+
+        conf: Any = self.app.conf
+        known = {name for name, _ in flatten(NAMESPACES)}
+        changed = dict(conf.table(with_defaults=False, censored=False))
+        changed.pop("deprecated_settings", None)  # Celery's own note
+        settings: dict[str, Any] = {}
+        for name, value in sorted(changed.items()):
+            if name not in known:
+                settings.setdefault("own", []).append(name)
+            elif name == "beat_schedule":
+                settings[name] = sorted(map(str, value))
+            else:
+                settings[name] = _to_json(value)
+        return settings
+
     def app_of(self, task: str) -> Celery | None:
         """Return the application when it has a task of this name.
 
@@ -69,6 +92,15 @@ class ApplicationCode:
 
     def _find(self, task: str) -> Any:
         return self.app.tasks.get(task) or self.queues.of_task(task)
+
+
+def _to_json(value: Any) -> Any:
+    """Copy a setting as JSON; what is no JSON as it describes itself."""
+    if isinstance(value, dict):
+        return {str(key): _to_json(item) for key, item in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_to_json(item) for item in cast("Iterable[Any]", value)]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 NO_CODE = ApplicationCode()

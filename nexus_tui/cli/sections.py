@@ -35,6 +35,7 @@ COMMANDS: dict[Section, dict[str, str]] = {
         "logs": "listings.logs",
         "audit": "listings.audit",
         "mcp": "mcp",
+        "bundle": "listings.bundle",
     },
     Section.MESSAGES: {"submit": "submit"},
     Section.WORKERS: {"orders": "listings.orders", "events": "listings.events"},

@@ -1,4 +1,4 @@
-"""Somebody's shop: a broker with a password, one stock worker, and an assistant that is connected to it by a pipe."""
+"""Somebody's shop for who asks about it: a broker with a password, one stock worker, some runs in the history."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def start_broker(folder: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A shop with one run that succeeded, one that failed, and one that nobody takes."""
     made = Shop(tmp_path_factory.mktemp("shop"))
@@ -179,3 +179,31 @@ def publish(shop: Shop) -> None:
     """Let the shop work a little."""
     words = [sys.executable, "-c", f"import os\n{PUBLISH}"]
     subprocess.run(words, cwd=shop.folder, env=shop.environment, check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="package")
+def recorded(shop: Shop) -> Shop:
+    """The shop, two of whose runs are in the history."""
+    with redis.Redis(unix_socket_path=str(shop.socket), password=PASSWORD) as client:
+        before = count_listeners(client)
+        words = shop.command("-b", shop.url, "history", "record")
+        recorder = subprocess.Popen(words, env=shop.environment, stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: count_listeners(client) > before, "the recorder listens")
+            publish(shop)
+            wait_until(lambda: len(list_ended(shop)) == 2, "both runs are recorded")
+        finally:
+            recorder.terminate()
+            recorder.wait(20)
+    return shop
+
+
+def count_listeners(client: Any) -> int:
+    return sum(int(row["sub"]) + int(row["psub"]) > 0 for row in client.client_list())
+
+
+def list_ended(shop: Shop) -> list[dict[str, Any]]:
+    """List the recorded runs that are over."""
+    words = shop.command("-b", shop.url, "tasks", "state:success,failure", "--json")
+    told = subprocess.run(words, env=shop.environment, capture_output=True, text=True, check=True).stdout
+    return json.loads(told)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
 from tests.integration.assistant.conftest import (
     ESCAPE,
@@ -17,9 +16,8 @@ from tests.integration.assistant.conftest import (
     SECRET,
     Answers,
     Shop,
-    publish,
+    list_ended,
     start_broker,
-    wait_until,
 )
 
 LOOKS: list[tuple[str, dict[str, Any]]] = [
@@ -44,34 +42,6 @@ production = true
 app = "shop"
 allow = ["pause", "resume"]
 """
-
-
-@pytest.fixture(scope="module")
-def recorded(shop: Shop) -> Shop:
-    """The shop, two of whose runs are in the history."""
-    with redis.Redis(unix_socket_path=str(shop.socket), password=PASSWORD) as client:
-        before = _listeners(client)
-        words = shop.command("-b", shop.url, "history", "record")
-        recorder = subprocess.Popen(words, env=shop.environment, stderr=subprocess.DEVNULL)
-        try:
-            wait_until(lambda: _listeners(client) > before, "the recorder listens")
-            publish(shop)
-            wait_until(lambda: len(_ended(shop)) == 2, "both runs are recorded")
-        finally:
-            recorder.terminate()
-            recorder.wait(20)
-    return shop
-
-
-def _listeners(client: Any) -> int:
-    return sum(int(row["sub"]) + int(row["psub"]) > 0 for row in client.client_list())
-
-
-def _ended(shop: Shop) -> list[dict[str, Any]]:
-    """List the recorded runs that are over."""
-    words = shop.command("-b", shop.url, "tasks", "state:success,failure", "--json")
-    told = subprocess.run(words, env=shop.environment, capture_output=True, text=True, check=True).stdout
-    return json.loads(told)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +115,7 @@ def test_no_control_character_comes_out_and_every_answer_is_marked_as_data(looke
 @pytest.fixture(scope="module")
 def asked(recorded: Shop) -> list[Any]:
     """Answers to a client of the years before, some of whose questions make no sense."""
-    run_id = _ended(recorded)[0]["id"]
+    run_id = list_ended(recorded)[0]["id"]
     calls: list[tuple[str, dict[str, Any]]] = [
         ("task", {"id": run_id[:8]}),
         ("messages", {"queue": "nowhere"}),
