@@ -54,6 +54,22 @@ def due_times(when: Any, after: datetime, until: datetime) -> Iterator[datetime]
         due = next_due(when, due)
 
 
+def find_due(when: Any, anchor: datetime | None, since: datetime, until: datetime) -> list[datetime]:
+    """Find the due times in a window, both ends included, at most :data:`MOST`.
+
+    Args:
+        when: The schedule.
+        anchor: What waits after each run is counted from this run; None: from the window's begin.
+        since: The window's begin.
+        until: Its end.
+
+    Raises:
+        SCHEDULE_ERRORS: The schedule is broken.
+    """
+    begin = start_of_grid(when, anchor, since) - (period_of(when) or timedelta(microseconds=1))
+    return [due for due in due_times(when, begin, until) if due >= since]
+
+
 def period_of(when: Any) -> timedelta | None:
     """Return how long a schedule waits after each run; None when its due times are fixed by clock or calendar."""
     every: Any = getattr(when, "run_every", None)

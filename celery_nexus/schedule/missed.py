@@ -58,16 +58,19 @@ class DueTime:
     is_recorded: bool = True
 
 
-def match_due(due: Sequence[datetime], sent: Sequence[datetime], recorded_since: datetime | None) -> list[DueTime]:
+def match_due(
+    due: Sequence[datetime], then: datetime | None, sent: Sequence[datetime], recorded_since: datetime | None
+) -> list[DueTime]:
     """Say of each due time when a run was sent for it: the first one until the next due time.
 
     Args:
         due: Due times, oldest first.
+        then: The due time after them; None when there is none.
         sent: When runs were sent, oldest first.
         recorded_since: The history goes back so far; None: there is none.
     """
     found: list[DueTime] = []
-    for this, following in zip(due, [*due[1:], None], strict=True):
+    for this, following in zip(due, [*due[1:], then] if due else [], strict=True):
         first = bisect_left(sent, this - _SLACK)
         at = sent[first] if first < len(sent) else None
         is_mine = at is not None and (following is None or at < following - _SLACK)

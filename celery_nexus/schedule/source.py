@@ -13,7 +13,7 @@ from celery_nexus.errors import Invalid, NotFound, Refused, SourceError
 from celery_nexus.rows.moment import now as present
 from celery_nexus.rows.schedule import Beat, MissedRuns, Schedule, ScheduleEntry
 from celery_nexus.schedule.changes import changes_of
-from celery_nexus.schedule.due import SCHEDULE_ERRORS, due_times, next_due, start_of_grid
+from celery_nexus.schedule.due import SCHEDULE_ERRORS, find_due, next_due
 from celery_nexus.schedule.entries import Facts, find_turn, make_entry
 from celery_nexus.schedule.lookup import EntryLookup, Found
 from celery_nexus.schedule.message import evaluate, options_of
@@ -125,20 +125,17 @@ class ScheduleSource:
             Invalid: Its due times can't be computed.
         """
         found = self._lookup.find(name)
-        due = self._due_times(found.entry, since, until)
         runs = self._runs_of(found.entry, self._lookup.list_siblings(found), RecordedRuns(self._history))
         sent = sorted(at for run in runs if (at := find_sent_time(run)) is not None)
-        recorded = read_coverage(self._history)
-        return match_due(due, sent, recorded.since)
-
-    def _due_times(self, entry: StoredEntry, since: datetime, until: datetime) -> list[datetime]:
-        if entry.when is None:
-            raise Invalid(f"{entry.name}: {entry.problem or _NO_CELERY}")
+        anchor = max((at for at in sent if at <= since), default=found.entry.last_at)
+        if found.entry.when is None:
+            raise Invalid(f"{name}: {found.entry.problem or _NO_CELERY}")
         try:
-            start = start_of_grid(entry.when, entry.last_at, since)
-            return [due for due in due_times(entry.when, start - timedelta(microseconds=1), until) if due >= since]
+            due = find_due(found.entry.when, anchor, since, until)
+            then = next_due(found.entry.when, due[-1]) if due else None
         except SCHEDULE_ERRORS as error:
-            raise Invalid(f"{entry.name}: its schedule can't be used: {error}") from None
+            raise Invalid(f"{name}: its schedule can't be used: {error}") from None
+        return match_due(due, then, sent, read_coverage(self._history).since)
 
     def publisher(self, name: str) -> Callable[[datetime | None], Submitted]:
         """Find an entry, and return what publishes a run of it as its beat would; its times go on as they were.

@@ -11,7 +11,9 @@ import pytest
 import redis
 from redbeat import RedBeatSchedulerEntry
 
+from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.queues import priority_key
+from celery_nexus.schedule.redbeat_store import RedBeatKeys, RedBeatStore
 from celery_nexus.task_errors import InvalidArgument
 from tests.harness.servers import Broker
 from workers import report_tasks
@@ -203,6 +205,17 @@ def test_a_report_that_can_not_be_published_any_more_is_noted_and_not_tried_for_
     beat.tick()
     assert messages(client) == []
     assert list_reports()[0]["runs"] == 1
+
+
+def test_an_entry_that_was_paused_stays_so_when_beat_starts_anew(
+    broker: Broker, client: redis.Redis, beat: Any
+) -> None:
+    store = RedBeatStore(BrokerUrl.parse(broker.url), RedBeatKeys(keeps_pauses=True), celery_app)
+    entry = store.find("health-check")
+    assert entry is not None
+    assert store.set_enabled(entry, datetime.now(UTC), is_enabled=False) == "paused"
+    SlotScheduler(app=celery_app)
+    assert [row.name for row in store.page(100).entries if not row.is_enabled] == ["health-check"]
 
 
 def test_a_message_delivered_twice_gives_one_report(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:

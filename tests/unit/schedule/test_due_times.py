@@ -11,7 +11,7 @@ from celery.schedules import crontab, schedule, solar
 from django_celery_beat.clockedschedule import clocked
 from redbeat.schedules import rrule
 
-from celery_nexus.schedule.due import due_times, next_due, period_of, start_of_grid
+from celery_nexus.schedule.due import due_times, find_due, next_due, period_of, start_of_grid
 
 BERLIN: Any = Celery("shop", set_as_current=False)
 BERLIN.conf.timezone = "Europe/Berlin"
@@ -124,3 +124,14 @@ def test_an_interval_is_counted_from_its_last_run_into_any_window() -> None:
     assert start_of_grid(every, last, at("2026-06-01T15:00Z")) == at("2026-06-01T14:53Z")
     assert start_of_grid(every, last, at("2026-06-01T09:00Z")) == at("2026-06-01T08:53Z")
     assert start_of_grid(every, None, at("2026-06-01T09:00Z")) == at("2026-06-01T09:00Z")
+
+
+def test_both_ends_of_a_window_are_in_it() -> None:
+    every, noon = schedule(600, app=BERLIN), at("2026-06-01T12:00Z")
+    window = (noon, noon + timedelta(minutes=20))
+    assert find_due(every, None, *window) == [noon, noon + timedelta(minutes=10), noon + timedelta(minutes=20)]
+    assert find_due(every, noon - timedelta(minutes=4), *window) == [
+        noon + timedelta(minutes=6),
+        noon + timedelta(minutes=16),
+    ]
+    assert len(find_due(crontab(minute="*/10", app=BERLIN), None, *window)) == 3

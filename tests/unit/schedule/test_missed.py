@@ -73,9 +73,10 @@ def test_an_interval_forgives_what_was_received_late() -> None:
 
 
 def test_each_due_time_is_told_when_it_was_sent_and_what_was_recorded_then() -> None:
-    found = match_due(minutes(0, 10, 20), minutes(10.5, 21), NOON + timedelta(minutes=5))
+    found = match_due(minutes(0, 10, 20, 30), minutes(40)[0], minutes(10.5, 21, 41), NOON + timedelta(minutes=5))
     assert found == [
         DueTime(NOON, None, is_recorded=False),
         DueTime(NOON + timedelta(minutes=10), NOON + timedelta(minutes=10.5)),
         DueTime(NOON + timedelta(minutes=20), NOON + timedelta(minutes=21)),
+        DueTime(NOON + timedelta(minutes=30), None),
     ]
