@@ -30,7 +30,8 @@ def test_each_example_is_true(open_shop: Callable[..., Shop]) -> None:
 
 
 def test_every_public_method_has_an_example_that_is_run() -> None:
-    public = [name for name, value in vars(client.Nexus).items() if callable(value) and not name.startswith("_")]
+    public = [name for name in dir(client.Nexus) if callable(getattr(client.Nexus, name)) and not name.startswith("_")]
+    assert len(public) > 20
     without = [name for name in public if ">>> " not in (getattr(client.Nexus, name).__doc__ or "")]
     assert without == ["close"]
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from celery_nexus.client.reader import NexusReader
 from celery_nexus.errors import Invalid, NotFound, Refused
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.rows.text import command_line
@@ -21,16 +22,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from celery_nexus.broker.edit.edits import Edit
-    from celery_nexus.rows.audit import AuditEntry
-    from celery_nexus.rows.broker import Message, QueueStats
-    from celery_nexus.rows.catalog import Submitted, TaskType
-    from celery_nexus.rows.checkup import Finding
-    from celery_nexus.rows.dead_letters import DeadLetter
-    from celery_nexus.rows.history import ErrorGroup, TaskStats
-    from celery_nexus.rows.runs import LifeEvent, Run, RunPage
-    from celery_nexus.rows.schedule import Schedule
-    from celery_nexus.rows.why import Answer
-    from celery_nexus.rows.workers import Worker
+    from celery_nexus.rows.catalog import Submitted
     from celery_nexus.sources import Sources
 
 
@@ -52,7 +44,7 @@ class Change(Protocol):
         ...
 
 
-class Nexus:
+class Nexus(NexusReader):
     """One broker with one Celery application, or all that are there. May be shared by threads; every call blocks.
 
     Made by :func:`celery_nexus.connect`. Errors are those of :mod:`celery_nexus.errors`: ``Unreachable`` when broker
@@ -76,173 +68,6 @@ class Nexus:
     def close(self) -> None:
         """Close what is open; connections to the broker are closed when they are no longer used."""
         self.sources.history.close()
-
-    # What it shows
-
-    def queues(self) -> tuple[QueueStats, ...]:
-        """List the queues: what waits, by priority, what is in flight, the oldest's age, who consumes.
-
-        >>> [(queue.name, queue.waiting) for queue in nexus.queues()]
-        [('celery', 0)]
-        """
-        from celery_nexus.diagnosis.watch import read_queues
-
-        return read_queues(self.sources)
-
-    def messages(self, queue: str, limit: int = 50, offset: int = 0) -> list[Message]:
-        """Read what waits in a queue in the order in which it will run; secrets of arguments are masked.
-
-        >>> run = nexus.submit("shop.add", [1, 2])
-        >>> [(message.task, message.args) for message in nexus.messages("celery")]
-        [('shop.add', [1, 2])]
-        """
-        return self.sources.broker.messages(queue, limit, offset)
-
-    def message(self, run_id: str) -> Message | None:
-        """Find the message of a run; None when a worker took it, or there is none.
-
-        >>> nexus.message(run.id).position
-        0
-        """
-        return self.sources.broker.find(run_id)
-
-    def workers(self) -> tuple[Worker, ...]:
-        """List the workers with their verdicts; one that does not answer is ``silent``, unknown figures are None.
-
-        >>> nexus.workers()
-        ()
-        """
-        from celery_nexus.diagnosis.watch import read_workers
-
-        return read_workers(self.sources)
-
-    def tasks(self) -> tuple[TaskType, ...]:
-        """List what can be submitted, with queue, limits and arguments as far as the application's code is here.
-
-        >>> known = {task.name: task for task in nexus.tasks()}
-        >>> [(argument.name, argument.type_label) for argument in known["shop.add"].parameters]
-        [('one', 'whole number'), ('other', 'whole number')]
-        """
-        return self.sources.catalog.task_types()
-
-    def runs(self, filter_text: str = "", limit: int = 200, offset: int = 0) -> list[Run]:
-        """Return recorded runs that match a filter of the tasks view (``state:failure task:shop.*``), newest first.
-
-        Runs of a stock application are recorded while a dashboard looks; of an installed one always.
-
-        >>> nexus.runs("state:failure", limit=10)
-        []
-        """
-        return self.sources.history.runs(filter_text, limit, offset)
-
-    def run(self, run_id: str) -> Run:
-        """Return a recorded run by its id or a unique beginning; raises ``NotFound`` for any other.
-
-        >>> nexus.run("0123")
-        Traceback (most recent call last):
-        celery_nexus.errors.NotFound: no run '0123'
-        """
-        return self.sources.history.run(run_id)
-
-    def page(self, filter_text: str = "", limit: int = 50, offset: int = 0, budget_s: float = 3.0) -> RunPage:
-        """Return recorded runs that match a filter, and how many there are, as far as some time allows.
-
-        >>> nexus.page("state:failure").total_words
-        '0'
-        """
-        return self.sources.history.page(filter_text, limit, offset, budget_s)
-
-    def life(self, run_id: str) -> list[LifeEvent]:
-        """Return what happened to a recorded run, by its full id, in order of time.
-
-        >>> [event.event for event in nexus.life(run.id)]
-        []
-        """
-        return self.sources.history.life(run_id)
-
-    def failures(self, since: datetime | None = None, filter_text: str = "") -> list[ErrorGroup]:
-        """Group failed runs by type and place of their exception, the largest group first; None: of the last day.
-
-        >>> nexus.failures()
-        []
-        """
-        return self.sources.history.failures(None if since is None else since.timestamp(), filter_text)
-
-    def stats(
-        self,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        *,
-        by_task: bool = True,
-        by_queue: bool = False,
-    ) -> list[TaskStats]:
-        """Count what became of runs and how long they waited and ran, by task, queue or both; None: of the last day.
-
-        >>> nexus.stats(by_queue=True)
-        []
-        """
-        begin, end = (None if moment is None else moment.timestamp() for moment in (since, until))
-        return self.sources.history.stats(begin, by_queue, end, by_task)
-
-    def audit(self, limit: int = 100) -> tuple[AuditEntry, ...]:
-        """List what operators changed, the latest first.
-
-        >>> [entry.action for entry in nexus.audit(1)]
-        ['Submit']
-        """
-        return self.sources.broker.audit.read(limit)
-
-    def dead_letters(self, limit: int = 100) -> tuple[DeadLetter, ...]:
-        """List messages that reliable delivery set aside, the newest first.
-
-        >>> nexus.dead_letters()
-        ()
-        """
-        from celery_nexus.broker.dead_letters import DeadLetterSource
-
-        return DeadLetterSource(self.sources.broker).list(limit)
-
-    def dead_letter(self, letter_id: str) -> DeadLetter:
-        """Return a dead letter with its message, secrets masked, by its id or its run's; raises ``NotFound``.
-
-        >>> nexus.dead_letter("0123")
-        Traceback (most recent call last):
-        celery_nexus.errors.NotFound: no dead letter '0123'; see: nexus-tui dead-letters
-        """
-        from celery_nexus.broker.dead_letters import DeadLetterSource
-
-        return DeadLetterSource(self.sources.broker).show(letter_id)
-
-    def schedule(self, limit: int = 100) -> Schedule:
-        """Read what beat sends by the clock, what is due first: ``beat_schedule``, RedBeat or django-celery-beat.
-
-        >>> [(entry.name, entry.task, entry.spec) for entry in nexus.schedule().entries]
-        [('add up', 'shop.add', 'every minute')]
-        """
-        return self.sources.schedule.read(limit)
-
-    def why(self, name: str) -> Answer:
-        """Explain why a run (by its id), a queue or a worker does not move, the heaviest cause first.
-
-        >>> [finding.cause for finding in nexus.why("celery").findings]
-        ['no consumer']
-        """
-        from celery_nexus.diagnosis.why import why
-
-        return why(self.sources, name)
-
-    def doctor(self) -> tuple[Finding, ...]:
-        """Look for what is wrong: the broker's settings, clocks, disk, recorder, lists that nobody reads.
-
-        >>> [finding.is_well for finding in nexus.doctor() if finding.name == "eviction"]
-        [True]
-        """
-        from celery_nexus.diagnosis.checkup import CheckupSource, run_check, unread_finding
-
-        found = CheckupSource(self.sources).findings()
-        return (*found, *run_check("lists", lambda: (unread_finding(self.sources.broker.unread_lists()),)))
-
-    # What it changes
 
     def submit(
         self,
