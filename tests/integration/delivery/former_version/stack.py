@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import redis
+from tests.stack import until
 
 from tests.integration.delivery.former_version.snapshot import Snapshot, take
-from tests.stack import until
 
 HERE = Path(__file__).resolve().parent
 LEFT = HERE / "left.json"
