@@ -7,8 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from celery_nexus.errors import Invalid, NotFound, Refused, SourceError
-from celery_nexus.rows.audit import Restored, Undoable
+from celery_nexus.changes.queue_gates import (
+    FORGETTING,
+    keep_undo,
+    list_stock_consumers,
+    pause,
+    resume,
+)
+from celery_nexus.changes.taking_back import find_change, take_back
+from celery_nexus.errors import Invalid, Refused
+from celery_nexus.rows.audit import Undoable
 from celery_nexus.rows.broker import UnreadList
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.rows.selection import Selection
@@ -162,16 +170,12 @@ class _QueueGate(Action):
     def plan(self, sources: Sources) -> Plan:
         """Make sure that the queue exists."""
         sources.broker.check_queue(self.queue)
-        planned = replace(self, is_stock=sources.is_foreign or bool(_stock_consumers(sources, self.queue)))
+        planned = replace(self, is_stock=sources.is_foreign or bool(list_stock_consumers(sources, self.queue)))
         return Plan(planned, lambda: (TargetOutcome(self.queue, True, planned.consequence),))
 
     def run(self, sources: Sources) -> Outcome:
         """Remember it, then tell the workers."""
-        outcome = self._turn(sources, self.queue)
-        if outcome.message in (_PAUSED_ALREADY, _NOT_PAUSED):
-            return Outcome((outcome,))
-        name = self.command_name
-        return Outcome((outcome,), sources.broker.announce_undo(name, f"{name} {self.queue}", self.queue))
+        return keep_undo(sources, self.command_name, self.queue, self._turn(sources, self.queue))
 
     @staticmethod
     @abstractmethod
@@ -193,12 +197,12 @@ class PauseQueue(_QueueGate):
     def consequence(self) -> str:
         """Say how long it holds."""
         if self.is_stock:
-            return f"What was taken runs on; its workers are told to take nothing more. {_FORGETTING}."
+            return f"What was taken runs on; its workers are told to take nothing more. {FORGETTING}."
         return "What was taken runs on; nothing more is taken until it is resumed."
 
     @staticmethod
     def _turn(sources: Sources, queue: str) -> TargetOutcome:
-        return _pause(sources, queue)
+        return pause(sources, queue)
 
 
 @dataclass(frozen=True)
@@ -216,7 +220,7 @@ class ResumeQueue(_QueueGate):
 
     @staticmethod
     def _turn(sources: Sources, queue: str) -> TargetOutcome:
-        return _resume(sources, queue)
+        return resume(sources, queue)
 
 
 @dataclass(frozen=True)
@@ -242,27 +246,12 @@ class Undo(Action):
 
     def plan(self, sources: Sources) -> Plan:
         """Find the change."""
-        change = self._change(sources)
+        change = find_change(sources, self.token)
         return Plan(Undo(change.token), lambda: (_prospect(sources, change),))
 
     def run(self, sources: Sources) -> Outcome:
         """Restore what the change took."""
-        change = self._change(sources)
-        if change.kind == "pause":
-            outcome = _resume(sources, change.queue)
-        elif change.kind == "resume":
-            outcome = _pause(sources, change.queue)
-        else:
-            return Outcome((_restored(change, sources.broker.restore(change)),))
-        sources.broker.forget_undo(change.token)
-        return Outcome((outcome,))
-
-    def _change(self, sources: Sources) -> Undoable:
-        changes = sources.broker.list_undoables()
-        for change in changes:
-            if self.token in ("", change.token):
-                return change
-        raise NotFound(f"no change {self.token!r} that can be undone" if self.token else "nothing to undo")
+        return Outcome((take_back(sources, find_change(sources, self.token)),))
 
 
 def _prospect(sources: Sources, change: Undoable) -> TargetOutcome:
@@ -272,59 +261,3 @@ def _prospect(sources: Sources, change: Undoable) -> TargetOutcome:
     kept = sources.broker.measure_kept(change)
     told = f"{change.label} → taken back; {kept.messages:,} kept ({size(kept.size_bytes)}) {until}"
     return TargetOutcome(change.token, True, told, counts=(("kept", kept.messages),))
-
-
-def _restored(change: Undoable, restored: Restored) -> TargetOutcome:
-    said = f"{change.label}: {restored.back:,} restored"
-    if restored.started:
-        said += f", {restored.started:,} had started"
-    if restored.problem:
-        said += f", then stopped: {restored.problem}; the same command does the rest"
-    return TargetOutcome(change.token, not restored.problem, said)
-
-
-_PAUSED_ALREADY = "was paused already"
-_NOT_PAUSED = "was not paused"
-_FORGETTING = "Celery's own workers forget it when they restart, and one that starts later takes from it"
-
-
-def _pause(sources: Sources, queue: str) -> TargetOutcome:
-    sources.broker.check_queue(queue)
-    sources.control.workers()
-    workers = (sources.control.consumers() or {}).get(queue, ())
-    is_new = sources.broker.pause(queue, workers)
-    if not is_new and not workers:
-        return TargetOutcome(queue, True, _PAUSED_ALREADY)
-    # One that restarted, or started later, takes from a paused queue when it is Celery's own: it is told again
-    told = f"{'paused' if is_new else 'paused again'}; {_told(sources, queue, workers, consume=False)}"
-    is_forgotten = sources.is_foreign or bool(_stock_consumers(sources, queue))
-    return TargetOutcome(queue, True, f"{told}. {_FORGETTING}: pause it again then" if is_forgotten else told)
-
-
-def _stock_consumers(sources: Sources, queue: str) -> list[str]:
-    try:
-        return [row.name for row in sources.control.workers() if row.is_stock and queue in row.queues]
-    except SourceError:
-        return []
-
-
-def _resume(sources: Sources, queue: str) -> TargetOutcome:
-    sources.broker.check_queue(queue)
-    workers = sources.broker.resume(queue)
-    if workers is None:
-        return TargetOutcome(queue, True, _NOT_PAUSED)
-    return TargetOutcome(queue, True, f"resumed; {_told(sources, queue, workers, consume=True)}")
-
-
-def _told(sources: Sources, queue: str, workers: tuple[str, ...], *, consume: bool) -> str:
-    """Tell workers at once; those that miss it read it from Redis, so that a failure here fails nothing."""
-    if not workers:
-        return "no worker is there to be told"
-    try:
-        confirmed = sources.control.set_consuming(queue, workers, consume=consume)
-    except SourceError as error:
-        return f"its workers could not be told: {error}"
-    silent = sorted(set(workers) - set(confirmed))
-    return f"told {len(confirmed)} of {len(workers)} workers" + (
-        f"; no answer from {', '.join(silent)}" if silent else ""
-    )

@@ -7,35 +7,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from celery_nexus.changes.revocation import CHORD_UNHEARD, DEFAULT_SIGNAL, FORGETTING, NOT_YET, USE_TERMINATE, revoke
+from celery_nexus.changes.targets import (
+    Target,
+    change_each,
+    describe_end,
+    find_final_state,
+    report_missing,
+)
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.rows.selection import Frozen
 from celery_nexus.sources import Sources
 from nexus_tui.actions.base import Action
 from nexus_tui.actions.declaration import Argument, Key, Option
 from nexus_tui.actions.message_edits import MessageAction, summary
-from nexus_tui.actions.targets import (
-    Target,
-    change_each,
-    describe_end,
-    find_final_state,
-    find_waiting_message,
-    report_missing,
-)
 
 if TYPE_CHECKING:
     from celery_nexus.broker.edit.edits import Edit
     from celery_nexus.rows.broker import Message
 
-DEFAULT_SIGNAL = "SIGTERM"
-_USE = "; use --terminate"
-_FORGETTING = "its worker throws it away when its turn comes; one that restarts before that forgets it, and runs it"
-_UNHEARD = (
-    "not revoked: a worker holds it, and none answered the order; "
-    "one that takes no remote control runs it, one that is busy (solo pool) may obey later"
-)
-_CHORD_HEARD = f"revoked: part of a chord, which only a worker can end: {_FORGETTING}"
-_CHORD_UNHEARD = "not revoked: part of a chord, which only a worker can end, and none answered"
-_NOT_YET = "no run of this id is known yet; if it is published, it never runs"
 _BEGINNING = re.compile(r"[0-9a-f-]{1,35}")
 """Pattern of an unfinished id of Celery's own making."""
 
@@ -97,10 +87,12 @@ class Revoke(MessageAction):
             return TargetOutcome(target.id, state == "REVOKED", describe_end(state))
         held, worker = sources.control.find_holders([target.id]).get(target.id, ("", ""))
         if held == "active":
-            return TargetOutcome(target.id, self.terminate, f"runs on {worker}{'' if self.terminate else _USE}")
+            return TargetOutcome(
+                target.id, self.terminate, f"runs on {worker}{'' if self.terminate else USE_TERMINATE}"
+            )
         if not held and target.run is None and not sources.broker.is_unacked(target.id):
-            return report_missing(target.id) if sources.is_foreign else TargetOutcome(target.id, True, _NOT_YET)
-        told = _FORGETTING if sources.is_foreign else "never runs"
+            return report_missing(target.id) if sources.is_foreign else TargetOutcome(target.id, True, NOT_YET)
+        told = FORGETTING if sources.is_foreign else "never runs"
         return TargetOutcome(target.id, True, f"held by {worker or 'a worker'} → {told}")
 
     def run(self, sources: Sources) -> Outcome:
@@ -109,7 +101,10 @@ class Revoke(MessageAction):
         if self.within is not None:
             return self.run_on_all(sources, self.frozen or sources.broker.freeze(self.within))
         return change_each(
-            sources, self.run_ids, lambda target: self._revoke(sources, target), self.resolve_targets(sources)
+            sources,
+            self.run_ids,
+            lambda target: revoke(sources, target, terminate=self.terminate, signal=self.signal),
+            self.resolve_targets(sources),
         )
 
     def resolve_targets(self, sources: Sources) -> list[tuple[str, Target | None]]:
@@ -141,93 +136,5 @@ class Revoke(MessageAction):
         edit = DeleteButChords()
         progress = sources.broker.apply_all(frozen, edit, taken=mark_revoked)
         if edit.parts and not sources.control.revoke(edit.parts):
-            progress.kept = {_CHORD_UNHEARD: len(edit.parts)}
+            progress.kept = {CHORD_UNHEARD: len(edit.parts)}
         return Outcome((summary(frozen, progress, "revoked"),))
-
-    def _revoke(self, sources: Sources, target: Target) -> TargetOutcome:
-        message = find_waiting_message(sources, target)
-        if message is not None:
-            outcome = self._revoke_waiting(sources, target, message)
-            if outcome is not None:
-                return outcome
-        return self._revoke_taken(sources, target)
-
-    @staticmethod
-    def _revoke_waiting(sources: Sources, target: Target, message: Message) -> TargetOutcome | None:
-        """Remove the message, then mark the run; None when a worker took it meanwhile."""
-        from celery_nexus.delivery.ends.endings import REVOKED
-
-        if sources.is_foreign:
-            return Revoke._revoke_hers(sources, target, message)
-        if not sources.broker.delete(message, ends=REVOKED).done:
-            return None
-        sources.broker.mark_revoked([target.id])
-        return TargetOutcome(target.id, True, "revoked before it started")
-
-    @staticmethod
-    def _revoke_hers(sources: Sources, target: Target, message: Message) -> TargetOutcome | None:
-        """Remove a stranger's message, or let her workers do it when a chord hangs on the end of its run."""
-        from celery_nexus.broker.wire.chord_parts import is_chord_part
-
-        if is_chord_part(message.raw):
-            heard = bool(sources.control.revoke([target.id]))
-            return TargetOutcome(target.id, heard, _CHORD_HEARD if heard else _CHORD_UNHEARD)
-        if not sources.broker.delete(message).done:
-            return None
-        sources.control.store_revoked([target.id])
-        return TargetOutcome(target.id, True, f"revoked before it started{_unwritten(sources)}")
-
-    def _revoke_taken(self, sources: Sources, target: Target) -> TargetOutcome:
-        """Revoke what a worker holds, or what is on its way back from one that died."""
-        state = find_final_state(sources, target)
-        if state is not None:
-            return TargetOutcome(target.id, state == "REVOKED", describe_end(state))
-        held, worker = sources.control.find_holders([target.id]).get(target.id, ("", ""))
-        if held == "active":
-            return self._revoke_running(sources, target, worker)
-        if not held and target.run is None and not sources.broker.is_unacked(target.id):
-            return self._revoke_unknown(sources, target)
-        sources.broker.mark_revoked([target.id])
-        if not sources.control.revoke([target.id]) and sources.is_foreign:
-            return TargetOutcome(target.id, False, _UNHEARD)
-        held, worker = sources.control.find_holders([target.id]).get(target.id, ("", ""))
-        if held == "active":  # it started between the question and the order
-            return self._revoke_running(sources, target, worker)
-        state = find_final_state(sources, target)
-        if state is not None and state != "REVOKED":
-            return TargetOutcome(target.id, False, describe_end(state))
-        _tell(sources, [target.id])
-        told = f"revoked: {_FORGETTING}" if sources.is_foreign else "revoked before it started"
-        return TargetOutcome(target.id, True, told)
-
-    @staticmethod
-    def _revoke_unknown(sources: Sources, target: Target) -> TargetOutcome:
-        """Revoke a run that was not published yet, as Celery does: the next link of a chain, a chord's body."""
-        if sources.is_foreign:
-            return report_missing(target.id)
-        sources.broker.mark_revoked([target.id])
-        sources.control.revoke([target.id])
-        return TargetOutcome(target.id, True, _NOT_YET)
-
-    def _revoke_running(self, sources: Sources, target: Target, worker: str) -> TargetOutcome:
-        if not self.terminate:
-            return TargetOutcome(target.id, False, f"running on {worker}{_USE}")
-        sources.broker.mark_revoked([target.id])
-        sources.control.revoke([target.id], terminate=True, signal=self.signal)
-        return TargetOutcome(target.id, True, f"terminated on {worker}")
-
-
-def _unwritten(sources: Sources) -> str:
-    """Say that who waits for the result is not told, where only a stranger's workers can write results."""
-    from celery_nexus.control.foreign_results import NO_RESULTS
-
-    elsewhere = sources.control.name_other_backend()
-    if not elsewhere or elsewhere == NO_RESULTS:
-        return ""
-    return f"; its result stays PENDING, as only her workers write results ({elsewhere})"
-
-
-def _tell(sources: Sources, run_ids: Sequence[str]) -> None:
-    """No worker will announce the end of a run that never starts: result backend and history learn it from here."""
-    sources.control.store_revoked(run_ids)
-    sources.broker.announce_revoked(run_ids)

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from celery_nexus.changes.targets import find_run
 from celery_nexus.client import Nexus
 from celery_nexus.errors import NotFound
 from celery_nexus.rows.text import number
-from nexus_tui.actions.targets import find_run
 from nexus_tui.assistant.answers import answer_one, answer_page
 from nexus_tui.assistant.tool import MAX_NAME, Page, Parameters, Tool
 from nexus_tui.documents import as_json, describe_failures, describe_message, describe_queue, describe_stats

@@ -67,7 +67,7 @@ def tasks(target: Target, filter_text: tuple[str, ...], limit: int | None, follo
 @add_common_options
 def task(target: Target, run_id: str, as_json: bool) -> None:
     """Show one run: its times, arguments, result or error. A unique beginning of the ID is enough."""
-    from nexus_tui.actions.targets import find_run
+    from celery_nexus.changes.targets import find_run
 
     run = find_run(target.sources(), run_id)
     if as_json:

@@ -20,7 +20,8 @@ def test_each_example_is_true(open_shop: Callable[..., Shop]) -> None:
     names = {"nexus": nexus, "run": None}
     runner = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL | doctest.ELLIPSIS)
     order = ("queues", "messages", "message", "tasks", "workers", "runs", "run", "failures", "dead_letters", "why")
-    for name in (*order, "schedule", "doctor", "submit", "delete", "move", "priority", "purge", "undo", "perform"):
+    changes = ("submit", "delete", "move", "priority", "delay", "revoke", "pause", "resume", "purge", "undo", "perform")
+    for name in (*order, "schedule", "doctor", *changes):
         method = getattr(client.Nexus, name)
         for example in doctest.DocTestFinder(recurse=False).find(method, name, globs=names):
             example.globs = names
