@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import redis
-from tests.stack import until
 
+from tests.harness.servers import run_server
+from tests.harness.waiting import wait_until
 from tests.integration.delivery.former_version.snapshot import Snapshot, take
 
 HERE = Path(__file__).resolve().parent
@@ -85,7 +83,7 @@ class FormerStack:
                     command, env=self.environment, cwd=self.home, stdout=log, stderr=log, start_new_session=True
                 )
         for node in NODES:
-            until(lambda node=node: " ready." in (self.home / f"{node}.log").read_text(), 90)
+            wait_until(lambda node=node: " ready." in (self.home / f"{node}.log").read_text(), timeout_s=90)
 
     def publish(self, kind: str, count: int, countdown_s: float = 0) -> None:
         """Publish messages named by their kind and number, to the queues in turn."""
@@ -110,22 +108,6 @@ class FormerStack:
                 worker.wait(20)
 
 
-@contextmanager
-def a_redis() -> Generator[Path]:
-    """A Redis for the time being; yields its unix socket."""
-    folder = Path(tempfile.mkdtemp(prefix="nexus-u-"))
-    path = folder / "redis.sock"
-    command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(folder)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        until(path.exists)
-        yield path
-    finally:
-        server.kill()
-        server.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def fill(stack: FormerStack, *, running: int, waiting: int, delayed: int) -> None:
     """Let a stack work, and stop it in the middle.
 
@@ -138,9 +120,9 @@ def fill(stack: FormerStack, *, running: int, waiting: int, delayed: int) -> Non
     stack.client.set("hold", 1)
     stack.start("-c", str(running // len(NODES)))
     stack.client.lpush("default_queue", "no message")
-    until(lambda: stack.client.zcard("nexus:dead"))
+    wait_until(lambda: stack.client.zcard("nexus:dead"))
     stack.publish("running", running)
-    until(lambda: len(list(stack.client.scan_iter("started:running*", count=1000))) == running, 60)
+    wait_until(lambda: len(list(stack.client.scan_iter("started:running*", count=1000))) == running, timeout_s=60)
     stack.publish("waiting", waiting)
     stack.publish("due", delayed // 2, 5)
     stack.publish("far", delayed - delayed // 2, FAR_S)
@@ -149,8 +131,8 @@ def fill(stack: FormerStack, *, running: int, waiting: int, delayed: int) -> Non
 
 def record(tree: Path) -> Snapshot:
     """Record what a version leaves, without the machine that it ran on."""
-    with a_redis() as server, tempfile.TemporaryDirectory() as home:
-        stack = FormerStack(tree, Path(home), server)
+    with run_server() as server, tempfile.TemporaryDirectory() as home:
+        stack = FormerStack(tree, Path(home), server.socket)
         try:
             fill(stack, running=10, waiting=40, delayed=20)
         finally:
