@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ from celery_nexus.delivery.layout import (
     read_steps,
     stock_layout,
 )
-from celery_nexus.queues import STOCK_STEPS
+from celery_nexus.queues import PRIORITIES, STOCK_STEPS
 
 FIRST_LOOK_S = 1.0
 SCAN_STEP = 2000
@@ -37,6 +37,9 @@ AGAIN_S = 5.0
 
 CONCLUDE_EVERY_S = 1.0
 """Shortest time between two conclusions about layouts, which change more slowly than readings follow each other."""
+
+KEYS_ASKED = 500
+"""Bound of keys in one question whether any of them is there."""
 
 MOST_HASHES = 50
 """Most hashes whose kind is determined in one step."""
@@ -207,14 +210,26 @@ class Survey:
     def _seen(self, prefix: str, separator: str, queues: set[str]) -> set[int]:
         """Remember which lists were ever there: an emptied one does not tell any more."""
         seen = self._steps.setdefault(f"{prefix} {separator}", set())
-        pipeline = self._client.pipeline(transaction=False)
-        wanted = [(step, f"{prefix}{queue}{separator}{step}") for queue in sorted(queues) for step in range(1, 10)]
-        for _, key in wanted:
-            pipeline.exists(key)
-        answers = pipeline.execute(raise_on_error=False) if wanted else []
-        seen.update(step for (step, _), there in zip(wanted, answers, strict=True) if there is True or there == 1)
+        keys = [f"{prefix}{queue}{separator}" for queue in sorted(queues)]
+        unseen = [step for step in PRIORITIES if step and step not in seen]
+        chunks = [(step, keys[at : at + KEYS_ASKED]) for step in unseen for at in range(0, len(keys), KEYS_ASKED)]
+        answers = self._count_existing([[f"{key}{step}" for key in chunk] for step, chunk in chunks])
+        refused = [chunk for chunk, answer in zip(chunks, answers, strict=True) if isinstance(answer, Exception)]
+        seen.update(step for (step, _), answer in zip(chunks, answers, strict=True) if _is_positive(answer))
+        single = [(step, key) for step, chunk in refused for key in chunk]  # a user may see some of them
+        answers = self._count_existing([[f"{key}{step}"] for step, key in single])
+        seen.update(step for (step, _), answer in zip(single, answers, strict=True) if _is_positive(answer))
         seen.update(_try(lambda: _remembered(self._client, prefix)) or ())
         return seen
+
+    def _count_existing(self, groups: Sequence[Sequence[str]]) -> list[Any]:
+        """Count the keys of each group that are there; a refusal stands in the place of its count."""
+        if not groups:
+            return []
+        pipeline = self._client.pipeline(transaction=False)
+        for group in groups:
+            pipeline.exists(*group)
+        return pipeline.execute(raise_on_error=False)
 
     def _sort_hashes(self) -> None:
         """Find out which hashes hold messages in flight: one of their values is looked at, once."""
@@ -231,6 +246,10 @@ class Survey:
         mine = [name.removeprefix(prefix) for name, holds in self._kinds.items() if holds and name.startswith(prefix)]
         others = sorted(name for name in mine if name != UNACKED and not name.startswith("nexus:"))
         return others[0] if others and UNACKED not in mine else UNACKED
+
+
+def _is_positive(answer: Any) -> bool:
+    return not isinstance(answer, Exception) and int(answer) > 0
 
 
 def _is_of_application(exchange: str) -> bool:
