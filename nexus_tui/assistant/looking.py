@@ -89,6 +89,13 @@ class Letters(Parameters):
     limit: int = Field(20, ge=1, le=200, description="Dead letters at most.")
 
 
+class Scheduled(Parameters):
+    """Entries of the schedule."""
+
+    entry: str = Field("", max_length=MAX_NAME, description="One entry, by its full name; empty: all, by due time.")
+    limit: int = Field(20, ge=1, le=200, description="Entries at most.")
+
+
 class Entries(Parameters):
     """The latest entries."""
 
@@ -172,6 +179,14 @@ def _show_dead_letters(nexus: Nexus, given: Letters) -> dict[str, Any]:
     return answer_page(rows, limit=given.limit, can_go_on=False, note="the newest first")
 
 
+def _show_schedule(nexus: Nexus, given: Scheduled) -> dict[str, Any]:
+    if given.entry:
+        return answer_one(nexus.sources.schedule.entry(given.entry))
+    found = nexus.schedule(given.limit + 1)
+    facts = [f"{number(found.total)} in all, what is due first; times are UTC", *map(str, found.problems)]
+    return answer_page(found.entries, limit=given.limit, can_go_on=False, note="; ".join(facts))
+
+
 def _list_changes(nexus: Nexus, given: Entries) -> dict[str, Any]:
     rows = nexus.audit(given.limit + 1)
     return answer_page(rows, limit=given.limit, can_go_on=False, note="what operators changed, the latest first")
@@ -219,6 +234,8 @@ LOOKING = (
          _explain),
     Tool("doctor", "Look for what is wrong with broker, queues, workers and recorder. Call it first when it is not "
          "known what is wrong.", Parameters, _check),
+    Tool("schedule", "List what beat sends by the clock, or show one entry: due, late, last outcomes, missed runs.",
+         Scheduled, _show_schedule),
     Tool("dead_letters", "List messages that were set aside for a person, or show one.", Letters, _show_dead_letters),
     Tool("audit", "List what operators changed, when, and through which program.", Entries, _list_changes),
     Tool("task_types", "List the tasks that can be submitted, with their queue and arguments as far as known.",

@@ -41,12 +41,17 @@ class Opening:
         """Return what answers a client; what it changes is written down with its name."""
         return Nexus(replace(self.sources(), via=client))
 
+    def leave(self) -> None:
+        """Let what takes long (a canary that waits for its runs) end after the step at hand: who asked is gone."""
+        if self._sources is not None:
+            self._sources.leaving.set()
+
     def close(self) -> None:
-        """End what goes on: a change that takes long after the step at hand, and the recorder."""
+        """End the recorder, and close the history."""
+        self.leave()
         with self._lock:
             if self._sources is None:
                 return
-            self._sources.leaving.set()
             if self._sources.recording is not None:
                 self._sources.recording.stop()
             self._sources.history.close()

@@ -73,8 +73,11 @@ class AssistantServer:
 
     async def serve(self) -> None:
         """Answer on standard input and output until the client is gone."""
-        async with stdio_server() as (incoming, outgoing):
-            await self.server.run(incoming, outgoing, self.server.create_initialization_options())
+        try:
+            async with stdio_server() as (incoming, outgoing):
+                await self.server.run(incoming, outgoing, self.server.create_initialization_options())
+        finally:
+            self._opening.leave()  # the end of the loop waits for threads
 
     async def list_tools(self, context: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
         """List what is offered."""

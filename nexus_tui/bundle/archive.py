@@ -64,7 +64,7 @@ def collect(inquiry: Inquiry) -> Iterator[Entry]:
         try:
             found = part.read(inquiry)
         except (SourceError, ConfigError, OSError) as problem:
-            if isinstance(problem, Unreachable):
+            if part.asks_broker and isinstance(problem, Unreachable):
                 inquiry.silence = problem
             told = " ".join(make_safe_text(str(problem)).split())
             yield Entry(part.name, what, problem=secrets.mask(told))

@@ -37,6 +37,7 @@ LOG_LINES = 300
 
 MAX_LOGS = 40
 MAX_ROWS = 1_000
+MAX_ENTRIES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,13 @@ class Part:
         name: Its name in the archive.
         what: What it is, in a line.
         read: Returns a text, or what is written as JSON. Raises ``SourceError``, ``ConfigError`` or ``OSError``.
+        asks_broker: Whether it asks the broker, by :attr:`Inquiry.live`.
     """
 
     name: str
     what: str
     read: Callable[[Inquiry], Any]
+    asks_broker: bool = False
 
 
 def list_parts(inquiry: Inquiry) -> list[Part]:
@@ -112,6 +115,20 @@ def _list_workers(inquiry: Inquiry) -> list[Any]:
     return [as_json(row) for row in Nexus(inquiry.live).workers()[:MAX_ROWS]]
 
 
+def _list_schedule(inquiry: Inquiry) -> dict[str, Any]:
+    found = Nexus(inquiry.live).schedule(MAX_ENTRIES)
+    entries = [as_json(entry) for entry in found.entries]
+    for entry in entries:
+        entry.pop("args")
+        entry.pop("kwargs")
+    return {
+        "total": found.total,
+        "beats": as_json(found.beats),
+        "problems": as_json(found.problems),
+        "entries": entries,
+    }
+
+
 def _list_programs(inquiry: Inquiry) -> list[Any]:
     if not inquiry.sources.supervisor.is_used:
         raise NotFound("supervisord runs none of what is looked at")
@@ -155,15 +172,17 @@ PARTS = (
     Part("application.json", "settings of the application that are not Celery's defaults; of its own the names alone",
          _describe_application),
     Part("contexts.json", "the brokers that have names here, without their passwords", _list_contexts),
-    Part("broker.json", "the server, how keys are laid out, lists that no worker reads", _describe_broker),
-    Part("doctor.json", "what nexus-tui doctor says", _examine),
-    Part("queues.json", "each queue: what waits, who consumes, verdict", _list_queues),
-    Part("workers.json", "each worker with its verdict", _list_workers),
+    Part("broker.json", "the server, how keys are laid out, lists that no worker reads", _describe_broker,
+         asks_broker=True),
+    Part("doctor.json", "what nexus-tui doctor says", _examine, asks_broker=True),
+    Part("queues.json", "each queue: what waits, who consumes, verdict", _list_queues, asks_broker=True),
+    Part("workers.json", "each worker with its verdict", _list_workers, asks_broker=True),
+    Part("schedule.json", "what beat sends by the clock, without arguments", _list_schedule, asks_broker=True),
     Part("programs.json", "what supervisord runs", _list_programs),
     Part("history.json", "the history's file: size, age, gaps", _describe_history),
     Part("stats.json", f"what became of runs in the last {FIGURES_H} h, by task and queue; times in seconds",
          _count_runs),
     Part("failures.json", f"failed runs of the last {FIGURES_H} h by type and place; with the text of one error each",
          _list_failures),
-    Part("footprint.json", "keys that Nexus left on another application's broker", _list_footprint),
+    Part("footprint.json", "keys that Nexus left on another application's broker", _list_footprint, asks_broker=True),
 )  # fmt: skip

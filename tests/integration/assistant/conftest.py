@@ -35,6 +35,7 @@ from celery import Celery
 print("the shop prints while it is imported")
 app = Celery("shop", broker=os.environ["SHOP"], backend=os.environ["SHOP"])
 app.conf.worker_send_task_events = True
+app.conf.beat_schedule = {"nightly": {"task": "shop.add", "schedule": 3600.0, "args": (5, 6)}}
 
 
 @app.task

@@ -29,6 +29,7 @@ LOOKS: list[tuple[str, dict[str, Any]]] = [
     ("stats", {}),
     ("why", {"name": "nobody"}),
     ("doctor", {}),
+    ("schedule", {}),
     ("dead_letters", {}),
     ("audit", {}),
     ("task_types", {"match": "add"}),
@@ -89,6 +90,10 @@ def test_the_doctor_tells_what_it_looked_at(looked: dict[str, Any]) -> None:
 def test_tasks_that_can_be_submitted_have_their_arguments(looked: dict[str, Any]) -> None:
     (row,) = looked["task_types"]["data"]
     assert [each["name"] for each in row["parameters"]] == ["one", "other"]
+
+
+def test_the_schedule_says_when_an_entry_is_due(looked: dict[str, Any]) -> None:
+    assert [(row["name"], row["spec"]) for row in looked["schedule"]["data"]] == [("nightly", "every hour")]
 
 
 def test_where_there_is_nothing_an_empty_page_says_so(looked: dict[str, Any]) -> None:

@@ -109,6 +109,14 @@ def test_a_change_is_made_when_its_number_is_right(stack: fakes.Fakes) -> None:
     assert stack.broker.audit.recorded == ["nexus-tui purge ai_queue"]
 
 
+def test_who_leaves_ends_what_takes_long(stack: fakes.Fakes) -> None:
+    opening = Opening(stack.sources)
+    waiting = opening.connect("an assistant").sources
+    opening.leave()
+    assert waiting.leaving.is_set()
+    assert waiting.via == "an assistant"
+
+
 def test_the_handshake_says_whether_anything_can_be_changed(stack: fakes.Fakes) -> None:
     looking = AssistantServer(Opening(stack.sources), LOOKING).server.instructions or ""
     changing = (

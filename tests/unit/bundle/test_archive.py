@@ -82,7 +82,7 @@ def test_a_broker_that_is_silent_is_asked_once(monkeypatch: pytest.MonkeyPatch) 
         asked.append("asked")
         raise Unreachable("it hangs")
 
-    monkeypatch.setattr(archive, "list_parts", lambda _: [Part("a", "", ask), Part("b", "", ask), Part("c", "", ask)])
+    monkeypatch.setattr(archive, "list_parts", lambda _: [Part(name, "", ask, True) for name in "abc"])
     monkeypatch.setattr(Inquiry, "collect_secrets", lambda _: KnownSecrets([]))
     found = list(collect(inquiry(fakes.busy().sources())))
     assert asked == ["asked"]
@@ -95,3 +95,13 @@ def test_a_secret_that_is_known_by_its_value_is_taken_out_of_every_text(monkeypa
     )
     (entry,) = collect(inquiry())
     assert entry.text == '{\n  "said": "it is ***"\n}\n'
+
+
+def test_another_that_is_silent_keeps_nobody_from_asking_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Inquiry) -> Any:
+        raise Unreachable("no supervisord")
+
+    parts = [Part("a", "", fail), Part("b", "", lambda looked: looked.live.application, asks_broker=True)]
+    monkeypatch.setattr(archive, "list_parts", lambda _: parts)
+    monkeypatch.setattr(Inquiry, "collect_secrets", lambda _: KnownSecrets([]))
+    assert [entry.problem for entry in collect(inquiry(fakes.busy().sources()))] == ["no supervisord", ""]
