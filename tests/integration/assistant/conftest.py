@@ -170,7 +170,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     wait_until(lambda: "ready." in (made.folder / "worker.log").read_text(), "the worker is ready")
     yield made
     worker.terminate()
-    worker.wait(20)
+    worker.wait(60)
     log.close()
     broker.terminate()
     broker.wait(10)
@@ -195,7 +195,7 @@ def recorded(shop: Shop) -> Shop:
             wait_until(lambda: len(list_ended(shop)) == 2, "both runs are recorded")
         finally:
             recorder.terminate()
-            recorder.wait(20)
+            recorder.wait(60)
     return shop
 
 

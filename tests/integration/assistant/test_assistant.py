@@ -265,7 +265,7 @@ def test_rubbish_does_no_harm_and_nothing_but_messages_is_written(recorded: Shop
         answers[message.get("id")] = message
     assert "error" in answers[11]
     assert answers[12]["result"]["structuredContent"]["data"][0]["name"] == "nobody"
-    rest, log = server.communicate(timeout=30)  # it ends with its client
+    rest, log = server.communicate(timeout=60)  # it ends with its client
     assert (server.returncode, rest) == (0, b"")
     assert b"the shop prints while it is imported" in log
 
@@ -299,7 +299,7 @@ def test_a_broker_that_is_away_is_told_and_asked_again(tmp_path: Path) -> None:
         assert (back.get("isError", False), back["structuredContent"]["data"]) == (False, [])
     finally:
         before = time.monotonic()
-        server.communicate(timeout=30)
+        server.communicate(timeout=60)
         broker.terminate()
         broker.wait(10)
     assert server.returncode == 0, time.monotonic() - before
