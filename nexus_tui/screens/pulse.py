@@ -22,7 +22,7 @@ from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.past import SPANS
 from nexus_tui.screens.tables import cells, worker_cells
 from nexus_tui.screens.tables.groups import FAILURE_COLUMNS, FailureGroup, failure_cells, failure_groups
-from nexus_tui.screens.tables.needs import NEED_COLUMNS, Need, find_needs, need_cells
+from nexus_tui.screens.tables.needs import NEED_COLUMNS, Need, find_needs, need_cells, weigh_queue, weigh_worker
 from nexus_tui.widgets.chart import Chart, Curve
 from nexus_tui.widgets.table import Table
 
@@ -124,9 +124,11 @@ class PulseScreen(NexusScreen):
     def draw(self, now: datetime) -> None:
         """Show the snapshot in every panel."""
         snapshot, recent, troubles = self.host.snapshot, self.host.recent, self.host.troubles
-        self._fill("#queues", snapshot.queues.value, troubles.broker, cells.RATES_NOTE)
-        self._fill("#workers", snapshot.workers.value, troubles.workers or troubles.programs)
-        needs = find_needs(snapshot.queues.value or (), snapshot.workers.value or ())
+        queues, workers = snapshot.queues.value, snapshot.workers.value
+        self._fill("#queues", queues and sorted(queues, key=weigh_queue), troubles.broker, cells.RATES_NOTE)
+        silence = troubles.workers or troubles.programs
+        self._fill("#workers", workers and sorted(workers, key=weigh_worker), silence)
+        needs = find_needs(queues or (), workers or ())
         self.set_class(bool(needs), "-troubled")
         self._fill("#needs", needs, troubles.broker, "⏎ why")
         known = recent.version >= 0

@@ -20,10 +20,12 @@ from nexus_tui.screens.details import describe_message, describe_queue
 from nexus_tui.screens.offers import bindings
 from nexus_tui.screens.operations import QueueOperations, RunOperations, gate_of
 from nexus_tui.screens.tables import cells
-from nexus_tui.screens.tables.sorting import Sorting
+from nexus_tui.screens.tables.needs import weigh_queue
+from nexus_tui.screens.tables.sorting import ALL_HEALTHY, Sorting
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.table import Table
 
+NO_QUEUES = "No queues known yet"
 MOST_COMING = 8
 """Messages of a queue that the pane shows."""
 
@@ -39,13 +41,14 @@ class QueuesScreen(ReadingListScreen, QueueOperations):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sort", "sort"),
         Binding("o", "reverse", "reverse", show=False),
+        Binding("z", "hide_healthy", "hide the healthy", show=False),
     ]
 
     more_source = "broker"
 
     def __init__(self) -> None:
         super().__init__()
-        self._sorting = Sorting(cells.QUEUE_COLUMNS)
+        self._sorting = Sorting(cells.QUEUE_COLUMNS, weigh_queue)
 
     def body(self) -> Iterable[Widget]:
         """Make the table."""
@@ -54,7 +57,7 @@ class QueuesScreen(ReadingListScreen, QueueOperations):
             cells.queue_cells,
             lambda queue: queue.name,
             title="Queues",
-            empty="No queues known yet",
+            empty=NO_QUEUES,
             id="rows",
         )
         yield from self.list_and_detail(table)
@@ -72,10 +75,10 @@ class QueuesScreen(ReadingListScreen, QueueOperations):
         table = self.query_one("#rows", Table)
         queues = self.host.snapshot.queues.value
         if queues is not None:
+            table.empty = ALL_HEALTHY if queues and self._sorting.hides_healthy else NO_QUEUES
             table.show(self._sorting.apply(queues))
-        table.say(
-            stale=self.host.troubles.broker, note=" · ".join(filter(None, (self._sorting.words, cells.RATES_NOTE)))
-        )
+        notes = (self._sorting.words, self._sorting.describe_hidden(queues or ()), cells.RATES_NOTE)
+        table.say(stale=self.host.troubles.broker, note=" · ".join(filter(None, notes)))
         self.show_detail(now)
 
     def read_selection(self) -> Any:
@@ -90,6 +93,11 @@ class QueuesScreen(ReadingListScreen, QueueOperations):
     def action_reverse(self) -> None:
         """Reverse the order."""
         self._sorting.reverse = not self._sorting.reverse
+        self.redraw_now()
+
+    def action_hide_healthy(self) -> None:
+        """Leave out what nothing is wrong with, or show it again."""
+        self._sorting.hides_healthy = not self._sorting.hides_healthy
         self.redraw_now()
 
     @on(Table.Opened)

@@ -23,7 +23,8 @@ from nexus_tui.screens.host import Host
 from nexus_tui.screens.offers import bindings
 from nexus_tui.screens.operations import program_choices, worker_choices
 from nexus_tui.screens.tables import cells, worker_cells
-from nexus_tui.screens.tables.sorting import Sorting
+from nexus_tui.screens.tables.needs import weigh_worker
+from nexus_tui.screens.tables.sorting import ALL_HEALTHY, Sorting
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.reader import Reader
 from nexus_tui.widgets.table import Table
@@ -46,11 +47,12 @@ class WorkersScreen(ListScreen):
         *bindings(StartProgram),
         Binding("s", "sort", "sort"),
         Binding("o", "reverse", "reverse", show=False),
+        Binding("z", "hide_healthy", "hide the healthy", show=False),
     ]
 
     def __init__(self) -> None:
         super().__init__()
-        self._sorting = Sorting(worker_cells.WORKER_COLUMNS)
+        self._sorting = Sorting(worker_cells.WORKER_COLUMNS, weigh_worker)
 
     def body(self) -> Iterable[Widget]:
         """Make the two tables, and what the worker under the cursor is and does."""
@@ -59,7 +61,7 @@ class WorkersScreen(ListScreen):
             worker_cells.worker_cells,
             lambda worker: worker.name,
             title="Workers",
-            empty="No worker answers" if self.host.sources.is_foreign else "No workers: start them with nexus-tui up",
+            empty=_no_workers(self.host.sources),
             id="rows",
         )
         yield from self.list_and_detail(table)
@@ -77,10 +79,13 @@ class WorkersScreen(ListScreen):
         workers, programs = self.query_one("#rows", Table), self.query_one("#programs", Table)
         snapshot, troubles = self.host.snapshot, self.host.troubles
         if snapshot.workers.value is not None:
+            is_hiding = snapshot.workers.value and self._sorting.hides_healthy
+            workers.empty = ALL_HEALTHY if is_hiding else _no_workers(self.host.sources)
             workers.show(self._sorting.apply(snapshot.workers.value))
         if snapshot.programs.value is not None:
             programs.show(snapshot.programs.value)
-        workers.say(stale=troubles.workers, note=self._sorting.words)
+        notes = (self._sorting.words, self._sorting.describe_hidden(snapshot.workers.value or ()))
+        workers.say(stale=troubles.workers, note=" · ".join(filter(None, notes)))
         programs.say(stale=troubles.programs)
         self.show_detail(now)
 
@@ -127,6 +132,11 @@ class WorkersScreen(ListScreen):
     def action_reverse(self) -> None:
         """Reverse the order."""
         self._sorting.reverse = not self._sorting.reverse
+        self.redraw_now()
+
+    def action_hide_healthy(self) -> None:
+        """Leave out what nothing is wrong with, or show it again."""
+        self._sorting.hides_healthy = not self._sorting.hides_healthy
         self.redraw_now()
 
     @on(Table.Opened)
@@ -299,6 +309,10 @@ def _worker_facts(worker: Worker, now: datetime) -> list[Line]:
 
 def _rows(rows: list[tuple[str, Line]]) -> list[Line]:
     return [((f" {name:<9}", "dim"), *value) for name, value in rows]
+
+
+def _no_workers(sources: Sources) -> str:
+    return "No worker answers" if sources.is_foreign else "No workers: start them with nexus-tui up"
 
 
 def _no_programs(sources: Sources) -> str:

@@ -61,7 +61,7 @@ def test_waiting_runs_are_revoked_and_moved_to_the_front(stack: RunningStack, sc
     assert stack.nexus("stop", "workers:default", "--yes").code == 0
     try:
         first, second, third = (submitted(stack) for _ in range(3))
-        screen.type("2", *"jjjj", ENTER)
+        screen.type(":queue default_queue", ENTER)
         screen.shows(first[:8], second[:8], third[:8])
         screen.type("g", "K")
         screen.shows(rf"nexus-tui revoke {first}")

@@ -22,7 +22,7 @@ EMAIL_FIRST, EMAIL_SECOND = fakes.run_id(1000), fakes.run_id(1001)
 async def test_revoke_asks_with_the_exact_command_and_does_it():
     stack = fakes.busy()
     async with opened(stack) as pilot:
-        await pilot.press("2", "enter")
+        await pilot.press("2", "j", "enter")
         await shows(pilot, "user0@example.org")
         await pilot.press("K")
         await shows(pilot, f"$ nexus-tui revoke {EMAIL_FIRST}", "Waiting ones never run")
@@ -35,7 +35,7 @@ async def test_revoke_asks_with_the_exact_command_and_does_it():
 async def test_escape_changes_nothing():
     stack = fakes.busy()
     async with opened(stack) as pilot:
-        await pilot.press("2", "enter")
+        await pilot.press("2", "j", "enter")
         await shows(pilot, "user0@example.org")
         await pilot.press("K")
         await shows(pilot, "$ nexus-tui revoke")
@@ -61,7 +61,7 @@ async def test_a_running_run_can_be_terminated_on_request():
 async def test_marked_messages_are_moved_and_unmarked():
     stack = fakes.busy()
     async with opened(stack) as pilot:
-        await pilot.press("2", "enter")
+        await pilot.press("2", "j", "enter")
         await shows(pilot, "user0@example.org")
         await pilot.press("space", "space")
         await shows(pilot, "2 marked")
@@ -79,7 +79,7 @@ async def test_marked_messages_are_moved_and_unmarked():
 async def test_run_next_moves_to_the_front_of_the_first_priority():
     stack = fakes.busy()
     async with opened(stack, SMALL) as pilot:
-        await pilot.press("2", "enter")
+        await pilot.press("2", "j", "enter")
         await shows(pilot, "user0@example.org"[:8])
         await pilot.press("j", "B")
         await shows(pilot, "run next", f"$ nexus-tui priority {EMAIL_SECOND} 0 --front")
@@ -120,7 +120,7 @@ async def test_all_that_match_are_marked_also_those_that_are_not_loaded():
 async def test_rows_are_marked_from_the_last_mark_to_the_cursor():
     stack = fakes.busy()
     async with opened(stack) as pilot:
-        await pilot.press("2", "enter")
+        await pilot.press("2", "j", "enter")
         await shows(pilot, "user0@example.org")
         await pilot.press("j", "space", "j", "j", "v")
         await shows(pilot, "4 marked")
@@ -169,7 +169,7 @@ async def test_a_worker_started_by_hand_has_no_program_to_stop():
         await pilot.press("5")
         await shows(pilot, "default@web1")
         table = pilot.app.screen.query_one("#rows", Table)
-        await pilot.press("G")
+        await pilot.press("j")
         assert table.current.name == "default@web1"
         await pilot.press("S")
         await shows(pilot, "started by hand")
@@ -178,7 +178,7 @@ async def test_a_worker_started_by_hand_has_no_program_to_stop():
 async def test_messages_are_deleted_and_moved_to_another_queue():
     stack = fakes.busy()
     async with opened(stack) as pilot:
-        await pilot.press("2", "enter")
+        await pilot.press("2", "j", "enter")
         await shows(pilot, "user0@example.org")
         await pilot.press("M", "3")
         await shows(pilot, f"$ nexus-tui move {EMAIL_FIRST} ai_queue", "behind what waits there")
@@ -194,7 +194,7 @@ async def test_messages_are_deleted_and_moved_to_another_queue():
 async def test_a_queue_of_many_is_purged_only_when_its_name_is_typed():
     stack = fakes.busy()
     async with opened(stack) as pilot:
-        await pilot.press("2", "j", "j", "D")
+        await pilot.press("2", "D")
         await shows(pilot, "$ nexus-tui purge ai_queue")
         await pilot.press("enter")
         await shows(pilot, "1,204 targets", "Type ai_queue")
@@ -213,7 +213,7 @@ async def test_a_queue_is_paused_and_the_latest_change_taken_back():
         Undoable("beef", fakes.NOW, "messages", "move 2 runs", "", fakes.NOW),
     )
     async with opened(stack) as pilot:
-        await pilot.press("2", "P")
+        await pilot.press("2", "j", "P")
         await shows(pilot, "$ nexus-tui pause email_queue")
         await pilot.press("enter")
         await shows(pilot, "paused; no worker is there to be told")
@@ -360,9 +360,9 @@ async def test_a_worker_is_given_one_child_more():
 async def test_why_tells_what_holds_a_queue_and_the_command_that_frees_it():
     stack = fakes.busy()
     async with opened(stack) as pilot:
-        await pilot.press("2", "w")
+        await pilot.press("2", "j", "w")
         await shows(pilot, "12 wait", "4 of 4 places at email@web1 are taken", "$ nexus-tui grow email@web1 1")
-        await pilot.press("escape", "j", "j", "j", "w")
+        await pilot.press("escape", "j", "j", "w")
         await shows(pilot, "31 wait", "Nothing holds it")
 
 

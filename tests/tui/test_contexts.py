@@ -104,7 +104,7 @@ async def test_production_starts_read_only_in_red(stack: fakes.Fakes) -> None:
     async with opened("prod") as pilot:
         await shows(pilot, " prod · production ", "READ-ONLY")
         [style] = looks_of(pilot, "prod · production")
-        await pilot.press("2", "P")
+        await pilot.press("2", "j", "P")
         await pilot.pause(0.1)
         assert "Pause" not in screen_text(pilot)
     assert style.color.triplet.hex == "#f0716d", "the theme's red"
@@ -115,7 +115,7 @@ async def test_unlock_opens_production_for_a_while_and_is_audited(stack: fakes.F
         await obey(pilot, "unlock 15m ticket 42")
         await shows(pilot, "UNLOCKED 1", "prod can be changed for 15 m", "read-write")
         assert stack.broker.audit.recorded == ["nexus-tui --context prod --unlock 'ticket 42'"]
-        await pilot.press("2", "P")
+        await pilot.press("2", "j", "P")
         await shows(pilot, "$ nexus-tui pause email_queue --context prod")
         await pilot.press("enter")
         await shows(pilot, "paused")
@@ -196,7 +196,7 @@ async def test_what_is_no_locked_production_is_not_unlocked(
 
 async def test_what_a_context_does_not_allow_is_not_asked(stack: fakes.Fakes) -> None:
     async with opened("desk") as pilot:
-        await pilot.press("2", "P")
+        await pilot.press("2", "j", "P")
         await tells(pilot, "not allowed in this context; allowed are revoke")
         await pilot.press("n")
         await tells(pilot, "submit is not allowed in this context")

@@ -93,7 +93,7 @@ async def test_five_hundred_runs_a_second_do_not_move_the_cursor_off_its_run():
 
 async def test_a_later_key_waits_for_the_earlier_one():
     async with opened(fakes.busy()) as pilot:
-        await pilot.press("2", "enter")
+        await pilot.press("2", "j", "enter")
         await shows(pilot, "user0@example.org")
         typed_at_once(pilot, "j", "j", "K")
         await shows(pilot, f"$ nexus-tui revoke {fakes.run_id(1002)}")
@@ -110,7 +110,7 @@ async def test_a_key_after_escape_is_about_the_screen_that_escape_leads_to():
 async def test_what_was_typed_before_the_question_could_be_read_answers_nothing():
     stack = fakes.busy()
     async with opened(stack) as pilot:
-        await pilot.press("2", "enter")
+        await pilot.press("2", "j", "enter")
         await shows(pilot, "user0@example.org")
         for answer in ("enter", "y"):
             typed_at_once(pilot, "K", answer)
@@ -135,7 +135,7 @@ async def test_the_question_names_task_state_age_and_arguments():
             'file_path="report-2.pdf"',
         )
         await shows(pilot, *told)
-        await pilot.press("escape", "2", "enter")
+        await pilot.press("escape", "2", "j", "enter")
         await shows(pilot, "user0@example.org")
         await pilot.press("K")
         told = ("email_tasks.send_email", "waits at place 0, priority 0", "sent 2 m ago", 'to="user0@example.org"')
@@ -223,7 +223,7 @@ async def test_a_message_is_moved_to_any_of_many_queues_and_to_none_by_enter_alo
     stack = fakes.busy()
     stack.broker.rows += tuple(QueueStats(f"team-{number}", 0, (0,) * 10) for number in range(40))
     async with opened(stack) as pilot:
-        await pilot.press("2", "enter")
+        await pilot.press("2", "j", "enter")
         await shows(pilot, "user0@example.org")
         await pilot.press("M")
         await shows(pilot, "Move run", "45 of 45", "Choose one")
@@ -277,7 +277,7 @@ async def test_a_long_queue_that_got_shorter_shows_its_end():
     stack.broker.rows = (replace(stack.broker.rows[0], waiting=5000),)
     stack.broker.waiting["email_queue"] = [fakes.a_message(number, "email_queue") for number in range(5000)]
     async with opened(stack) as pilot:
-        await pilot.press("2", "enter")
+        await pilot.press("2", "j", "enter")
         await shows(pilot, "of 5,000")
         await pilot.press("G")
         await shows(pilot, "user4999@example.org")

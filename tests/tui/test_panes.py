@@ -51,7 +51,7 @@ async def test_the_keys_stay_with_the_list():
 
 async def test_the_pane_of_a_queue_has_what_is_next_to_run():
     async with opened(fakes.busy(), size=WIDE) as pilot:
-        await pilot.press("2")
+        await pilot.press("2", "j")
         await shows(pilot, "taken by     email@web1", "next         0 email_tasks.send_email", 'to="user0@example.org"')
 
 

@@ -133,6 +133,7 @@ def test_an_action_that_hangs_does_not_hold_the_dashboard_that_is_left():
         terminal.shows("email_queue")
         terminal.press("2")
         terminal.shows("PRIORITY")
+        terminal.press("j")
         terminal.press("P")
         terminal.shows("nexus-tui pause email_queue")
         terminal.press("\r")

@@ -100,7 +100,7 @@ async def test_the_page_of_a_paused_queue_says_so():
     stack = fakes.busy()
     stack.broker.rows = (replace(stack.broker.rows[0], paused=True), *stack.broker.rows[1:])
     async with opened(stack) as pilot:
-        await pilot.press("2", "enter")
+        await pilot.press("2", "j", "enter")
         await shows(pilot, "email_queue · 12 waiting · ∥ paused", "nothing of it starts before P resumes it")
 
 

@@ -52,7 +52,7 @@ async def test_keys_of_views_that_do_not_exist_do_nothing():
 
 async def test_a_queue_opens_its_messages_in_run_order():
     async with opened(fakes.busy()) as pilot:
-        await pilot.press("2")
+        await pilot.press("2", "j")
         await pilot.press("enter")
         screen = await shows(pilot, "Waiting in run order", "user0@example.org", "user11@example.org")
     places = [screen.index(f"user{number}@") for number in range(12)]
@@ -61,7 +61,7 @@ async def test_a_queue_opens_its_messages_in_run_order():
 
 async def test_escape_goes_back_and_q_leaves_at_the_top():
     async with opened(fakes.busy()) as pilot:
-        await pilot.press("2", "enter")
+        await pilot.press("2", "j", "enter")
         await shows(pilot, "Waiting in run order")
         await pilot.press("escape")
         await pilot.pause()
@@ -90,7 +90,7 @@ async def test_a_run_that_ended_well_shows_its_result():
 
 async def test_a_message_that_the_history_does_not_know_opens_as_a_waiting_run():
     async with opened(fakes.busy()) as pilot:
-        await pilot.press("2", "enter")
+        await pilot.press("2", "j", "enter")
         await shows(pilot, "user0@example.org")
         await pilot.press("enter")
         await shows(pilot, "○ PENDING", "workers.email_tasks.send_email", "user0@example.org")
@@ -269,7 +269,7 @@ async def test_what_waits_in_a_queue_is_counted_by_task():
     stack.broker.waiting["email_queue"] = [replace(first, task=""), *rest]
     count = len(rest)
     async with opened(stack) as pilot:
-        await pilot.press("2", "enter")
+        await pilot.press("2", "j", "enter")
         await shows(pilot, "user1@example.org")
         await pilot.press("t")
         screen = await shows(pilot, "email_queue by task", "not a message of Celery", "in all")

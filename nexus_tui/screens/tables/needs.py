@@ -18,6 +18,9 @@ _PASSING = frozenset({"paused", "starting"})
 _SLOW = frozenset({"growing", "all full", "paused"})
 """Verdicts of queues that move, or that somebody stopped."""
 
+HEALTHY = 2
+"""Weight of what nothing is wrong with."""
+
 NEED_COLUMNS = (
     Column("WHAT", 22, flex=1),
     Column("IS", 16),
@@ -42,16 +45,29 @@ class Need:
     is_bad: bool
 
 
+def weigh_queue(queue: QueueStats) -> int:
+    """Return how bad it is: 0 when work stands still or is lost, 1 when it is late, 2 when nothing is wrong."""
+    return HEALTHY if not queue.verdict else 1 if queue.verdict in _SLOW else 0
+
+
+def weigh_worker(worker: Worker) -> int:
+    """Return how bad it is, as of a queue."""
+    look = WORKER_LOOKS.get(worker.verdict, ("?", "warn"))[1]
+    return HEALTHY if look not in ("bad", "warn") or worker.verdict in _PASSING else 0 if look == "bad" else 1
+
+
 def find_needs(queues: Iterable[QueueStats], workers: Iterable[Worker]) -> tuple[Need, ...]:
-    """Find what is in trouble; queues before workers where both are as bad."""
-    found: list[Need] = []
-    for queue in queues:
-        if queue.verdict:
-            found.append(Need(queue.name, queue.verdict, queue.reason or _waiting(queue), queue.verdict not in _SLOW))
-    for worker in workers:
-        look = WORKER_LOOKS.get(worker.verdict, ("?", "warn"))[1]
-        if look in ("bad", "warn") and worker.verdict not in _PASSING:
-            found.append(Need(worker.name, worker.verdict, worker.reason, look == "bad"))
+    """Find what is in trouble, the worst first; queues before workers where both are as bad."""
+    found = [
+        Need(queue.name, queue.verdict, queue.reason or _waiting(queue), weight == 0)
+        for queue in queues
+        if (weight := weigh_queue(queue)) < HEALTHY
+    ]
+    found += [
+        Need(worker.name, worker.verdict, worker.reason, weight == 0)
+        for worker in workers
+        if (weight := weigh_worker(worker)) < HEALTHY
+    ]
     return tuple(sorted(found, key=lambda need: not need.is_bad))
 
 
