@@ -133,7 +133,7 @@ def test_taking_back_goes_on_where_the_connection_was_cut(stack: Stack, sources:
     fill(stack, 400)
     before = stack.redis.lrange(LIST, 0, -1)
     outcome = CHANGES[name][0]().run(sources)
-    with cuts(stack, 0.003) as counted:
+    with cuts(stack, 0.002) as counted:
         insist(Undo(outcome.undo), sources)
     assert counted[0] > 3
     assert stack.redis.lrange(LIST, 0, -1) == before
