@@ -60,7 +60,7 @@ class ScheduleEntry:
         runs: How often beat sent it, as its source counts.
         is_one_off: Whether it is sent once.
         ends_at: Nothing is sent after this time.
-        expires: When a run that was not started is thrown away: seconds, or a time.
+        expires: When a run that was not started is thrown away, in words: ``5 m 00 s``, or a time.
         is_known: Whether the application has its task; None where its code is not here.
         is_doubled: Whether its latest due times were sent twice each: two beats are at work.
         problem: What is wrong with it, in one line; empty when nothing is.

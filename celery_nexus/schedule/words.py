@@ -42,7 +42,7 @@ def spec_words(when: Any) -> str:
     if hasattr(when, "_orig_minute"):
         return _crontab_words(when)
     if hasattr(when, "event") and hasattr(when, "lat"):
-        return f"at {str(when.event).replace('_', ' ')} at latitude {when.lat:g}, longitude {when.lon:g}"
+        return f"at {str(when.event).replace('_', ' ')} at latitude {float(when.lat):g}, longitude {float(when.lon):g}"
     if hasattr(when, "clocked_time"):
         return f"once at {when.clocked_time.isoformat(timespec='seconds')}"
     if hasattr(when, "rrule"):
