@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from celery_nexus.broker.read.census import LEAKED_AFTER_S, find_replies, remove_replies
 from celery_nexus.broker.reading import BrokerReader
 from celery_nexus.broker.wire.connection import translate_errors
 from celery_nexus.errors import Refused
@@ -160,6 +162,17 @@ class BrokerSource(BrokerReader):
         with translate_errors(self.url):
             prefixes = {layout.prefix: layout for layout in (*self.layouts, self._main.layout)}
             return tuple(left for layout in prefixes.values() for left in footprint.find(self._main.writer, layout))
+
+    def remove_replies(self) -> int:
+        """Remove answers to remote control that have no expiry and lie there for a while; return how many lists.
+
+        Who asks takes an answer at once: one that is still there a moment later was left behind.
+        """
+        with translate_errors(self.url):
+            client = self._main.writer
+            seen = find_replies(client)
+            time.sleep(LEAKED_AFTER_S if seen else 0.0)
+            return remove_replies(client, seen)
 
     def remove_footprint(self) -> int:
         """Remove them; return how many are gone."""

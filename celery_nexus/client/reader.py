@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from celery_nexus.rows.audit import AuditEntry
     from celery_nexus.rows.broker import Message, QueueStats
     from celery_nexus.rows.catalog import TaskType
-    from celery_nexus.rows.checkup import Finding
     from celery_nexus.rows.dead_letters import DeadLetter
+    from celery_nexus.rows.findings import Finding
     from celery_nexus.rows.history import ErrorGroup, TaskStats
     from celery_nexus.rows.runs import LifeEvent, Run, RunPage
     from celery_nexus.rows.schedule import Schedule
@@ -181,12 +181,11 @@ class NexusReader:
         return why(self.sources, name)
 
     def doctor(self) -> tuple[Finding, ...]:
-        """Look for what is wrong: the broker's settings, clocks, disk, recorder, lists that nobody reads.
+        """Examine workers, queues, broker and, of an installed application, its stack; the worst finding comes first.
 
-        >>> [finding.is_well for finding in nexus.doctor() if finding.name == "eviction"]
-        [True]
+        >>> [finding.severity for finding in nexus.doctor() if finding.kind == "eviction"]
+        ['well']
         """
-        from celery_nexus.diagnosis.checkup import CheckupSource, run_check, unread_finding
+        from celery_nexus.diagnosis.doctor import examine
 
-        found = CheckupSource(self.sources).findings()
-        return (*found, *run_check("lists", lambda: (unread_finding(self.sources.broker.unread_lists()),)))
+        return examine(self.sources)

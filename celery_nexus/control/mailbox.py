@@ -72,6 +72,7 @@ class Mailbox:
         self._client = client
         self._channels = channels
         self._kind = kind
+        self._left: dict[str, float] = {}
         self._own = Channel(layout.add_prefix(f"/{database}.{EXCHANGE}"), "celery", is_shared=False, listening=0)
 
     @property
@@ -176,8 +177,22 @@ class Mailbox:
     def _leave(self, queue: str, bindings: str, member: str) -> None:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.srem(bindings, member)
-        pipeline.expire(self.layout.add_prefix(queue), REPLY_KEPT_S)
+        self._left[self.layout.add_prefix(queue)] = time.monotonic() + REPLY_KEPT_S
+        self._expire_left(pipeline)
         pipeline.execute(raise_on_error=False)
+
+    def expire_replies(self) -> None:
+        """Let answers expire that came after their question was over: such a list is made anew, and would stay."""
+        pipeline = self._client.pipeline(transaction=False)
+        self._expire_left(pipeline)
+        pipeline.execute(raise_on_error=False)
+
+    def _expire_left(self, pipeline: Any) -> None:
+        now = time.monotonic()
+        for key, until in list(self._left.items()):
+            pipeline.expire(key, REPLY_KEPT_S)
+            if now > until:
+                self._left.pop(key, None)
 
     def _message(
         self,

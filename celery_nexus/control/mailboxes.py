@@ -85,6 +85,11 @@ class Mailboxes:
                 row.update({self.name_shown(layout, name): answer for name, answer in mine.items()})
         return found
 
+    def expire_replies(self) -> None:
+        """Let answers expire that came too late."""
+        for mailbox in self.all:
+            mailbox.expire_replies()
+
     def cast(self, command: Command, names: Sequence[str]) -> None:
         """Send a command to workers and wait for no answer."""
         for mailbox, destination in self._addressed(names):

@@ -17,6 +17,7 @@ from celery_nexus.control.configuration import Configuration
 from celery_nexus.control.foreign_results import ForeignResults
 from celery_nexus.control.mailbox import Command
 from celery_nexus.control.roster import Roster
+from celery_nexus.control.versions import read_versions
 from celery_nexus.delivery.layout import Layout
 from celery_nexus.delivery.remembering import broker_now
 from celery_nexus.errors import Invalid, Refused
@@ -72,6 +73,11 @@ class ControlSource:
         with translate_errors(self.url):
             return self._roster.read()
 
+    def expire_replies(self) -> None:
+        """Let answers of workers expire that came when nobody waited for them any more."""
+        with translate_errors(self.url):
+            self._mailboxes.expire_replies()
+
     def list_dismissed(self, known: Iterable[str]) -> tuple[str, ...]:
         """Name the mailboxes that are bound on the broker and belong to none of the known workers."""
         with translate_errors(self.url):
@@ -116,17 +122,44 @@ class ControlSource:
 
     def find_holders(self, run_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Find who holds runs: id → (``active``, ``reserved`` or ``scheduled``; worker). Only what is held is named."""
+        return {
+            run_id: place
+            for run_id, place in self._query_runs(run_ids).items()
+            if place[0] in ("active", "reserved", "scheduled")
+        }
+
+    def find_known_runs(self, run_ids: Sequence[str]) -> frozenset[str]:
+        """Tell which runs a worker knows at all: also those that it holds back for a rate limit or until their time."""
+        return frozenset(self._query_runs(run_ids))
+
+    def _query_runs(self, run_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         if not run_ids:
             return {}
         with translate_errors(self.url):
             command = Command("query_task", {"ids": list(run_ids)})
             answers = self._mailboxes.ask([command], None, PING_TIMEOUT_S)[0]
-        held: dict[str, tuple[str, str]] = {}
-        for name, answer in answers.items():
-            for run_id, told in to_object(answer).items():
-                if isinstance(told, list) and told and told[0] in ("active", "reserved", "scheduled"):
-                    held[run_id] = (str(cast("list[Any]", told)[0]), name)
-        return held
+        return {
+            run_id: (str(cast("list[Any]", told)[0]), name)
+            for name, answer in answers.items()
+            for run_id, told in to_object(answer).items()
+            if isinstance(told, list) and told
+        }
+
+    def list_versions(self, workers: Sequence[str]) -> dict[str, Mapping[str, str]]:
+        """Ask workers for the versions of celery, kombu, redis … that they run."""
+        if not workers:
+            return {}
+        with translate_errors(self.url):
+            told = self._mailboxes.ask([Command("report", {})], list(workers), PING_TIMEOUT_S)[0]
+        return {name: versions for name, answer in told.items() if (versions := read_versions(answer))}
+
+    def count_revoked(self, workers: Sequence[str]) -> dict[str, int]:
+        """Ask workers how many revoked runs they remember; each answers with all of them, so ask few."""
+        if not workers:
+            return {}
+        with translate_errors(self.url):
+            told = self._mailboxes.ask([Command("revoked", {})], list(workers), PING_TIMEOUT_S)[0]
+        return {name: len(cast("list[Any]", ids)) for name, ids in told.items() if isinstance(ids, list)}
 
     @staticmethod
     def check_signal(signal: str) -> None:

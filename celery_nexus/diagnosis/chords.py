@@ -14,8 +14,9 @@ from celery_nexus.control.source import ControlSource
 from celery_nexus.delivery.balance.ledger import Ledger
 from celery_nexus.delivery.ends.chord_records import ChordRecord, ChordRecords
 from celery_nexus.delivery.ends.endings import CHORD, Ends, Note
-from celery_nexus.rows.checkup import Finding
+from celery_nexus.diagnosis.kind import Kind
 from celery_nexus.rows.chords import StuckChord
+from celery_nexus.rows.findings import Finding
 from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.text import command_line
 
@@ -99,12 +100,25 @@ class ChordSource:
         return match[1].decode() if match and match[1] != b"PENDING" else ""
 
 
+CHORDS = Kind(
+    "chords",
+    "application",
+    "broken",
+    "A chord can't end: all its members are over, and nobody calls its body.",
+    "Who waits for it waits for ever.",
+    "Finish it: its body is called, or fails with its members.",
+    is_safe=True,
+)
+
+
 def summarize_chords(chords: Sequence[StuckChord]) -> Finding:
     """Say whether there are chords that can't end, and how they are finished."""
+    if not chords:
+        return CHORDS.make_well("chords", "every chord can end")
     named = "; ".join(f"{chord.task} {chord.group}: {chord.reason}" for chord in chords[:MOST_NAMED])
     more = f"; and {len(chords) - MOST_NAMED:,} more: nexus-tui chords" if len(chords) > MOST_NAMED else ""
     command = command_line("chords", "finish", *(chord.group for chord in chords[:MOST_NAMED]))
-    return Finding("chords", not chords, f"{named}{more}" or "every chord can end", f"finish them: {command}")
+    return CHORDS.make(chords[0].task, f"{named}{more}", command)
 
 
 def _reason(record: ChordRecord, lost: dict[str, str], *, is_gone: bool) -> str:

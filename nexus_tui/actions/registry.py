@@ -10,6 +10,7 @@ from nexus_tui.actions.footprint import RemoveFootprint
 from nexus_tui.actions.history import CompactHistory, ImportRuns
 from nexus_tui.actions.messages import ChangePriority, ChangeTime, DeleteMessages, MoveMessages
 from nexus_tui.actions.queues import PauseQueue, PurgeQueue, ReclaimMessages, ResumeQueue, Undo
+from nexus_tui.actions.replies import RemoveReplies
 from nexus_tui.actions.runs import Revoke
 from nexus_tui.actions.schedule import BackfillEntry, PauseEntry, ResumeEntry, RunEntry, SkipEntry
 from nexus_tui.actions.submit import Submit
@@ -60,6 +61,7 @@ ACTIONS: tuple[type[Action], ...] = (
     CompactHistory,
     ImportRuns,
     RemoveFootprint,
+    RemoveReplies,
 )
 """All actions; keys, commands, help and ``docs/commands.md`` follow from them."""
 

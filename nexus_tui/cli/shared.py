@@ -162,7 +162,7 @@ def carry_out(target: Target, action: Action, how: How) -> None:
         return
     if sources.read_only or not is_allowed(action, sources):
         perform(action, sources)
-    if not how.yes and not _is_on_terminal():
+    if not how.yes and not is_on_terminal():
         raise Refused(f"not confirmed: add --yes to do it without a terminal ({action.command} --yes)")
     plan = action.plan(sources)
     check_count(plan, how)
@@ -232,5 +232,6 @@ def _confirm(question: str) -> None:
         raise Refused("not confirmed: nothing was changed")
 
 
-def _is_on_terminal() -> bool:
+def is_on_terminal() -> bool:
+    """Tell whether somebody can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()

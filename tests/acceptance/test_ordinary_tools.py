@@ -122,8 +122,8 @@ def test_what_a_client_that_knows_the_address_alone_sends_is_seen_and_runs_in_th
         assert [message["priority"] for message in listed] == [0, 0, 0, 3, 3, 3, 6, 6, 6, 9]
         others = Counter(message["priority"] for message in queue["messages"] if message["id"] not in ids)
         assert [n - others[p] for p, n in enumerate(queue["by_priority"])] == [3, 0, 0, 3, 0, 0, 3, 0, 0, 1]
-        lists = next(row for row in stack.nexus("doctor", "--json").json["findings"] if row["name"] == "lists")
-        assert lists["is_well"]
+        lists = next(row for row in stack.nexus("doctor", "--json").json["findings"] if row["kind"] == "lists")
+        assert lists["severity"] == "well"
     finally:
         assert stack.nexus("start", "workers:default", "--yes").code == 0
     for run_id in ids:

@@ -16,7 +16,19 @@ from click.testing import CliRunner
 
 import nexus_tui.actions
 from celery_nexus.rows.selection import Selection
-from nexus_tui.actions import again, chords, dead_letters, footprint, history, messages, queues, runs, schedule, submit
+from nexus_tui.actions import (
+    again,
+    chords,
+    dead_letters,
+    footprint,
+    history,
+    messages,
+    queues,
+    replies,
+    runs,
+    schedule,
+    submit,
+)
 from nexus_tui.actions.base import Action
 from nexus_tui.actions.declaration import Argument
 from nexus_tui.actions.registry import ACTIONS
@@ -36,6 +48,7 @@ SAMPLES: list[tuple[Action, str]] = [
         dead_letters.DropDeadLetters((), reasons=("malformed", "deadly")),
         "dead-letters drop --reason malformed --reason deadly",
     ),
+    (replies.RemoveReplies(), "remove-replies"),
     (chords.FinishChords(("g",)), "chords finish g"),
     (chords.FinishChords((), every=True), "chords finish --all"),
     (
@@ -194,7 +207,7 @@ def read(words: str) -> Action:
 
 
 def test_the_question_before_a_change_shows_no_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nexus_tui.cli.shared._is_on_terminal", lambda: True)
+    monkeypatch.setattr("nexus_tui.cli.shared.is_on_terminal", lambda: True)
     said = CliRunner().invoke(cli, ["forget", "\x1b[2J"], input="n\n")
     assert "Forget ␛[2J? Workers obey it until they restart. [y/N]: n" in said.output
     assert str(said.exception) == "not confirmed: nothing was changed"

@@ -11,7 +11,7 @@ from celery_nexus.application_code import NO_CODE
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.delivery.layout import Layout
 from celery_nexus.deployment import Deployment
-from celery_nexus.diagnosis.checkup import CheckupSource
+from celery_nexus.diagnosis.checks.own_stack import check_disk
 from celery_nexus.errors import Unreachable
 from celery_nexus.runs.source import HistorySource
 
@@ -40,5 +40,5 @@ def test_who_reads_a_history_that_was_never_begun_is_told_what_begins_it(tmp_pat
 
 
 def test_the_disk_below_a_folder_that_is_not_made_yet_is_looked_at(tmp_path: Path) -> None:
-    found = CheckupSource._disk(deployment(tmp_path))
-    assert found.fact.endswith(f"GB free below {tmp_path / 'not' / 'yet' / 'made'}")
+    [found] = check_disk(deployment(tmp_path))
+    assert found.proof.endswith(f"GB free below {tmp_path / 'not' / 'yet' / 'made'}")

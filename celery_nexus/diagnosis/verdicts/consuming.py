@@ -163,9 +163,14 @@ def _missing_connections(now: Look) -> int:
 
 
 def _find_deaf_unasked(looks: Looks) -> list[Finding]:
-    """Find deaf workers among those that take no remote control: none of the broker's connections takes messages."""
+    """Find deaf workers among those that take no remote control: no connection waits for a message, and none is held.
+
+    A stock worker that is full holds what it fetched ahead before it leaves anything in the queue.
+    """
     now, before = looks.now, looks.before
-    if before is None or now.connections is None or now.connections.popping or now.in_flight != 0:
+    if before is None or now.connections is None or now.connections.waiting or now.in_flight != 0:
+        return []
+    if before.connections is None or before.connections.waiting:
         return []
     queues = [row for row in now.queues if waits(row) and not row.consumers and is_untouched(row.name, looks)]
     if not queues:

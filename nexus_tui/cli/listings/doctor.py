@@ -1,142 +1,110 @@
-"""``nexus-tui doctor``: what is wrong with this stack, and whether everything submitted is accounted for."""
+"""``nexus-tui doctor``: everything that is wrong, worst first, and what mends it."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import shlex
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from typing import Any
 
 import click
 
-from celery_nexus.diagnosis.watch import read_queues
-from celery_nexus.errors import Invalid
-from celery_nexus.rows.balance import MOST_OPEN, Sheet
-from celery_nexus.rows.text import command_line, safe_text
+from celery_nexus.errors import Invalid, Refused, SourceError
+from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.text import safe_text
 from nexus_tui.cli.output import print_json
-from nexus_tui.cli.shared import Target, add_common_options
+from nexus_tui.cli.shared import Target, add_common_options, is_on_terminal, refuse_read_only
 from nexus_tui.documents import as_json as to_json
+
+EXITS = {"well": 0, "warning": 1, "broken": 2}
+"""Exit codes by the worst finding, for cron and CI."""
+
+SIGNS = {"well": "✓", "warning": "▲", "broken": "✗"}
+"""Signs of the severities, in front of a finding."""
 
 
 @click.command()
+@click.option("--fix", is_flag=True, help="Carry out what mends safely, after asking for each.")
+@click.option("-y", "--yes", is_flag=True, help="With --fix: don't ask.")
 @click.option("--balance", is_flag=True, help="Account for every run that was ever submitted.")
 @click.option("--wait", "wait_s", default=10.0, show_default=True, metavar="S", help="Let runs settle for so long.")
 @add_common_options
-def doctor(target: Target, balance: bool, wait_s: float, as_json: bool) -> None:
-    """Look for what is wrong; exits 1 when something is."""
+def doctor(target: Target, fix: bool, yes: bool, balance: bool, wait_s: float, as_json: bool) -> None:
+    """Say what is wrong, worst first, with proof and remedy; exits 0 (well), 1 (warnings) or 2 (broken)."""
     if balance:
-        _balance(target, wait_s, as_json=as_json)
-    else:
-        _checkup(target, as_json=as_json)
+        from nexus_tui.cli.listings.balance import print_balance
+
+        if fix:
+            raise Invalid("--fix is about findings, --balance counts runs: give one of them")
+        print_balance(target, wait_s, as_json=as_json)
+        return
+    if yes and not fix:
+        raise Invalid("--yes is for --fix, which alone changes something")
+    _examine(target, fix=fix, yes=yes, as_json=as_json)
 
 
-def _checkup(target: Target, *, as_json: bool) -> None:
-    from celery_nexus.broker.dead_letters import DeadLetterSource
-    from celery_nexus.diagnosis.checkup import CheckupSource, consumer_finding, run_check, unread_finding
-    from celery_nexus.diagnosis.chords import ChordSource, summarize_chords
+def _examine(target: Target, *, fix: bool, yes: bool, as_json: bool) -> None:
+    from celery_nexus.diagnosis.doctor import complete_commands, examine, find_worst
 
+    if fix:
+        refuse_read_only(target, "nothing is mended")
+        if not yes and not is_on_terminal():
+            raise Refused("not confirmed: add --yes to mend without a terminal (nexus-tui doctor --fix --yes)")
     sources = target.sources()
-    found = CheckupSource(sources).findings()
-    findings = (*found, *run_check("lists", lambda: (unread_finding(sources.broker.unread_lists()),)))
-    findings = (*findings, *run_check("consumers", lambda: (consumer_finding(read_queues(sources)),)))
-    if not sources.is_foreign:
-        chords = ChordSource(sources.broker, sources.control)
-        findings = (*findings, *run_check("chords", lambda: (summarize_chords(chords.list_stuck_chords()),)))
-    letters = DeadLetterSource(sources.broker).count()
-    is_well = all(finding.is_well for finding in findings)
+    found = examine(sources)
+    mended = _mend(target, found, yes=yes) if fix else {}
+    if any(mended.values()):
+        found = examine(sources)
+    shown = complete_commands(sources, found)
+    worst = find_worst(shown)
     if as_json:
-        print_json({"well": is_well, "findings": findings, "dead_letters": letters})
+        report: dict[str, Any] = {"well": worst == "well", "severity": worst, "findings": to_json(shown)}
+        print_json({**report, **({"mended": mended} if fix else {})})
     else:
-        for finding in findings:
-            click.echo(f"{'✓' if finding.is_well else '✗'} {finding.name:<12} {safe_text(finding.fact)}")
-            if not finding.is_well:
-                click.echo(f"  {'':<12} {safe_text(finding.advice)}")
-        if letters:
-            click.echo(f"! {letters:,} dead letters wait for a person: nexus-tui dead-letters")
+        _print(shown)
         if not sources.is_foreign:
             click.echo("does everything submitted add up? nexus-tui doctor --balance")
-    if not is_well:
-        raise click.exceptions.Exit(1)
+    if EXITS[worst]:
+        raise click.exceptions.Exit(EXITS[worst])
 
 
-def _balance(target: Target, wait_s: float, *, as_json: bool) -> None:
-    from celery_nexus.diagnosis.balance_sheet import BalanceSource
-
-    sources = target.sources()
-    if sources.deployment is None:
-        raise Invalid("a stock application does not count what it publishes: there is no balance to take")
-    sheet = BalanceSource(sources.broker, sources.history.path).take(max(0.0, wait_s))
-    if as_json:
-        print_json(to_json(sheet) | {"adds_up": sheet.adds_up, "problems": problems(sheet)})
-    else:
-        _print(sheet)
-    if not sheet.adds_up:
-        raise click.exceptions.Exit(1)
+def _print(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        click.echo(f"{SIGNS[finding.severity]} {finding.kind:<22} {safe_text(finding.subject, 60)}")
+        click.echo(f"  {safe_text(finding.proof, 1000)}")
+        if finding.consequence:
+            click.echo(f"  → {finding.consequence}")
+        if finding.fix:
+            click.echo(f"  $ {safe_text(finding.fix, 1000)}" + ("   (doctor --fix does it)" if finding.is_safe else ""))
 
 
-def _print(sheet: Sheet) -> None:
-    since = "" if sheet.since is None else f"since {_moment(sheet.since)}"
-    left = [("submitted", sheet.submitted, f"counted at publish {since}".strip())]
-    if sheet.adopted or sheet.foreign:
-        left.append(("from others", sheet.adopted + sheet.foreign, "published past our counter, counted in the queue"))
-    right = [
-        ("succeeded", sheet.succeeded, "in the history"),
-        ("failed", sheet.failed, "in the history"),
-        ("revoked", sheet.revoked, "in the history, expired ones too"),
-        ("dead", sheet.dead, "dead letters"),
-        ("deleted", sheet.deleted, "deleted or purged by operators"),
-        ("waiting", sheet.waiting, "in the queues"),
-        ("in flight", sheet.in_flight, "held by workers"),
-        ("delayed", sheet.delayed, "before their time"),
-    ]
-    if sheet.repeated:
-        right.append(("repeated", sheet.repeated, "submitted again under the same id: one run in the history"))
-    if sheet.again:
-        right.append(("seen to end", -sheet.again, "also in Redis: not acknowledged yet, or running again"))
-    for name, count, source in left:
-        click.echo(f"{name:<14}{count:>12,}   {source}")
-    click.echo("─" * 26)
-    for name, count, source in right:
-        click.echo(f"{name:<14}{count:>12,}   {source}")
-    click.echo("─" * 26)
-    if sheet.uncounted:
-        click.echo(f"outside the sum: {sheet.uncounted:,} dead letters that no run can be made of")
-    if sheet.since is None:
-        click.echo("nothing was counted yet: with NEXUS_DELIVERY=reliable the first publish begins")
-    found = problems(sheet)
-    click.echo("\n".join(f"✗ {safe_text(line)}" for line in found) or f"✓ it adds up: nothing is lost {since}".rstrip())
-    for run in sheet.nowhere:
-        click.echo(
-            f"  {safe_text(run.id)} {safe_text(run.task)} ({run.state}): {safe_text(command_line('task', run.id))}"
-        )
+def _mend(target: Target, findings: Sequence[Finding], *, yes: bool) -> dict[str, bool]:
+    """Carry out the commands of findings that are safe to mend; return which were, and whether that worked."""
+    mended: dict[str, bool] = {}
+    for command in dict.fromkeys(finding.fix for finding in findings if finding.is_safe):
+        proofs = "; ".join(finding.proof for finding in findings if finding.fix == command)
+        click.echo(f"{safe_text(proofs, 1000)}\n$ {safe_text(command, 1000)}", err=True)
+        if yes or click.confirm("Do it?", err=True):
+            mended[command] = _carry_out(target, command)
+    return mended
 
 
-def _moment(at: datetime) -> str:
-    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def problems(sheet: Sheet) -> list[str]:
-    """Say what does not add up, and where to look; empty when all is well."""
-    found: list[str] = []
-    if not sheet.is_recorded:
-        until = "it never ran" if sheet.recorded_until is None else f"complete until {sheet.recorded_until.isoformat()}"
-        found.append(f"the recorder is behind or down ({until}): nexus-tui programs; ends after that are not counted")
-    if sheet.missing > 0:
-        found.append(f"{sheet.missing:,} missing: submitted, and neither ended nor anywhere on the broker")
-        if sheet.gaps:
-            found.append(f"the history has {sheet.gaps} gaps: what ended in one looks missing")
-        if not sheet.nowhere and sheet.is_recorded:
-            found.append("no run without an end is missing: one id submitted twice, past Nexus, counts twice")
-    if sheet.older:
-        count = f"{sheet.older:,}" + (" or more" if sheet.older >= MOST_OPEN else "")
-        began = "" if sheet.since is None else f", which began at {_moment(sheet.since)}"
-        found.append(
-            f"{count} open runs are older than this count{began}, and nowhere on the broker: it was emptied, or what "
-            "became of them was never recorded"
-        )
-    if sheet.missing < 0:
-        found.append(
-            f"{-sheet.missing:,} more than were submitted: runs of workers with stock delivery, or a broker that "
-            "forgot its last second or was emptied"
-        )
-    return found
+def _carry_out(target: Target, command: str) -> bool:
+    """Carry out a command of ``nexus-tui`` on the broker that was examined; tell whether it worked."""
+    root = click.get_current_context().find_root()
+    try:
+        with click.Context(root.command, obj=target, info_name="nexus-tui") as context:
+            name, *words = shlex.split(command)[1:]
+            made = root.command.get_command(context, name) if isinstance(root.command, click.Group) else None
+            if made is None:
+                return False
+            with redirect_stdout(sys.stderr):  # findings alone are the answer
+                code = made.main([*words, "--yes"], f"nexus-tui {name}", standalone_mode=False, parent=context)
+    except SourceError as error:
+        click.echo(f"nexus-tui: {safe_text(str(error))}", err=True)
+        return False
+    return not code
 
 
 COMMANDS = (doctor,)

@@ -30,13 +30,13 @@ def test_doctor_finds_a_list_that_nobody_reads_and_names_the_command_that_moves_
     stack.redis.lpush(f"{QUEUE}:notes", "no message")
     stack.redis.lpush(f"{QUEUE}:99", "no message")
     _, told, _ = nexus(stack, "doctor")
-    [finding] = [finding for finding in told["findings"] if finding["name"] == "lists"]
-    assert not finding["is_well"]
-    assert f"2 of default_queue in {name!r}" in finding["fact"]
-    assert finding["advice"].endswith("move them: nexus-tui reclaim default_queue")
+    [finding] = [finding for finding in told["findings"] if finding["kind"] == "lists"]
+    assert (finding["severity"], finding["is_safe"]) == ("broken", True)
+    assert f"2 of default_queue in {name!r}" in finding["proof"]
+    assert finding["fix"] == "nexus-tui reclaim default_queue"
     code, [row], _ = nexus(stack, "reclaim", QUEUE, "--yes")
     assert (code, row["message"]) == (0, "reclaimed 2 messages")
     assert [json.loads(raw)["headers"]["id"] for raw in stack.redis.lrange(target, 0, -1)] == ids[::-1]
     _, told, _ = nexus(stack, "doctor")
-    [finding] = [finding for finding in told["findings"] if finding["name"] == "lists"]
-    assert (finding["is_well"], finding["fact"]) == (True, "every list of messages is read")
+    [finding] = [finding for finding in told["findings"] if finding["kind"] == "lists"]
+    assert (finding["severity"], finding["proof"]) == ("well", "every list of messages is read")

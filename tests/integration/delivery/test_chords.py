@@ -63,9 +63,9 @@ def test_doctor_names_chords_that_can_not_end_and_the_command_finishes_them(stac
         "1 of 3 parts were never counted (nowhere)",
         "all its parts are counted, and nobody called its body",
     ]
-    finding = next(row for row in nexus(stack, "doctor")["findings"] if row["name"] == "chords")
-    assert not finding["is_well"]
-    assert "nexus-tui chords finish" in finding["advice"]
+    finding = next(row for row in nexus(stack, "doctor")["findings"] if row["kind"] == "chords")
+    assert (finding["severity"], finding["is_safe"]) == ("broken", True)
+    assert finding["fix"].startswith("nexus-tui chords finish ")
     done = nexus(stack, "chords", "finish", *(row["group"] for row in rows), "--yes")
     assert [row["done"] for row in done] == [True, True]
     stack.until(lambda: state(stack, "uncalled-body") == "SUCCESS")

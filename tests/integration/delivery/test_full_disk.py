@@ -86,12 +86,12 @@ def test_submit_doctor_and_status_name_it(stack: Any, disk: Disk) -> None:
     assert (refused.returncode, refused.stdout) == (3, "")
     assert "nothing was queued" in refused.stderr
     doctor = nexus(stack, "doctor", "--json")
-    findings = {finding["name"]: finding for finding in json.loads(doctor.stdout)["findings"]}
-    assert findings["persistence"]["fact"] == (
-        "append-only file is on, but can't be written (aof_last_write_status: err)"
+    findings = {finding["kind"]: finding for finding in json.loads(doctor.stdout)["findings"]}
+    assert findings["persistence"]["proof"] == (
+        "append-only file is on, but can't be written (aof_last_write_status: err); make room on the broker's disk; "
+        "its log names the error"
     )
-    assert findings["persistence"]["advice"].startswith("make room on the broker's disk")
-    assert not findings["persistence"]["is_well"]
+    assert findings["persistence"]["severity"] == "broken"
     status = json.loads(nexus(stack, "status", "--json").stdout)
     assert "the broker refuses every change: its append-only file can't be written" in " ".join(status["troubles"])
     assert "restart recorder" not in " ".join(status["troubles"])

@@ -13,11 +13,14 @@ from typing import Any
 from celery import Celery
 from kombu import Exchange, Queue
 
+from tests.integration.foreign import faults
+
 
 def make(broker: str, conf: dict[str, Any]) -> Celery:
     """Make the application."""
     made = Celery("shop", set_as_current=False)
     known = dict(conf)
+    has_faults = known.pop("has_faults", False)
     if "queues" in known:
         known["task_queues"] = [
             Queue(name, Exchange(exchange, kind), routing_key=key) for name, exchange, kind, key in known.pop("queues")
@@ -28,6 +31,8 @@ def make(broker: str, conf: dict[str, Any]) -> Celery:
     made.task(name="shop.fail")(fail)
     made.task(name="shop.total")(total)
     made.task(name="shop.alarm")(alarm)
+    if has_faults:
+        faults.register(made)
     return made
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from celery_nexus.diagnosis.checkup import consumer_finding
+from celery_nexus.diagnosis.watch import read_queues
 from celery_nexus.errors import SourceError
 from celery_nexus.rows.catalog import Submitted
 from celery_nexus.rows.selection import Selection
@@ -230,11 +230,10 @@ def test_an_end_that_can_not_be_seen_is_not_waited_for(her: Shop) -> None:
 
 def test_messages_that_no_worker_takes_are_a_trouble(her: Shop) -> None:
     her.send(queue="attic")
-    sources = her.sources()
-    sources.control.workers()
-    finding = consumer_finding(sources.broker.queues(sources.control.consumers()))
+    rows = {row.name: row for row in read_queues(her.sources())}
     her.redis.delete("attic", "_kombu.binding.attic", "_kombu.binding_permanent.attic")
-    assert (finding.is_well, "attic: 1 wait, and no worker takes from it" in finding.fact) == (False, True)
+    assert rows["attic"].verdict == "no consumer"
+    assert rows["attic"].reason.startswith("1 wait in attic, the oldest for ")
 
 
 def test_letting_a_delayed_run_begin_now_is_refused_and_leaves_it_where_it_is(at_work: Shop) -> None:

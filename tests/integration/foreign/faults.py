@@ -1,0 +1,34 @@
+"""Tasks that bring their worker into a fault as it happens to people."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from celery import Celery
+from celery.exceptions import Reject
+from kombu.transport import redis as transport
+
+
+def register(app: Celery) -> None:
+    """Give an application these tasks."""
+    app.task(name="shop.deafen")(deafen)
+    app.task(name="shop.bounce", bind=True, acks_late=True)(bounce)
+    app.task(name="shop.die")(die)
+
+
+def deafen() -> None:
+    """Let this worker never ask for messages again, as kombu does after redis-py mended a connection by itself."""
+    channel: Any = transport.Channel
+    channel._brpop_start = lambda *_, **__: None
+
+
+def bounce(task: Any) -> None:
+    """Give the message back, again and again."""
+    raise Reject("not now", requeue=True)
+
+
+def die() -> None:
+    """Kill the whole worker."""
+    os.kill(os.getpid(), signal.SIGKILL)
