@@ -22,7 +22,7 @@ def check_workers(evidence: Evidence) -> list[Finding]:
     found = judge.find_of_workers(evidence.looks)
     if evidence.looks.now.problem is not None:
         found.append(UNASKED.make("workers", str(evidence.looks.now.problem)))
-    return found or [consuming.SILENT.make_well("workers", _count_workers(evidence))]
+    return found or [Finding("workers", "well", "worker", "workers", _count_workers(evidence))]
 
 
 def check_queues(evidence: Evidence) -> list[Finding]:
@@ -37,7 +37,9 @@ def check_queues(evidence: Evidence) -> list[Finding]:
         *queues.find_unregistered(evidence.looks, evidence.heads, evidence.registered),
         *queues.find_rounds(evidence.heads),
     ]
-    return found or [queues.NO_CONSUMER.make_well("queues", "every queue with messages has a worker that takes them")]
+    return found or [
+        Finding("queues", "well", "queue", "queues", "every queue with messages has a worker that takes them")
+    ]
 
 
 def _count_workers(evidence: Evidence) -> str:

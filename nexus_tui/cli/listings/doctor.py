@@ -71,7 +71,10 @@ def _examine(target: Target, *, fix: bool, yes: bool, as_json: bool) -> None:
 
 def _print(findings: Sequence[Finding]) -> None:
     for finding in findings:
-        click.echo(f"{SIGNS[finding.severity]} {finding.kind:<22} {safe_text(finding.subject, 60)}")
+        if finding.is_well:
+            click.echo(f"{SIGNS[finding.severity]} {finding.kind:<18} {safe_text(finding.proof, 1000)}")
+            continue
+        click.echo(f"{SIGNS[finding.severity]} {finding.kind:<18} {safe_text(finding.subject, 60)}")
         click.echo(f"  {safe_text(finding.proof, 1000)}")
         if finding.consequence:
             click.echo(f"  → {finding.consequence}")
