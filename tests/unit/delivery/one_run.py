@@ -62,12 +62,11 @@ def _do_nothing() -> None:
 class Run:
     """A request of a task, and what is noted of it."""
 
-    def __init__(self, tag: Any = TAG, kind: type[Any] = Request, **headers: Any) -> None:
+    def __init__(self, tag: Any = TAG, kind: type[Any] = Request, body: Any = ([], {}, {}), **headers: Any) -> None:
         self.channel = Channel()
         app: Any = Celery("t", backend="cache+memory://", set_as_current=False)
         app.conf.task_acks_late = True
         self.task: Any = app.task(_do_nothing, name="t.run", shared=False)
-        body: Any = ([], {}, {})
         message: Any = Message(
             body=body, channel=self.channel, delivery_tag=tag, headers={"id": "r1", "task": "t.run", **headers}
         )
