@@ -17,6 +17,7 @@ from celery_nexus.delivery.worker.request import Request
 from tests.unit.delivery.one_run import FOREIGN, TAG, Run
 
 CHILDREN = SimpleNamespace(uses_semaphore=True, signal_safe=True, is_green=False, apply_async=None)
+SOLO = SimpleNamespace(uses_semaphore=False, signal_safe=True, is_green=False)
 THREADS = SimpleNamespace(uses_semaphore=False, signal_safe=False, is_green=False)
 GREENLETS = SimpleNamespace(uses_semaphore=False, signal_safe=False, is_green=True)
 LATER = "given to others"
@@ -79,9 +80,10 @@ class Handing(Request):
         return "handed over"
 
 
-def test_a_child_gets_what_is_ours() -> None:
+@pytest.mark.parametrize("pool", [CHILDREN, SOLO])
+def test_what_starts_at_once_asks_at_once(pool: Any) -> None:
     run = Run(kind=Handing)
-    assert run.request.execute_using_pool(CHILDREN) == "handed over"
+    assert run.request.execute_using_pool(pool) == "handed over"
     assert run.done == [("start", TAG)]
 
 

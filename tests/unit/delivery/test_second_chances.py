@@ -80,3 +80,13 @@ def test_a_lost_connection_and_an_exit_leave_the_message_to_the_reconnect(
     with pytest.raises(type(error)):
         handler(monkeypatch, worker, error)(message)
     assert (message.put, worker.aside) == (0, [])
+
+
+def test_an_error_after_the_acknowledgement_is_raised_since_the_message_is_nobodys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker, message = Consumer(), Message()
+    message.acknowledged = True
+    with pytest.raises(RuntimeError, match="late"):
+        handler(monkeypatch, worker, RuntimeError("late"))(message)
+    assert (message.put, worker.aside) == (0, [])
