@@ -148,6 +148,7 @@ class DjangoStore:
             ends_at=_aware(row.expires),
             is_one_off=bool(row.one_off),
             problem=problem,
+            unsendable=unread,
             handle=row.pk,
         )
 

@@ -81,15 +81,39 @@ class SettingsStore:
             )
         fields = cast("Mapping[str, Any]", told)
         when, problem = make_schedule(fields.get("schedule"), self._app, is_rounded=bool(fields.get("relative")))
+        unsendable = _wrong_type(fields)
         return StoredEntry(
             name,
             str(fields["task"]),
             when,
-            args=list(cast("Sequence[Any]", fields.get("args") or ())),
-            kwargs=dict(cast("Mapping[str, Any]", fields.get("kwargs") or {})),
-            options=dict(cast("Mapping[str, Any]", fields.get("options") or {})),
-            problem=problem,
+            args=list(_typed(fields, "args", Sequence)),
+            kwargs=dict(_typed(fields, "kwargs", Mapping)),
+            options=dict(_typed(fields, "options", Mapping)),
+            problem=problem or unsendable,
+            unsendable=unsendable,
         )
+
+
+_TYPES = (("args", Sequence, "a list"), ("kwargs", Mapping, "a dict"), ("options", Mapping, "a dict"))
+
+
+def _typed(fields: Mapping[str, Any], name: str, kind: type) -> Any:
+    """Return a field of an entry; nothing when it is of another type."""
+    value: Any = fields.get(name)
+    return value if isinstance(value, kind) and not isinstance(value, str) else ()
+
+
+def _wrong_type(fields: Mapping[str, Any]) -> str:
+    """Say which field beat can't send; empty when it can send all."""
+    for name, kind, words in (
+        ("args", Sequence, "a list"),
+        ("kwargs", Mapping, "a dict"),
+        ("options", Mapping, "a dict"),
+    ):
+        value: Any = fields.get(name)
+        if value and (isinstance(value, str) or not isinstance(value, kind)):
+            return f"its {name} are of type {type(value).__name__}, not {words}: beat fails to send it"
+    return ""
 
 
 def make_schedule(told: Any, app: Celery | None, *, is_rounded: bool = False) -> tuple[Any, str]:

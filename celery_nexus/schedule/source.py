@@ -148,8 +148,8 @@ class ScheduleSource:
             Invalid: Its arguments can't be read; when it publishes: its task refuses them.
         """
         entry = self._lookup.find(name).entry
-        if not entry.task or (entry.problem and entry.when is None):
-            raise Invalid(f"{name}: {entry.problem or 'it names no task'}")
+        if not entry.task or entry.unsendable:
+            raise Invalid(f"{name}: {entry.unsendable or entry.problem or 'it names no task'}")
         if problem := self._unknown_task(entry.task):
             raise NotFound(f"{name}: {problem}; nothing was queued")
 

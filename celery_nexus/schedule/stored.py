@@ -40,6 +40,7 @@ class StoredEntry:
         ends_at: Nothing is sent after this time.
         is_one_off: Whether it is sent once.
         problem: What is wrong with it; empty when nothing is.
+        unsendable: Why no run can be made of it; empty when one can, though its schedule may be broken.
         handle: The store's own name for it.
     """
 
@@ -58,6 +59,7 @@ class StoredEntry:
     ends_at: datetime | None = None
     is_one_off: bool = False
     problem: str = ""
+    unsendable: str = ""
     handle: Any = None
 
 

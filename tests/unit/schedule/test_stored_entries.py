@@ -116,6 +116,11 @@ def test_seconds_timedelta_and_crontab_of_beat_schedule_are_read() -> None:
         ({"task": "shop.tick", "schedule": "daily"}, "its schedule is 'daily', not seconds, a timedelta"),
         ({"task": "shop.tick", "schedule": object()}, "its schedule can't be used: "),
         ({"task": "shop.tick", "schedule": 0}, "is due every 0 seconds: beat sends it without a pause"),
+        (
+            {"task": "shop.tick", "schedule": 9, "args": 5},
+            "its args are of type int, not a list: beat fails to send it",
+        ),
+        ({"task": "shop.tick", "schedule": 9, "kwargs": [1]}, "its kwargs are of type list, not a dict"),
     ],
 )
 def test_a_broken_entry_of_beat_schedule_is_told(told: Any, problem: str) -> None:
