@@ -113,7 +113,7 @@ def find_no_consumer(looks: Looks, known: Collection[str] = ()) -> list[Finding]
         known: Names of queues that were declared.
     """
     found: list[Finding] = []
-    used = _used_names(looks.now, known)
+    used = frozenset(_used_names(looks.now, known))
     for queue in looks.now.queues:
         if not waits(queue) or not _has_nobody(queue, looks):
             continue

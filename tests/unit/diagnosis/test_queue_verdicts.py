@@ -159,4 +159,4 @@ def test_a_message_that_comes_back_again_and_again_goes_round(rounds: int, found
     ],
 )
 def test_a_name_is_near_when_letters_were_swapped_left_out_or_written_otherwise(name: str, near: str) -> None:
-    assert find_near_name(name, ["orders", "mail_us", "work1", "abc", "заказы"]) == near
+    assert find_near_name(name, ["orders", "mail_us", "work1", "abc", "заказы", "shop-a", "tenanta", "tenantb"]) == near
