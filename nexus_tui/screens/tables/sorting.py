@@ -12,7 +12,7 @@ from nexus_tui.widgets.table import Column
 T = TypeVar("T")
 
 ALL_HEALTHY = "Nothing is wrong: z shows what is healthy"
-"""What is said when all rows are left out."""
+"""Text of a list whose rows are all healthy, and so left out."""
 
 
 @dataclass
