@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Obstacle:
     """One thing that holds it.
 
     Attributes:
@@ -34,4 +34,4 @@ class Answer:
     subject: str
     kind: str
     state: str
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Obstacle, ...] = ()

@@ -12,7 +12,7 @@ from celery_nexus.diagnosis.why.situation import Situation, of_message, of_run
 from celery_nexus.errors import NotFound, Refused
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.text import command_line, duration
-from celery_nexus.rows.why import Answer, Finding
+from celery_nexus.rows.why import Answer, Obstacle
 from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
 
@@ -53,10 +53,10 @@ def _explained(sources: Sources, name: str) -> Answer:
 
 def _of_refusal(sources: Sources, name: str, refusal: str) -> Answer:
     """Explain a queue or run while the broker takes no commands, so that no worker can be asked."""
-    found = (Finding("broker refuses", refusal, "nexus-tui doctor"),)
+    found = (Obstacle("broker refuses", refusal, "nexus-tui doctor"),)
     for queue in sources.broker.queues():
         if queue.name == name:
-            paused = (Finding("paused", f"{name} is paused", command_line("resume", name)),) if queue.paused else ()
+            paused = (Obstacle("paused", f"{name} is paused", command_line("resume", name)),) if queue.paused else ()
             return Answer(name, "queue", f"{queue.waiting:,} wait", (*found, *paused))
     message = sources.broker.find(name)
     place = f"waits in {message.queue}, priority {message.priority}" if message else "no message of it waits"

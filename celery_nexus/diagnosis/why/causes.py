@@ -14,7 +14,7 @@ from celery_nexus.rows.arguments import find_obstacle, is_whole
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import command_line, duration
-from celery_nexus.rows.why import Finding
+from celery_nexus.rows.why import Obstacle
 from celery_nexus.rows.workers import GONE, Worker
 from celery_nexus.times import parse_time
 
@@ -29,18 +29,18 @@ _ENDS = {
 """Explanations of the ends of revoked runs, by the history's word."""
 
 Seen = tuple[str, str] | None
-"""Finding of a cause: fact and command, or None when it does not hold the run."""
+"""Obstacle of a cause: fact and command, or None when it does not hold the run."""
 
 
-def find_causes(situation: Situation) -> tuple[Finding, ...]:
+def find_causes(situation: Situation) -> tuple[Obstacle, ...]:
     """Return what holds a run or a queue's next message, the heaviest first."""
     if situation.is_over or (situation.is_queue and situation.message is None):
         return _ended(situation)
-    found: list[Finding] = []
+    found: list[Obstacle] = []
     for name, look in CAUSES:
         seen = look(situation)
         if seen is not None:
-            found.append(Finding(name, *seen))
+            found.append(Obstacle(name, *seen))
     return tuple(found)
 
 
@@ -49,7 +49,7 @@ def find_worker_causes(
     queues: Sequence[QueueStats],
     declared: QueueRegistry,
     verdicts: Sequence[findings.Finding] = (),
-) -> tuple[Finding, ...]:
+) -> tuple[Obstacle, ...]:
     """Return what keeps a worker from taking work, the heaviest first.
 
     Args:
@@ -59,35 +59,35 @@ def find_worker_causes(
         verdicts: What was concluded about workers.
     """
     if worker.verdict in GONE:
-        return (Finding(STOPPED, worker.reason or worker.verdict, _wake(worker)),)
-    found = [Finding(row.kind, row.proof, row.fix) for row in verdicts if row.subject == worker.name]
+        return (Obstacle(STOPPED, worker.reason or worker.verdict, _wake(worker)),)
+    found = [Obstacle(row.kind, row.proof, row.fix) for row in verdicts if row.subject == worker.name]
     mine = [queue for queue in queues if queue.name in worker.queues]
     spec = next((spec for spec in declared if spec.program == worker.program), None)
     paused = [queue for queue in queues if queue.paused and (queue in mine or (spec and queue.name == spec.name))]
-    found += [Finding("paused", f"{queue.name} is paused", command_line("resume", queue.name)) for queue in paused]
+    found += [Obstacle("paused", f"{queue.name} is paused", command_line("resume", queue.name)) for queue in paused]
     if not worker.queues and not paused:
         own = spec.name if spec else "QUEUE"
-        found.append(Finding("no queue", "it consumes no queue", command_line("add-consumer", worker.name, own)))
+        found.append(Obstacle("no queue", "it consumes no queue", command_line("add-consumer", worker.name, own)))
     if (full := _full_words([worker])) is not None:
-        found.append(Finding("all full", full, grow_command(worker)))
+        found.append(Obstacle("all full", full, grow_command(worker)))
     elif worker.reserved:
         fact = f"it holds {worker.reserved} that it has not started: rate limits, or children that are starting"
-        found.append(Finding("rate-limited", fact, ""))
+        found.append(Obstacle("rate-limited", fact, ""))
     waiting = sum(queue.waiting for queue in mine)
     if mine and not waiting and not worker.active:
-        found.append(Finding("nothing to do", f"nothing waits in {', '.join(worker.queues)}"))
+        found.append(Obstacle("nothing to do", f"nothing waits in {', '.join(worker.queues)}"))
     return tuple(found)
 
 
-def _ended(situation: Situation) -> tuple[Finding, ...]:
+def _ended(situation: Situation) -> tuple[Obstacle, ...]:
     run = situation.run
     if situation.letter is not None:
-        return (Finding("dead letter", *_dead_letter(situation)),)  # type: ignore[misc]
+        return (Obstacle("dead letter", *_dead_letter(situation)),)  # type: ignore[misc]
     if run is not None and run.state in ("FAILURE", "REVOKED"):
         obstacle = find_obstacle(run)
         fact = f"it ended as {run.state}: {_end(situation, run)}"
         fact += f"; to run it again: {obstacle}" if obstacle else ""
-        return (Finding("ended", fact, "" if obstacle else command_line("retry", run.id)),)
+        return (Obstacle("ended", fact, "" if obstacle else command_line("retry", run.id)),)
     return ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from celery_nexus.rows.why import Answer, Finding
+from celery_nexus.rows.why import Answer, Obstacle
 from nexus_tui.assistant.answers import (
     MAX_ANSWER_CHARS,
     MAX_FIELD_CHARS,
@@ -23,7 +23,7 @@ def test_every_answer_says_first_that_what_follows_is_data() -> None:
 
 def test_rows_become_json_with_times_in_iso_8601() -> None:
     row = answer_one(
-        {"at": datetime(2030, 1, 31, 9, tzinfo=UTC), "row": Answer("q", "queue", "waits", (Finding("c", "f"),))}
+        {"at": datetime(2030, 1, 31, 9, tzinfo=UTC), "row": Answer("q", "queue", "waits", (Obstacle("c", "f"),))}
     )
     assert row["data"]["at"] == "2030-01-31T09:00:00+00:00"
     assert row["data"]["row"]["findings"] == [{"cause": "c", "fact": "f", "command": ""}]
