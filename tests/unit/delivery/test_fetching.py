@@ -210,3 +210,16 @@ def test_a_connection_that_broke_is_closed_and_the_script_sent_anew(worker: Work
         worker.read(None, problem)
     assert (worker.connection.is_connected, worker.channel._in_poll, worker.channel._is_waiting) == (False, None, False)
     assert fetch(worker)[0] == "EVAL"
+
+
+def test_a_channel_that_consumes_nothing_to_be_acknowledged_pops_as_kombu_does(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(fetching._Channel, "_brpop_start", lambda _self, timeout: asked.append(timeout))
+    monkeypatch.setattr(fetching._Channel, "_brpop_read", lambda _self, **options: asked.append(options) or True)
+    worker.channel._acknowledged_queues = set()
+    worker.channel._brpop_start(3)
+    assert worker.channel._brpop_read(quick=True) is True
+    assert asked == [3, {"quick": True}]
+    assert worker.connection.sent == []
