@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from celery_nexus.application_code import NO_CODE, ApplicationCode
@@ -101,6 +102,16 @@ def open_application(app: Celery, *, name: str = "", read_only: bool = False) ->
         sources.broker.learn(layout.prefix, told)
         return sources
     return open_deployment(deployment_of(app, name=name), read_only=read_only)
+
+
+def heed_permissions(sources: Sources) -> Sources:
+    """Refuse every change at once where the broker lets this user only read, instead of one by one when it is made."""
+    if sources.read_only or sources.broker.may_write():
+        return sources
+    why = f"the broker lets {sources.broker.url.username or 'this user'} only read"
+    return replace(
+        sources, read_only=True, why_read_only=why, how_to_write=f"{why} (ACL): connect as one who may write"
+    )
 
 
 def deployment_of(app: Celery, home: Path | None = None, *, name: str = "") -> Deployment:

@@ -36,6 +36,7 @@ class Sources:
         catalog: What can be submitted, and submitting it (the Celery application).
         read_only: Whether every change is refused.
         how_to_write: What has to be done so that changes are no longer refused.
+        why_read_only: Why every change is refused, where nobody asked for that; empty elsewhere.
         allowed: Names of the only changes that are not refused (``retry``); None: all of them.
         address: Options of ``nexus-tui`` that name this broker; None: its URL and prefix.
         prefix: Which application of a foreign broker was chosen; None: whatever is there.
@@ -54,6 +55,7 @@ class Sources:
     catalog: CatalogSource
     read_only: bool = False
     how_to_write: str = "start without --read-only and NEXUS_READ_ONLY to change things"
+    why_read_only: str = ""
     allowed: frozenset[str] | None = None
     address: str | None = None
     recording: Recording | None = None

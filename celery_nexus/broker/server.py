@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import redis
+from redis.exceptions import NoPermissionError
 
 from celery_nexus.broker.read import connections
 from celery_nexus.broker.wire.connection import translate_errors
@@ -48,6 +49,19 @@ class Server:
         version = info.get(f"{kind}_version") or info.get("redis_version", "?")
         place = "unix socket" if self.url.path else f"{self.url.host}:{self.url.port}"
         return f"{kind} {version} {place}"
+
+    def may_write(self) -> bool:
+        """Tell whether this user may change anything; asks by deleting a key that there is not, which changes nothing.
+
+        Whoever can't be asked now, a broker that is away, may.
+        """
+        try:
+            self._reader.delete(f"{self._prefix}nexus:none")
+        except NoPermissionError:
+            return False
+        except (redis.RedisError, OSError):
+            return True
+        return True
 
     def write_trouble(self) -> str:
         """Say why the broker takes no changes now; empty when it does."""

@@ -8,8 +8,8 @@ from redis.exceptions import NoPermissionError
 from celery_nexus.connection.other_brokers import IS_CLUSTER
 
 NO_SCRIPTS = (
-    "its user may not run scripts, which reliable delivery needs: ACL SETUSER {user} +eval +evalsha, or set "
-    "NEXUS_DELIVERY=stock"
+    "its user may not run scripts, which reliable delivery needs: ACL SETUSER {user} +eval +evalsha; or do without: "
+    "install(app, delivery=False), in our own stack NEXUS_DELIVERY=stock"
 )
 
 

@@ -30,6 +30,7 @@ def open_dashboard(target: Target, *, view: str = "pulse", filter_text: str = ""
     Raises:
         Invalid: There is no such view.
     """
+    from celery_nexus.source_factory import heed_permissions
     from nexus_tui.app import NexusApp
     from nexus_tui.views import VIEWS
 
@@ -41,6 +42,7 @@ def open_dashboard(target: Target, *, view: str = "pulse", filter_text: str = ""
     opened = None if target.context is None else open_target(target)
     sources = target.sources() if opened is None else opened.sources
     while True:
+        sources = heed_permissions(sources)
         app = NexusApp(sources, view=view, filter_text=filter_text, read_only=read_only, opened=opened)
         _run(app, sources)
         opened = app.next_context

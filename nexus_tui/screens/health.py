@@ -25,6 +25,8 @@ def line(host: Host, now: datetime) -> tuple[Line, Line]:
 def status(host: Host) -> Line:
     """Say whether every source is fresh, and whether things can be changed."""
     mode = "read-only" if host.read_only else "read-write"
+    if why := host.sources.why_read_only:
+        mode = f"{mode}: {safe_text(why, 60)}"
     troubles = host.troubles.all
     at_work = list(host.running_actions)
     if at_work:

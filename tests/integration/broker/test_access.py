@@ -19,6 +19,9 @@ from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.control.source import ControlSource
 from celery_nexus.errors import Refused, Unreachable
 from celery_nexus.queues import priority_key
+from celery_nexus.source_factory import heed_permissions, open_broker
+from nexus_tui.actions.base import perform
+from nexus_tui.actions.queues import PurgeQueue
 from tests.integration.broker.conftest import Stack
 from workers.deployment import CODE
 
@@ -65,6 +68,16 @@ def test_a_user_who_may_read_nothing_is_refused(user: Any) -> None:
         BrokerSource(url, code=CODE).queues()
     with pytest.raises(Refused):
         ControlSource(url).workers()
+
+
+def test_a_user_who_may_only_read_is_told_so_once_and_nothing_is_offered(stack: Stack, user: Any) -> None:
+    stack.send(1)
+    url = user("~*", "&*", "+@read", "+@connection", "+info")
+    sources = heed_permissions(open_broker(url))
+    assert (sources.read_only, sources.why_read_only) == (True, f"the broker lets {url.username} only read")
+    with pytest.raises(Refused, match=r"only read \(ACL\): connect as one who may write"):
+        perform(PurgeQueue("default_queue"), sources)
+    assert not heed_permissions(open_broker(stack.url)).read_only
 
 
 def forward(from_: Any, to: Any) -> None:
