@@ -62,6 +62,8 @@ class Coverage:
 def read_coverage(history: HistorySource) -> Coverage:
     """Say from when to when a history is complete; one that can't be read knows nothing."""
     try:
+        if history.list_silent_workers():
+            return Coverage(None, None)
         oldest = history.find_oldest_time()
         gaps = [datetime.fromtimestamp(gap.at, UTC) for gap in history.gaps()[:1]]
     except SourceError:
@@ -120,6 +122,16 @@ def outcomes_of(runs: Sequence[Run]) -> tuple[EntryRun, ...]:
 def find_sent_time(run: Run) -> datetime | None:
     """Return when a run was sent, or first heard of."""
     return run.sent_at or run.received_at or run.started_at or run.finished_at
+
+
+def may_hide_runs(runs: Sequence[Run], waiting: int) -> bool:
+    """Tell whether what waits may be runs that the history does not know: nobody but workers tells of them.
+
+    Args:
+        runs: Recorded runs of an entry, newest first.
+        waiting: Messages in the queue to which they go.
+    """
+    return waiting > 0 and (not runs or runs[0].sent_at is None)
 
 
 def judge_missed(

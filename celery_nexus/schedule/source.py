@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from celery_nexus.application_code import ApplicationCode
@@ -24,6 +25,7 @@ from celery_nexus.schedule.recorded import (
     find_sent_time,
     is_sent_twice,
     judge_missed,
+    may_hide_runs,
     read_coverage,
 )
 from celery_nexus.schedule.shadows import join_pages
@@ -50,9 +52,10 @@ class _Past:
     Attributes:
         at: The present.
         since: Missed runs are looked for since then.
-        runs: Coverage runs.
+        runs: Recorded runs.
         recorded: What the history covers.
         changed: When operators last changed entries.
+        broker: Whose queues may hold what was sent.
     """
 
     at: datetime
@@ -60,6 +63,21 @@ class _Past:
     runs: RecordedRuns
     recorded: Coverage
     changed: Mapping[str, datetime]
+    broker: BrokerSource
+
+    def hides_runs(self, runs: Sequence[Run], queue: str | None) -> bool:
+        """Tell whether runs of an entry may wait in its queue, or in any where that is not known, unrecorded."""
+        if not may_hide_runs(runs, 1):
+            return False
+        waiting = sum(self._waiting.values()) if queue is None else self._waiting.get(queue, 0)
+        return may_hide_runs(runs, waiting)
+
+    @cached_property
+    def _waiting(self) -> Mapping[str, int]:
+        try:
+            return {row.name: row.waiting for row in self.broker.queues()}
+        except SourceError:
+            return {}
 
 
 class ScheduleSource:
@@ -222,8 +240,13 @@ class ScheduleSource:
 
     def _row(self, found: Found, known: Sequence[StoredEntry], past: _Past) -> ScheduleEntry:
         entry, (args, kwargs) = found.entry, self._shown(found.entry)
-        runs = self._runs_of(entry, known, past.runs)
+        queue, runs = self._queue_of(entry), self._runs_of(entry, known, past.runs)
+        is_hidden = past.hides_runs(runs, queue)
         missed, is_twice = judge_missed(entry, runs, past.recorded, past.since, past.changed.get(entry.name)), False
+        if is_hidden and not missed.unknown:
+            missed = MissedRuns(
+                unknown="messages wait in its queue, and nobody tells what was sent before it is received"
+            )
         if any(_is_same_call(entry, other) for other in known if other is not entry):
             missed = MissedRuns(unknown="another entry sends the same task with the same arguments")
         else:
@@ -232,9 +255,9 @@ class ScheduleSource:
             found.store.source,
             args,
             kwargs,
-            self._queue_of(entry),
+            queue,
             runs,
-            past.recorded.is_current(past.at),
+            past.recorded.is_current(past.at) and not is_hidden,
             found.store.notes_late_s,
             self._is_known(entry.task),
             is_twice,
@@ -252,7 +275,8 @@ class ScheduleSource:
         except SourceError:
             log = ()
         at = present()
-        return _Past(at, at - missed_for, RecordedRuns(self._history), read_coverage(self._history), changes_of(log))
+        runs, recorded = RecordedRuns(self._history), read_coverage(self._history)
+        return _Past(at, at - missed_for, runs, recorded, changes_of(log), self._broker)
 
     def _shown(self, entry: StoredEntry) -> tuple[Any, Any]:
         from celery_nexus.privacy.masking import mask

@@ -12,7 +12,7 @@ from django_celery_beat.clockedschedule import clocked
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.schedule import MissedRuns, ScheduleEntry
 from celery_nexus.schedule.entries import Facts, Turn, find_turn, make_entry
-from celery_nexus.schedule.recorded import Coverage, is_sent_twice, judge_missed
+from celery_nexus.schedule.recorded import Coverage, is_sent_twice, judge_missed, may_hide_runs
 from celery_nexus.schedule.stored import CONDITION, StoredEntry
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -151,3 +151,11 @@ def test_two_runs_at_each_of_the_last_due_times_are_of_two_beats() -> None:
 
 def test_a_run_by_hand_is_no_second_beat() -> None:
     assert not is_sent_twice(stored(), runs(1, 4, 11, 21, 31, 41, 51, 61, 71), ALL_DAY)
+
+
+def test_where_only_workers_tell_of_runs_what_waits_may_have_been_sent() -> None:
+    received = [Run("run", "shop.tick", "SUCCESS", received_at=NOON)]
+    assert may_hide_runs(received, 3)
+    assert may_hide_runs([], 3)
+    assert not may_hide_runs(received, 0)
+    assert not may_hide_runs(runs(5), 3)
