@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,10 @@ import redis
 from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.types import Implementation
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 
-from celery_nexus.embedded_broker.server import server_binary
+from tests.harness.processes import clean_environment, end, start_worker
+from tests.harness.servers import start_server
+from tests.harness.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 PASSWORD = "canary-of-the-broker"
@@ -56,16 +54,6 @@ shop.add.apply_async((1, 2))
 shop.login.apply_async(("ann",), {"password": os.environ["SECRET"]})
 shop.add.apply_async((3, 4), queue="nobody")
 """
-
-
-def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 60.0) -> Any:
-    """Wait for something to be true and return it."""
-    until = time.monotonic() + timeout_s
-    while time.monotonic() < until:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"{what}: not within {timeout_s} s")
 
 
 @dataclass
@@ -106,9 +94,9 @@ class Shop:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("NEXUS_", "CELERY_"))}
         places = dict.fromkeys(("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"), str(self.folder))
         shop = f"redis+socket://:{PASSWORD}@{self.socket}?virtual_host=0"
+        kept = {name: value for name, value in clean_environment().items() if not name.startswith("CELERY_")}
         return {**kept, **places, "SHOP": shop, "SECRET": SECRET, "PYTHONPATH": f"{ROOT}:{self.folder}"}
 
     def command(self, *words: str) -> list[str]:
@@ -146,14 +134,8 @@ async def _call(client: Client, name: str, given: dict[str, Any]) -> Any:
 
 
 def start_broker(folder: Path) -> subprocess.Popen[bytes]:
-    """Start a broker at the folder's socket, and wait until it answers."""
-    lines = ["port 0", f"unixsocket {folder / 's'}", f"dir {folder}", 'save ""', f"requirepass {PASSWORD}"]
-    (folder / "conf").write_text("\n".join(lines) + "\n")
-    process = subprocess.Popen([str(server_binary()), str(folder / "conf")], stdout=subprocess.DEVNULL)
-    retry = Retry(ConstantBackoff(0.02), 500)
-    with redis.Redis(unix_socket_path=str(folder / "s"), password=PASSWORD, retry=retry) as client:
-        client.ping()
-    return process
+    """Start a broker at the folder's socket, and wait until it listens."""
+    return start_server(folder, f"requirepass {PASSWORD}")
 
 
 @pytest.fixture(scope="package")
@@ -162,18 +144,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     made = Shop(tmp_path_factory.mktemp("shop"))
     (made.folder / "shop.py").write_text(SHOP)
     broker = start_broker(made.folder)
-    log = (made.folder / "worker.log").open("w+")
-    words = ["-m", "celery", "-A", "shop", "worker", "-P", "solo", "-n", "w@shop", "-l", "INFO"]
-    worker = subprocess.Popen(
-        [sys.executable, *words], cwd=made.folder, env=made.environment, stdout=log, stderr=subprocess.STDOUT
-    )
-    wait_until(lambda: "ready." in (made.folder / "worker.log").read_text(), "the worker is ready")
+    log = made.folder / "worker.log"
+    worker = start_worker("shop", "-P", "solo", node="w@shop", environment=made.environment, log=log)
     yield made
-    worker.terminate()
-    worker.wait(60)
-    log.close()
-    broker.terminate()
-    broker.wait(10)
+    end(worker)
+    end(broker)
 
 
 def publish(shop: Shop) -> None:
@@ -190,12 +165,11 @@ def recorded(shop: Shop) -> Shop:
         words = shop.command("-b", shop.url, "history", "record")
         recorder = subprocess.Popen(words, env=shop.environment, stderr=subprocess.DEVNULL)
         try:
-            wait_until(lambda: count_listeners(client) > before, "the recorder listens")
+            wait_until(lambda: count_listeners(client) > before, "the recorder listens", 60)
             publish(shop)
-            wait_until(lambda: len(list_ended(shop)) == 2, "both runs are recorded")
+            wait_until(lambda: len(list_ended(shop)) == 2, "both runs are recorded", 60)
         finally:
-            recorder.terminate()
-            recorder.wait(60)
+            end(recorder)
     return shop
 
 
