@@ -41,8 +41,10 @@ class UnreadLists:
         longest_first = sorted(queues, key=len, reverse=True)
         found: list[UnreadList] = []
         for key in self._lists():
+            if key in read:  # nearly all are: names are compared with each other for the rest alone
+                continue
             queue = next((name for name in longest_first if key.startswith(self._layout.prefix + name)), None)
-            if queue is None or key in read:
+            if queue is None:
                 continue
             name = key.removeprefix(self._layout.prefix)
             rest = _REST.fullmatch(name.removeprefix(queue))
