@@ -68,6 +68,15 @@ class Server:
         with translate_errors(self.url):
             return write_trouble(self._reader)
 
+    def is_replica(self) -> bool:
+        """Tell whether it is a replica, at which no worker is; False when its user may not ask."""
+        with translate_errors(self.url):
+            try:
+                info: dict[str, object] = self._reader.info("replication")  # pyright: ignore[reportAssignmentType]
+            except NoPermissionError:
+                return False
+        return info.get("role") == "slave"
+
     def read_beat(self) -> BeatStats | None:
         """Read what RedBeat keeps in Redis; None where there is nothing of it, or it may not be read."""
         from celery_nexus.broker.read.beat import read_beat

@@ -11,7 +11,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from celery_nexus.errors import Invalid, Unreachable
+from celery_nexus.errors import Invalid, Refused, Unreachable
 from celery_nexus.metrics.families import Bounds, make_families
 from celery_nexus.metrics.lasting_reader import LastingReader
 from celery_nexus.metrics.reader import MetricsReader
@@ -88,11 +88,14 @@ def serve(reader: LastingReader, host: str, port: int, bounds: Bounds) -> tuple[
         The port, and what ends it.
 
     Raises:
-        OSError: The address can't be listened at.
+        Refused: The address can't be listened at.
     """
     registry = CollectorRegistry()
     registry.register(MetricsCollector(reader.read, bounds))
-    server, thread = start_http_server(port, host, registry)
+    try:
+        server, thread = start_http_server(port, host, registry)
+    except OSError as error:
+        raise Refused(f"can't listen at {host} port {port}: {error.strerror or error}; give --serve another") from None
 
     def stop() -> None:
         server.shutdown()

@@ -44,9 +44,9 @@ class Gauge(Generic[Row]):
     combine: Callable[[Iterable[float]], float] = sum
 
 
-def backlog(queue: QueueStats) -> int:
-    """Count what a queue's workers have to do now: by this number they are scaled."""
-    return queue.waiting + (queue.in_flight or 0)
+def backlog(queue: QueueStats) -> int | None:
+    """Count what a queue's workers have to do now: by this number they are scaled; None when a part is unknown."""
+    return None if queue.in_flight is None else queue.waiting + queue.in_flight
 
 
 QUEUE_GAUGES: tuple[Gauge[QueueStats], ...] = (
@@ -106,8 +106,10 @@ def make_families(seen: Seen, bounds: Bounds) -> Iterator[Metric]:
     yield _single("broker_up", "Whether the broker was read; without it nothing else is told.", int(not seen.problem))
     if seen.problem:
         return
+    yield _single("broker_replica", "Whether it is a replica, at which no worker is seen.", int(seen.is_replica))
     yield from _queue_families(seen.queues, bounds.queues)
-    yield from _worker_families(seen, bounds.workers)
+    if not seen.is_replica:
+        yield from _worker_families(seen, bounds.workers)
     yield from _run_families(seen, bounds)
     yield from _singles(seen)
     dropped = GaugeMetricFamily(
@@ -138,7 +140,7 @@ def _singles(seen: Seen) -> Iterator[Metric]:
 
 
 def _queue_families(rows: Sequence[QueueStats], labels: Labels) -> Iterator[Metric]:
-    labels.admit(row.name for row in sorted(rows, key=lambda row: (-backlog(row), row.name)))
+    labels.admit(row.name for row in sorted(rows, key=lambda row: (-row.waiting - (row.in_flight or 0), row.name)))
     yield from _gauges(QUEUE_GAUGES, rows, lambda row: labels.write(row.name), "queue")
     by_priority = GaugeMetricFamily(
         f"{PREFIX}queue_waiting_by_priority_messages",

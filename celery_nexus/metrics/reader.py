@@ -110,12 +110,14 @@ class MetricsReader:
     def read(self) -> Seen:
         """Read everything; what can't be read is left out, and without the broker nothing is told but that."""
         try:
-            judged, queues = self._look()
+            is_replica = self._sources.broker.is_replica()
+            judged, queues = (None, self._sources.broker.queues()) if is_replica else self._look()
         except SourceError as problem:
             return Seen(problem=safe_text(str(problem)))
         history = self._sources.history
         runs, problem = self._read_runs()
         return Seen(
+            is_replica=is_replica,
             queues=queues,
             workers=() if judged is None else judged.workers,
             workers_age_s=None if judged is None else time.monotonic() - judged.at_s,

@@ -16,6 +16,7 @@ class Seen:
 
     Attributes:
         problem: Why the broker could not be read; empty when it was.
+        is_replica: Whether the broker is a replica: what workers do is seen at its primary alone.
         queues: Every known queue.
         workers: Every known worker, with its verdict.
         workers_age_s: Seconds since the workers were asked.
@@ -27,6 +28,7 @@ class Seen:
     """
 
     problem: str = ""
+    is_replica: bool = False
     queues: tuple[QueueStats, ...] = ()
     workers: tuple[Worker, ...] = ()
     workers_age_s: float | None = None

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from celery_nexus.connection.plain_connection import PlainConnection
+
 RECENT_S = 1
 """A connection that waited so short a time ago is between two waits: kombu's last one second, ours a quarter."""
 
@@ -44,6 +46,15 @@ class Client(NamedTuple):
     def is_consuming(self) -> bool:
         """Whether it waits for a message, or did a moment ago."""
         return self.has_waited and (self.is_blocked or self.idle_s <= RECENT_S)
+
+
+IS_REPLICA = "this server is a replica, at which no worker is: name its primary"
+
+
+def is_replica(server: PlainConnection) -> bool:
+    """Tell whether a server is a replica: workers are connected to its primary; False when it may not say."""
+    role = server.ask(("ROLE",))[0]
+    return isinstance(role, list) and role[:1] == [b"slave"]
 
 
 def read_clients(answer: bytes | None, database: int) -> tuple[Client, ...] | None:

@@ -60,7 +60,8 @@ def find_broker_trouble(info: dict[str, str]) -> str:
     if info.get("cluster_enabled") == "1":
         return IS_CLUSTER
     if info.get("role") != "master":
-        return f"the broker is a {info.get('role', '?')}, which refuses every message: name its primary"
+        kind = "replica" if info.get("role") == "slave" else info.get("role", "?")
+        return f"the broker is a {kind}, which refuses every message: name its primary"
     if info.get("aof_enabled") == "1" and info.get("aof_last_write_status") == "err":
         return "the broker refuses every message: its append-only file can't be written; make room on its disk"
     limit, used = int(info.get("maxmemory", "0")), int(info.get("used_memory", "0"))

@@ -12,7 +12,7 @@ from celery_nexus.delivery import keys
 from celery_nexus.errors import Refused
 from celery_nexus.probe import inquiry
 from celery_nexus.probe.answer import Answer, count
-from celery_nexus.probe.clients import Client, count_consuming, read_clients, took_last
+from celery_nexus.probe.clients import IS_REPLICA, Client, count_consuming, is_replica, read_clients, took_last
 from celery_nexus.probe.worker import UNACKED
 from celery_nexus.queues import PRIORITIES, PRIORITY_SEPARATOR
 
@@ -60,6 +60,8 @@ def probe_queue(server: PlainConnection, name: str, prefix: str = "") -> Answer:
         Unreachable: The broker does not answer.
         Refused: Its user may not read the queue.
     """
+    if is_replica(server):
+        return Answer.unknown(IS_REPLICA)
     first = seen = look(server, name, prefix)
     until = time.monotonic() + min(MOVES_WITHIN_S, server.left_s / 2)
     while _is_undecided(first, seen) and time.monotonic() < until:

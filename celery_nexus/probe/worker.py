@@ -18,7 +18,7 @@ from celery_nexus.delivery import keys
 from celery_nexus.delivery.leases.heartbeats import measure_silence_s
 from celery_nexus.probe import inquiry, processes
 from celery_nexus.probe.answer import BROKEN, Answer, count
-from celery_nexus.probe.clients import Client, count_consuming, read_clients, took_last
+from celery_nexus.probe.clients import IS_REPLICA, Client, count_consuming, is_replica, read_clients, took_last
 
 SILENT_S = 15.0
 """Age of the last heartbeat, one in two seconds with our library, from which a worker is stopped, or hangs."""
@@ -79,6 +79,8 @@ def probe_worker(server: PlainConnection, name: str, prefix: str = "") -> Answer
         Unreachable: The broker does not answer.
         Refused: It refuses what every user may ask.
     """
+    if is_replica(server):
+        return Answer.unknown(IS_REPLICA)
     node = processes.expand_node(name)
     looks = LOOKS
     while True:

@@ -10,6 +10,9 @@ import pytest
 import redis
 
 from benchmarks.faults.proxy import Proxy
+from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.metrics.exposition import read_once
+from celery_nexus.source_factory import open_broker
 from nexus_tui import probe
 from tests.harness.certificates import make_certificate
 from tests.harness.ports import free_port
@@ -17,9 +20,9 @@ from tests.harness.servers import run_server
 from tests.harness.waiting import wait_until
 
 
-def ask(url: str, part: str = "broker") -> tuple[int, str]:
-    """Probe a part of the application at an address."""
-    found = probe.answer(probe.read_question({"broker": url, "timeout": "5"}, [part]))
+def ask(url: str, *words: str) -> tuple[int, str]:
+    """Probe the broker at an address, or what words name."""
+    found = probe.answer(probe.read_question({"broker": url, "timeout": "5"}, words or ["broker"]))
     return found.code, found.line
 
 
@@ -49,6 +52,11 @@ def test_a_read_only_replica_takes_no_messages(port: int) -> None:
         code, line = ask(f"redis://127.0.0.1:{number}/0")
         assert (code, "refuses every message" in line) == (1, True)
         assert ask(f"redis://127.0.0.1:{number}/0", "guardian")[0] == 1
+        code, line = ask(f"redis://127.0.0.1:{number}/0", "worker", "w@h")
+        assert (code, "name its primary" in line) == (2, True)
+        assert ask(f"redis://127.0.0.1:{number}/0", "queue", "celery")[0] == 2
+        seen = read_once(open_broker(BrokerUrl.parse(f"redis://127.0.0.1:{number}/0")))
+        assert (seen.is_replica, seen.workers) == (True, ())
 
 
 def test_a_node_of_a_cluster_is_no_broker() -> None:

@@ -104,8 +104,14 @@ def test_without_a_broker_nothing_else_is_told() -> None:
 
 def test_what_is_unknown_has_no_metric() -> None:
     found = samples(Seen(queues=(QueueStats("mail", 1, TEN),), workers=(Worker("w@h", "silent"),)))
-    unknown = ("in_flight", "delayed", "oldest", "drain", "consumers", "concurrency", "lag", "dead", "beat")
+    unknown = ("in_flight", "backlog", "delayed", "oldest", "drain", "consumers", "concurrency", "lag", "dead", "beat")
     assert [name for name in found if any(word in name for word in unknown)] == []
+
+
+def test_at_a_replica_nothing_is_told_of_workers() -> None:
+    found = samples(Seen(is_replica=True, queues=(QueueStats("mail", 1, TEN, in_flight=0),)))
+    assert found["nexus_broker_replica"] == 1
+    assert [name for name in found if "consumers" in name or "workers" in name] == []
 
 
 def test_beat_tells_whether_it_is_there_and_how_late_it_is() -> None:

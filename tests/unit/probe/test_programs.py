@@ -16,7 +16,7 @@ MASTER = {"role": "master", "loading": "0"}
     [
         ({"loading": "1"}, "loading"),
         ({"cluster_enabled": "1"}, "Redis Cluster"),
-        ({"role": "slave"}, "the broker is a slave, which refuses every message"),
+        ({"role": "slave"}, "the broker is a replica, which refuses every message"),
         ({"aof_enabled": "1", "aof_last_write_status": "err"}, "append-only file"),
         ({"maxmemory": "1000000", "used_memory": "1000000", "maxmemory_policy": "noeviction"}, "1 of 1 MB are used"),
     ],
