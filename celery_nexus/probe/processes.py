@@ -49,7 +49,12 @@ def _python_processes() -> Iterator[tuple[int, int, list[str]]]:
 
 
 def _is_worker(words: Sequence[str], node: str) -> bool:
-    """Tell whether this is the command line of ``celery … worker`` with this node's name."""
+    """Tell whether this is the command line of ``celery … worker`` with this node's name.
+
+    A probe of a worker has that word, too.
+    """
+    if "worker" not in words or not any(_is_celery(word) for word in words[: words.index("worker")]):
+        return False
     given = ""
     for word, following in zip(words, [*words[1:], ""], strict=True):
         option, _, value = word.partition("=")
@@ -62,6 +67,10 @@ def _is_worker(words: Sequence[str], node: str) -> bool:
     if given and "@" not in given:
         given = f"{DEFAULT_NODE}@{given}"  # Celery takes a name without @ for a host
     return expand_node(given or f"{DEFAULT_NODE}@%h") == node
+
+
+def _is_celery(word: str) -> bool:
+    return word == DEFAULT_NODE or word.endswith("/celery")
 
 
 def read_parent(pid: int) -> int:
@@ -114,7 +123,8 @@ def find_connections(pid: int, clients: Sequence[Client], server_pid: int, host:
         found = [client for client in near if inodes.get(client.address) in mine]
     else:
         peers = find_unix_peers()
-        found = [client for client in clients if peers.get(read_inode(server_pid, client.fd)) in mine]
+        inodes_there = {client.fd: read_inode(server_pid, client.fd) for client in clients}
+        found = [client for client in clients if inodes_there[client.fd] and peers.get(inodes_there[client.fd]) in mine]
     return found or None  # a process without any is another one of the same number
 
 

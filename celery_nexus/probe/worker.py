@@ -81,22 +81,43 @@ def probe_worker(server: PlainConnection, name: str, prefix: str = "") -> Answer
     """
     if is_replica(server):
         return Answer.unknown(IS_REPLICA)
-    node = processes.expand_node(name)
+    watched = _watch(server, processes.expand_node(name), prefix)
+    if watched.answer is not None:
+        return watched.answer
+    if watched.mine is not None:
+        return _ask_what_runs(server, watched.seen, prefix)
+    return _ask(server, watched.seen, prefix)
+
+
+class _Watched(NamedTuple):
+    """What was last seen of a worker, its connections, and the answer; None when it has to be asked."""
+
+    seen: Seen
+    mine: list[Client] | None
+    answer: Answer | None
+
+
+def _watch(server: PlainConnection, node: str, prefix: str, pid: int | None = None) -> _Watched:
+    """Look until a worker is well, a few times: it may be between two waits, or may just have started.
+
+    Args:
+        server: The broker.
+        node: The worker's name.
+        prefix: What the names of the application's keys begin with.
+        pid: Its process; None when it has to be found.
+    """
     looks = LOOKS
     while True:
         seen = look(server, node, prefix)
-        pid = _find_process(seen)
-        if final := judge_silence(seen) or _judge_stopped(seen, pid):
-            return final
-        mine = None if pid is None else _connections(server, seen, pid)
+        known = pid or _find_process(seen)
+        if final := judge_silence(seen) or _judge_stopped(seen, known):
+            return _Watched(seen, None, final)
+        mine = None if known is None else _connections(server, seen, known)
         found = _judge(server, seen, mine, prefix)
         looks -= 1
         if (found and found.code != BROKEN) or not looks or server.left_s < 3 * LOOK_AGAIN_S:
-            break
+            return _Watched(seen, mine, found)
         time.sleep(LOOK_AGAIN_S)
-    if found is not None:
-        return found
-    return _ask_what_runs(server, seen, prefix) if mine is not None else _ask(server, seen, prefix)
 
 
 def _judge_stopped(seen: Seen, pid: int | None) -> Answer | None:
@@ -251,10 +272,12 @@ def _ask_what_runs(server: PlainConnection, seen: Seen, prefix: str) -> Answer:
 def _ask(server: PlainConnection, seen: Seen, prefix: str) -> Answer:
     told = inquiry.ask_worker(server, seen.topic, seen.node, ("active_queues", "active", "stats"), prefix)
     pid = None if told is None else cast("dict[str, Any]", told["stats"] or {}).get("pid")
-    mine = _connections(server, seen, pid) if isinstance(pid, int) else None
-    if mine is None or not told or not told.get("active_queues"):
+    if not isinstance(pid, int) or not told or not told.get("active_queues"):
         return judge_answer(seen, told)
-    return _judge(server, seen, mine, prefix) or judge_answer(seen, told)
+    watched = _watch(server, seen.node, prefix, pid)
+    if watched.mine is None or watched.answer is None:
+        return judge_answer(watched.seen, told)
+    return watched.answer
 
 
 def _judge_unseen(seen: Seen, user: str) -> Answer:

@@ -172,6 +172,10 @@ def test_a_name_without_a_host_is_one_of_this_host(given: str, node: str) -> Non
         ("celery -A shop worker --hostname a@h", True),
         ("celery -A shop worker -n b@h", False),
         ("celery -A shop worker", False),
+        ("/venv/bin/python /venv/bin/celery -A shop worker -n a@h", True),
+        ("python -m celery -A shop worker -n a@h", True),
+        ("python /venv/bin/nexus-tui probe worker -n a@h", False),
+        ("celery -A shop beat", False),
     ],
 )
 def test_a_worker_is_known_by_its_command_line(command: str, is_it: bool) -> None:
@@ -179,4 +183,6 @@ def test_a_worker_is_known_by_its_command_line(command: str, is_it: bool) -> Non
 
 
 def test_a_command_line_without_a_name_is_that_of_the_default_one() -> None:
-    assert processes._is_worker(["celery", "worker"], f"celery@{socket.gethostname()}")
+    node = f"celery@{socket.gethostname()}"
+    assert processes._is_worker(["celery", "worker"], node)
+    assert not processes._is_worker(["python", "/venv/bin/nexus-tui", "probe", "worker", "celery@%h"], node)
