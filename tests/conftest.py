@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,11 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(_home, ignore_errors=True)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a document by its argument: its bytes have a time in them, and each process makes its own."""
+    return argname if isinstance(val, bytes) and len(val) > 60 else None
+
+
 @pytest.fixture(scope="session")
 def home() -> Path:
     """The ``NEXUS_HOME`` of this test process."""
@@ -35,3 +42,17 @@ def broker(home: Path) -> Iterator[Broker]:
     """A real broker for this test process, the one that ``settings()`` names."""
     with embedded_broker(home) as running:
         yield running
+
+
+@pytest.fixture(scope="module", autouse=True)
+def process_as_it_was() -> Iterator[None]:
+    """Leave the process to the next file as it was: environment, folder, Celery's current application."""
+    environment, folder = dict(os.environ), Path.cwd()
+    celery: Any = sys.modules.get("celery._state")
+    current = celery and (celery.default_app, celery._tls.current_app)
+    yield
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    if celery:
+        celery.default_app, celery._tls.current_app = current

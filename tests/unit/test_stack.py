@@ -28,7 +28,7 @@ from tests.harness.places import ROOT
 def stack_in(home: Path) -> Stack:
     paths = Paths.of(home)
     broker = BrokerUrl.for_socket(paths.broker_socket, "secret")
-    return Stack(StackSpec(Project(ROOT, "shop"), Celery("shop"), paths, broker))
+    return Stack(StackSpec(Project(ROOT, "shop"), Celery("shop", set_as_current=False), paths, broker))
 
 
 @pytest.mark.parametrize("command", ["up", "down"])

@@ -23,6 +23,7 @@ from celery_nexus.control.source import ControlSource
 from celery_nexus.errors import NotFound
 from celery_nexus.queues import priority_key
 from config.settings import settings
+from tests.harness.applications import application_on
 from tests.harness.processes import clean_environment, kill, start_worker
 from tests.harness.servers import embedded_broker
 
@@ -105,7 +106,7 @@ class NoHistory:
         raise NotFound(run_id)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running_broker() -> Iterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="nx") as home, pytest.MonkeyPatch.context() as patch:
         # Stock delivery: what is said of it here must hold for any Celery application.
@@ -117,13 +118,12 @@ def running_broker() -> Iterator[Stack]:
         url = settings().broker
         try:
             with embedded_broker(Path(home), environment), redis.Redis.from_url(url.redis_py) as client:
-                from config.celery_config import celery_app
                 from tests.integration.broker import jobs
                 from workers.deployment import own_deployment
 
-                celery_app.conf.update(broker_url=url.kombu, result_backend=url.kombu)
-                celery_app.loader.import_default_modules()
-                yield Stack(Path(home), url, client, celery_app, jobs, environment, own_deployment().code)
+                with application_on(url.kombu) as app:
+                    app.loader.import_default_modules()
+                    yield Stack(Path(home), url, client, app, jobs, environment, own_deployment().code)
         finally:
             settings.cache_clear()
 

@@ -17,6 +17,7 @@ from celery import Celery
 from kombu import Exchange, Queue, pools
 from kombu.transport import TRANSPORT_ALIASES
 
+from tests.harness.applications import close_results
 from tests.harness.places import ROOT
 from tests.harness.ports import free_port
 from tests.harness.processes import begin_worker, clean_environment, start, start_worker
@@ -84,10 +85,9 @@ class Stack:
         from celery_nexus.connection.broker_url import BrokerUrl
 
         TRANSPORT_ALIASES["nexus"] = "celery_nexus.delivery.transport.transport:Transport"
-        # Our configuration, where a test has imported it, lets every Redis URL mean our transport.
-        TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "redis+socket"), "kombu.transport.redis:Transport"))
         url = BrokerUrl.parse(self.url).kombu
-        app = Celery("producer", broker=url.replace("redis+", "nexus+", 1) if ours else url, backend=url)
+        address = url.replace("redis+", "nexus+", 1) if ours else url
+        app = Celery("producer", broker=address, backend=url, set_as_current=False)
         app.conf.update(
             broker_transport_options={"priority_steps": list(range(10)), **transport_options},
             task_queues=[Queue("default_queue", Exchange("default_queue"), routing_key="default_queue")],
@@ -119,11 +119,7 @@ class Stack:
     def close(self) -> None:
         """End everything that was started."""
         for app in self.apps:
-            backend: Any = app.backend
-            # A result that is collected later would connect anew, to end its subscription at a broker that is gone.
-            backend.result_consumer.subscribed_to.clear()
-            backend.result_consumer.stop()
-            backend.client.close()
+            close_results(app)
             app.close()
         # Celery's pools belong to the process: a connection that this test cut must not be the next one's.
         pools.reset()
@@ -135,7 +131,7 @@ class Stack:
         self.client.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def delivery_home() -> Iterator[Path]:
     """The home of this process's delivery tests."""
     home = Path(tempfile.mkdtemp(prefix="nexus-d-"))
@@ -143,7 +139,7 @@ def delivery_home() -> Iterator[Path]:
     shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def delivery_broker(delivery_home: Path) -> Iterator[Stack]:
     """A broker that these tests may empty, stop and overload."""
     running = Stack(delivery_home)

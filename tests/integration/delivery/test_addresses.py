@@ -39,7 +39,7 @@ def test_a_prefix_a_database_and_tcp_work_together(stack: Any, proxy: Proxy) -> 
     stack.worker()
     TRANSPORT_ALIASES["nexus"] = "celery_nexus.delivery.transport.transport:Transport"
     url = stack.environment["NEXUS_REDIS_URL"]
-    app = Celery("producer", broker=url.replace("redis:", "nexus:", 1), backend=url)
+    app = Celery("producer", broker=url.replace("redis:", "nexus:", 1), backend=url, set_as_current=False)
     app.conf.update(
         broker_transport_options={"priority_steps": list(range(10)), "global_keyprefix": "tenant:"},
         task_queues=[Queue("default_queue", Exchange("default_queue"), routing_key="default_queue")],

@@ -166,7 +166,7 @@ def test_sentinel_names_the_broker_and_the_fetch_is_ours(stack: Any) -> None:
         f"sentinel monitor main 127.0.0.1 {primary} 1", "sentinel down-after-milliseconds main 1000"
     )
     TRANSPORT_ALIASES["sentinel"] = "celery_nexus.delivery.transport.transport:SentinelTransport"
-    app = Celery("producer", broker=f"sentinel://127.0.0.1:{sentinel}")
+    app = Celery("producer", broker=f"sentinel://127.0.0.1:{sentinel}", set_as_current=False)
     app.conf.update(
         broker_transport_options={
             "priority_steps": list(range(10)),

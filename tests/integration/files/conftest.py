@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from config.settings import settings
+from tests.harness.applications import application_on
 from tests.harness.processes import clean_environment, end, start_worker
 from tests.harness.servers import start_embedded_broker
 
@@ -41,25 +42,16 @@ class FilesStack:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilesStack]:
     """A running stack; this process's own Celery application points at it."""
-    from config.celery_config import celery_app
-
     home = tmp_path_factory.mktemp("files", numbered=True)
-    before = {name: value for name, value in os.environ.items() if name.startswith("NEXUS_")}
-    for name in before:
-        del os.environ[name]
-    os.environ["NEXUS_HOME"] = str(home)
-    settings.cache_clear()
-    running = FilesStack(home)
-    url = settings().broker.kombu
-    old = (celery_app.conf.broker_url, celery_app.conf.result_backend)
-    celery_app.conf.update(broker_url=url, result_backend=url)
-    celery_app.set_default()
-    try:
-        yield running
-    finally:
-        celery_app.close()
-        celery_app.conf.update(broker_url=old[0], result_backend=old[1])
-        running.stop()
-        del os.environ["NEXUS_HOME"]
-        os.environ.update(before)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("NEXUS_")]:
+            patch.delenv(name)
+        patch.setenv("NEXUS_HOME", str(home))
         settings.cache_clear()
+        running = FilesStack(home)
+        try:
+            with application_on(settings().broker.kombu):
+                yield running
+        finally:
+            running.stop()
+    settings.cache_clear()

@@ -181,7 +181,7 @@ def strangers_clients() -> Iterator[None]:
     signal_.sender_receivers_cache.clear()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server() -> Iterator[Path]:
     """A real Redis, and a home of ours beside it."""
     redis_server = program("redis-server", "redis-server")
@@ -194,7 +194,7 @@ def server() -> Iterator[Path]:
     settings.cache_clear()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_shop(server: Path) -> Iterator[Callable[..., Shop]]:
     """Make an application in the next free database, or in one with another."""
     shops: list[Shop] = []

@@ -84,7 +84,7 @@ class Shop:
         return wait_until(condition, what, timeout_s)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server() -> Iterator[Path]:
     """A Redis, on a socket."""
     with run_server(program=program("redis-server", "redis-server")) as running:

@@ -199,7 +199,7 @@ class Certificate:
         return context
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     """Make the certificate."""
     return Certificate(make_certificate(tmp_path_factory.mktemp("certificate")))

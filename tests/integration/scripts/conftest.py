@@ -10,7 +10,7 @@ import redis
 from tests.harness.servers import run_server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server() -> Iterator[redis.Redis]:
     with run_server() as running:
         yield running.client

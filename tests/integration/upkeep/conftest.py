@@ -46,7 +46,7 @@ def upkeep_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     environment = clean_environment(NEXUS_HOME=str(paths.home))
     url = embedded_url(paths.home)
     client = redis.Redis.from_url(url.redis_py, decode_responses=True)
-    app = Celery(broker=url.kombu, backend=url.kombu)
+    app = Celery(broker=url.kombu, backend=url.kombu, set_as_current=False)
     app.conf.update(broker_transport_options={"priority_steps": list(range(10))})
     stack = Stack(paths, url, client, app, environment)
     with embedded_broker(paths.home, environment):
