@@ -14,6 +14,7 @@ _NOT_BENCHMARKS = frozenset(
         "events",
         "lacks",
         "event_cost_app",
+        "installed_app",
         "document_readers",
         "document_samples",
         "report",
