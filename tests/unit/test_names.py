@@ -21,7 +21,7 @@ IRREGULAR = frozenset(
 )  # fmt: skip
 """Participles and past tenses without the usual ending."""
 
-VERBS = frozenset({"bring", "embed", "exceed", "feed", "need", "ping", "proceed", "succeed"})
+VERBS = frozenset({"bring", "embed", "exceed", "feed", "heed", "need", "ping", "proceed", "succeed"})
 """Words that end so and are no participles."""
 
 ADJECTIVES = frozenset({"absent", "alone", "latest", "neutral", "oldest", "silent", "slowest", "whole", "worst"})
