@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from functools import cache
 
 import redis
 from celery import Celery
@@ -26,8 +27,9 @@ if "SHOP_INSTALL" in os.environ:
     celery_nexus.install(app, **json.loads(os.environ["SHOP_INSTALL"]))
 
 
+@cache
 def traces() -> redis.Redis:
-    """A connection for what the tasks note."""
+    """The process's connection for what the tasks note."""
     return redis.Redis.from_url(os.environ["SHOP_TRACES"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -44,7 +45,7 @@ print(json.dumps({
 
 
 HELD = """
-held = app.control.inspect(timeout=5)
+held = app.control.inspect(timeout=5, limit=1)
 print(sum(len(found) for told in (held.active(), held.reserved()) for found in (told or {}).values()))
 """
 
@@ -109,31 +110,43 @@ def test_history_alone_leaves_delivery_to_celery(shop: Any) -> None:
     assert not shop.client.exists(keys.LEASES)
 
 
-def test_going_in_and_going_back_lose_and_double_nothing(shop: Any) -> None:
-    publish = "for number in range(%d, %d): order.apply_async((number, %s), countdown=%s)"
-    plain = shop.worker("-c", "4", "--prefetch-multiplier", "1", install=None)
-    shop.call(publish % (0, 400, 0.01, None), None)
-    shop.call(publish % (1000, 1020, 0.0, 3600), None)  # waits in the plain worker
-    shop.until(lambda: shop.client.hlen("done") > 20, "some are done")
+PUBLISH = "for number in range(%d, %d): order.apply_async((number, %s), countdown=%s)"
+
+
+@pytest.mark.timeout(420)
+def test_going_in_and_going_back_with_5000_waiting_100_delayed_and_50_running_loses_nothing(shop: Any) -> None:
+    for first, last, seconds in ((0, 50, 2.0), (50, 550, 0.0), (550, 600, 2.0), (600, 5_100, 0.0)):
+        shop.call(PUBLISH % (first, last, seconds, None), None)
+    shop.call(PUBLISH % (10_000, 10_050, 0.0, 3600), None)
+    with_50 = ("-c", "50", "--prefetch-multiplier", "1")
+    plain = shop.worker(*with_50, install=None)
+    shop.until(lambda: shop.client.hlen("started") >= 50, "50 run, and 5,000 wait")
     # Celery's own worker forgets to acknowledge what ends while it stops: it takes nothing new, and ends what it has.
     shop.call("app.control.cancel_consumer('orders', reply=True, timeout=5)", None)
-    shop.until(lambda: shop.call(HELD, None) == "0\n", "only what is not due is held")
+    shop.until(lambda: shop.call(HELD, None) == "0\n", "only what is not due is held, in the worker's memory")
     shop.stop(plain)
-    ours = shop.worker("-c", "4", install={})
-    shop.call(publish % (400, 800, 0.01, None), {})
-    shop.call(publish % (2000, 2030, 0.0, 3600), {})
-    shop.until(lambda: shop.client.zcard(keys.key_of_delayed("orders")) == 50, "what is not due lies in the broker")
-    shop.until(lambda: shop.client.hlen("done") > 450, "some more are done")
+    ours = shop.worker(*with_50, install={})
+    shop.call(PUBLISH % (5_100, 5_600, 0.0, None), {})
+    shop.call(PUBLISH % (20_000, 20_050, 0.0, 3600), {})
+    shop.until(lambda: shop.client.hlen("started") >= 600, "50 run, and 5,000 wait")
+    shop.until(lambda: shop.client.zcard(keys.key_of_delayed("orders")) == 100, "what is not due lies in the broker")
     shop.stop(ours)
     again = shop.program("celery_nexus.uninstall", install={}, log="uninstall")
     assert again.wait(60) == 0, shop.log("uninstall")
-    assert "50 that are not due yet are back" in shop.log("uninstall")
+    assert "100 that are not due yet are back" in shop.log("uninstall")
     assert not list(shop.client.scan_iter("nexus:delayed:*"))
+    everything = {*range(5_600), *range(10_000, 10_050), *range(20_000, 20_050)}
+    assert waiting_orders(shop) + Counter(map(int, shop.done())) == dict.fromkeys(everything, 1)
+    before = shop.client.hlen("done")
     shop.worker("-c", "4", install=None)
-    shop.until(lambda: shop.client.hlen("done") == 800, "all are done", 120)
-    waiting = shop.client.hlen("unacked") + sum(shop.client.llen(key) for key in shop.client.scan_iter("orders*"))
-    assert waiting == 50
+    shop.until(lambda: shop.client.hlen("done") > before + 100, "the plain worker goes on")
     assert {number: count for number, count in shop.done().items() if count != 1} == {}
+
+
+def waiting_orders(shop: Any) -> Counter[int]:
+    """The orders in the queue's lists."""
+    raw = [item for key in shop.client.scan_iter("orders*") for item in shop.client.lrange(key, 0, -1)]
+    return Counter(json.loads(base64.b64decode(json.loads(item)["body"]))[0][0] for item in raw)
 
 
 def test_workers_that_run_are_named_before_anything_is_given_back(shop: Any) -> None:
