@@ -72,24 +72,6 @@ class QueueStats:
         return self.waiting / (self.out_per_s - self.in_per_s)
 
 
-def describe_unconsumed(queue: QueueStats) -> str:
-    """Say of a queue that no worker takes from that its messages stay."""
-    return f"{queue.name}: {queue.waiting:,} wait, and no worker takes from it"
-
-
-@dataclass(frozen=True, slots=True)
-class BeatStats:
-    """Beat, as far as its schedule is kept in Redis.
-
-    Attributes:
-        is_held: Whether a beat holds the lock of the schedule.
-        late_s: Seconds since the entry that is due first was due; 0 when none is.
-    """
-
-    is_held: bool
-    late_s: float
-
-
 @dataclass(frozen=True, slots=True)
 class Message:
     """One waiting message, decoded.
