@@ -32,6 +32,11 @@ LACKING = {
 ARGUMENTS = {
     "task": ["r1"],
     "why": ["q1"],
+    "probe": ["broker"],
+    "bundle": ["/nowhere/bundle.tar.gz"],
+    "schedule show": ["e1"],
+    **{key: ["e1", "--yes"] for key in ("schedule pause", "schedule resume", "schedule run", "schedule skip")},
+    "schedule backfill": ["e1", "--from", "2026-01-01T00:00", "--to", "2026-01-01T01:00", "--yes"],
     "demo": ["--for", "1s"],
     "dead-letters show": ["l1"],
     **{key: ["l1", "--yes"] for key in ("dead-letters drop", "dead-letters retry")},
