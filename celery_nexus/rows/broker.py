@@ -73,6 +73,19 @@ class QueueStats:
 
 
 @dataclass(frozen=True, slots=True)
+class BeatStats:
+    """Beat, as far as its schedule is kept in Redis.
+
+    Attributes:
+        is_held: Whether a beat holds the lock of the schedule.
+        late_s: Seconds since the entry that is due first was due; 0 when none is.
+    """
+
+    is_held: bool
+    late_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One waiting message, decoded.
 
