@@ -36,7 +36,7 @@ def changes(history: History, after: int, filter_text: str = "") -> Changes[Hist
         last = _latest(connection)
         start = after if after <= last else 0
         if start == last:
-            return Changes[HistoryRun]((), last)
+            return Changes((), last)
         oldest = int(connection.execute("select min(number) from change").fetchone()[0])
         rows = connection.execute(
             "select max(number), key from change where number > ? and number <= ? group by key order by 1",
@@ -47,7 +47,8 @@ def changes(history: History, after: int, filter_text: str = "") -> Changes[Hist
         keys = [key for _, key in rows if connection.execute(matches, (key, *condition.parameters)).fetchone()]
         return Changes(tuple(load_runs(connection, keys)), rows[-1][0], max(0, oldest - 1 - start))
 
-    return history.ask(question, Changes[HistoryRun]((), 0))
+    nothing: Changes[HistoryRun] = Changes((), 0)  # called by its parameter, a frozen row with slots fails
+    return history.ask(question, nothing)
 
 
 def _latest(connection: sqlite3.Connection) -> int:

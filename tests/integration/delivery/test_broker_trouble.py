@@ -191,7 +191,11 @@ def test_sentinel_names_the_broker_and_the_fetch_is_ours(stack: Any) -> None:
     ("options", "user", "words"),
     [
         (("cluster-enabled yes",), "", "this is a Redis Cluster, which Celery can't use as a broker"),
-        (("user bob on >pw ~* &* +@all -eval -evalsha",), "bob:pw@", "needs: ACL SETUSER bob +eval +evalsha, or set"),
+        (
+            ("user bob on >pw ~* &* +@all -eval -evalsha",),
+            "bob:pw@",
+            "needs: ACL SETUSER bob +eval +evalsha; or do without: install(app, delivery=False)",
+        ),
     ],
 )
 def test_a_server_that_can_not_be_the_broker_is_refused_at_once_in_one_sentence(
