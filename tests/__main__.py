@@ -36,7 +36,7 @@ CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "arrows between the rooms": ["lint-imports"],
 }
-FIRST = ("acceptance", "integration/delivery", "unit", "tui", "integration/broker")
+FIRST = ("acceptance", "integration/delivery", "integration/foreign", "tui", "integration/broker", "unit")
 """Long ones first, so that the lanes end together."""
 
 RUN_AGAIN_AT_MOST = 3
