@@ -59,6 +59,7 @@ class Evidence:
         revoked: Revoked ids that workers keep in memory, by worker.
         past: What the history knows; None where there is none.
         declared: Names of the queues that were declared.
+        programs: Supervisor's program for the worker of each of them.
         uses_priorities: Whether messages with different priorities are seen, or settings speak of them.
         is_foreign: Whether the application is somebody else's.
         of_the_stack: Findings about a stack of ours: programs, disk, files, recorder, guardian.
@@ -84,6 +85,7 @@ class Evidence:
     revoked: Mapping[str, int] = field(default_factory=dict[str, int])
     past: Past | None = None
     declared: tuple[str, ...] = ()
+    programs: Mapping[str, str] = field(default_factory=dict[str, str])
     uses_priorities: bool = False
     is_foreign: bool = True
     of_the_stack: tuple[Finding, ...] = ()

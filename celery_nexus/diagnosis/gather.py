@@ -99,6 +99,7 @@ def gather(sources: Sources) -> Evidence:
         revoked=revoked,
         past=_read_past(sources),
         declared=sources.code.queues.names,
+        programs={spec.name: spec.program for spec in sources.code.queues},
         uses_priorities=_uses_priorities(sources),
         is_foreign=sources.is_foreign,
         of_the_stack=_try(lambda: examine_stack(sources), ()),

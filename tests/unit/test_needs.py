@@ -28,7 +28,7 @@ def test_what_is_lost_or_stands_still_comes_before_what_is_late() -> None:
     )
 
 
-@pytest.mark.parametrize("verdict", ["healthy", "busy", "full", "draining", "paused", "starting", "stopped"])
+@pytest.mark.parametrize("verdict", ["healthy", "busy", "full", "draining", "paused", "starting", "stopped", "unknown"])
 def test_a_worker_that_is_well_or_was_told_to_stop_needs_nobody(verdict: str) -> None:
     assert find_needs([], [worker("w", verdict)]) == ()
 

@@ -33,7 +33,13 @@ def check_queues(evidence: Evidence) -> list[Finding]:
     waiting = sum(row.waiting for row in evidence.looks.now.queues)
     message = None if not waiting or used is None else min(used / waiting, 1e6)
     found = [
-        *judge.find_of_queues(evidence.looks, evidence.declared, free_bytes=free, message_bytes=message),
+        *judge.find_of_queues(
+            evidence.looks,
+            evidence.declared,
+            programs=evidence.programs,
+            free_bytes=free,
+            message_bytes=message,
+        ),
         *queues.find_unregistered(evidence.looks, evidence.heads, evidence.registered),
         *queues.find_rounds(evidence.heads),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from celery_nexus.diagnosis.verdicts import consuming, holding, queues
@@ -32,6 +32,7 @@ def find_of_queues(
     looks: Looks,
     known: Collection[str] = (),
     *,
+    programs: Mapping[str, str] = queues.NO_PROGRAMS,
     free_bytes: float | None = None,
     message_bytes: float | None = None,
 ) -> list[Finding]:
@@ -40,12 +41,13 @@ def find_of_queues(
     Args:
         looks: What was seen; verdicts of workers are concluded first.
         known: Names of queues that were declared.
+        programs: Supervisor's program for the worker of each queue.
         free_bytes: What the broker's memory still takes; None when there is no limit.
         message_bytes: Size of a message there; None when unknown.
     """
     judged = replace(looks, now=replace(looks.now, workers=judge_workers(looks)))
     return [
-        *queues.find_no_consumer(judged, known),
+        *queues.find_no_consumer(judged, known, programs),
         *queues.find_idle_consumers(judged),
         *queues.find_growing(judged, free_bytes=free_bytes, message_bytes=message_bytes),
     ]

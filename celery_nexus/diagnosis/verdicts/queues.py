@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from celery_nexus.diagnosis.kind import Kind
 from celery_nexus.diagnosis.verdicts.consuming import tell_connections, waits
@@ -23,6 +24,9 @@ ROUNDS = 2
 """Returns of a message, while it is looked at, from which on it goes round."""
 
 MOST_NAMED = 3
+
+NO_PROGRAMS: Mapping[str, str] = MappingProxyType({})
+"""Of an application whose workers Supervisor does not start."""
 
 NO_CONSUMER = Kind(
     "no consumer",
@@ -105,12 +109,15 @@ class Head:
     rounds: Mapping[str, int] | None = None
 
 
-def find_no_consumer(looks: Looks, known: Collection[str] = ()) -> list[Finding]:
+def find_no_consumer(
+    looks: Looks, known: Collection[str] = (), programs: Mapping[str, str] = NO_PROGRAMS
+) -> list[Finding]:
     """Find queues with messages and without a worker.
 
     Args:
         looks: What was seen.
         known: Names of queues that were declared.
+        programs: Supervisor's program for the worker of each queue.
     """
     found: list[Finding] = []
     used = frozenset(_used_names(looks.now, known))
@@ -123,7 +130,10 @@ def find_no_consumer(looks: Looks, known: Collection[str] = ()) -> list[Finding]
             found.append(FOR_NOBODY.make(queue.name, proof, command_line("move", "--from", queue.name, near)))
         else:
             proof = f"{_waiting(queue)}, and no worker takes from it; {_dismissed(queue, looks.now)}"
-            found.append(NO_CONSUMER.make(queue.name, proof, start_command(queue.name)))
+            program = programs.get(queue.name)
+            is_there = program and any(worker.program == program for worker in looks.now.workers)
+            command = command_line("start", program) if is_there else start_command(queue.name)
+            found.append(NO_CONSUMER.make(queue.name, proof, command))
     return found
 
 

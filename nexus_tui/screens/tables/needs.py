@@ -12,8 +12,8 @@ from nexus_tui.screens.tables.cells import Cells, text
 from nexus_tui.screens.tables.worker_cells import WORKER_LOOKS
 from nexus_tui.widgets.table import Column
 
-_PASSING = frozenset({"paused", "starting"})
-"""Verdicts of workers that somebody wanted, or that end by themselves."""
+_PASSING = frozenset({"paused", "starting", "unknown"})
+"""Verdicts of workers that somebody wanted, that end by themselves, or that only say that nobody can be asked."""
 
 _SLOW = frozenset({"growing", "all full", "paused"})
 """Verdicts of queues that move, or that somebody stopped."""

@@ -46,6 +46,18 @@ def test_a_queue_without_a_worker_and_with_a_name_of_its_own_has_no_consumer() -
     ]
 
 
+def test_a_queue_whose_worker_supervisor_knows_is_freed_by_its_program() -> None:
+    stopped = replace(W, name="attic@?", program="workers:attic", verdict="stopped", queues=())
+    seen, programs = looks(workers=(W, stopped), queues=(replace(LOST, name="attic"),)), {"attic": "workers:attic"}
+    assert told(verdicts.find_no_consumer(seen, ("attic",), programs)) == [
+        ("no consumer", "attic", "nexus-tui start workers:attic")
+    ]
+    elsewhere = looks(queues=(replace(LOST, name="attic"),))
+    assert told(verdicts.find_no_consumer(elsewhere, ("attic",), programs))[0][2] == (
+        "celery -A APPLICATION worker -Q attic"
+    )
+
+
 def test_a_declared_queue_is_not_taken_for_a_mistyped_one() -> None:
     [finding] = verdicts.find_no_consumer(looks(queues=(Q, LOST)), {"ordres", "orders"})
     assert finding.kind == "no consumer"
