@@ -32,8 +32,8 @@ CONFIG = ("timeout", "tcp-keepalive")
 HEAD_LENGTH = 20
 """Messages of a queue that are looked at for tasks that nobody has."""
 
-SAMPLE_EVERY_S = 0.2
-FIRST_SAMPLES = 4
+SAMPLE_EVERY_S = 0.1
+FIRST_SAMPLES = 8
 YOUNG_S = 30.0
 """Age of a worker below which it may be one of many starts: it is looked at for longer."""
 
@@ -134,7 +134,7 @@ def _look_on(sources: Sources, watch: Watch, first: Looks) -> tuple[Looks, dict[
         return looks, {}, rows
     for _ in range(MOST_LOOKS):
         until = time.monotonic() + PAUSE_S
-        while deliveries and time.monotonic() < until:
+        while time.monotonic() < until:  # also when the first samples met it while it waited
             time.sleep(SAMPLE_EVERY_S)
             rows = _sample(sources, deliveries)
         time.sleep(max(0.0, until - time.monotonic()))
