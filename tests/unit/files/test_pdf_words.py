@@ -215,3 +215,10 @@ def _add_xfa(writer: pypdf.PdfWriter) -> None:
     parts = ArrayObject([TextStringObject("datasets"), writer._add_object(packet)])
     form = DictionaryObject({NameObject("/XFA"): parts, NameObject("/Fields"): ArrayObject()})
     writer.root_object[NameObject("/AcroForm")] = form
+
+
+def test_a_word_in_capitals_tells_how_one_in_small_letters_is_written() -> None:
+    pages = ["CO-OPERATE and ÜBER-ALL", f"co{HYPHEN}operate, über{HYPHEN}all"]
+    assert Words(pages).mend(pages[1]) == "co-operate, über-all"
+    plain = ["SOMEWHERE", f"some{HYPHEN}where"]
+    assert Words(plain).mend(plain[1]) == "somewhere"

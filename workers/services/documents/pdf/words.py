@@ -90,12 +90,15 @@ class Words:
         self.unknown = 0
         """Characters that stay without Unicode."""
         whole = "\n".join(pages)
-        data = whole.lower().encode("utf-8", "replace")
+        data = whole.encode("utf-8", "replace")
         if _has_glyph(data):
             self._ligatures = _ligatures_of(whole)
         if HYPHEN in whole:
             parts = ((first.lower(), second.lower()) for first, second, _ in _breaks(whole))
-            self._known = _counts(data, {form for one, other in parts for form in (f"{one}-{other}", one + other)})
+            forms = {form for one, other in parts for form in (f"{one}-{other}", one + other)}
+            if not "".join(forms).replace("’", "").isascii():  # capitals of ASCII are made small where they are counted
+                data = whole.lower().encode("utf-8", "replace")
+            self._known = _counts(data, forms)
 
     def mend(self, page: str) -> str:
         """Make a page's words whole."""
@@ -137,7 +140,7 @@ def _breaks(page: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _counts(data: bytes, wanted: set[str]) -> Counter[str]:
-    """Count where the wanted words stand whole in a text of small letters; its UTF-8 is cut into words quickly."""
+    """Count where the wanted words stand whole in a text of small letters, or of both kinds for words in ASCII."""
     data = data.replace(_UNICODE_HYPHEN, b"-")
     for lead, signs in _SIGNS.items():
         data = signs.sub(b" ", data) if lead in data else data
