@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from textual import on
@@ -72,6 +73,7 @@ class LogsScreen(NexusScreen):
         self._wish = _Wish(word=run_id, is_whole=bool(run_id))
         self._feed: Feed[tuple[_Wish, Sequence[LogLine]]] | None = None
         self._is_anew = False
+        self._files: list[tuple[int, int] | None] = []
 
     def body(self) -> Iterable[Widget]:
         """Make the page."""
@@ -172,13 +174,28 @@ class LogsScreen(NexusScreen):
 
         wish, is_anew = self._wish, self._is_anew
         last = self._feed.reading.value if self._feed else None
-        if wish.is_whole and not is_anew and last and last[0] == wish and last[1]:
-            return last  # whole logs may be long: they are read again when asked
-        self._is_anew = False
         chosen = [program for program in self._programs if wish.program in (ALL, program.name)]
+        files = [_stat(program.log) for program in chosen]
+        if last and last[0] == wish and not is_anew:
+            has_found = wish.is_whole and last[1]  # whole logs may be long: they are read again when asked
+            if has_found or files == self._files:
+                return last
+        self._is_anew = False
         if wish.is_whole:
-            return wish, tuple(find_lines(chosen, wish.word, MOST_LINES))
-        return wish, tuple(read_logs(chosen, MOST_LINES, wish.level, wish.word))
+            lines = find_lines(chosen, wish.word, MOST_LINES)
+        else:
+            lines = read_logs(chosen, MOST_LINES, wish.level, wish.word)
+        self._files = files  # not so when they could not be read
+        return wish, tuple(lines)
+
+
+def _stat(path: str) -> tuple[int, int] | None:
+    """Read a file's size and time of change; None of one that is not there."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def _draw_line(line: LogLine, place: int) -> Line:

@@ -137,3 +137,12 @@ async def test_without_programs_the_logs_say_where_they_are():
     async with opened(fakes.idle(), size=WIDE) as pilot:
         await pilot.press("8")
         await shows(pilot, "No logs: Supervisor does not run; nexus-tui up starts the stack")
+
+
+async def test_logs_that_grow_are_read_again(tmp_path: Path):
+    async with opened(with_logs(tmp_path), size=WIDE) as pilot:
+        await pilot.press("8")
+        await shows(pilot, "Ready to accept")
+        with (tmp_path / "beat.log").open("a") as file:
+            file.write("2026-03-14 10:42:05,000 INFO beat sent another\n")
+        await shows(pilot, "beat sent another")
