@@ -22,7 +22,7 @@ from nexus_tui.screens.host import Choice
 from nexus_tui.widgets.lines import Line
 
 if TYPE_CHECKING:
-    from nexus_tui.actions.base import Action, Plan
+    from celery_nexus.actions.base import Action, Plan
 
 Done = Callable[[Outcome], None]
 Refused = Callable[[str], None]
@@ -111,7 +111,7 @@ class Asking(Keyboard, inherit_bindings=False):
         sources = self.sources
         if sources.allowed is None:
             return choices
-        from nexus_tui.actions.base import is_allowed
+        from celery_nexus.actions.base import is_allowed
 
         kept = [choice for choice in choices if is_allowed(choice.action, sources)]
         if not kept:
@@ -175,7 +175,7 @@ class Asking(Keyboard, inherit_bindings=False):
             self._perform(action, done, refused)
 
     def _perform(self, action: Action, done: Done | None, refused: Refused) -> None:
-        from nexus_tui.actions.base import perform
+        from celery_nexus.actions.base import perform
 
         try:
             outcome = perform(action, self.sources)

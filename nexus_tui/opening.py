@@ -34,7 +34,7 @@ def user_contexts() -> ContextsFile:
     Raises:
         ConfigError: The file can't be read.
     """
-    from nexus_tui.actions.registry import ACTION_NAMES
+    from celery_nexus.actions.registry import ACTION_NAMES
 
     return read_contexts(ACTION_NAMES)
 

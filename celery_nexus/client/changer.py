@@ -197,7 +197,7 @@ class NexusChanger:
     def perform(self, change: Change) -> Outcome:
         """Do one of the dashboard's actions, and write it to the audit log.
 
-        >>> from nexus_tui.actions.workers.limits import RateLimit
+        >>> from celery_nexus.actions.workers.limits import RateLimit
         >>> nexus.perform(RateLimit((), "shop.add", "10/m")).targets
         ()
         """

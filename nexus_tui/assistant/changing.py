@@ -9,12 +9,12 @@ from typing import Any, cast
 
 from pydantic import Field, create_model
 
+from celery_nexus.actions.base import Action, Plan, perform
+from celery_nexus.actions.declaration import Argument, Option, Section
+from celery_nexus.actions.registry import ACTIONS
 from celery_nexus.client import Nexus
 from celery_nexus.errors import Refused
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action, Plan, perform
-from nexus_tui.actions.declaration import Argument, Option, Section
-from nexus_tui.actions.registry import ACTIONS
 from nexus_tui.assistant.answers import answer_page
 from nexus_tui.assistant.tool import MAX_NAME, Parameters, Tool
 

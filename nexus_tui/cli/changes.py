@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
+from celery_nexus.actions.base import Action
+from celery_nexus.actions.declaration import Argument, Option
+from celery_nexus.actions.registry import ACTIONS
+from celery_nexus.actions.workers.orders import WorkerOrder
 from celery_nexus.rows.text import safe_text
-from nexus_tui.actions.base import Action
-from nexus_tui.actions.declaration import Argument, Option
-from nexus_tui.actions.registry import ACTIONS
-from nexus_tui.actions.workers.orders import WorkerOrder
 from nexus_tui.cli.shared import How, Target, add_change_options, carry_out
 
 

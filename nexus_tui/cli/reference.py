@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from textual.binding import Binding
 
-from nexus_tui.actions.base import Action
-from nexus_tui.actions.declaration import Key
-from nexus_tui.actions.registry import ACTIONS
+from celery_nexus.actions.base import Action
+from celery_nexus.actions.declaration import Key
+from celery_nexus.actions.registry import ACTIONS
 from nexus_tui.cli import cli
 from nexus_tui.cli.sections import sections
 from nexus_tui.cli.shared import add_change_options, add_common_options

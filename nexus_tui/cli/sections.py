@@ -7,7 +7,7 @@ from itertools import chain
 
 import click
 
-from nexus_tui.actions.declaration import Section
+from celery_nexus.actions.declaration import Section
 
 COMMANDS: dict[Section, dict[str, str]] = {
     Section.STACK: {
@@ -76,7 +76,7 @@ class SectionedGroup(click.Group):
 
 def sections() -> dict[Section, list[str]]:
     """List the commands of each section."""
-    from nexus_tui.actions.registry import ACTIONS
+    from celery_nexus.actions.registry import ACTIONS
     from nexus_tui.cli.changes import is_in
 
     names = {section: list(COMMANDS.get(section, ())) for section in Section}

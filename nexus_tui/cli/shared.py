@@ -18,7 +18,7 @@ from nexus_tui.cli.output import print_json, print_outcome
 from nexus_tui.front_door import Door, is_read_only, open_sources
 
 if TYPE_CHECKING:
-    from nexus_tui.actions.base import Action, Plan
+    from celery_nexus.actions.base import Action, Plan
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -152,7 +152,7 @@ def carry_out(target: Target, action: Action, how: How) -> None:
     Raises:
         Refused: Not confirmed, another number of targets than expected, or read-only.
     """
-    from nexus_tui.actions.base import is_allowed, perform
+    from celery_nexus.actions.base import is_allowed, perform
 
     sources = target.sources()
     if how.dry_run:

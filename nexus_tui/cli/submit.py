@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import click
 
+from celery_nexus.actions.base import perform
+from celery_nexus.actions.submit import Submit
 from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
 from celery_nexus.rows.text import command_line, safe_text
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import perform
-from nexus_tui.actions.submit import Submit
 from nexus_tui.cli.changes import declare_command
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import Target, add_common_options

@@ -10,10 +10,10 @@ from textual import on
 from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
+from celery_nexus.actions.queues import Undo
 from celery_nexus.rows import moment
 from celery_nexus.rows.audit import AuditEntry
 from celery_nexus.rows.text import age, clock, number, safe_text
-from nexus_tui.actions.queues import Undo
 from nexus_tui.poller import Feed
 from nexus_tui.screens.beside import ListScreen
 from nexus_tui.screens.host import Choice

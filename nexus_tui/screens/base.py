@@ -12,13 +12,13 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
+from celery_nexus.actions.queues import Undo
+from celery_nexus.actions.submit import Submit
+from celery_nexus.actions.workers.events import EnableEvents
 from celery_nexus.errors import SourceError
 from celery_nexus.rows import moment
 from celery_nexus.rows.audit import Undoable
 from celery_nexus.rows.text import age, safe_text
-from nexus_tui.actions.queues import Undo
-from nexus_tui.actions.submit import Submit
-from nexus_tui.actions.workers.events import EnableEvents
 from nexus_tui.screens import health
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.offers import bindings, is_offer

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from celery_nexus.actions.base import Action
 from celery_nexus.rows.history import Recent
 from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.rows.snapshot import Snapshot
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action
 from nexus_tui.contexts import Context
 from nexus_tui.widgets.lines import Line
 

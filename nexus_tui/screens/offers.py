@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.binding import Binding
 
-from nexus_tui.actions.base import Action
+from celery_nexus.actions.base import Action
 
 
 def bindings(*actions: type[Action]) -> list[Binding]:

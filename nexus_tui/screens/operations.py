@@ -9,6 +9,13 @@ from typing import Any, ClassVar
 from textual import on, work
 from textual.binding import Binding, BindingType
 
+from celery_nexus.actions.again import RunAgain
+from celery_nexus.actions.messages import ChangePriority, DeleteMessages, MoveMessages
+from celery_nexus.actions.queues import PauseQueue, PurgeQueue, ResumeQueue
+from celery_nexus.actions.runs import Revoke
+from celery_nexus.actions.workers.consumers import AddConsumer, CancelConsumer, Drain, ShutdownWorker
+from celery_nexus.actions.workers.pools import GrowPool, RestartPool, ShrinkPool
+from celery_nexus.actions.workers.programs import RestartProgram, StartProgram, StopProgram
 from celery_nexus.errors import SourceError
 from celery_nexus.queues import DEFAULT_PRIORITY, PRIORITIES
 from celery_nexus.rows.broker import Message, QueueStats
@@ -16,13 +23,6 @@ from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.rows.runs import FINAL_STATES, Run
 from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import Worker
-from nexus_tui.actions.again import RunAgain
-from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
-from nexus_tui.actions.queues import PauseQueue, PurgeQueue, ResumeQueue
-from nexus_tui.actions.runs import Revoke
-from nexus_tui.actions.workers.consumers import AddConsumer, CancelConsumer, Drain, ShutdownWorker
-from nexus_tui.actions.workers.pools import GrowPool, RestartPool, ShrinkPool
-from nexus_tui.actions.workers.programs import RestartProgram, StartProgram, StopProgram
 from nexus_tui.screens.about import describe_queue, describe_targets
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Choice, Host

@@ -11,9 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
+from celery_nexus.actions.queues import PauseQueue, ResumeQueue
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.text import UNKNOWN, number, safe_text, short_id
-from nexus_tui.actions.queues import PauseQueue, ResumeQueue
 from nexus_tui.poller import Feed
 from nexus_tui.screens.beside import ListScreen, ReadingListScreen
 from nexus_tui.screens.details import describe_message, describe_queue

@@ -11,10 +11,10 @@ from textual.binding import Binding, BindingType
 from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
+from celery_nexus.actions.workers.programs import StartProgram
 from celery_nexus.rows.text import UNKNOWN, age, number, percent, safe_lines, safe_text, size
 from celery_nexus.rows.workers import Program, Worker
 from celery_nexus.sources import Sources
-from nexus_tui.actions.workers.programs import StartProgram
 from nexus_tui.poller import Feed
 from nexus_tui.screens.about import describe_program, describe_worker
 from nexus_tui.screens.base import NexusScreen

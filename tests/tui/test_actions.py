@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from textual.widgets import Input
 
+from celery_nexus.actions.workers import programs
 from celery_nexus.errors import Invalid, Refused, Unreachable
 from celery_nexus.rows.audit import Undoable
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
-from nexus_tui.actions.workers import programs
 from nexus_tui.widgets.form import Field
 from nexus_tui.widgets.table import Table
 from tests.tui import fakes

@@ -11,9 +11,9 @@ from textual import events
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
+from celery_nexus.actions.workers.programs import StopProgram
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
-from nexus_tui.actions.workers.programs import StopProgram
 from nexus_tui.driver import KeyParser
 from nexus_tui.screens.dialogs.confirm import ConfirmScreen
 from nexus_tui.widgets.table import Table

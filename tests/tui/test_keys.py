@@ -9,8 +9,8 @@ import pytest
 from textual.binding import Binding
 from textual.widget import Widget
 
-from nexus_tui.actions.base import Action
-from nexus_tui.actions.registry import ACTIONS
+from celery_nexus.actions.base import Action
+from celery_nexus.actions.registry import ACTIONS
 from nexus_tui.app import NexusApp
 from nexus_tui.cli.reference import screens_with_keys
 from nexus_tui.screens.base import NexusScreen

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from nexus_tui.actions.again import RunAgain
-from nexus_tui.actions.base import Action, perform
-from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
-from nexus_tui.actions.queues import PauseQueue, PurgeQueue
-from nexus_tui.actions.runs import Revoke
-from nexus_tui.actions.submit import Submit
-from nexus_tui.actions.workers.pools import GrowPool
+from celery_nexus.actions.again import RunAgain
+from celery_nexus.actions.base import Action, perform
+from celery_nexus.actions.messages import ChangePriority, DeleteMessages, MoveMessages
+from celery_nexus.actions.queues import PauseQueue, PurgeQueue
+from celery_nexus.actions.runs import Revoke
+from celery_nexus.actions.submit import Submit
+from celery_nexus.actions.workers.pools import GrowPool
 from tests.tui import fakes
 
 WAITING, FAILED = fakes.run_id(1000), fakes.run_id(3)

@@ -14,9 +14,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-import nexus_tui.actions
-from celery_nexus.rows.selection import Selection
-from nexus_tui.actions import (
+import celery_nexus.actions
+from celery_nexus.actions import (
     again,
     chords,
     dead_letters,
@@ -29,10 +28,11 @@ from nexus_tui.actions import (
     schedule,
     submit,
 )
-from nexus_tui.actions.base import Action
-from nexus_tui.actions.declaration import Argument
-from nexus_tui.actions.registry import ACTIONS
-from nexus_tui.actions.workers import consumers, events, limits, pools, programs
+from celery_nexus.actions.base import Action
+from celery_nexus.actions.declaration import Argument
+from celery_nexus.actions.registry import ACTIONS
+from celery_nexus.actions.workers import consumers, events, limits, pools, programs
+from celery_nexus.rows.selection import Selection
 from nexus_tui.cli import cli
 from nexus_tui.cli.reference import PAGE, page
 
@@ -128,7 +128,7 @@ def needs_arguments(action: type[Action]) -> bool:
 
 
 def test_every_action_is_in_the_registry() -> None:
-    for module in pkgutil.walk_packages(nexus_tui.actions.__path__, "nexus_tui.actions."):
+    for module in pkgutil.walk_packages(celery_nexus.actions.__path__, "celery_nexus.actions."):
         import_module(module.name)
     known, left = list[type[Action]](), [Action]
     while left:

@@ -6,7 +6,7 @@ from itertools import chain
 
 from click.testing import CliRunner
 
-from nexus_tui.actions.registry import ACTIONS
+from celery_nexus.actions.registry import ACTIONS
 from nexus_tui.cli import cli
 from nexus_tui.cli.sections import COMMANDS, commands_of, sections
 
@@ -42,7 +42,12 @@ def test_opening_the_dashboard_loads_no_command_and_no_surgery() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "nexus_tui.app" in loaded
-    late = ("nexus_tui.cli.listings.live", "nexus_tui.actions.messages", "celery_nexus.broker.edit.surgery", "celery")
+    late = (
+        "nexus_tui.cli.listings.live",
+        "celery_nexus.actions.messages",
+        "celery_nexus.broker.edit.surgery",
+        "celery",
+    )
     assert [name for name in late if name in loaded] == []
 
 
@@ -50,6 +55,6 @@ def test_the_help_loads_nothing_that_talks_to_broker_or_history() -> None:
     code = "import sys; from nexus_tui.cli import cli; cli(['--help'], standalone_mode=False); print(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     loaded = said.rpartition("\n  footprint ")[2].split()
-    assert "nexus_tui.actions.registry" in loaded
+    assert "celery_nexus.actions.registry" in loaded
     late = ("celery", "redis", "sqlite3", "textual", "celery_nexus.stack.programs", "celery_nexus.history.query")
     assert [name for name in late if name in loaded] == []

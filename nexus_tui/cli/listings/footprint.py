@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from celery_nexus.actions.footprint import RemoveFootprint
 from celery_nexus.rows.text import age
-from nexus_tui.actions.footprint import RemoveFootprint
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import How, Target, add_common_options, carry_out
 

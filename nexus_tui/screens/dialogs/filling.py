@@ -6,14 +6,14 @@ import json
 from collections.abc import Sequence
 from typing import Any, cast
 
+from celery_nexus.actions.again import RunAgain
+from celery_nexus.actions.base import Action
+from celery_nexus.actions.workers.limits import RateLimit, TimeLimit
 from celery_nexus.errors import Invalid
 from celery_nexus.rows.arguments import is_whole
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import Worker
-from nexus_tui.actions.again import RunAgain
-from nexus_tui.actions.base import Action
-from nexus_tui.actions.workers.limits import RateLimit, TimeLimit
 from nexus_tui.screens.host import Blank, Choice
 
 _CUT = "not kept in full: type it"

@@ -14,13 +14,13 @@ from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Input
 
+from celery_nexus.actions.base import perform
+from celery_nexus.actions.submit import Submit
 from celery_nexus.errors import SourceError
 from celery_nexus.queues import DEFAULT_PRIORITY
 from celery_nexus.rows.catalog import TaskParameter, TaskType
 from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.rows.text import safe_text
-from nexus_tui.actions.base import perform
-from nexus_tui.actions.submit import Submit
 from nexus_tui.screens.dialogs.confirm import ConfirmScreen
 from nexus_tui.screens.dialogs.modal import Dialog
 from nexus_tui.screens.dialogs.problem import Problem

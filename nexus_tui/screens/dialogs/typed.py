@@ -8,8 +8,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Input
 
+from celery_nexus.actions.base import Plan
 from celery_nexus.rows.text import safe_text
-from nexus_tui.actions.base import Plan
 from nexus_tui.screens.dialogs.modal import Dialog
 from nexus_tui.widgets.chrome import OneLine
 from nexus_tui.widgets.fields import SafeInput

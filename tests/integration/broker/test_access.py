@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.actions.base import perform
+from celery_nexus.actions.queues import PurgeQueue
 from celery_nexus.broker import BrokerSource
 from celery_nexus.broker.edit.edits import Reprioritise
 from celery_nexus.connection.broker_url import BrokerUrl
@@ -20,8 +22,6 @@ from celery_nexus.control.source import ControlSource
 from celery_nexus.errors import Refused, Unreachable
 from celery_nexus.queues import priority_key
 from celery_nexus.source_factory import heed_permissions, open_broker
-from nexus_tui.actions.base import perform
-from nexus_tui.actions.queues import PurgeQueue
 from tests.integration.broker.conftest import Stack
 from workers.deployment import CODE
 

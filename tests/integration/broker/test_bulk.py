@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.actions.messages import ChangePriority, DeleteMessages, MoveMessages
+from celery_nexus.actions.queues import Undo
+from celery_nexus.actions.runs import Revoke
 from celery_nexus.broker.bulk import list_rotation, lists
 from celery_nexus.broker.edit.edits import Delete, Reprioritise
 from celery_nexus.broker.read import select
@@ -17,9 +20,6 @@ from celery_nexus.errors import Invalid, Unreachable
 from celery_nexus.queues import priority_key
 from celery_nexus.rows.selection import Selection
 from celery_nexus.sources import Sources
-from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
-from nexus_tui.actions.queues import Undo
-from nexus_tui.actions.runs import Revoke
 from tests.harness.waiting import wait_until
 from tests.integration.broker.conftest import NoHistory, Stack
 

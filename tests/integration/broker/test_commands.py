@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.actions.again import RunAgain
+from celery_nexus.actions.messages import ChangeTime
+from celery_nexus.actions.queues import Undo
 from celery_nexus.catalog.own import CatalogSource
 from celery_nexus.errors import NotFound
 from celery_nexus.queues import priority_key
 from celery_nexus.rows.runs import Run
 from celery_nexus.sources import Sources
-from nexus_tui.actions.again import RunAgain
-from nexus_tui.actions.messages import ChangeTime
-from nexus_tui.actions.queues import Undo
 from tests.harness.places import ROOT
 from tests.harness.waiting import wait_until
 from tests.integration.broker.conftest import NoHistory, Stack

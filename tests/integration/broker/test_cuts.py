@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import redis
 
+from celery_nexus.actions.messages import ChangePriority, DeleteMessages
+from celery_nexus.actions.queues import Undo
 from celery_nexus.errors import SourceError
 from celery_nexus.queues import priority_key
 from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.sources import Sources
-from nexus_tui.actions.messages import ChangePriority, DeleteMessages
-from nexus_tui.actions.queues import Undo
 from tests.integration.broker.conftest import NoHistory, Stack
 from tests.integration.broker.test_bulk import ODD, QUEUE, even, fill, laid_over, odd, order
 

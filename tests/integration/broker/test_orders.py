@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.actions.workers.consumers import AddConsumer, CancelConsumer, Drain, ForgetOrders, ShutdownWorker
+from celery_nexus.actions.workers.limits import RateLimit, TimeLimit
+from celery_nexus.actions.workers.orders import WorkerOrder
+from celery_nexus.actions.workers.pools import GrowPool, RestartPool, Scale, ShrinkPool
 from celery_nexus.errors import Invalid, NotFound
 from celery_nexus.queues import priority_key
 from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
-from nexus_tui.actions.workers.consumers import AddConsumer, CancelConsumer, Drain, ForgetOrders, ShutdownWorker
-from nexus_tui.actions.workers.limits import RateLimit, TimeLimit
-from nexus_tui.actions.workers.orders import WorkerOrder
-from nexus_tui.actions.workers.pools import GrowPool, RestartPool, Scale, ShrinkPool
 from tests.harness.waiting import wait_until
 from tests.integration.broker.conftest import NoHistory, Stack
 from tests.integration.broker.test_why import NoSupervisor

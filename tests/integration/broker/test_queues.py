@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.actions.messages import ChangePriority
 from celery_nexus.broker import BrokerSource
 from celery_nexus.broker.edit.edits import Reprioritise
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.errors import Invalid, NotFound, Unreachable
 from celery_nexus.queues import priority_key
 from celery_nexus.sources import Sources
-from nexus_tui.actions.messages import ChangePriority
 from tests.harness.waiting import wait_until
 from tests.integration.broker.conftest import NoHistory, Stack
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.actions.runs import Revoke
 from celery_nexus.queues import priority_key
 from celery_nexus.sources import Sources
-from nexus_tui.actions.runs import Revoke
 from tests.harness.waiting import wait_until
 from tests.integration.broker.conftest import NoHistory, Stack
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.actions.base import perform
+from celery_nexus.actions.messages import ChangePriority, DeleteMessages, MoveMessages
+from celery_nexus.actions.queues import PauseQueue, PurgeQueue, ResumeQueue, Undo
 from celery_nexus.errors import Invalid, NotFound, Refused
 from celery_nexus.queues import priority_key
 from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.rows.runs import Run
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import perform
-from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
-from nexus_tui.actions.queues import PauseQueue, PurgeQueue, ResumeQueue, Undo
 from tests.harness.waiting import wait_until
 from tests.integration.broker.conftest import NoHistory, Stack
 

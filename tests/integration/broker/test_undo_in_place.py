@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.actions.messages import ChangePriority, DeleteMessages, MoveMessages
+from celery_nexus.actions.queues import Undo
 from celery_nexus.broker.bulk.lists import Lists
 from celery_nexus.broker.undo import trash_reader, undo
 from celery_nexus.errors import SourceError, Unreachable
 from celery_nexus.queues import priority_key
 from celery_nexus.rows.selection import Selection
 from celery_nexus.sources import Sources
-from nexus_tui.actions.messages import ChangePriority, DeleteMessages, MoveMessages
-from nexus_tui.actions.queues import Undo
 from tests.harness.waiting import wait_until
 from tests.integration.broker.conftest import NoHistory, Stack
 from tests.integration.broker.test_bulk import ODD, QUEUE, even, fill, laid_over, odd, order, said

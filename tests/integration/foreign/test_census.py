@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.actions import messages, queues, runs
+from celery_nexus.actions.base import Action, perform
+from celery_nexus.actions.footprint import RemoveFootprint
+from celery_nexus.actions.submit import Submit
+from celery_nexus.actions.workers import consumers, events, limits, pools
 from celery_nexus.diagnosis.watch import read_queues
 from celery_nexus.errors import SourceError
 from celery_nexus.rows.catalog import Submitted
 from celery_nexus.rows.selection import Selection
-from nexus_tui.actions import messages, queues, runs
-from nexus_tui.actions.base import Action, perform
-from nexus_tui.actions.footprint import RemoveFootprint
-from nexus_tui.actions.submit import Submit
-from nexus_tui.actions.workers import consumers, events, limits, pools
 from tests.harness.waiting import wait_until
 from tests.integration.foreign.conftest import Shop, lives
 

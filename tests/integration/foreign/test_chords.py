@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from celery import chord
 
+from celery_nexus.actions.base import perform
+from celery_nexus.actions.runs import Revoke
 from celery_nexus.rows.selection import Selection
-from nexus_tui.actions.base import perform
-from nexus_tui.actions.runs import Revoke
 from tests.harness.waiting import wait_until
 from tests.integration.foreign.conftest import Shop
 

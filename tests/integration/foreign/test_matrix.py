@@ -18,13 +18,13 @@ from typing import Any, cast
 
 import pytest
 
+from celery_nexus.actions.again import RunAgain
+from celery_nexus.actions.base import perform
+from celery_nexus.actions.runs import Revoke
+from celery_nexus.actions.submit import Submit
 from celery_nexus.errors import Invalid
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.sources import Sources
-from nexus_tui.actions.again import RunAgain
-from nexus_tui.actions.base import perform
-from nexus_tui.actions.runs import Revoke
-from nexus_tui.actions.submit import Submit
 from tests.harness.waiting import wait_until
 from tests.integration.foreign.conftest import Shop
 

@@ -17,12 +17,12 @@ from celery.schedules import crontab
 from redbeat import RedBeatSchedulerEntry
 
 import celery_nexus
+from celery_nexus.actions.base import Action, perform
+from celery_nexus.actions.schedule import BackfillEntry, PauseEntry, ResumeEntry, RunEntry, SkipEntry
 from celery_nexus.client import Nexus
 from celery_nexus.diagnosis.schedule_checks import check_schedule
 from celery_nexus.errors import Invalid, NotFound, Refused
 from celery_nexus.rows.schedule import Schedule, ScheduleEntry
-from nexus_tui.actions.base import Action, perform
-from nexus_tui.actions.schedule import BackfillEntry, PauseEntry, ResumeEntry, RunEntry, SkipEntry
 from tests.integration.foreign.conftest import ROOT, Shop, wait_until
 
 OpenShop = Callable[..., Shop]

@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
+from celery_nexus.actions.queues import PurgeQueue
+from celery_nexus.actions.registry import ACTIONS
 from celery_nexus.client import Nexus
 from celery_nexus.errors import Invalid, Refused
 from celery_nexus.sources import Sources
-from nexus_tui.actions.queues import PurgeQueue
-from nexus_tui.actions.registry import ACTIONS
 from nexus_tui.assistant.changing import list_changes, make_tool
 from nexus_tui.assistant.looking import LOOKING
 from nexus_tui.assistant.opening import Opening

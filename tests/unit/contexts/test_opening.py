@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from celery_nexus.actions.base import perform
 from celery_nexus.errors import Invalid, Refused, SourceError
 from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.sources import Sources
 from nexus_tui import opening
-from nexus_tui.actions.base import perform
 from nexus_tui.cli import cli
 from nexus_tui.cli.shared import Target
 from nexus_tui.opening import open_context
@@ -48,7 +48,7 @@ def stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> fakes.Fakes:
 
 
 def purge(sources: Sources) -> Outcome:
-    from nexus_tui.actions.queues import PurgeQueue
+    from celery_nexus.actions.queues import PurgeQueue
 
     return perform(PurgeQueue("ai_queue"), sources)
 
@@ -104,7 +104,7 @@ def test_options_that_contradict_each_other_are_refused(stack: fakes.Fakes, targ
 
 
 def test_only_allowed_actions_are_performed(stack: fakes.Fakes) -> None:
-    from nexus_tui.actions.runs import Revoke
+    from celery_nexus.actions.runs import Revoke
 
     sources = Target(context="prod", unlock="ticket 42").sources()
     with pytest.raises(Refused, match="revoke is not allowed here: nothing is changed; allowed are purge, undo"):

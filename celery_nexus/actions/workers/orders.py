@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
+from celery_nexus.actions.base import Action, Plan
+from celery_nexus.actions.declaration import REMEMBER, Argument, Option, Section
 from celery_nexus.errors import NotFound, Refused, SourceError
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action, Plan
-from nexus_tui.actions.declaration import REMEMBER, Argument, Option, Section
 
 WORKERS = Argument("workers", "WORKER…", "A worker's node name, its part before the @, or its program.", is_many=True)
 

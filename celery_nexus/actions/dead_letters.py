@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from celery_nexus.actions.base import Action, Plan
+from celery_nexus.actions.declaration import Argument, Option, Section
 from celery_nexus.changes.targets import keep_token
 from celery_nexus.errors import Invalid, SourceError
 from celery_nexus.rows.outcomes import MANY, Outcome, TargetOutcome
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action, Plan
-from nexus_tui.actions.declaration import Argument, Option, Section
 
 if TYPE_CHECKING:
     from celery_nexus.broker.dead_letters import DeadLetterSource

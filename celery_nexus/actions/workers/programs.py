@@ -6,11 +6,11 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from celery_nexus.actions.base import Action
+from celery_nexus.actions.declaration import PROGRAM_KEY, Argument, Key, Option, Section
 from celery_nexus.errors import NotFound
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action
-from nexus_tui.actions.declaration import PROGRAM_KEY, Argument, Key, Option, Section
 
 if TYPE_CHECKING:
     from celery_nexus.stack.programs import SupervisorSource

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from celery_nexus.actions.base import Action
+from celery_nexus.actions.declaration import PROGRAM_KEY, REMEMBER, Argument, Key, Option
+from celery_nexus.actions.workers.orders import FOR_NOW, WORKERS, Order, WorkerOrder
 from celery_nexus.errors import Invalid
 from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action
-from nexus_tui.actions.declaration import PROGRAM_KEY, REMEMBER, Argument, Key, Option
-from nexus_tui.actions.workers.orders import FOR_NOW, WORKERS, Order, WorkerOrder
 
 MOST_GROWTH = 64
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
+from celery_nexus.actions.base import Action
+from celery_nexus.actions.declaration import PROGRAM_KEY, REMEMBER, Argument, Key, Option
+from celery_nexus.actions.workers.orders import Order, WorkerOrder
 from celery_nexus.errors import Invalid
 from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action
-from nexus_tui.actions.declaration import PROGRAM_KEY, REMEMBER, Argument, Key, Option
-from nexus_tui.actions.workers.orders import Order, WorkerOrder
 
 _TASK = Argument("task", "TASK", "A task's full name, or the unique end of it.")
 _SOME = Option("--worker", "workers", "Only this one; may be repeated.", "NAME", is_repeated=True)

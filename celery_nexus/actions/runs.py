@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from celery_nexus.actions.base import Action
+from celery_nexus.actions.declaration import Argument, Key, Option
+from celery_nexus.actions.message_edits import MessageAction, summary
 from celery_nexus.changes.revocation import CHORD_UNHEARD, DEFAULT_SIGNAL, FORGETTING, NOT_YET, USE_TERMINATE, revoke
 from celery_nexus.changes.targets import (
     Target,
@@ -18,9 +21,6 @@ from celery_nexus.changes.targets import (
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.rows.selection import Frozen
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action
-from nexus_tui.actions.declaration import Argument, Key, Option
-from nexus_tui.actions.message_edits import MessageAction, summary
 
 if TYPE_CHECKING:
     from celery_nexus.broker.edit.edits import Edit

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
+from celery_nexus.actions.base import Action, Plan
+from celery_nexus.actions.declaration import Argument, Key, Option, Section
+from celery_nexus.actions.typed import read_array, read_object
 from celery_nexus.changes.targets import Target, name_runs, report_missing, resolve_all
 from celery_nexus.errors import Invalid, NotFound, SourceError
 from celery_nexus.rows.arguments import find_obstacle
 from celery_nexus.rows.outcomes import MANY, Outcome, TargetOutcome
 from celery_nexus.rows.runs import FINAL_STATES, Run
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action, Plan
-from nexus_tui.actions.declaration import Argument, Key, Option, Section
-from nexus_tui.actions.typed import read_array, read_object
 
 CANARY = (1, 5, 25)
 """Sizes of the groups that must succeed before the rest is run."""

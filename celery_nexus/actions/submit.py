@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from celery_nexus.actions.base import Action
+from celery_nexus.actions.declaration import Argument, Key, Option, Section
+from celery_nexus.actions.typed import read_array, read_object, read_time
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action
-from nexus_tui.actions.declaration import Argument, Key, Option, Section
-from nexus_tui.actions.typed import read_array, read_object, read_time
 
 if TYPE_CHECKING:
     from celery_nexus.rows.catalog import Submitted

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, cast
 
+from celery_nexus.actions.declaration import Argument, Key, Option, Section
 from celery_nexus.errors import Refused, SourceError
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.rows.text import command_line
 from celery_nexus.sources import Sources
-from nexus_tui.actions.declaration import Argument, Key, Option, Section
 
 logger = logging.getLogger(__name__)
 

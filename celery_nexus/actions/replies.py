@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from celery_nexus.actions.base import Action
+from celery_nexus.actions.declaration import Section
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action
-from nexus_tui.actions.declaration import Section
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+from celery_nexus.actions.base import Action, Plan
+from celery_nexus.actions.declaration import Argument, Key, Option, Section
 from celery_nexus.changes.queue_gates import (
     FORGETTING,
     keep_undo,
@@ -22,8 +24,6 @@ from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.rows.selection import Selection
 from celery_nexus.rows.text import size
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action, Plan
-from nexus_tui.actions.declaration import Argument, Key, Option, Section
 
 GATE_KEY = Key("P", "gate", "pause or resume", in_footer=True)
 """Key that pauses an open queue, and resumes a paused one."""
@@ -58,7 +58,7 @@ class PurgeQueue(Action):
             return cls(queue, is_for_good)
         if is_for_good:
             raise Invalid("--for-good is about all of a queue: without --filter")
-        from nexus_tui.actions.messages import DeleteMessages
+        from celery_nexus.actions.messages import DeleteMessages
 
         return DeleteMessages((), within=Selection(queue, filter_text))
 

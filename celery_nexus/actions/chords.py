@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from celery_nexus.actions.base import Action, Plan
+from celery_nexus.actions.declaration import Argument, Option, Section
 from celery_nexus.errors import Invalid
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action, Plan
-from nexus_tui.actions.declaration import Argument, Option, Section
 
 if TYPE_CHECKING:
     from celery_nexus.diagnosis.chords import ChordSource

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from celery_nexus.actions.base import Action, Plan
+from celery_nexus.actions.declaration import PROGRAM_KEY, REMEMBER, Argument, Key, Option, Section
+from celery_nexus.actions.workers.orders import NO_ANSWER, WORKERS, Order, WorkerOrder
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.rows.text import command_line
 from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action, Plan
-from nexus_tui.actions.declaration import PROGRAM_KEY, REMEMBER, Argument, Key, Option, Section
-from nexus_tui.actions.workers.orders import NO_ANSWER, WORKERS, Order, WorkerOrder
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from celery_nexus.actions.base import Action, Plan
+from celery_nexus.actions.declaration import Argument, Option, Section
 from celery_nexus.changes.targets import (
     Target,
     change_each,
@@ -23,8 +25,6 @@ from celery_nexus.rows.outcomes import MANY, Outcome, TargetOutcome
 from celery_nexus.rows.selection import Frozen, Selection
 from celery_nexus.rows.text import command_line
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action, Plan
-from nexus_tui.actions.declaration import Argument, Option, Section
 
 if TYPE_CHECKING:
     from celery_nexus.broker.bulk.bulk_edit import Progress

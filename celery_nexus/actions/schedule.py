@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from celery_nexus.actions.base import Action, Plan
+from celery_nexus.actions.declaration import Argument, Option, Section
+from celery_nexus.actions.typed import read_time
 from celery_nexus.errors import Invalid, NotFound, SourceError
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action, Plan
-from nexus_tui.actions.declaration import Argument, Option, Section
-from nexus_tui.actions.typed import read_time
 
 if TYPE_CHECKING:
     from celery_nexus.schedule.missed import DueTime

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from celery_nexus.actions.base import Action
+from celery_nexus.actions.declaration import Argument, Key, Option, Section
 from celery_nexus.errors import NotFound
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action
-from nexus_tui.actions.declaration import Argument, Key, Option, Section
 
 _WORKERS = Argument(
     "workers", "[WORKER]…", "A worker's node name; all workers when none is named.", is_required=False, is_many=True

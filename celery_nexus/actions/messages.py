@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from celery_nexus.actions.base import Action, Plan
+from celery_nexus.actions.declaration import Argument, Key, Option
+from celery_nexus.actions.message_edits import MessageAction
+from celery_nexus.actions.typed import read_aware_time
 from celery_nexus.errors import Invalid
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action, Plan
-from nexus_tui.actions.declaration import Argument, Key, Option
-from nexus_tui.actions.message_edits import MessageAction
-from nexus_tui.actions.typed import read_aware_time
 
 if TYPE_CHECKING:
     from celery_nexus.broker.edit.edits import Edit

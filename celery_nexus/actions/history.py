@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from celery_nexus.actions.base import Action
+from celery_nexus.actions.declaration import Argument, Option, Section
 from celery_nexus.errors import Invalid
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.rows.text import number
 from celery_nexus.sources import Sources
-from nexus_tui.actions.base import Action
-from nexus_tui.actions.declaration import Argument, Option, Section
 
 
 @dataclass(frozen=True)
