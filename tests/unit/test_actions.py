@@ -133,7 +133,7 @@ def test_every_action_is_in_the_registry() -> None:
     known, left = list[type[Action]](), [Action]
     while left:
         left = [kind for parent in left for kind in parent.__subclasses__()]
-        known += [kind for kind in left if not isabstract(kind) and kind.__module__.startswith("nexus_tui")]
+        known += [kind for kind in left if not isabstract(kind) and kind.__module__.startswith("celery_nexus")]
     assert sorted(kind.__name__ for kind in set(known)) == sorted(kind.__name__ for kind in ACTIONS)
 
 
