@@ -8,11 +8,11 @@ from celery_nexus.history.filter.matching import is_wild
 from celery_nexus.history.filter.needles import argument_needles
 from celery_nexus.history.filter.parser import Argument
 from celery_nexus.history.filter.sql import Names
+from celery_nexus.history.index.arguments.zone_map import all_contain, all_match, may_match
 from celery_nexus.history.index.batch import Batch
 from celery_nexus.history.index.match_mask import MatchMask
 from celery_nexus.history.index.pages import Mask
 from celery_nexus.history.index.segments import Segment
-from celery_nexus.history.index.zone_map import all_contain, all_match, may_match
 
 IN_MANY = 4
 """Inverse of the share of candidate rows above which it pays to find those that match for certain."""

@@ -12,14 +12,14 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from celery_nexus.history.index.argument_values import Values, decode_values, read_rows_with_values
+from celery_nexus.history.index.arguments.values import Values, decode_values, read_rows_with_values
+from celery_nexus.history.index.arguments.zone_map import ZoneMap
 from celery_nexus.history.index.bloom import needle_bits
 from celery_nexus.history.index.build import bits_per_page
 from celery_nexus.history.index.ids import Ids, length_of_uuids
 from celery_nexus.history.index.pages import Column, Mask, Rows, decode, decode_some, page_id, unpack_texts
 from celery_nexus.history.index.segments import Segment
 from celery_nexus.history.index.shared_texts import Texts, decode_texts
-from celery_nexus.history.index.zone_map import ZoneMap
 
 Keys = NDArray[np.int64]
 

@@ -14,12 +14,12 @@ import orjson
 from numpy.typing import NDArray
 
 from celery_nexus.history.filter.matching import loads, lower
+from celery_nexus.history.index.arguments.encoding import MAX_TEXT, collect_values
+from celery_nexus.history.index.arguments.zone_map import ZoneMap
 from celery_nexus.history.index.bloom import BLOOM_BITS, build_bloom
 from celery_nexus.history.index.ids import encode_ids
 from celery_nexus.history.index.pages import FIRST_FLOAT, NUMBERS, Column, encode, encode_some, pack_texts
 from celery_nexus.history.index.shared_texts import encode_texts
-from celery_nexus.history.index.value_encoding import MAX_TEXT, collect_values
-from celery_nexus.history.index.zone_map import ZoneMap
 
 PAGE_ROWS = 256
 PAGE_BYTES = 48 * 1024

@@ -11,15 +11,15 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from celery_nexus.history.index.argument_values import Values, decode_values
+from celery_nexus.history.index.arguments.encoding import merge_values
+from celery_nexus.history.index.arguments.values import Values, decode_values
+from celery_nexus.history.index.arguments.zone_map import ZoneMap
 from celery_nexus.history.index.bloom import BLOOM_BITS
 from celery_nexus.history.index.build import Pages, bits_per_page, bloom_pages
 from celery_nexus.history.index.ids import merge_ids
 from celery_nexus.history.index.pages import NUMBERS, Column, decode, encode, merge_some, page_id
 from celery_nexus.history.index.segments import Segment, delete_segment, insert_segment
 from celery_nexus.history.index.shared_texts import merge_texts
-from celery_nexus.history.index.value_encoding import merge_values
-from celery_nexus.history.index.zone_map import ZoneMap
 
 _PAGE = "select data from page where id = ?"
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from celery_nexus.history.filter.matching import compares, lower
 from celery_nexus.history.filter.parser import Argument
-from celery_nexus.history.index.argument_values import Values, decode_values
-from celery_nexus.history.index.number_patterns import match_spellings
-from celery_nexus.history.index.value_encoding import collect_values, merge_values
-from celery_nexus.history.index.zone_map import all_contain, all_match, may_match
+from celery_nexus.history.index.arguments.encoding import collect_values, merge_values
+from celery_nexus.history.index.arguments.number_patterns import match_spellings
+from celery_nexus.history.index.arguments.values import Values, decode_values
+from celery_nexus.history.index.arguments.zone_map import all_contain, all_match, may_match
 from celery_nexus.history.store.event_fields import encode_value
 
 WORDS = st.sampled_from(

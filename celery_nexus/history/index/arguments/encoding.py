@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from celery_nexus.history.index.argument_values import NONE, Pair, Values, text_starts
+from celery_nexus.history.index.arguments.values import NONE, Pair, Values, text_starts
 from celery_nexus.history.index.pages import Rows
 
 MAX_TEXT = 256

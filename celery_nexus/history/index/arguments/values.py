@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from celery_nexus.history.filter.matching import MISSING, OPERATORS, compares, is_wild, lower, number_of, value_at
 from celery_nexus.history.filter.parser import Argument
-from celery_nexus.history.index.number_patterns import match_spellings
+from celery_nexus.history.index.arguments.number_patterns import match_spellings
+from celery_nexus.history.index.arguments.zone_map import ZoneMap
 from celery_nexus.history.index.pages import (
     HEAD,
     Bytes,
@@ -31,7 +32,6 @@ from celery_nexus.history.index.pages import (
     read_dtype,
     unpack,
 )
-from celery_nexus.history.index.zone_map import ZoneMap
 
 _BYTES_A_TEXT = 2_000
 """Cost of one text's comparison, in bytes of a search through all texts."""
