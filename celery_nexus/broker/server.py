@@ -12,7 +12,7 @@ from celery_nexus.broker.wire.connection import translate_errors
 from celery_nexus.broker.wire.writes import write_trouble
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.rows.broker import BeatStats
-from celery_nexus.rows.connections import Connections
+from celery_nexus.rows.diagnosis.connections import Connections
 
 
 class Server:

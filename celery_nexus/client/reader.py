@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from celery_nexus.rows.broker import Message, QueueStats
     from celery_nexus.rows.catalog import TaskType
     from celery_nexus.rows.dead_letters import DeadLetter
-    from celery_nexus.rows.findings import Finding
+    from celery_nexus.rows.diagnosis.findings import Finding
+    from celery_nexus.rows.diagnosis.why import Answer
     from celery_nexus.rows.history import ErrorGroup, TaskStats
     from celery_nexus.rows.runs import LifeEvent, Run, RunPage
     from celery_nexus.rows.schedule import Schedule
-    from celery_nexus.rows.why import Answer
     from celery_nexus.rows.workers import Worker
     from celery_nexus.sources import Sources
 

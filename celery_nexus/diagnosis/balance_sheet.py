@@ -18,7 +18,7 @@ from celery_nexus.history.errors import HistoryError
 from celery_nexus.history.query.history import History
 from celery_nexus.history.store.ended_runs import CLOCKS_S
 from celery_nexus.history.store.schema import lock_path
-from celery_nexus.rows.balance import MOST_OPEN, OpenRun, Sheet
+from celery_nexus.rows.diagnosis.balance import MOST_OPEN, OpenRun, Sheet
 
 SHOWN = 10
 REJECTED = "REJECTED"

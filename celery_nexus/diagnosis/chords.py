@@ -15,8 +15,8 @@ from celery_nexus.delivery.balance.ledger import Ledger
 from celery_nexus.delivery.ends.chord_records import ChordRecord, ChordRecords
 from celery_nexus.delivery.ends.endings import CHORD, Ends, Note
 from celery_nexus.diagnosis.kind import Kind
-from celery_nexus.rows.chords import StuckChord
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.chords import StuckChord
+from celery_nexus.rows.diagnosis.findings import Finding
 from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.text import command_line
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from celery_nexus.diagnosis.gather import gather
 from celery_nexus.diagnosis.registry import judge_evidence
-from celery_nexus.rows.findings import SEVERITIES, Finding, Severity
+from celery_nexus.rows.diagnosis.findings import SEVERITIES, Finding, Severity
 from celery_nexus.sources import Sources
 
 

@@ -11,8 +11,8 @@ from celery_nexus.control.answers import to_object
 from celery_nexus.diagnosis.verdicts.look import Look, Looks
 from celery_nexus.diagnosis.verdicts.queues import Head
 from celery_nexus.rows.broker import Held, UnreadList
-from celery_nexus.rows.census import KeyCensus
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.census import KeyCensus
+from celery_nexus.rows.diagnosis.findings import Finding
 from celery_nexus.rows.history import Gap
 
 

@@ -23,7 +23,7 @@ from celery_nexus.diagnosis.verdicts.queues import Head
 from celery_nexus.diagnosis.watch import MOST_HEADS, PAUSE_S, Watch
 from celery_nexus.errors import SourceError, Unreachable
 from celery_nexus.rows.broker import Held
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.findings import Finding
 from celery_nexus.sources import Sources
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from celery_nexus.rows.findings import Finding, Severity
+from celery_nexus.rows.diagnosis.findings import Finding, Severity
 
 
 @dataclass(frozen=True, slots=True)

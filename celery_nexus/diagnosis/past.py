@@ -9,7 +9,7 @@ from celery_nexus.delivery.balance.recount import Recorded
 from celery_nexus.history.encoding import FINAL, STATES
 from celery_nexus.history.query.history import History
 from celery_nexus.history.store.ended_runs import count_ended, list_repeats
-from celery_nexus.rows.balance import OpenRun
+from celery_nexus.rows.diagnosis.balance import OpenRun
 
 NOTHING_READ = "0-0"
 _MARKS = ", ".join(str(STATES.index(state)) for state in sorted(FINAL))

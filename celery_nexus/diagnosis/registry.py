@@ -8,7 +8,7 @@ from celery_nexus.diagnosis import schedule_checks
 from celery_nexus.diagnosis.checks import delivery, own_stack, server, storage, traffic, versions
 from celery_nexus.diagnosis.evidence import Evidence
 from celery_nexus.diagnosis.kind import Kind
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.findings import Finding
 
 
 def take_stack(evidence: Evidence) -> list[Finding]:

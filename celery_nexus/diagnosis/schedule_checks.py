@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from celery_nexus.diagnosis.kind import Kind
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.findings import Finding
 from celery_nexus.rows.schedule import Schedule, ScheduleEntry
 from celery_nexus.rows.text import command_line, duration
 

@@ -17,7 +17,7 @@ from celery_nexus.errors import Invalid, NotFound, SourceError
 from celery_nexus.rows.audit import AuditEntry, Restored, Undoable
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
-from celery_nexus.rows.connections import Connections
+from celery_nexus.rows.diagnosis.connections import Connections
 from celery_nexus.rows.history import ErrorGroup, Slice, TaskStats, TrendPoint
 from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.runs import Progress, Run, RunPage

@@ -11,7 +11,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from celery_nexus.connection.keys import RESULT_KEY
-from celery_nexus.rows.census import KeyCensus, ReplyKey
+from celery_nexus.rows.diagnosis.census import KeyCensus, ReplyKey
 
 LOOK_FOR_S = 1.5
 SCAN_STEP = 1000

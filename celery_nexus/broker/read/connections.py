@@ -7,7 +7,7 @@ from typing import Any, cast
 import redis
 from redis.exceptions import ResponseError
 
-from celery_nexus.rows.connections import Connection, Connections
+from celery_nexus.rows.diagnosis.connections import Connection, Connections
 
 
 def read_connections(client: redis.Redis, database: int) -> Connections | None:

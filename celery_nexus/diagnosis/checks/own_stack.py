@@ -22,7 +22,7 @@ from celery_nexus.errors import Refused, SourceError
 from celery_nexus.history.recorder.status import find_trouble
 from celery_nexus.history.store.schema import lock_path
 from celery_nexus.paths import Paths
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.findings import Finding
 from celery_nexus.rows.text import command_line
 from celery_nexus.sources import Sources
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from celery_nexus.diagnosis.evidence import Evidence
 from celery_nexus.diagnosis.kind import Kind
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.findings import Finding
 from celery_nexus.rows.text import size
 
 CLOCK_S = 2.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery_nexus.diagnosis.evidence import Evidence
 from celery_nexus.diagnosis.kind import Kind
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.findings import Finding
 from celery_nexus.rows.text import size
 
 MANY_RESULTS = 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery_nexus.diagnosis.evidence import Evidence
 from celery_nexus.diagnosis.kind import Kind
 from celery_nexus.diagnosis.verdicts import consuming, holding, judge, queues
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.findings import Finding
 
 UNASKED = Kind(
     "unasked",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from celery_nexus.diagnosis.evidence import Evidence
 from celery_nexus.diagnosis.kind import Kind
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.findings import Finding
 
 MIS_VERSIONED = Kind(
     "mis-versioned",

@@ -8,8 +8,8 @@ from celery_nexus.diagnosis.kind import Kind
 from celery_nexus.diagnosis.verdicts.look import Look, Looks
 from celery_nexus.diagnosis.verdicts.remedy import restart_command
 from celery_nexus.rows.broker import QueueStats
-from celery_nexus.rows.connections import Connections
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.connections import Connections
+from celery_nexus.rows.diagnosis.findings import Finding
 from celery_nexus.rows.workers import GONE, LOOP_EXITS, Worker
 
 DEAF = Kind(

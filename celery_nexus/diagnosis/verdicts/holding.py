@@ -7,7 +7,7 @@ from celery_nexus.diagnosis.verdicts.consuming import stands_still
 from celery_nexus.diagnosis.verdicts.look import Look, Looks
 from celery_nexus.diagnosis.verdicts.remedy import restart_command
 from celery_nexus.rows.broker import QueueStats
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.findings import Finding
 from celery_nexus.rows.text import size
 from celery_nexus.rows.workers import GONE, Worker
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from celery_nexus.diagnosis.verdicts import consuming, holding, queues
 from celery_nexus.diagnosis.verdicts.look import Looks
 from celery_nexus.rows.broker import QueueStats
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.findings import Finding
 from celery_nexus.rows.workers import Worker
 
 WORKER_CHECKS: tuple[Callable[[Looks], list[Finding]], ...] = (

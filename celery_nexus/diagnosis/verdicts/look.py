@@ -8,7 +8,7 @@ from functools import cached_property
 
 from celery_nexus.errors import SourceError
 from celery_nexus.rows.broker import QueueStats
-from celery_nexus.rows.connections import Connections
+from celery_nexus.rows.diagnosis.connections import Connections
 from celery_nexus.rows.workers import Worker
 
 LEAST_S = 1.5

@@ -13,7 +13,7 @@ from celery_nexus.diagnosis.verdicts.look import Look, Looks
 from celery_nexus.diagnosis.verdicts.near_names import find_near_name
 from celery_nexus.diagnosis.verdicts.remedy import grow_command, start_command
 from celery_nexus.rows.broker import QueueStats
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.findings import Finding
 from celery_nexus.rows.text import command_line, duration
 from celery_nexus.rows.workers import GONE, Worker
 

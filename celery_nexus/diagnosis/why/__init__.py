@@ -11,8 +11,8 @@ from celery_nexus.diagnosis.why import causes
 from celery_nexus.diagnosis.why.situation import Situation, of_message, of_run
 from celery_nexus.errors import NotFound, Refused
 from celery_nexus.rows.broker import QueueStats
+from celery_nexus.rows.diagnosis.why import Answer, Obstacle
 from celery_nexus.rows.text import command_line, duration
-from celery_nexus.rows.why import Answer, Obstacle
 from celery_nexus.rows.workers import Worker
 from celery_nexus.sources import Sources
 

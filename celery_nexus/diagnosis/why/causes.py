@@ -9,12 +9,12 @@ from celery_nexus.broker.read.in_flight import VISIBILITY_S
 from celery_nexus.diagnosis.verdicts.remedy import grow_command, restart_command, start_command
 from celery_nexus.diagnosis.why.situation import Situation
 from celery_nexus.queues import QueueRegistry
-from celery_nexus.rows import findings
 from celery_nexus.rows.arguments import find_obstacle, is_whole
 from celery_nexus.rows.broker import QueueStats
+from celery_nexus.rows.diagnosis import findings
+from celery_nexus.rows.diagnosis.why import Obstacle
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import command_line, duration
-from celery_nexus.rows.why import Obstacle
 from celery_nexus.rows.workers import GONE, Worker
 from celery_nexus.times import parse_time
 

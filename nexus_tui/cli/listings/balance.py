@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from celery_nexus.errors import Invalid
-from celery_nexus.rows.balance import MOST_OPEN, Sheet
+from celery_nexus.rows.diagnosis.balance import MOST_OPEN, Sheet
 from celery_nexus.rows.text import command_line, safe_text
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.shared import Target

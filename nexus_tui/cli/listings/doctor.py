@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from celery_nexus.errors import Invalid, Refused, SourceError
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.findings import Finding
 from celery_nexus.rows.text import safe_text
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.shared import Target, add_common_options, is_on_terminal, refuse_read_only

@@ -11,8 +11,8 @@ from textual.containers import Vertical
 from textual.message import Message as TextualMessage
 
 from celery_nexus.errors import SourceError
+from celery_nexus.rows.diagnosis.why import Answer
 from celery_nexus.rows.text import safe_text
-from celery_nexus.rows.why import Answer
 from celery_nexus.sources import Sources
 from nexus_tui.screens.dialogs.modal import Dialog
 from nexus_tui.widgets.lines import BLANK, Line

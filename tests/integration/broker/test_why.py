@@ -13,7 +13,7 @@ from celery_nexus.actions.workers.limits import RateLimit
 from celery_nexus.diagnosis.why import why
 from celery_nexus.errors import NotFound, Unreachable
 from celery_nexus.queues import PRIORITY_SEPARATOR, priority_key
-from celery_nexus.rows.why import Answer
+from celery_nexus.rows.diagnosis.why import Answer
 from celery_nexus.rows.workers import Program
 from celery_nexus.sources import Sources
 from tests.harness.waiting import wait_until

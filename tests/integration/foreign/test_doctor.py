@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from celery_nexus.diagnosis.doctor import examine
 from celery_nexus.diagnosis.why import why
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.findings import Finding
 from nexus_tui.cli import cli
 from tests.integration.foreign.conftest import Shop, wait_until
 

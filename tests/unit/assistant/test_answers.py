@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from celery_nexus.rows.why import Answer, Obstacle
+from celery_nexus.rows.diagnosis.why import Answer, Obstacle
 from nexus_tui.assistant.answers import (
     MAX_ANSWER_CHARS,
     MAX_FIELD_CHARS,

@@ -14,8 +14,8 @@ from celery_nexus.diagnosis.evidence import Evidence, Past
 from celery_nexus.diagnosis.registry import judge_evidence
 from celery_nexus.diagnosis.verdicts.look import Look, Looks
 from celery_nexus.rows.broker import Held, QueueStats
-from celery_nexus.rows.census import KeyCensus, ReplyKey
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.census import KeyCensus, ReplyKey
+from celery_nexus.rows.diagnosis.findings import Finding
 from celery_nexus.rows.workers import Worker
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

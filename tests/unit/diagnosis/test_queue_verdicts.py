@@ -12,8 +12,8 @@ from celery_nexus.diagnosis.verdicts.look import Look, Looks
 from celery_nexus.diagnosis.verdicts.near_names import find_near_name
 from celery_nexus.diagnosis.verdicts.queues import Head
 from celery_nexus.rows.broker import QueueStats
-from celery_nexus.rows.connections import Connection, Connections
-from celery_nexus.rows.findings import Finding
+from celery_nexus.rows.diagnosis.connections import Connection, Connections
+from celery_nexus.rows.diagnosis.findings import Finding
 from celery_nexus.rows.workers import Worker
 
 W = Worker("w@h", "healthy", queues=("orders",), concurrency=2, active=0, reserved=0, processed=10, pid=9)

@@ -10,7 +10,7 @@ import pytest
 from celery_nexus.diagnosis.verdicts.judge import find_of_workers, judge_workers
 from celery_nexus.diagnosis.verdicts.look import Look, Looks
 from celery_nexus.rows.broker import QueueStats
-from celery_nexus.rows.connections import Connection, Connections
+from celery_nexus.rows.diagnosis.connections import Connection, Connections
 from celery_nexus.rows.workers import Child, Worker
 
 W = Worker(
