@@ -33,7 +33,7 @@ SIGNS = {"well": "✓", "warning": "▲", "broken": "✗"}
 def doctor(target: Target, fix: bool, yes: bool, balance: bool, wait_s: float, as_json: bool) -> None:
     """Say what is wrong, worst first, with proof and remedy; exits 0 (well), 1 (warnings) or 2 (broken)."""
     if balance:
-        from nexus_tui.cli.listings.balance import print_balance
+        from nexus_tui.cli.diagnosis.balance import print_balance
 
         if fix:
             raise Invalid("--fix is about findings, --balance counts runs: give one of them")
