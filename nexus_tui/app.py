@@ -20,7 +20,7 @@ from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 from nexus_tui import commands, theme
 from nexus_tui.feeds import Feeds
-from nexus_tui.opening import Opened
+from nexus_tui.front_door.opening import Opened
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Troubles
 from nexus_tui.screens.tables import queue_looks

@@ -16,7 +16,7 @@ from celery_nexus.rows.text import safe_lines
 
 if TYPE_CHECKING:
     from celery_nexus.runs.source import HistorySource
-    from nexus_tui.contexts import Context, ContextsFile
+    from nexus_tui.front_door.contexts import Context, ContextsFile
 
 
 def as_json(value: Any) -> Any:

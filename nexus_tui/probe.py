@@ -143,7 +143,7 @@ def read_question(values: dict[str, str], rest: Sequence[str], url: BrokerUrl | 
         raise Invalid(f"--timeout {values['timeout']}: give seconds, as in --timeout 2")
     prefix = values.get("prefix")
     if url is None:
-        from nexus_tui.probe_door import find_broker
+        from nexus_tui.front_door.probe_door import find_broker
 
         url, named = find_broker(values.get("broker"), values.get("application"), values.get("context"))
         prefix = named if prefix is None else prefix

@@ -14,8 +14,8 @@ from celery_nexus.errors import SourceError
 from celery_nexus.rows.text import duration, safe_text
 from celery_nexus.sources import Sources
 from nexus_tui.asking import Asking
-from nexus_tui.contexts import Context
-from nexus_tui.opening import Opened, open_context, unlock, user_contexts
+from nexus_tui.front_door.contexts import Context
+from nexus_tui.front_door.opening import Opened, open_context, unlock, user_contexts
 
 MOST_S = 8 * 3600.0
 """Longest unlocking, a working day: who needs longer says so again."""

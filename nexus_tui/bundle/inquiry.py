@@ -14,9 +14,9 @@ from celery_nexus.deployment import Deployment
 from celery_nexus.errors import NotFound, SourceError, Unreachable
 from celery_nexus.sources import Sources
 from nexus_tui.bundle.known_secrets import KnownSecrets, find_in, find_in_environment, find_in_revealed
-from nexus_tui.contexts import ContextsFile
-from nexus_tui.front_door import Door, own_deployment
-from nexus_tui.opening import user_contexts
+from nexus_tui.front_door.contexts import ContextsFile
+from nexus_tui.front_door.door import Door, own_deployment
+from nexus_tui.front_door.opening import user_contexts
 
 
 @dataclass

@@ -25,8 +25,8 @@ from nexus_tui.documents import (
     describe_queue,
     describe_stats,
 )
-from nexus_tui.front_door import describe_choice, describe_variables
-from nexus_tui.opening import user_contexts
+from nexus_tui.front_door.door import describe_choice, describe_variables
+from nexus_tui.front_door.opening import user_contexts
 from nexus_tui.versions import find_version
 
 FIGURES_H = 1

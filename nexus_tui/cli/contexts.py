@@ -14,11 +14,11 @@ from celery_nexus.sources import Sources
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import Target, add_common_options
 from nexus_tui.documents import describe_contexts, place_of
-from nexus_tui.front_door import is_read_only
+from nexus_tui.front_door.door import is_read_only
 
 if TYPE_CHECKING:
-    from nexus_tui.contexts import Context, ContextsFile
-    from nexus_tui.opening import Opened
+    from nexus_tui.front_door.contexts import Context, ContextsFile
+    from nexus_tui.front_door.opening import Opened
 
 _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 
@@ -30,7 +30,7 @@ def open_target(target: Target) -> Opened:
         ConfigError: It can't be used.
         Invalid: More than one thing is named.
     """
-    from nexus_tui.opening import open_context
+    from nexus_tui.front_door.opening import open_context
 
     if target.context is None:
         raise Invalid("--unlock is about a context: give its --context, too")
@@ -48,7 +48,7 @@ def sources_of(target: Target) -> Sources:
         ConfigError: It can't be used.
         Refused: It can't be unlocked.
     """
-    from nexus_tui.opening import unlock
+    from nexus_tui.front_door.opening import unlock
 
     opened = open_target(target)
     if target.unlock is None or not (opened.context.production or opened.sources.read_only):
@@ -62,7 +62,7 @@ def sources_of(target: Target) -> Sources:
 @add_common_options
 def contexts(target: Target, as_json: bool) -> None:
     """List the contexts of your file, say where it is and what is wrong with it; exits 1 when something is."""
-    from nexus_tui.opening import user_contexts
+    from nexus_tui.front_door.opening import user_contexts
 
     del target
     found = user_contexts()
@@ -75,7 +75,7 @@ def contexts(target: Target, as_json: bool) -> None:
 
 
 def _print(found: ContextsFile) -> None:
-    from nexus_tui.contexts import EXAMPLE
+    from nexus_tui.front_door.contexts import EXAMPLE
 
     click.echo(f"file  {safe_text(found.path)}{'' if found.exists else '  (there is none yet)'}\n")
     rows = [_row(found, context) for context in found.contexts.values()]

@@ -13,7 +13,7 @@ from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 from nexus_tui.cli.contexts import open_target
 from nexus_tui.cli.shared import Target, refuse_read_only
-from nexus_tui.front_door import is_read_only
+from nexus_tui.front_door.door import is_read_only
 
 if TYPE_CHECKING:
     from nexus_tui.app import NexusApp

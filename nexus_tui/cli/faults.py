@@ -10,7 +10,7 @@ from types import TracebackType
 
 from celery_nexus.connection.errors import ConfigError
 from nexus_tui.cli.output import fail
-from nexus_tui.front_door import own_deployment
+from nexus_tui.front_door.door import own_deployment
 
 LOG = "nexus-tui.errors.log"
 MAX_LOG_BYTES = 1_000_000

@@ -15,7 +15,7 @@ from celery_nexus.rows.outcomes import MANY, Outcome, TargetOutcome
 from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 from nexus_tui.cli.output import print_json, print_outcome
-from nexus_tui.front_door import Door, is_read_only, open_sources
+from nexus_tui.front_door.door import Door, is_read_only, open_sources
 
 if TYPE_CHECKING:
     from celery_nexus.actions.base import Action, Plan

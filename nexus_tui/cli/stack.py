@@ -18,7 +18,7 @@ from celery_nexus.rows.text import safe_text
 from nexus_tui.cli import dashboard
 from nexus_tui.cli.output import print_json, print_table
 from nexus_tui.cli.shared import Target, add_common_options, refuse_read_only
-from nexus_tui.front_door import BROKER_VARIABLE, describe_choice, describe_variables, own_deployment
+from nexus_tui.front_door.door import BROKER_VARIABLE, describe_choice, describe_variables, own_deployment
 
 if TYPE_CHECKING:
     from celery_nexus.stack.stack import Step

@@ -11,7 +11,7 @@ from celery_nexus.rows.history import Recent
 from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.rows.snapshot import Snapshot
 from celery_nexus.sources import Sources
-from nexus_tui.contexts import Context
+from nexus_tui.front_door.contexts import Context
 from nexus_tui.widgets.lines import Line
 
 

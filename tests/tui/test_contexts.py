@@ -13,9 +13,9 @@ import pytest
 from textual.pilot import Pilot
 
 from celery_nexus.errors import SourceError
-from nexus_tui import opening
 from nexus_tui.app import NexusApp
-from nexus_tui.opening import Opened, open_context
+from nexus_tui.front_door import opening
+from nexus_tui.front_door.opening import Opened, open_context
 from tests.tui import fakes
 from tests.tui.conftest import WIDE, screen_text, settle, shows, the_app
 

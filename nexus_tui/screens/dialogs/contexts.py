@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 
 from celery_nexus.privacy.masking import mask_text
 from celery_nexus.rows.text import safe_text
-from nexus_tui.contexts import EXAMPLE, Context, ContextsFile
+from nexus_tui.front_door.contexts import EXAMPLE, Context, ContextsFile
 from nexus_tui.screens.dialogs.modal import Question
 from nexus_tui.widgets.lines import BLANK, Line, fit, wrap
 

@@ -18,7 +18,7 @@ from celery.signals import before_task_publish
 
 from celery_nexus.sources import Sources
 from config.settings import settings
-from nexus_tui.front_door import Door, open_sources
+from nexus_tui.front_door.door import Door, open_sources
 from tests.harness.places import ROOT
 from tests.harness.processes import clean_environment
 from tests.harness.programs import program

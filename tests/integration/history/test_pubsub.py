@@ -21,7 +21,7 @@ from celery_nexus.history.places import history_path
 from celery_nexus.history.store.schema import lock_path
 from celery_nexus.runs.recording import Origin, Recording, is_recorded, start_recorder
 from celery_nexus.runs.source import HistorySource
-from nexus_tui.front_door import Door, open_sources
+from nexus_tui.front_door.door import Door, open_sources
 from tests.harness.places import ROOT
 from tests.integration.history.conftest import Stack
 

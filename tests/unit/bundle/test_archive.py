@@ -18,7 +18,7 @@ from nexus_tui.bundle.archive import Entry, collect, read_archive, write_archive
 from nexus_tui.bundle.inquiry import Inquiry
 from nexus_tui.bundle.known_secrets import KnownSecrets
 from nexus_tui.bundle.parts import Part
-from nexus_tui.front_door import Door
+from nexus_tui.front_door.door import Door
 from tests.tui import fakes
 
 ENTRIES = [Entry("queues.json", "each queue", "[]\n"), Entry("doctor.json", "the doctor", problem="broker is away")]

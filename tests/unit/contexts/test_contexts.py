@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from celery_nexus.connection.errors import ConfigError
-from nexus_tui.contexts import Context, ContextsFile, contexts_path, find_line, parse_contexts, read_contexts
+from nexus_tui.front_door.contexts import Context, ContextsFile, contexts_path, find_line, parse_contexts, read_contexts
 
 ACTIONS = frozenset({"retry", "revoke", "undo"})
 PATH = Path("/home/ada/.config/nexus/contexts.toml")

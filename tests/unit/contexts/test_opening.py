@@ -12,10 +12,10 @@ from celery_nexus.actions.base import perform
 from celery_nexus.errors import Invalid, Refused, SourceError
 from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.sources import Sources
-from nexus_tui import opening
 from nexus_tui.cli import cli
 from nexus_tui.cli.shared import Target
-from nexus_tui.opening import open_context
+from nexus_tui.front_door import opening
+from nexus_tui.front_door.opening import open_context
 from tests.tui import fakes
 
 FILE = """

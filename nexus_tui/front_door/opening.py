@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from celery_nexus.errors import Refused
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.sources import Sources
-from nexus_tui.contexts import Context, ContextsFile, read_contexts
-from nexus_tui.front_door import Door, open_sources
+from nexus_tui.front_door.contexts import Context, ContextsFile, read_contexts
+from nexus_tui.front_door.door import Door, open_sources
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Choice of the broker that a probe asks, as in :mod:`nexus_tui.front_door`, without importing an application."""
+"""Choice of the broker that a probe asks, as in :mod:`nexus_tui.front_door.door`, without importing an application."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def find_broker(broker: str | None, application: str | None, context: str | None
 
 
 def _of_context(name: str) -> tuple[BrokerUrl, str | None]:
-    from nexus_tui.opening import user_contexts
+    from nexus_tui.front_door.opening import user_contexts
 
     context = user_contexts().get(name).expand_variables(os.environ)
     if context.broker is None:
