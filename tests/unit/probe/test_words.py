@@ -12,7 +12,8 @@ import pytest
 
 from celery_nexus.connection.errors import ConfigError
 from celery_nexus.errors import Invalid
-from nexus_tui import probe, probe_door
+from nexus_tui import probe
+from nexus_tui.front_door import probe_door
 
 URL = "redis://127.0.0.1:6379/3"
 HEAVY = ("celery", "kombu", "redis", "textual", "pydantic", "click", "rich", "asyncio")
