@@ -7,16 +7,15 @@ from datetime import datetime
 from typing import Any
 
 from textual import on
-from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
 from celery_nexus.actions.queues import Undo
 from celery_nexus.rows import moment
 from celery_nexus.rows.audit import AuditEntry
 from celery_nexus.rows.text import age, clock, number, safe_text
-from nexus_tui.poller import Feed
 from nexus_tui.screens.beside import ListScreen
 from nexus_tui.screens.host import Choice
+from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables.cells import Cells, text
 from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.table import Column, Table
@@ -35,17 +34,13 @@ COLUMNS = (
 )
 
 
-class AuditScreen(ListScreen):
+class AuditScreen(ListScreen, ReadingScreen[Sequence[AuditEntry]]):
     """Changes by operators, the latest first; U takes the one under the cursor back."""
 
     view = "audit"
-
-    class Changed(TextualMessage):
-        """The log was read anew."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._feed: Feed[Sequence[AuditEntry]] | None = None
+    source = "broker"
+    interval_s = 2.0
+    calm_s = 3.0
 
     def body(self) -> Iterable[Widget]:
         """Make the table."""
@@ -62,24 +57,12 @@ class AuditScreen(ListScreen):
         )
         yield from self.list_and_detail(table)
 
-    def on_mount(self) -> None:
-        """Begin to read."""
-        self._feed = Feed("broker", self._read, lambda: self.post_message(self.Changed()), interval_s=2.0, calm_s=3.0)
-        self._feed.start()
-
-    def on_unmount(self) -> None:
-        """Stop reading."""
-        if self._feed:
-            self._feed.stop()
-
     def draw(self, now: datetime) -> None:
         """Show the entries."""
-        if self._feed is None:
-            return
-        table, entries = self.query_one("#rows", Table), self._feed.reading.value
+        table, entries = self.query_one("#rows", Table), self.value
         if entries is not None:
             table.show(entries)
-        table.say(stale=self._feed.trouble(now))
+        table.say(stale=self.trouble(now))
         self.show_detail(now)
 
     def describe(self, item: Any, now: datetime) -> tuple[str, Sequence[Line]]:
@@ -107,22 +90,12 @@ class AuditScreen(ListScreen):
         label = f"take back: {safe_text(entry.message, 60)}"
         self.host.ask("Take back", [Choice.of(Undo(entry.undo), label)])
 
-    def action_read_again(self) -> None:
-        """Read the log and every source now."""
-        if self._feed:
-            self._feed.read_now()
-        super().action_read_again()
-
-    @on(Changed)
-    def _changed(self) -> None:
-        if not self.host.frozen:
-            self.redraw_now()
-
     @on(Table.Opened)
     def _opened(self) -> None:
         self.action_raw()
 
-    def _read(self) -> Sequence[AuditEntry]:
+    def read(self) -> Sequence[AuditEntry]:
+        """Read the log."""
         return tuple(self.host.sources.broker.audit.read(MOST_ENTRIES))
 
 

@@ -8,16 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from textual import on
 from textual.binding import Binding, BindingType
-from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
 from celery_nexus.rows.logs import LEVELS, Level, LogLine
 from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import Program
-from nexus_tui.poller import Feed
-from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.reader import Reader
@@ -50,7 +47,7 @@ class _Wish:
     is_whole: bool = False
 
 
-class LogsScreen(NexusScreen):
+class LogsScreen(ReadingScreen[tuple[_Wish, Sequence[LogLine]]]):
     """The end of every program's log; ``/`` keeps the lines with a word, ``l`` the important ones, ``o`` a program's.
 
     Args:
@@ -58,6 +55,7 @@ class LogsScreen(NexusScreen):
     """
 
     view = "logs"
+    source = "supervisor"
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter"),
@@ -65,13 +63,9 @@ class LogsScreen(NexusScreen):
         Binding("o", "program", "program"),
     ]
 
-    class Changed(TextualMessage):
-        """The logs were read anew."""
-
     def __init__(self, run_id: str = "") -> None:
         super().__init__()
         self._wish = _Wish(word=run_id, is_whole=bool(run_id))
-        self._feed: Feed[tuple[_Wish, Sequence[LogLine]]] | None = None
         self._is_anew = False
         self._files: list[tuple[int, int] | None] = []
 
@@ -88,17 +82,8 @@ class LogsScreen(NexusScreen):
         return " · ".join(filter(None, (safe_text(wish.program, 30), level, word)))
 
     def on_mount(self) -> None:
-        """Begin to read."""
-        self._feed = Feed(
-            "supervisor", self._read, lambda: self.post_message(self.Changed()), interval_s=1.0, calm_s=2.0
-        )
-        self._feed.start()
+        """Give the keys to the page."""
         self.focus_body()
-
-    def on_unmount(self) -> None:
-        """Stop reading."""
-        if self._feed:
-            self._feed.stop()
 
     def focus_body(self) -> None:
         """Give the keys to the page."""
@@ -106,9 +91,7 @@ class LogsScreen(NexusScreen):
 
     def draw(self, now: datetime) -> None:
         """Write the lines."""
-        if self._feed is None:
-            return
-        read = self._feed.reading.value
+        read = self.value
         lines: list[Line] = [((" Reading …", "dim"),)]
         if not self._programs:
             lines = [((f" {_explain_nothing(is_foreign=self.host.sources.is_foreign)}", "dim"),)]
@@ -118,7 +101,7 @@ class LogsScreen(NexusScreen):
             lines = lines or [((" No such lines: l, o and / change which are shown", "dim"),)]
         reader = self.query_one(Reader)
         reader.title = f"Logs · {self.path}"
-        reader.show(lines, stale=self._feed.trouble(now))
+        reader.show(lines, stale=self.trouble(now))
 
     def action_filter(self) -> None:
         """Type a word that the lines have to contain."""
@@ -141,8 +124,6 @@ class LogsScreen(NexusScreen):
     def action_read_again(self) -> None:
         """Read the logs and every source now."""
         self._is_anew = True
-        if self._feed:
-            self._feed.read_now()
         super().action_read_again()
 
     def name_of_selected(self) -> str:
@@ -154,26 +135,21 @@ class LogsScreen(NexusScreen):
         if self._wish.word:
             super().action_why()
 
-    @on(Changed)
-    def _changed(self) -> None:
-        if not self.host.frozen:
-            self.redraw_now()
-
     @property
     def _programs(self) -> tuple[Program, ...]:
         return tuple(program for program in self.host.snapshot.programs.value or () if program.log)
 
     def _want(self, wish: _Wish) -> None:
         self._wish = wish
-        if self._feed:
-            self._feed.read_now()
+        self.read_now()
         self.redraw_now()
 
-    def _read(self) -> tuple[_Wish, Sequence[LogLine]]:
+    def read(self) -> tuple[_Wish, Sequence[LogLine]]:
+        """Read the wanted lines, unless neither wish nor files have changed."""
         from celery_nexus.stack.logs import find_lines, read_logs
 
         wish, is_anew = self._wish, self._is_anew
-        last = self._feed.reading.value if self._feed else None
+        last = self.value
         chosen = [program for program in self._programs if wish.program in (ALL, program.name)]
         files = [_stat(program.log) for program in chosen]
         if last and last[0] == wish and not is_anew:

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from textual import on
 from textual.binding import Binding, BindingType
-from textual.message import Message as TextualMessage
 
 from celery_nexus.rows import moment
-from nexus_tui.poller import Feed
-from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.widgets.table import Table
 
 SPANS = {"1h": 3600.0, "24h": 86_400.0, "7d": 7 * 86_400.0, "30d": 30 * 86_400.0}
@@ -31,21 +28,19 @@ class _Figures:
     rows: tuple[Any, ...]
 
 
-class PastScreen(NexusScreen):
+class PastScreen(ReadingScreen[_Figures]):
     """Figures over a span of time; ``t`` takes another one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("t", "span", "time span")]
 
+    source = "history"
+
     nothing: ClassVar[str]
     """What is said when there are no rows, with ``{span}``."""
-
-    class Changed(TextualMessage):
-        """The figures were read anew."""
 
     def __init__(self) -> None:
         super().__init__()
         self.span = FIRST_SPAN
-        self._feed: Feed[_Figures] | None = None
 
     @abstractmethod
     def rows_since(self, since: float) -> Sequence[Any]:
@@ -56,26 +51,14 @@ class PastScreen(NexusScreen):
         """Say over which time."""
         return f"the last {self.span}"
 
-    def on_mount(self) -> None:
-        """Begin to read."""
-        self._feed = Feed("history", self._read, lambda: self.post_message(self.Changed()), interval_s=1.0, calm_s=2.0)
-        self._feed.start()
-
-    def on_unmount(self) -> None:
-        """Stop reading."""
-        if self._feed:
-            self._feed.stop()
-
     def draw(self, now: datetime) -> None:
         """Show the rows, once those of this span are there."""
-        if self._feed is None:
-            return
         table = self.query_one("#rows", Table)
-        figures = self._feed.reading.value
+        figures = self.value
         if figures is not None and figures.span == self.span:
             table.empty = self.explain_no_runs(self.nothing.format(span=self.span))
             table.show(figures.rows)
-        table.say(stale=self._feed.trouble(now) or self.host.troubles.history)
+        table.say(stale=self.trouble(now) or self.host.troubles.history)
 
     def read_selection(self) -> Any:
         """Return the row under the cursor."""
@@ -86,26 +69,14 @@ class PastScreen(NexusScreen):
         names = list(SPANS)
         self.span = names[(names.index(self.span) + 1) % len(names)]
         self.query_one("#rows", Table).reset()
-        if self._feed:
-            self._feed.read_now()
+        self.read_now()
         self.redraw_now()
 
-    def action_read_again(self) -> None:
-        """Read the figures and every source now."""
-        if self._feed:
-            self._feed.read_now()
-        super().action_read_again()
-
-    @on(Changed)
-    def _changed(self) -> None:
-        if not self.host.frozen:
-            self.redraw_now()
-
-    def _read(self) -> _Figures:
+    def read(self) -> _Figures:
         """Read the figures, unless neither the history nor the span nor the minute has changed."""
         history, span, now = self.host.sources.history, self.span, moment.now().timestamp()
         key = (span, int(now // 60), history.version())
-        last = self._feed.reading.value if self._feed else None
+        last = self.value
         if last and (last.span, last.minute, last.version) == key:
             return last
         return _Figures(*key, tuple(self.rows_since(now - SPANS[span])))

@@ -8,7 +8,6 @@ from typing import Any
 
 from textual import on
 from textual.containers import Horizontal
-from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
 from celery_nexus.rows import moment
@@ -17,9 +16,8 @@ from celery_nexus.rows.history import Slice
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import short_clock
 from celery_nexus.rows.workers import Worker
-from nexus_tui.poller import Feed
-from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.past import SPANS
+from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells, worker_cells
 from nexus_tui.screens.tables.groups import FAILURE_COLUMNS, FailureGroup, failure_cells, failure_groups
 from nexus_tui.screens.tables.needs import NEED_COLUMNS, Need, find_needs, need_cells, weigh_queue, weigh_worker
@@ -33,10 +31,13 @@ ENDED_SPAN = "1h"
 """Over which time the chart shows what ended."""
 
 
-class PulseScreen(NexusScreen):
+class PulseScreen(ReadingScreen[Sequence[Slice]]):
     """What needs you, what ended in the last hour, queues, workers, what runs and what failed; Tab goes on."""
 
     view = "pulse"
+    source = "history"
+    interval_s = 5.0
+    calm_s = 5.0
     AUTO_FOCUS = "#queues"
 
     DEFAULT_CSS = """
@@ -52,23 +53,6 @@ class PulseScreen(NexusScreen):
     PulseScreen #failures { height: 25%; min-height: 4; }
     PulseScreen.-tall #failures { height: 6; }
     """
-
-    class Changed(TextualMessage):
-        """What ended over the last hour was read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._feed: Feed[Sequence[Slice]] | None = None
-
-    def on_mount(self) -> None:
-        """Begin to read what ended."""
-        self._feed = Feed("history", self._read, lambda: self.post_message(self.Changed()), interval_s=5.0, calm_s=5.0)
-        self._feed.start()
-
-    def on_unmount(self) -> None:
-        """Stop reading."""
-        if self._feed:
-            self._feed.stop()
 
     def body(self) -> Iterable[Widget]:
         """Make the panels."""
@@ -157,20 +141,20 @@ class PulseScreen(NexusScreen):
         elif isinstance(item, Run):
             self.host.open_run(item.id)
 
-    @on(Changed)
-    def _changed(self) -> None:
+    def draw_read(self) -> None:
+        """Draw what ended."""
         if not self.host.frozen:
             self._draw_ended(moment.now())
 
     def _draw_ended(self, now: datetime) -> None:
-        chart, slices = self.query_one("#ended", Chart), self._feed.reading.value if self._feed else None
+        chart, slices = self.query_one("#ended", Chart), self.value
         if slices and chart.display:
             ended = Curve([float(one.succeeded + one.failed) for one in slices], "ended", "good")
             failed = Curve([float(one.failed) for one in slices], "failed", "bad")
             since, until = (short_clock(datetime.fromtimestamp(slices[end].at, UTC), now) for end in (0, -1))
             chart.show([ended, failed], since, until, stale=self.host.troubles.history)
 
-    def _read(self) -> Sequence[Slice]:
+    def read(self) -> Sequence[Slice]:
         """Read what ended in each whole minute."""
         return self.host.sources.history.chart(moment.now().timestamp() - SPANS[ENDED_SPAN])[:-1]
 

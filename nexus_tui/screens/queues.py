@@ -8,17 +8,16 @@ from typing import Any, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
 from celery_nexus.actions.queues import PauseQueue, ResumeQueue
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.text import UNKNOWN, number, safe_text, short_id
-from nexus_tui.poller import Feed
 from nexus_tui.screens.beside import ListScreen, ReadingListScreen
 from nexus_tui.screens.details import describe_message, describe_queue
 from nexus_tui.screens.offers import bindings
 from nexus_tui.screens.operations import QueueOperations, RunOperations, gate_of
+from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells
 from nexus_tui.screens.tables.needs import weigh_queue
 from nexus_tui.screens.tables.sorting import ALL_HEALTHY, Sorting
@@ -105,25 +104,24 @@ class QueuesScreen(ReadingListScreen, QueueOperations):
         self.app.push_screen(QueueScreen(event.item.name))
 
 
-class QueueScreen(ListScreen, RunOperations):
+class QueueScreen(ListScreen, RunOperations, ReadingScreen[tuple[int, list[Message]]]):
     """The messages that wait in a queue, in the order in which they will run."""
 
     view = "queues"
+    source = "broker"
+    interval_s = 0.5
+    calm_s = 0.8
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(PauseQueue, ResumeQueue),
         Binding("t", "by_task", "count by task", show=False),
     ]
 
-    class Changed(TextualMessage):
-        """The messages were read anew."""
-
     def __init__(self, queue: str) -> None:
         super().__init__()
         self.queue = queue
         self._offset = 0
         self._is_wanted = False
-        self._feed: Feed[tuple[int, list[Message]]] | None = None
 
     def body(self) -> Iterable[Widget]:
         """Make the table."""
@@ -150,30 +148,18 @@ class QueueScreen(ListScreen, RunOperations):
         paused = " · ∥ paused" if stats.paused else ""
         return f"{safe_text(self.queue, 60)} · {number(stats.waiting)} waiting{paused}"
 
-    def on_mount(self) -> None:
-        """Begin to read the messages."""
-        self._feed = Feed("broker", self._read, lambda: self.post_message(self.Changed()), interval_s=0.5, calm_s=0.8)
-        self._feed.start()
-
-    def on_unmount(self) -> None:
-        """Stop reading."""
-        if self._feed:
-            self._feed.stop()
-
     def draw(self, now: datetime) -> None:
         """Show the messages."""
         table = self.query_one("#rows", Table)
-        if self._feed is None:
-            return
-        if self._feed.reading.value is not None:
-            offset, messages = self._feed.reading.value
+        if self.value is not None:
+            offset, messages = self.value
             stats = self._stats()
             full = len(messages) >= table.page
             table.show(messages, offset=offset, total=stats.waiting if stats and full else offset + len(messages))
         stats = self._stats()
         note = "∥ paused: nothing of it starts before P resumes it" if stats and stats.paused else ""
         note = note or (safe_text(f"▲ {stats.verdict}: {stats.reason}", 200) if stats and stats.verdict else "")
-        table.say(stale=self._feed.trouble(now), note=note)
+        table.say(stale=self.trouble(now), note=note)
         self.show_detail(now)
 
     def read_selection(self) -> Any:
@@ -194,8 +180,8 @@ class QueueScreen(ListScreen, RunOperations):
 
         self.app.push_screen(ByTaskScreen(self.queue, self.host.sources))
 
-    @on(Changed)
-    def _changed(self) -> None:
+    def draw_read(self) -> None:
+        """Show the messages; those that were scrolled to also on a frozen screen."""
         if not self.host.frozen or self._is_wanted:
             self._is_wanted = False
             self.redraw_now()
@@ -203,9 +189,9 @@ class QueueScreen(ListScreen, RunOperations):
     @on(Table.Wanted)
     def _wanted(self, event: Table.Wanted) -> None:
         self._is_wanted = True
-        if self._feed and event.offset != self._offset:
+        if event.offset != self._offset:
             self._offset = event.offset
-            self._feed.read_now()
+            self.read_now()
 
     @on(Table.Opened)
     def _opened(self, event: Table.Opened) -> None:
@@ -214,13 +200,7 @@ class QueueScreen(ListScreen, RunOperations):
         else:
             self.action_raw()
 
-    def action_read_again(self) -> None:
-        """Read the messages and every source now."""
-        if self._feed:
-            self._feed.read_now()
-        super().action_read_again()
-
-    def _read(self) -> tuple[int, list[Message]]:
+    def read(self) -> tuple[int, list[Message]]:
         """Read the visible page; when the queue got shorter in front of it, the one that holds the cursor's message."""
         broker, table = self.host.sources.broker, self.query_one("#rows", Table)
         offset = self._offset

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from textual import on
-from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
 from celery_nexus.errors import NotFound
 from celery_nexus.rows import moment
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import UNKNOWN, clock, duration, pretty, safe_lines, safe_text, short_id
-from nexus_tui.poller import Feed
 from nexus_tui.screens.life import Step, steps_of
 from nexus_tui.screens.operations import RunOperations
+from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells
 from nexus_tui.widgets.glyphs import progress_bar
 from nexus_tui.widgets.lines import BLANK, Line
@@ -31,18 +29,17 @@ class _Life:
     steps: tuple[Step, ...]
 
 
-class RunScreen(RunOperations):
+class RunScreen(RunOperations, ReadingScreen[_Life]):
     """A run's facts, timeline, arguments, result or traceback."""
 
     view = "tasks"
-
-    class Changed(TextualMessage):
-        """The run was read anew."""
+    source = "history"
+    interval_s = 0.4
+    calm_s = 0.8
 
     def __init__(self, run_id: str) -> None:
         super().__init__()
         self.run_id = run_id
-        self._feed: Feed[_Life] | None = None
 
     def body(self) -> Iterable[Widget]:
         """Make the page."""
@@ -55,15 +52,8 @@ class RunScreen(RunOperations):
         return f"{short_id(self.run_id)} {safe_text(cells.short_task(run.task) or '') if run else ''}".strip()
 
     def on_mount(self) -> None:
-        """Begin to read the run."""
-        self._feed = Feed("history", self._read, lambda: self.post_message(self.Changed()), interval_s=0.4, calm_s=0.8)
-        self._feed.start()
-        self.query_one(Reader).focus()
-
-    def on_unmount(self) -> None:
-        """Stop reading."""
-        if self._feed:
-            self._feed.stop()
+        """Give the keys to the page."""
+        self.focus_body()
 
     def focus_body(self) -> None:
         """Give the keys to the page."""
@@ -80,29 +70,22 @@ class RunScreen(RunOperations):
 
     def draw(self, now: datetime) -> None:
         """Write the page."""
-        if self._feed is None:
-            return
-        reader = self.query_one(Reader)
-        life = self._feed.reading.value
+        reader, life = self.query_one(Reader), self.value
         if life is None:
             lines: list[Line] = [((" Reading …", "dim"),)]
         elif life.run is None:
             lines = [((f" The history knows no run {safe_text(self.run_id, 80)} yet.", "warn"),)]
         else:
             lines = page(life.run, life.steps, now)
-        reader.show(lines, stale=self._feed.trouble(now) or self.host.troubles.history)
-
-    @on(Changed)
-    def _changed(self) -> None:
-        if not self.host.frozen:
-            self.redraw_now()
+        reader.show(lines, stale=self.trouble(now) or self.host.troubles.history)
 
     @property
     def _run(self) -> Run | None:
-        life = self._feed.reading.value if self._feed else None
+        life = self.value
         return life.run if life else None
 
-    def _read(self) -> _Life:
+    def read(self) -> _Life:
+        """Read the run; one that the history does not know yet as a message."""
         history = self.host.sources.history
         try:
             run = history.run(self.run_id)

@@ -16,10 +16,10 @@ from textual.widget import Widget
 from celery_nexus.errors import SourceError
 from celery_nexus.rows.runs import RunPage
 from celery_nexus.rows.text import UNKNOWN, clock, safe_text, short_id
-from nexus_tui.poller import Feed
 from nexus_tui.screens.beside import ListScreen
 from nexus_tui.screens.details import describe_run
 from nexus_tui.screens.operations import RunOperations
+from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.prompt import Prompt
@@ -46,15 +46,15 @@ class _Page:
     found: RunPage
 
 
-class TasksScreen(ListScreen, RunOperations):
+class TasksScreen(ListScreen, RunOperations, ReadingScreen[_Page]):
     """Every run that the history knows, newest first; ``/`` filters."""
 
     view = "tasks"
+    source = "history"
+    interval_s = 0.4
+    calm_s = 0.7
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "filter", "filter")]
-
-    class Changed(TextualMessage):
-        """The runs were read anew."""
 
     class Checked(TextualMessage):
         """A filter was checked while it was typed."""
@@ -67,7 +67,6 @@ class TasksScreen(ListScreen, RunOperations):
         super().__init__()
         self.filter_text = filter_text
         self._offset = 0
-        self._feed: Feed[_Page] | None = None
         self._typing: Timer | None = None
         self._is_wanted = False
 
@@ -95,29 +94,17 @@ class TasksScreen(ListScreen, RunOperations):
         """Say what is filtered."""
         return f"/{safe_text(self.filter_text, 80)}" if self.filter_text else ""
 
-    def on_mount(self) -> None:
-        """Begin to read the runs."""
-        self._feed = Feed("history", self._read, lambda: self.post_message(self.Changed()), interval_s=0.4, calm_s=0.7)
-        self._feed.start()
-
-    def on_unmount(self) -> None:
-        """Stop reading."""
-        if self._feed:
-            self._feed.stop()
-
     def draw(self, now: datetime) -> None:
         """Show the page of runs."""
         table = self.query_one("#rows", Table)
-        if self._feed is None:
-            return
-        page, looked_to, whole = self._feed.reading.value, None, ""
+        page, looked_to, whole = self.value, None, ""
         if page is not None and page.filter_text == self.filter_text:
             no_runs = self.explain_no_runs(NO_RUNS)
             table.empty = "No run matches: / to change the filter" if self.filter_text else no_runs
             table.show(page.found.runs, offset=page.offset, total=page.found.total)
             looked_to, whole = page.found.looked_to, page.found.total_words
         note = f"looked back to {clock(looked_to, now)}: narrow the filter" if looked_to else ""
-        table.say(stale=self._feed.trouble(now) or self.host.troubles.history, note=note, whole=whole)
+        table.say(stale=self.trouble(now) or self.host.troubles.history, note=note, whole=whole)
         self.show_detail(now)
 
     def read_selection(self) -> Any:
@@ -137,16 +124,6 @@ class TasksScreen(ListScreen, RunOperations):
             table.reset()
             self.read_now()
         self.redraw_now()
-
-    def read_now(self) -> None:
-        """Read the page now."""
-        if self._feed:
-            self._feed.read_now()
-
-    def action_read_again(self) -> None:
-        """Read the page and every source now."""
-        self.read_now()
-        super().action_read_again()
 
     def action_filter(self) -> None:
         """Type a filter."""
@@ -189,8 +166,8 @@ class TasksScreen(ListScreen, RunOperations):
         if enter:
             self.app.call_from_thread(self._close_prompt)
 
-    @on(Changed)
-    def _changed(self) -> None:
+    def draw_read(self) -> None:
+        """Show the runs; those that were scrolled to also on a frozen screen."""
         if not self.host.frozen or self._is_wanted:
             self._is_wanted = False
             self.redraw_now()
@@ -206,14 +183,14 @@ class TasksScreen(ListScreen, RunOperations):
     def _opened(self, event: Table.Opened) -> None:
         self.host.open_run(event.item.id)
 
-    def _read(self) -> _Page:
+    def read(self) -> _Page:
         """Read the visible page, unless neither history nor wish has changed."""
         history = self.host.sources.history
         table = self.query_one("#rows", Table)
         is_held = not table.is_following
         offset = self._offset if is_held else 0
         text, version = self.filter_text, history.version()
-        last = self._feed.reading.value if self._feed else None
+        last = self.value
         if last and (last.filter_text, last.version, last.offset) == (text, version, offset):
             return last
         found = history.page(text, table.page, offset, BUDGET_S)

@@ -8,20 +8,18 @@ from typing import Any, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
 from celery_nexus.actions.workers.programs import StartProgram
 from celery_nexus.rows.text import UNKNOWN, age, number, percent, safe_lines, safe_text, size
 from celery_nexus.rows.workers import Program, Worker
 from celery_nexus.sources import Sources
-from nexus_tui.poller import Feed
 from nexus_tui.screens.about import describe_program, describe_worker
-from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.beside import ListScreen
 from nexus_tui.screens.host import Host
 from nexus_tui.screens.offers import bindings
 from nexus_tui.screens.operations import program_choices, worker_choices
+from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells, worker_cells
 from nexus_tui.screens.tables.needs import weigh_worker
 from nexus_tui.screens.tables.sorting import ALL_HEALTHY, Sorting
@@ -151,7 +149,7 @@ class WorkersScreen(ListScreen):
         return [worker for _, worker in rows if isinstance(worker, Worker)]
 
 
-class WorkerScreen(NexusScreen):
+class WorkerScreen(ReadingScreen[str]):
     """A worker: facts, children and what each runs, the end of its program's log.
 
     Args:
@@ -160,6 +158,7 @@ class WorkerScreen(NexusScreen):
     """
 
     view = "workers"
+    source = "supervisor"
 
     DEFAULT_CSS = """
     WorkerScreen #facts { height: 7; }
@@ -169,14 +168,10 @@ class WorkerScreen(NexusScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(StartProgram)]
 
-    class Changed(TextualMessage):
-        """The log was read anew."""
-
     def __init__(self, name: str, program: str | None) -> None:
         super().__init__()
         self.worker_name = name
         self.program = program
-        self._feed: Feed[str] | None = None
 
     def body(self) -> Iterable[Widget]:
         """Make facts, children and log."""
@@ -197,18 +192,13 @@ class WorkerScreen(NexusScreen):
         return safe_text(self.worker_name, 60)
 
     def on_mount(self) -> None:
-        """Begin to read the log."""
+        """Give the keys to the children."""
         self.query_one("#children", Table).focus()
-        if self.program:
-            self._feed = Feed(
-                "supervisor", self._read_log, lambda: self.post_message(self.Changed()), interval_s=1.0, calm_s=2.0
-            )
-            self._feed.start()
 
-    def on_unmount(self) -> None:
-        """Stop reading."""
-        if self._feed:
-            self._feed.stop()
+    @property
+    def is_read(self) -> bool:
+        """Whether it has a log that can be read."""
+        return bool(self.program)
 
     def draw(self, now: datetime) -> None:
         """Show what is known."""
@@ -218,10 +208,10 @@ class WorkerScreen(NexusScreen):
         self.query_one("#facts", Reader).show(facts, stale=troubles.workers or troubles.programs)
         self.query_one("#children", Table).show(worker.children if worker else ())
         log: list[Line] = [((" This worker was started by hand: its log is where it was started", "dim"),)]
-        if self._feed:
-            lines = safe_lines(self._feed.reading.value or "")
+        if self.is_read:
+            lines = safe_lines(self.value or "")
             log = [((" ", "plain"), (line, "plain")) for line in lines]
-        self.query_one("#log", Reader).show(log, stale=self._feed.trouble(now) if self._feed else "")
+        self.query_one("#log", Reader).show(log, stale=self.trouble(now))
 
     def read_selection(self) -> Any:
         """Return the worker or its program."""
@@ -231,17 +221,13 @@ class WorkerScreen(NexusScreen):
         """Ask what to do with its program."""
         ask_worker(self.host, self.worker_name, self.program, self._worker())
 
-    @on(Changed)
-    def _changed(self) -> None:
-        if not self.host.frozen:
-            self.redraw_now()
-
     @on(Table.Opened)
     def _opened(self, event: Table.Opened) -> None:
         if event.item.run_id:
             self.host.open_run(event.item.run_id)
 
-    def _read_log(self) -> str:
+    def read(self) -> str:
+        """Read the end of its log."""
         return self.host.sources.supervisor.log_tail(self.program or "", LOG_LINES)
 
     def _worker(self) -> Worker | None:
