@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from celery_nexus.client import connect
     from celery_nexus.installer import install
     from celery_nexus.queues import AlertThresholds, QueueSpec, RetryPolicy
+    from celery_nexus.rows.selection import Selection
 
-__all__ = ["AlertThresholds", "QueueSpec", "RetryPolicy", "connect", "install"]
+__all__ = ["AlertThresholds", "QueueSpec", "RetryPolicy", "Selection", "connect", "install"]
 
 _PLACES = {
     "connect": "celery_nexus.client",
     "install": "celery_nexus.installer",
+    "Selection": "celery_nexus.rows.selection",
     **dict.fromkeys(("AlertThresholds", "QueueSpec", "RetryPolicy"), "celery_nexus.queues"),
 }
 

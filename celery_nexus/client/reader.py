@@ -89,7 +89,7 @@ class NexusReader:
 
         >>> nexus.run("0123")
         Traceback (most recent call last):
-        celery_nexus.errors.NotFound: no run '0123'
+        celery_nexus.errors.NotFound: no run '0123' in the history
         """
         return self.sources.history.run(run_id)
 

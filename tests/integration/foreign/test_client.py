@@ -4,40 +4,60 @@ from __future__ import annotations
 
 import doctest
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 import celery_nexus
 from celery_nexus import client
-from celery_nexus.client.changer import NexusChanger
+from celery_nexus.client.changing import Changing
+from celery_nexus.client.message_changes import MessageChanges
+from celery_nexus.client.queue_changes import QueueChanges
 from celery_nexus.client.reader import NexusReader
+from celery_nexus.client.schedule_changes import ScheduleChanges
+from celery_nexus.client.worker_changes import WorkerChanges
 from celery_nexus.errors import Invalid, Refused
 from tests.harness.waiting import wait_until
 from tests.integration.foreign.conftest import Shop
 
+WITHOUT_WORKER = (NexusReader, Changing, MessageChanges, QueueChanges, ScheduleChanges)
+SCHEDULE = {"beat_schedule": {"add up": {"task": "shop.add", "schedule": 60.0, "args": [1, 2]}}}
+
 
 def test_each_example_is_true(open_shop: Callable[..., Shop]) -> None:
-    shop = open_shop({"beat_schedule": {"add up": {"task": "shop.add", "schedule": 60.0, "args": [1, 2]}}})
-    nexus = celery_nexus.connect(shop.app)
-    names = {"nexus": nexus, "run": None}
-    runner = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL | doctest.ELLIPSIS)
-    for name in public_methods():
+    shop = open_shop(SCHEDULE)
+    assert run_examples(WITHOUT_WORKER, nexus=celery_nexus.connect(shop.app), run=None) == 0
+
+
+def test_each_example_of_orders_is_true(open_shop: Callable[..., Shop]) -> None:
+    shop = open_shop(None, "-P", "prefork", "-c", "2")
+    shop.start()
+    try:
+        wait_until(lambda: shop.is_ready, "the worker is ready")
+        assert run_examples((WorkerChanges,), nexus=celery_nexus.connect(shop.app), worker=shop.name) == 0
+    finally:
+        shop.stop()
+
+
+def run_examples(parts: tuple[type, ...], **names: Any) -> int:
+    """Run the examples in the order of the source, in which they follow one another; return how many are false."""
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    for name in public_methods(parts):
         method = getattr(client.Nexus, name)
         for example in doctest.DocTestFinder(recurse=False).find(method, name, globs=names):
             example.globs = names
             runner.run(example, clear_globs=False)
-    assert runner.summarize(verbose=False).failed == 0
+    return runner.summarize(verbose=False).failed
 
 
 def test_every_public_method_has_an_example_that_is_run() -> None:
-    without = [name for name in public_methods() if ">>> " not in (getattr(client.Nexus, name).__doc__ or "")]
-    assert without == []
+    names = public_methods((*WITHOUT_WORKER, WorkerChanges))
+    assert {*names, "close"} == {name for name in dir(client.Nexus) if name[0] != "_"}
+    assert [name for name in names if ">>> " not in (getattr(client.Nexus, name).__doc__ or "")] == []
 
 
-def public_methods() -> list[str]:
-    """Methods in the order of the source, in which their examples follow one another."""
-    halves = (NexusReader, NexusChanger)
-    return [name for half in halves for name, value in vars(half).items() if callable(value) and name[0] != "_"]
+def public_methods(parts: tuple[type, ...]) -> list[str]:
+    return [name for part in parts for name, value in vars(part).items() if callable(value) and name[0] != "_"]
 
 
 def test_an_applications_own_workers_run_what_is_submitted(open_shop: Callable[..., Shop]) -> None:
