@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual import constants, on
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.filter import Monochrome
 from textual.message import Message
+from textual.screen import Screen
 
 from celery_nexus.rows import moment
 from celery_nexus.rows.history import Recent
@@ -19,6 +21,7 @@ from celery_nexus.rows.snapshot import Snapshot
 from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 from nexus_tui import commands, theme
+from nexus_tui.canvas import Canvas, ChangedCells
 from nexus_tui.feeds import Feeds
 from nexus_tui.front_door.opening import Opened
 from nexus_tui.screens.base import NexusScreen
@@ -94,6 +97,7 @@ class NexusApp(Unlocking, inherit_bindings=False):
         self._draw_is_due = False
         self._minute = ""
         self._told_silent = set[str]()
+        self._canvas = Canvas()
         self._filters = [each for each in self._filters if not isinstance(each, Monochrome)]  # it draws in greys
         self._filters.append(SafeOutput())
         if needs_ascii() if ascii_only is None else ascii_only:
@@ -189,6 +193,14 @@ class NexusApp(Unlocking, inherit_bindings=False):
         """Say how to leave: Ctrl+C is too easily typed to end everything."""
         self.tell("q leaves, from inside a view after going back; :q leaves from anywhere")
 
+    # Painting
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        """Write only what the terminal does not show yet."""
+        if isinstance(renderable, ChopsUpdate | LayoutUpdate):
+            renderable = ChangedCells(renderable, self._canvas, self.size)
+        super()._display(screen, renderable)
+
     # Life
 
     def on_mount(self) -> None:
@@ -210,6 +222,7 @@ class NexusApp(Unlocking, inherit_bindings=False):
     @on(Driver.SignalResume)
     def _back_from_the_shell(self) -> None:
         """Paint everything: the terminal has forgotten it."""
+        self._canvas.forget()
         self.screen.refresh(layout=True)
         self.read_again()
 
