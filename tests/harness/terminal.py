@@ -186,6 +186,14 @@ class Screen(Terminal):
         """What the screen shows, line by line."""
         return "\n".join(line.rstrip() for line in self._screen.display)
 
+    def places(self, sign: str) -> list[tuple[int, int]]:
+        """Find where a sign stands: lines and columns."""
+        return [(y, x) for y, line in enumerate(self._screen.display) for x, found in enumerate(line) if found == sign]
+
+    def list_backgrounds(self) -> list[str]:
+        """List the background of each line's first cell, by which a highlighted line is known."""
+        return [self._screen.buffer[y][0].bg for y in range(self._screen.lines)]
+
     def type(self, *keys: str) -> None:
         """Type keys, one after the other, with the pause of a quick typist."""
         for key in keys:
