@@ -15,6 +15,7 @@ from celery_nexus.application_code import NO_CODE, ApplicationCode
 
 if TYPE_CHECKING:
     from celery_nexus.broker import BrokerSource
+    from celery_nexus.broker.dead_letters import DeadLetterSource
     from celery_nexus.catalog.own import CatalogSource
     from celery_nexus.control.source import ControlSource
     from celery_nexus.deployment import Deployment
@@ -72,6 +73,13 @@ class Sources:
         from celery_nexus.schedule.source import ScheduleSource
 
         return ScheduleSource(self.code, self.broker, self.history, self.catalog, self.control)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetterSource:
+        """What reliable delivery set aside."""
+        from celery_nexus.broker.dead_letters import DeadLetterSource
+
+        return DeadLetterSource(self.broker)
 
     @property
     def is_foreign(self) -> bool:

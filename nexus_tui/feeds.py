@@ -10,7 +10,7 @@ from typing import Any
 
 from celery_nexus.diagnosis.verdicts.judge import judge_queues, judge_workers
 from celery_nexus.diagnosis.verdicts.look import Look, Looks
-from celery_nexus.diagnosis.watch import Watch
+from celery_nexus.diagnosis.watch import Watch, join_programs
 from celery_nexus.errors import SourceError
 from celery_nexus.rows import moment
 from celery_nexus.rows.broker import QueueStats
@@ -140,14 +140,8 @@ class Feeds:
         now = moment.now()
         lacks = (bool(self.workers.trouble(now)), bool(self.programs.trouble(now)))
         if self._joined[0] is not workers or self._joined[1] is not programs or self._joined[2] != lacks:
-            from celery_nexus.control import fleet
-
             known = workers.value is not None or programs.value is not None
-            joined = (
-                fleet.join(workers.value or (), programs.value or (), now, queues=self._sources.code.queues)
-                if known
-                else None
-            )
+            joined = join_programs(self._sources, workers.value or (), programs.value or (), now) if known else None
             if joined is not None:
                 joined = tuple(withdraw_verdict(worker, *lacks) for worker in joined)
             taken = workers if workers.value is not None else programs

@@ -69,12 +69,12 @@ class DeadLetterAction(Action):
     def run(self, sources: Sources) -> Outcome:
         """Change each."""
         found = self._frozen(sources)
-        return _undoably(sources, f"{self.verb} {found.what}", found.letter_ids, self.step(_letters(sources)))
+        return _undoably(sources, f"{self.verb} {found.what}", found.letter_ids, self.step(sources.dead_letters))
 
     def _frozen(self, sources: Sources) -> Self:
         if self.letter_ids:
             return self
-        found = _letters(sources).ids(self.reasons)
+        found = sources.dead_letters.ids(self.reasons)
         if not found:
             raise Invalid("there is no such dead letter")
         return replace(self, letter_ids=found, every=False, reasons=())
@@ -122,12 +122,6 @@ class DropDeadLetters(DeadLetterAction):
     def step(letters: DeadLetterSource) -> Callable[[str, str], TargetOutcome]:
         """Move one to the trash."""
         return letters.drop
-
-
-def _letters(sources: Sources) -> DeadLetterSource:
-    from celery_nexus.broker.dead_letters import DeadLetterSource
-
-    return DeadLetterSource(sources.broker)
 
 
 def _undoably(

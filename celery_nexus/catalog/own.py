@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from celery_nexus.application_code import ApplicationCode
-from celery_nexus.catalog.task_names import resolve_task
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.errors import Invalid, NotFound, SourceError, Unreachable
 from celery_nexus.queues import PRIORITIES
-from celery_nexus.rows.catalog import Submitted, TaskType
+from celery_nexus.rows.catalog import Sent, Submitted, TaskType
+from celery_nexus.rows.task_names import resolve_task
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -38,6 +38,17 @@ class CatalogSource:
     def app(self) -> Celery:
         """The application, imported at first use (about half a second)."""
         return self._code.app
+
+    def demonstrate(self, rate_per_s: float, for_s: float | None, seed: int) -> Iterator[Sent]:
+        """Send work that the application offers for trying it out, and tell each piece; None: until stopped.
+
+        Raises:
+            NotFound: The application offers none.
+            SourceError: What the work needs can't be made, or the broker does not accept it.
+        """
+        from celery_nexus.catalog.demonstration import Demonstration
+
+        return Demonstration(self.app, seed).send(rate_per_s, for_s)
 
     def task_types(self) -> tuple[TaskType, ...]:
         """List the task types that can be submitted, by name."""

@@ -85,13 +85,17 @@ class NexusReader:
         return self.sources.history.runs(filter_text, limit, offset)
 
     def run(self, run_id: str) -> Run:
-        """Return a recorded run by its id or a unique beginning; raises ``NotFound`` for any other.
+        """Return a run by its id or a unique beginning: recorded, else as it waits or as a worker holds it.
+
+        Raises ``NotFound`` when nobody knows it.
 
         >>> nexus.run("0123")
         Traceback (most recent call last):
         celery_nexus.errors.NotFound: no run '0123' in the history
         """
-        return self.sources.history.run(run_id)
+        from celery_nexus.changes.targets import find_run
+
+        return find_run(self.sources, run_id)
 
     def page(self, filter_text: str = "", limit: int = 50, offset: int = 0, budget_s: float = 3.0) -> RunPage:
         """Return recorded runs that match a filter, and how many there are, as far as some time allows.
@@ -147,9 +151,7 @@ class NexusReader:
         >>> nexus.dead_letters()
         ()
         """
-        from celery_nexus.broker.dead_letters import DeadLetterSource
-
-        return DeadLetterSource(self.sources.broker).list(limit)
+        return self.sources.dead_letters.list(limit)
 
     def dead_letter(self, letter_id: str) -> DeadLetter:
         """Return a dead letter with its message, secrets masked, by its id or its run's; raises ``NotFound``.
@@ -158,9 +160,7 @@ class NexusReader:
         Traceback (most recent call last):
         celery_nexus.errors.NotFound: no dead letter '0123'; see: nexus-tui dead-letters
         """
-        from celery_nexus.broker.dead_letters import DeadLetterSource
-
-        return DeadLetterSource(self.sources.broker).show(letter_id)
+        return self.sources.dead_letters.show(letter_id)
 
     def schedule(self, limit: int = 100) -> Schedule:
         """Read what beat sends by the clock, what is due first: ``beat_schedule``, RedBeat or django-celery-beat.

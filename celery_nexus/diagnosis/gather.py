@@ -11,7 +11,6 @@ from typing import Any, TypeVar, cast
 import redis
 from redis.exceptions import ResponseError
 
-from celery_nexus.broker.dead_letters import DeadLetterSource
 from celery_nexus.broker.read.census import take_census
 from celery_nexus.broker.wire.connection import connect, translate_errors
 from celery_nexus.diagnosis.checks.own_stack import examine_stack
@@ -95,7 +94,7 @@ def gather(sources: Sources) -> Evidence:
         held=held,
         leftovers=_leftovers(sources, looks, held),
         unread_lists=tuple(_try(sources.broker.unread_lists, [])),
-        dead_letters=_try(DeadLetterSource(sources.broker).count, 0),
+        dead_letters=_try(sources.dead_letters.count, 0),
         revoked=revoked,
         past=_read_past(sources),
         declared=sources.code.queues.names,

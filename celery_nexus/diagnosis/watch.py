@@ -56,7 +56,7 @@ class Watch:
             workers, consumers = control.workers(), control.consumers()
         except SourceError as error:
             workers, consumers, problem = (), None, error
-        joined = fleet.join(workers, self._programs(), datetime.now(UTC), queues=self._sources.code.queues)
+        joined = join_programs(self._sources, workers, self._programs(), datetime.now(UTC))
         return self.look(joined, self._sources.broker.queues(consumers), problem)
 
     def look(
@@ -126,6 +126,13 @@ class Watch:
             while len(seen) > 1 and at_s - seen[1][0] > LOOP_S:
                 seen.popleft()
         return {name: len(seen) - 1 for name, seen in self._starts.items() if len(seen) > 1}
+
+
+def join_programs(
+    sources: Sources, workers: Sequence[Worker], programs: Sequence[Program], now: datetime
+) -> tuple[Worker, ...]:
+    """Join workers with the programs that Supervisor runs them as; programs without a worker are rows, too."""
+    return fleet.join(workers, programs, now, queues=sources.code.queues)
 
 
 def observe(sources: Sources, *, is_patient: bool = False) -> Looks:

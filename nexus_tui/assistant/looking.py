@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from celery_nexus.changes.targets import find_run
 from celery_nexus.client import Nexus
 from celery_nexus.errors import NotFound
 from celery_nexus.rows.text import number
@@ -141,7 +140,7 @@ def _without_traceback(row: Any) -> dict[str, Any]:
 
 
 def _show_run(nexus: Nexus, given: RunNamed) -> dict[str, Any]:
-    run = find_run(nexus.sources, given.id)
+    run = nexus.run(given.id)
     life = [{"at": row.at, "event": row.event, "detail": row.detail} for row in nexus.life(run.id)]
     return answer_one({**as_json(run), "life": life})
 

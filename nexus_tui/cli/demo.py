@@ -25,8 +25,6 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 @add_common_options
 def demo(target: Target, rate: float, duration: str | None, seed: int, as_json: bool) -> None:
     """Send real work of every family to the running stack: documents, mail, reports, chains; some of it fails."""
-    from celery_nexus.catalog.demonstration import Demonstration
-
     sources = target.sources()
     if sources.read_only:
         raise Refused("read-only: nothing is sent")
@@ -37,7 +35,7 @@ def demo(target: Target, rate: float, duration: str | None, seed: int, as_json: 
     seconds = None if duration is None else _seconds(duration)
     counts: Counter[str] = Counter()
     try:
-        for piece in Demonstration(sources.catalog.app, seed).send(rate, seconds):
+        for piece in sources.catalog.demonstrate(rate, seconds, seed):
             counts[re.split(r"[:,]| \d| to | for ", piece.what)[0]] += 1
             if not as_json:
                 click.echo(f"{piece.number:>5}  {safe_text(piece.what)}  {piece.id[:8]}")

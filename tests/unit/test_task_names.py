@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from celery_nexus.catalog.task_names import resolve_task
 from celery_nexus.errors import Invalid, NotFound
+from celery_nexus.rows.task_names import resolve_task
 
 KNOWN = ("workers.file_tasks.process_pdf", "workers.email_tasks.send", "shop.tasks.send", "plain")
 

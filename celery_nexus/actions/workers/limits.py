@@ -29,7 +29,7 @@ class TaskLimit(WorkerOrder):
 
     def settle(self, sources: Sources, workers: Sequence[Worker]) -> Self:
         """Find the task among those that the workers know."""
-        from celery_nexus.catalog.task_names import resolve_task
+        from celery_nexus.rows.task_names import resolve_task
 
         told = sources.control.list_registered_tasks([worker.name for worker in workers])
         known = {name for tasks in told.values() for name in tasks}

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from celery_nexus.broker.dead_letters import DeadLetterSource
 from celery_nexus.errors import NotFound, SourceError
 from celery_nexus.queues import NO_QUEUES, QueueRegistry, QueueSpec
 from celery_nexus.rows.broker import Held, Message, QueueStats
@@ -166,7 +165,7 @@ def _tasks(sources: Sources, situation: Situation) -> dict[str, dict[str, str]]:
 
 def _letter(sources: Sources, run_id: str) -> DeadLetter | None:
     try:
-        return DeadLetterSource(sources.broker).show(run_id)
+        return sources.dead_letters.show(run_id)
     except SourceError:
         return None
 

@@ -46,9 +46,7 @@ def list_(target: Target, limit: int, as_json: bool) -> None:
 @add_common_options
 def show(target: Target, letter_id: str, reveal: bool, as_json: bool) -> None:
     """Show one, by its id or its run's: reason, history, and the message, its secrets masked."""
-    from celery_nexus.broker.dead_letters import DeadLetterSource
-
-    letter = DeadLetterSource(target.sources().broker).show(letter_id)
+    letter = target.sources().dead_letters.show(letter_id)
     if as_json:
         is_bare = reveal or not letter.is_masked
         raw = base64.b64encode(letter.raw).decode() if is_bare else None
@@ -80,9 +78,7 @@ for _change in change_commands("dead-letters"):
 
 
 def _list(target: Target, *, limit: int, as_json: bool) -> None:
-    from celery_nexus.broker.dead_letters import DeadLetterSource
-
-    source = DeadLetterSource(target.sources().broker)
+    source = target.sources().dead_letters
     letters = source.list(limit)
     if as_json:
         print_json([_json(letter) for letter in letters])

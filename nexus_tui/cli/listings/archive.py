@@ -14,7 +14,7 @@ from nexus_tui.cli.shared import Target, add_common_options
 from nexus_tui.cli.times import parse_moment
 
 if TYPE_CHECKING:
-    from celery_nexus.history.archive.archiving import Progress
+    from celery_nexus.runs.archive import Progress
 
 
 @click.command()

@@ -175,7 +175,7 @@ for _change in change_commands("history"):
 
 
 def _of_task(rows: list[dict[str, Any]], task: str) -> list[dict[str, Any]]:
-    from celery_nexus.catalog.task_names import resolve_task
+    from celery_nexus.rows.task_names import resolve_task
 
     try:
         full = resolve_task(task, [row["task"] for row in rows if row["task"]])

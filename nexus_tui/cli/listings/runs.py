@@ -67,9 +67,9 @@ def tasks(target: Target, filter_text: tuple[str, ...], limit: int | None, follo
 @add_common_options
 def task(target: Target, run_id: str, as_json: bool) -> None:
     """Show one run: its times, arguments, result or error. A unique beginning of the ID is enough."""
-    from celery_nexus.changes.targets import find_run
+    from celery_nexus.client import Nexus
 
-    run = find_run(target.sources(), run_id)
+    run = Nexus(target.sources()).run(run_id)
     if as_json:
         print_json(to_json(run))
         return
