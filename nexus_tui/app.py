@@ -16,18 +16,16 @@ from textual.screen import Screen
 
 from celery_nexus.rows import moment
 from celery_nexus.rows.history import Recent
-from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.rows.snapshot import Snapshot
-from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 from nexus_tui import commands, theme
 from nexus_tui.canvas import Canvas, ChangedCells
 from nexus_tui.feeds import Feeds
 from nexus_tui.front_door.opening import Opened
+from nexus_tui.obeying import Obeying
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.host import Troubles
 from nexus_tui.screens.tables import queue_looks
-from nexus_tui.unlocking import Unlocking
 from nexus_tui.views import FIRST_VIEW, VIEWS
 from nexus_tui.widgets.colours import FewColours, wants_no_colour
 from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii
@@ -36,7 +34,7 @@ REPAINT_PAUSE_S = 0.25
 """Shortest time between two repaints that changes of the sources cause."""
 
 
-class NexusApp(Unlocking, inherit_bindings=False):
+class NexusApp(Obeying, inherit_bindings=False):
     """The dashboard of one stack.
 
     Args:
@@ -142,38 +140,6 @@ class NexusApp(Unlocking, inherit_bindings=False):
         """What is wrong with the data now."""
         return self._feeds.troubles
 
-    def obey(self, line: str) -> str:
-        """Carry out a command line; return what is wrong with it, or nothing."""
-        word, _, rest = line.strip().partition(" ")
-        if not word:
-            return ""
-        try:
-            command = commands.resolve(word, list(VIEWS))
-        except commands.UnknownCommand as unknown:
-            return safe_text(str(unknown), 300)
-        return self._obey(command, rest.strip())
-
-    def open_run(self, run_id: str) -> None:
-        """Open a run."""
-        from nexus_tui.screens.run import RunScreen
-
-        self.push_screen(RunScreen(run_id))
-
-    def open_logs(self, run_id: str) -> None:
-        """Open what the programs wrote about a run."""
-        from nexus_tui.screens.logs import LogsScreen
-
-        self.push_screen(LogsScreen(run_id))
-
-    def submit(self) -> None:
-        """Open the form of a new run."""
-        if self.sources.allowed is not None and "submit" not in self.sources.allowed:
-            self.tell("submit is not allowed in this context", severity="warning")
-            return
-        from nexus_tui.screens.dialogs.submit import SubmitScreen
-
-        self.push_screen(SubmitScreen(), self._submitted)
-
     def read_again(self) -> None:
         """Let every source be read now."""
         self._feeds.read_now()
@@ -266,71 +232,3 @@ class NexusApp(Unlocking, inherit_bindings=False):
             way = "celery worker -E, or nexus-tui events enable" if self.read_only else "E asks them to"
             names = ", ".join(sorted(new))
             self.tell(f"{names}: runs begin and no events of them are sent. {way}", severity="warning")
-
-    def _submitted(self, outcome: Outcome | None) -> None:
-        if outcome is not None:
-            self.tell_outcome(outcome)
-            self.read_again()
-            self.open_run(outcome.targets[0].target)
-
-    def _obey(self, command: str, rest: str) -> str:
-        if command in self.MODES:
-            self._go_to_view(command)
-            if command == "tasks" and rest:
-                self.call_after_refresh(self._show_filter, rest)
-            if command == "logs" and rest:
-                self.open_logs(rest)
-            return ""
-        if command == "quit":
-            self.leave()
-        elif command == "theme":
-            return self._use_theme(rest)
-        elif command == "context":
-            return self.switch_context(rest) if rest else self.choose_context()
-        elif command == "unlock":
-            return self.unlock(rest)
-        elif command == "lock":
-            return self.lock()
-        elif command in ("queue", "worker", "run"):
-            return self._open(command, rest)
-        elif command == "submit" and self.read_only:
-            return "read-only: nothing can be submitted"
-        else:
-            deeds = {"help": "help", "submit": "offer('submit')", "refresh": "read_again", "freeze": "freeze"}
-            self.call_next(self.screen.run_action, deeds[command])
-        return ""
-
-    def _go_to_view(self, name: str) -> None:
-        """Show a view itself, not what was opened from it."""
-        self.switch_mode(name)
-        while len(self.screen_stack) > 1:
-            self.pop_screen()
-
-    def _open(self, kind: str, name: str) -> str:
-        if not name:
-            return f"{kind} needs a name"
-        if kind == "run":
-            self.open_run(name)
-        elif kind == "queue":
-            from nexus_tui.screens.queues import QueueScreen
-
-            self.push_screen(QueueScreen(name))
-        else:
-            from nexus_tui.screens.workers import WorkerScreen
-
-            workers = self.snapshot.workers.value or ()
-            program = next((worker.program for worker in workers if worker.name == name), None)
-            self.push_screen(WorkerScreen(name, program))
-        return ""
-
-    def _use_theme(self, name: str) -> str:
-        if name not in theme.THEME_NAMES:
-            return f"themes: {', '.join(theme.THEME_NAMES)}"
-        self.theme = name
-        return ""
-
-    def _show_filter(self, text: str) -> None:
-        from nexus_tui.screens.tasks import TasksScreen
-
-        if isinstance(self.screen, TasksScreen):
-            self.screen.set_filter(text)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,8 +11,23 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from nexus_tui import theme
+from nexus_tui.widgets.completion import Candidate, Complete, complete_words
 
-WORDS = ("quit", "help", "submit", "refresh", "freeze", "theme", "queue", "worker", "run", "context", "unlock", "lock")
+WORDS = (
+    "quit",
+    "help",
+    "submit",
+    "refresh",
+    "freeze",
+    "theme",
+    "queue",
+    "worker",
+    "run",
+    "sort",
+    "context",
+    "unlock",
+    "lock",
+)
 """Commands beside the names of the views."""
 
 _SHORT = {"q": "quit", "ctx": "context"}
@@ -38,6 +54,26 @@ def resolve(word: str, views: Sequence[str]) -> str:
     if found:
         raise UnknownCommand(f"{word} is short for {' and '.join(found)}")
     raise UnknownCommand(f"no command {word}; there are {', '.join(known)}")
+
+
+def complete(text: str, views: Sequence[str], names: Mapping[str, Complete]) -> Sequence[Candidate]:
+    """Offer ways to go on from a command line: commands, and behind one the names that it takes.
+
+    Args:
+        text: The line.
+        views: Names of the views.
+        names: By command, what offers them for the rest of the line; ``""``: for a line without a command.
+    """
+    word, space, rest = text.lstrip().partition(" ")
+    if not space:
+        return [*complete_words(word, 0, (*views, *WORDS)), *names[""](word)]
+    try:
+        command = resolve(word, views)
+    except UnknownCommand:
+        return ()
+    offer = names.get(command)
+    head = text[: len(text) - len(rest)]
+    return [replace(one, text=head + one.text) for one in offer(rest)] if offer else ()
 
 
 class ScreenCommands(Provider):

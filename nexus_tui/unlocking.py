@@ -146,6 +146,14 @@ class Unlocking(Asking, inherit_bindings=False):
         self._open_context(context.name)
         return ""
 
+    @property
+    def context_names(self) -> tuple[str, ...]:
+        """Names of the user's contexts; none where her file can't be read."""
+        try:
+            return tuple(user_contexts().contexts)
+        except ConfigError:
+            return ()
+
     def choose_context(self) -> str:
         """Show the contexts to choose one; return what is wrong, or nothing."""
         try:

@@ -10,31 +10,41 @@ from textual import on
 from textual.widget import Widget
 
 from celery_nexus.actions.queues import Undo
+from celery_nexus.history.filter.table import Field, Kind
 from celery_nexus.rows import moment
 from celery_nexus.rows.audit import AuditEntry
 from celery_nexus.rows.text import age, clock, number, safe_text
+from nexus_tui.screens.arranging import ArrangedScreen
 from nexus_tui.screens.beside import ListScreen
 from nexus_tui.screens.host import Choice
 from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables.cells import Cells, text
+from nexus_tui.widgets.arrangement import Arrangement
+from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import BLANK, Line
-from nexus_tui.widgets.table import Column, Table
+from nexus_tui.widgets.table import Table
 
 MOST_ENTRIES = 500
 MOST_TARGETS = 50
 """Targets of one change that the pane lists."""
 
 COLUMNS = (
-    Column("WHEN", 9, right=True),
-    Column("ACTION", 16),
-    Column("OUTCOME", 26, flex=3),
-    Column("WHO", 12, flex=1),
-    Column("TARGETS", 7, right=True),
-    Column("COMMAND", 24, flex=2),
+    Column("WHEN", 9, right=True, field=Field("age", Kind.DURATION, lambda entry: _age_of(entry))),
+    Column("ACTION", 16, field=Field("action", Kind.NAME)),
+    Column("OUTCOME", 26, flex=3, field=Field("outcome", Kind.TEXT, lambda entry: entry.message)),
+    Column("WHO", 12, flex=1, field=Field("who", Kind.NAME, lambda entry: f"{entry.user}@{entry.origin}")),
+    Column("TARGETS", 7, right=True, field=Field("targets", Kind.NUMBER, lambda entry: entry.count)),
+    Column("COMMAND", 24, flex=2, field=Field("command")),
 )
 
+FIELDS = (
+    Field("target", Kind.NAME, lambda entry: tuple(target.target for target in entry.targets), is_shown=False),
+    Field("via", is_shown=False),
+)
+"""Fields of changes without a column."""
 
-class AuditScreen(ListScreen, ReadingScreen[Sequence[AuditEntry]]):
+
+class AuditScreen(ArrangedScreen, ListScreen, ReadingScreen[Sequence[AuditEntry]]):
     """Changes by operators, the latest first; U takes the one under the cursor back."""
 
     view = "audit"
@@ -53,6 +63,7 @@ class AuditScreen(ListScreen, ReadingScreen[Sequence[AuditEntry]]):
             empty=empty,
             follows=True,
             ageing=True,
+            arrangement=Arrangement(COLUMNS, more=FIELDS),
             id="rows",
         )
         yield from self.list_and_detail(table)
@@ -61,7 +72,7 @@ class AuditScreen(ListScreen, ReadingScreen[Sequence[AuditEntry]]):
         """Show the entries."""
         table, entries = self.query_one("#rows", Table), self.value
         if entries is not None:
-            table.show(entries)
+            table.fill(entries)
         table.say(stale=self.trouble(now))
         self.show_detail(now)
 
@@ -101,15 +112,18 @@ class AuditScreen(ListScreen, ReadingScreen[Sequence[AuditEntry]]):
 
 def entry_cells(entry: AuditEntry) -> Cells:
     """Draw a change."""
-    since = (moment.now() - entry.at).total_seconds()
     return (
-        ((f"{age(since)} ago", "dim"),),
+        ((f"{age(_age_of(entry))} ago", "dim"),),
         text(entry.action, "plain" if entry.done else "warn"),
         text(entry.message, "plain" if entry.done else "warn"),
         text(f"{entry.user}@{entry.origin}", "dim"),
         ((number(entry.count), "plain"),),
         text(entry.command, "dim"),
     )
+
+
+def _age_of(entry: AuditEntry) -> float:
+    return (moment.now() - entry.at).total_seconds()
 
 
 def describe_entry(entry: AuditEntry) -> list[Line]:

@@ -158,9 +158,9 @@ class NexusScreen(Screen[None]):
 
     def action_command(self) -> None:
         """Type a command."""
-        from nexus_tui.commands import WORDS
-
-        self.query_one(Prompt).open(":", words=[*(name for _, name, _ in self.host.tabs), *WORDS], hint="a view, q, …")
+        history = self.host.history_of(":")
+        complete = self.host.complete_command
+        self.query_one(Prompt).open(":", complete=complete, history=history, hint="a view, a queue, a worker, q, …")
 
     def action_raw(self) -> None:
         """Show what the cursor is on as JSON."""
@@ -248,7 +248,7 @@ class NexusScreen(Screen[None]):
                 return
         elif not self.filter_entered(event.text):
             return
-        self._close_prompt()
+        self._close_prompt(event.text)
 
     @on(Prompt.Typed)
     def _prompt_typed(self, event: Prompt.Typed) -> None:
@@ -272,8 +272,10 @@ class NexusScreen(Screen[None]):
     def _prompt_is_open(self) -> bool:
         return self._prompt is not None and self._prompt.is_open
 
-    def _close_prompt(self) -> None:
-        self.query_one(Prompt).close()
+    def _close_prompt(self, entered: str = "") -> None:
+        prompt = self.query_one(Prompt)
+        prompt.remember(entered)
+        prompt.close()
         self.focus_body()
 
     def focus_body(self) -> None:

@@ -9,33 +9,37 @@ from typing import Any
 from textual import on
 from textual.widget import Widget
 
+from celery_nexus.history.filter.table import Field, Kind
 from celery_nexus.rows import moment
 from celery_nexus.rows.history import ErrorGroup
 from celery_nexus.rows.text import age, number, safe_text
+from nexus_tui.screens.arranging import ArrangedScreen
 from nexus_tui.screens.beside import ListScreen
 from nexus_tui.screens.details import describe_failures
 from nexus_tui.screens.past import PastScreen
 from nexus_tui.screens.tables.cells import Cells, short_task, text
+from nexus_tui.widgets.arrangement import Arrangement
+from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.glyphs import spark
 from nexus_tui.widgets.lines import Line
-from nexus_tui.widgets.table import Column, Table
+from nexus_tui.widgets.table import Table
 
 MAX_GROUPS = 500
 _SPARK = 12
 
 COLUMNS = (
-    Column("FAILURE", 20, flex=1),
-    Column("COUNT", 7, right=True),
+    Column("FAILURE", 20, flex=1, field=Field("error", Kind.TEXT, lambda group: group.type)),
+    Column("COUNT", 7, right=True, field=Field("count", Kind.NUMBER)),
     Column("OVER TIME", _SPARK),
-    Column("LAST", 11, right=True),
-    Column("TASK", 18, flex=1),
-    Column("FIRST", 11, right=True),
-    Column("PLACE", 22, flex=1),
-    Column("SAYS", 20, flex=2),
+    Column("LAST", 11, right=True, field=Field("last", Kind.DURATION, lambda group: _since(group.last_at))),
+    Column("TASK", 18, flex=1, field=Field("task", Kind.TEXT, lambda group: group.tasks)),
+    Column("FIRST", 11, right=True, field=Field("first", Kind.DURATION, lambda group: _since(group.first_at))),
+    Column("PLACE", 22, flex=1, field=Field("place")),
+    Column("SAYS", 20, flex=2, field=Field("says", Kind.TEXT, lambda group: group.message)),
 )
 
 
-class FailuresScreen(ListScreen, PastScreen):
+class FailuresScreen(ArrangedScreen, ListScreen, PastScreen):
     """Failed runs by type and place of their exception; Enter shows the runs."""
 
     view = "failures"
@@ -44,7 +48,16 @@ class FailuresScreen(ListScreen, PastScreen):
     def body(self) -> Iterable[Widget]:
         """Make the table."""
         nothing = self.nothing.format(span=self.span)
-        table = Table(COLUMNS, group_cells, group_id, title="Failures", empty=nothing, ageing=True, id="rows")
+        table = Table(
+            COLUMNS,
+            group_cells,
+            group_id,
+            title="Failures",
+            empty=nothing,
+            ageing=True,
+            arrangement=Arrangement(COLUMNS),
+            id="rows",
+        )
         yield from self.list_and_detail(table)
 
     def describe(self, item: Any, now: datetime) -> tuple[str, Sequence[Line]]:
@@ -83,19 +96,22 @@ def runs_of(group: ErrorGroup, span: str) -> str:
 
 def group_cells(group: ErrorGroup) -> Cells:
     """Draw a group."""
-    now = moment.now().timestamp()
     tasks = short_task(group.tasks[0]) or "?"
     more = f" +{len(group.tasks) - 1}" if len(group.tasks) > 1 else ""
     return (
         (("✗ ", "bad"), *text(group.type, "bad")),
         ((number(group.count), "strong"),),
         spark(group.per_slice, _SPARK, "bad"),
-        ((f"{age(now - group.last_at)} ago", "plain"),),
+        ((f"{age(_since(group.last_at))} ago", "plain"),),
         (*text(tasks), (more, "dim")),
-        ((f"{age(now - group.first_at)} ago", "dim"),),
+        ((f"{age(_since(group.first_at))} ago", "dim"),),
         text(group.place or "–", "dim"),
         text(group.message.partition(": ")[2].partition("\n")[0], "dim"),
     )
+
+
+def _since(at: float) -> float:
+    return moment.now().timestamp() - at
 
 
 def _quoted(value: Any) -> str:

@@ -12,6 +12,7 @@ from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.rows.snapshot import Snapshot
 from celery_nexus.sources import Sources
 from nexus_tui.front_door.contexts import Context
+from nexus_tui.widgets.completion import Candidate
 from nexus_tui.widgets.lines import Line
 
 
@@ -168,6 +169,18 @@ class Host(Protocol):
         """Carry out a command line (``tasks state:failure``); return what is wrong with it, or nothing."""
         ...
 
+    def history_of(self, kind: str) -> list[str]:
+        """Return what was entered at a prompt, the latest last: of commands (``:``), of a view's filters."""
+        ...
+
+    def complete_run_filter(self, text: str) -> Sequence[Candidate]:
+        """Offer ways to go on from a filter of runs or messages."""
+        ...
+
+    def complete_command(self, text: str) -> Sequence[Candidate]:
+        """Offer ways to go on from a command line that is being typed."""
+        ...
+
     def open_run(self, run_id: str) -> None:
         """Open a run."""
         ...
@@ -176,8 +189,8 @@ class Host(Protocol):
         """Open what the programs wrote about a run."""
         ...
 
-    def submit(self) -> None:
-        """Open the form of a new run."""
+    def submit(self, task: str = "") -> None:
+        """Open the form of a new run, of a task that is named."""
         ...
 
     def read_again(self) -> None:

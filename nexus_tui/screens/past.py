@@ -57,7 +57,7 @@ class PastScreen(ReadingScreen[_Figures]):
         figures = self.value
         if figures is not None and figures.span == self.span:
             table.empty = self.explain_no_runs(self.nothing.format(span=self.span))
-            table.show(figures.rows)
+            table.fill(figures.rows)
         table.say(stale=self.trouble(now) or self.host.troubles.history)
 
     def read_selection(self) -> Any:

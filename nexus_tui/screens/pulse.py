@@ -16,11 +16,13 @@ from celery_nexus.rows.history import Slice
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import short_clock
 from celery_nexus.rows.workers import Worker
+from nexus_tui.screens.arranging import ArrangedScreen
 from nexus_tui.screens.past import SPANS
 from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells, worker_cells
 from nexus_tui.screens.tables.groups import FAILURE_COLUMNS, FailureGroup, failure_cells, failure_groups
 from nexus_tui.screens.tables.needs import NEED_COLUMNS, Need, find_needs, need_cells, weigh_queue, weigh_worker
+from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.chart import Chart, Curve
 from nexus_tui.widgets.table import Table
 
@@ -31,7 +33,7 @@ ENDED_SPAN = "1h"
 """Over which time the chart shows what ended."""
 
 
-class PulseScreen(ReadingScreen[Sequence[Slice]]):
+class PulseScreen(ArrangedScreen, ReadingScreen[Sequence[Slice]]):
     """What needs you, what ended in the last hour, queues, workers, what runs and what failed; Tab goes on."""
 
     view = "pulse"
@@ -62,6 +64,7 @@ class PulseScreen(ReadingScreen[Sequence[Slice]]):
             lambda need: f"{need.verdict} {need.name}",
             title="Needs you",
             empty="Nothing needs you",
+            arrangement=Arrangement(NEED_COLUMNS),
             id="needs",
         )
         yield Chart(f"Ended a minute · {ENDED_SPAN}", lambda value: f"{value:,.0f}", id="ended")
@@ -71,6 +74,7 @@ class PulseScreen(ReadingScreen[Sequence[Slice]]):
             lambda queue: queue.name,
             title="Queues",
             empty="No queues known yet",
+            arrangement=Arrangement(cells.QUEUE_COLUMNS, weigh_queue, cells.QUEUE_FIELDS),
             id="queues",
         )
         with Horizontal(id="middle"):
@@ -82,6 +86,7 @@ class PulseScreen(ReadingScreen[Sequence[Slice]]):
                 empty="No worker answers"
                 if self.host.sources.is_foreign
                 else "No workers: start them with nexus-tui up",
+                arrangement=Arrangement(worker_cells.PULSE_WORKER_COLUMNS, weigh_worker, worker_cells.WORKER_FIELDS),
                 id="workers",
             )
             yield Table(
@@ -92,6 +97,7 @@ class PulseScreen(ReadingScreen[Sequence[Slice]]):
                 empty=NOTHING_RUNS,
                 follows=True,
                 ageing=True,
+                arrangement=Arrangement(cells.RUNNING_COLUMNS, more=cells.RUNNING_FIELDS),
                 id="running",
             )
         yield Table(
@@ -102,6 +108,7 @@ class PulseScreen(ReadingScreen[Sequence[Slice]]):
             empty="No failures",
             follows=True,
             ageing=True,
+            arrangement=Arrangement(FAILURE_COLUMNS),
             id="failures",
         )
 
@@ -109,9 +116,9 @@ class PulseScreen(ReadingScreen[Sequence[Slice]]):
         """Show the snapshot in every panel."""
         snapshot, recent, troubles = self.host.snapshot, self.host.recent, self.host.troubles
         queues, workers = snapshot.queues.value, snapshot.workers.value
-        self._fill("#queues", queues and sorted(queues, key=weigh_queue), troubles.broker, cells.RATES_NOTE)
+        self._fill("#queues", queues, troubles.broker, cells.RATES_NOTE)
         silence = troubles.workers or troubles.programs
-        self._fill("#workers", workers and sorted(workers, key=weigh_worker), silence)
+        self._fill("#workers", workers, silence)
         needs = find_needs(queues or (), workers or ())
         self.set_class(bool(needs), "-troubled")
         self._fill("#needs", needs, troubles.broker, "⏎ why")
@@ -161,5 +168,5 @@ class PulseScreen(ReadingScreen[Sequence[Slice]]):
     def _fill(self, selector: str, rows: Any, stale: str, note: str = "", whole: str = "") -> None:
         table = self.query_one(selector, Table)
         if rows is not None:
-            table.show(rows)
+            table.fill(rows)
         table.say(stale=stale, note=note, whole=whole)

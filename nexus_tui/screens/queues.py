@@ -13,6 +13,7 @@ from textual.widget import Widget
 from celery_nexus.actions.queues import PauseQueue, ResumeQueue
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.text import UNKNOWN, number, safe_text, short_id
+from nexus_tui.screens.arranging import ArrangedScreen
 from nexus_tui.screens.beside import ListScreen, ReadingListScreen
 from nexus_tui.screens.details import describe_message, describe_queue
 from nexus_tui.screens.offers import bindings
@@ -20,7 +21,7 @@ from nexus_tui.screens.operations import QueueOperations, RunOperations, gate_of
 from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells
 from nexus_tui.screens.tables.needs import weigh_queue
-from nexus_tui.screens.tables.sorting import ALL_HEALTHY, Sorting
+from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.table import Table
 
@@ -32,22 +33,12 @@ LOOK_AROUND = 1000
 """Messages in front of the page that are searched for the cursor's: that many may be taken meanwhile."""
 
 
-class QueuesScreen(ReadingListScreen, QueueOperations):
+class QueuesScreen(ArrangedScreen, ReadingListScreen, QueueOperations):
     """Every queue; the pane says who takes from one and what is next to run; Enter opens its messages."""
 
     view = "queues"
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "sort", "sort"),
-        Binding("o", "reverse", "reverse", show=False),
-        Binding("z", "hide_healthy", "hide the healthy", show=False),
-    ]
-
     more_source = "broker"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._sorting = Sorting(cells.QUEUE_COLUMNS, weigh_queue)
 
     def body(self) -> Iterable[Widget]:
         """Make the table."""
@@ -57,6 +48,7 @@ class QueuesScreen(ReadingListScreen, QueueOperations):
             lambda queue: queue.name,
             title="Queues",
             empty=NO_QUEUES,
+            arrangement=Arrangement(cells.QUEUE_COLUMNS, weigh_queue, cells.QUEUE_FIELDS),
             id="rows",
         )
         yield from self.list_and_detail(table)
@@ -74,30 +66,13 @@ class QueuesScreen(ReadingListScreen, QueueOperations):
         table = self.query_one("#rows", Table)
         queues = self.host.snapshot.queues.value
         if queues is not None:
-            table.empty = ALL_HEALTHY if queues and self._sorting.hides_healthy else NO_QUEUES
-            table.show(self._sorting.apply(queues))
-        notes = (self._sorting.words, self._sorting.describe_hidden(queues or ()), cells.RATES_NOTE)
-        table.say(stale=self.host.troubles.broker, note=" · ".join(filter(None, notes)))
+            table.fill(queues)
+        table.say(stale=self.host.troubles.broker, note=cells.RATES_NOTE)
         self.show_detail(now)
 
     def read_selection(self) -> Any:
         """Return the queue under the cursor."""
         return self.query_one("#rows", Table).aimed_item
-
-    def action_sort(self) -> None:
-        """Sort by the next column."""
-        self._sorting.sort_by_next()
-        self.redraw_now()
-
-    def action_reverse(self) -> None:
-        """Reverse the order."""
-        self._sorting.reverse = not self._sorting.reverse
-        self.redraw_now()
-
-    def action_hide_healthy(self) -> None:
-        """Leave out what nothing is wrong with, or show it again."""
-        self._sorting.hides_healthy = not self._sorting.hides_healthy
-        self.redraw_now()
 
     @on(Table.Opened)
     def _opened(self, event: Table.Opened) -> None:

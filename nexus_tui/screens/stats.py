@@ -2,42 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from textual import on
 from textual.widget import Widget
 
+from celery_nexus.history.filter.table import Field, Kind
 from celery_nexus.rows import moment
 from celery_nexus.rows.history import TaskStats, TrendPoint
 from celery_nexus.rows.text import UNKNOWN, duration, number, safe_text, short_clock
+from nexus_tui.screens.arranging import ArrangedScreen
 from nexus_tui.screens.beside import ReadingListScreen
 from nexus_tui.screens.past import SPANS, PastScreen
 from nexus_tui.screens.tables.cells import Cells, short_task, text_or_unknown
+from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.chart import Curve, draw_chart
+from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import Line
-from nexus_tui.widgets.table import Column, Table
+from nexus_tui.widgets.table import Table
 
 TREND_SLICES_S = {"1h": 60, "24h": 1200, "7d": 3 * 3600, "30d": 12 * 3600}
 """Length of a point of a task's curve, by span: some sixty points."""
 
+
+def _ran(place: int) -> Callable[[TaskStats], float | None]:
+    return lambda row: row.ran_s and row.ran_s[place]
+
+
+def _waited(place: int) -> Callable[[TaskStats], float | None]:
+    return lambda row: row.waited_s and row.waited_s[place]
+
+
 COLUMNS = (
-    Column("TASK", 22, flex=2),
-    Column("ENDED", 9, right=True),
-    Column("FAILED", 15, right=True),
-    Column("RUN P50", 8, right=True),
-    Column("P95", 8, right=True),
-    Column("P99", 8, right=True),
-    Column("WAIT P50", 8, right=True),
-    Column("P95", 8, right=True),
-    Column("RETRIES", 8, right=True),
-    Column("REVOKED", 8, right=True),
-    Column("SENT", 9, right=True),
+    Column("TASK", 22, flex=2, field=Field("task")),
+    Column("ENDED", 9, right=True, field=Field("ended", Kind.NUMBER, lambda row: row.count)),
+    Column("FAILED", 15, right=True, field=Field("failed", Kind.NUMBER)),
+    Column("RUN P50", 8, right=True, field=Field("p50", Kind.DURATION, _ran(0))),
+    Column("P95", 8, right=True, field=Field("p95", Kind.DURATION, _ran(1))),
+    Column("P99", 8, right=True, field=Field("p99", Kind.DURATION, _ran(2))),
+    Column("WAIT P50", 8, right=True, field=Field("wait50", Kind.DURATION, _waited(0))),
+    Column("P95", 8, right=True, field=Field("wait95", Kind.DURATION, _waited(1))),
+    Column("RETRIES", 8, right=True, field=Field("retries", Kind.NUMBER, lambda row: row.retried)),
+    Column("REVOKED", 8, right=True, field=Field("revoked", Kind.NUMBER)),
+    Column("SENT", 9, right=True, field=Field("sent", Kind.NUMBER)),
 )
 
 
-class StatsScreen(ReadingListScreen, PastScreen):
+class StatsScreen(ArrangedScreen, ReadingListScreen, PastScreen):
     """Counts and times by task, the most frequent first, and one task's times over time; Enter shows the runs."""
 
     view = "stats"
@@ -47,7 +60,15 @@ class StatsScreen(ReadingListScreen, PastScreen):
     def body(self) -> Iterable[Widget]:
         """Make the table."""
         nothing = self.nothing.format(span=self.span)
-        table = Table(COLUMNS, stats_cells, lambda row: row.task, title="Stats", empty=nothing, id="rows")
+        table = Table(
+            COLUMNS,
+            stats_cells,
+            lambda row: row.task,
+            title="Stats",
+            empty=nothing,
+            arrangement=Arrangement(COLUMNS),
+            id="rows",
+        )
         yield from self.list_and_detail(table)
 
     def draw(self, now: datetime) -> None:

@@ -59,9 +59,9 @@ class TasksScreen(ListScreen, RunOperations, ReadingScreen[_Page]):
     class Checked(TextualMessage):
         """A filter was checked while it was typed."""
 
-        def __init__(self, text: str, problem: str, place: int | None) -> None:
+        def __init__(self, text: str, problem: str, place: int | None, *, is_entered: bool) -> None:
             super().__init__()
-            self.text, self.problem, self.place = text, problem, place
+            self.text, self.problem, self.place, self.is_entered = text, problem, place, is_entered
 
     def __init__(self, filter_text: str = "") -> None:
         super().__init__()
@@ -127,7 +127,13 @@ class TasksScreen(ListScreen, RunOperations, ReadingScreen[_Page]):
 
     def action_filter(self) -> None:
         """Type a filter."""
-        self.query_one(Prompt).open("/", self.filter_text, hint=FILTER_HINT)
+        self.query_one(Prompt).open(
+            "/",
+            self.filter_text,
+            complete=self.host.complete_run_filter,
+            history=self.host.history_of(self.view),
+            hint=FILTER_HINT,
+        )
 
     def filter_typed(self, text: str) -> None:
         """Check the filter when the typing pauses."""
@@ -150,7 +156,8 @@ class TasksScreen(ListScreen, RunOperations, ReadingScreen[_Page]):
         prompt = self.query_one(Prompt)
         if not prompt.is_open or prompt.sign != "/":
             return
-        prompt.complain(event.problem, event.place, hint=FILTER_HINT)
+        is_unfinished = event.place is not None and event.place >= len(event.text) and not event.is_entered
+        prompt.complain("" if is_unfinished else event.problem, event.place, hint=FILTER_HINT)
         if not event.problem:
             self.set_filter(event.text)
 
@@ -160,11 +167,11 @@ class TasksScreen(ListScreen, RunOperations, ReadingScreen[_Page]):
             self.host.sources.history.check(text)
         except SourceError as error:
             place = getattr(error, "position", None)
-            self.post_message(self.Checked(text, safe_text(str(error), 300), place))
+            self.post_message(self.Checked(text, safe_text(str(error), 300), place, is_entered=enter))
             return
-        self.post_message(self.Checked(text, "", None))
+        self.post_message(self.Checked(text, "", None, is_entered=enter))
         if enter:
-            self.app.call_from_thread(self._close_prompt)
+            self.app.call_from_thread(self._close_prompt, text)
 
     def draw_read(self) -> None:
         """Show the runs; those that were scrolled to also on a frozen screen."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widget import Widget
 
 from celery_nexus.actions.workers.programs import StartProgram
@@ -15,6 +15,7 @@ from celery_nexus.rows.text import UNKNOWN, age, number, percent, safe_lines, sa
 from celery_nexus.rows.workers import Program, Worker
 from celery_nexus.sources import Sources
 from nexus_tui.screens.about import describe_program, describe_worker
+from nexus_tui.screens.arranging import ArrangedScreen
 from nexus_tui.screens.beside import ListScreen
 from nexus_tui.screens.host import Host
 from nexus_tui.screens.offers import bindings
@@ -22,7 +23,7 @@ from nexus_tui.screens.operations import program_choices, worker_choices
 from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells, worker_cells
 from nexus_tui.screens.tables.needs import weigh_worker
-from nexus_tui.screens.tables.sorting import ALL_HEALTHY, Sorting
+from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.reader import Reader
 from nexus_tui.widgets.table import Table
@@ -30,7 +31,7 @@ from nexus_tui.widgets.table import Table
 LOG_LINES = 200
 
 
-class WorkersScreen(ListScreen):
+class WorkersScreen(ArrangedScreen, ListScreen):
     """Every worker with its program, and the programs that are no workers; Enter opens, S starts and stops."""
 
     view = "workers"
@@ -43,14 +44,7 @@ class WorkersScreen(ListScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(StartProgram),
-        Binding("s", "sort", "sort"),
-        Binding("o", "reverse", "reverse", show=False),
-        Binding("z", "hide_healthy", "hide the healthy", show=False),
     ]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._sorting = Sorting(worker_cells.WORKER_COLUMNS, weigh_worker)
 
     def body(self) -> Iterable[Widget]:
         """Make the two tables, and what the worker under the cursor is and does."""
@@ -60,6 +54,7 @@ class WorkersScreen(ListScreen):
             lambda worker: worker.name,
             title="Workers",
             empty=_no_workers(self.host.sources),
+            arrangement=Arrangement(worker_cells.WORKER_COLUMNS, weigh_worker, worker_cells.WORKER_FIELDS),
             id="rows",
         )
         yield from self.list_and_detail(table)
@@ -69,6 +64,7 @@ class WorkersScreen(ListScreen):
             lambda program: program.name,
             title="Programs",
             empty=_no_programs(self.host.sources),
+            arrangement=Arrangement(worker_cells.PROGRAM_COLUMNS),
             id="programs",
         )
 
@@ -77,13 +73,10 @@ class WorkersScreen(ListScreen):
         workers, programs = self.query_one("#rows", Table), self.query_one("#programs", Table)
         snapshot, troubles = self.host.snapshot, self.host.troubles
         if snapshot.workers.value is not None:
-            is_hiding = snapshot.workers.value and self._sorting.hides_healthy
-            workers.empty = ALL_HEALTHY if is_hiding else _no_workers(self.host.sources)
-            workers.show(self._sorting.apply(snapshot.workers.value))
+            workers.fill(snapshot.workers.value)
         if snapshot.programs.value is not None:
-            programs.show(snapshot.programs.value)
-        notes = (self._sorting.words, self._sorting.describe_hidden(snapshot.workers.value or ()))
-        workers.say(stale=troubles.workers, note=" · ".join(filter(None, notes)))
+            programs.fill(snapshot.programs.value)
+        workers.say(stale=troubles.workers)
         programs.say(stale=troubles.programs)
         self.show_detail(now)
 
@@ -122,21 +115,6 @@ class WorkersScreen(ListScreen):
             told = f"Nothing is done to the {len(workers)} marked: {by_hand} was started by hand and has no program"
             self.host.tell(told, severity="warning")
 
-    def action_sort(self) -> None:
-        """Sort by the next column."""
-        self._sorting.sort_by_next()
-        self.redraw_now()
-
-    def action_reverse(self) -> None:
-        """Reverse the order."""
-        self._sorting.reverse = not self._sorting.reverse
-        self.redraw_now()
-
-    def action_hide_healthy(self) -> None:
-        """Leave out what nothing is wrong with, or show it again."""
-        self._sorting.hides_healthy = not self._sorting.hides_healthy
-        self.redraw_now()
-
     @on(Table.Opened)
     def _opened(self, event: Table.Opened) -> None:
         item = event.item
@@ -149,7 +127,7 @@ class WorkersScreen(ListScreen):
         return [worker for _, worker in rows if isinstance(worker, Worker)]
 
 
-class WorkerScreen(ReadingScreen[str]):
+class WorkerScreen(ArrangedScreen, ReadingScreen[str]):
     """A worker: facts, children and what each runs, the end of its program's log.
 
     Args:
@@ -182,6 +160,7 @@ class WorkerScreen(ReadingScreen[str]):
             lambda child: str(child.pid),
             title="Children",
             empty="No children are known",
+            arrangement=Arrangement(worker_cells.CHILD_COLUMNS),
             id="children",
         )
         yield Reader("Log", at_end=True, id="log")
@@ -206,7 +185,7 @@ class WorkerScreen(ReadingScreen[str]):
         troubles = self.host.troubles
         facts = _worker_facts(worker, now) if worker else self._program_facts()
         self.query_one("#facts", Reader).show(facts, stale=troubles.workers or troubles.programs)
-        self.query_one("#children", Table).show(worker.children if worker else ())
+        self.query_one("#children", Table).fill(worker.children if worker else ())
         log: list[Line] = [((" This worker was started by hand: its log is where it was started", "dim"),)]
         if self.is_read:
             lines = safe_lines(self.value or "")

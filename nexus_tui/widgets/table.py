@@ -7,39 +7,29 @@ rows, asks for the next when the cursor gets there, and keeps its cursor and mar
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from celery_nexus.rows.text import safe_text
+from nexus_tui.widgets.arrangement import Arrangement
+from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import Line, fit, with_look
 from nexus_tui.widgets.marks import describe_marks
 from nexus_tui.widgets.panel import title_line
 from nexus_tui.widgets.rows import HEAD_LINES, PAGE, CursorRows
 from nexus_tui.widgets.sight import Picture, Row
 
-__all__ = ["PAGE", "Column", "Table"]
+__all__ = ["PAGE", "Table"]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column.
+_EDGE = "  "
+"""Cells left of the columns: the cursor and the mark."""
 
-    Attributes:
-        title: Its head.
-        width: Cells; the least, where ``flex`` is set.
-        right: Whether it is aligned to the right, as numbers are.
-        flex: Share of the width that is left over.
-        sort: Name of the sort key that ``s`` offers, empty when it can't be sorted by.
-    """
-
-    title: str
-    width: int
-    right: bool = False
-    flex: int = 0
-    sort: str = ""
+_SHOWN_FILTER = 60
+"""Most characters of a filter that the title shows."""
 
 
 class Table(CursorRows, can_focus=True):
@@ -53,6 +43,7 @@ class Table(CursorRows, can_focus=True):
         empty: What to say, and what to do, when there is nothing.
         follows: Whether the cursor stays at the top while rows stream in there.
         ageing: Whether cells show how long ago something was: the same rows are then drawn anew when shown again.
+        arrangement: Filter and order of rows that are all at hand; None where somebody else filters and sorts them.
     """
 
     DEFAULT_CSS = "Table { height: 1fr; }"
@@ -85,6 +76,13 @@ class Table(CursorRows, can_focus=True):
             """The newest replaces its elders."""
             return isinstance(message, Table.Aimed)
 
+    class HeadClicked(Message):
+        """The head of a column was clicked, of a table that somebody else sorts."""
+
+        def __init__(self, table: Table, column: Column) -> None:
+            super().__init__()
+            self.table, self.column = table, column
+
     class Wanted(Message):
         """Rows outside the loaded window are visible: the owner is asked for a page around ``offset``."""
 
@@ -107,9 +105,11 @@ class Table(CursorRows, can_focus=True):
         empty: str,
         follows: bool = False,
         ageing: bool = False,
+        arrangement: Arrangement | None = None,
         id: str | None = None,
     ) -> None:
         super().__init__(identify, follows=follows, ageing=ageing, id=id)
+        self.arrangement = arrangement
         self.columns = tuple(columns)
         self.title = title
         self.empty = empty
@@ -118,6 +118,23 @@ class Table(CursorRows, can_focus=True):
         self.whole = ""
         self._cells = cells
         self._announced: Any = None
+        self._given: Sequence[Any] | None = None
+
+    def fill(self, rows: Sequence[Any]) -> None:
+        """Show those of all rows that the arrangement leaves, in its order."""
+        self._given = rows
+        self.rearrange()
+
+    def rearrange(self) -> None:
+        """Show the rows as they are filtered and sorted now."""
+        if self._given is not None:
+            self.show(self._given if self.arrangement is None else self.arrangement.apply(self._given))
+            self.redraw()
+
+    @property
+    def given(self) -> Sequence[Any]:
+        """All rows, before they were filtered."""
+        return self._given or ()
 
     def say(self, *, stale: str = "", note: str = "", whole: str = "") -> None:
         """Set what the title says beside its words.
@@ -152,6 +169,9 @@ class Table(CursorRows, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the row that was clicked; a second click opens it."""
+        if event.y == HEAD_LINES - 1:
+            self._click_head(event.x)
+            return
         picture = self._sight.find_picture(event.time)
         clicked = picture.move_cursor(event.y - HEAD_LINES - picture.line) if event.y >= HEAD_LINES else None
         if clicked is not None:
@@ -159,16 +179,34 @@ class Table(CursorRows, can_focus=True):
             if event.chain > 1:
                 self.action_open()
 
+    def _click_head(self, x: int) -> None:
+        column = self._column_at(x)
+        if column is None:
+            return
+        if self.arrangement is None:
+            self.post_message(self.HeadClicked(self, column))
+        elif column.field is not None:
+            self.arrangement.sort_by(column.field.name)
+            self.rearrange()
+
+    def _column_at(self, x: int) -> Column | None:
+        start = len(_EDGE)
+        for _, column, room in self._layout(self.size.width):
+            if start <= x < start + room:
+                return column
+            start += room + 1
+        return None
+
     # Drawing
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """Draw title, heads and the visible rows."""
         self._announce(self.current)
         columns = self._layout(width)
-        lines = [title_line(self._title_words(height), width, self.stale, self.note), self._heads(columns)]
+        lines = [title_line(self._title_words(height), width, self.stale, self._note()), self._heads(columns)]
         if not self.total:
             self._sight.draw(Picture((), -1))
-            return [*lines[:1], (("  ", "plain"), (self.empty if self.total == 0 else "…", "dim"))]
+            return [*lines[:1], (("  ", "plain"), (self._explain_nothing() if self.total == 0 else "…", "dim"))]
         self._keep_cursor_visible()
         visible = range(self._top, min(self._top + height - HEAD_LINES, self.total))
         rows = tuple(map(self.row_at, visible))
@@ -201,10 +239,23 @@ class Table(CursorRows, can_focus=True):
         return with_look(drawn, "cursor" if self.has_focus else "unfocused")
 
     def _heads(self, columns: list[tuple[int, Column, int]]) -> Line:
-        line: list[tuple[str, str]] = [("  ", "dim")]
+        line: list[tuple[str, str]] = [(_EDGE, "dim")]
         for _, column, room in columns:
-            line += [*fit(((column.title, "dim"),), room, right=column.right), (" ", "dim")]
+            line += [*fit(self._head(column, room), room, right=column.right), (" ", "dim")]
         return tuple(line)
+
+    def _head(self, column: Column, room: int) -> Line:
+        by = self.arrangement.by if self.arrangement is not None else None
+        if self.arrangement is None or by is None or column.field is None or by.name != column.field.name:
+            return ((column.title, "dim"),)
+        return ((column.title[: room - 1], "accent"), ("↓" if self.arrangement.reverse else "↑", "accent"))
+
+    def _note(self) -> str:
+        own = self.arrangement.note(self.given) if self.arrangement is not None else ""
+        return " · ".join(filter(None, (own, self.note)))
+
+    def _explain_nothing(self) -> str:
+        return self.empty if self.arrangement is None else self.arrangement.explain_nothing(self.given, self.empty)
 
     def _layout(self, width: int) -> list[tuple[int, Column, int]]:
         """Choose the columns that fit (index, column, width); flexible ones share what is left."""
@@ -222,12 +273,15 @@ class Table(CursorRows, can_focus=True):
         ]
 
     def _title_words(self, height: int) -> str:
-        words = self.title
-        room = height - HEAD_LINES
+        words, room = self.title, height - HEAD_LINES
+        if self.arrangement is not None and self.arrangement.text:
+            words += f" /{safe_text(self.arrangement.text, _SHOWN_FILTER)}"
         if self.total and self.total > room:
             words += f" {self._top + 1:,}–{min(self._top + room, self.total):,} of {self.whole or f'{self.total:,}'}"
         elif self.total and self.whole not in ("", f"{self.total:,}"):
             words += f" {self.total:,} of {self.whole}"
+        elif self.total is not None and self.total < len(self.given):
+            words += f" {self.total:,} of {len(self.given):,}"
         words += describe_marks(self.marks)
         if self.new_rows:
             words += f" · +{self.new_rows:,} new"

@@ -297,10 +297,10 @@ class FakeHistory:
     def lag_s(self) -> float:
         return 1.0
 
-    def failures(self, since: float, filter_text: str = "", limit: int = 100) -> list[ErrorGroup]:
+    def failures(self, since: float = 0.0, filter_text: str = "", limit: int = 100) -> list[ErrorGroup]:
         return [group for group in self.groups if group.last_at >= since]
 
-    def stats(self, since: float, by_task: bool = True) -> list[TaskStats]:
+    def stats(self, since: float, by_queue: bool = False, by_task: bool = True) -> list[TaskStats]:
         return self.figures if by_task else [self.hour] if self.hour else []
 
     def chart(self, since: float) -> list[Slice]:

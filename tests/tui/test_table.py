@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
+from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import find_changed_cells, fit, width_of, wrap
-from nexus_tui.widgets.table import Column, Table
+from nexus_tui.widgets.table import Table
 
 
 class _TableApp(App[None]):
     def __init__(self, *, follows: bool = True) -> None:
         super().__init__()
         self.wanted: list[int] = []
-        columns = (Column("ID", 8, sort="id"), Column("N", 6, right=True))
+        columns = (Column("ID", 8), Column("N", 6, right=True))
         self.table = Table(
             columns,
             lambda item: (((item, "plain"),), ((str(len(item)), "dim"),)),

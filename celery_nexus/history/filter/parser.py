@@ -23,6 +23,9 @@ term; parentheses group. A value can be quoted, and ``state:failure,retry`` list
 
 Upper and lower case of ASCII letters are alike, except in ids. With ``*`` or ``?`` a value must match as a whole.
 Durations take ``ms s m h d w``, without a unit they are seconds. What is unknown holds no comparison.
+
+These are the fields of runs. Other tables have fields of their own (:mod:`celery_nexus.history.filter.table`), in the
+same language; sizes (``memory:>100MB``) take ``B kB MB GB``.
 """
 
 from __future__ import annotations
@@ -34,19 +37,19 @@ from types import MappingProxyType
 
 from celery_nexus.history.encoding import STATES
 from celery_nexus.history.errors import FilterError
+from celery_nexus.history.filter.vocabulary import RUN_FIELDS, Vocabulary
 
-TEXT_FIELDS = ("task", "queue", "worker", "error", "id", "root", "parent", "group", "verdict")
-DURATION_FIELDS = ("runtime", "waited", "age")
-NUMBER_FIELDS = ("retries", "priority")
-FIELDS = ("state", *TEXT_FIELDS, *DURATION_FIELDS, *NUMBER_FIELDS)
 MAX_LENGTH = 1_000
 MAX_DEPTH = 20
 MAX_DIGITS = 12
 
 _OPERATORS = (">=", "<=", ">", "<", "=")
+_SIZES = {"": 1.0, "b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9}
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d|w|)", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(b|kb|mb|gb|)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d{1,9}")
+_DECIMAL = re.compile(r"\d{1,9}(?:\.\d{1,6})?")
 _HALF = re.compile("[\ud800-\udfff]")
 """Surrogates, to which the command line decodes bytes that are no UTF-8."""
 
@@ -54,7 +57,7 @@ NO_FAMILIES: Mapping[str, str] = MappingProxyType({})
 """Short names of queues in an application that declares none."""
 
 _ARGUMENT = re.compile(r"args\.([^\s=<>!:\"()]+)(!=|>=|<=|=|>|<|:)")
-_FIELD = re.compile(r"([A-Za-z_]+):")
+_FIELD = re.compile(r"([A-Za-z_][A-Za-z_0-9]*):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +117,13 @@ class Argument:
 Node = All | Any_ | Not | Text | State | Compare | Argument
 
 
-def parse(text: str, families: Mapping[str, str] = NO_FAMILIES) -> Node:
-    """Read a filter; empty text holds for every run.
+def parse(text: str, families: Mapping[str, str] = NO_FAMILIES, vocabulary: Vocabulary = RUN_FIELDS) -> Node:
+    """Read a filter; empty text holds for everything.
 
     Args:
         text: The filter.
         families: Names of queues by their short names, which ``queue:`` takes as well.
+        vocabulary: What can be asked; by default of runs.
 
     Raises:
         FilterError: It can't be understood; says where and why.
@@ -130,13 +134,14 @@ def parse(text: str, families: Mapping[str, str] = NO_FAMILIES) -> Node:
         raise FilterError("a NUL character can't be looked for", text.index("\0"))
     if (half := _HALF.search(text)) is not None:
         raise FilterError("what is no text can't be looked for", half.start())
-    return _Parser(text, families).filter()
+    return _Parser(text, families, vocabulary).filter()
 
 
 class _Parser:
-    def __init__(self, text: str, families: Mapping[str, str]) -> None:
+    def __init__(self, text: str, families: Mapping[str, str], vocabulary: Vocabulary) -> None:
         self._text = text
         self._families = families
+        self._known = vocabulary
         self._at = 0
         self._depth = 0
 
@@ -196,17 +201,15 @@ class _Parser:
         if self._text[start] == "(":
             return self._group()
         argument = _ARGUMENT.match(self._text, start)
-        if argument:
+        if argument and self._known.is_of_runs:
             self._at = argument.end()
             return self._argument(argument[1], argument[2])
         field = _FIELD.match(self._text, start)
-        if field and field[1].lower() in FIELDS:
+        if field and field[1].lower() in self._known.fields:
             self._at = field.end()
             return self._field(field[1].lower())
         if field and self._text[start] != '"':
-            raise FilterError(
-                f"no field {field[1]!r}; fields are {', '.join(FIELDS)} and args.NAME", start, len(field[1])
-            )
+            raise FilterError(f"no field {field[1]!r}; fields are {self._known.words}", start, len(field[1]))
         return Text("", (self._value("a text"),))
 
     def _negated(self, start: int, word: str) -> Node:
@@ -237,8 +240,8 @@ class _Parser:
             raise FilterError(f"nested deeper than {MAX_DEPTH}", start)
 
     def _field(self, name: str) -> Node:
-        if name in DURATION_FIELDS or name in NUMBER_FIELDS:
-            return self._comparison(name)
+        if what := self._known.describe_quantity(name):
+            return self._comparison(name, what)
         places: list[tuple[int, str]] = []
         while True:
             start = self._at
@@ -246,21 +249,31 @@ class _Parser:
             if self._text[self._at : self._at + 1] != ",":
                 break
             self._at += 1
-        if name == "state":
+        if name == "state" and self._known.is_of_runs:
             return State(tuple(_state(start, value) for start, value in places))
         values = tuple(value for _, value in places)
-        if name == "queue":
+        if name == "queue" and self._known.is_of_runs:
             full = (self._families.get(value.lower()) for value in values)
             values += tuple(queue for queue in full if queue is not None)
         return Text(name, values)
 
-    def _comparison(self, name: str) -> Node:
+    def _comparison(self, name: str, what: str) -> Node:
         operator = next((sign for sign in _OPERATORS if self._text.startswith(sign, self._at)), "")
         self._at += len(operator)
         start = self._at
-        what = "a duration like 30s or 5m" if name in DURATION_FIELDS else "a whole number"
         value = self._value(f"{what} for {name}:")
-        return Compare(name, operator or "=", _quantity(name, value, what, start))
+        quantity = self._quantity(name, value)
+        if quantity is None:
+            raise FilterError(f"{name}: takes {what}", start, len(value))
+        return Compare(name, operator or "=", quantity)
+
+    def _quantity(self, name: str, value: str) -> float | None:
+        if name in self._known.numbers:
+            whole = _NUMBER if self._known.is_of_runs else _DECIMAL
+            return float(value) if whole.fullmatch(value) else None
+        shape, units = (_SIZE, _SIZES) if name in self._known.sizes else (_DURATION, _UNITS)
+        match = shape.fullmatch(value)
+        return float(match[1]) * units[match[2].lower()] if match and len(match[1]) <= MAX_DIGITS else None
 
     def _argument(self, path: str, operator: str) -> Node:
         value = self._value(f"a value for args.{path}")
@@ -297,14 +310,3 @@ def _state(start: int, value: str) -> str:
         return found[0]
     names = ", ".join(state.lower() for state in found or STATES)
     raise FilterError(f"{'which' if found else 'no such'} state: {names}", start, len(value))
-
-
-def _quantity(name: str, value: str, what: str, start: int) -> float:
-    if name in NUMBER_FIELDS:
-        if not _NUMBER.fullmatch(value):
-            raise FilterError(f"{name}: takes {what}", start, len(value))
-        return int(value)
-    match = _DURATION.fullmatch(value)
-    if not match or len(match[1]) > MAX_DIGITS:
-        raise FilterError(f"{name}: takes {what}", start, len(value))
-    return float(match[1]) * _UNITS[match[2].lower()]

@@ -27,11 +27,12 @@ from nexus_tui.screens.dialogs.problem import Problem
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.tables import cells
 from nexus_tui.widgets.chrome import OneLine
+from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.fields import SafeInput, SafeTextArea
 from nexus_tui.widgets.form import LEFT_OUT, Field, collect
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.reader import Reader
-from nexus_tui.widgets.table import Column, Table
+from nexus_tui.widgets.table import Table
 
 TASK_COLUMNS = (Column("TASK", 34, flex=1), Column("QUEUE", 21), Column("DOES", 20, flex=2))
 
@@ -61,7 +62,11 @@ def task_cells(task: TaskType) -> cells.Cells:
 
 
 class SubmitScreen(Dialog[Outcome]):
-    """Choose a task by typing part of its name."""
+    """Choose a task by typing part of its name.
+
+    Args:
+        named: What stands there at first.
+    """
 
     DEFAULT_CSS = """
     SubmitScreen > .box { height: 90%; }
@@ -82,15 +87,16 @@ class SubmitScreen(Dialog[Outcome]):
             super().__init__()
             self.types, self.problem = types, problem
 
-    def __init__(self) -> None:
+    def __init__(self, named: str = "") -> None:
         super().__init__()
+        self._named = named
         self._types: tuple[TaskType, ...] | None = None
 
     def compose(self) -> ComposeResult:
         """Make the filter and the list."""
         with Vertical(classes="box"):
             yield OneLine(id="head")
-            yield SafeInput(placeholder="part of a task's name; Enter opens its form")
+            yield SafeInput(safe_text(self._named), placeholder="part of a task's name; Enter opens its form")
             yield Table(
                 TASK_COLUMNS,
                 task_cells,

@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 from typing import Any, cast
 
+from celery_nexus.history.filter.table import Field, Kind
 from celery_nexus.rows import moment
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.runs import Run
@@ -21,9 +22,9 @@ from celery_nexus.rows.text import (
     short_id,
 )
 from nexus_tui.screens.tables.queue_looks import spec_of
+from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.glyphs import priority_bars, progress_bar, spark
 from nexus_tui.widgets.lines import Line, Span
-from nexus_tui.widgets.table import Column
 
 Cells = tuple[Line, ...]
 
@@ -54,19 +55,30 @@ def text_or_unknown(value: object, look: str = "plain") -> Line:
 
 # Queues
 
+
+def _count_consumers(queue: QueueStats) -> int | None:
+    return None if queue.consumers is None else len(queue.consumers)
+
+
 QUEUE_COLUMNS = (
-    Column("QUEUE", 23, flex=1, sort="name"),
-    Column("WAITING", 8, right=True, sort="waiting"),
+    Column("QUEUE", 23, flex=1, field=Field("queue", Kind.NAME, lambda row: row.name)),
+    Column("WAITING", 8, right=True, field=Field("waiting", Kind.NUMBER)),
     Column("PRIORITY 0…9", 12),
-    Column("FLIGHT", 6, right=True, sort="in_flight"),
-    Column("OLDEST", 7, right=True, sort="oldest_age_s"),
-    Column("IN/S", 6, right=True, sort="in_per_s"),
-    Column("OUT/S", 6, right=True, sort="out_per_s"),
-    Column("DRAINS", 7, right=True, sort="drains_in_s"),
-    Column("DELAYED", 7, right=True, sort="delayed"),
-    Column("CONSUMERS", 9, right=True),
+    Column("FLIGHT", 6, right=True, field=Field("flight", Kind.NUMBER, lambda row: row.in_flight)),
+    Column("OLDEST", 7, right=True, field=Field("oldest", Kind.DURATION, lambda row: row.oldest_age_s)),
+    Column("IN/S", 6, right=True, field=Field("in", Kind.NUMBER, lambda row: row.in_per_s)),
+    Column("OUT/S", 6, right=True, field=Field("out", Kind.NUMBER, lambda row: row.out_per_s)),
+    Column("DRAINS", 7, right=True, field=Field("drains", Kind.DURATION, lambda row: row.drains_in_s)),
+    Column("DELAYED", 7, right=True, field=Field("delayed", Kind.NUMBER)),
+    Column("CONSUMERS", 9, right=True, field=Field("consumers", Kind.NUMBER, _count_consumers)),
     Column("5 MIN", _SPARK),
 )
+
+QUEUE_FIELDS = (
+    Field("worker", Kind.NAME, lambda row: row.consumers, is_shown=False),
+    Field("verdict", Kind.TEXT, lambda row: "paused" if row.paused else row.verdict),
+)
+"""Fields of queues without a column of their own: who takes from one, and what is wrong with it."""
 
 
 RATES_NOTE = "rates of 15 s"
@@ -159,12 +171,15 @@ RUN_COLUMNS = (
 )
 
 RUNNING_COLUMNS = (
-    Column("RUNNING", 18, flex=1),
-    Column("ID", 8),
-    Column("FOR", 9, right=True),
+    Column("RUNNING", 18, flex=1, field=Field("task")),
+    Column("ID", 8, field=Field("id", Kind.NAME)),
+    Column("FOR", 9, right=True, field=Field("runtime", Kind.DURATION, lambda run: run.ran_s)),
     Column("PROGRESS", 10),
     Column("", 12, flex=1),
 )
+
+RUNNING_FIELDS = (Field("queue", Kind.NAME, is_shown=False), Field("worker", Kind.NAME, is_shown=False))
+"""Fields of running runs without a column."""
 
 
 def state_cell(state: str) -> Line:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from celery_nexus.history.filter.table import Field, Kind
 from celery_nexus.rows import moment
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import age, number
 from nexus_tui.screens.tables.cells import Cells, queue_colour, short_task, text, text_or_unknown
-from nexus_tui.widgets.table import Column
+from nexus_tui.widgets.columns import Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,11 @@ class FailureGroup:
 
 
 FAILURE_COLUMNS = (
-    Column("FAILURE", 22),
-    Column("TASK", 22, flex=1),
-    Column("COUNT", 5, right=True),
-    Column("LAST", 11, right=True),
-    Column("SAYS", 20, flex=2),
+    Column("FAILURE", 22, field=Field("error", Kind.TEXT, lambda group: group.kind)),
+    Column("TASK", 22, flex=1, field=Field("task", Kind.TEXT, lambda group: group.newest.task)),
+    Column("COUNT", 5, right=True, field=Field("count", Kind.NUMBER)),
+    Column("LAST", 11, right=True, field=Field("last", Kind.DURATION, lambda group: _age_of(group))),
+    Column("SAYS", 20, flex=2, field=Field("says", Kind.TEXT, lambda group: group.newest.error)),
 )
 
 
@@ -58,12 +59,16 @@ def failure_groups(failures: Iterable[Run], *, are_all: bool = True) -> tuple[Fa
 def failure_cells(group: FailureGroup) -> Cells:
     """Draw a group."""
     run = group.newest
-    ended = run.finished_at
-    since = (moment.now() - ended).total_seconds() if ended else None
     return (
         (("✗ ", "bad"), *text(group.kind, "bad")),
         text_or_unknown(short_task(run.task), queue_colour(run.queue)),
         (("≥ " if group.is_at_least else "", "dim"), (number(group.count), "strong")),
-        ((f"{age(since)} ago", "dim"),),
+        ((f"{age(_age_of(group))} ago", "dim"),),
         text((run.error or "").partition(": ")[2], "dim"),
     )
+
+
+def _age_of(group: FailureGroup) -> float | None:
+    """Count the seconds since the last of them ended."""
+    ended = group.newest.finished_at
+    return (moment.now() - ended).total_seconds() if ended else None

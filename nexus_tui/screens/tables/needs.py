@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from celery_nexus.history.filter.table import Field, Kind
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.text import age, number
 from celery_nexus.rows.workers import Worker
 from nexus_tui.screens.tables.cells import Cells, text
 from nexus_tui.screens.tables.worker_cells import WORKER_LOOKS
-from nexus_tui.widgets.table import Column
+from nexus_tui.widgets.arrangement import HEALTHY
+from nexus_tui.widgets.columns import Column
 
 _PASSING = frozenset({"paused", "starting", "unknown"})
 """Verdicts of workers that somebody wanted, that end by themselves, or that only say that nobody can be asked."""
@@ -18,13 +20,10 @@ _PASSING = frozenset({"paused", "starting", "unknown"})
 _SLOW = frozenset({"growing", "all full", "paused"})
 """Verdicts of queues that move, or that somebody stopped."""
 
-HEALTHY = 2
-"""Weight of what nothing is wrong with."""
-
 NEED_COLUMNS = (
-    Column("WHAT", 22, flex=1),
-    Column("IS", 16),
-    Column("BECAUSE", 34, flex=3),
+    Column("WHAT", 22, flex=1, field=Field("name", Kind.NAME)),
+    Column("IS", 16, field=Field("verdict")),
+    Column("BECAUSE", 34, flex=3, field=Field("why", Kind.TEXT, lambda need: need.reason)),
 )
 
 

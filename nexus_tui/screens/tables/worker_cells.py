@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from celery_nexus.history.filter.table import Field, Kind
 from celery_nexus.rows.text import UNKNOWN, age, number, percent, safe_text, short_id, size
 from celery_nexus.rows.workers import LOOP_EXITS, Child, Program, Worker
 from nexus_tui.screens.tables.cells import Cells, queue_colour, short_task, text, text_or_unknown
+from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import Line
-from nexus_tui.widgets.table import Column
 
 WORKER_LOOKS = {
     "healthy": ("●", "good"),
@@ -28,36 +29,50 @@ WORKER_LOOKS = {
 
 NO_CPU = 2
 
+_NAME = Field("worker", Kind.NAME, lambda row: row.name)
+_VERDICT = Field("verdict", Kind.TEXT)
+_ACTIVE = Field("active", Kind.NUMBER)
+_CPU = Field("cpu", Kind.NUMBER, lambda row: row.cpu_percent)
+_MEMORY = Field("memory", Kind.SIZE, lambda row: row.rss_bytes)
+_UP = Field("up", Kind.DURATION, lambda row: row.uptime_s)
+
 WORKER_COLUMNS = (
-    Column("WORKER", 20, flex=1, sort="name"),
-    Column("VERDICT", 15, sort="verdict"),
-    Column("ACTIVE", 6, right=True, sort="active"),
-    Column("CPU", 5, right=True, sort="cpu_percent"),
-    Column("MEMORY", 7, right=True, sort="rss_bytes"),
-    Column("UP", 6, right=True, sort="uptime_s"),
-    Column("HOLDS", 5, right=True, sort="reserved"),
-    Column("DONE", 8, right=True, sort="processed"),
-    Column("WHY", 26, flex=3),
-    Column("PROGRAM", 16, sort="program"),
-    Column("POOL", 9),
+    Column("WORKER", 20, flex=1, field=_NAME),
+    Column("VERDICT", 15, field=_VERDICT),
+    Column("ACTIVE", 6, right=True, field=_ACTIVE),
+    Column("CPU", 5, right=True, field=_CPU),
+    Column("MEMORY", 7, right=True, field=_MEMORY),
+    Column("UP", 6, right=True, field=_UP),
+    Column("HOLDS", 5, right=True, field=Field("holds", Kind.NUMBER, lambda row: row.reserved)),
+    Column("DONE", 8, right=True, field=Field("done", Kind.NUMBER, lambda row: row.processed)),
+    Column("WHY", 26, flex=3, field=Field("why", Kind.TEXT, lambda row: row.reason)),
+    Column("PROGRAM", 16, field=Field("program", Kind.TEXT)),
+    Column("POOL", 9, field=Field("pool", Kind.NAME)),
 )
 
+WORKER_FIELDS = (
+    Field("queue", Kind.NAME, lambda row: row.queues, is_shown=False),
+    Field("task", Kind.TEXT, lambda row: tuple(child.task for child in row.children), is_shown=False),
+    Field("id", Kind.NAME, lambda row: tuple(child.run_id for child in row.children), is_shown=False),
+)
+"""Fields of workers without a column: what they take, and what they run."""
+
 PULSE_WORKER_COLUMNS = (
-    Column("WORKER", 14, flex=1),
-    Column("VERDICT", 15),
-    Column("BUSY", 5, right=True),
-    Column("CPU", 5, right=True),
-    Column("MEMORY", 7, right=True),
-    Column("UP", 7, right=True),
+    Column("WORKER", 14, flex=1, field=_NAME),
+    Column("VERDICT", 15, field=_VERDICT),
+    Column("BUSY", 5, right=True, field=_ACTIVE),
+    Column("CPU", 5, right=True, field=_CPU),
+    Column("MEMORY", 7, right=True, field=_MEMORY),
+    Column("UP", 7, right=True, field=_UP),
 )
 
 CHILD_COLUMNS = (
-    Column("CHILD", 8, right=True),
-    Column("RUNS", 24, flex=1),
-    Column("ID", 8),
-    Column("FOR", 9, right=True),
-    Column("CPU", 5, right=True),
-    Column("MEMORY", 7, right=True),
+    Column("CHILD", 8, right=True, field=Field("pid", Kind.NUMBER)),
+    Column("RUNS", 24, flex=1, field=Field("task")),
+    Column("ID", 8, field=Field("id", Kind.NAME, lambda row: row.run_id)),
+    Column("FOR", 9, right=True, field=Field("runtime", Kind.DURATION, lambda row: row.ran_s)),
+    Column("CPU", 5, right=True, field=_CPU),
+    Column("MEMORY", 7, right=True, field=_MEMORY),
 )
 
 
@@ -116,11 +131,11 @@ PROGRAM_LOOKS = {
 }
 
 PROGRAM_COLUMNS = (
-    Column("PROGRAM", 20, sort="name"),
-    Column("STATE", 12, sort="state"),
-    Column("PID", 8, right=True),
-    Column("UP", 8, right=True, sort="uptime_s"),
-    Column("SUPERVISOR SAYS", 20, flex=1),
+    Column("PROGRAM", 20, field=Field("program", Kind.TEXT, lambda row: row.name)),
+    Column("STATE", 12, field=Field("state", Kind.NAME)),
+    Column("PID", 8, right=True, field=Field("pid", Kind.NUMBER)),
+    Column("UP", 8, right=True, field=_UP),
+    Column("SUPERVISOR SAYS", 20, flex=1, field=Field("says", Kind.TEXT, lambda row: row.description)),
 )
 
 
