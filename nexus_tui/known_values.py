@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from celery_nexus.errors import SourceError
-from celery_nexus.history.encoding import STATES
 from celery_nexus.rows import moment
+from celery_nexus.rows.runs import STATES
 from celery_nexus.rows.snapshot import Snapshot
 from celery_nexus.sources import Sources
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from celery_nexus.history.filter.vocabulary import RUN_FIELDS
+from celery_nexus.filters.vocabulary import RUN_FIELDS
 from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.rows.snapshot import Snapshot
 from celery_nexus.rows.text import safe_text

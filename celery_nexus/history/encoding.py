@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-STATES = ("PENDING", "RECEIVED", "STARTED", "RETRY", "REJECTED", "SUCCESS", "FAILURE", "REVOKED")
-"""Celery's states (REJECTED: handed back unacknowledged), by their number in the file."""
+from celery_nexus.rows.runs import STATES
+
+__all__ = ["COUNTERS", "FINAL", "STATES"]
 
 FINAL = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+STATES = ("PENDING", "RECEIVED", "STARTED", "RETRY", "REJECTED", "SUCCESS", "FAILURE", "REVOKED")
+"""Celery's states (REJECTED: handed back unacknowledged); the history numbers them so: a new one comes last."""
+
 FINAL_STATES = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
 
 

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from celery_nexus.errors import Invalid, NotFound, Unreachable
-from celery_nexus.history.errors import FilterError, HistoryError
-from celery_nexus.history.filter.parser import NO_FAMILIES, parse
+from celery_nexus.filters.errors import FilterError
+from celery_nexus.filters.parser import NO_FAMILIES, parse
+from celery_nexus.history.errors import HistoryError
 from celery_nexus.history.query import figures, follow
 from celery_nexus.history.query.history import SILENT_WORKERS, History
 from celery_nexus.history.query.paging import find_oldest_time, walk

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from celery_nexus.history.errors import FilterError
+from celery_nexus.filters.errors import FilterError
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.completion import Candidate, complete_filter

@@ -10,7 +10,7 @@ from textual import on
 from textual.widget import Widget
 
 from celery_nexus.actions.queues import Undo
-from celery_nexus.history.filter.table import Field, Kind
+from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows import moment
 from celery_nexus.rows.audit import AuditEntry
 from celery_nexus.rows.text import age, clock, number, safe_text

@@ -9,7 +9,7 @@ from typing import Any
 from textual import on
 from textual.widget import Widget
 
-from celery_nexus.history.filter.table import Field, Kind
+from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows import moment
 from celery_nexus.rows.history import ErrorGroup
 from celery_nexus.rows.text import age, number, safe_text

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from celery_nexus.history.filter.table import Field, matcher_of
+from celery_nexus.filters.table import Field, matcher_of
 from nexus_tui.widgets.columns import Column
 
 HEALTHY = 2

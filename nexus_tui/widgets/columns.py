@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from celery_nexus.history.filter.table import Field
+from celery_nexus.filters.table import Field
 
 
 @dataclass(frozen=True, slots=True)

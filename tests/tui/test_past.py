@@ -1,6 +1,6 @@
 """Views of the past: figures over a span of time, and the way from them to the runs."""
 
-from celery_nexus.history.filter.parser import parse
+from celery_nexus.filters.parser import parse
 from celery_nexus.rows.history import ErrorGroup
 from nexus_tui.screens.failures import runs_of
 from tests.tui import fakes

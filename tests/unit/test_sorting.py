@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from celery_nexus.history.errors import FilterError
-from celery_nexus.history.filter.table import Field, Kind
+from celery_nexus.filters.errors import FilterError
+from celery_nexus.filters.table import Field, Kind
 from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.columns import Column
 

@@ -16,8 +16,8 @@ from celery_nexus.connection.keys import SENT_AT_HEADER
 from celery_nexus.delivery import validation
 from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import Invalid
-from celery_nexus.history.errors import FilterError
-from celery_nexus.history.filter import parser
+from celery_nexus.filters import parser
+from celery_nexus.filters.errors import FilterError
 from celery_nexus.history.filter.matching import Facts, holds
 from celery_nexus.rows.selection import Frozen, Selection
 

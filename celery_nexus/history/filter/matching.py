@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import ast
-import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, cast
 
 import orjson
 
-from celery_nexus.history.filter.parser import All, Any_, Argument, Compare, Node, Not, State, Text
-
-OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq}
-_CONTAINS = frozenset({"task", "error", ""})
-_EXACT = frozenset({"id", "root", "parent", "group", "verdict"})
-_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+from celery_nexus.filters.parser import All, Any_, Argument, Compare, Node, Not, State, Text
+from celery_nexus.filters.texts import OPERATORS, is_wild, lower, text_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,32 +78,6 @@ def _quantity(field: str, run: Facts, now: float) -> float | None:
             return run.waited_s
         case _:
             return cast("float | None", getattr(run, field))
-
-
-def lower(text: str) -> str:
-    """Fold ASCII letters, as SQLite's ``lower`` does."""
-    return text.lower() if text.isascii() else text.translate(_LOWER)
-
-
-def is_wild(value: str) -> bool:
-    """Tell whether a value is a pattern."""
-    return "*" in value or "?" in value
-
-
-def text_matches(field: str, text: str, values: tuple[str, ...]) -> bool:
-    """Tell whether a text matches one of a field's values."""
-    exact = field in _EXACT
-    return any(_pattern(field, value).search(text if exact else lower(text)) for value in values)
-
-
-@lru_cache(maxsize=256)
-def _pattern(field: str, value: str) -> re.Pattern[str]:
-    folded = value if field in _EXACT else lower(value)
-    if is_wild(folded):
-        # Free text and errors are long: there a pattern is looked for anywhere.
-        wild = "".join(".*" if sign == "*" else "." if sign == "?" else re.escape(sign) for sign in folded)
-        return re.compile(wild if field in {"", "error"} else rf"\A{wild}\Z", re.DOTALL)
-    return re.compile(("" if field in _CONTAINS else r"\A") + re.escape(folded))
 
 
 MISSING = object()
@@ -212,7 +180,7 @@ def compares(found: Any, sign: str, wanted: str) -> bool:
     text = found if isinstance(found, str) else _json(found)
     if sign == "=":
         if is_wild(wanted):
-            return bool(_whole(lower(wanted)).search(lower(text)))
+            return text_matches("id", lower(text), (lower(wanted),))
         return text == wanted
     return isinstance(found, str) and OPERATORS[sign](found, wanted)
 
@@ -222,11 +190,6 @@ def _json(value: Any) -> str:
         return orjson.dumps(value).decode()
     except TypeError:
         return repr(value)
-
-
-@lru_cache(maxsize=64)
-def _whole(value: str) -> re.Pattern[str]:
-    return _pattern("id", value)
 
 
 def number_of(text: str) -> float | None:

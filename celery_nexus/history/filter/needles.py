@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from celery_nexus.history.filter.matching import is_wild, lower
-from celery_nexus.history.filter.parser import Argument
+from celery_nexus.filters.parser import Argument
+from celery_nexus.filters.texts import is_wild, lower
 
 _NAME = re.compile(r"(?!\d+\Z)[A-Za-z0-9_./@ -]+")
 _INTEGER = re.compile(r"-?[1-9][0-9]{0,14}")

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from celery_nexus.filters.parser import All, Any_, Argument, Compare, Node, Not, State, Text
+from celery_nexus.filters.texts import is_wild, lower, text_matches
 from celery_nexus.history.encoding import COUNTERS, STATES
-from celery_nexus.history.filter.matching import argument_matches, is_wild, lower, text_matches
+from celery_nexus.history.filter.matching import argument_matches
 from celery_nexus.history.filter.needles import argument_needles
-from celery_nexus.history.filter.parser import All, Any_, Argument, Compare, Node, Not, State, Text
 
 _NUMBER_OF = {state: number for number, state in enumerate(STATES)}
 NAMED = ("task", "queue", "worker")

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from celery_nexus.history.filter.parser import Node
+from celery_nexus.filters.parser import Node
 from celery_nexus.history.filter.sql import MAX_KEY
 from celery_nexus.history.index.rows_only import RowsOnly, has_numpy
 from celery_nexus.history.index.search import Search

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from celery_nexus.history.filter.matching import is_wild
+from celery_nexus.filters.parser import Argument
+from celery_nexus.filters.texts import is_wild
 from celery_nexus.history.filter.needles import argument_needles
-from celery_nexus.history.filter.parser import Argument
 from celery_nexus.history.filter.sql import Names
 from celery_nexus.history.index.arguments.zone_map import all_contain, all_match, may_match
 from celery_nexus.history.index.batch import Batch

@@ -13,7 +13,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from celery_nexus.history.filter.matching import loads, lower
+from celery_nexus.filters.texts import lower
+from celery_nexus.history.filter.matching import loads
 from celery_nexus.history.index.arguments.encoding import MAX_TEXT, collect_values
 from celery_nexus.history.index.arguments.zone_map import ZoneMap
 from celery_nexus.history.index.bloom import BLOOM_BITS, build_bloom

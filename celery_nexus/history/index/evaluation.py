@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import numpy as np
 
+from celery_nexus.filters.parser import All, Any_, Argument, Compare, Node, Not, State, Text
+from celery_nexus.filters.texts import OPERATORS, is_wild, lower, text_matches
 from celery_nexus.history.encoding import COUNTERS, STATES
-from celery_nexus.history.filter.matching import OPERATORS, is_wild, lower, text_matches
 from celery_nexus.history.filter.needles import argument_needles
-from celery_nexus.history.filter.parser import All, Any_, Argument, Compare, Node, Not, State, Text
 from celery_nexus.history.filter.sql import KEYED, NAMED, Names, compile_filter
 from celery_nexus.history.index.argument_terms import IN_MANY, find_certain_rows, match_argument
 from celery_nexus.history.index.batch import Batch, Keys

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from celery_nexus.history.filter.matching import is_wild, lower, text_matches
+from celery_nexus.filters.texts import is_wild, lower, text_matches
 from celery_nexus.history.index.pages import Bytes, Mask, Rows, decode_rows, encode_rows, pack, unpack
 
 FEW_ROWS = 500

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from celery_nexus.filters.parser import Node, State
 from celery_nexus.history.encoding import FINAL, STATES
-from celery_nexus.history.filter.parser import Node, State
 from celery_nexus.history.filter.sql import compile_filter, key_bounds, load_names
 from celery_nexus.history.index.rows_only import has_numpy, refuse_segments
 from celery_nexus.history.index.tables import FILE_VERSIONS

@@ -12,8 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from celery_nexus.filters.parser import All, parse
 from celery_nexus.history.encoding import COUNTERS, STATES
-from celery_nexus.history.filter.parser import All, parse
 from celery_nexus.history.filter.sql import compile_filter, load_names
 from celery_nexus.history.query.history import History, load_runs
 from celery_nexus.history.store import rollups
@@ -42,7 +42,7 @@ def failures(
         history: The history.
         since: Runs sent at or after this time; None for a day before ``until``.
         until: Runs sent before this time; None for now.
-        filter_text: Only runs that match; see :mod:`celery_nexus.history.filter.parser`.
+        filter_text: Only runs that match; see :mod:`celery_nexus.filters.parser`.
         slices: Into how many equal slices the time is cut for :attr:`ErrorGroup.per_slice`.
         limit: At most so many groups.
 

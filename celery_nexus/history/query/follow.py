@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 
-from celery_nexus.history.filter.parser import parse
+from celery_nexus.filters.parser import parse
 from celery_nexus.history.filter.sql import compile_filter, load_names
 from celery_nexus.history.query.history import History, load_runs
 from celery_nexus.rows.history import Changes, HistoryRun
@@ -25,7 +25,7 @@ def changes(history: History, after: int, filter_text: str = "") -> Changes[Hist
         history: The history.
         after: :attr:`Changes.number` of the last call, or :func:`read_last_change`. One that lies ahead (the file was
             made anew) counts as 0.
-        filter_text: Only runs that match now; see :mod:`celery_nexus.history.filter.parser`.
+        filter_text: Only runs that match now; see :mod:`celery_nexus.filters.parser`.
 
     Raises:
         FilterError: The filter can't be understood.

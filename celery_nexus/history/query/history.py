@@ -23,10 +23,10 @@ from typing import Any, TypeVar
 
 import orjson
 
+from celery_nexus.filters.parser import NO_FAMILIES, parse
 from celery_nexus.history.encoding import COUNTERS, STATES
 from celery_nexus.history.errors import HistoryError
 from celery_nexus.history.filter.matching import loads
-from celery_nexus.history.filter.parser import NO_FAMILIES, parse
 from celery_nexus.history.filter.sql import MAX_KEY, register
 from celery_nexus.history.index import RunIndex
 from celery_nexus.history.store import damage
@@ -158,7 +158,7 @@ class History:
         """Return runs that match a filter, newest first.
 
         Args:
-            filter_text: See :mod:`celery_nexus.history.filter.parser`; empty for all.
+            filter_text: See :mod:`celery_nexus.filters.parser`; empty for all.
             limit: At most so many.
             offset: Skip so many.
             before: Only runs sent before this time.
@@ -184,7 +184,7 @@ class History:
         with ``budget_s`` the page says how far it looked.
 
         Args:
-            filter_text: See :mod:`celery_nexus.history.filter.parser`; empty for all.
+            filter_text: See :mod:`celery_nexus.filters.parser`; empty for all.
             limit: At most so many.
             offset: Skip so many; pages by ``after`` cost less.
             after: :attr:`HistoryPage.next` of the page before.

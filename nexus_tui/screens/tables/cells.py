@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Any, cast
 
-from celery_nexus.history.filter.table import Field, Kind
+from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows import moment
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.runs import Run

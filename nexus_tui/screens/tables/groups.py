@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from celery_nexus.history.filter.table import Field, Kind
+from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows import moment
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import age, number

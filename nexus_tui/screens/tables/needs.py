@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from celery_nexus.history.filter.table import Field, Kind
+from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.text import age, number
 from celery_nexus.rows.workers import Worker

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from celery_nexus.history.filter.table import Field, Kind
+from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows.text import UNKNOWN, age, number, percent, safe_text, short_id, size
 from celery_nexus.rows.workers import LOOP_EXITS, Child, Program, Worker
 from nexus_tui.screens.tables.cells import Cells, queue_colour, short_task, text, text_or_unknown

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from celery_nexus.filters.errors import FilterError
+from celery_nexus.filters.parser import All, Any_, Argument, Compare, Node, Not, State, Text, parse
 from celery_nexus.history.encoding import STATES
-from celery_nexus.history.errors import FilterError
 from celery_nexus.history.filter.matching import Facts, _jsonable, holds, loads  # pyright: ignore[reportPrivateUsage]
-from celery_nexus.history.filter.parser import All, Any_, Argument, Compare, Node, Not, State, Text, parse
 from celery_nexus.history.query.history import History
 from celery_nexus.history.store.store import Store
 from celery_nexus.rows.history import HistoryRun

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from celery_nexus.filters.parser import parse
 from celery_nexus.history.errors import HistoryError
-from celery_nexus.history.filter.parser import parse
 from celery_nexus.history.filter.sql import register
 from celery_nexus.history.index import KeyCount, RunIndex
 from celery_nexus.history.store.store import Store

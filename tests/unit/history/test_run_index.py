@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from celery_nexus.history.filter.parser import parse
+from celery_nexus.filters.parser import parse
 from celery_nexus.history.filter.sql import register
 from celery_nexus.history.index import FILE_VERSIONS, KeyCount, RunIndex
 from celery_nexus.history.store.schema import VERSION

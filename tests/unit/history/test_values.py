@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from celery_nexus.history.filter.matching import compares, lower
-from celery_nexus.history.filter.parser import Argument
+from celery_nexus.filters.parser import Argument
+from celery_nexus.filters.texts import lower
+from celery_nexus.history.filter.matching import compares
 from celery_nexus.history.index.arguments.encoding import collect_values, merge_values
 from celery_nexus.history.index.arguments.number_patterns import match_spellings
 from celery_nexus.history.index.arguments.values import Values, decode_values

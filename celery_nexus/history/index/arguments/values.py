@@ -14,8 +14,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from celery_nexus.history.filter.matching import MISSING, OPERATORS, compares, is_wild, lower, number_of, value_at
-from celery_nexus.history.filter.parser import Argument
+from celery_nexus.filters.parser import Argument
+from celery_nexus.filters.texts import OPERATORS, is_wild, lower
+from celery_nexus.history.filter.matching import MISSING, compares, number_of, value_at
 from celery_nexus.history.index.arguments.number_patterns import match_spellings
 from celery_nexus.history.index.arguments.zone_map import ZoneMap
 from celery_nexus.history.index.pages import (

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from celery_nexus.history.filter.matching import OPERATORS, is_wild, lower, number_of
-from celery_nexus.history.filter.parser import Argument
+from celery_nexus.filters.parser import Argument
+from celery_nexus.filters.texts import OPERATORS, is_wild, lower
+from celery_nexus.history.filter.matching import number_of
 
 ZoneMap = tuple[float | None, float | None, str | None, str | None, bool]
 """Smallest and largest number and text, and whether there are other values."""

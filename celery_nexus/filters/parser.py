@@ -24,7 +24,7 @@ term; parentheses group. A value can be quoted, and ``state:failure,retry`` list
 Upper and lower case of ASCII letters are alike, except in ids. With ``*`` or ``?`` a value must match as a whole.
 Durations take ``ms s m h d w``, without a unit they are seconds. What is unknown holds no comparison.
 
-These are the fields of runs. Other tables have fields of their own (:mod:`celery_nexus.history.filter.table`), in the
+These are the fields of runs. Other tables have fields of their own (:mod:`celery_nexus.filters.table`), in the
 same language; sizes (``memory:>100MB``) take ``B kB MB GB``.
 """
 
@@ -35,9 +35,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from celery_nexus.history.encoding import STATES
-from celery_nexus.history.errors import FilterError
-from celery_nexus.history.filter.vocabulary import RUN_FIELDS, Vocabulary
+from celery_nexus.filters.errors import FilterError
+from celery_nexus.filters.vocabulary import RUN_FIELDS, Vocabulary
+from celery_nexus.rows.runs import STATES
 
 MAX_LENGTH = 1_000
 MAX_DEPTH = 20

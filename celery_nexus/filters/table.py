@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, cast
 
-from celery_nexus.history.filter.matching import OPERATORS, text_matches
-from celery_nexus.history.filter.parser import All, Any_, Compare, Node, Not, Text, parse
-from celery_nexus.history.filter.vocabulary import Vocabulary
+from celery_nexus.filters.parser import All, Any_, Compare, Node, Not, Text, parse
+from celery_nexus.filters.texts import OPERATORS, text_matches
+from celery_nexus.filters.vocabulary import Vocabulary
 
 
 class Kind(Enum):
