@@ -159,11 +159,11 @@ class PulseScreen(ArrangedScreen, ReadingScreen[Sequence[Slice]]):
             ended = Curve([float(one.succeeded + one.failed) for one in slices], "ended", "good")
             failed = Curve([float(one.failed) for one in slices], "failed", "bad")
             since, until = (short_clock(datetime.fromtimestamp(slices[end].at, UTC), now) for end in (0, -1))
-            chart.show([ended, failed], since, until, stale=self.host.troubles.history)
+            chart.show([ended, failed], since, until, stale=self.host.troubles.history, is_open=True)
 
     def read(self) -> Sequence[Slice]:
-        """Read what ended in each whole minute."""
-        return self.host.sources.history.chart(moment.now().timestamp() - SPANS[ENDED_SPAN])[:-1]
+        """Read what ended in each minute; the last one still goes on."""
+        return self.host.sources.history.chart(moment.now().timestamp() - SPANS[ENDED_SPAN])
 
     def _fill(self, selector: str, rows: Any, stale: str, note: str = "", whole: str = "") -> None:
         table = self.query_one(selector, Table)

@@ -84,7 +84,8 @@ class StatsScreen(ArrangedScreen, ReadingListScreen, PastScreen):
         if not points:
             return title, [((" Reading …" if points is None else " Nothing is known", "dim"),)]
         since, until = (short_clock(datetime.fromtimestamp(points[end].at, UTC), now) for end in (0, -1))
-        return title, draw_chart(curves_of(points), size.width, size.height - 1, duration, since, until)
+        lines = draw_chart(curves_of(points), size.width, size.height - 1, duration, since, until, is_open=True)
+        return title, lines
 
     def read_more(self, key: str) -> Sequence[TrendPoint]:
         """Read how a task's times went."""

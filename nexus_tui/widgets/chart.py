@@ -11,6 +11,9 @@ from nexus_tui.widgets.panel import title_line
 SCALE_CELLS = 8
 """Cells left of the plot: the greatest value above, zero below."""
 
+GOING_ON = "so far"
+"""Words after the end of a chart whose last value is not whole yet."""
+
 _BLANK = 0x2800
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """Bits of a braille character by column and row of its dots."""
@@ -39,11 +42,14 @@ class Chart(LineView):
         self._spell = spell
         self._curves: Sequence[Curve] = ()
         self._ends = ("", "")
+        self._is_open = False
         self._stale = ""
 
-    def show(self, curves: Sequence[Curve], since: str, until: str, *, stale: str = "") -> None:
-        """Draw other curves; ``since`` and ``until`` name their ends."""
-        self._curves, self._ends, self._stale = curves, (since, until), stale
+    def show(
+        self, curves: Sequence[Curve], since: str, until: str, *, stale: str = "", is_open: bool = False
+    ) -> None:
+        """Draw other curves; ``since`` and ``until`` name their ends, ``is_open`` as for :func:`draw_chart`."""
+        self._curves, self._ends, self._is_open, self._stale = curves, (since, until), is_open, stale
         self.redraw()
 
     def build(self, width: int, height: int) -> Sequence[Line]:
@@ -51,11 +57,19 @@ class Chart(LineView):
         title = title_line(self._title, width, self._stale)
         if not any(curve.values for curve in self._curves):
             return [title, ((" …", "dim"),)]
-        return [title, *draw_chart(self._curves, width, height - 1, self._spell, *self._ends)]
+        chart = draw_chart(self._curves, width, height - 1, self._spell, *self._ends, is_open=self._is_open)
+        return [title, *chart]
 
 
 def draw_chart(
-    curves: Sequence[Curve], width: int, height: int, spell: Callable[[float], str], since: str, until: str
+    curves: Sequence[Curve],
+    width: int,
+    height: int,
+    spell: Callable[[float], str],
+    since: str,
+    until: str,
+    *,
+    is_open: bool = False,
 ) -> list[Line]:
     """Draw curves on one scale that begins at zero; where two meet in a cell the later one has its colour.
 
@@ -66,6 +80,7 @@ def draw_chart(
         spell: Writes a value of the scale.
         since: What the left end is called.
         until: What the right end is called.
+        is_open: Whether the last value is of a time that still goes on: it is drawn dim, and its end says so.
     """
     columns, rows = width - SCALE_CELLS - 1, height - 1
     top = max((value for curve in curves for value in curve.values if value is not None), default=0.0)
@@ -74,10 +89,11 @@ def draw_chart(
     dots: dict[tuple[int, int], int] = {}
     looks: dict[tuple[int, int], str] = {}
     for curve in curves:
+        closed = _column(len(curve.values) - 2, len(curve.values), 2 * columns) if is_open else 2 * columns
         for x, y in _points(curve.values, 2 * columns, 4 * rows, top):
             cell = (x // 2, rows - 1 - y // 4)
             dots[cell] = dots.get(cell, 0) | _DOTS[x % 2][3 - y % 4]
-            looks[cell] = curve.look
+            looks[cell] = curve.look if x <= closed else "dim"
     lines: list[Line] = []
     for row in range(rows):
         label = spell(top) if top and not row else "0" if row == rows - 1 else ""
@@ -86,7 +102,12 @@ def draw_chart(
             for column in range(columns)
         )
         lines.append(((f"{label:>{SCALE_CELLS}}", "dim"), ("│", "rule"), *_joined(plot)))
-    return [*lines, _below(curves, columns, since, until)]
+    return [*lines, _below(curves, columns, since, f"{until} {GOING_ON}" if is_open else until)]
+
+
+def _column(index: int, count: int, width: int) -> int:
+    """Place a value among others, in columns of dots."""
+    return index * (width - 1) // max(count - 1, 1)
 
 
 def _points(values: Sequence[float | None], width: int, height: int, top: float) -> list[tuple[int, int]]:
@@ -97,7 +118,7 @@ def _points(values: Sequence[float | None], width: int, height: int, top: float)
         if value is None:
             before = None
             continue
-        x = index * (width - 1) // max(len(values) - 1, 1)
+        x = _column(index, len(values), width)
         y = round(value / top * (height - 1)) if top else 0
         found += _way(before, (x, y)) if before else [(x, y)]
         before = (x, y)

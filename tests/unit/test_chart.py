@@ -62,3 +62,11 @@ def test_there_is_no_chart_without_room_for_one() -> None:
 @pytest.mark.parametrize(("dots", "sign"), [("⠀", " "), ("⠉", "'"), ("⠒", "'"), ("⣀", "."), ("⠤", "."), ("⣿", ":")])
 def test_without_utf8_dots_are_signs_of_the_upper_or_lower_half(dots: str, sign: str) -> None:
     assert dots.translate(ASCII) == sign
+
+
+def test_what_still_goes_on_is_drawn_dim_and_named_at_its_end() -> None:
+    lines = draw_chart([Curve([1, 1, 1], "n", "good")], 60, 2, str, "then", "now", is_open=True)
+    *_, done, going_on = lines[0]
+    assert (done[1], going_on[1]) == ("good", "dim")
+    assert (len(done[0]), len(going_on[0])) == (25, 26)
+    assert lines[1][-1] == ("now so far", "dim")
