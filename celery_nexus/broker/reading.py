@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
@@ -20,6 +20,7 @@ from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import Invalid, NotFound
 from celery_nexus.queues import PRIORITIES, PRIORITY_SEPARATOR
 from celery_nexus.rows.broker import Held, Message, QueueStats, UnreadList
+from celery_nexus.rows.workflows import BrokerView
 
 if TYPE_CHECKING:
     from celery_nexus.broker.edit.audit import AuditLog
@@ -284,6 +285,15 @@ class BrokerReader(Server):
                 application.observer.discover()
         with translate_errors(self.url):
             return self._parts.unread.find(self._order(None))
+
+    def view_workflow(self, run_ids: Collection[str], groups: Sequence[str]) -> BrokerView:
+        """Find the messages of a workflow, by the ids of its runs and groups, and the counters of its chords."""
+        from celery_nexus.broker.read import announced
+
+        self._order(None)  # who asks by id has not looked at queues yet
+        with translate_errors(self.url):
+            places = [(row.layout, row.observer.known) for row in self._applications.rows]
+            return announced.view_workflow(self._main.reader, places, run_ids, groups)
 
     def is_unacked(self, run_id: str) -> bool:
         """Tell whether a worker has taken a run's message and not acknowledged it: it runs, or comes back."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from celery_nexus.rows.runs import LifeEvent, Run, RunPage
     from celery_nexus.rows.schedule import Schedule
     from celery_nexus.rows.workers import Worker
+    from celery_nexus.rows.workflows import Workflow
     from celery_nexus.sources import Sources
 
 
@@ -112,6 +113,18 @@ class NexusReader:
         []
         """
         return self.sources.history.life(run_id)
+
+    def workflow(self, run_id: str) -> Workflow:
+        """Read the workflow of a run, by its id or a unique beginning, as a tree; raises ``NotFound`` as :meth:`run`.
+
+        Lines of a chain follow each other, what a group or chord holds is below it; what will never run says why.
+
+        >>> [(node.kind, node.task, node.state) for _, node in nexus.workflow(run.id).walk()]
+        [('run', 'shop.add', 'PENDING')]
+        """
+        from celery_nexus.workflows.source import read_workflow
+
+        return read_workflow(self.sources, run_id)
 
     def failures(self, since: datetime | None = None, filter_text: str = "") -> list[ErrorGroup]:
         """Group failed runs by type and place of their exception, the largest group first; None: of the last day.

@@ -14,6 +14,7 @@ from celery_nexus.filters.errors import FilterError
 from celery_nexus.filters.parser import NO_FAMILIES, parse
 from celery_nexus.history.errors import HistoryError
 from celery_nexus.history.query import figures, follow
+from celery_nexus.history.query.families import Family, read_family
 from celery_nexus.history.query.history import SILENT_WORKERS, History
 from celery_nexus.history.query.paging import find_oldest_time, walk
 from celery_nexus.history.query.totals import read_totals
@@ -132,12 +133,10 @@ class HistorySource:
             return None
         return found[0].sent_at if found and found[0].id == run_id else None
 
-    def workflow(self, run: Run) -> list[Run]:
-        """Return the runs of the workflow that a run belongs to, oldest first; the run alone when it has none."""
+    def family(self, run_id: str) -> Family:
+        """Return the runs of the workflow that a run belongs to, by its full id; raises as :meth:`version`."""
         with _translated():
-            found = self._history.find(run.id)
-            now = time.time()
-            return [_run(member, now) for member in self._history.family(found[0])] if found else []
+            return read_family(self._history, run_id)
 
     def life(self, id_: str) -> list[LifeEvent]:
         """Return what happened to a run, in order of time; empty when nothing is known."""

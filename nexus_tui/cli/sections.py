@@ -24,6 +24,7 @@ COMMANDS: dict[Section, dict[str, str]] = {
         "workers": "listings.live",
         "tasks": "listings.runs",
         "task": "listings.runs",
+        "workflow": "listings.workflow",
         "failures": "listings.history",
         "stats": "listings.history",
         "why": "diagnosis.why",

@@ -20,6 +20,7 @@ from celery.app.events import Events
 from celery.events.dispatcher import EventDispatcher
 from celery.signals import task_received
 
+from celery_nexus.canvas import encode_plan, read_plan
 from celery_nexus.connection.errors import BrokerUrlError
 from celery_nexus.connection.keys import SENT_AT_HEADER
 from celery_nexus.delivery import running
@@ -188,6 +189,7 @@ def _sent_event(app: Celery, hostname: str, fields: Mapping[str, Any]) -> dict[s
         if headers.get(UNCOUNTED_HEADER):
             event["uncounted"] = True
         event["args"], event["kwargs"] = redact_arguments(app, str(fields["name"]), body[0] or (), body[1] or {})
+        _add_plan(event, body)
     else:
         event["args"], event["kwargs"] = mask_text(str(fields.get("args"))), mask_text(str(fields.get("kwargs")))
     event.pop("exchange", None)
@@ -216,6 +218,14 @@ def _task_event(app: Celery, type_: str, hostname: str, fields: dict[str, Any]) 
     return _event(type_, hostname, fields)
 
 
+def _add_plan(event: dict[str, Any], body: Any) -> None:
+    """Tell what follows the run: only its message knows, and that is gone when the run has ended."""
+    parts = cast("list[Any]", body) if isinstance(body, list | tuple) else []
+    embed: Mapping[str, Any] | None = parts[2] if len(parts) == 3 else None
+    if embed and any(embed.values()):
+        event["ahead"] = encode_plan(read_plan(embed))
+
+
 _ENDS = frozenset({"task-succeeded", "task-failed", "task-retried", "task-revoked", "task-rejected", "task-cancelled"})
 _PLAIN = frozenset({"task-started", "task-revoked", "task-rejected", "task-cancelled"})
 
@@ -239,4 +249,5 @@ def _received_fields(app: Celery, fields: dict[str, Any]) -> dict[str, Any]:
     if sent_at is None:
         name = str(fields["name"])
         fields["args"], fields["kwargs"] = redact_arguments(app, name, request.args or (), request.kwargs or {})
+        _add_plan(fields, getattr(request, "_payload", None))
     return fields

@@ -19,5 +19,5 @@ create table tombstone (key integer primary key);
 create trigger run_removed after delete on run begin insert or ignore into tombstone values (old.key); end;
 """
 
-FILE_VERSIONS = frozenset({5, 6})
+FILE_VERSIONS = frozenset({5, 6, 7})
 """Values of ``user_version`` whose segments can be read; other files are scanned row by row."""

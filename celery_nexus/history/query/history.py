@@ -241,16 +241,6 @@ class History:
 
         return self.ask(question, [])
 
-    def family(self, run: HistoryRun, limit: int = 500) -> list[HistoryRun]:
-        """Return all runs of the workflow that a run belongs to, oldest first, at most ``limit``."""
-        root = run.root_id or run.id
-
-        def question(connection: sqlite3.Connection) -> list[HistoryRun]:
-            where = "where run.key in (select key from run where id = ? union select key from run where root_id = ?)"
-            return _runs(connection, f"{where} order by run.key limit ?", (root, root, limit))
-
-        return self.ask(question, [])
-
     def life(self, id_: str) -> list[tuple[float, str, str]]:
         """Return the transitions of a run in order of time: when, event (``received``), detail."""
 

@@ -55,12 +55,18 @@ def verify(history: History) -> CheckResult:
     return verdict
 
 
+def _tables_of_runs(connection: sqlite3.Connection) -> list[str]:
+    """List the tables with a row a run at most, as far as this version of the file has them."""
+    asked = "select name from sqlite_master where name in ('arguments', 'ending', 'life', 'canvas') order by name"
+    return [row[0] for row in connection.execute(asked)]
+
+
 def _verify(connection: sqlite3.Connection) -> CheckResult:
     rows = connection.execute(f"pragma integrity_check({MAX_PROBLEMS})")
     problems = [f"{_SQLITE}{row[0]}" for row in rows if row[0] != "ok"]
     if problems:
         return CheckResult(0, 0, 0, tuple(problems))
-    for table in ("arguments", "ending", "life"):
+    for table in _tables_of_runs(connection):
         missing = f"select count(*) from {table} where not exists (select 1 from run where run.key = {table}.key)"  # noqa: S608
         if count := connection.execute(missing).fetchone()[0]:
             problems.append(f"{count:,} rows of {table} belong to no run")

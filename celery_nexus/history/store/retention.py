@@ -75,7 +75,7 @@ def _remove(store: Store, which: str) -> int:
             "insert into meta values (?, ?) on conflict (name) do update set value = value + excluded.value",
             [(f"{PRUNED}{state}", count) for state, count in states.items()],
         )
-        for table in ("arguments", "ending", "life", "run"):
+        for table in ("arguments", "ending", "life", "canvas", "run"):
             connection.executemany(f"delete from {table} where key = ?", rows)  # noqa: S608
         if rows:
             store.index.remove_to(int(rows[-1][0]))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from celery_nexus.canvas import MAX_ENCODED
 from celery_nexus.history.encoding import FINAL
 from celery_nexus.history.errors import BadEvent
 from celery_nexus.history.store.event_fields import (
@@ -49,6 +50,7 @@ class RunRecord:
         state_at: Time of the event that decided the state.
         life: ``[time, event, detail]`` of each transition, in the order of their times.
         arguments: ``(args, kwargs)`` as stored texts, when they came since the last write.
+        ahead: What follows it, in the short form of :mod:`celery_nexus.canvas`, when it came since the last write.
         ending: ``(result, error, traceback, place)`` as stored texts, when it changed since the last write.
         done: Transitions to be counted, state and time: since the last write, or since ever while no event told
             the task's name.
@@ -80,6 +82,7 @@ class RunRecord:
     has_arguments: bool = False
     life: list[list[Any]] = field(default_factory=_no_life)
     arguments: tuple[str | None, str | None] | None = None
+    ahead: str | None = None
     ending: tuple[str | None, str | None, str | None, str | None] | None = None
     done: list[tuple[str, float]] = field(default_factory=_nothing_done)
     repeats: list[tuple[float, int]] | None = None
@@ -326,6 +329,9 @@ def _take_arguments(run: RunRecord, event: Event) -> None:
     if "args" in event or "kwargs" in event:
         run.arguments = (encode_value(event.get("args")), encode_value(event.get("kwargs")))
         run.has_arguments = True
+    ahead = event.get("ahead")
+    if isinstance(ahead, str) and 0 < len(ahead) <= MAX_ENCODED:
+        run.ahead = ahead
 
 
 def _take_failure(run: RunRecord, event: Event) -> None:

@@ -12,7 +12,7 @@ from celery_nexus.history import index
 from celery_nexus.history.errors import HistoryError
 from celery_nexus.history.store import rollups, runs_view
 
-VERSION = 6
+VERSION = 7
 BUSY_TIMEOUT_S = 5.0
 
 CHECKPOINT_PAGES = 4_000
@@ -111,12 +111,18 @@ create trigger run_removed after delete on run begin insert or ignore into tombs
 _IDENTITY = "insert or ignore into meta values ('identity', lower(hex(randomblob(16))));"
 """Identity of this file, which a rebuilt file does not share: keys of rows mean something within one file only."""
 
+_CANVAS = """
+-- What follows a run by its message, in a short form; see celery_nexus/canvas.py.
+create table canvas (key integer primary key, ahead text not null);
+"""
+
 _MIGRATIONS = {
     1: "".join(f"drop index if exists run_{name};" for name in _INDEXES_OF_1) + _BLOCKS_OF_3 + _INDEXES,
     2: "drop table block;" + _BLOCKS_OF_3,
     3: rollups.TABLES + rollups.OUTDATE_ALL,
     4: _RENAME_BLOCKS,
     5: runs_view.CREATE + _IDENTITY,
+    6: _CANVAS,
 }
 """Migrations from each version to the next."""
 
@@ -162,7 +168,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("pragma journal_size_limit = 67108864")
     connection.execute("pragma temp_store = memory")
     if not version:
-        tables = _TABLES + rollups.TABLES + index.TABLES + _INDEXES + runs_view.CREATE + _IDENTITY
+        tables = _TABLES + rollups.TABLES + index.TABLES + _INDEXES + _CANVAS + runs_view.CREATE + _IDENTITY
         connection.executescript(f"begin;{tables}pragma user_version = {VERSION};commit;")
     elif version < VERSION:
         _migrate(connection)

@@ -270,6 +270,7 @@ class Store:
         lives: list[Row] = []
         arguments: list[Row] = []
         endings: list[Row] = []
+        plans: list[Row] = []
         repeats: list[Row] = []
         for run in changed.values():
             task, queue = self._number("task", run.task), self._number("queue", run.queue)
@@ -286,6 +287,9 @@ class Store:
             if run.arguments is not None:
                 arguments.append((run.key, *run.arguments))
                 run.arguments = None
+            if run.ahead is not None:
+                plans.append((run.key, run.ahead))
+                run.ahead = None
             if run.ending is not None:
                 endings.append((run.key, *run.ending))
                 run.ending = None
@@ -298,6 +302,7 @@ class Store:
         connection.executemany(_UPDATE, [(*row[2:], row[0]) for row in known])
         connection.executemany("insert or replace into life values (?, ?)", lives)
         connection.executemany("insert or replace into arguments values (?, ?, ?)", arguments)
+        connection.executemany("insert or replace into canvas values (?, ?)", plans)
         connection.executemany("insert or replace into ending values (?, ?, ?, ?, ?)", endings)
         connection.executemany("insert or replace into meta values (?, ?)", repeats)
         self._index.note((run.key for run in changed.values()), len(new))

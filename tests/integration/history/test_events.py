@@ -81,7 +81,7 @@ def test_a_child_knows_its_parent_and_its_root(stack: Stack) -> None:
     child = stack.run_in(str(stack.run_in(id_, "SUCCESS").result), "SUCCESS")
     assert (child.parent_id, child.root_id) == (id_, id_)
     source = stack.history
-    assert [run.id for run in source.workflow(child)] == [id_, child.id]
+    assert [run.id for run in source.family(child.id).members] == [id_, child.id]
     source.close()
 
 

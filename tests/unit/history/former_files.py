@@ -6,6 +6,7 @@ import sqlite3
 
 _VERSION_5 = """
 drop view runs;
+drop table canvas;
 delete from meta where name = 'identity';
 pragma user_version = 5;
 """
