@@ -1,4 +1,4 @@
-"""What a message announces to follow its run: Celery's signatures read as steps, and their short form in the history.
+"""Steps that follow a run: Celery's signatures in a message, and their short form in the history.
 
 Messages are outside text: every part is checked, depth and number are bounded, and arguments are left out.
 """

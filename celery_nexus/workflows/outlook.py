@@ -10,10 +10,10 @@ from celery_nexus.workflows.items import LOST, Item
 from celery_nexus.workflows.structure import Group, Structure, first_of
 
 Outlook = tuple[str, str]
-"""What becomes of something (``ahead``, ``never`` or ``unknown``), and why."""
+"""Word for what becomes of something (``ahead``, ``never`` or ``unknown``), and the cause."""
 
 SENT_SOON_S = 5.0
-"""How long the event of a run may come after the end of the run before it."""
+"""Delay of the event of a run after the end of the one before it."""
 
 _ENDED = {
     "FAILURE": "failed",

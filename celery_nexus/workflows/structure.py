@@ -13,7 +13,7 @@ MAX_CLIMB = 200
 """Longest way from a member of a group back to the run that began it."""
 
 SLACK_S = 1.0
-"""How much earlier than the end of a chord's last member its body may seem to be sent: clocks differ."""
+"""Difference of clocks by which a body may seem to be sent before its chord's last member ended."""
 
 
 @dataclass(slots=True)

@@ -45,9 +45,7 @@ class Chart(LineView):
         self._is_open = False
         self._stale = ""
 
-    def show(
-        self, curves: Sequence[Curve], since: str, until: str, *, stale: str = "", is_open: bool = False
-    ) -> None:
+    def show(self, curves: Sequence[Curve], since: str, until: str, *, stale: str = "", is_open: bool = False) -> None:
         """Draw other curves; ``since`` and ``until`` name their ends, ``is_open`` as for :func:`draw_chart`."""
         self._curves, self._ends, self._is_open, self._stale = curves, (since, until), is_open, stale
         self.redraw()

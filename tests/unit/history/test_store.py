@@ -214,7 +214,7 @@ def test_blocks_of_removed_runs_go_with_them(store: Store, path: Path) -> None:
 def test_a_file_of_the_first_version_is_brought_to_ours(path: Path) -> None:
     store = Store(path)
     store.write([item for number in range(10) for item in life(f"{number}", NOW + number)])
-    for name in ("segment", "page", "tombstone", "rollup", "outdated"):
+    for name in ("segment", "page", "tombstone", "rollup", "outdated", "canvas"):
         store.connection.execute(f"drop table {name}")
     for name in ("run_open", "run_failed"):
         store.connection.execute(f"drop index {name}")

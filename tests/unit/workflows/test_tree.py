@@ -39,7 +39,9 @@ def chain_of(*ids: str) -> Plan:
 
 def test_links_of_a_chain_follow_each_other() -> None:
     workflow = grow(
-        item("a", plan=chain_of("b", "c")), item("b", parent="a", plan=chain_of("c")), item("c", parent="b", plan=Plan())
+        item("a", plan=chain_of("b", "c")),
+        item("b", parent="a", plan=chain_of("c")),
+        item("c", parent="b", plan=Plan()),
     )
     assert drawn(workflow) == ["shop.add SUCCESS a", "next shop.add SUCCESS b", "next shop.add SUCCESS c"]
 
@@ -144,7 +146,9 @@ def test_equal_chains_are_one_line_a_link() -> None:
 
 def test_chains_in_a_group_without_plans_are_told_by_where_they_part() -> None:
     links = [
-        one for n in range(2) for one in (item(f"a{n}", parent="p"), item(f"b{n}", parent=f"a{n}", group="g", at=NOW - 50))
+        one
+        for n in range(2)
+        for one in (item(f"a{n}", parent="p"), item(f"b{n}", parent=f"a{n}", group="g", at=NOW - 50))
     ]
     assert drawn(grow(item("p"), *links))[:3] == [
         "shop.add SUCCESS p",
