@@ -18,6 +18,7 @@ _NOT_BENCHMARKS = frozenset(
         "document_readers",
         "document_samples",
         "report",
+        "site",
         "stack",
     }
 )

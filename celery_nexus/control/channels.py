@@ -18,6 +18,7 @@ import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
 from celery_nexus.connection.node_names import read_node_names
+from celery_nexus.connection.set_members import read_members
 from celery_nexus.delivery.layout import Layout, escape_pattern
 from celery_nexus.history.errors import BadEvent
 from celery_nexus.history.recorder.nodes import works_elsewhere
@@ -148,7 +149,7 @@ class Channels:
         """Name the workers whose mailboxes are bound in this database, by control exchange; killed ones, too."""
         found: dict[str, tuple[str, ...]] = {}
         for exchange in layout.control:
-            members = cast("set[bytes]", self._client.smembers(layout.bindings + exchange + MAILBOX))
+            members = read_members(self._client, layout.bindings + exchange + MAILBOX)
             if names := tuple(read_node_names(members, exchange + MAILBOX)):
                 found[exchange] = names
         return found

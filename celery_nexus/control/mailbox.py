@@ -28,6 +28,10 @@ EXCHANGE = "celery.pidbox"
 REPLY_KEPT_S = 30
 """Time to live of a late reply that nobody collects."""
 
+ANSWERS_AT_ONCE = 200
+MOST_TIMEOUTS = 4
+"""Bound of the time of a question, in its time limits, while answers go on coming."""
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -106,8 +110,8 @@ class Mailbox:
     ) -> list[dict[str, Any]]:
         """Send commands together and collect the answers, by worker, for each; ``heard`` gets each as it comes.
 
-        Ends when everybody has answered everything, or after ``timeout_s``. Everybody is who is named in
-        ``destination``, or else as many as Redis says were listening.
+        Ends when everybody has answered everything, or when no answer came for ``timeout_s``. Everybody is who is
+        named in ``destination``, or else as many as Redis says were listening.
         """
         found: list[dict[str, Any]] = [{} for _ in commands]
         for channel in self.channels if self._kind() else ():
@@ -158,21 +162,28 @@ class Mailbox:
         self, queue: str, expected: int, timeout_s: float, heard: Callable[[str, Any], None] | None
     ) -> list[tuple[str, dict[str, Any]]]:
         key = self.layout.add_prefix(queue)
-        until = time.monotonic() + timeout_s
+        began = time.monotonic()
+        until = began + timeout_s
         answers: list[tuple[str, dict[str, Any]]] = []
-        while len(answers) < expected:
-            left = until - time.monotonic()
-            if left <= 0:
-                break
+        while len(answers) < expected and (left := until - time.monotonic()) > 0:
             reply = cast("tuple[bytes, bytes] | None", self._client.brpop([key], timeout=max(left, 0.01)))
             if reply is None:
                 break
-            new = _answer(reply[1])
+            new = [answer for raw in (reply[1], *self._pop_more(key)) for answer in _answer(raw)]
             answers += new
             for name, told in ((name, told) for _, answer in new for name, told in answer.items()):
                 if heard is not None:
                     heard(name, told)
+            # A thousand workers can't all be heard in the time of one: as long as answers come, it is waited for more.
+            until = min(time.monotonic() + timeout_s, began + MOST_TIMEOUTS * timeout_s)
         return answers
+
+    def _pop_more(self, key: str) -> list[bytes]:
+        """Take what has come besides, at once; nothing where the server can't give several."""
+        try:
+            return cast("list[bytes] | None", self._client.rpop(key, ANSWERS_AT_ONCE)) or []
+        except redis.ResponseError:  # older than Redis 6.2
+            return []
 
     def _leave(self, queue: str, bindings: str, member: str) -> None:
         pipeline = self._client.pipeline(transaction=False)

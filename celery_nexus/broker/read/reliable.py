@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
+import redis
+
 from celery_nexus.delivery.layout import Layout
+
+KEYS_ASKED = 500
+"""Bound of keys in one question whether any of them is there."""
 
 
 class Reliable:
@@ -16,6 +22,9 @@ class Reliable:
         self._layout = layout
         self._nodes: tuple[str, ...] = ()
         self._asked: tuple[str, ...] = ()
+        self._sized: Sequence[str] = ()
+        self._groups: tuple[list[str], ...] = ()
+        self._is_delayed = False
         self._in_flight = Counter[str]()
         self._delayed: dict[str, int] = {}
         self._lists: dict[str, str] = {}
@@ -28,38 +37,60 @@ class Reliable:
         pipeline.hkeys(self._layout.leases)
         for node in self._asked:
             pipeline.hkeys(self._layout.in_flight_key(node))
-        for queue in queues:
-            pipeline.zcard(self._layout.key_of_delayed(queue))
+        delayed = [self._layout.key_of_delayed(queue) for queue in queues]
+        self._sized = queues if self._layout.is_reliable or self._is_delayed else ()
+        for key in delayed[: len(self._sized)]:
+            pipeline.zcard(key)
+        # Where no worker has reliable delivery there hardly are any: some hundred are asked for at once.
+        starts = () if self._sized else range(0, len(delayed), KEYS_ASKED)
+        self._groups = tuple(delayed[start : start + KEYS_ASKED] for start in starts)
+        for group in self._groups:
+            pipeline.exists(*group)
         self._filled = [queue for queue in queues if self._delayed.get(queue)]
         for queue in self._filled:
             pipeline.zrange(self._layout.key_of_delayed(queue), 0, 0, withscores=True)
 
-    def take(self, replies: list[Any], queues: Sequence[str]) -> list[Any]:
-        """Remember the answers to :meth:`add` and return what follows them."""
-        leases, held = replies[0], replies[1 : 1 + len(self._asked)]
-        sizes = replies[1 + len(self._asked) : 1 + len(self._asked) + len(queues)]
+    def take(self, replies: list[Any], queues: Sequence[str]) -> None:
+        """Remember the answers to :meth:`add`."""
+        left = iter(replies)
+        leases, held = next(left), list(islice(left, len(self._asked)))
+        sizes, found = list(islice(left, len(self._sized))), list(islice(left, len(self._groups)))
         self._nodes = () if isinstance(leases, Exception) else tuple(sorted(_name(node) for node in leases))
-        self._lists = {key: queue for queue in queues for key in self._layout.keys(queue)}
+        self._lists = {key: queue for queue in queues for key in self._layout.keys(queue)} if self._nodes else {}
         self._in_flight = Counter[str]()
         self._count(held)
-        self._delayed = {
-            queue: size for queue, size in zip(queues, sizes, strict=True) if not isinstance(size, Exception)
+        self._take_sizes(self._sized, sizes)
+        self._is_delayed = any(self._delayed.values()) or any(isinstance(row, Exception) or bool(row) for row in found)
+        self._due = {
+            queue: first[0][1]
+            for queue, first in zip(self._filled, left, strict=False)
+            if first and not isinstance(first, Exception)
         }
-        rest = replies[1 + len(self._asked) + len(queues) :]
-        firsts = zip(self._filled, rest, strict=False)
-        self._due = {queue: first[0][1] for queue, first in firsts if first and not isinstance(first, Exception)}
-        return rest[len(self._filled) :]
 
     @property
     def unasked(self) -> tuple[str, ...]:
         """Workers that were not known when :meth:`add` asked what each holds."""
         return tuple(node for node in self._nodes if node not in self._asked)
 
-    def complete(self, pipeline: Any) -> None:
-        """Ask for what those hold, and count it, too."""
-        for node in self.unasked:
+    def complete(self, client: redis.Redis, queues: Sequence[str]) -> None:
+        """Ask for what is left, and count it, too: at the first reading, and when workers or delayed messages come."""
+        pipeline = client.pipeline(transaction=False)
+        nodes = self.unasked
+        for node in nodes:
             pipeline.hkeys(self._layout.in_flight_key(node))
-        self._count(pipeline.execute(raise_on_error=False))
+        unsized = queues if self._is_delayed and not self._sized else ()
+        for queue in unsized:
+            pipeline.zcard(self._layout.key_of_delayed(queue))
+        if not nodes and not unsized:
+            return
+        replies: list[Any] = pipeline.execute(raise_on_error=False)
+        self._count(replies[: len(nodes)])
+        if unsized:
+            self._take_sizes(unsized, replies[len(nodes) :])
+
+    def _take_sizes(self, queues: Sequence[str], sizes: Sequence[Any]) -> None:
+        rows = zip(queues, sizes, strict=True)
+        self._delayed = {queue: size for queue, size in rows if not isinstance(size, Exception)}
 
     def _count(self, held: list[Any]) -> None:
         for fields in held:

@@ -18,6 +18,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from celery_nexus.broker.wire.separators import MAILBOX, separator_of
 from celery_nexus.connection.keys import TRASH_HASH
+from celery_nexus.connection.set_members import read_all_members
 from celery_nexus.delivery import keys
 from celery_nexus.delivery.layout import (
     BINDING,
@@ -37,6 +38,9 @@ AGAIN_S = 5.0
 
 CONCLUDE_EVERY_S = 1.0
 """Shortest time between two conclusions about layouts, which change more slowly than readings follow each other."""
+
+CONCLUDE_SHARE = 0.02
+"""Greatest share of the time that is spent on conclusions: of thousands of queues they take longer, and come later."""
 
 KEYS_ASKED = 500
 """Bound of keys in one question whether any of them is there."""
@@ -114,7 +118,7 @@ class Survey:
         self._steps: dict[str, set[int]] = {}
         self._separators: dict[str, str] = {}
         self._told: dict[str, Told] = {}
-        self._concluded_at = -math.inf
+        self._conclude_at = -math.inf
         self._layouts: tuple[Layout, ...] = (stock_layout(prefix or ""),)
 
     @property
@@ -140,7 +144,7 @@ class Survey:
     def learn(self, prefix: str, told: Told) -> None:
         """Take in what workers say of themselves."""
         self._told[prefix] = told
-        self._concluded_at = -math.inf
+        self._conclude_at = -math.inf
 
     def has_told(self, prefix: str) -> bool:
         """Tell whether workers said how they name their keys."""
@@ -153,7 +157,7 @@ class Survey:
             RedisError: The broker does not answer.
         """
         until = time.monotonic() + budget_s
-        if time.monotonic() - self._concluded_at < CONCLUDE_EVERY_S:
+        if time.monotonic() < self._conclude_at:
             return self._layouts
         more = True
         while more:
@@ -161,8 +165,10 @@ class Survey:
             more = self._hashes.step(self._client) or more
             if time.monotonic() > until:
                 break
+        began = time.monotonic()
         self._layouts = self._conclude()
-        self._concluded_at = time.monotonic()
+        now = time.monotonic()
+        self._conclude_at = now + max(CONCLUDE_EVERY_S, (now - began) / CONCLUDE_SHARE)
         return self._layouts
 
     def _conclude(self) -> tuple[Layout, ...]:
@@ -177,12 +183,8 @@ class Survey:
 
     def _members(self) -> dict[str, dict[str, list[str]]]:
         names = sorted(self._bindings.names)
-        pipeline = self._client.pipeline(transaction=False)
-        for name in names:
-            pipeline.smembers(name)
         found: dict[str, dict[str, list[str]]] = {}
-        answers: list[Any] = pipeline.execute(raise_on_error=False) if names else []
-        for name, raw in zip(names, answers, strict=True):
+        for name, raw in zip(names, read_all_members(self._client, names), strict=True):
             if isinstance(raw, Exception) or not raw:
                 continue
             prefix, _, exchange = name.partition(BINDING)

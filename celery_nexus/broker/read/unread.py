@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, cast
 
 import redis
@@ -18,8 +18,9 @@ from celery_nexus.rows.broker import UnreadList
 LOOK_FOR_S = 5.0
 SCAN_STEP = 2000
 
-_REST = re.compile(r"[^0-9A-Za-z]{1,8}?([0-9]{1,4})")
-"""Remainder of a list's name behind the queue: a separator and a priority."""
+LONGEST_SEPARATOR = 8
+_PRIORITY = re.compile(r"[0-9]{1,4}\Z")
+_SEPARATOR = re.compile(r"[^0-9A-Za-z]+")
 
 
 class UnreadLists:
@@ -38,18 +39,13 @@ class UnreadLists:
     def find(self, queues: Sequence[str]) -> list[UnreadList]:
         """Look for them with SCAN, for some seconds at most; only what begins with a Celery message counts."""
         read = {key for queue in queues for key in self._layout.keys(queue)}
-        longest_first = sorted(queues, key=len, reverse=True)
+        known = frozenset(queues)
         found: list[UnreadList] = []
         for key in self._lists():
-            if key in read:  # nearly all are: names are compared with each other for the rest alone
-                continue
-            queue = next((name for name in longest_first if key.startswith(self._layout.prefix + name)), None)
-            if queue is None:
-                continue
             name = key.removeprefix(self._layout.prefix)
-            rest = _REST.fullmatch(name.removeprefix(queue))
-            if rest and (waiting := self._messages(key, queue)):
-                found.append(UnreadList(queue, int(rest[1]), name, waiting))
+            queue, priority = ("", 0) if key in read else split_name(name, known)
+            if queue and (waiting := self._messages(key, queue)):
+                found.append(UnreadList(queue, priority, name, waiting))
         return sorted(found, key=lambda row: (row.queue, row.priority, row.name))
 
     def reclaim(self, rows: Iterable[UnreadList]) -> int:
@@ -77,3 +73,19 @@ class UnreadLists:
         raw, length = pipeline.execute()
         is_message = raw and decode(raw, queue=queue, priority=0, position=0, now=time.time()).task
         return int(length) if is_message else 0
+
+
+def split_name(name: str, queues: Collection[str]) -> tuple[str, int]:
+    """Split the name of a list into a known queue and a priority, whatever stands between them; '' and 0 when it can't.
+
+    Only what may stand between them is tried: thousands of names are not compared with thousands of queues.
+    """
+    found = _PRIORITY.search(name)
+    for digits in range(1, len(found[0]) + 1 if found else 1):
+        head = name[: len(name) - digits]
+        for length in range(1, LONGEST_SEPARATOR + 1):
+            if not _SEPARATOR.fullmatch(head[-length:]):
+                break
+            if head[:-length] in queues:
+                return head[:-length], int(name[-digits:])
+    return "", 0

@@ -11,6 +11,7 @@ from typing import Any, cast
 import redis
 
 from celery_nexus.connection.keys import EVENT_FIELD, EVENT_STREAM
+from celery_nexus.connection.set_members import read_members
 from celery_nexus.delivery import keys, validation
 from celery_nexus.delivery.balance.recount import Balance, Held, Later, order_of
 from celery_nexus.delivery.ends.dead_letters import DeadLetters
@@ -213,7 +214,7 @@ class Ledger:
 
     def _bound(self, key: str) -> list[str]:
         try:
-            members = cast("set[bytes]", self.client.smembers(key))
+            members = read_members(self.client, key)
         except redis.ResponseError:
             return []
         bindings = (keys.split_binding(member.decode("utf-8", "replace"), self.separator) for member in members)

@@ -81,17 +81,20 @@ def find_starved(looks: Looks) -> list[Finding]:
     """Find workers that were idle at both looks while a full sibling held runs of the same queue, and moved none."""
     if not looks.is_long_enough:
         return []
-    hoards = [row for row in looks.now.workers if _is_full_and_holds(row, looks)]
+    hoards: dict[str, Worker] = {}  # the first of each queue: thousands are not compared with thousands
+    for row in looks.now.workers:
+        if _is_full_and_holds(row, looks):
+            for name in row.queues:
+                hoards.setdefault(name, row)
     found: list[Finding] = []
     for worker in looks.now.workers:
         if worker.verdict in GONE or worker.active != 0 or worker.reserved != 0 or not stands_still(worker, looks):
             continue
-        for other in hoards:
-            shared = [name for name in worker.queues if name in other.queues]
-            if shared and not _has_work(worker, looks.now):
-                proof = f"idle, while {other.name} runs {other.active} and holds {other.reserved} more of {shared[0]}"
-                found.append(STARVED.make(worker.name, proof, restart_command(other)))
-                break
+        shared = next((name for name in worker.queues if name in hoards), None)
+        if shared is not None and not _has_work(worker, looks.now):
+            other = hoards[shared]
+            proof = f"idle, while {other.name} runs {other.active} and holds {other.reserved} more of {shared}"
+            found.append(STARVED.make(worker.name, proof, restart_command(other)))
     return found
 
 

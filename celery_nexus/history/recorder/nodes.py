@@ -11,6 +11,7 @@ from typing import Any, cast
 import redis
 
 from celery_nexus.connection.node_names import read_node_names
+from celery_nexus.connection.set_members import read_members
 
 NODES_EVERY_S = 2.0
 BINDING = "_kombu.binding."
@@ -61,7 +62,7 @@ class Nodes:
     def _read(self) -> None:
         names: set[str] = set()
         for key in self._keys:
-            members = cast("set[bytes]", self._client.smembers(key))
+            members = read_members(self._client, key)
             names.update(read_node_names(members, key.rpartition(BINDING)[2]))
         self._names = frozenset(names)
         self._is_alone = not names and not works_elsewhere(self._client, self._database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 POPS = frozenset({"blmove", "blmpop", "blpop", "brpop", "brpoplpush", "bzmpop", "bzpopmax", "bzpopmin"})
 """Commands that wait for a message."""
@@ -43,23 +44,23 @@ class Connection:
         return self.is_blocked and self.pops
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Connections:
     """All connections to one database at one moment."""
 
     rows: tuple[Connection, ...] = ()
 
-    @property
+    @cached_property
     def popping(self) -> int:
         """Connections that take messages, whether they wait for one now or were just given one."""
         return sum(row.pops for row in self.rows)
 
-    @property
+    @cached_property
     def waiting(self) -> int:
         """Connections that wait for a message at this moment."""
         return sum(row.is_waiting for row in self.rows)
 
-    @property
+    @cached_property
     def listening(self) -> int:
         """Connections that listen to a channel: remote control, events, results."""
         return sum(row.subscriptions > 0 for row in self.rows)

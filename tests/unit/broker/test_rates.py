@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from celery_nexus.broker.read.observe import Memory, Taken, count_taken, rates
+from celery_nexus.broker.read.rates import Memory, Shares, Taken, rates
 
 
 def test_nothing_is_said_before_two_seconds_have_passed() -> None:
@@ -44,13 +44,13 @@ def test_only_the_last_quarter_of_a_minute_counts() -> None:
 
 def test_a_worker_of_several_queues_tells_nothing_of_one() -> None:
     consumers = {"q": ("a",), "other": ("a", "b")}
-    assert count_taken("q", consumers, {"a": 5, "b": 7}) is None
+    assert Shares(consumers, {"a": 5, "b": 7}).count_taken("q") is None
 
 
 def test_a_worker_without_heartbeats_tells_nothing() -> None:
-    assert count_taken("q", {"q": ("a", "b")}, {"a": 5}) is None
-    assert count_taken("q", None, {"a": 5}) is None
+    assert Shares({"q": ("a", "b")}, {"a": 5}).count_taken("q") is None
+    assert Shares(None, {"a": 5}).count_taken("q") is None
 
 
 def test_workers_of_one_queue_are_added_up() -> None:
-    assert count_taken("q", {"q": ("b", "a")}, {"a": 5, "b": 7}) == Taken(("a", "b"), 12)
+    assert Shares({"q": ("b", "a")}, {"a": 5, "b": 7}).count_taken("q") == Taken(("a", "b"), 12)
