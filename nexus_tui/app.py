@@ -41,7 +41,7 @@ class NexusApp(Obeying, inherit_bindings=False):
         sources: Where everything comes from.
         view: Name of the view to open.
         filter_text: Filter of the Tasks view.
-        read_only: Take everything that changes the world from keys, palette and footer.
+        read_only: Refuse everything that changes the world, and say why where it is asked for.
         opened: The user's context that the sources are of; None: they are of none.
         ascii_only: Draw with ASCII; by default where the locale has no UTF-8 or ``NEXUS_ASCII`` is set.
     """

@@ -92,6 +92,7 @@ class Asking(Keyboard, inherit_bindings=False):
     ) -> None:
         """Ask for a confirmation, do it, and say what happened; see :meth:`nexus_tui.screens.host.Host.ask`."""
         if self.read_only:
+            self.tell(f"{title}: read-only: {self.sources.how_to_write}", severity="warning")
             return
         choices = self._allowed(title, choices)
         if not choices:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from nexus_tui import theme
+from nexus_tui.screens.host import Host
+from nexus_tui.screens.offers import explain_refusal
 from nexus_tui.widgets.completion import Candidate, Complete, complete_words
 
 WORDS = (
@@ -99,7 +101,8 @@ class ScreenCommands(Provider):
             if not binding.description or binding.system or "command_palette" in binding.action:
                 continue
             words = binding.description[:1].upper() + binding.description[1:]
-            help_text = f"key {self.app.get_key_display(binding)}"
+            refusal = explain_refusal(binding.action, cast(Host, self.app).sources)
+            help_text = f"key {self.app.get_key_display(binding)}{f' · {refusal}' if refusal else ''}"
             run = partial(self.app.run_action, binding.action, active.node)
             found.setdefault(binding.action, (words, help_text, run))
         rows = list(found.values())

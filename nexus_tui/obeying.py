@@ -142,7 +142,7 @@ class Obeying(Unlocking, inherit_bindings=False):
 
     def _submit(self, task: str) -> str:
         if self.read_only:
-            return "read-only: nothing can be submitted"
+            return f"read-only: nothing can be submitted; {safe_text(self.sources.how_to_write, 200)}"
         self.submit(task)
         return ""
 

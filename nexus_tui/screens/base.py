@@ -21,8 +21,8 @@ from celery_nexus.rows.audit import Undoable
 from celery_nexus.rows.text import age, safe_text
 from nexus_tui.screens import health
 from nexus_tui.screens.host import Choice, Host
-from nexus_tui.screens.offers import bindings, is_offer
-from nexus_tui.widgets.chrome import KeyBar, OneLine, TabBar
+from nexus_tui.screens.offers import bindings, explain_refusal, is_offer
+from nexus_tui.widgets.chrome import KeyBar, KeyWords, OneLine, TabBar
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.table import Table
 
@@ -42,7 +42,7 @@ class NexusScreen(Screen[None]):
 
     view: ClassVar[str] = ""
     _prompt: Prompt | None = None
-    _keys: tuple[object, Sequence[tuple[str, str]]] = (None, ())
+    _keys: tuple[object, Sequence[KeyWords]] = (None, ())
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Submit),
@@ -115,7 +115,7 @@ class NexusScreen(Screen[None]):
             return "No run was heard of yet: do its workers send events (celery worker -E)?"
         return "No run was heard of yet: E asks the workers to send events"
 
-    def keys(self) -> Sequence[tuple[str, str]]:
+    def keys(self) -> Sequence[KeyWords]:
         """List the keys of this screen that the footer shows, its own before those of every screen."""
         # Textual asks every widget from the focus upwards about each binding: too much for each repaint.
         asked = (self.focused, self._prompt_is_open, self.host.read_only)
@@ -123,24 +123,33 @@ class NexusScreen(Screen[None]):
             self._keys = (asked, self._active_keys())
         return self._keys[1]
 
-    def _active_keys(self) -> Sequence[tuple[str, str]]:
+    def _active_keys(self) -> Sequence[KeyWords]:
         shown = [active.binding for active in self.active_bindings.values() if active.binding.show]
         shown.sort(key=lambda binding: binding.key in _EVERYWHERE)
-        return [(self.app.get_key_display(binding), binding.description) for binding in shown if binding.description]
+        return [
+            (self.app.get_key_display(binding), binding.description, not self._refusal(binding.action))
+            for binding in shown
+            if binding.description
+        ]
+
+    def _refusal(self, textual_action: str) -> str:
+        return explain_refusal(textual_action, self.host.sources)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave out what changes the world in read-only mode, and while the prompt has the keys."""
+        """Leave out what changes the world while the prompt has the keys."""
         if self._prompt_is_open and (is_offer(action) or action in ("command", "filter")):
             return False
-        if parameters == ("enable_events",) and not self.host.sources.is_foreign:
-            return False
-        return not (self.host.read_only and is_offer(action))
+        return parameters != ("enable_events",) or self.host.sources.is_foreign
 
     # Keys
 
     def action_offer(self, name: str) -> None:
-        """Offer the actions behind a key: everything that changes the world comes through here."""
-        getattr(self, f"offer_{name}")()
+        """Offer the actions behind a key, or say why not: everything that changes the world comes through here."""
+        refusal = self._refusal(f"offer('{name}')")
+        if refusal:
+            self.host.tell(refusal, severity="warning")
+        else:
+            getattr(self, f"offer_{name}")()
 
     def offer_submit(self) -> None:
         """Open the form of a new run."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from textual.binding import Binding
 
 from celery_nexus.actions.base import Action
+from celery_nexus.rows.text import safe_text
+from celery_nexus.sources import Sources
 
 
 def bindings(*actions: type[Action]) -> list[Binding]:
@@ -20,5 +22,22 @@ def bindings(*actions: type[Action]) -> list[Binding]:
 
 
 def is_offer(textual_action: str) -> bool:
-    """Tell whether a binding's action changes the world: read-only mode takes those."""
+    """Tell whether a binding's action changes the world: read-only mode refuses those."""
     return textual_action.partition("(")[0] == "offer"
+
+
+def explain_refusal(textual_action: str, sources: Sources) -> str:
+    """Say why what a key offers may not be done here; empty when it may, or changes nothing."""
+    if not is_offer(textual_action):
+        return ""
+    if sources.read_only:
+        return f"read-only: {safe_text(sources.how_to_write, 200)}"
+    if sources.allowed is None:
+        return ""
+    from celery_nexus.actions.registry import ACTIONS  # loads every action: not before a context asks for it
+
+    names = {action.name() for action in ACTIONS if action.key and f"'{action.key.name}'" in textual_action}
+    if names & sources.allowed:
+        return ""
+    allowed = ", ".join(sorted(sources.allowed)) or "nothing"
+    return f"{', '.join(sorted(names))}: not allowed in this context; allowed are {allowed}"

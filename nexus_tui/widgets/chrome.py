@@ -82,6 +82,10 @@ class TabBar(LineView):
         return "" if self._is_short and view != self._active else f" {title}"
 
 
+KeyWords = tuple[str, str, bool]
+"""A key, what it does, and whether it may be done."""
+
+
 class KeyBar(LineView):
     """The keys of this view, made from its bindings, and whether all is well at the right."""
 
@@ -89,11 +93,11 @@ class KeyBar(LineView):
 
     def __init__(self) -> None:
         super().__init__()
-        self._keys: Sequence[tuple[str, str]] = ()
+        self._keys: Sequence[KeyWords] = ()
         self._status: Line = ()
 
-    def show(self, keys: Sequence[tuple[str, str]], status: Line) -> None:
-        """Show keys (key, what it does) and a status."""
+    def show(self, keys: Sequence[KeyWords], status: Line) -> None:
+        """Show keys, grey where they are refused, and a status."""
         if (keys, status) != (self._keys, self._status):
             self._keys, self._status = keys, status
             self.redraw()
@@ -103,8 +107,8 @@ class KeyBar(LineView):
         status = fit(self._status, min(width_of(self._status), width))
         room = width - width_of(status)
         spans: list[Span] = [(" ", "dim")]
-        for key, words in self._keys:
-            part: Line = ((key, "accent"), (f" {words}  ", "plain"))
+        for key, words, is_allowed in self._keys:
+            part: Line = ((key, "accent" if is_allowed else "dim"), (f" {words}  ", "plain" if is_allowed else "dim"))
             if width_of((*spans, *part)) > room:
                 break
             spans += part

@@ -11,6 +11,7 @@ from celery_nexus.actions.workers import programs
 from celery_nexus.errors import Invalid, Refused, Unreachable
 from celery_nexus.rows.audit import Undoable
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
+from nexus_tui.widgets.chrome import KeyBar
 from nexus_tui.widgets.form import Field
 from nexus_tui.widgets.table import Table
 from tests.tui import fakes
@@ -366,20 +367,37 @@ async def test_why_tells_what_holds_a_queue_and_the_command_that_frees_it():
         await shows(pilot, "31 wait", "Nothing holds it")
 
 
-async def test_read_only_takes_every_change_from_keys_footer_and_palette():
-    stack = fakes.busy()
-    async with opened(stack, read_only=True) as pilot:
+HOW_TO_WRITE = "read-only: start without --read-only"
+
+
+@pytest.mark.parametrize("key", ["K", "B", "R", "D", "M", "n", "U"])
+async def test_read_only_a_key_that_changes_something_says_why_it_does_not(key: str):
+    async with opened(fakes.busy(), read_only=True) as pilot:
         await pilot.press("3")
-        screen = await shows(pilot, "READ-ONLY", "read-only", "PENDING")
-        footer = screen.rstrip().splitlines()[-1]
-        for words in ("submit", "revoke", "priority"):
-            assert words not in footer
-        await pilot.press("K", "B", "S", "n")
-        await pilot.pause(0.1)
-        assert "nexus-tui" not in screen_text(pilot)
+        await shows(pilot, "READ-ONLY", "PENDING")
+        await pilot.press(key)
+        await shows(pilot, HOW_TO_WRITE)
+        assert "$ nexus-tui" not in screen_text(pilot)
+
+
+async def test_read_only_changes_are_grey_in_the_footer_and_in_the_help():
+    async with opened(fakes.busy(), read_only=True) as pilot:
+        await pilot.press("3")
+        footer = (await shows(pilot, "READ-ONLY", "PENDING")).rstrip().splitlines()[-1]
+        assert "K revoke" in footer
+        bar = pilot.app.screen.query_one(KeyBar)
+        looks = {text.strip(): look for line in bar.build(200, 1) for text, look in line}
+        assert (looks["K"], looks["revoke"], looks["/"]) == ("dim", "dim", "accent")
+        await pilot.press("question_mark")
+        await shows(pilot, "Changes the world", f"grey: {HOW_TO_WRITE}")
+
+
+async def test_read_only_the_palette_says_why_a_change_is_refused():
+    async with opened(fakes.busy(), read_only=True) as pilot:
+        await pilot.press("3")
+        await shows(pilot, "READ-ONLY", "PENDING")
         await pilot.press("ctrl+p", *"revoke")
-        await pilot.pause(0.3)
-        assert "key K" not in screen_text(pilot)
+        await shows(pilot, f"key K · {HOW_TO_WRITE}")
 
 
 async def test_read_only_refuses_submit_on_the_command_line():

@@ -197,9 +197,9 @@ async def test_what_is_no_locked_production_is_not_unlocked(
 async def test_what_a_context_does_not_allow_is_not_asked(stack: fakes.Fakes) -> None:
     async with opened("desk") as pilot:
         await pilot.press("2", "j", "P")
-        await tells(pilot, "not allowed in this context; allowed are revoke")
+        await tells(pilot, "pause, resume: not allowed in this context; allowed are revoke")
         await pilot.press("n")
-        await tells(pilot, "submit is not allowed in this context")
+        await tells(pilot, "submit: not allowed in this context; allowed are revoke")
         await pilot.press("3")
         await shows(pilot, "PENDING")
         await pilot.press("K")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,7 +11,8 @@ from textual.screen import Screen
 
 from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.dialogs.modal import Dialog
-from nexus_tui.screens.offers import is_offer
+from nexus_tui.screens.host import Host
+from nexus_tui.screens.offers import explain_refusal, is_offer
 from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.reader import Reader
 
@@ -50,14 +51,20 @@ def key_lines(screen: Screen[None]) -> list[Line]:
             continue
         keys.setdefault(binding.action, []).append(screen.app.get_key_display(binding))
         words[binding.action] = binding.tooltip or binding.description
-    rows = {action: _row((", ".join(dict.fromkeys(keys[action])), words[action])) for action in keys}
+    refusals = {action: explain_refusal(action, cast(Host, screen.app).sources) for action in keys}
+    rows = {
+        action: _row(", ".join(dict.fromkeys(keys[action])), words[action], is_allowed=not refusals[action])
+        for action in keys
+    }
     changes = [row for action, row in rows.items() if is_offer(action)]
     lines: list[Line] = []
     if changes:
-        lines += [((" Changes the world, and asks first", "warn"),), *changes, BLANK]
+        lines += [((" Changes the world, and asks first", "warn"),), *changes]
+        lines += [((f"   grey: {why}", "dim"),) for why in dict.fromkeys(filter(None, refusals.values()))]
+        lines.append(BLANK)
     lines.append(((" Looks", "accent"),))
     return lines + [row for action, row in rows.items() if not is_offer(action)]
 
 
-def _row(row: tuple[str, str]) -> Line:
-    return ((f"   {row[0]:<18}", "strong"), (row[1], "plain"))
+def _row(keys: str, words: str, *, is_allowed: bool) -> Line:
+    return ((f"   {keys:<18}", "strong" if is_allowed else "dim"), (words, "plain" if is_allowed else "dim"))
