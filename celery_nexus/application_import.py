@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import threading
+import time
 import traceback
 from argparse import ArgumentParser
 from collections.abc import Callable, Generator, Sequence
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 5.0
 """An import that takes longer is reported with the line where it is: most often it waits for a server."""
+
+_OUTPUT, _ERROR = 1, 2
+"""File descriptors of standard output and error, as a library or a program that is started writes to them."""
 
 Found = TypeVar("Found")
 
@@ -101,10 +105,60 @@ def _run(name: str, action: Callable[[], Found]) -> Found:
         Invalid: It failed.
     """
     try:
-        with contextlib.redirect_stdout(sys.stderr), _impatience(name):
+        with divert_output(), _keep_zone(), _impatience(name):
             return action()
     except (Exception, SystemExit) as error:  # noqa: BLE001  (somebody's module may raise anything, and ends itself)
         raise Invalid(f"-A {name}: {_describe(name, error)}") from None
+
+
+@contextlib.contextmanager
+def divert_output() -> Generator[None]:
+    """Send what is printed to standard error: an application that is imported may print, and so may what it starts.
+
+    In a thread only what Python prints: beside it a dashboard may be drawn on the same terminal.
+    """
+    with contextlib.ExitStack() as stack:
+        is_alone = threading.current_thread() is threading.main_thread()
+        with contextlib.suppress(OSError, AttributeError, ValueError):  # one of them is closed
+            if is_alone:
+                _swap_output(stack)
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        yield
+
+
+def _swap_output(stack: contextlib.ExitStack) -> None:
+    """Let the file behind standard output be the one of standard error until the stack is left."""
+    sys.stdout.flush()
+    kept = os.dup(_OUTPUT)
+    stack.callback(os.close, kept)
+    os.dup2(_ERROR, _OUTPUT)
+    stack.callback(os.dup2, kept, _OUTPUT)
+    stack.callback(sys.stdout.flush)
+
+
+def find_zone() -> str | None:
+    """Return the process's own time zone as it was started with (``TZ``); None: the machine's."""
+    return os.environ.get("TZ")
+
+
+def restore_zone(zone: str | None) -> None:
+    """Show times in the operator's zone again: Django sets an application's as that of the whole process."""
+    if find_zone() == zone:
+        return
+    if zone is None:
+        del os.environ["TZ"]
+    else:
+        os.environ["TZ"] = zone
+    time.tzset()
+
+
+@contextlib.contextmanager
+def _keep_zone() -> Generator[None]:
+    zone = find_zone()
+    try:
+        yield
+    finally:
+        restore_zone(zone)
 
 
 def _describe(name: str, error: BaseException) -> str:

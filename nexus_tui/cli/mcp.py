@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -33,6 +30,7 @@ def mcp(target: Target, allow_changes: bool, as_json: bool) -> None:
     """
     del as_json  # it speaks nothing else
     require("mcp", "a server for assistants")
+    from celery_nexus.application_import import divert_output
     from celery_nexus.privacy.program_log import begin_log
     from nexus_tui.assistant.opening import Opening
     from nexus_tui.assistant.server import AssistantServer
@@ -76,21 +74,6 @@ def choose_tools(opening: Opening, *, allow_changes: bool) -> tuple[Tool, ...]:
     if not changes:
         fail(f"--allow-changes offers nothing: {sources.how_to_write if sources.read_only else 'none is allowed here'}")
     return LOOKING + changes
-
-
-@contextmanager
-def divert_output() -> Generator[None]:
-    """Send what is printed to standard error: an application that is imported may print, and a client reads only
-    messages."""
-    sys.stdout.flush()
-    kept = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, sys.stdout.fileno())
-        os.close(kept)
 
 
 COMMANDS = (mcp,)

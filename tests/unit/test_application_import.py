@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,12 +115,50 @@ def test_what_can_not_be_opened_is_said_in_one_line_with_its_place(
     assert str(caught.value) == said.format(folder=folder)
 
 
+PRINTS = """import os, subprocess
+print('by Python')
+os.write(1, b'by a library')
+subprocess.run(['echo', 'by a program'])
+"""
+
+
 def test_what_an_application_prints_does_not_get_into_the_output(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    write(folder, {"stall.py": f"print('hello')\n{APP.format(name='app')}"})
+    write(folder, {"stall.py": PRINTS + APP.format(name="app")})
     import_application("stall")
-    assert capsys.readouterr() == ("", "hello\n")
+    print("an answer")
+    printed = capfd.readouterr()
+    assert printed.out == "an answer\n"
+    assert sorted(re.findall("by (?:Python|a library|a program)", printed.err)) == [
+        "by Python", "by a library", "by a program"
+    ]  # fmt: skip
+
+
+def test_what_is_imported_beside_a_dashboard_leaves_its_terminal_alone(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    draws = "import os\nos.write(1, b'a picture')\nprint('by Python')\n"
+    write(folder, {"stall.py": draws + APP.format(name="app")})
+    thread = threading.Thread(target=import_application, args=("stall",))
+    thread.start()
+    thread.join()
+    assert capfd.readouterr() == ("a picture", "by Python\n")
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", None])
+def test_times_stay_in_the_operators_zone_whatever_an_application_sets(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, zone: str | None
+) -> None:
+    sets_zone = "import os, time\nos.environ['TZ'] = 'America/Chicago'\ntime.tzset()\n"
+    write(folder, {"stall.py": sets_zone + APP.format(name="app")})
+    monkeypatch.delenv("TZ", raising=False)
+    if zone is not None:
+        monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    before = time.strftime("%z")
+    import_application("stall")
+    assert (os.environ.get("TZ"), time.strftime("%z")) == (zone, before)
 
 
 def test_an_import_that_waits_is_said_with_its_place(
