@@ -79,6 +79,12 @@ class Obeying(Unlocking, inherit_bindings=False):
 
         self.push_screen(RunScreen(run_id))
 
+    def open_workflow(self, run_id: str) -> None:
+        """Open the workflow of a run."""
+        from nexus_tui.screens.workflow import WorkflowScreen
+
+        self.push_screen(WorkflowScreen(run_id))
+
     def open_logs(self, run_id: str) -> None:
         """Open what the programs wrote about a run."""
         from nexus_tui.screens.logs import LogsScreen

@@ -20,6 +20,7 @@ from nexus_tui.screens.offers import is_offer
 from nexus_tui.screens.queues import QueueScreen
 from nexus_tui.screens.run import RunScreen
 from nexus_tui.screens.workers import WorkerScreen
+from nexus_tui.screens.workflow import WorkflowScreen
 from nexus_tui.views import VIEWS
 from nexus_tui.widgets.table import Table
 
@@ -46,7 +47,7 @@ def page() -> str:
 def screens_with_keys() -> dict[str, type[NexusScreen]]:
     """List the screens with keys of their own: the views, and what opens from them."""
     views = {view.title: type(view.screen()) for view in VIEWS.values()}
-    return views | {"a queue": QueueScreen, "a run": RunScreen, "a worker": WorkerScreen}
+    return views | {"a queue": QueueScreen, "a run": RunScreen, "a workflow": WorkflowScreen, "a worker": WorkerScreen}
 
 
 def _keys() -> Iterator[str]:

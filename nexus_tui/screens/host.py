@@ -185,6 +185,10 @@ class Host(Protocol):
         """Open a run."""
         ...
 
+    def open_workflow(self, run_id: str) -> None:
+        """Open the workflow of a run."""
+        ...
+
     def open_logs(self, run_id: str) -> None:
         """Open what the programs wrote about a run."""
         ...

@@ -48,6 +48,7 @@ class RunOperations(NexusScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(ChangePriority, Revoke, RunAgain, DeleteMessages, MoveMessages),
         Binding("l", "logs", "log lines of the run", show=False),
+        Binding("x", "workflow", "workflow", show=False),
     ]
 
     def action_logs(self) -> None:
@@ -55,6 +56,12 @@ class RunOperations(NexusScreen):
         run_id = self.name_of_selected()
         if run_id:
             self.host.open_logs(run_id)
+
+    def action_workflow(self) -> None:
+        """Show the chain, group or chord of the run as a tree."""
+        run_id = self.name_of_selected()
+        if run_id:
+            self.host.open_workflow(run_id)
 
     def run_rows(self) -> list[Row]:
         """Return the runs that a key is about: the marked ones, else the one that was seen under the cursor."""

@@ -13,10 +13,14 @@ from celery_nexus.errors import NotFound
 from celery_nexus.rows import moment
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import UNKNOWN, clock, duration, pretty, safe_lines, safe_text, short_id
+from celery_nexus.rows.workflows import Workflow
+from celery_nexus.workflows.source import read_recorded_workflow
+from celery_nexus.workflows.words import summarize
 from nexus_tui.screens.life import Step, steps_of
 from nexus_tui.screens.operations import RunOperations
 from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells
+from nexus_tui.screens.tables.workflow_cells import is_worth_a_strip, strip
 from nexus_tui.widgets.glyphs import progress_bar
 from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.reader import Reader
@@ -27,6 +31,7 @@ from nexus_tui.widgets.sight import Row
 class _Life:
     run: Run | None
     steps: tuple[Step, ...]
+    workflow: Workflow | None = None
 
 
 class RunScreen(RunOperations, ReadingScreen[_Life]):
@@ -40,6 +45,8 @@ class RunScreen(RunOperations, ReadingScreen[_Life]):
     def __init__(self, run_id: str) -> None:
         super().__init__()
         self.run_id = run_id
+        self._read_at: int | None = None
+        self._workflow: Workflow | None = None
 
     def body(self) -> Iterable[Widget]:
         """Make the page."""
@@ -76,7 +83,7 @@ class RunScreen(RunOperations, ReadingScreen[_Life]):
         elif life.run is None:
             lines = [((f" The history knows no run {safe_text(self.run_id, 80)} yet.", "warn"),)]
         else:
-            lines = page(life.run, life.steps, now)
+            lines = page(life.run, life.steps, now, life.workflow)
         reader.show(lines, stale=self.trouble(now) or self.host.troubles.history)
 
     @property
@@ -92,7 +99,14 @@ class RunScreen(RunOperations, ReadingScreen[_Life]):
         except NotFound:
             run = self._waiting()
             return _Life(run, tuple(steps_of(run, ())) if run else ())
-        return _Life(run, tuple(steps_of(run, history.life(run.id))))
+        return _Life(run, tuple(steps_of(run, history.life(run.id))), self._read_workflow(run))
+
+    def _read_workflow(self, run: Run) -> Workflow | None:
+        """Read what the history knows of the workflow, when anything of it has changed."""
+        version = self.host.sources.history.version()
+        if self._read_at != version:
+            self._read_at, self._workflow = version, read_recorded_workflow(self.host.sources, run.id)
+        return self._workflow
 
     def _waiting(self) -> Run | None:
         """Find the run as a message: the history may be a moment behind."""
@@ -113,11 +127,12 @@ class RunScreen(RunOperations, ReadingScreen[_Life]):
         )
 
 
-def page(run: Run, steps: Sequence[Step], now: datetime) -> list[Line]:
-    """Write a run as lines: facts, timeline, then what went in and what came out."""
+def page(run: Run, steps: Sequence[Step], now: datetime, workflow: Workflow | None = None) -> list[Line]:
+    """Write a run as lines: facts, timeline, its workflow, then what went in and what came out."""
     return [
         *_facts(run, now),
         *_timeline(steps),
+        *_workflow_block(workflow),
         *_block("Arguments", _arguments(run)),
         *_ending(run),
     ]
@@ -160,6 +175,16 @@ def _timeline(steps: Sequence[Step]) -> list[Line]:
         )
         before = step.at
     return lines if steps else [*lines, (("   nothing is known yet", "dim"),)]
+
+
+def _workflow_block(workflow: Workflow | None) -> list[Line]:
+    if workflow is None or not is_worth_a_strip(workflow):
+        return []
+    return [
+        BLANK,
+        ((" Workflow", "accent"), (f" · {summarize(workflow)} · x opens it", "dim")),
+        *strip(workflow),
+    ]
 
 
 def _arguments(run: Run) -> list[str]:

@@ -14,6 +14,8 @@ from celery_nexus.broker.edit.edits import Delete, MoveTo
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.deployment import Deployment
 from celery_nexus.errors import Invalid, NotFound, SourceError
+from celery_nexus.history.encoding import COUNTERS
+from celery_nexus.history.query.families import Family, Member
 from celery_nexus.rows.audit import AuditEntry, Restored, Undoable
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
@@ -22,6 +24,7 @@ from celery_nexus.rows.history import ErrorGroup, Slice, TaskStats, TrendPoint
 from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.runs import Progress, Run, RunPage
 from celery_nexus.rows.workers import Child, Program, Worker
+from celery_nexus.rows.workflows import BrokerView, Plan, Step
 from celery_nexus.sources import Sources
 from config.queues import QUEUES, REGISTRY
 
@@ -113,6 +116,10 @@ class FakeBroker:
     changed: list[tuple[str, Any]] = field(default_factory=list)
     audit: FakeAudit = field(default_factory=FakeAudit)
     changes: tuple[Undoable, ...] = ()
+
+    def view_workflow(self, run_ids: Any, groups: Any) -> BrokerView:
+        self._fail()
+        return BrokerView({}, True, {})
 
     def describe(self) -> str:
         self._fail()
@@ -269,6 +276,13 @@ class FakeHistory:
     figures: list[TaskStats] = field(default_factory=list)
     hour: TaskStats | None = None
     problem: str = ""
+    relatives: Family | None = None
+
+    def family(self, run_id: str) -> Family:
+        """The workflow that is told; of any other run itself alone."""
+        if self.relatives and any(member.id == run_id for member in self.relatives.members):
+            return self.relatives
+        return Family((), {}, {})
 
     def runs(self, filter_text: str = "", limit: int = 200, offset: int = 0) -> list[Run]:
         self.asked.append((filter_text, limit, offset))
@@ -411,6 +425,32 @@ def busy() -> Fakes:
         FakeSupervisor(_programs(), log="[10:41:59] ready\n[10:42:01] Task process_pdf received\n"),
         FakeCatalog(_types()),
     )
+
+
+def in_a_workflow() -> Fakes:
+    """A stack at work whose failed run is one of 98 members of a chord behind an export."""
+    fakes = busy()
+    at = (NOW - timedelta(minutes=5)).timestamp()
+    run_id = next(run.id for run in fakes.history.rows if run.state == "FAILURE")
+    body = Step("task", "ffff0000-body", "workers.report_tasks.merge_pages")
+    page, plan = "workers.report_tasks.render_page", Plan(body=body)
+    chord = Step("chord", "9f31c2d0-group", size=98, body=body)
+    members = [_member("77ab0000-root", 0, "workers.report_tasks.export_customers", at, ran_s=2.1)]
+    for number in range(98):
+        told = {"id": run_id, "state": "FAILURE"} if number == 12 else {"state": "STARTED"} if number == 40 else {}
+        member = _member(f"{number:04x}0000-page", 1 + number, page, at + 3, parent_id="77ab0000-root", ran_s=0.8)
+        members.append(member._replace(group_id=chord.id, **told))
+    plans = {member.id: plan for member in members[1:]} | {"77ab0000-root": Plan(chain=(chord,))}
+    error = "RateLimited: rate_limited: the provider asks to wait 20 s"
+    fakes.history.relatives = Family(tuple(members), plans, {run_id: error})
+    return fakes
+
+
+def _member(id_: str, number: int, task: str, at: float, *, ran_s: float, parent_id: str | None = None) -> Member:
+    return Member(
+        int(at * 1_000_000) * COUNTERS + number, id_, task, "SUCCESS", at, at + 1, at + 1 + ran_s, 1.0, ran_s, 0,
+        "77ab0000-root", parent_id, None, "reports_queue", None,
+    )  # fmt: skip
 
 
 def audited() -> Fakes:

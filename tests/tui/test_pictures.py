@@ -24,6 +24,8 @@ SCREENS: dict[str, tuple[Callable[[], fakes.Fakes], tuple[str, ...], str]] = {
     "tasks_empty": (fakes.idle, ("3",), "No runs yet"),
     "run_failed": (fakes.busy, ("3", "j", "j", "enter"), "rate_limited"),
     "run_running": (fakes.busy, ("3", "j", "enter"), "812/1,000"),
+    "run_in_a_workflow": (fakes.in_a_workflow, ("3", "j", "j", "enter"), "x opens it"),
+    "workflow": (fakes.in_a_workflow, ("3", "j", "j", "x"), "merge_pages"),
     "failures": (fakes.busy, ("4",), "RateLimited"),
     "failures_none": (fakes.idle, ("4", "t"), "Nothing failed in the last 7d"),
     "stats": (fakes.busy, ("7",), "128,412"),
@@ -41,7 +43,7 @@ SCREENS: dict[str, tuple[Callable[[], fakes.Fakes], tuple[str, ...], str]] = {
 }
 
 
-WIDE_SCREENS = ("queues", "queue", "tasks", "run_failed", "failures", "workers", "pulse", "stats", "audit")
+WIDE_SCREENS = ("queues", "queue", "tasks", "run_failed", "workflow", "failures", "workers", "pulse", "stats", "audit")
 
 
 @pytest.fixture(autouse=True)
@@ -74,9 +76,7 @@ def test_screen(name: str, size: tuple[int, int], snap_compare: Callable[..., bo
     assert snap_compare(app, terminal_size=size, run_before=picture(keys, awaited))
 
 
-@pytest.mark.parametrize(
-    "name", ["queues", "queue", "tasks", "run_failed", "failures", "workers", "pulse", "stats", "audit"]
-)
+@pytest.mark.parametrize("name", WIDE_SCREENS)
 def test_screen_of_a_wide_terminal(name: str, snap_compare: Callable[..., bool]):
     make, keys, awaited = SCREENS[name]
     assert snap_compare(NexusApp(make().sources()), terminal_size=(200, 60), run_before=picture(keys, awaited))
