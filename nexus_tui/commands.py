@@ -26,6 +26,8 @@ WORDS = (
     "worker",
     "run",
     "sort",
+    "save",
+    "filter",
     "context",
     "unlock",
     "lock",

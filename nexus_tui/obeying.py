@@ -12,6 +12,7 @@ from celery_nexus.rows.text import safe_text
 from nexus_tui import commands, theme
 from nexus_tui.known_values import KnownValues
 from nexus_tui.screens.arranging import ArrangedScreen
+from nexus_tui.screens.filtering import FilteringScreen
 from nexus_tui.unlocking import Unlocking
 from nexus_tui.views import VIEWS
 from nexus_tui.widgets.completion import Candidate, Complete, complete_filter, complete_words
@@ -51,6 +52,8 @@ class Obeying(Unlocking, inherit_bindings=False):
         }
         if isinstance(screen, ArrangedScreen):
             names["sort"] = lambda rest: complete_words(rest, 0, screen.sort_names)
+        if isinstance(screen, FilteringScreen):
+            names["filter"] = lambda rest: complete_words(rest, 0, screen.read_saved())
         return commands.complete(text, list(VIEWS), names)
 
     def values_of_runs(self, field: str) -> Sequence[tuple[str, int | None]]:
@@ -137,6 +140,8 @@ class Obeying(Unlocking, inherit_bindings=False):
             "unlock": self.unlock,
             "lock": lambda _: self.lock(),
             "sort": self._sort,
+            "save": self._save,
+            "filter": self._filter,
             "submit": self._submit,
             "queue": lambda rest: self._open("queue", rest),
             "worker": lambda rest: self._open("worker", rest),
@@ -145,6 +150,15 @@ class Obeying(Unlocking, inherit_bindings=False):
 
     def _sort(self, name: str) -> str:
         return self.screen.sort_by(name) if isinstance(self.screen, ArrangedScreen) else "nothing is sorted here"
+
+    def _save(self, name: str) -> str:
+        return self.screen.save_filter(name) if isinstance(self.screen, FilteringScreen) else "nothing is filtered here"
+
+    def _filter(self, name: str) -> str:
+        if not isinstance(self.screen, FilteringScreen):
+            return "nothing is filtered here"
+        saved = self.screen.read_saved()
+        return self.screen.use_filter(saved[name]) if name in saved else f"saved are {', '.join(saved) or 'none yet'}"
 
     def _submit(self, task: str) -> str:
         if self.read_only:

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from celery_nexus.broker.edit.surgery import Surgeon
     from celery_nexus.broker.read.browse import Browser
     from celery_nexus.broker.read.in_flight import Holdings
+    from celery_nexus.broker.read.search import MessageSearch
     from celery_nexus.broker.read.select import Selector
     from celery_nexus.broker.read.unread import UnreadLists
     from celery_nexus.broker.undo.undo import Restorer
+    from celery_nexus.rows.selection import Selection
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -67,6 +69,12 @@ class Parts:
         from celery_nexus.broker.edit.footprint import AUDIT_FOR_S
 
         return AuditLog(self.writer, self.layout, self.url, None if self.is_own else AUDIT_FOR_S)
+
+    def search(self, selection: Selection, *, shown_as: str) -> MessageSearch:
+        """Begin to look for messages that match a filter."""
+        from celery_nexus.broker.read.search import MessageSearch
+
+        return MessageSearch(self.reader, self.layout, selection, self.url, code=self.code, shown_as=shown_as)
 
     @cached_property
     def browser(self) -> Browser:

@@ -20,10 +20,12 @@ from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import Invalid, NotFound
 from celery_nexus.queues import PRIORITIES, PRIORITY_SEPARATOR
 from celery_nexus.rows.broker import Held, Message, QueueStats, UnreadList
+from celery_nexus.rows.selection import Selection
 from celery_nexus.rows.workflows import BrokerView
 
 if TYPE_CHECKING:
     from celery_nexus.broker.edit.audit import AuditLog
+    from celery_nexus.broker.read.search import MessageSearch
 
 HELD = 1000
 
@@ -239,6 +241,11 @@ class BrokerReader(Server):
         with translate_errors(self.url):
             rows = application.parts.browser.page(name, limit, offset)
         return [self._shown_message(application, row) for row in rows]
+
+    def search(self, queue: str, filter_text: str) -> MessageSearch:
+        """Begin to look for a queue's messages that match a filter; raises ``Invalid`` for one that is wrong."""
+        application, name = self._applications.of_queue(queue)
+        return application.parts.search(Selection(name, filter_text), shown_as=queue)
 
     def _shown_message(self, application: Application, message: Message) -> Message:
         queue = self._applications.name_shown(application, message.queue)

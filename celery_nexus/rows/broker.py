@@ -123,6 +123,25 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundMessages:
+    """What a search of a queue found so far.
+
+    Attributes:
+        messages: In run order.
+        looked: How many messages were looked at.
+        waiting: How many waited when it began.
+        is_complete: Whether it has ended.
+        is_cut: Whether it ended because enough were found.
+    """
+
+    messages: tuple[Message, ...]
+    looked: int = 0
+    waiting: int = 0
+    is_complete: bool = True
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class UnreadList:
     """A list that holds messages of a queue, and that none of its workers reads.
 

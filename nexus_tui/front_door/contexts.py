@@ -14,7 +14,6 @@ A value of a variable is never part of an error or a listing.
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
@@ -27,6 +26,7 @@ from urllib.parse import quote
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.errors import BrokerUrlError, ConfigError
 from celery_nexus.rows.text import safe_text
+from nexus_tui.user_files import config_path
 
 COLOURS = ("red", "yellow", "green", "blue", "magenta", "cyan")
 
@@ -169,9 +169,8 @@ class ContextsFile:
 
 
 def contexts_path() -> Path:
-    """Return the user's file of contexts (XDG Base Directory: ``XDG_CONFIG_HOME``, else ``~/.config``)."""
-    named = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    return (named if named.is_absolute() else Path.home() / ".config") / "nexus" / "contexts.toml"
+    """Return the user's file of contexts."""
+    return config_path("contexts.toml")
 
 
 def read_contexts(actions: Collection[str], path: Path | None = None) -> ContextsFile:

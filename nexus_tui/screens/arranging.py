@@ -7,21 +7,16 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from celery_nexus.filters.errors import FilterError
-from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.filtering import FilteringScreen
 from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.completion import Candidate, complete_filter
-from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.table import Table
 
-FILTER_HINT = "a word, or field:value -field:value (a OR b)"
 
-
-class ArrangedScreen(NexusScreen):
+class ArrangedScreen(FilteringScreen):
     """A screen whose tables are filtered and sorted here."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "filter"),
         Binding("s", "sort", "sort"),
         Binding("o", "reverse", "reverse", show=False),
         Binding("z", "hide_healthy", "hide the healthy", show=False),
@@ -32,7 +27,10 @@ class ArrangedScreen(NexusScreen):
     @property
     def arranged(self) -> tuple[Table, Arrangement] | None:
         """The table that keys are about: the one in focus, else the first; with its arrangement."""
-        tables = [self.focused] if isinstance(self.focused, Table) else list(self.query(Table))
+        if self._prompt_is_open and self._filtered is not None:
+            tables = [self._filtered]
+        else:
+            tables = [self.focused] if isinstance(self.focused, Table) else list(self.query(Table))
         return next(((table, table.arrangement) for table in tables if table.arrangement is not None), None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -88,11 +86,8 @@ class ArrangedScreen(NexusScreen):
         arranged = self.arranged
         if arranged is None:
             return
-        self._filtered, arrangement = arranged
-        history = self.host.history_of(self.filter_kind)
-        self.query_one(Prompt).open(
-            "/", arrangement.text, complete=self.complete_filter, history=history, hint=FILTER_HINT
-        )
+        self._filtered = arranged[0]
+        super().action_filter()
 
     @property
     def filter_kind(self) -> str:
@@ -102,41 +97,14 @@ class ArrangedScreen(NexusScreen):
 
     def complete_filter(self, text: str) -> Sequence[Candidate]:
         """Offer fields of the table and the values in it."""
-        table = self._filtered
-        if table is None or table.arrangement is None:
+        if self._filtered is None or self._filtered.arrangement is None:
             return ()
-        arrangement = table.arrangement
+        table, arrangement = self._filtered, self._filtered.arrangement
         names = [field.name for field in arrangement.fields]
         return complete_filter(text, names, lambda name: arrangement.count_values(name, table.given))
 
     def set_filter(self, text: str) -> None:
-        """Filter the table that keys are about.
-
-        Raises:
-            FilterError: The filter can't be understood.
-        """
+        """Filter the table that keys are about; raises ``FilterError`` for a filter that can't be understood."""
         if arranged := self.arranged:
             arranged[1].filter_by(text)
             arranged[0].rearrange()
-
-    def filter_typed(self, text: str) -> None:
-        """Filter while it is typed; what is wrong is said at its place, and nothing of what is only not typed yet."""
-        self._try_filter(text, is_whole=False)
-
-    def filter_entered(self, text: str) -> bool:
-        """Filter; the prompt stays open until the filter is right."""
-        return self._try_filter(text, is_whole=True)
-
-    def _try_filter(self, text: str, *, is_whole: bool) -> bool:
-        table, prompt = self._filtered, self.query_one(Prompt)
-        if table is None or table.arrangement is None:
-            return True
-        try:
-            table.arrangement.filter_by(text)
-        except FilterError as error:
-            if is_whole or error.position < len(text):
-                prompt.complain(str(error), error.position)
-            return False
-        prompt.complain("", hint=FILTER_HINT)
-        table.rearrange()
-        return True

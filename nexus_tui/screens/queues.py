@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -11,20 +12,26 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from celery_nexus.actions.queues import PauseQueue, ResumeQueue
+from celery_nexus.filters.parser import parse
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.text import UNKNOWN, number, safe_text, short_id
 from nexus_tui.screens.arranging import ArrangedScreen
 from nexus_tui.screens.beside import ListScreen, ReadingListScreen
 from nexus_tui.screens.details import describe_message, describe_queue
+from nexus_tui.screens.filtering import FilteringScreen
 from nexus_tui.screens.offers import bindings
 from nexus_tui.screens.operations import QueueOperations, RunOperations, gate_of
+from nexus_tui.screens.queue_search import QueueSearch
 from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells
 from nexus_tui.screens.tables.needs import weigh_queue
 from nexus_tui.widgets.arrangement import Arrangement
+from nexus_tui.widgets.completion import Candidate
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.table import Table
 
+NOTHING_WAITS = "Nothing waits here: press n to submit a task"
+NO_MATCH = "Nothing that waits here matches: / changes the filter, Esc in it shows everything"
 NO_QUEUES = "No queues known yet"
 MOST_COMING = 8
 """Messages of a queue that the pane shows."""
@@ -79,8 +86,18 @@ class QueuesScreen(ArrangedScreen, ReadingListScreen, QueueOperations):
         self.app.push_screen(QueueScreen(event.item.name))
 
 
-class QueueScreen(ListScreen, RunOperations, ReadingScreen[tuple[int, list[Message]]]):
-    """The messages that wait in a queue, in the order in which they will run."""
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """What was read of a queue: a part of it, or all that was found by a filter, and how far that is."""
+
+    offset: int
+    rows: Sequence[Message]
+    filter_text: str = ""
+    progress: str = ""
+
+
+class QueueScreen(FilteringScreen, ListScreen, RunOperations, ReadingScreen[Messages]):
+    """The messages that wait in a queue, in the order in which they will run; ``/`` searches all of them."""
 
     view = "queues"
     source = "broker"
@@ -95,6 +112,7 @@ class QueueScreen(ListScreen, RunOperations, ReadingScreen[tuple[int, list[Messa
     def __init__(self, queue: str) -> None:
         super().__init__()
         self.queue = queue
+        self._search: QueueSearch | None = None
         self._offset = 0
         self._is_wanted = False
 
@@ -105,7 +123,7 @@ class QueueScreen(ListScreen, RunOperations, ReadingScreen[tuple[int, list[Messa
             cells.message_cells,
             lambda message: message.id,
             title="Waiting in run order",
-            empty="Nothing waits here: press n to submit a task",
+            empty=NOTHING_WAITS,
             id="rows",
         )
         yield from self.list_and_detail(table)
@@ -121,21 +139,32 @@ class QueueScreen(ListScreen, RunOperations, ReadingScreen[tuple[int, list[Messa
         if stats is None:
             return safe_text(self.queue, 60)
         paused = " · ∥ paused" if stats.paused else ""
-        return f"{safe_text(self.queue, 60)} · {number(stats.waiting)} waiting{paused}"
+        filtered = f" /{safe_text(self.filter_text, 60)}" if self.filter_text else ""
+        return f"{safe_text(self.queue, 60)} · {number(stats.waiting)} waiting{paused}{filtered}"
 
     def draw(self, now: datetime) -> None:
         """Show the messages."""
         table = self.query_one("#rows", Table)
-        if self.value is not None:
-            offset, messages = self.value
-            stats = self._stats()
-            full = len(messages) >= table.page
-            table.show(messages, offset=offset, total=stats.waiting if stats and full else offset + len(messages))
         stats = self._stats()
-        note = "∥ paused: nothing of it starts before P resumes it" if stats and stats.paused else ""
-        note = note or (safe_text(f"▲ {stats.verdict}: {stats.reason}", 200) if stats and stats.verdict else "")
-        table.say(stale=self.trouble(now), note=note)
+        table.empty = NOTHING_WAITS if self._search is None else NO_MATCH
+        page = self.value
+        if page is not None and page.filter_text == self.filter_text:
+            full = len(page.rows) >= table.page and self._search is None
+            last = page.offset + len(page.rows)
+            table.show(page.rows, offset=page.offset, total=stats.waiting if stats and full else last)
+        table.say(stale=self.trouble(now), note=self._note(stats))
         self.show_detail(now)
+
+    def _note(self, stats: QueueStats | None) -> str:
+        """Say how far a search is, else what is wrong with the queue."""
+        page = self.value
+        if page is not None and page.progress and page.filter_text == self.filter_text:
+            return page.progress
+        if stats is None:
+            return ""
+        if stats.paused:
+            return "∥ paused: nothing of it starts before P resumes it"
+        return safe_text(f"▲ {stats.verdict}: {stats.reason}", 200) if stats.verdict else ""
 
     def read_selection(self) -> Any:
         """Return the message under the cursor."""
@@ -143,7 +172,37 @@ class QueueScreen(ListScreen, RunOperations, ReadingScreen[tuple[int, list[Messa
 
     def ids_from(self, first: int, count: int) -> list[str]:
         """Read ids of the queue's messages."""
+        if self._search is not None:
+            return [message.id for message in self._search.rows[first : first + count]]
         return [message.id for message in self.host.sources.broker.messages(self.queue, count, first)]
+
+    @property
+    def filter_kind(self) -> str:
+        """Messages have fields of runs, not of queues."""
+        return "messages"
+
+    @property
+    def filter_text(self) -> str:
+        """The filter."""
+        return "" if self._search is None else self._search.filter_text
+
+    def complete_filter(self, text: str) -> Sequence[Candidate]:
+        """Offer fields of runs and their values in the history."""
+        return self.host.complete_run_filter(text)
+
+    def check_filter(self, text: str) -> None:
+        """Look at a filter while it is typed: the queue is searched when it is entered."""
+        parse(text)
+
+    def set_filter(self, text: str) -> None:
+        """Look through the whole queue for what matches; without a filter show all of it."""
+        parse(text)
+        broker = self.host.sources.broker
+        self._search = QueueSearch(lambda: broker.search(self.queue, text), text) if text.strip() else None
+        self._offset = 0
+        self.query_one("#rows", Table).reset()
+        self.read_now()
+        self.redraw_now()
 
     def offer_gate(self) -> None:
         """Ask to pause the queue, or to resume it."""
@@ -168,6 +227,10 @@ class QueueScreen(ListScreen, RunOperations, ReadingScreen[tuple[int, list[Messa
             self._offset = event.offset
             self.read_now()
 
+    @on(Table.HeadClicked)
+    def _head_clicked(self) -> None:
+        self.host.tell("Messages are listed in the order in which they run: / filters them, B gives another priority")
+
     @on(Table.Opened)
     def _opened(self, event: Table.Opened) -> None:
         if event.item.id:
@@ -175,8 +238,14 @@ class QueueScreen(ListScreen, RunOperations, ReadingScreen[tuple[int, list[Messa
         else:
             self.action_raw()
 
-    def read(self) -> tuple[int, list[Message]]:
+    def read(self) -> Messages:
         """Read the visible page; when the queue got shorter in front of it, the one that holds the cursor's message."""
+        search = self._search
+        if search is not None:
+            return Messages(0, search.go_on(), search.filter_text, search.words)
+        return Messages(*self._read_page())
+
+    def _read_page(self) -> tuple[int, Sequence[Message]]:
         broker, table = self.host.sources.broker, self.query_one("#rows", Table)
         offset = self._offset
         messages = broker.messages(self.queue, table.page, offset)

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from textual import on, work
-from textual.binding import Binding, BindingType
 from textual.message import Message as TextualMessage
 from textual.timer import Timer
 from textual.widget import Widget
 
 from celery_nexus.errors import SourceError
+from celery_nexus.filters.parser import parse
 from celery_nexus.rows.runs import RunPage
 from celery_nexus.rows.text import UNKNOWN, clock, safe_text, short_id
 from nexus_tui.screens.beside import ListScreen
 from nexus_tui.screens.details import describe_run
+from nexus_tui.screens.filtering import FilteringScreen
 from nexus_tui.screens.operations import RunOperations
 from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells
+from nexus_tui.widgets.completion import Candidate
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.table import Table
@@ -46,15 +48,14 @@ class _Page:
     found: RunPage
 
 
-class TasksScreen(ListScreen, RunOperations, ReadingScreen[_Page]):
+class TasksScreen(FilteringScreen, ListScreen, RunOperations, ReadingScreen[_Page]):
     """Every run that the history knows, newest first; ``/`` filters."""
 
     view = "tasks"
+    filter_hint = FILTER_HINT
     source = "history"
     interval_s = 0.4
     calm_s = 0.7
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "filter", "filter")]
 
     class Checked(TextualMessage):
         """A filter was checked while it was typed."""
@@ -65,7 +66,7 @@ class TasksScreen(ListScreen, RunOperations, ReadingScreen[_Page]):
 
     def __init__(self, filter_text: str = "") -> None:
         super().__init__()
-        self.filter_text = filter_text
+        self._filter_text = filter_text
         self._offset = 0
         self._typing: Timer | None = None
         self._is_wanted = False
@@ -117,23 +118,27 @@ class TasksScreen(ListScreen, RunOperations, ReadingScreen[_Page]):
 
     def set_filter(self, text: str) -> None:
         """Show the runs that match; what is wrong with the filter is said where it is typed."""
+        parse(text)
         if text != self.filter_text:
-            self.filter_text = text
+            self._filter_text = text
             self._offset = 0
             table = self.query_one("#rows", Table)
             table.reset()
             self.read_now()
         self.redraw_now()
 
-    def action_filter(self) -> None:
-        """Type a filter."""
-        self.query_one(Prompt).open(
-            "/",
-            self.filter_text,
-            complete=self.host.complete_run_filter,
-            history=self.host.history_of(self.view),
-            hint=FILTER_HINT,
-        )
+    @property
+    def filter_text(self) -> str:
+        """The filter."""
+        return self._filter_text
+
+    def complete_filter(self, text: str) -> Sequence[Candidate]:
+        """Offer fields of runs and their values in the history."""
+        return self.host.complete_run_filter(text)
+
+    @on(Table.HeadClicked)
+    def _head_clicked(self) -> None:
+        self.host.tell("Runs are listed by time: filter instead, by runtime:>30s or waited:>5m")
 
     def filter_typed(self, text: str) -> None:
         """Check the filter when the typing pauses."""

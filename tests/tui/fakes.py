@@ -17,7 +17,7 @@ from celery_nexus.errors import Invalid, NotFound, SourceError
 from celery_nexus.history.encoding import COUNTERS
 from celery_nexus.history.query.families import Family, Member
 from celery_nexus.rows.audit import AuditEntry, Restored, Undoable
-from celery_nexus.rows.broker import Message, QueueStats
+from celery_nexus.rows.broker import FoundMessages, Message, QueueStats
 from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
 from celery_nexus.rows.diagnosis.connections import Connections
 from celery_nexus.rows.history import ErrorGroup, Slice, TaskStats, TrendPoint
@@ -106,6 +106,20 @@ class FakeAudit:
 
 
 @dataclass
+class FakeSearch:
+    """Looks at all messages in two steps, half of them each time."""
+
+    rows: list[Message]
+    word: str
+    looked: int = 0
+
+    def advance(self, budget_s: float) -> FoundMessages:
+        self.looked = len(self.rows) // 2 if not self.looked else len(self.rows)
+        found = tuple(row for row in self.rows[: self.looked] if self.word in row.task)
+        return FoundMessages(found, self.looked, len(self.rows), self.looked == len(self.rows))
+
+
+@dataclass
 class FakeBroker:
     """Queues and messages that are told; ``problem`` makes every call fail."""
 
@@ -143,6 +157,11 @@ class FakeBroker:
     def messages(self, queue: str, limit: int = 50, offset: int = 0) -> list[Message]:
         self._fail()
         return self.waiting.get(queue, [])[offset : offset + limit]
+
+    def search(self, queue: str, filter_text: str) -> FakeSearch:
+        """Begin to look for messages whose task contains ``task:WORD``, one a step."""
+        word = filter_text.removeprefix("task:")
+        return FakeSearch(list(self.waiting.get(queue, [])), word)
 
     def count_by_task(self, queue: str) -> dict[str, int]:
         return dict(Counter(message.task for message in self.waiting.get(queue, [])).most_common())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,14 @@ def rows(pilot: Pilot[Any], selector: str = "#rows") -> list[str]:
     table = pilot.app.screen.query_one(selector, Table)
     found = (table.row_at(index) for index in range(table.total or 0))
     return [row.id for row in found if row]
+
+
+async def wait_for(pilot: Pilot[Any], is_so: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if is_so():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError(rows(pilot))
 
 
 def typed(pilot: Pilot[Any]) -> str:
@@ -108,3 +118,32 @@ async def test_tab_completes_commands_and_names(keys: tuple[str, ...], line: str
         await settle(pilot)
         await pilot.press("colon", *keys)
         assert typed(pilot) == line
+
+
+async def test_messages_of_a_queue_are_searched_and_all_of_them_can_be_marked() -> None:
+    stack = fakes.busy()
+    waiting = [fakes.a_message(n, "email_queue", task="shop.rare" if n % 50 == 7 else "shop.often") for n in range(300)]
+    stack.broker.waiting["email_queue"] = waiting
+    async with NexusApp(stack.sources(), view="queues").run_test(size=WIDE) as pilot:
+        await settle(pilot)
+        await pilot.press("colon", *"email_queue", "enter", "slash", *"task:rare", "enter")
+        wanted = [message.id for message in waiting if message.task == "shop.rare"]
+        await wait_for(pilot, lambda: rows(pilot) == wanted)
+        await pilot.press("asterisk")
+        assert list(pilot.app.screen.query_one("#rows", Table).marks) == wanted
+
+
+async def test_a_filter_is_saved_by_name_and_used_again_from_the_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    async with NexusApp(fakes.busy().sources(), view="queues").run_test(size=WIDE) as pilot:
+        await settle(pilot)
+        everything = rows(pilot)
+        await pilot.press("slash", *"waiting:>40", "enter", "colon", *"save much", "enter")
+        await pilot.press("slash", "escape")
+        assert rows(pilot) == everything
+        await pilot.press("f")
+        await shows(pilot, "much  waiting:>40")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: rows(pilot) == ["ai_queue", "file_processing_queue"])
+        await pilot.press("f", "d", "escape", "colon", *"filter much", "enter")
+        await shows(pilot, "saved are none yet")
