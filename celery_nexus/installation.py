@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from celery_nexus.application_code import ApplicationCode
 from celery_nexus.connection.broker_url import BrokerUrl
+from celery_nexus.connection.errors import BrokerUrlError
 from celery_nexus.queues import NO_QUEUES, QueueRegistry
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ _installations: WeakKeyDictionary[Celery, Installation] = WeakKeyDictionary()
 def note_installation(app: Celery, installation: Installation) -> None:
     """Keep what an application was given, for as long as the application lives."""
     _installations[app] = installation
+
+
+_TRANSPORTS = frozenset({"redis", "rediss", "sentinel", "valkey", "valkeys"})
+"""Values of the setting ``broker_transport`` that change nothing."""
 
 
 def installation_of(app: Celery) -> Installation | None:
@@ -110,6 +115,7 @@ def broker_of(app: Celery) -> BrokerUrl:
     if installation is not None and installation.broker is not None:
         return installation.broker
     conf = cast("Any", app.conf)
+    _check_transport(str(conf.broker_transport or ""))
     told: Any = conf.broker_write_url
     text = ";".join(cast("list[str]", told)) if isinstance(told, list | tuple) else str(told or "")
     if not urlsplit(text).hostname and urlsplit(text).scheme in ("", "redis", "rediss"):  # kombu fills in the rest
@@ -118,6 +124,16 @@ def broker_of(app: Celery) -> BrokerUrl:
         text = text.partition(";")[0]
     options = cast("Mapping[str, Any]", conf.broker_transport_options or {})
     return BrokerUrl.parse(_with(text, {**_sentinel_options(text, options), **_tls_options(text, conf.broker_use_ssl)}))
+
+
+def _check_transport(transport: str) -> None:
+    """Refuse a setting ``broker_transport`` of another kind: Celery takes it before the scheme of ``broker_url``."""
+    if not transport or "." in transport or transport.partition("+")[0] in _TRANSPORTS:  # a class may be anything
+        return
+    try:
+        BrokerUrl.parse(f"{transport}://")
+    except BrokerUrlError as error:
+        raise BrokerUrlError(f"the setting broker_transport, which comes before broker_url: {error}") from None
 
 
 def _with(text: str, more: Mapping[str, str]) -> str:

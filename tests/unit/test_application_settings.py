@@ -70,6 +70,19 @@ def test_another_kind_of_broker_is_named_without_its_secret(broker: str | None, 
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("transport", "kind"), [("amqp", "RabbitMQ"), ("sqs", "Amazon SQS"), ("memory", "one process")]
+)
+def test_a_transport_of_another_kind_comes_before_the_address_as_for_celery(transport: str, kind: str) -> None:
+    with pytest.raises(BrokerUrlError, match=f"the setting broker_transport, which comes before broker_url: .*{kind}"):
+        broker_of(make("redis://h:1/3", broker_transport=transport))
+
+
+@pytest.mark.parametrize("transport", ["redis", "kombu.transport.redis:Transport"])
+def test_a_transport_that_says_the_same_changes_nothing(transport: str) -> None:
+    assert broker_of(make("redis://h:1/3", broker_transport=transport)).redis_py == "redis://h:1/3"
+
+
 def test_the_names_of_its_keys_are_those_of_its_transport_options() -> None:
     options = {"sep": ":", "priority_steps": [9, 0, 5], "global_keyprefix": "shop.", "unacked_key": "held"}
     layout = layout_of(make("redis://", broker_transport_options=options))

@@ -10,7 +10,7 @@ import click
 
 from celery_nexus.errors import Refused
 from celery_nexus.rows.broker import QueueStats
-from celery_nexus.rows.text import safe_text
+from celery_nexus.rows.text import UNKNOWN, safe_text
 from celery_nexus.rows.workers import CALM, Program, Worker
 from celery_nexus.sources import Sources
 from nexus_tui.cli.listings.live import print_note, print_queues, read_programs
@@ -23,11 +23,16 @@ Seen = TypeVar("Seen")
 
 @dataclass(frozen=True)
 class _Health:
-    """What one look at everything showed; ``unknown`` says what this user may not look at."""
+    """What one look at everything showed.
+
+    Attributes:
+        workers: None when they could not be asked.
+        unknown: What this user may not look at.
+    """
 
     broker: str
     queues: list[QueueStats]
-    workers: list[Worker]
+    workers: list[Worker] | None
     programs: list[Program]
     troubles: list[str]
     unknown: list[str]
@@ -78,7 +83,8 @@ def _look(sources: Sources) -> _Health:
     troubles += [supervisor] if supervisor else []
     troubles += [f"nothing is recorded: {recorder}"] if recorder else []
     told = list(dict.fromkeys(f"could not look at everything: {problem}" for problem in unknown))
-    return _Health(broker, queues, workers, programs, troubles, told)
+    is_asked = looks.now.problem is None or bool(workers)
+    return _Health(broker, queues, workers if is_asked else None, programs, troubles, told)
 
 
 def _print_json(health: _Health) -> None:
@@ -99,7 +105,10 @@ def _print(sources: Sources, health: _Health) -> None:
     if sources.supervisor.is_used:
         running = sum(row.state == "RUNNING" for row in health.programs)
         click.echo(f"programs  {running} of {len(health.programs)} running")
-    click.echo(f"workers   {sum(row.verdict in CALM for row in health.workers)} of {len(health.workers)} well")
+    if health.workers is None:
+        click.echo(f"workers   {UNKNOWN}")
+    else:
+        click.echo(f"workers   {sum(row.verdict in CALM for row in health.workers)} of {len(health.workers)} well")
     click.echo("")
     print_queues(health.queues)
     print_note(sources)
