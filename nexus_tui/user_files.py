@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
+from celery_nexus.user_files import config_folder
+
 
 def config_path(name: str) -> Path:
-    """Return the path of a file (XDG Base Directory: ``XDG_CONFIG_HOME``, else ``~/.config``)."""
-    named = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    return (named if named.is_absolute() else Path.home() / ".config") / "nexus" / name
+    """Return the path of a file in :func:`~celery_nexus.user_files.config_folder`."""
+    return config_folder() / name
 
 
 def replace_file(path: Path, text: str) -> None:

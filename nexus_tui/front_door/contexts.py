@@ -13,12 +13,10 @@ A value of a variable is never part of an error or a listing.
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -26,6 +24,7 @@ from urllib.parse import quote
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.errors import BrokerUrlError, ConfigError
 from celery_nexus.rows.text import safe_text
+from celery_nexus.user_files import VARIABLE, find_line, split_syntax_error, suggest
 from nexus_tui.user_files import config_path
 
 COLOURS = ("red", "yellow", "green", "blue", "magenta", "cyan")
@@ -43,7 +42,6 @@ KEYS: dict[str, tuple[type, str]] = {
 
 EXAMPLE = '[local]\nbroker = "redis://localhost:6379/0"'
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _STAND_IN = "1"
 """Placeholder of every variable while an address is checked: fit for a name, a password and a port."""
 
@@ -81,7 +79,7 @@ class Context:
     def variables(self) -> tuple[str, ...]:
         """Names of its variables, in their order."""
         texts = (text for text in (self.broker, self.app, self.prefix) if text)
-        return tuple(dict.fromkeys(name for text in texts for name in _VARIABLE.findall(text)))
+        return tuple(dict.fromkeys(name for text in texts for name in VARIABLE.findall(text)))
 
     def list_missing_variables(self, environment: Mapping[str, str]) -> tuple[str, ...]:
         """Name the variables that are not set, or empty."""
@@ -108,7 +106,7 @@ class Context:
         """Put values in the places of the variables that they name."""
 
         def plain(text: str | None) -> str | None:
-            return text and _VARIABLE.sub(lambda found: values[found[1]], text)
+            return text and VARIABLE.sub(lambda found: values[found[1]], text)
 
         broker = self.broker and _expand_url(self.broker, values)
         return replace(self, broker=broker, app=plain(self.app), prefix=plain(self.prefix))
@@ -163,7 +161,7 @@ class ContextsFile:
             raise ConfigError("\n".join(f"{problem} ({self.path})" for problem in wrong))
         if name not in self.contexts:
             known = ", ".join(safe_text(known, 60) for known in self.contexts) or "none"
-            meant = _meant(name, self.contexts)
+            meant = suggest(name, self.contexts)
             raise ConfigError(f"no context {safe_text(name, 60)!r}{meant} in {self.path}: there are {known}")
         return self.contexts[name]
 
@@ -203,7 +201,7 @@ def parse_contexts(text: str, actions: Collection[str], path: Path) -> ContextsF
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        return ContextsFile(path, True, {}, (_syntax_problem(str(error)),))
+        return ContextsFile(path, True, {}, (Problem("", *split_syntax_error(error)),))
     except RecursionError:
         return ContextsFile(path, True, {}, (Problem("", None, "lists or tables are nested too deeply"),))
     contexts: dict[str, Context] = {}
@@ -215,37 +213,6 @@ def parse_contexts(text: str, actions: Collection[str], path: Path) -> ContextsF
             contexts[name] = reader.context_of(cast("dict[str, Any]", table))
     problems.sort(key=lambda problem: problem.line or 0)
     return ContextsFile(path, True, contexts, tuple(problems))
-
-
-def find_line(text: str, *keys: str) -> int:
-    """Return the line on which a key of a valid TOML text begins, however it is written: 1 is the first."""
-    line = 1
-    for line, document in _beginnings(text):  # noqa: B007  (the last one stands for a key that there is not)
-        found: Any = document
-        for key in keys:
-            found = cast("dict[str, Any]", found).get(key) if isinstance(found, dict) else None
-        if found is not None:
-            break
-    return line
-
-
-@lru_cache(maxsize=1)
-def _beginnings(text: str) -> tuple[tuple[int, dict[str, Any]], ...]:
-    """Parse every beginning of a text that is valid TOML, each with the line on which its last statement begins.
-
-    The first of them that has a key ends with the key's statement, and the one before it ends before that statement.
-    """
-    found: list[tuple[int, dict[str, Any]]] = []
-    lines = text.replace("\r\n", "\n").split("\n")
-    before = 0
-    for count in range(1, len(lines) + 1):
-        try:
-            document = tomllib.loads("\n".join(lines[:count]))
-        except tomllib.TOMLDecodeError:
-            continue
-        found.append((before + 1, document))
-        before = count
-    return tuple(found)
 
 
 class _Table:
@@ -286,7 +253,7 @@ class _Table:
 
     def _wrong(self, key: str, value: object) -> Iterator[str]:
         if key not in KEYS:
-            yield f"has a wrong key {safe_text(key, 60)!r}{_meant(key, KEYS)}: allowed are {', '.join(KEYS)}"
+            yield f"has a wrong key {safe_text(key, 60)!r}{suggest(key, KEYS)}: allowed are {', '.join(KEYS)}"
             return
         kind, words = KEYS[key]
         if type(value) is not kind:
@@ -302,33 +269,28 @@ class _Table:
         for name in names:
             if name not in self._actions:
                 known = ", ".join(sorted(self._actions))
-                meant = _meant(name, self._actions)
+                meant = suggest(name, self._actions)
                 yield f"allow: {safe_text(name, 60)!r} changes nothing{meant}: allowed are {known}"
 
     def _problem(self, text: str, *keys: str) -> Problem:
         return Problem(self._name, find_line(self._text, self._name, *keys), text)
 
 
-def _meant(word: object, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(str(word), known, 1)
-    return f" (did you mean {safe_text(close[0], 60)}?)" if close else ""
-
-
 def _wrong_text(key: str, value: str) -> Iterator[str]:
     if key != "prefix" and not value.strip():
         yield f"{key} is empty"
-    elif "${" in _VARIABLE.sub("", value):
+    elif "${" in VARIABLE.sub("", value):
         yield f"{key} has a ${{ that names no variable: write ${{NAME}}, of letters, digits and _"
-    elif key == "broker" and not _VARIABLE.fullmatch(value):
+    elif key == "broker" and not VARIABLE.fullmatch(value):
         try:
-            BrokerUrl.parse(_expand_url(value, dict.fromkeys(_VARIABLE.findall(value), _STAND_IN)))
+            BrokerUrl.parse(_expand_url(value, dict.fromkeys(VARIABLE.findall(value), _STAND_IN)))
         except BrokerUrlError as error:
             yield f"{key}: {error}"
 
 
 def _expand_url(template: str, values: Mapping[str, str]) -> str:
     """Expand a URL; what is put into its login or its options is encoded, unless it is the whole URL."""
-    whole = _VARIABLE.fullmatch(template)
+    whole = VARIABLE.fullmatch(template)
     if whole:
         return values[whole[1]]
     login_ends = template.rfind("@")
@@ -338,10 +300,4 @@ def _expand_url(template: str, values: Mapping[str, str]) -> str:
         is_inside = found.start() < login_ends or found.start() > query_begins
         return quote(values[found[1]], safe="") if is_inside else values[found[1]]
 
-    return _VARIABLE.sub(value_of, template)
-
-
-def _syntax_problem(error: str) -> Problem:
-    words, _, place = error.partition(" (at ")
-    found = re.match(r"line (\d+)", place)
-    return Problem("", int(found[1]) if found else None, f"{words}{'' if found else ' at the end of the file'}")
+    return VARIABLE.sub(value_of, template)
