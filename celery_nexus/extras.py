@@ -11,6 +11,7 @@ MODULES = {
     "export": ("xlsxwriter", "pyarrow"),
     "mcp": ("mcp",),
     "metrics": ("prometheus_client",),
+    "notify": ("apprise",),
     "stack": ("supervisor",),
 }
 """Modules by the extra that brings them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from celery_nexus.actions.again import RunAgain
+from celery_nexus.actions.alerts import EndSilence, SilenceRule
 from celery_nexus.actions.base import Action
 from celery_nexus.actions.chords import FinishChords
 from celery_nexus.actions.dead_letters import DropDeadLetters, RetryDeadLetters
@@ -58,6 +59,8 @@ ACTIONS: tuple[type[Action], ...] = (
     ResumeEntry,
     SkipEntry,
     BackfillEntry,
+    SilenceRule,
+    EndSilence,
     CompactHistory,
     ImportRuns,
     RemoveFootprint,

@@ -1,4 +1,4 @@
-"""Values typed on a command line: JSON, points in time."""
+"""Values typed on a command line: JSON, points in time, spans of time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 from typing import Any, cast
 
+from celery_nexus import times
 from celery_nexus.errors import Invalid
 
 
@@ -55,6 +56,18 @@ def read_aware_time(text: str) -> datetime:
     if moment.tzinfo is None:
         raise Invalid(f"{text!r} has no zone; write it like 2030-01-31T09:00:00+00:00")
     return moment
+
+
+def read_span(text: str, option: str) -> float:
+    """Read a span of time in seconds.
+
+    Raises:
+        Invalid: It is none, or zero.
+    """
+    span = times.read_span(text)
+    if not span:
+        raise Invalid(f"{option}: {text!r} is no span of time; write it like 90s, 30m, 24h, 7d or 2w")
+    return span
 
 
 def _read_json(text: str, option: str) -> Any:

@@ -11,7 +11,7 @@ from celery_nexus.broker.read import connections
 from celery_nexus.broker.wire.connection import translate_errors
 from celery_nexus.broker.wire.writes import write_trouble
 from celery_nexus.connection.broker_url import BrokerUrl
-from celery_nexus.rows.broker import BeatStats
+from celery_nexus.rows.broker import BeatStats, Memory
 from celery_nexus.rows.diagnosis.connections import Connections
 
 
@@ -76,6 +76,17 @@ class Server:
             except NoPermissionError:
                 return False
         return info.get("role") == "slave"
+
+    def read_memory(self) -> Memory | None:
+        """Read how much of its memory the server uses; None when it does not say how much it may."""
+        with translate_errors(self.url):
+            try:
+                info: dict[str, object] = self._reader.info("memory")  # pyright: ignore[reportAssignmentType]
+            except NoPermissionError:
+                return None
+        used, most, machine = (info.get(name) for name in ("used_memory", "maxmemory", "total_system_memory"))
+        limit = most or machine
+        return Memory(used, limit) if isinstance(used, int) and isinstance(limit, int) and limit else None
 
     def read_beat(self) -> BeatStats | None:
         """Read what RedBeat keeps in Redis; None where there is nothing of it, or it may not be read."""

@@ -1,5 +1,5 @@
-"""The program ``guardian``: rescues what workers that are gone for good held, ends runs that will not run, and
-restarts programs that gave up.
+"""The program ``guardian``: rescues what workers that are gone for good held, ends runs that will not run, restarts
+programs that gave up, and keeps the watch of alerts at work.
 
 A worker that supervisord starts again rescues its own messages within a second. The guardian waits a little, so
 that it does so, and deals with those whose name nobody takes again.
@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from types import FrameType
@@ -39,6 +41,11 @@ LOOK_EVERY_S = 1.0
 TIMEOUT_S = 5.0
 COOL_DOWN_S = 30.0
 MAX_COOL_DOWN_S = 600.0
+
+FIRST_WATCH_S = 20.0
+"""Time for a stack to start before alerts are watched: workers that are not there yet are no trouble."""
+
+STOP_WATCH_S = 3.0
 
 logger = logging.getLogger("guardian")
 
@@ -95,6 +102,52 @@ class FatalPrograms:
                     logger.warning("%s does not start: %s", name, error)
 
 
+class AlertWatch:
+    """The watch of alerts, a process of its own, so that nothing that happens in it harms the guardian.
+
+    Args:
+        arguments: Of its command line: the application, as the guardian was given it.
+        clock: Tells the seconds, and only goes forward.
+    """
+
+    def __init__(self, arguments: Sequence[str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._arguments = arguments
+        self._clock = clock
+        self._child: subprocess.Popen[bytes] | None = None
+        self._due = clock() + FIRST_WATCH_S
+        self._pause = COOL_DOWN_S
+
+    @property
+    def pid(self) -> int | None:
+        """Its process; None while there is none."""
+        return None if self._child is None else self._child.pid
+
+    def keep(self) -> None:
+        """Start it when it is due; after it ended, with a pause that doubles."""
+        now = self._clock()
+        if self._child is not None and self._child.poll() is not None:
+            logger.warning("the watch of alerts ended with %s; again in %.0f s", self._child.returncode, self._pause)
+            self._child, self._due = None, now + self._pause
+            self._pause = min(self._pause * 2, MAX_COOL_DOWN_S)
+        if self._child is None and now >= self._due:
+            try:
+                self._child = subprocess.Popen([sys.executable, "-m", "celery_nexus.alerts", *self._arguments])
+            except OSError as error:
+                logger.warning("the watch of alerts can't be started: %s", error)
+                self._due = now + self._pause
+
+    def stop(self) -> None:
+        """End it; what it was telling is told after the next start."""
+        if self._child is None:
+            return
+        self._child.terminate()
+        try:
+            self._child.wait(STOP_WATCH_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+
+
 def main() -> None:
     """Run until SIGTERM."""
     begin_log()
@@ -111,7 +164,9 @@ def main() -> None:
     guardian: Guardian | None = None
     fatal, former = FatalPrograms(), open_former_lists(app)
     client = open_redis(broker_of(app).redis_py, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+    alerts = AlertWatch(sys.argv[1:])
     while not stopping.wait(LOOK_EVERY_S):
+        alerts.keep()
         try:
             if installed.upgrades:
                 former.take_over(app.amqp.queues)
@@ -124,6 +179,7 @@ def main() -> None:
             client.set(GUARDIAN_BEAT, os.getpid(), ex=GUARDIAN_BEAT_FOR_S)
         except (redis.RedisError, OperationalError, RpcError, HTTPException, OSError) as error:
             logger.warning("can't look: %s", error)
+    alerts.stop()
 
 
 def _supervisor() -> Any:

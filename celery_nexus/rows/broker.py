@@ -86,6 +86,14 @@ class BeatStats:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """Memory of the broker: bytes that it uses, and may use (``maxmemory``, else what its machine has)."""
+
+    used_bytes: int
+    limit_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One waiting message, decoded.
 

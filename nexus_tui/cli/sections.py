@@ -30,6 +30,8 @@ COMMANDS: dict[Section, dict[str, str]] = {
         "why": "diagnosis.why",
         "doctor": "diagnosis.doctor",
         "probe": "probe",
+        "alerts": "listings.alerts",
+        "watch": "listings.watch",
         "metrics": "listings.metrics",
         "dead-letters": "diagnosis.dead_letters",
         "chords": "diagnosis.chords",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from datetime import datetime
 
 from celery_nexus.errors import Invalid
-
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
-_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*([smhdw])")
+from celery_nexus.times import read_span
+from nexus_tui.actions import typed
 
 
 def parse_seconds(text: str, option: str) -> float:
@@ -18,10 +16,7 @@ def parse_seconds(text: str, option: str) -> float:
     Raises:
         Invalid: It is none.
     """
-    match = _SPAN.fullmatch(text.strip())
-    if match is None or not float(match[1]):
-        raise Invalid(f"{option}: {text!r} is no span of time; write it like 90s, 30m, 24h, 7d or 2w")
-    return float(match[1]) * _UNITS[match[2]]
+    return typed.read_span(text, option)
 
 
 def parse_moment(text: str, option: str, now: float | None = None) -> float:
@@ -30,7 +25,7 @@ def parse_moment(text: str, option: str, now: float | None = None) -> float:
     Raises:
         Invalid: It is none.
     """
-    if _SPAN.fullmatch(text.strip()):
+    if read_span(text) is not None:
         return (time.time() if now is None else now) - parse_seconds(text, option)
     try:
         return datetime.fromisoformat(text.strip()).timestamp()

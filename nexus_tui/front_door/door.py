@@ -124,6 +124,22 @@ def open_sources(door: Door) -> Sources:
     return open_deployment(own, read_only=read_only)
 
 
+def find_broker(door: Door) -> tuple[BrokerUrl, str | None] | None:
+    """Name the broker of an application and its keys' prefix without asking it; None where it is not told apart.
+
+    Raises:
+        ConfigError: A setting, or the URL, can't be used.
+        Invalid: The application can't be imported.
+    """
+    if door.application is None:
+        url = BrokerUrl.parse(door.broker) if door.broker is not None else _environments_broker(own_deployment())
+        return None if url is None else (url, door.prefix)
+    from celery_nexus.installation import broker_of, prefix_of
+
+    app = _import(door.application, door.broker) if door.app is None else door.app
+    return broker_of(app), prefix_of(app)
+
+
 def describe_choice(door: Door) -> Setting:
     """Say what is opened, and what led to it, for ``nexus-tui config``."""
     if door.application is not None:

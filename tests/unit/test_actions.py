@@ -17,6 +17,7 @@ from click.testing import CliRunner
 import celery_nexus.actions
 from celery_nexus.actions import (
     again,
+    alerts,
     chords,
     dead_letters,
     footprint,
@@ -49,6 +50,8 @@ SAMPLES: list[tuple[Action, str]] = [
         "dead-letters drop --reason malformed --reason deadly",
     ),
     (replies.RemoveReplies(), "remove-replies"),
+    (alerts.SilenceRule("depth", "2h", ("a", "deploy")), "alerts silence depth 2h a deploy"),
+    (alerts.EndSilence("depth", Path("r.toml")), "alerts unsilence depth --rules r.toml"),
     (chords.FinishChords(("g",)), "chords finish g"),
     (chords.FinishChords((), every=True), "chords finish --all"),
     (

@@ -1,0 +1,1 @@
+"""Channels: who is told of alerts, and how."""
