@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from celery_nexus.errors import Invalid
@@ -15,7 +14,6 @@ from celery_nexus.actions.base import Action
 from celery_nexus.actions.declaration import Argument, Option, Section
 from celery_nexus.actions.typed import read_span
 
-RULES = Option("--rules", "rules", "The rules file, when it is not at its usual place.", "FILE", type=Path)
 _RULE = Argument("rule", "RULE", "A rule's name, as nexus-tui alerts lists it.")
 
 
@@ -34,18 +32,16 @@ class SilenceRule(Action):
         _RULE,
         Argument("for_", "FOR", "For how long: 30m, 2h, 1d."),
         Argument("reason", "REASON…", "Why: who comes next has to know it.", is_many=True),
-        RULES,
     )
 
     rule: str
     for_: str
     reason: tuple[str, ...]
-    rules: Path | None = None
 
     @classmethod
     def from_command(cls, given: Mapping[str, Any]) -> Action:
         """Make sure that there is a reason, and a time that can be read."""
-        action = cls(given["rule"], given["for_"], tuple(given["reason"]), given["rules"])
+        action = cls(given["rule"], given["for_"], tuple(given["reason"]))
         read_span(action.for_, "FOR")
         if not " ".join(action.reason).strip():
             raise Invalid("a silence needs a reason: who comes next has to know it")
@@ -60,7 +56,7 @@ class SilenceRule(Action):
         """Write it down for whoever watches."""
         from celery_nexus.alerts.source import AlertSource
 
-        alerts = AlertSource.open(sources, self.rules)
+        alerts = AlertSource.open(sources)
         until = alerts.silence(self.rule, read_span(self.for_, "FOR"), " ".join(self.reason))
         return Outcome((TargetOutcome(self.rule, True, f"silenced until {clock(until)}"),))
 
@@ -72,10 +68,9 @@ class EndSilence(Action):
     label: ClassVar[str] = "End silence of alert rule"
     command_name: ClassVar[str] = "alerts unsilence"
     section: ClassVar[Section] = Section.LOOK
-    parameters: ClassVar[tuple[Argument | Option, ...]] = (_RULE, RULES)
+    parameters: ClassVar[tuple[Argument | Option, ...]] = (_RULE,)
 
     rule: str
-    rules: Path | None = None
 
     @property
     def question(self) -> str:
@@ -86,5 +81,5 @@ class EndSilence(Action):
         """Take the silence away."""
         from celery_nexus.alerts.source import AlertSource
 
-        AlertSource.open(sources, self.rules).end_silence(self.rule)
+        AlertSource.open(sources).end_silence(self.rule)
         return Outcome((TargetOutcome(self.rule, True, "is told again"),))

@@ -75,8 +75,11 @@ class BookFile:
         write_whole(self.path, text)
 
     @contextmanager
-    def hold(self) -> Generator[None]:
-        """Be the one process that watches; its lock file's time is that of the last look.
+    def hold(self, rules: Path) -> Generator[None]:
+        """Be the one process that watches; its lock file's time is that of the last look, and it names the rules file.
+
+        Args:
+            rules: The rules file that is watched by.
 
         Raises:
             Refused: Another process is it.
@@ -89,6 +92,8 @@ class BookFile:
             raise SourceError(f"can't write {self._lock_path}: {error.strerror or error}") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, os.fsencode(rules.absolute()))
             yield
         except BlockingIOError:
             raise Refused("somebody watches this application already: nothing is told twice") from None
@@ -100,7 +105,15 @@ class BookFile:
         with suppress(OSError):
             os.utime(self._lock_path)
 
-    def looked_at(self) -> float | None:
+    def rules(self) -> Path | None:
+        """Return the rules file of who watched last; None when nobody ever did."""
+        try:
+            told = read_private(self._lock_path)
+        except OSError:
+            return None
+        return Path(os.fsdecode(told)) if told else None
+
+    def read_last_look(self) -> float | None:
         """Return when somebody last looked, in seconds since the epoch; None when nobody ever did."""
         try:
             return self._lock_path.stat().st_mtime

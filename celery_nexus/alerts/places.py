@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from celery_nexus.connection.broker_url import BrokerUrl
@@ -28,6 +28,10 @@ class Places:
     book: Path
     silences: Path
     home: Path
+
+    def with_rules(self, rules: Path | None) -> Places:
+        """Return the same with another rules file; None: as it is."""
+        return self if rules is None else replace(self, rules=rules)
 
 
 def find_places(sources: Sources, rules: Path | None = None) -> Places:

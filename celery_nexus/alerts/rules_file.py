@@ -101,7 +101,7 @@ def parse_rules(text: str) -> RuleSet:
     rules = {**_DEFAULTS, **reader.rules()}
     for name in reader.wrong_rules:  # what was meant is not known: the usual rule would be another
         rules.pop(name, None)
-    return RuleSet(tuple(rules.values()), reader.channels(), reader.sorted_mistakes())
+    return RuleSet(tuple(rules.values()), reader.channels(), reader.list_mistakes())
 
 
 class _Reader:
@@ -118,7 +118,7 @@ class _Reader:
                 shown = safe_text(name, 60)
                 self._note(f"{shown!r} is not known{suggest(name, TABLES)}: allowed are {tables}", name)
 
-    def sorted_mistakes(self) -> tuple[Mistake, ...]:
+    def list_mistakes(self) -> tuple[Mistake, ...]:
         return tuple(sorted(self._mistakes, key=lambda mistake: mistake.line or 0))
 
     def rules(self) -> dict[str, Rule]:

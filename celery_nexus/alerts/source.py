@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Self
 
 from celery_nexus.alerts.book import Book, BookFile
@@ -44,9 +43,10 @@ class AlertSource:
         self._silences = Silences(self.places.silences)
 
     @classmethod
-    def open(cls, sources: Sources, rules: Path | None = None) -> Self:
-        """Make the source of an application; ``rules`` is its rules file, unless that is at its usual place."""
-        return cls(find_places(sources, rules), describe_application(sources))
+    def open(cls, sources: Sources) -> Self:
+        """Make the source of an application, with the rules file of who watches it."""
+        places = find_places(sources)
+        return cls(places.with_rules(BookFile(places.book).rules()), describe_application(sources))
 
     def read(self) -> AlertReport:
         """Read the rules with their state.
@@ -57,7 +57,7 @@ class AlertSource:
         found, book, now = self._read_rules(), self._book.read(), time.time()
         silences = self._silences.read(now)
         rules = [make_status(rule, found, book.alerts, silences.get(rule.name)) for rule in found.rules]
-        looked = self._book.looked_at()
+        looked = self._book.read_last_look()
         return AlertReport(
             rules=tuple(sorted(rules, key=lambda row: _ORDER.index(row.state))),
             channels=tuple(_channel_status(channel, book) for channel in found.channels),

@@ -38,7 +38,7 @@ def watch(
         SourceError: What is remembered can't be read.
     """
     book = BookFile(places.book)
-    with book.hold():
+    with book.hold(places.rules):
         watcher = _make(read, places, book, application, say)
         while not stopping.is_set():
             watcher.look()
@@ -54,7 +54,7 @@ def look_once(
 ) -> tuple[Alert, ...]:
     """Look once, tell the channels, and return what is raised; arguments and errors as of :func:`watch`."""
     book = BookFile(places.book)
-    with book.hold():
+    with book.hold(places.rules):
         watcher = _make(read, places, book, application, say)
         watcher.look()
         watcher.finish(ONCE_S)

@@ -10,10 +10,11 @@ from typing import Generic, TypeVar
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from celery_nexus.metrics.labels import Labels
+from celery_nexus.metrics.labels import MAX_CHARS, Labels
 from celery_nexus.metrics.seen import Seen
 from celery_nexus.metrics.totals import Key, Tally
 from celery_nexus.rows.broker import QueueStats
+from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import Worker
 
 PREFIX = "nexus_"
@@ -112,6 +113,7 @@ def make_families(seen: Seen, bounds: Bounds) -> Iterator[Metric]:
         yield from _worker_families(seen, bounds.workers)
     yield from _run_families(seen, bounds)
     yield from _singles(seen)
+    yield _alerts(seen)
     dropped = GaugeMetricFamily(
         f"{PREFIX}label_values_dropped", "Values beyond the bound, which share the label 'other'.", labels=["label"]
     )
@@ -134,6 +136,13 @@ def _singles(seen: Seen) -> Iterator[Metric]:
         yield _single("beat_late_seconds", "Time since the first entry was due; 0 when none is.", seen.beat.late_s)
     if seen.workers_age_s is not None:
         yield _single("workers_reading_age_seconds", "Time since the workers were asked.", seen.workers_age_s)
+
+
+def _alerts(seen: Seen) -> Metric:
+    family = GaugeMetricFamily(f"{PREFIX}alerts_raised", "Alerts that are raised.", labels=["rule", "severity"])
+    for (rule, severity), count in sorted(Counter((row.rule, row.severity) for row in seen.alerts).items()):
+        family.add_metric([safe_text(rule, MAX_CHARS), severity], count)
+    return family
 
 
 # Queues

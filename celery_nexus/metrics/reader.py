@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from celery_nexus.alerts.source import AlertSource
 from celery_nexus.broker.dead_letters import DeadLetterSource
 from celery_nexus.diagnosis.verdicts.judge import judge_queues, judge_workers
 from celery_nexus.diagnosis.verdicts.look import Looks
@@ -126,6 +127,7 @@ class MetricsReader:
             lag_s=history.lag_s() if history.exists else None,
             dead_letters=self._count_dead_letters(),
             beat=_known(self._sources.broker.read_beat),
+            alerts=_known(AlertSource.open(self._sources).list_open) or (),
         )
 
     def _look(self) -> tuple[Judged | None, tuple[QueueStats, ...]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from celery_nexus.metrics.totals import Key, Tally
+from celery_nexus.rows.alerts import OpenAlert
 from celery_nexus.rows.broker import BeatStats, QueueStats
 from celery_nexus.rows.workers import Worker
 
@@ -25,6 +26,7 @@ class Seen:
         lag_s: Seconds by which the recorder is behind.
         dead_letters: Messages that reliable delivery set aside.
         beat: RedBeat's lock and schedule.
+        alerts: Alerts that are raised, as of the last look of who watches.
     """
 
     problem: str = ""
@@ -37,3 +39,4 @@ class Seen:
     lag_s: float | None = None
     dead_letters: int | None = None
     beat: BeatStats | None = field(default=None)
+    alerts: tuple[OpenAlert, ...] = ()

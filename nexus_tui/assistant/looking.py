@@ -186,6 +186,14 @@ def _show_schedule(nexus: Nexus, given: Scheduled) -> dict[str, Any]:
     return answer_page(found.entries, limit=given.limit, can_go_on=False, note="; ".join(facts))
 
 
+def _list_alerts(nexus: Nexus, _: Parameters) -> dict[str, Any]:
+    report = AlertSource.open(nexus.sources).read()
+    looked = "nobody ever looked" if report.looked_at is None else f"last look at {report.looked_at.isoformat()}"
+    watched = "somebody watches" if report.is_watched else "nobody watches now"
+    note = f"{watched}, {looked}; what is raised first"
+    return answer_page(report.rules, limit=200, can_go_on=False, note=note)
+
+
 def _list_changes(nexus: Nexus, given: Entries) -> dict[str, Any]:
     rows = nexus.audit(given.limit + 1)
     return answer_page(rows, limit=given.limit, can_go_on=False, note="what operators changed, the latest first")
@@ -235,6 +243,8 @@ LOOKING = (
          "known what is wrong.", Parameters, _check),
     Tool("schedule", "List what beat sends by the clock, or show one entry: due, late, last outcomes, missed runs.",
          Scheduled, _show_schedule),
+    Tool("alerts", "List alert rules with their state: ok, pending, raised or silenced, and what each found.",
+         Parameters, _list_alerts),
     Tool("dead_letters", "List messages that were set aside for a person, or show one.", Letters, _show_dead_letters),
     Tool("audit", "List what operators changed, when, and through which program.", Entries, _list_changes),
     Tool("task_types", "List the tasks that can be submitted, with their queue and arguments as far as known.",

@@ -51,7 +51,7 @@ SAMPLES: list[tuple[Action, str]] = [
     ),
     (replies.RemoveReplies(), "remove-replies"),
     (alerts.SilenceRule("depth", "2h", ("a", "deploy")), "alerts silence depth 2h a deploy"),
-    (alerts.EndSilence("depth", Path("r.toml")), "alerts unsilence depth --rules r.toml"),
+    (alerts.EndSilence("depth"), "alerts unsilence depth"),
     (chords.FinishChords(("g",)), "chords finish g"),
     (chords.FinishChords((), every=True), "chords finish --all"),
     (

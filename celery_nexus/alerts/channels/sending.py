@@ -18,7 +18,7 @@ SENDERS: Mapping[str, Send] = {
     "command": command.send,
     "apprise": services.send,
 }
-"""What sends, by the type of a channel."""
+"""Functions that send, by the type of a channel."""
 
 
 def send(channel: ChannelSpec, message: AlertMessage, environment: Mapping[str, str] = os.environ) -> None:

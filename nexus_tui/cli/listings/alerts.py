@@ -77,7 +77,7 @@ def init(target: Target, rules: Path | None, force: bool, as_json: bool) -> None
     from celery_nexus.alerts.example import EXAMPLE
     from nexus_tui.cli.new_file import check_new_file, open_new_file
 
-    named = rules or find_alerts(target, None).places.rules
+    named = rules or find_application(target, None).places.rules
     if rules is None:
         named.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = check_new_file(named, force=force)
@@ -125,10 +125,12 @@ def find_application(target: Target, rules: Path | None) -> Found:
 
 def find_alerts(target: Target, rules: Path | None) -> AlertSource:
     """Make the source of an application's alerts, also while its broker does not answer."""
+    from celery_nexus.alerts.book import BookFile
     from celery_nexus.alerts.source import AlertSource
 
     found = find_application(target, rules)
-    return AlertSource(found.places, found.name)
+    noted = BookFile(found.places.book).rules() if rules is None else None
+    return AlertSource(found.places.with_rules(noted), found.name)
 
 
 def _cells(row: RuleStatus) -> tuple[str, ...]:
