@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from celery_nexus.actions.base import Action
+from celery_nexus.actions.declaration import Argument, Option, Section
+from celery_nexus.actions.typed import read_span
 from celery_nexus.errors import Invalid
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.rows.text import clock
 from celery_nexus.sources import Sources
-from celery_nexus.actions.base import Action
-from celery_nexus.actions.declaration import Argument, Option, Section
-from celery_nexus.actions.typed import read_span
 
 _RULE = Argument("rule", "RULE", "A rule's name, as nexus-tui alerts lists it.")
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from celery_nexus.client.alert_changes import AlertChanges
 from celery_nexus.client.message_changes import MessageChanges
 from celery_nexus.client.queue_changes import QueueChanges
 from celery_nexus.client.reader import NexusReader
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from celery_nexus.sources import Sources
 
 
-class Nexus(NexusReader, MessageChanges, QueueChanges, WorkerChanges, ScheduleChanges):
+class Nexus(NexusReader, MessageChanges, QueueChanges, WorkerChanges, ScheduleChanges, AlertChanges):
     """One broker with one Celery application, or all that are there. May be shared by threads; every call blocks.
 
     Made by :func:`celery_nexus.connect`. Errors are those of :mod:`celery_nexus.errors`: ``Unreachable`` when broker

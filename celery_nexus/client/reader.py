@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from celery_nexus.rows.alerts import AlertReport
     from celery_nexus.rows.audit import AuditEntry
     from celery_nexus.rows.broker import Message, QueueStats
     from celery_nexus.rows.catalog import TaskType
@@ -157,6 +158,16 @@ class NexusReader:
         ['Submit']
         """
         return self.sources.broker.audit.read(limit)
+
+    def alerts(self) -> AlertReport:
+        """Read alert rules with their state, as of the last look of who watches; nothing is looked at here.
+
+        >>> [rule.state for rule in nexus.alerts().rules if rule.name == "depth"]
+        ['ok']
+        """
+        from celery_nexus.alerts.source import AlertSource
+
+        return AlertSource.open(self.sources).read()
 
     def dead_letters(self, limit: int = 100) -> tuple[DeadLetter, ...]:
         """List messages that reliable delivery set aside, the newest first.

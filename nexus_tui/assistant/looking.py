@@ -187,7 +187,7 @@ def _show_schedule(nexus: Nexus, given: Scheduled) -> dict[str, Any]:
 
 
 def _list_alerts(nexus: Nexus, _: Parameters) -> dict[str, Any]:
-    report = AlertSource.open(nexus.sources).read()
+    report = nexus.alerts()
     looked = "nobody ever looked" if report.looked_at is None else f"last look at {report.looked_at.isoformat()}"
     watched = "somebody watches" if report.is_watched else "nobody watches now"
     note = f"{watched}, {looked}; what is raised first"

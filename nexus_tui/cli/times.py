@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
+from celery_nexus.actions import typed
 from celery_nexus.errors import Invalid
 from celery_nexus.times import read_span
-from nexus_tui.actions import typed
 
 
 def parse_seconds(text: str, option: str) -> float:

@@ -110,7 +110,7 @@ def find_application(target: Target, rules: Path | None) -> Found:
     """
     from celery_nexus.alerts.places import find_places, find_places_of_broker
     from celery_nexus.alerts.source import describe_application
-    from nexus_tui.front_door import find_broker
+    from nexus_tui.front_door.door import find_broker
 
     try:
         sources = target.sources()

@@ -12,7 +12,7 @@ import click
 
 from celery_nexus.errors import Invalid
 from celery_nexus.rows.text import safe_text
-from nexus_tui.cli.listings.alerts import find_application, rules_option
+from nexus_tui.cli.diagnosis.alerts import find_application, rules_option
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.shared import Target, add_common_options
 
