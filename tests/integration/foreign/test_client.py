@@ -10,6 +10,7 @@ import pytest
 
 import celery_nexus
 from celery_nexus import client
+from celery_nexus.client.alert_changes import AlertChanges
 from celery_nexus.client.changing import Changing
 from celery_nexus.client.message_changes import MessageChanges
 from celery_nexus.client.queue_changes import QueueChanges
@@ -20,7 +21,7 @@ from celery_nexus.errors import Invalid, Refused
 from tests.harness.waiting import wait_until
 from tests.integration.foreign.conftest import Shop
 
-WITHOUT_WORKER = (NexusReader, Changing, MessageChanges, QueueChanges, ScheduleChanges)
+WITHOUT_WORKER = (NexusReader, Changing, MessageChanges, QueueChanges, ScheduleChanges, AlertChanges)
 SCHEDULE = {"beat_schedule": {"add up": {"task": "shop.add", "schedule": 60.0, "args": [1, 2]}}}
 
 
