@@ -49,6 +49,7 @@ class PurgeQueue(Action):
 
     queue: str
     for_good: bool = False
+    waiting: int | None = field(default=None, compare=False)
 
     @classmethod
     def from_command(cls, given: Mapping[str, Any]) -> Action:
@@ -69,7 +70,8 @@ class PurgeQueue(Action):
     @property
     def question(self) -> str:
         """Name the queue and the consequence."""
-        return f"Delete everything that waits in {self.queue}? None of it runs; {self.undo_words}."
+        what = "everything that waits" if self.waiting is None else f"all {self.waiting:,} messages that wait"
+        return f"Delete {what} in {self.queue}? None of it runs; {self.undo_words}."
 
     @property
     def undo_words(self) -> str:
@@ -81,7 +83,7 @@ class PurgeQueue(Action):
         sources.broker.check_queue(self.queue)
         waiting = sources.broker.queue(self.queue).waiting
         row = TargetOutcome(self.queue, True, f"{waiting:,} messages → purged", counts=(("matching", waiting),))
-        return Plan(self, lambda: (row,), waiting, self.queue, is_named=True)
+        return Plan(replace(self, waiting=waiting), lambda: (row,), waiting, self.queue, is_named=True)
 
     def run(self, sources: Sources) -> Outcome:
         """Move all of it to the trash."""

@@ -16,6 +16,7 @@ from celery_nexus.actions.runs import Revoke
 from celery_nexus.actions.schedule import BackfillEntry, PauseEntry, ResumeEntry, RunEntry, SkipEntry
 from celery_nexus.actions.submit import Submit
 from celery_nexus.actions.workers.consumers import AddConsumer, CancelConsumer, Drain, ForgetOrders, ShutdownWorker
+from celery_nexus.actions.workers.drained_restart import DrainRestart
 from celery_nexus.actions.workers.events import DisableEvents, EnableEvents
 from celery_nexus.actions.workers.limits import RateLimit, TimeLimit
 from celery_nexus.actions.workers.pools import Autoscale, GrowPool, RestartPool, Scale, ShrinkPool
@@ -42,6 +43,7 @@ ACTIONS: tuple[type[Action], ...] = (
     ReclaimMessages,
     Scale,
     Drain,
+    DrainRestart,
     GrowPool,
     ShrinkPool,
     Autoscale,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from celery_nexus.actions.workers.consumers import AddConsumer, CancelConsumer, Drain, ForgetOrders, ShutdownWorker
+from celery_nexus.actions.workers.drained_restart import WITHIN_S, DrainRestart
 from celery_nexus.actions.workers.events import DisableEvents, EnableEvents
 from celery_nexus.actions.workers.limits import RateLimit, TimeLimit
 from celery_nexus.actions.workers.pools import Autoscale, GrowPool, RestartPool, Scale, ShrinkPool
@@ -134,6 +135,18 @@ class WorkerChanges(Changing):
         'takes nothing more; finishes 0 running and 0 fetched'
         """
         return self.perform(Drain(list_names(workers)))
+
+    def drain_restart(self, workers: Names, within_s: float = WITHIN_S) -> Outcome:
+        """Let workers finish what they hold, take nothing meanwhile, and restart their programs then. Blocks so long.
+
+        Args:
+            workers: Node names, their parts before the ``@``, or programs.
+            within_s: How long their runs may take; who takes longer is not restarted.
+
+        >>> nexus.drain_restart(worker).targets[0].message
+        'takes nothing more, finishes 0; restart it where it was started: no program here'
+        """
+        return self.perform(DrainRestart(list_names(workers), within_s))
 
     def shutdown(self, workers: Names) -> Outcome:
         """End workers that were started by hand: Celery's own wait for whatever runs.

@@ -12,13 +12,15 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
+from celery_nexus.actions.base import Action
 from celery_nexus.actions.queues import Undo
 from celery_nexus.actions.submit import Submit
 from celery_nexus.actions.workers.events import EnableEvents
 from celery_nexus.errors import SourceError
 from celery_nexus.rows import moment
 from celery_nexus.rows.audit import Undoable
-from celery_nexus.rows.text import age, safe_text
+from celery_nexus.rows.text import age, number, safe_text
+from celery_nexus.sources import Sources
 from nexus_tui.screens import health
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.offers import bindings, explain_refusal, is_offer
@@ -31,6 +33,13 @@ MOST_KEYS = 9
 
 _EVERYWHERE = ("n", "question_mark", "colon")
 """Bindings that the footer shows last."""
+
+
+def _count_kept(sources: Sources, change: Undoable) -> str:
+    """Say how many messages come back; pausing and resuming keeps none."""
+    return (
+        "" if change.kind in ("pause", "resume") else f", {number(sources.broker.measure_kept(change).messages)} kept"
+    )
 
 
 class NexusScreen(Screen[None]):
@@ -192,7 +201,11 @@ class NexusScreen(Screen[None]):
         if name:
             from nexus_tui.screens.dialogs.why import WhyScreen
 
-            self.app.push_screen(WhyScreen(name, self.host.sources))
+            def carry_out(action: Action | None) -> None:
+                if action is not None:
+                    self.host.ask(f"Free {safe_text(name, 60)}", [Choice.of(action)])
+
+            self.app.push_screen(WhyScreen(name, self.host.sources), carry_out)
 
     def offer_undo(self) -> None:
         """Ask which of the latest changes to take back."""
@@ -201,13 +214,14 @@ class NexusScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="undo")
     def _read_undoables(self) -> None:
         try:
-            changes = self.host.sources.broker.list_undoables()
+            sources = self.host.sources
+            changes = [(change, _count_kept(sources, change)) for change in sources.broker.list_undoables()]
         except SourceError as error:
             self.app.call_from_thread(self.host.tell, str(error), severity="error")
             return
         self.app.call_from_thread(self._ask_undo, changes)
 
-    def _ask_undo(self, changes: Sequence[Undoable]) -> None:
+    def _ask_undo(self, changes: Sequence[tuple[Undoable, str]]) -> None:
         if not changes:
             self.host.tell("Nothing to undo")
             return
@@ -215,10 +229,10 @@ class NexusScreen(Screen[None]):
         choices = [
             Choice.of(
                 Undo(change.token),
-                f"{safe_text(f'take back: {change.label}', 60)}, {age((now - change.at).total_seconds())} ago",
-                key=str(number) if number <= MOST_KEYS else "",
+                f"{safe_text(f'take back: {change.label}', 60)}, {age((now - change.at).total_seconds())} ago{kept}",
+                key=str(place) if place <= MOST_KEYS else "",
             )
-            for number, change in enumerate(changes, 1)
+            for place, (change, kept) in enumerate(changes, 1)
         ]
         self.host.ask("Take back", choices)
 

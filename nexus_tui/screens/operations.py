@@ -14,6 +14,7 @@ from celery_nexus.actions.messages import ChangePriority, DeleteMessages, MoveMe
 from celery_nexus.actions.queues import PauseQueue, PurgeQueue, ResumeQueue
 from celery_nexus.actions.runs import Revoke
 from celery_nexus.actions.workers.consumers import AddConsumer, CancelConsumer, Drain, ShutdownWorker
+from celery_nexus.actions.workers.drained_restart import DrainRestart
 from celery_nexus.actions.workers.pools import GrowPool, RestartPool, ShrinkPool
 from celery_nexus.actions.workers.programs import RestartProgram, StartProgram, StopProgram
 from celery_nexus.errors import SourceError
@@ -182,8 +183,9 @@ class QueueOperations(NexusScreen):
     def offer_purge(self) -> None:
         """Ask to delete everything that waits in a queue."""
         if name := self.queue_name():
-            about = describe_queue(_queue(self.host, name))
-            self.host.ask(f"Purge {safe_text(name, 60)}", [Choice.of(PurgeQueue(name))], about=about)
+            queue = _queue(self.host, name)
+            purge = PurgeQueue(name, waiting=queue.waiting if queue else None)
+            self.host.ask(f"Purge {safe_text(name, 60)}", [Choice.of(purge)], about=describe_queue(queue))
 
 
 def gate_of(host: Host, name: str) -> None:
@@ -210,6 +212,7 @@ def worker_choices(worker: Worker, queues: Sequence[str]) -> list[Choice]:
     name = (worker.name,)
     choices = [
         Choice.of(Drain(name)),
+        Choice.of(DrainRestart(name)),
         Choice.of(GrowPool(name, 1), "one child more"),
         Choice.of(ShrinkPool(name, 1), "one child less"),
         Choice.of(RestartPool(name, is_stock=worker.is_stock), "new children"),

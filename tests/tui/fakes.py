@@ -16,7 +16,7 @@ from celery_nexus.deployment import Deployment
 from celery_nexus.errors import Invalid, NotFound, SourceError
 from celery_nexus.history.encoding import COUNTERS
 from celery_nexus.history.query.families import Family, Member
-from celery_nexus.rows.audit import AuditEntry, Restored, Undoable
+from celery_nexus.rows.audit import AuditEntry, Kept, Restored, Undoable
 from celery_nexus.rows.broker import FoundMessages, Message, QueueStats
 from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
 from celery_nexus.rows.diagnosis.connections import Connections
@@ -193,6 +193,9 @@ class FakeBroker:
 
     def list_undoables(self) -> tuple[Undoable, ...]:
         return self.changes
+
+    def measure_kept(self, change: Undoable) -> Kept:
+        return Kept(4, 2000)
 
     def restore(self, change: Undoable) -> Restored:
         self.changed.append(("restore", change.token))

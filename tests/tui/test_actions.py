@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -365,6 +366,37 @@ async def test_why_tells_what_holds_a_queue_and_the_command_that_frees_it():
         await shows(pilot, "12 wait", "4 of 4 places at email@web1 are taken", "$ nexus-tui grow email@web1 1")
         await pilot.press("escape", "j", "j", "w")
         await shows(pilot, "31 wait", "Nothing holds it")
+
+
+async def test_the_fix_of_why_is_carried_out_after_asking():
+    stack = fakes.busy()
+    async with opened(stack) as pilot:
+        await pilot.press("2", "j", "w")
+        await shows(pilot, "$ nexus-tui grow email@web1 1")
+        await pilot.press("enter")
+        await shows(pilot, "Free email_queue", "Enter grow", "$ nexus-tui grow email@web1 1")
+        await pilot.press("enter")
+        await shows(pilot, "pool will grow")
+    assert stack.control.ordered == [("pool_grow", ("email@web1",))]
+
+
+async def test_read_only_the_fix_of_why_is_refused_with_the_reason():
+    stack = fakes.busy()
+    async with opened(stack, read_only=True) as pilot:
+        await pilot.press("2", "j", "w")
+        await shows(pilot, "$ nexus-tui grow email@web1 1")
+        await pilot.press("enter")
+        await shows(pilot, "Free email_queue: read-only: start without --read-only")
+    assert stack.control.ordered == []
+
+
+async def test_undo_names_what_when_and_how_many():
+    stack = fakes.busy()
+    at = fakes.NOW - timedelta(minutes=2)
+    stack.broker.changes = (Undoable("t1", at, "purge", "purge ai_queue", "ai_queue", at + timedelta(days=1)),)
+    async with opened(stack) as pilot:
+        await pilot.press("U")
+        await shows(pilot, "take back: purge ai_queue, 2 m ago, 4 kept")
 
 
 HOW_TO_WRITE = "read-only: start without --read-only"

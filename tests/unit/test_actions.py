@@ -32,7 +32,7 @@ from celery_nexus.actions import (
 from celery_nexus.actions.base import Action
 from celery_nexus.actions.declaration import Argument
 from celery_nexus.actions.registry import ACTIONS
-from celery_nexus.actions.workers import consumers, events, limits, pools, programs
+from celery_nexus.actions.workers import consumers, drained_restart, events, limits, pools, programs
 from celery_nexus.rows.selection import Selection
 from nexus_tui.cli import cli
 from nexus_tui.cli.reference import PAGE, page
@@ -40,6 +40,7 @@ from nexus_tui.cli.reference import PAGE, page
 WITHIN = Selection("ai_queue", "task:*pdf* age:>1h")
 
 SAMPLES: list[tuple[Action, str]] = [
+    (drained_restart.DrainRestart(("ai@web1",), within_s=30.0), "drain-restart ai@web1 --within 30"),
     (programs.StartProgram(("workers:ai",)), "start workers:ai"),
     (programs.StopProgram(("ai", "beat")), "stop ai beat"),
     (programs.RestartProgram(("workers",)), "restart workers"),
