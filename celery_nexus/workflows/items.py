@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from celery_nexus.history.encoding import COUNTERS
 from celery_nexus.history.query.families import Family, Member
 from celery_nexus.rows.runs import FINAL_STATES
 from celery_nexus.rows.workflows import Announced, BrokerView, Plan
@@ -75,10 +76,10 @@ def merge(family: Family, view: BrokerView | None, now: float) -> dict[str, Item
     """
     messages = view.messages if view is not None else {}
     plans, errors = family.plans, family.errors
-    items = {
-        member.id: _from_history(member, plans.get(member.id), errors.get(member.id, ""), messages.get(member.id), now)
-        for member in family.members
-    }
+    items: dict[str, Item] = {}
+    for member in family.members:
+        run_id = member.id
+        items[run_id] = _from_history(member, plans.get(run_id), errors.get(run_id, ""), messages.get(run_id), now)
     for announced in messages.values():
         if announced.id not in items:
             items[announced.id] = _from_message(announced, now)
@@ -86,30 +87,18 @@ def merge(family: Family, view: BrokerView | None, now: float) -> dict[str, Item
 
 
 def _from_history(member: Member, plan: Plan | None, error: str, message: Announced | None, now: float) -> Item:
-    if plan is None and message is not None:
-        plan = message.plan
-    ran_s = member.ran_s
-    if ran_s is None and member.state == "STARTED" and member.started_at is not None:
-        ran_s = max(0.0, now - member.started_at)
-    is_lost = bool(member.verdict and member.verdict.startswith("lost")) and message is None
+    key, run_id, task, state, _, started, finished, waited, ran, retries, root, parent, group, queue, verdict = member
+    if message is not None:
+        plan, task, group = plan or message.plan, task or message.task, group or message.group_id
+    if state == "STARTED" and ran is None and started is not None:
+        ran = max(0.0, now - started)
+    if verdict is not None and verdict.startswith("lost") and message is None and state not in FINAL_STATES:
+        state, error = LOST, verdict
     return Item(
-        id=member.id,
-        task=member.task or (message.task if message is not None else ""),
-        state=LOST if is_lost and member.state not in FINAL_STATES else member.state,
-        at=member.at,
-        parent=member.parent_id or "",
-        group=member.group_id or (message.group_id if message is not None else ""),
-        root=member.root_id or member.id,
-        plan=plan or NOTHING,
-        is_planned=plan is not None,
-        error=error or (member.verdict or "" if is_lost else ""),
-        queue=member.queue or "",
-        place=message.place if message is not None else "",
-        retries=member.retries,
-        waited_s=member.waited_s,
-        ran_s=ran_s,
-        finished_at=member.finished_at,
-    )
+        run_id, task or "", state, key // COUNTERS / 1e6, parent or "", group or "", root or run_id, plan or NOTHING,
+        plan is not None, error, queue or "", message.place if message is not None else "", retries, waited, ran,
+        finished,
+    )  # fmt: skip
 
 
 def _from_message(message: Announced, now: float) -> Item:

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from celery_nexus.rows.workflows import ChordCount, Step
-from celery_nexus.workflows.items import Facts, Item
+from celery_nexus.rows.workflows import ChordCount, Plan, Step
+from celery_nexus.workflows.items import NOTHING, Facts, Item
 
 MAX_CLIMB = 200
 """Longest way from a member of a group back to the run that began it."""
@@ -108,6 +108,10 @@ def _add_beginnings(items: Mapping[str, Item], groups: dict[str, Group]) -> None
     begun: dict[str, set[str]] = defaultdict(set)
     for group in groups.values():
         is_one_parent = len({member.parent for member in group.members}) == 1
+        if is_one_parent and not _plan_of(items, group.members[0].parent).chain:
+            group.entries = list(group.members)
+            begun[group.id] = {member.id for member in group.members}
+            continue
         common = "" if is_one_parent else _common_ancestor(items, group.members)
         for member in group.members:
             entry = _climb_by_plans(items, member)
@@ -126,6 +130,11 @@ def _add_beginnings(items: Mapping[str, Item], groups: dict[str, Group]) -> None
     for group in groups.values():
         group.entries.sort(key=lambda item: item.at)
         group.publisher = next((entry.parent for entry in group.entries if entry.parent), "")
+
+
+def _plan_of(items: Mapping[str, Item], run_id: str) -> Plan:
+    item = items.get(run_id)
+    return item.plan if item is not None else NOTHING
 
 
 def _is_led_to(items: Mapping[str, Item], item: Item) -> bool:

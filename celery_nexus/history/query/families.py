@@ -22,7 +22,6 @@ MAX_MEMBERS = 20_000
 MAX_ROUNDS = 20
 _PART = 500
 _HAS_CANVAS = "select 1 from sqlite_master where name = 'canvas'"
-_FAILURE = STATES.index("FAILURE")
 
 _COLUMNS = (
     "run.key, run.id, run.task, run.state, run.sent_at, run.started_at, run.finished_at, run.waited_s, run.ran_s,"
@@ -90,8 +89,8 @@ def read_family(history: History, run_id: str, limit: int = MAX_MEMBERS) -> Fami
     def question(connection: sqlite3.Connection) -> Family:
         search = _Search(connection, limit)
         search.follow(run_id)
-        keys = sorted(search.keys)[:limit]
-        return Family(_load(connection, keys), search.plans, _errors(connection, keys), search.is_whole)
+        members = tuple(sorted(search.members))
+        return Family(members, search.plans, _errors(connection, members), search.is_whole)
 
     return history.ask(question, Family((), {}, {}))
 
@@ -100,21 +99,23 @@ class _Search:
     """Goes from run to run.
 
     Attributes:
-        keys: Those of the runs that were found.
+        members: The runs that were found.
         plans: What follows them.
         is_whole: False when it ended early.
     """
 
     def __init__(self, connection: sqlite3.Connection, limit: int) -> None:
-        self.keys: dict[int, None] = {}
+        self.members: list[Member] = []
         self.plans: dict[str, Plan] = {}
         self.is_whole = True
         self._connection = connection
         self._limit = limit
         self._has_plans = bool(connection.execute(_HAS_CANVAS).fetchone())  # files of older versions have none
+        self._keys = set[int]()
         self._roots = set[str]()
         self._groups = set[str]()
         self._texts: dict[str, Plan] = {}
+        self._names = _Names(connection)
 
     def follow(self, run_id: str) -> None:
         """Find everything that hangs together with a run."""
@@ -122,69 +123,92 @@ class _Search:
         for _ in range(MAX_ROUNDS):
             self._roots |= roots
             self._groups |= groups
-            rows = [*self._runs_of("id", roots), *self._runs_of("root_id", roots), *self._runs_of("group_id", groups)]
-            new = [row for row in rows if row[0] not in self.keys]
-            self.keys |= dict.fromkeys(row[0] for row in new)
-            if len(self.keys) > self._limit:
-                self.is_whole = False
+            keys = self._find("id", roots) | self._find("root_id", roots) | self._find("group_id", groups)
+            new = self._load(sorted(keys - self._keys))
+            if not self.is_whole:
                 return
-            roots = {row[2] or row[1] for row in new} | self._read_plans([row[0] for row in new])
+            roots = {member.root_id or member.id for member in new} | self._read_plans(new)
             roots -= self._roots
-            groups = {row[3] for row in new if row[3]} - self._groups
+            groups = {member.group_id for member in new if member.group_id} - self._groups
             if not roots and not groups:
                 return
 
-    def _runs_of(self, column: str, texts: Iterable[str]) -> list[tuple[int, str, str, str]]:
-        """Find runs by an id: their key, id, root and group."""
-        rows: list[tuple[int, str, str, str]] = []
+    def _find(self, column: str, texts: Iterable[str]) -> set[int]:
+        """Find the keys of runs by an id; the index alone is read."""
+        keys = set[int]()
         for part in _parts(sorted(texts)):
-            sql = f"select key, id, root_id, group_id from run where {column} in ({_marks(part)}) limit ?"  # noqa: S608
-            rows += self._connection.execute(sql, (*part, self._limit + 1))
-            if len(rows) > self._limit:
+            sql = f"select key from run where {column} in ({_marks(part)}) limit ?"  # noqa: S608
+            keys.update(row[0] for row in self._connection.execute(sql, (*part, self._limit + 1)))
+            if len(keys) > self._limit:
                 break
-        return rows
+        return keys
 
-    def _read_plans(self, keys: Sequence[int]) -> set[str]:
+    def _load(self, keys: Sequence[int]) -> list[Member]:
+        room = self._limit - len(self.members)
+        self.is_whole = len(keys) <= room
+        names, new = self._names, list[Member]()
+        for part in _parts(keys[:room]):
+            sql = f"select {_COLUMNS} from run where key in ({_marks(part)})"  # noqa: S608
+            for (
+                key,
+                id_,
+                task,
+                state,
+                sent,
+                started,
+                finished,
+                waited,
+                ran,
+                tries,
+                root,
+                parent,
+                group,
+                queue,
+                verdict,
+            ) in self._connection.execute(sql, part):
+                new.append(
+                    Member(
+                        key, id_, names[task], STATES[state], sent, started, finished, waited, ran, tries, root, parent,
+                        group, names[queue], verdict,
+                    )
+                )  # fmt: skip
+        self._keys.update(keys)
+        self.members += new
+        return new
+
+    def _read_plans(self, members: Sequence[Member]) -> set[str]:
         """Read what follows runs, and return the ids in it; members of one chord tell the same, which is read once."""
-        ids = set[str]()
-        for part in _parts(sorted(keys)) if self._has_plans else ():
-            sql = f"select id, ahead from canvas join run using (key) where key in ({_marks(part)})"  # noqa: S608
-            for id_, text in self._connection.execute(sql, part):
-                if text not in self._texts:
-                    self._texts[text] = decode_plan(text)
-                    ids |= {step.id for step in walk_plan(self._texts[text]) if step.id and step.kind == "task"}
-                self.plans[id_] = self._texts[text]
+        ids, texts = set[str](), self._texts
+        by_key = {member.key: member.id for member in members} if self._has_plans else {}
+        for part in _parts(list(by_key)):
+            sql = f"select key, ahead from canvas where key in ({_marks(part)})"  # noqa: S608
+            for key, text in self._connection.execute(sql, part):
+                if text not in texts:
+                    texts[text] = decode_plan(text)
+                    ids |= {step.id for step in walk_plan(texts[text]) if step.id and step.kind == "task"}
+                self.plans[by_key[key]] = texts[text]
         return ids
 
 
-def _load(connection: sqlite3.Connection, keys: Sequence[int]) -> tuple[Member, ...]:
-    names: dict[int, str] = {}
-    members: list[Member] = []
-    for part in _parts(keys):
-        sql = f"select {_COLUMNS} from run where key in ({_marks(part)}) order by key"  # noqa: S608
-        for key, id_, task, state, *rest in connection.execute(sql, part):
-            rest[9] = _name(connection, names, rest[9])
-            members.append(Member(key, id_, _name(connection, names, task), STATES[state], *rest))
-    return tuple(members)
+class _Names(dict[int | None, str | None]):
+    """Names by their number, each read once."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__({None: None})
+        self._connection = connection
+
+    def __missing__(self, number: int | None) -> str | None:
+        row = self._connection.execute("select text from name where id = ?", (number,)).fetchone()
+        self[number] = row[0] if row else None
+        return self[number]
 
 
-def _name(connection: sqlite3.Connection, names: dict[int, str], number: int | None) -> str | None:
-    if number is None:
-        return None
-    if number not in names:
-        row = connection.execute("select text from name where id = ?", (number,)).fetchone()
-        names[number] = row[0] if row else ""
-    return names[number] or None
-
-
-def _errors(connection: sqlite3.Connection, keys: Sequence[int]) -> dict[str, str]:
+def _errors(connection: sqlite3.Connection, members: Sequence[Member]) -> dict[str, str]:
+    failed = {member.key: member.id for member in members if member.state == "FAILURE"}
     found: dict[str, str] = {}
-    for part in _parts(keys):
-        sql = (
-            "select id, error from ending join run using (key)"  # noqa: S608
-            f" where state = {_FAILURE} and error is not null and key in ({_marks(part)})"
-        )
-        found |= dict(connection.execute(sql, part))
+    for part in _parts(list(failed)):
+        sql = f"select key, error from ending where error is not null and key in ({_marks(part)})"  # noqa: S608
+        found |= {failed[key]: error for key, error in connection.execute(sql, part)}
     return found
 
 
