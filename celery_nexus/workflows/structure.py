@@ -84,6 +84,8 @@ def find_structure(facts: Facts) -> Structure:
         if item.group:
             groups.setdefault(item.group, Group(item.group)).members.append(item)
     _add_beginnings(items, groups)
+    called = _called_by_plans(items)
+    groups = {id_: group for id_, group in groups.items() if not all(entry.id in called for entry in group.entries)}
     published: dict[str, list[Item]] = defaultdict(list)
     for item in items.values():
         published[item.parent].append(item)
@@ -101,6 +103,12 @@ def find_structure(facts: Facts) -> Structure:
         if group.id not in bodies:
             groups_of[group.publisher if group.publisher in items else ""].append(group)
     return Structure(items, children, groups, groups_of, bodies)
+
+
+def _called_by_plans(items: Mapping[str, Item]) -> frozenset[str]:
+    """Collect the ids of callbacks and error callbacks, which Celery sends as a group that nobody wrote."""
+    steps = (step for item in items.values() for step in (*item.plan.callbacks, *item.plan.errbacks))
+    return frozenset(first_of(step).id for step in steps)
 
 
 def _add_beginnings(items: Mapping[str, Item], groups: dict[str, Group]) -> None:

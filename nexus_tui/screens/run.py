@@ -4,27 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from textual.widget import Widget
 
-from celery_nexus.errors import NotFound
+from celery_nexus.errors import NotFound, SourceError
 from celery_nexus.rows import moment
+from celery_nexus.rows.catalog import TaskType
+from celery_nexus.rows.history import TaskStats
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import UNKNOWN, clock, duration, pretty, safe_lines, safe_text, short_id
 from celery_nexus.rows.workflows import Workflow
 from celery_nexus.workflows.source import read_recorded_workflow
 from celery_nexus.workflows.words import summarize
-from nexus_tui.screens.life import Step, steps_of
+from nexus_tui.screens.life import Step, bars_of, steps_of
 from nexus_tui.screens.operations import RunOperations
+from nexus_tui.screens.past import SPANS
 from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells
 from nexus_tui.screens.tables.workflow_cells import is_worth_a_strip, strip
+from nexus_tui.widgets.gantt import NAME_CELLS, draw_gantt, draw_gauge
 from nexus_tui.widgets.glyphs import progress_bar
-from nexus_tui.widgets.lines import BLANK, Line
+from nexus_tui.widgets.lines import BLANK, Line, width_of
 from nexus_tui.widgets.reader import Reader
 from nexus_tui.widgets.sight import Row
+
+USUAL_SPAN = "7d"
+"""Over which time the usual duration of a task is taken."""
+
+GAUGE_CELLS = 24
+"""Cells of the bar that compares a run with others of its task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,8 @@ class _Life:
     run: Run | None
     steps: tuple[Step, ...]
     workflow: Workflow | None = None
+    usual: TaskStats | None = None
+    kind: TaskType | None = None
 
 
 class RunScreen(RunOperations, ReadingScreen[_Life]):
@@ -47,6 +59,7 @@ class RunScreen(RunOperations, ReadingScreen[_Life]):
         self.run_id = run_id
         self._read_at: int | None = None
         self._workflow: Workflow | None = None
+        self._usual: tuple[TaskStats | None, TaskType | None] | None = None
 
     def body(self) -> Iterable[Widget]:
         """Make the page."""
@@ -83,7 +96,7 @@ class RunScreen(RunOperations, ReadingScreen[_Life]):
         elif life.run is None:
             lines = [((f" The history knows no run {safe_text(self.run_id, 80)} yet.", "warn"),)]
         else:
-            lines = page(life.run, life.steps, now, life.workflow)
+            lines = page(life.run, life, now, reader.size.width)
         reader.show(lines, stale=self.trouble(now) or self.host.troubles.history)
 
     @property
@@ -99,7 +112,20 @@ class RunScreen(RunOperations, ReadingScreen[_Life]):
         except NotFound:
             run = self._waiting()
             return _Life(run, tuple(steps_of(run, ())) if run else ())
-        return _Life(run, tuple(steps_of(run, history.life(run.id))), self._read_workflow(run))
+        steps = tuple(steps_of(run, history.life(run.id)))
+        return _Life(run, steps, self._read_workflow(run), *self._read_usual(run))
+
+    def _read_usual(self, run: Run) -> tuple[TaskStats | None, TaskType | None]:
+        """Read once how long its task takes elsewhere, and its limits."""
+        if self._usual is None:
+            since, sources = moment.now().timestamp() - SPANS[USUAL_SPAN], self.host.sources
+            usual = next((row for row in sources.history.stats(since) if row.task == run.task), None)
+            try:
+                kind = next((row for row in sources.catalog.task_types() if row.name == run.task), None)
+            except SourceError:  # of somebody else's application the limits may not be known
+                kind = None
+            self._usual = (usual, kind)
+        return self._usual
 
     def _read_workflow(self, run: Run) -> Workflow | None:
         """Read what the history knows of the workflow, when anything of it has changed."""
@@ -127,15 +153,48 @@ class RunScreen(RunOperations, ReadingScreen[_Life]):
         )
 
 
-def page(run: Run, steps: Sequence[Step], now: datetime, workflow: Workflow | None = None) -> list[Line]:
-    """Write a run as lines: facts, timeline, its workflow, then what went in and what came out."""
+def page(run: Run, life: _Life, now: datetime, width: int) -> list[Line]:
+    """Write a run as lines: facts, its workflow, its life in bars and steps, then what went in and what came out."""
     return [
         *_facts(run, now),
-        *_timeline(steps),
-        *_workflow_block(workflow),
+        *_workflow_block(life.workflow),
+        *_life_block(run, life, now, width),
+        *_timeline(life.steps),
         *_block("Arguments", _arguments(run)),
         *_ending(run),
     ]
+
+
+def _life_block(run: Run, life: _Life, now: datetime, width: int) -> list[Line]:
+    """Draw what it waited and ran, against its limits and what its task usually takes."""
+    bars = draw_gantt(bars_of(life.steps, now), width - 2, lambda at: clock(datetime.fromtimestamp(at, UTC), now))
+    usual = _usual_lines(run, life, now, width)
+    return [BLANK, *bars, *usual] if bars or usual else []
+
+
+def _usual_lines(run: Run, life: _Life, now: datetime, width: int) -> list[Line]:
+    kind, times = life.kind, life.usual.ran_s if life.usual is not None else None
+    limits = [
+        f"{name} {duration(limit)}"
+        for name, limit in (("soft", kind and kind.soft_time_limit_s), ("hard", kind and kind.time_limit_s))
+        if limit
+    ]
+    told = f"{', '.join(limits)} · " if limits else ""
+    ran = (now - run.started_at).total_seconds() if run.state == "STARTED" and run.started_at else run.ran_s
+    if times is None:
+        return [((f" {'limits':<{NAME_CELLS}} ", "dim"), (", ".join(limits), "plain"))] if limits else []
+    middle, slow, _ = times
+    words = f"{told}p50 {duration(middle)}, p95 {duration(slow)} of {USUAL_SPAN} "
+    start: Line = ((f" {'usual':<{NAME_CELLS}} ", "dim"), (words, "plain"))
+    if ran is None:
+        return [start]
+    is_over = bool(kind and kind.soft_time_limit_s and ran >= kind.soft_time_limit_s)
+    look = "bad" if is_over else "warn" if ran > slow else "good"
+    times_slow = f" {ran / slow:.1f} × p95" if slow and ran > slow else ""
+    gauge: Line = (*draw_gauge(ran, ((middle, "┴"), (slow, "┼")), GAUGE_CELLS, look), (times_slow, look))
+    if width_of(start) + width_of(gauge) < width:
+        return [(*start, *gauge)]
+    return [start, ((" " * (NAME_CELLS + 2), "plain"), *gauge)]
 
 
 def _facts(run: Run, now: datetime) -> list[Line]:

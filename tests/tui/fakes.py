@@ -22,7 +22,7 @@ from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
 from celery_nexus.rows.diagnosis.connections import Connections
 from celery_nexus.rows.history import ErrorGroup, Slice, TaskStats, TrendPoint
 from celery_nexus.rows.outcomes import TargetOutcome
-from celery_nexus.rows.runs import Progress, Run, RunPage
+from celery_nexus.rows.runs import LifeEvent, Progress, Run, RunPage
 from celery_nexus.rows.workers import Child, Program, Worker
 from celery_nexus.rows.workflows import BrokerView, Plan, Step
 from celery_nexus.sources import Sources
@@ -299,6 +299,7 @@ class FakeHistory:
     hour: TaskStats | None = None
     problem: str = ""
     relatives: Family | None = None
+    lives: dict[str, list[LifeEvent]] = field(default_factory=dict)
 
     def family(self, run_id: str) -> Family:
         """The workflow that is told; of any other run itself alone."""
@@ -323,7 +324,7 @@ class FakeHistory:
         raise NotFound(f"no run {id_prefix!r} in the history")
 
     def life(self, run_id: str) -> list[Any]:
-        return []
+        return self.lives.get(run_id, [])
 
     def version(self) -> int:
         if self.problem:
@@ -465,7 +466,24 @@ def in_a_workflow() -> Fakes:
     plans = {member.id: plan for member in members[1:]} | {"77ab0000-root": Plan(chain=(chord,))}
     error = "RateLimited: rate_limited: the provider asks to wait 20 s"
     fakes.history.relatives = Family(tuple(members), plans, {run_id: error})
+    fakes.history.lives = {run_id: _two_tries()}
+    task = "workers.ai_tasks.chat_completion"
+    fakes.history.figures.append(TaskStats(task, "", 9, 9, 8, 1, 0, 3, 0.1, (0.9, 2.4, 8.0), (0.3, 1.2, 4.0)))
+    limited = TaskType(task, "ai_queue", time_limit_s=600, soft_time_limit_s=540)
+    fakes.catalog.types = (*fakes.catalog.types, limited)
     return fakes
+
+
+def _two_tries() -> list[LifeEvent]:
+    """A run that failed twice, with a pause of ten seconds between."""
+    begin, limited = NOW - timedelta(minutes=3), "RateLimited: the provider asks to wait"
+    told = (
+        (0, "sent", "ai_queue"),
+        (1.2, "started", "ai@web1"),
+        (4.3, "retried", limited),
+        (14.3, "started", "ai@web1"),
+    )
+    return [LifeEvent(begin + timedelta(seconds=at), *rest) for at, *rest in (*told, (17.4, "failed", limited))]
 
 
 def _member(id_: str, number: int, task: str, at: float, *, ran_s: float, parent_id: str | None = None) -> Member:

@@ -192,6 +192,12 @@ def test_error_callbacks_are_below_the_run_that_failed() -> None:
     assert drawn(workflow) == ["shop.add FAILURE a", "  errback shop.alarm SUCCESS e"]
 
 
+def test_callbacks_that_celery_sent_as_a_group_are_callbacks() -> None:
+    plan = Plan(errbacks=(Step("task", "e", "shop.alarm"),))
+    workflow = grow(item("a", "FAILURE", plan=plan), item("e", parent="a", task="shop.alarm", group="x", plan=Plan()))
+    assert drawn(workflow) == ["shop.add FAILURE a", "  errback shop.alarm SUCCESS e"]
+
+
 def test_an_error_callback_of_a_run_that_goes_on_may_yet_be_called() -> None:
     workflow = grow(item("a", "STARTED", plan=Plan(errbacks=(Step("task", "e", "shop.alarm"),))))
     (child,) = workflow.roots[0].children
