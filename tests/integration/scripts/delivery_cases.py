@@ -25,6 +25,11 @@ def nothing(_: Any) -> None:
     """Lay out nothing."""
 
 
+def wait_alone(client: Any) -> None:
+    """Let another message wait in the list, so that a step back at its other end would show."""
+    client.lpush("q", OTHER)
+
+
 def be_leased(client: Any) -> None:
     """Let a worker have its lease."""
     client.hset("leases", "w", '{"token": "t"}')
@@ -34,6 +39,12 @@ def hold(client: Any) -> None:
     """Let a worker with a lease hold the message."""
     be_leased(client)
     client.hset("flight", FIELD, MESSAGE)
+
+
+def hold_beside_a_waiting_one(client: Any) -> None:
+    """Let a worker hold the message while another one waits."""
+    hold(client)
+    wait_alone(client)
 
 
 def hold_two(client: Any) -> None:
@@ -73,6 +84,12 @@ def be_dead(client: Any) -> None:
     client.zadd("dead", {"l": 5})
     client.hset("facts", "l", '{"a": 1}')
     client.hset("bytes", "l", MESSAGE)
+
+
+def be_dead_beside_a_waiting_one(client: Any) -> None:
+    """Let the message be a dead letter while another one waits."""
+    be_dead(client)
+    wait_alone(client)
 
 
 def be_in_trash(client: Any) -> None:
@@ -121,7 +138,7 @@ def be_claimed(client: Any) -> None:
 
 
 DELIVERY: dict[str, Case] = {
-    "publish": Case(scripts.PUBLISH, PUBLISH_KEYS, [MESSAGE, "submitted", "", "", "p q", 60], nothing),
+    "publish": Case(scripts.PUBLISH, PUBLISH_KEYS, [MESSAGE, "submitted", "", "", "p q", 60], wait_alone),
     "publish with a countdown": Case(
         scripts.PUBLISH, PUBLISH_KEYS, [MESSAGE, "submitted", "9e9", b"0" + MESSAGE, "p q", 60], nothing
     ),
@@ -129,8 +146,12 @@ DELIVERY: dict[str, Case] = {
     "fetch": Case(fetch_script.FETCH, [*HELD, "waiting"], FETCH_ARGUMENTS, wait),
     "fetch what is due": Case(fetch_script.FETCH, [*HELD, "waiting"], FETCH_ARGUMENTS, be_due, goes_on=True),
     "start": Case(scripts.START, [*HELD, "started"], [*FENCE, FIELD, 1, "2 q", "0 q"], hold_two),
-    "restore as next": Case(scripts.RESTORE, [*HELD, "q", "wake"], [*FENCE, FIELD, "RPUSH", "", 0], hold),
-    "restore as last": Case(scripts.RESTORE, [*HELD, "q", "wake"], [*FENCE, FIELD, "LPUSH", MESSAGE, 1], hold),
+    "restore as next": Case(
+        scripts.RESTORE, [*HELD, "q", "wake"], [*FENCE, FIELD, "RPUSH", "", 0], hold_beside_a_waiting_one
+    ),
+    "restore as last": Case(
+        scripts.RESTORE, [*HELD, "q", "wake"], [*FENCE, FIELD, "LPUSH", MESSAGE, 1], hold_beside_a_waiting_one
+    ),
     "delay": Case(scripts.DELAY, [*HELD, "delayed"], [*FENCE, FIELD, 9e9, 0, 0], hold),
     "release a delayed message": Case(scripts.RELEASE, ["delayed", "q"], [b"5" + MESSAGE, MESSAGE], be_delayed),
     "set_aside": Case(
@@ -141,7 +162,7 @@ DELIVERY: dict[str, Case] = {
     ),
     "drop a dead letter": Case(letter_scripts.TAKE_LETTER, [*LETTERS, "trash"], ["l", 60], be_dead),
     "retry a dead letter": Case(
-        letter_scripts.TAKE_LETTER, [*LETTERS, "trash", "q", "wake"], ["l", 60, MESSAGE], be_dead
+        letter_scripts.TAKE_LETTER, [*LETTERS, "trash", "q", "wake"], ["l", 60, MESSAGE], be_dead_beside_a_waiting_one
     ),
     "take a dropped letter back": Case(letter_scripts.RETURN_LETTERS, [*LETTERS, "trash", "ends"], [1], be_in_trash),
     "take a retried letter back": Case(letter_scripts.RETURN_LETTERS, [*LETTERS, "trash", "ends"], [1], be_retried),

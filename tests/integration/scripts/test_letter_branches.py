@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from celery_nexus.delivery import letter_scripts
 from tests.integration.scripts.delivery_cases import FIELD, LETTERS, be_dead, be_leased, hold_beside_old_letters
@@ -99,3 +100,19 @@ def test_a_retried_letter_comes_back_unless_its_run_was_taken(client: Any) -> No
         assert client.exists(*LETTERS) == (0 if is_taken else 3)
         assert client.lrange("ends", 0, -1) == ([] if is_taken else [b'{"a": 1}\n' + MESSAGE])
         assert not client.exists("q", "trash")
+
+
+def test_of_an_empty_trash_nothing_comes_back(client: Any) -> None:
+    assert client.eval(letter_scripts.RETURN_LETTERS, 5, *LETTERS, "trash", "ends", 10) == [0, 0]
+
+
+def test_what_came_back_before_a_refusal_is_told(client: Any) -> None:
+    be_dead(client)
+    client.eval(letter_scripts.TAKE_LETTER, 6, *LETTERS, "trash", "q", "wake", "l", 60, MESSAGE)
+    be_dead(client)
+    client.eval(letter_scripts.TAKE_LETTER, 4, *LETTERS, "trash", "l", 60)
+    client.set("q", "no list")
+    assert client.eval(letter_scripts.RETURN_LETTERS, 5, *LETTERS, "trash", "ends", 10) == [1, 0]
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        client.eval(letter_scripts.RETURN_LETTERS, 5, *LETTERS, "trash", "ends", 10)
+    assert client.llen("trash") == 1

@@ -364,3 +364,12 @@ def test_what_is_gathered_is_at_the_left_the_next_to_run_first(client: Any) -> N
     call(client, return_scripts.GATHER, ["q", "n"], "a", "b", "gone")
     assert client.lrange("n", 0, -1) == [b"b", b"a", b"there"]
     assert client.lrange("q", 0, -1) == [b"x"]
+
+
+def test_what_was_deleted_is_read_out_of_the_trash_in_parts(client: Any) -> None:
+    for message in (MESSAGE, NEW, OTHER):
+        client.rpush("q", message)
+        changed = CHANGED if message == NEW else ""
+        call(client, scripts.TAKE, TAKE_KEYS, message, 0, changed, "back", 60, 0, "")
+    assert call(client, scripts.DELETED_IN, ["trash"], 0, 1) == [2, [MESSAGE]]
+    assert call(client, scripts.DELETED_IN, ["trash"], 2, 3) == [1, [OTHER]]
