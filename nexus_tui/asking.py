@@ -135,6 +135,24 @@ class Asking(Keyboard, inherit_bindings=False):
         level = cast(SeverityLevel, severity)
         self.notify(safe_text(text, 1000), title=safe_text(title, 100), severity=level, markup=False)
 
+    def copy(self, text: str, words: str) -> None:
+        """Copy a text to the terminal's clipboard (OSC 52), to tmux and to a file, and say so in words."""
+        from nexus_tui.clipboard import MOST_BYTES, keep_copy
+
+        is_short = len(text.encode("utf-8", "replace")) <= MOST_BYTES
+        if is_short:
+            self.copy_to_clipboard(text)
+            self._hand_to_tmux(text)
+        path = keep_copy(text)
+        place = f"also in {path}" if is_short else f"too long for a terminal's clipboard, in {path}"
+        self.tell(f"copied {safe_text(words, 200)}" + (f"\n{place}" if path else ""))
+
+    @work(thread=True, group="clipboard")
+    def _hand_to_tmux(self, text: str) -> None:
+        from nexus_tui.clipboard import hand_to_tmux
+
+        hand_to_tmux(text)
+
     def tell_outcome(self, outcome: Outcome) -> None:
         """Show what was done."""
         severity = "information" if outcome.done else "warning"

@@ -1,7 +1,8 @@
-"""Files of the user below her configuration folder."""
+"""Files of the user below her folders of configuration and of what can be lost."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,12 @@ from celery_nexus.user_files import config_folder
 def config_path(name: str) -> Path:
     """Return the path of a file in :func:`~celery_nexus.user_files.config_folder`."""
     return config_folder() / name
+
+
+def cache_path(name: str) -> Path:
+    """Return the path of a file that can be lost (XDG Base Directory: ``XDG_CACHE_HOME``, else ``~/.cache``)."""
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (named if named.is_absolute() else Path.home() / ".cache") / "nexus" / name
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -60,6 +60,7 @@ class NexusScreen(Screen[None]):
         *bindings(EnableEvents),
         Binding("y", "raw", "raw JSON", show=False),
         Binding("c", "copy", "copy", show=False),
+        Binding("a", "copy_value", "copy a value", show=False),
         Binding("w", "why", "why does it not move?", show=False),
         *bindings(Undo),
         Binding("p", "freeze", "freeze the screen", show=False),
@@ -189,11 +190,24 @@ class NexusScreen(Screen[None]):
             self.app.push_screen(RawScreen(self.name_of_selected(), item))
 
     def action_copy(self) -> None:
-        """Copy the id or name under the cursor to the terminal's clipboard (OSC 52)."""
+        """Copy the id or name under the cursor."""
         name = self.name_of_selected()
         if name:
-            self.app.copy_to_clipboard(name)
-            self.host.tell(f"copied {name}")
+            self.host.copy(name, name)
+
+    def action_copy_value(self) -> None:
+        """Choose a value of what the cursor is on, and copy it: a path in a result, an address, an id."""
+        item = self.read_selection()
+        if item is None:
+            self.host.tell("nothing is under the cursor")
+            return
+        from nexus_tui.screens.dialogs.values import ValuesScreen
+
+        def copy(value: str | None) -> None:
+            if value is not None:
+                self.host.copy(value, value)
+
+        self.app.push_screen(ValuesScreen(self.name_of_selected(), item), copy)
 
     def action_why(self) -> None:
         """Say what holds what the cursor is on: a run, a queue, a worker."""

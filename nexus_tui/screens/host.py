@@ -165,6 +165,10 @@ class Host(Protocol):
         """Show a notice; text and title may come from outside."""
         ...
 
+    def copy(self, text: str, words: str) -> None:
+        """Copy a text to the terminal's clipboard, tmux and a file, and say so in words."""
+        ...
+
     def obey(self, line: str) -> str:
         """Carry out a command line (``tasks state:failure``); return what is wrong with it, or nothing."""
         ...

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
@@ -18,9 +19,12 @@ WIDE, SMALL = (120, 40), (80, 24)
 
 
 @pytest.fixture(autouse=True)
-def fixed_moment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let every screen be drawn at the same moment, in UTC and with colours."""
+def fixed_moment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Let every screen be drawn at the same moment, in UTC and with colours, for a user without files of her own."""
     monkeypatch.setattr(moment, "now", lambda: fakes.NOW)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("TMUX", raising=False)
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     for name in ("NO_COLOR", "NEXUS_ASCII", "LC_ALL"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -534,3 +535,17 @@ async def test_a_refused_change_says_why(monkeypatch: pytest.MonkeyPatch):
         await shows(pilot, "$ nexus-tui stop")
         await pilot.press("enter")
         await shows(pilot, "start it: nexus-tui up")
+
+
+async def test_a_path_in_a_result_is_copied_and_kept_in_a_file_that_is_named(tmp_path: Path):
+    stack = fakes.busy()
+    stack.history.rows = [fakes.a_run(1, result={"path": "out/a.pdf"})]
+    async with opened(stack) as pilot:
+        await pilot.press("3")
+        await shows(pilot, "process_pdf")
+        await pilot.press("a")
+        await shows(pilot, "result.path", "out/a.pdf")
+        await pilot.press("enter")
+        await shows(pilot, "copied out/a.pdf", "also in ")
+        assert pilot.app.clipboard == "out/a.pdf"
+    assert (tmp_path / "cache" / "nexus" / "copied").read_text() == "out/a.pdf"

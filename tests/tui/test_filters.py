@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,8 +132,7 @@ async def test_messages_of_a_queue_are_searched_and_all_of_them_can_be_marked() 
         assert list(pilot.app.screen.query_one("#rows", Table).marks) == wanted
 
 
-async def test_a_filter_is_saved_by_name_and_used_again_from_the_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+async def test_a_filter_is_saved_by_name_and_used_again_from_the_list():
     async with NexusApp(fakes.busy().sources(), view="queues").run_test(size=WIDE) as pilot:
         await settle(pilot)
         everything = rows(pilot)

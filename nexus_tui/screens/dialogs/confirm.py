@@ -79,8 +79,7 @@ class ConfirmScreen(Question[Choice]):
     def action_copy(self) -> None:
         """Copy the command line."""
         if self.choice is not None:
-            self.app.copy_to_clipboard(self.line_of(self.choice))
-            self.app.notify("copied the command", markup=False)
+            cast(Host, self.app).copy(self.line_of(self.choice), "the command")
 
     def _confirm(self, at: float) -> None:
         # A form changes nothing yet: it may be opened blindly.

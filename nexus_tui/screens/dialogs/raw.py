@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from celery_nexus.privacy.masking import mask
 from celery_nexus.rows.text import raw_json, safe_lines, safe_text
 from nexus_tui.screens.dialogs.modal import Dialog
+from nexus_tui.screens.host import Host
 from nexus_tui.widgets.reader import Reader
 
 
@@ -43,5 +44,4 @@ class RawScreen(Dialog[None]):
 
     def action_copy(self) -> None:
         """Copy all of it."""
-        self.app.copy_to_clipboard(self._text)
-        self.app.notify("copied", markup=False)
+        cast(Host, self.app).copy(self._text, "all of it")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual import work
 from textual.app import ComposeResult
@@ -17,6 +17,7 @@ from celery_nexus.rows.diagnosis.why import Answer, Obstacle
 from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 from nexus_tui.screens.dialogs.modal import Dialog
+from nexus_tui.screens.host import Host
 from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.reader import Reader
 
@@ -96,8 +97,7 @@ class WhyScreen(Dialog[Action]):
         """Copy the first command."""
         commands = [finding.command for finding in self._findings if finding.command]
         if commands:
-            self.app.copy_to_clipboard(commands[0])
-            self.app.notify("copied the command", markup=False)
+            cast(Host, self.app).copy(commands[0], "the command")
 
 
 def write_lines(answer: Answer) -> list[Line]:
