@@ -50,6 +50,23 @@ class AlertThresholds:
 
 
 @dataclass(frozen=True)
+class QueueSlo:
+    """Service level of a queue: which share of its runs is to start within how long after it was sent, or was due.
+
+    Attributes:
+        starts_within_s: Seconds.
+        target: The share, above 0 and below 1.
+    """
+
+    starts_within_s: float
+    target: float = 0.99
+
+    def __post_init__(self) -> None:
+        if not self.starts_within_s > 0 or not 0 < self.target < 1:
+            raise ValueError(f"{self}: starts_within_s must be above 0, target above 0 and below 1, as 0.99")
+
+
+@dataclass(frozen=True)
 class QueueSpec:
     """One queue, its worker and its tasks.
 
@@ -66,7 +83,8 @@ class QueueSpec:
         rate_limit: Celery's spelling (``10/m``), or None. It holds on each worker for itself, for each task of the
             queue: two workers start twice as many.
         colour: A colour name of the dashboard's theme.
-        alert: Thresholds of ``monitor_queue_sizes`` and of the dashboard's verdicts.
+        alert: Thresholds of ``monitor_queue_sizes``, of alert rules and of the dashboard's verdicts.
+        slo: How soon its runs are to start; None: nothing is promised.
     """
 
     family: str
@@ -81,6 +99,7 @@ class QueueSpec:
     rate_limit: str | None
     colour: str
     alert: AlertThresholds
+    slo: QueueSlo | None = None
 
     @property
     def program(self) -> str:

@@ -6,7 +6,7 @@ of the dashboard and the README's table all follow from :data:`QUEUES`.
 
 from __future__ import annotations
 
-from celery_nexus.queues import AlertThresholds, QueueRegistry, QueueSpec, RetryPolicy
+from celery_nexus.queues import AlertThresholds, QueueRegistry, QueueSlo, QueueSpec, RetryPolicy
 
 _HALF_HOUR = 30 * 60
 _SOFT = 25 * 60
@@ -25,6 +25,7 @@ QUEUES: tuple[QueueSpec, ...] = (
         rate_limit=None,
         colour="cyan",
         alert=AlertThresholds(waiting=1000, oldest_s=600),
+        slo=QueueSlo(starts_within_s=30, target=0.99),
     ),
     QueueSpec(
         family="files",

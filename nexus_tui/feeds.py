@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from celery_nexus.alerts.levels import ServiceLevels
 from celery_nexus.diagnosis.verdicts.judge import judge_queues, judge_workers
 from celery_nexus.diagnosis.verdicts.look import Look, Looks
 from celery_nexus.diagnosis.watch import Watch, join_programs
@@ -58,6 +59,7 @@ class Feeds:
         self._sources = sources
         self._tell = changed
         self._watch = Watch(sources)
+        self._levels = ServiceLevels(sources)
         self._looks = Looks(Look(0.0))
         self._judged: tuple[object, object, Reading[tuple[QueueStats, ...]]] = (None, None, Reading())
         self._joined: tuple[object, object, object, Reading[tuple[Worker, ...]]] = (None, None, None, Reading())
@@ -120,7 +122,7 @@ class Feeds:
     def _read_queues(self) -> tuple[QueueStats, ...]:
         if self.place == UNKNOWN_PLACE:
             self.place = self._sources.broker.describe()
-        return self._sources.broker.queues(self._sources.control.consumers())
+        return self._levels.attach(self._sources.broker.queues(self._sources.control.consumers()))
 
     def _read_workers(self) -> tuple[Worker, ...]:
         self._looks = self._watch.look(self._sources.control.workers(), self.queues.reading.value or ())

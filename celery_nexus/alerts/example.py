@@ -25,6 +25,10 @@ EXAMPLE = """\
 # [rule.disk]
 # enabled = false
 
+# [slo.mail]                 # runs of this queue are to start within 30 s, 99 of 100
+# starts_within = "30s"
+# target = 0.99
+
 # [channel.ops]
 # type = "webhook"
 # url = "https://hooks.example.com/nexus"

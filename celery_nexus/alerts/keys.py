@@ -103,6 +103,14 @@ RULE_KEYS: Mapping[str, Key] = {
 }
 """Keys of a rule."""
 
+SLO_KEYS: Mapping[str, Key] = {
+    "starts_within": Key('a span of time: "30s"', lambda value: bool(read_span(value)), read_span, "starts_within_s"),
+    "target": Key(
+        "a share above 0 and below 1: 0.99", lambda value: _is_number(value) and 0 < cast("float", value) < 1
+    ),
+}
+"""Keys of a queue's service level."""
+
 CHANNEL_KEYS: Mapping[str, Mapping[str, Key]] = {
     "webhook": {
         "type": Key("webhook", _is_text),

@@ -75,6 +75,8 @@ class AlertKind:
                 return write_span(value)
             case "percent":
                 return f"{value:.3g} %"
+            case "times":
+                return f"{value:g}×"
             case _:
                 return f"{value:,.0f}"
 
@@ -139,6 +141,19 @@ def _share_of_failures(rows: Iterable[TaskStats], rule: Rule) -> Reading:
     return Reading(share, f"{failed:,} of {ended:,} runs failed within {duration(rule.over_s)}")
 
 
+def _read_burn(facts: Facts, rule: Rule) -> Readings | None:
+    """Read how fast service levels burn; with few runs nothing is said, unless a message is late by now."""
+
+    def read(row: QueueStats) -> Reading | None:
+        slo = row.slo
+        if slo is None:
+            return None
+        is_enough = slo.is_late_now or slo.six_hours.started >= rule.least
+        return Reading(slo.burn or 0.0 if is_enough else 0.0, slo.words)
+
+    return _of_queues(facts, rule, read)
+
+
 def _read_dead_letters(facts: Facts, rule: Rule) -> Readings | None:
     del rule
     count = facts.dead_letters
@@ -181,6 +196,7 @@ KINDS: tuple[AlertKind, ...] = (
     AlertKind("depth", "queue", "messages that wait", "messages", 1_000, _read_depth),
     AlertKind("oldest age", "queue", "age of the oldest message that waits", "seconds", 600, _read_oldest),
     AlertKind("failure rate", "task", "share of ended runs that failed", "percent", 20, _read_failures),
+    AlertKind("slo burn", "queue", "how fast a service level burns: the slower of 1 h and 6 h", "times", 6, _read_burn),
     AlertKind("dead letters", "application", "messages that were set aside", "messages", 0, _read_dead_letters),
     AlertKind("beat late", "beat", "time by which beat is late", "seconds", 120, _read_beat),
     AlertKind("disk", "host", "share of the disk that is used", "percent", 95, _read_disk),

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from celery_nexus.alerts.facts import Facts
+from celery_nexus.alerts.levels import ServiceLevels
+from celery_nexus.alerts.rules_file import RuleSet
 from celery_nexus.broker.dead_letters import DeadLetterSource
 from celery_nexus.diagnosis.verdicts.judge import judge_queues, judge_workers
 from celery_nexus.diagnosis.verdicts.look import Looks
@@ -44,17 +46,15 @@ class FactsReader:
         self._home = home
         self._watch = None if is_single else Watch(sources)
         self._clock = clock
+        self._levels = ServiceLevels(sources)
         self._beat_read_at = 0.0
         self._beat_late_s: float | None = None
         self._beat_gone_since: float | None = None
 
-    def read(self, windows: Collection[int]) -> Facts:
-        """Read everything; what can't be read is unknown, and without the broker nothing of it is known.
-
-        Args:
-            windows: Lengths in seconds of the windows over which ended runs are counted.
-        """
+    def read(self, rules: RuleSet) -> Facts:
+        """Read everything that rules need; what can't be read is unknown, and without the broker most of it is."""
         now = self._clock()
+        windows = {rule.over_s for rule in rules.on if rule.kind == "failure rate"}
         outcomes, disk = self._read_outcomes(now, windows), self._read_disk()
         try:
             looks = self._look()
@@ -64,7 +64,7 @@ class FactsReader:
         specs = self._sources.code.queues
         return Facts(
             now,
-            queues=tuple(judge_queues(looks, specs.names)),
+            queues=self._levels.attach(judge_queues(looks, specs.names), rules.levels),
             workers=None if looks.now.problem is not None else workers,
             thresholds={spec.name: spec.alert for spec in specs},
             dead_letters=_known(self._count_dead_letters),
@@ -139,14 +139,14 @@ class OpeningReader:
         self._open = open_reader
         self._reader: FactsReader | None = None
 
-    def read(self, windows: Collection[int]) -> Facts:
+    def read(self, rules: RuleSet) -> Facts:
         """Read the facts; while it is not there, that is the only one."""
         if self._reader is None:
             try:
                 self._reader = self._open()
             except Unreachable as problem:
                 return Facts(time.time(), safe_text(str(problem), 300))
-        return self._reader.read(windows)
+        return self._reader.read(rules)
 
 
 def _known(read: Callable[[], T]) -> T | None:

@@ -63,6 +63,7 @@ DEFAULTS: tuple[Rule, ...] = (
     Rule("depth", "depth", for_s=120),
     Rule("oldest", "oldest age", for_s=60),
     Rule("failures", "failure rate", for_s=0),
+    Rule("slo-burn", "slo burn", for_s=60, severity="critical"),
     Rule("dead-letters", "dead letters"),
     Rule("beat-late", "beat late", for_s=60, severity="critical"),
     Rule("disk", "disk", for_s=60, severity="critical"),

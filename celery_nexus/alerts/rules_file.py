@@ -19,19 +19,20 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from celery_nexus.alerts.channels.spec import ChannelSpec
-from celery_nexus.alerts.keys import CHANNEL_KEYS, RULE_KEYS, SECRET_KEYS, Key
+from celery_nexus.alerts.keys import CHANNEL_KEYS, RULE_KEYS, SECRET_KEYS, SLO_KEYS, Key
 from celery_nexus.alerts.kinds import BY_NAME
 from celery_nexus.alerts.rules import DEFAULTS, Rule
 from celery_nexus.errors import SourceError
+from celery_nexus.queues import QueueSlo
 from celery_nexus.rows.text import safe_text
 from celery_nexus.user_files import VARIABLE, find_line, split_syntax_error, suggest
 
-TABLES = ("rule", "channel")
+TABLES = ("rule", "channel", "slo")
 _DEFAULTS = {rule.name: rule for rule in DEFAULTS}
 
 
@@ -54,11 +55,13 @@ class RuleSet:
         rules: Every rule, those that are off, too.
         channels: Every channel.
         mistakes: What is wrong, in the order of lines; rules and channels with one are left out.
+        levels: Service levels, by queue.
     """
 
     rules: tuple[Rule, ...] = DEFAULTS
     channels: tuple[ChannelSpec, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
+    levels: Mapping[str, QueueSlo] = field(default_factory=dict[str, QueueSlo])
 
     @property
     def on(self) -> tuple[Rule, ...]:
@@ -101,7 +104,8 @@ def parse_rules(text: str) -> RuleSet:
     rules = {**_DEFAULTS, **reader.rules()}
     for name in reader.wrong_rules:  # what was meant is not known: the usual rule would be another
         rules.pop(name, None)
-    return RuleSet(tuple(rules.values()), reader.channels(), reader.list_mistakes())
+    channels, levels = reader.channels(), reader.levels()
+    return RuleSet(tuple(rules.values()), channels, reader.list_mistakes(), levels)
 
 
 class _Reader:
@@ -134,6 +138,17 @@ class _Reader:
     def channels(self) -> tuple[ChannelSpec, ...]:
         found = (self._channel(name, table) for name, table in self._tables("channel"))
         return tuple(channel for channel in found if channel is not None)
+
+    def levels(self) -> dict[str, QueueSlo]:
+        found: dict[str, QueueSlo] = {}
+        for name, table in self._tables("slo"):
+            values = self._values("slo", name, table, SLO_KEYS)
+            if "starts_within" not in table:
+                words = SLO_KEYS["starts_within"].words
+                self._note(f"[slo.{safe_text(name, 60)}] has no starts_within: {words}", "slo", name)
+            elif values is not None:
+                found[name] = QueueSlo(**values)
+        return found
 
     def _tables(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
         tables: object = self._document.get(kind, {})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from celery_nexus.alerts.book import BookFile
 from celery_nexus.alerts.evaluation import Alert
 from celery_nexus.alerts.facts import Facts
 from celery_nexus.alerts.places import Places
+from celery_nexus.alerts.rules_file import RuleSet
 from celery_nexus.alerts.silences import Silences
 from celery_nexus.alerts.watcher import LOOK_EVERY_S, RulesReader, Say, Watcher
 
@@ -22,12 +23,12 @@ ONCE_S = 65.0
 
 
 def watch(
-    read: Callable[[Collection[int]], Facts], places: Places, application: str, say: Say, stopping: threading.Event
+    read: Callable[[RuleSet], Facts], places: Places, application: str, say: Say, stopping: threading.Event
 ) -> None:
     """Watch until told otherwise.
 
     Args:
-        read: Reads the facts, given the windows over which runs are counted.
+        read: Reads the facts that rules need.
         places: Files of the application.
         application: What messages call it.
         say: Takes a line for each event.
@@ -49,9 +50,7 @@ def watch(
         watcher.finish(FINISH_S)
 
 
-def look_once(
-    read: Callable[[Collection[int]], Facts], places: Places, application: str, say: Say
-) -> tuple[Alert, ...]:
+def look_once(read: Callable[[RuleSet], Facts], places: Places, application: str, say: Say) -> tuple[Alert, ...]:
     """Look once, tell the channels, and return what is raised; arguments and errors as of :func:`watch`."""
     book = BookFile(places.book)
     with book.hold(places.rules):
@@ -61,8 +60,6 @@ def look_once(
         return tuple(alert for alert in watcher.alerts if alert.state == "raised")
 
 
-def _make(
-    read: Callable[[Collection[int]], Facts], places: Places, book: BookFile, application: str, say: Say
-) -> Watcher:
+def _make(read: Callable[[RuleSet], Facts], places: Places, book: BookFile, application: str, say: Say) -> Watcher:
     rules, silences = RulesReader(places.rules), Silences(places.silences)
     return Watcher(read, rules, book, silences, application=application, say=say)

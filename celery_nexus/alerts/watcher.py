@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -76,7 +76,7 @@ class Watcher:
     """Watches one application. Call :meth:`look` while holding its book.
 
     Args:
-        read: Reads the facts, given the windows over which runs are counted.
+        read: Reads the facts that rules need.
         rules: Reads the rules.
         book: Remembers.
         silences: What is silenced.
@@ -87,7 +87,7 @@ class Watcher:
 
     def __init__(
         self,
-        read: Callable[[Collection[int]], Facts],
+        read: Callable[[RuleSet], Facts],
         rules: RulesReader,
         book: BookFile,
         silences: Silences,
@@ -117,8 +117,7 @@ class Watcher:
     def look(self) -> None:
         """Look once, remember what is new, and begin to tell it."""
         found = self._rules.read(self._say)
-        windows = {rule.over_s for rule in found.on if rule.kind == "failure rate"}
-        facts = self._read(windows)
+        facts = self._read(found)
         silenced = self._silences.read(facts.at)
         step = evaluate(found.on, facts, self._book.alerts, found.channel_names, silenced)
         new = [row for notice in step.notices for row in make_deliveries(notice, facts.at)]

@@ -36,9 +36,10 @@ class NexusReader:
         >>> [(queue.name, queue.waiting) for queue in nexus.queues()]
         [('celery', 0)]
         """
+        from celery_nexus.alerts.levels import ServiceLevels
         from celery_nexus.diagnosis.watch import read_queues
 
-        return read_queues(self.sources)
+        return ServiceLevels(self.sources).attach(read_queues(self.sources))
 
     def messages(self, queue: str, limit: int = 50, offset: int = 0) -> list[Message]:
         """Read what waits in a queue in the order in which it will run; secrets of arguments are masked.

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from celery_nexus.metrics.labels import MAX_CHARS, Labels
+from celery_nexus.metrics.labels import MAX_CHARS, OTHER, Labels
 from celery_nexus.metrics.seen import Seen
 from celery_nexus.metrics.totals import Key, Tally
 from celery_nexus.rows.broker import QueueStats
@@ -151,6 +151,7 @@ def _alerts(seen: Seen) -> Metric:
 def _queue_families(rows: Sequence[QueueStats], labels: Labels) -> Iterator[Metric]:
     labels.admit(row.name for row in sorted(rows, key=lambda row: (-row.waiting - (row.in_flight or 0), row.name)))
     yield from _gauges(QUEUE_GAUGES, rows, lambda row: labels.write(row.name), "queue")
+    yield from _service_levels(rows, labels)
     by_priority = GaugeMetricFamily(
         f"{PREFIX}queue_waiting_by_priority_messages",
         "Messages that wait, by priority: 0 runs first.",
@@ -165,6 +166,26 @@ def _queue_families(rows: Sequence[QueueStats], labels: Labels) -> Iterator[Metr
             by_priority.add_metric([name, str(priority)], count)
     yield by_priority
     yield _verdicts("queue_verdict", "queue", ((labels.write(row.name), row.verdict or "well") for row in rows))
+
+
+def _service_levels(rows: Sequence[QueueStats], labels: Labels) -> Iterator[Metric]:
+    """Make what is told of service levels; of queues without a series of their own nothing: shares don't add up."""
+    name = f"{PREFIX}queue_slo_"
+    bound = GaugeMetricFamily(f"{name}start_seconds", "Time within which runs are to start.", labels=["queue"])
+    target = GaugeMetricFamily(f"{name}target_ratio", "Share of runs that are to do so.", labels=["queue"])
+    kept = GaugeMetricFamily(f"{name}kept_ratio", "Share that did, over a window.", labels=["queue", "window"])
+    burn = GaugeMetricFamily(f"{name}burn_rate", "How many times faster than allowed.", labels=["queue", "window"])
+    for row in rows:
+        label = labels.write(row.name)
+        if row.slo is None or label == OTHER:
+            continue
+        bound.add_metric([label], row.slo.starts_within_s)
+        target.add_metric([label], row.slo.target)
+        for window, counted in (("1h", row.slo.hour), ("6h", row.slo.six_hours)):
+            if counted.share is not None and counted.burn is not None:
+                kept.add_metric([label, window], counted.share)
+                burn.add_metric([label, window], counted.burn)
+    yield from (bound, target, kept, burn)
 
 
 # Workers

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from celery_nexus.alerts.levels import ServiceLevels
 from celery_nexus.alerts.source import AlertSource
 from celery_nexus.broker.dead_letters import DeadLetterSource
 from celery_nexus.diagnosis.verdicts.judge import judge_queues, judge_workers
@@ -106,6 +107,7 @@ class MetricsReader:
     def __init__(self, sources: Sources, watching: Watching | None = None) -> None:
         self._sources = sources
         self._watching = watching
+        self._levels = ServiceLevels(sources)
         self._totals = YearTotals(sources.history)
 
     def read(self) -> Seen:
@@ -119,7 +121,7 @@ class MetricsReader:
         runs, problem = self._read_runs()
         return Seen(
             is_replica=is_replica,
-            queues=queues,
+            queues=self._levels.attach(queues),
             workers=() if judged is None else judged.workers,
             workers_age_s=None if judged is None else time.monotonic() - judged.at_s,
             runs=runs,

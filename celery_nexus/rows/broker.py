@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from celery_nexus.rows.slo import SloStatus
+
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
@@ -29,6 +31,7 @@ class QueueStats:
         is_orphan: Whether neither the registry nor an exchange knows it.
         verdict: Kind of the worst finding about it: ``no consumer``, ``growing`` …; empty when there is none.
         reason: What proves the verdict.
+        slo: How far its service level is kept; None when it has none, or nobody measured.
         history: Waiting over the last minutes, oldest first, for sparklines.
     """
 
@@ -50,6 +53,7 @@ class QueueStats:
     paused_workers: tuple[str, ...] = ()
     verdict: str = ""
     reason: str = ""
+    slo: SloStatus | None = None
 
     @property
     def flag(self) -> str:

@@ -17,6 +17,7 @@ from celery_nexus.history.query import figures, follow
 from celery_nexus.history.query.families import Family, read_family
 from celery_nexus.history.query.history import SILENT_WORKERS, History
 from celery_nexus.history.query.paging import find_oldest_time, walk
+from celery_nexus.history.query.starts import Starts, count_starts
 from celery_nexus.history.query.totals import read_totals
 from celery_nexus.history.store.schema import lock_path, size_of
 from celery_nexus.rows.history import Changes, ErrorGroup, Gap, HistoryRun, RunTotals, Slice, TaskStats, TrendPoint
@@ -234,6 +235,13 @@ class HistorySource:
         """Return what became of runs between two minutes since the epoch, by task, queue and state."""
         with _translated():
             return read_totals(self._history, first_minute, end_minute)
+
+    def count_starts(
+        self, bounds: Mapping[str, float], now: float, windows: tuple[int, ...]
+    ) -> dict[str, tuple[Starts, ...]]:
+        """Count runs of queues that started within some seconds, over windows that end now."""
+        with _translated():
+            return count_starts(self._history, bounds, now, windows)
 
     def gaps(self) -> list[Gap]:
         """Return the parts of the stream that were never recorded, newest first."""

@@ -92,6 +92,8 @@ def describe_queue(queue: QueueStats, coming: Sequence[Message] | None) -> list[
         _fact("taken by", ((consumers or "nobody", look),)),
         _fact("moves", ((f"{rates} ({cells.RATES_NOTE}) · {held}", "plain"),)),
     ]
+    if queue.slo is not None and queue.slo.six_hours.share is not None:
+        lines.append(_fact("slo", ((queue.slo.words, "bad" if queue.slo.is_kept is False else "plain"),)))
     if queue.flag:
         lines.append(_fact("trouble", ((queue.flag, "warn"), ("  w says why", "dim"))))
     if coming is None:

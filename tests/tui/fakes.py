@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -300,6 +301,9 @@ class FakeHistory:
     problem: str = ""
     relatives: Family | None = None
     lives: dict[str, list[LifeEvent]] = field(default_factory=dict)
+    starts: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    exists: bool = True
+    path: Path = Path("/nowhere/history.db")
 
     def family(self, run_id: str) -> Family:
         """The workflow that is told; of any other run itself alone."""
@@ -344,6 +348,12 @@ class FakeHistory:
         """Sixty minutes in which ever more ended, and a tenth of it failed; nothing where no run is known."""
         counts = [place * 2 if self.rows else 0 for place in range(61)]
         return [Slice(since + 60 * place, one, one, one // 10, 0, 0) for place, one in enumerate(counts)]
+
+    def count_starts(
+        self, bounds: Mapping[str, float], now: float, windows: tuple[int, ...]
+    ) -> dict[str, tuple[tuple[int, int], ...]]:
+        del bounds, now, windows
+        return self.starts
 
     def trend(self, since: float, slice_s: int, task: str) -> list[TrendPoint]:
         """One of sixty points in five has no runs."""

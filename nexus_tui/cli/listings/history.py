@@ -14,6 +14,7 @@ from celery_nexus.rows.text import age, duration, number, safe_text
 from nexus_tui.cli.changes import change_commands
 from nexus_tui.cli.listings import recorded
 from nexus_tui.cli.listings.archive import archive
+from nexus_tui.cli.listings.live import print_levels
 from nexus_tui.cli.output import print_fields, print_json, print_table
 from nexus_tui.cli.shared import Target, add_common_options
 from nexus_tui.cli.times import parse_moment, parse_seconds
@@ -75,9 +76,13 @@ def stats(
     target: Target, task: str | None, since: str, until: str | None, by: str, every: str | None, as_json: bool
 ) -> None:
     """Count what became of runs and how long they waited and ran (p50, p95, p99 within 2 %), by TASK or queue."""
+    from celery_nexus.alerts.levels import ServiceLevels
+
     if task is not None and by == "queue":
         raise Invalid("TASK and --by queue exclude each other; --by both shows a task's queues")
-    history = target.sources().history
+    sources = target.sources()
+    history = sources.history
+    levels = ServiceLevels(sources).read() if not every else {}
     rows: list[dict[str, Any]] = []
     for start, end in _windows(since, until, every):
         found = history.stats(start, by in ("queue", "both"), end, by in ("task", "both"))
@@ -85,6 +90,8 @@ def stats(
         rows += [window | describe_stats(row) for row in found]
     if task is not None:
         rows = _of_task(rows, task)
+    if by == "queue" and levels:
+        rows = [row | {"slo": levels.get(row["queue"])} for row in rows]
     recorded.warn(history)
     if as_json:
         print_json(rows)
@@ -96,6 +103,7 @@ def stats(
         [tuple(row[name] or "–" for name in names) + _stats_cells(row) for row in rows],
         empty=f"nothing ended in this time; --since 30d looks further back. {recorded.explain_empty_list(history)}",
     )  # fmt: skip
+    print_levels(levels)
 
 
 @click.group(name="history")

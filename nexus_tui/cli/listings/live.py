@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import click
 
 from celery_nexus.errors import Invalid, NotFound, SourceError
 from celery_nexus.rows.broker import Held, Message, QueueStats
-from celery_nexus.rows.text import duration
+from celery_nexus.rows.slo import SloStatus
+from celery_nexus.rows.text import duration, safe_text
 from celery_nexus.rows.workers import Program
 from celery_nexus.sources import Sources
 from nexus_tui.cli.listings.runs import arguments, moment
@@ -27,10 +29,11 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: 
     """List queues, or one QUEUE with its waiting messages in run order."""
     if by_task and queue is None:
         raise Invalid("--by-task is about one QUEUE: name it")
+    from celery_nexus.alerts.levels import ServiceLevels
     from celery_nexus.diagnosis.watch import read_queues
 
     sources = target.sources()
-    rows = list(read_queues(sources))
+    rows = list(ServiceLevels(sources).attach(read_queues(sources)))
     _say_what_is_missing(sources)
     if queue is None:
         if as_json:
@@ -38,6 +41,7 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: 
         else:
             print_queues(rows)
             print_note(sources)
+            print_levels({row.name: row.slo for row in rows if row.slo is not None})
         return
     found = next((row for row in rows if row.name == queue), None)
     if found is None:
@@ -58,6 +62,7 @@ def queues(target: Target, queue: str | None, limit: int, offset: int, by_task: 
 def _print_queue(sources: Sources, row: QueueStats) -> None:
     print_queues([row])
     print_note(sources)
+    print_levels({} if row.slo is None else {row.name: row.slo})
     if row.declared and (spec := sources.code.queues.by_name.get(row.name)) and spec.rate_limit:
         click.echo(f"each worker starts at most {spec.rate_limit} of each task; two workers twice that")
     click.echo("")
@@ -179,6 +184,13 @@ def _held(sources: Sources, queue: str) -> list[Held]:
 def _say_what_is_missing(sources: Sources) -> None:
     if sources.broker.missing:
         click.echo(f"nexus-tui: not everything is known of this broker: {sources.broker.missing}", err=True)
+
+
+def print_levels(levels: Mapping[str, SloStatus]) -> None:
+    """Say of each queue with a service level how far it is kept."""
+    for name, slo in levels.items():
+        sign = "·" if slo.is_kept is None else "✓" if slo.is_kept else "✗"
+        click.echo(f"{sign} slo of {safe_text(name)}: {slo.words}")
 
 
 def print_queues(rows: list[QueueStats]) -> None:

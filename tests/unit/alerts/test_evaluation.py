@@ -223,4 +223,4 @@ def test_a_clock_that_was_set_back_delays_nothing_for_ever() -> None:
 
 
 def test_the_usual_rules_have_names_of_their_own() -> None:
-    assert len({rule.name for rule in DEFAULTS}) == len(DEFAULTS) == 10
+    assert len({rule.name for rule in DEFAULTS}) == len(DEFAULTS) == 11

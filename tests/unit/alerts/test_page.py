@@ -7,6 +7,7 @@ from pathlib import Path
 
 from celery_nexus.alerts.kinds import KINDS
 from celery_nexus.alerts.rules_file import parse_rules
+from celery_nexus.queues import QueueSlo
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "alerts.md").read_text()
 
@@ -21,7 +22,8 @@ def test_the_table_of_kinds_is_true() -> None:
 
 
 def test_the_example_has_no_mistake() -> None:
-    [example] = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
+    example, level = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
     found = parse_rules(example)
     assert found.mistakes == ()
+    assert parse_rules(level).levels == {"mail": QueueSlo(30, 0.99)}
     assert [channel.name for channel in found.channels] == ["ops"]
