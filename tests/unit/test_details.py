@@ -9,6 +9,7 @@ import pytest
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.history import ErrorGroup
 from celery_nexus.rows.runs import Progress, Run
+from celery_nexus.rows.slo import SloStatus, SloWindow
 from nexus_tui.screens.details import (
     describe_arguments,
     describe_failures,
@@ -150,3 +151,10 @@ def test_failures_are_told_in_full() -> None:
 )
 def test_a_life_is_drawn_by_the_shares_of_wait_and_work(waited: float, ran: float, drawn: str) -> None:
     assert "".join(text for text, _ in life_bar(waited, ran, 8, "good")) == drawn
+
+
+def test_a_queue_with_a_service_level_says_how_far_it_is_kept() -> None:
+    slo = SloStatus(30, 0.99, SloWindow.count(10, 9, 0.99), SloWindow.count(100, 95, 0.99))
+    line = describe_queue(QueueStats("mail", 0, (0,) * 10, slo=slo), ())[2]
+    assert texts([line]) == [" slo          90.0 % of 1 h, 95.0 % of 6 h within 30 s; target 99 %, burn 10.0× 5.0×"]
+    assert line[-1][1] == "bad"

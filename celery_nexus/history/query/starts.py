@@ -14,7 +14,7 @@ from celery_nexus.history.store.ddsketch import DDSketch
 SLICE_MINUTES = 10
 
 Starts = tuple[int, int]
-"""How many runs ended whose wait is known, and how many of them waited no longer than allowed."""
+"""Runs that ended and whose wait is known, and those of them that waited no longer than allowed."""
 
 
 def count_starts(
