@@ -9,7 +9,6 @@ from typing import Any, ClassVar, cast
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 from textual.widget import Widget
 
 from celery_nexus.actions.base import Action
@@ -22,6 +21,7 @@ from celery_nexus.rows.audit import Undoable
 from celery_nexus.rows.text import age, number, safe_text
 from celery_nexus.sources import Sources
 from nexus_tui.screens import health
+from nexus_tui.screens.exporting import ExportingScreen
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.offers import bindings, explain_refusal, is_offer
 from nexus_tui.widgets.chrome import KeyBar, KeyWords, OneLine, TabBar
@@ -42,7 +42,7 @@ def _count_kept(sources: Sources, change: Undoable) -> str:
     )
 
 
-class NexusScreen(Screen[None]):
+class NexusScreen(ExportingScreen):
     """A view, or something opened from one.
 
     Attributes:

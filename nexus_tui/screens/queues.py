@@ -25,6 +25,7 @@ from nexus_tui.screens.queue_search import QueueSearch
 from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells
 from nexus_tui.screens.tables.needs import weigh_queue
+from nexus_tui.view_export import MOST_ROWS
 from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.completion import Candidate
 from nexus_tui.widgets.lines import Line
@@ -169,6 +170,12 @@ class QueueScreen(FilteringScreen, ListScreen, RunOperations, ReadingScreen[Mess
     def read_selection(self) -> Any:
         """Return the message under the cursor."""
         return self.query_one("#rows", Table).aimed_item
+
+    def read_exported(self, table: Table) -> Sequence[Any]:
+        """Read the messages that match, in run order."""
+        if self._search is not None:
+            return self._search.rows
+        return self.host.sources.broker.messages(self.queue, MOST_ROWS)
 
     def ids_from(self, first: int, count: int) -> list[str]:
         """Read ids of the queue's messages."""

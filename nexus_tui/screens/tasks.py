@@ -22,6 +22,7 @@ from nexus_tui.screens.filtering import FilteringScreen
 from nexus_tui.screens.operations import RunOperations
 from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells
+from nexus_tui.view_export import MOST_ROWS
 from nexus_tui.widgets.completion import Candidate
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.prompt import Prompt
@@ -111,6 +112,10 @@ class TasksScreen(FilteringScreen, ListScreen, RunOperations, ReadingScreen[_Pag
     def read_selection(self) -> Any:
         """Return the run under the cursor."""
         return self.query_one("#rows", Table).aimed_item
+
+    def read_exported(self, table: Table) -> Sequence[Any]:
+        """Read the runs that match, the newest first."""
+        return self.host.sources.history.runs(self.filter_text, MOST_ROWS)
 
     def ids_from(self, first: int, count: int) -> list[str]:
         """Read ids of runs that match."""

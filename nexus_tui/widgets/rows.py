@@ -96,6 +96,11 @@ class CursorRows(MarkedRows, can_focus=True):
         return aimed.item if aimed else None
 
     @property
+    def loaded(self) -> Sequence[Any]:
+        """The rows that are loaded."""
+        return self._items
+
+    @property
     def cursor_id(self) -> str:
         """Id of the row that the cursor stays on; empty while it has none."""
         return self._cursor_id

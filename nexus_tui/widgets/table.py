@@ -131,6 +131,10 @@ class Table(CursorRows, can_focus=True):
             self.show(self._given if self.arrangement is None else self.arrangement.apply(self._given))
             self.redraw()
 
+    def draw_cells(self, item: Any) -> tuple[Line, ...]:
+        """Draw an item, a line for each column."""
+        return self._cells(item)
+
     @property
     def given(self) -> Sequence[Any]:
         """All rows, before they were filtered."""

@@ -549,3 +549,19 @@ async def test_a_path_in_a_result_is_copied_and_kept_in_a_file_that_is_named(tmp
         await shows(pilot, "copied out/a.pdf", "also in ")
         assert pilot.app.clipboard == "out/a.pdf"
     assert (tmp_path / "cache" / "nexus" / "copied").read_text() == "out/a.pdf"
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "words"), [("c", "csv", "QUEUE,WAITING"), ("s", "svg", "<svg"), ("j", "json", '"name"')]
+)
+async def test_a_view_is_exported_and_its_path_shown(
+    key: str, kind: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    async with opened(fakes.busy()) as pilot:
+        await pilot.press("2")
+        await shows(pilot, "DRAINS")
+        await pilot.press("e", key)
+        await shows(pilot, "written to ", f".{kind}")
+    [path] = tmp_path.glob(f"nexus-queues-*.{kind}")
+    assert words in path.read_text()
