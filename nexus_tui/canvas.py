@@ -19,7 +19,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 Cell = tuple[str, str]
-"""What stands in a cell (nothing behind a wide character), and the parameters of its style (SGR)."""
+"""The text of a cell (nothing behind a wide character), and the parameters of its style (SGR)."""
 
 Piece = tuple[int, int, Iterable[Segment]]
 """A part of a line: line, column, and what stands there."""

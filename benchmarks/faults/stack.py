@@ -34,6 +34,7 @@ from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.history.query.history import History
 from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
+from celery_nexus.rows.diagnosis.balance import Balance
 from tests.harness.places import ROOT
 from tests.harness.waiting import wait_for
 
@@ -220,7 +221,7 @@ class Stack:
         of_peer = sum(int(self.client.zcard(f"messages_index:{queue}")) for queue in (QUEUE, OTHER_QUEUE))
         return waiting + in_flight + int(self.client.hlen("unacked")) + delayed + of_peer
 
-    def balance(self, patience_s: float = 30.0) -> balance.Balance | None:
+    def balance(self, patience_s: float = 30.0) -> Balance | None:
         """Take the balance sheet; None for others, who count nothing."""
         if self.delivery != "reliable":
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from celery_nexus.history.errors import HistoryError
 from celery_nexus.history.query.history import History
 from celery_nexus.history.store.ended_runs import CLOCKS_S
 from celery_nexus.history.store.schema import lock_path
-from celery_nexus.rows.diagnosis.balance import MOST_OPEN, OpenRun, Sheet
+from celery_nexus.rows.diagnosis.balance import MOST_OPEN, Balance, BalanceSheet, OpenRun
 
 SHOWN = 10
 REJECTED = "REJECTED"
@@ -39,7 +39,7 @@ class BalanceSource:
     broker: BrokerSource
     history: Path
 
-    def take(self, patience_s: float = 10.0) -> Sheet:
+    def take(self, patience_s: float = 10.0) -> BalanceSheet:
         """Take one; waits for a recorder that is behind, and for what is on its way.
 
         Raises:
@@ -56,10 +56,10 @@ class BalanceSource:
             try:
                 with translate_errors(self.broker.url):
                     sheet, has_caught_up = balance.take(ledger, past, lambda: past.cursor, patience_s=patience_s)
-                    began = sheet.at if sheet.since is None else sheet.since - CLOCKS_S
+                    began = sheet.at.timestamp() if sheet.since is None else sheet.since.timestamp() - CLOCKS_S
                     lost = self._nowhere(ledger, past, began, math.inf) if sheet.missing > 0 else ()
                     older = [run for run in self._nowhere(ledger, past, 0.0, began) if run.state != REJECTED]
-                shown = _shown(sheet, has_caught_up, self._recorded_until(), past.gaps)
+                shown = _judge(sheet, has_caught_up, self._recorded_until(), past.gaps)
                 return replace(shown, older=len(older), nowhere=(*lost, *older)[:SHOWN])
             except HistoryError as error:
                 raise Unreachable(str(error)) from error
@@ -85,26 +85,6 @@ class BalanceSource:
         return tuple(run for run in gone if states.get(run.id) not in FINAL)
 
 
-def _shown(sheet: balance.Balance, has_caught_up: bool, recorded_until: datetime | None, gaps: int) -> Sheet:
-    return Sheet(
-        submitted=sheet.submitted,
-        adopted=sheet.adopted,
-        foreign=sheet.foreign,
-        succeeded=sheet.succeeded,
-        failed=sheet.failed,
-        revoked=sheet.revoked,
-        dead=sheet.dead,
-        deleted=sheet.deleted,
-        waiting=sheet.waiting,
-        in_flight=sheet.in_flight,
-        delayed=sheet.delayed,
-        repeated=sheet.repeated,
-        again=sheet.again,
-        uncounted=sheet.uncounted,
-        missing=sheet.missing,
-        since=None if sheet.since is None else datetime.fromtimestamp(sheet.since, UTC),
-        at=datetime.fromtimestamp(sheet.at, UTC),
-        is_recorded=has_caught_up,
-        recorded_until=recorded_until,
-        gaps=gaps,
-    )
+def _judge(sheet: Balance, has_caught_up: bool, recorded_until: datetime | None, gaps: int) -> BalanceSheet:
+    figures = {figure.name: getattr(sheet, figure.name) for figure in fields(sheet)}
+    return BalanceSheet(**figures, is_recorded=has_caught_up, recorded_until=recorded_until, gaps=gaps)

@@ -3,53 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from celery_nexus.rows.runs import Run
 
 Row = TypeVar("Row")
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryRun:
-    """One run as the history knows it; times are seconds since the epoch, None is unknown.
-
-    Attributes:
-        at: When it was sent, or first heard of; runs are in its order.
-        waited_s: From sent (or due) to started.
-        ran_s: From started to its end.
-        args: A JSON list, or a repr where only that is known.
-        error: ``Type: message``.
-        place: File and function that raised it.
-        verdict: ``lost?`` and why, when events ended before the run did.
-        priority: 0 first.
-    """
-
-    id: str
-    at: float
-    task: str | None
-    state: str
-    queue: str | None
-    priority: int | None
-    worker: str | None
-    sent_at: float | None
-    received_at: float | None
-    started_at: float | None
-    finished_at: float | None
-    waited_s: float | None
-    ran_s: float | None
-    retries: int
-    args: Any
-    kwargs: Any
-    result: Any
-    error: str | None
-    traceback: str | None
-    place: str | None
-    progress: tuple[int, int | None, str] | None
-    root_id: str | None
-    parent_id: str | None
-    group_id: str | None
-    verdict: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +21,7 @@ class HistoryPage:
         looked_to: All matching runs since then, seconds since the epoch, are in this page or one before.
     """
 
-    runs: tuple[HistoryRun, ...]
+    runs: tuple[Run, ...]
     next: int | None
     is_complete: bool
     looked_to: float

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from celery_nexus.history.query.paging import find_oldest_time, walk
 from celery_nexus.history.query.starts import Starts, count_starts
 from celery_nexus.history.query.totals import read_totals
 from celery_nexus.history.store.schema import lock_path, size_of
-from celery_nexus.rows.history import Changes, ErrorGroup, Gap, HistoryRun, RunTotals, Slice, TaskStats, TrendPoint
-from celery_nexus.rows.runs import LifeEvent, Progress, Run, RunPage
+from celery_nexus.rows.history import Changes, ErrorGroup, Gap, RunTotals, Slice, TaskStats, TrendPoint
+from celery_nexus.rows.runs import LifeEvent, Run, RunPage
 
 MAX_CANDIDATES = 10
 _SHOWN_ID = 13
@@ -82,7 +83,7 @@ class HistorySource:
         """
         with _translated():
             now = time.time()
-            return [_run(run, now) for run in self._history.runs(filter_text, limit, offset)]
+            return [_until(run, now) for run in self._history.runs(filter_text, limit, offset)]
 
     def count(self, filter_text: str = "") -> int:
         """Count the runs that match a filter; raises as :meth:`runs`."""
@@ -105,7 +106,7 @@ class HistorySource:
         now = time.time()
         total = max(counted.count, offset + len(found.runs))
         looked_to = None if found.is_complete else _time(found.looked_to)
-        return RunPage(tuple(_run(run, now) for run in found.runs), total, looked_to, not counted.is_complete)
+        return RunPage(tuple(_until(run, now) for run in found.runs), total, looked_to, not counted.is_complete)
 
     def run(self, id_or_prefix: str) -> Run:
         """Return the run of this id, or the only one whose id begins so.
@@ -124,7 +125,7 @@ class HistorySource:
             ]
             more = " …" if len(found) > MAX_CANDIDATES else ""
             raise Invalid(f"several runs begin with {id_or_prefix!r}: {', '.join(names)}{more}")
-        return _run(found[0], time.time())
+        return _until(found[0], time.time())
 
     def find_sent_time(self, run_id: str) -> float | None:
         """Return when a run was sent, in seconds since the epoch; None when nobody told, or nothing can be read."""
@@ -132,7 +133,8 @@ class HistorySource:
             found = self._history.find(run_id, 1)
         except HistoryError:
             return None
-        return found[0].sent_at if found and found[0].id == run_id else None
+        sent_at = found[0].sent_at if found and found[0].id == run_id else None
+        return sent_at and sent_at.timestamp()
 
     def family(self, run_id: str) -> Family:
         """Return the runs of the workflow that a run belongs to, by its full id; raises as :meth:`version`."""
@@ -175,7 +177,7 @@ class HistorySource:
         with _translated():
             now = time.time()
             for run in walk(self._history, filter_text):
-                yield _run(run, now)
+                yield _until(run, now)
 
     def find_oldest_time(self) -> datetime | None:
         """Return when the oldest run that is kept was sent; None when there is none."""
@@ -192,7 +194,7 @@ class HistorySource:
         with _translated():
             found = follow.changes(self._history, after, filter_text)
         now = time.time()
-        return Changes(tuple(_run(run, now) for run in found.runs), found.number, found.missed)
+        return Changes(tuple(_until(run, now) for run in found.runs), found.number, found.missed)
 
     def failures(self, since: float | None = None, filter_text: str = "", limit: int = 100) -> list[ErrorGroup]:
         """Return failed runs by type and place of their exception, the largest group first.
@@ -271,38 +273,13 @@ def _translated() -> Generator[None]:
         raise Unreachable(str(error)) from error
 
 
-def _run(run: HistoryRun, now: float) -> Run:
-    waited_s, ran_s = run.waited_s, run.ran_s
-    if waited_s is None and run.sent_at is not None and run.state in {"PENDING", "RECEIVED"}:
-        waited_s = max(0.0, now - run.sent_at)
-    if ran_s is None and run.started_at is not None and run.state == "STARTED":
-        ran_s = max(0.0, now - run.started_at)
-    return Run(
-        id=run.id,
-        task=run.task,
-        state=run.state,
-        queue=run.queue,
-        priority=run.priority,
-        worker=run.worker,
-        sent_at=_maybe_time(run.sent_at),
-        received_at=_maybe_time(run.received_at),
-        started_at=_maybe_time(run.started_at),
-        finished_at=_maybe_time(run.finished_at),
-        waited_s=waited_s,
-        ran_s=ran_s,
-        retries=run.retries,
-        args=run.args,
-        kwargs=run.kwargs,
-        result=run.result,
-        error=run.error,
-        traceback=run.traceback,
-        progress=Progress(*run.progress) if run.progress else None,
-        root_id=run.root_id or run.id,
-        parent_id=run.parent_id,
-        group_id=run.group_id,
-        verdict=run.verdict,
-        place=run.place,
-    )
+def _until(run: Run, now: float) -> Run:
+    """Count what is under way until now: how long a run waits, or runs."""
+    if run.waited_s is None and run.sent_at is not None and run.state in {"PENDING", "RECEIVED"}:
+        return replace(run, waited_s=max(0.0, now - run.sent_at.timestamp()))
+    if run.ran_s is None and run.started_at is not None and run.state == "STARTED":
+        return replace(run, ran_s=max(0.0, now - run.started_at.timestamp()))
+    return run
 
 
 def _time(seconds: float) -> datetime:

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import redis
@@ -13,10 +14,11 @@ import redis
 from celery_nexus.connection.keys import EVENT_FIELD, EVENT_STREAM
 from celery_nexus.connection.set_members import read_members
 from celery_nexus.delivery import keys, validation
-from celery_nexus.delivery.balance.recount import Balance, Held, Later, order_of
+from celery_nexus.delivery.balance.recount import Held, Later, order_of
 from celery_nexus.delivery.ends.dead_letters import DeadLetters
 from celery_nexus.delivery.ends.purging import STEP, count_unmarked
 from celery_nexus.queues import PRIORITIES, PRIORITY_SEPARATOR, priority_key
+from celery_nexus.rows.diagnosis.balance import Balance
 from celery_nexus.serializers.json_spelling import spellings
 
 _REDELIVERED = re.compile(rb'"redelivered"\s*:\s*true')
@@ -76,8 +78,8 @@ class Ledger:
             waiting=sum(size for size in sizes if isinstance(size, int)),
             in_flight=len(taken),
             delayed=sum(size for size in dues if isinstance(size, int)),
-            since=float(counts[keys.SINCE]) if keys.SINCE in counts else None,
-            at=seconds + micros / 1_000_000,
+            since=_time(float(counts[keys.SINCE])) if keys.SINCE in counts else None,
+            at=_time(seconds + micros / 1_000_000),
         )
         last = [message for end in ends if isinstance(end, list) for message in cast("list[bytes]", end)]
         redelivered = [message for message in last if _REDELIVERED.search(message)]
@@ -245,3 +247,7 @@ def _ids_in(messages: Sequence[bytes]) -> tuple[str, ...]:
 
 def _literal(prefix: str) -> str:
     return "".join(f"\\{character}" if character in "*?[]\\" else character for character in prefix)
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

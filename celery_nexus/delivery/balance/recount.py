@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from celery_nexus.rows.diagnosis.balance import Balance
+
 if TYPE_CHECKING:
     from celery_nexus.delivery.balance.ledger import Ledger
 
@@ -54,67 +56,6 @@ class Ends(Protocol):
     def read_recorded(self, since: float, run_ids: Iterable[str]) -> Recorded:
         """Tell, at one instant, what has ended and what was submitted again since the broker counts."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """Where everything that was submitted is.
-
-    Attributes:
-        submitted: Messages that start a run, counted at publish by our transport.
-        adopted: Messages of other producers, counted when a worker first took them.
-        foreign: Messages of other producers that wait and were never taken.
-        succeeded: Runs in the history that succeeded.
-        failed: Runs in the history that failed, dead letters not among them.
-        revoked: Runs in the history that were revoked or had expired.
-        dead: Dead letters of messages that were counted.
-        deleted: Waiting messages that an operator deleted or purged.
-        waiting: Messages in the queues' lists.
-        in_flight: Messages that workers hold.
-        delayed: Messages before their time.
-        repeated: Submissions under an id that had been submitted before: the history has one run for all of them.
-        again: Of the messages in Redis, those whose run the history has seen end: they are about to be
-            acknowledged, or run again because their worker died before it could do so; and further messages of an
-            id that was submitted several times.
-        deleted_ended: Deleted messages whose run is in the history as revoked: ``revoked`` is without them.
-        uncounted: Dead letters of messages that were never counted (no run can be made of them): outside the sum.
-        since: When counting began, in seconds since the epoch; None when nothing was ever counted.
-        at: When Redis was read, by its clock.
-    """
-
-    submitted: int = 0
-    adopted: int = 0
-    foreign: int = 0
-    succeeded: int = 0
-    failed: int = 0
-    revoked: int = 0
-    dead: int = 0
-    deleted: int = 0
-    waiting: int = 0
-    in_flight: int = 0
-    delayed: int = 0
-    repeated: int = 0
-    again: int = 0
-    uncounted: int = 0
-    deleted_ended: int = 0
-    since: float | None = None
-    at: float = 0.0
-
-    @property
-    def accepted(self) -> int:
-        """The left side of the sheet."""
-        return self.submitted + self.adopted + self.foreign
-
-    @property
-    def accounted_for(self) -> int:
-        """The right side of the sheet."""
-        ended = self.succeeded + self.failed + self.revoked + self.repeated + self.dead + self.deleted
-        return ended + self.waiting + self.in_flight + self.delayed - self.again
-
-    @property
-    def missing(self) -> int:
-        """Accepted and nowhere; negative when more is accounted for than was accepted."""
-        return self.accepted - self.accounted_for
 
 
 @dataclass(frozen=True)
@@ -207,8 +148,8 @@ def take(ledger: Ledger, past: Ends, cursor: Callable[[], str], *, patience_s: f
 
 
 def _recount(ledger: Ledger, held: Held, past: Ends) -> Balance:
-    at = held.balance.at
-    since = at if held.balance.since is None else held.balance.since
+    at = held.balance.at.timestamp()
+    since = at if held.balance.since is None else held.balance.since.timestamp()
     recorded = past.read_recorded(since, {*held.letters, *held.redelivered})
     later = ledger.read_later(held.latest_event, recorded.cursor, at)
     return complete(held, recorded, later, ledger.copies)

@@ -19,7 +19,8 @@ from celery_nexus.history.query.history import History, load_runs
 from celery_nexus.history.store import rollups
 from celery_nexus.history.store.aggregates import COUNTED_STATES
 from celery_nexus.history.store.ddsketch import DDSketch
-from celery_nexus.rows.history import ErrorGroup, HistoryRun, Slice, TaskStats, TrendPoint
+from celery_nexus.rows.history import ErrorGroup, Slice, TaskStats, TrendPoint
+from celery_nexus.rows.runs import Run
 
 DAY_S = 86400.0
 _FAILURE = STATES.index("FAILURE")
@@ -247,7 +248,7 @@ def _count_ended(part: Slice) -> int:
 
 def find_slowest(
     history: History, since: float | None = None, until: float | None = None, filter_text: str = "", limit: int = 20
-) -> list[HistoryRun]:
+) -> list[Run]:
     """Return the runs that took longest from start to end, slowest first; parameters as of :func:`failures`.
 
     Raises:
@@ -257,7 +258,7 @@ def find_slowest(
     start = end - DAY_S if since is None else since
     node = parse(filter_text, history.families) if filter_text else All()
 
-    def question(connection: sqlite3.Connection) -> list[HistoryRun]:
+    def question(connection: sqlite3.Connection) -> list[Run]:
         condition = compile_filter(node, load_names(connection), time.time())
         sql = (
             f"select run.key from run {condition.joins}"  # noqa: S608

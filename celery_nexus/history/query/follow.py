@@ -8,7 +8,8 @@ import time
 from celery_nexus.filters.parser import parse
 from celery_nexus.history.filter.sql import compile_filter, load_names
 from celery_nexus.history.query.history import History, load_runs
-from celery_nexus.rows.history import Changes, HistoryRun
+from celery_nexus.rows.history import Changes
+from celery_nexus.rows.runs import Run
 
 _READ = 2_000
 
@@ -18,7 +19,7 @@ def read_last_change(history: History) -> int:
     return history.ask(_latest, 0)
 
 
-def changes(history: History, after: int, filter_text: str = "") -> Changes[HistoryRun]:
+def changes(history: History, after: int, filter_text: str = "") -> Changes[Run]:
     """Return what changed after a number, some thousands at most.
 
     Args:
@@ -32,7 +33,7 @@ def changes(history: History, after: int, filter_text: str = "") -> Changes[Hist
     """
     node = parse(filter_text, history.families)
 
-    def question(connection: sqlite3.Connection) -> Changes[HistoryRun]:
+    def question(connection: sqlite3.Connection) -> Changes[Run]:
         last = _latest(connection)
         start = after if after <= last else 0
         if start == last:
@@ -47,7 +48,7 @@ def changes(history: History, after: int, filter_text: str = "") -> Changes[Hist
         keys = [key for _, key in rows if connection.execute(matches, (key, *condition.parameters)).fetchone()]
         return Changes(tuple(load_runs(connection, keys)), rows[-1][0], max(0, oldest - 1 - start))
 
-    nothing: Changes[HistoryRun] = Changes((), 0)  # called by its parameter, a frozen row with slots fails
+    nothing: Changes[Run] = Changes((), 0)  # called by its parameter, a frozen row with slots fails
     return history.ask(question, nothing)
 
 

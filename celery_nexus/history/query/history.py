@@ -7,7 +7,7 @@
             ...
 
 Error groups, statistics and charts are in ``figures``. A missing file is an empty history.
-Times are seconds since the epoch.
+Their times are seconds since the epoch; those of runs are aware.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -31,7 +32,8 @@ from celery_nexus.history.filter.sql import MAX_KEY, register
 from celery_nexus.history.index import RunIndex
 from celery_nexus.history.store import damage
 from celery_nexus.history.store.schema import connect_reader
-from celery_nexus.rows.history import Gap, HistoryPage, HistoryRun, RunCount
+from celery_nexus.rows.history import Gap, HistoryPage, RunCount
+from celery_nexus.rows.runs import Progress, Run
 
 T = TypeVar("T")
 
@@ -39,7 +41,7 @@ SILENT_WORKERS = "silent_workers"
 """Name under which a recorder of pub/sub events remembers, as JSON, the workers that send no events of their runs."""
 
 _RUN = """
-select run.key, run.id, task.text, state, queue.text, priority, worker.text, sent_at, received_at, started_at,
+select run.id, task.text, state, queue.text, priority, worker.text, sent_at, received_at, started_at,
   finished_at, waited_s, ran_s, retries, args, kwargs, result, error, traceback, place, progress, root_id, parent_id,
   group_id, verdict
 from run
@@ -152,9 +154,7 @@ class History:
                 return empty
             return question(reader.connection)
 
-    def runs(
-        self, filter_text: str = "", limit: int = 200, offset: int = 0, before: float | None = None
-    ) -> list[HistoryRun]:
+    def runs(self, filter_text: str = "", limit: int = 200, offset: int = 0, before: float | None = None) -> list[Run]:
         """Return runs that match a filter, newest first.
 
         Args:
@@ -229,10 +229,10 @@ class History:
 
         return self.ask(question, RunCount(0, True))
 
-    def find(self, id_or_prefix: str, limit: int = 10) -> list[HistoryRun]:
+    def find(self, id_or_prefix: str, limit: int = 10) -> list[Run]:
         """Return the run of this id; or those whose id begins so, newest first, at most ``limit``."""
 
-        def question(connection: sqlite3.Connection) -> list[HistoryRun]:
+        def question(connection: sqlite3.Connection) -> list[Run]:
             exact = _runs(connection, "where run.id = ?", (id_or_prefix,))
             if exact or not id_or_prefix:
                 return exact
@@ -274,26 +274,53 @@ class History:
         return self.ask(question, [])
 
 
-def load_runs(connection: sqlite3.Connection, keys: list[int]) -> list[HistoryRun]:
+def load_runs(connection: sqlite3.Connection, keys: list[int]) -> list[Run]:
     """Return the runs of these rows, in this order."""
     return [run for key in keys for run in _runs(connection, "where run.key = ?", (key,))]
 
 
-def _runs(connection: sqlite3.Connection, rest: str, parameters: tuple[Any, ...]) -> list[HistoryRun]:
+def _runs(connection: sqlite3.Connection, rest: str, parameters: tuple[Any, ...]) -> list[Run]:
     return [_run(row) for row in connection.execute(_RUN + rest, parameters)]
 
 
-def _run(row: tuple[Any, ...]) -> HistoryRun:
-    key, id_, task = row[:3]
-    middle: list[Any] = list(row[4:])
-    (args, kwargs, result), progress = middle[10:13], middle[16]
-    middle[10:13] = [loads(args), loads(kwargs), loads(result)]
-    middle[16] = _progress(progress)
-    return HistoryRun(id_, key // COUNTERS / 1e6, task, STATES[int(row[3])], *middle)
+def _run(row: tuple[Any, ...]) -> Run:
+    id_, task, state, queue, priority, worker, sent_at, received_at, started_at, finished_at, *counted = row[:13]
+    args, kwargs, result, error, traceback, place, progress, root_id, parent_id, group_id, verdict = row[13:]
+    waited_s, ran_s, retries = counted
+    return Run(
+        id=id_,
+        task=task,
+        state=STATES[int(state)],
+        queue=queue,
+        priority=priority,
+        worker=worker,
+        sent_at=_time(sent_at),
+        received_at=_time(received_at),
+        started_at=_time(started_at),
+        finished_at=_time(finished_at),
+        waited_s=waited_s,
+        ran_s=ran_s,
+        retries=retries,
+        args=loads(args),
+        kwargs=loads(kwargs),
+        result=loads(result),
+        error=error,
+        traceback=traceback,
+        progress=_progress(progress),
+        root_id=root_id or id_,
+        parent_id=parent_id,
+        group_id=group_id,
+        verdict=verdict,
+        place=place,
+    )
 
 
-def _progress(text: str | None) -> tuple[int, int | None, str] | None:
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _progress(text: str | None) -> Progress | None:
     if text is None:
         return None
     done, total, note = text.split(" ", 2)
-    return int(done), None if total == "null" else int(total), note
+    return Progress(int(done), None if total == "null" else int(total), note)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from celery_nexus.history.encoding import COUNTERS
 from celery_nexus.history.query.history import History
-from celery_nexus.rows.history import HistoryRun
+from celery_nexus.rows.runs import Run
 
 PAGE = 2_000
 
@@ -22,7 +22,7 @@ def find_oldest_time(history: History) -> float | None:
     return history.ask(question, None)
 
 
-def walk(history: History, filter_text: str = "", page: int = PAGE) -> Iterator[HistoryRun]:
+def walk(history: History, filter_text: str = "", page: int = PAGE) -> Iterator[Run]:
     """Yield the runs that match a filter, newest first, each once.
 
     Every page is a snapshot of its own, so that a long walk holds up neither the recorder nor its clean-up; what

@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from celery_nexus.errors import Invalid
-from celery_nexus.rows.diagnosis.balance import MOST_OPEN, Sheet
+from celery_nexus.rows.diagnosis.balance import MOST_OPEN, BalanceSheet
 from celery_nexus.rows.text import command_line, safe_text
 from nexus_tui.cli.output import print_json
 from nexus_tui.cli.shared import Target
@@ -23,14 +23,14 @@ def print_balance(target: Target, wait_s: float, *, as_json: bool) -> None:
         raise Invalid("a stock application does not count what it publishes: there is no balance to take")
     sheet = BalanceSource(sources.broker, sources.history.path).take(max(0.0, wait_s))
     if as_json:
-        print_json(to_json(sheet) | {"adds_up": sheet.adds_up, "problems": problems(sheet)})
+        print_json(to_json(sheet) | {"missing": sheet.missing, "adds_up": sheet.adds_up, "problems": problems(sheet)})
     else:
         _print(sheet)
     if not sheet.adds_up:
         raise click.exceptions.Exit(1)
 
 
-def _print(sheet: Sheet) -> None:
+def _print(sheet: BalanceSheet) -> None:
     since = "" if sheet.since is None else f"since {_moment(sheet.since)}"
     left = [("submitted", sheet.submitted, f"counted at publish {since}".strip())]
     if sheet.adopted or sheet.foreign:
@@ -71,7 +71,7 @@ def _moment(at: datetime) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def problems(sheet: Sheet) -> list[str]:
+def problems(sheet: BalanceSheet) -> list[str]:
     """Say what does not add up, and where to look; empty when all is well."""
     found: list[str] = []
     if not sheet.is_recorded:

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,7 +13,7 @@ from celery_nexus.history.query.history import History
 from celery_nexus.history.recorder.reconciliation import Reconciler
 from celery_nexus.history.store.store import Store
 from celery_nexus.queues import priority_key
-from celery_nexus.rows.history import HistoryRun
+from celery_nexus.rows.runs import Run
 from tests.integration.history.conftest import Stack
 
 pytestmark = pytest.mark.timeout(120)
@@ -40,7 +41,7 @@ def begin(store: Store, *ids: str) -> None:
         )
 
 
-def look(broker: Stack, store: Store) -> dict[str, HistoryRun]:
+def look(broker: Stack, store: Store) -> dict[str, Run]:
     Reconciler(broker.redis, queues=QUEUES).step(store)
     with History(broker.paths.history) as history:
         return {run.id: run for run in history.runs()}
@@ -57,7 +58,11 @@ def test_an_end_that_was_never_told_is_found_in_the_result_backend(broker: Stack
     for id_, meta in metas.items():
         broker.redis.set(f"celery-task-meta-{id_}", json.dumps(meta))
     runs = look(broker, store)
-    assert (runs["good"].state, runs["good"].finished_at, runs["good"].result) == ("SUCCESS", 1_800_000_000.0, None)
+    assert (runs["good"].state, runs["good"].finished_at, runs["good"].result) == (
+        "SUCCESS",
+        datetime.fromtimestamp(1_800_000_000, UTC),
+        None,
+    )
     assert (runs["bad"].state, runs["bad"].error) == ("FAILURE", "ValueError: it's bad")
     assert runs["odd"].state == "STARTED"
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
 from celery_nexus.delivery.balance import recount
 from celery_nexus.delivery.balance.ledger import Ledger
-from celery_nexus.delivery.balance.recount import Balance, Held, Later, Recorded, complete, order_of
+from celery_nexus.delivery.balance.recount import Held, Later, Recorded, complete, order_of
+from celery_nexus.rows.diagnosis.balance import Balance
 
 NOTHING_LATER = Later({}, frozenset())
 
 
 def held(letters: Sequence[str] = (), redelivered: Sequence[str] = (), **figures: Any) -> Held:
-    known: dict[str, Any] = {"since": 100.0, "at": 200.0}
+    known: dict[str, Any] = {"since": datetime.fromtimestamp(100, UTC), "at": datetime.fromtimestamp(200, UTC)}
     return Held(Balance(**known | figures), tuple(letters), tuple(redelivered), "200-0")
 
 

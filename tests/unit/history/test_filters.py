@@ -20,7 +20,7 @@ from celery_nexus.history.encoding import STATES
 from celery_nexus.history.filter.matching import Facts, _jsonable, holds, loads  # pyright: ignore[reportPrivateUsage]
 from celery_nexus.history.query.history import History
 from celery_nexus.history.store.store import Store
-from celery_nexus.rows.history import HistoryRun
+from celery_nexus.rows.runs import Run
 
 NOW = time.time()
 
@@ -299,7 +299,7 @@ def ask(data: st.DataObject, path: Path) -> None:
             assert [run.id for run in paged(history, text)] == newest_first, text
 
 
-def paged(history: History, text: str) -> Iterator[HistoryRun]:
+def paged(history: History, text: str) -> Iterator[Run]:
     after = None
     while True:
         page = history.page(text, 2, after=after)

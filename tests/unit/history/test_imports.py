@@ -2,6 +2,7 @@
 
 import fcntl
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,11 @@ def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
         same = ("id", "task", "state", "queue", "priority", "worker", "ran_s", "retries", "args", "kwargs", "result")
         assert {name: fields[name] for name in same} == {name: RUN[name] for name in same}
         assert (run.root_id, run.parent_id, run.group_id) == ("root", "parent", "group")
-        assert (run.sent_at, run.finished_at, run.waited_s) == (1769850000.0, 1769850005.5, 2.0)
+        assert (run.sent_at, run.finished_at, run.waited_s) == (
+            datetime(2026, 1, 31, 9, 0, tzinfo=UTC),
+            datetime(2026, 1, 31, 9, 0, 5, 500_000, UTC),
+            2.0,
+        )
         assert verify(history).problems == ()
         [row] = figures.stats(history, 1769850000.0, 1769850060.0)
         assert (row.sent, row.succeeded) == (1, 1)

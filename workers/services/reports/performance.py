@@ -10,7 +10,8 @@ from typing import Any
 from celery_nexus.exports.cells import clean
 from celery_nexus.history.query.figures import chart, failures, find_busiest_hours, find_slowest, stats
 from celery_nexus.history.query.history import History
-from celery_nexus.rows.history import ErrorGroup, HistoryRun, Slice, TaskStats
+from celery_nexus.rows.history import ErrorGroup, Slice, TaskStats
+from celery_nexus.rows.runs import Run
 from workers.services.reports.content import Cell, Chart, Grid, Report, Section
 from workers.services.reports.periods import seconds_of
 
@@ -104,7 +105,7 @@ def _hours_grid(hours: list[Slice]) -> Grid:
     return Grid(("hour", *_COUNTS), rows)
 
 
-def _slowest_grid(runs: list[HistoryRun]) -> Grid:
+def _slowest_grid(runs: list[Run]) -> Grid:
     rows = tuple(
         (
             run.id,
