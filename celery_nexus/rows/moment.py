@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-
-class _Clock:
-    """What tells the time of this process; None: its own clock."""
-
-    told: Callable[[], datetime] | None = None
+_clocks: list[Callable[[], datetime]] = []
+"""The clock that is taken instead of the process's own; empty or one."""
 
 
 def now() -> datetime:
     """Return the present time (aware, UTC), or that of what is replayed."""
-    return datetime.now(UTC) if _Clock.told is None else _Clock.told()
+    return _clocks[-1]() if _clocks else datetime.now(UTC)
 
 
 def is_live() -> bool:
     """Tell whether the time is the present one: only then does it say how fresh something is."""
-    return _Clock.told is None
+    return not _clocks
 
 
-def set_clock(told: Callable[[], datetime] | None) -> None:
+def set_clock(clock: Callable[[], datetime] | None) -> None:
     """Take the time from elsewhere from now on; None: from this process's clock."""
-    _Clock.told = told
+    _clocks[:] = [] if clock is None else [clock]
