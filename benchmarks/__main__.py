@@ -15,7 +15,6 @@ _NOT_BENCHMARKS = frozenset(
         "lacks",
         "event_cost_app",
         "installed_app",
-        "installed_settings",
         "document_readers",
         "document_samples",
         "report",

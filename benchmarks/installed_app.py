@@ -1,4 +1,4 @@
-"""A Django project's application with a task that does nothing, stock or installed, for :mod:`benchmarks.installed`."""
+"""An application with one task that does nothing, stock or installed, for :mod:`benchmarks.installed`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from celery import Celery
 
 import celery_nexus
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.installed_settings")
+BROKER = os.environ["NEXUS_BENCH_BROKER"]
 
-app = Celery("bench")
-app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks()
+app = Celery("bench", broker=BROKER, backend=BROKER)
 if os.environ["NEXUS_BENCH_SIDE"] == "installed":
     celery_nexus.install(app)
 

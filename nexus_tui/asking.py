@@ -145,7 +145,7 @@ class Asking(Keyboard, inherit_bindings=False):
             self._hand_to_tmux(text)
         path = keep_copy(text)
         place = f"also in {path}" if is_short else f"too long for a terminal's clipboard, in {path}"
-        self.tell(f"copied {safe_text(words, 200)}" + (f"\n{place}" if path else ""))
+        self.tell(f"copied {safe_text(words, 200)}" + (f" · {place}" if path else ""))
 
     @work(thread=True, group="clipboard")
     def _hand_to_tmux(self, text: str) -> None:

@@ -15,13 +15,9 @@ from celery_nexus.actions.registry import ACTIONS
 from nexus_tui.cli import cli
 from nexus_tui.cli.sections import sections
 from nexus_tui.cli.shared import add_change_options, add_common_options
+from nexus_tui.places import screens_with_keys
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.offers import is_offer
-from nexus_tui.screens.queues import QueueScreen
-from nexus_tui.screens.run import RunScreen
-from nexus_tui.screens.workers import WorkerScreen
-from nexus_tui.screens.workflow import WorkflowScreen
-from nexus_tui.views import VIEWS
 from nexus_tui.widgets.table import Table
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
@@ -42,12 +38,6 @@ def page() -> str:
 
 
 # Keys
-
-
-def screens_with_keys() -> dict[str, type[NexusScreen]]:
-    """List the screens with keys of their own: the views, and what opens from them."""
-    views = {view.title: type(view.screen()) for view in VIEWS.values()}
-    return views | {"a queue": QueueScreen, "a run": RunScreen, "a workflow": WorkflowScreen, "a worker": WorkerScreen}
 
 
 def _keys() -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.widget import Widget
 
 from celery_nexus.actions.base import Action
@@ -20,21 +20,20 @@ from celery_nexus.rows import moment
 from celery_nexus.rows.audit import Undoable
 from celery_nexus.rows.text import age, number, safe_text
 from celery_nexus.sources import Sources
-from nexus_tui.poller import Feed
+from nexus_tui.keymap import rebind
 from nexus_tui.screens import health
 from nexus_tui.screens.exporting import ExportingScreen
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.offers import bindings, explain_refusal, is_offer
 from nexus_tui.widgets.chrome import KeyBar, KeyWords, OneLine, TabBar
 from nexus_tui.widgets.prompt import Prompt
-from nexus_tui.widgets.replay_bar import ReplayBar
 from nexus_tui.widgets.table import Table
 
 MOST_KEYS = 9
 """Most choices with a digit as their key."""
 
-_EVERYWHERE = ("n", "question_mark", "colon")
-"""Bindings that the footer shows last."""
+_EVERYWHERE = ("offer('submit')", "help", "command")
+"""Actions that the footer shows last."""
 
 
 def _count_kept(sources: Sources, change: Undoable) -> str:
@@ -71,6 +70,10 @@ class NexusScreen(ExportingScreen):
         Binding("escape,minus", "back", "back", show=False),
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._bindings = rebind(self._bindings)
+
     @property
     def host(self) -> Host:
         """The application."""
@@ -83,8 +86,6 @@ class NexusScreen(ExportingScreen):
         yield from self.body()
         self._prompt = Prompt()
         yield self._prompt
-        if self.host.replay is not None:
-            yield ReplayBar()
         yield KeyBar()
 
     def body(self) -> Iterable[Widget]:
@@ -120,8 +121,6 @@ class NexusScreen(ExportingScreen):
             tabs.redraw()
         self.draw(now)
         self.query_one(KeyBar).show(self.keys(), health.status(self.host))
-        if self.host.replay is not None:
-            self.query_one(ReplayBar).show(self.host.replay)
 
     def explain_no_runs(self, words: str) -> str:
         """Say why there are no runs: of another application none is known before its workers tell of any."""
@@ -140,13 +139,24 @@ class NexusScreen(ExportingScreen):
         return self._keys[1]
 
     def _active_keys(self) -> Sequence[KeyWords]:
-        shown = [active.binding for active in self.active_bindings.values() if active.binding.show]
-        shown.sort(key=lambda binding: binding.key in _EVERYWHERE)
         return [
-            (self.app.get_key_display(binding), binding.description, not self._refusal(binding.action))
-            for binding in shown
-            if binding.description
+            (
+                self.app.get_key_display(active.binding),
+                active.binding.description,
+                not self._refusal(active.binding.action),
+            )
+            for active in self._footer_bindings()
         ]
+
+    def _footer_bindings(self) -> list[ActiveBinding]:
+        shown = [row for row in self.active_bindings.values() if row.binding.show and row.binding.description]
+        return sorted(shown, key=lambda row: row.binding.action in _EVERYWHERE)
+
+    @on(KeyBar.Pressed)
+    async def _key_clicked(self, event: KeyBar.Pressed) -> None:
+        shown = self._footer_bindings()
+        if event.place < len(shown):
+            await self.app.run_action(shown[event.place].binding.action, shown[event.place].node)
 
     def _refusal(self, textual_action: str) -> str:
         return explain_refusal(textual_action, self.host.sources)
@@ -258,8 +268,10 @@ class NexusScreen(ExportingScreen):
 
     def action_freeze(self) -> None:
         """Hold the screen as it is, or let it go on."""
-        self.host.freeze()
+        self.host.frozen = not self.host.frozen
         self.query_one(KeyBar).show(self.keys(), health.status(self.host))
+        if not self.host.frozen:
+            self.host.read_again()
 
     def action_read_again(self) -> None:
         """Read every source now."""
@@ -329,19 +341,8 @@ class NexusScreen(ExportingScreen):
     def _tab_chosen(self, event: TabBar.Chosen) -> None:
         self.host.obey(event.view)
 
-    def own_feeds(self) -> Iterable[Feed[Any]]:
-        """Return what reads for this screen alone: it rests while something else is on the screen."""
-        return ()
-
-    def on_screen_suspend(self) -> None:
-        """Read nothing while nobody looks."""
-        for feed in self.own_feeds():
-            feed.rest()
-
     def on_screen_resume(self) -> None:
         """Draw what changed while something else was on top."""
-        for feed in self.own_feeds():
-            feed.go_on()
         self.call_after_refresh(self.redraw_now)
 
     def redraw_now(self) -> None:

@@ -24,7 +24,7 @@ class ExportingScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("e", "export", "export this view", show=False)]
 
-    def exported_table(self) -> Table | None:
+    def find_exported(self) -> Table | None:
         """Return the table that is exported: the one in focus, else the first."""
         if isinstance(self.focused, Table):
             return self.focused
@@ -38,7 +38,7 @@ class ExportingScreen(Screen[None]):
         """Write the rows or the picture of this view to a file."""
         from nexus_tui.screens.dialogs.formats import FormatsScreen
 
-        table = self.exported_table()
+        table = self.find_exported()
 
         def go_on(kind: str | None) -> None:
             if kind == "svg":

@@ -60,7 +60,7 @@ class LogsScreen(ReadingScreen[tuple[_Wish, Sequence[LogLine]]]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter"),
         Binding("l", "level", "level"),
-        Binding("o", "program", "program"),
+        Binding("o", "next_program", "program"),
     ]
 
     def __init__(self, run_id: str = "") -> None:
@@ -116,7 +116,7 @@ class LogsScreen(ReadingScreen[tuple[_Wish, Sequence[LogLine]]]):
         """Show all lines, those of warnings and errors, or of errors alone."""
         self._want(replace(self._wish, level=_next_of(_SHOWN_LEVELS, self._wish.level), is_whole=False))
 
-    def action_program(self) -> None:
+    def action_next_program(self) -> None:
         """Show the next program's lines, and after the last one those of all."""
         names = (ALL, *(program.name for program in self._programs))
         self._want(replace(self._wish, program=_next_of(names, self._wish.program)))

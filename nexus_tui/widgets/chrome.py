@@ -91,6 +91,13 @@ class KeyBar(LineView):
 
     DEFAULT_CSS = "KeyBar { height: 1; background: $surface; dock: bottom; }"
 
+    class Pressed(Message):
+        """A key was clicked: which of those that were shown."""
+
+        def __init__(self, place: int) -> None:
+            super().__init__()
+            self.place = place
+
     def __init__(self) -> None:
         super().__init__()
         self._keys: Sequence[KeyWords] = ()
@@ -101,6 +108,15 @@ class KeyBar(LineView):
         if (keys, status) != (self._keys, self._status):
             self._keys, self._status = keys, status
             self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell which key was clicked."""
+        start = 1
+        for place, (key, words, _) in enumerate(self._keys):
+            end = start + width_of(((key, ""), (f" {words}  ", "")))
+            if start <= event.x < min(end, self.size.width - width_of(self._status)):
+                self.post_message(self.Pressed(place))
+            start = end
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """Draw as many keys as there is room for."""

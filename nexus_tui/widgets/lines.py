@@ -17,6 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from nexus_tui import theme
+from nexus_tui.keymap import rebind
 
 Span = tuple[str, str]
 Line = tuple[Span, ...]
@@ -80,6 +81,7 @@ class LineView(Widget):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
+        self._bindings = rebind(self._bindings)
         self._lines: list[Line] = []
         self._styles_of_look: dict[str, Style] = {}
         self._style_key: object = None

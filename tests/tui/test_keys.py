@@ -12,7 +12,7 @@ from textual.widget import Widget
 from celery_nexus.actions.base import Action
 from celery_nexus.actions.registry import ACTIONS
 from nexus_tui.app import NexusApp
-from nexus_tui.cli.reference import screens_with_keys
+from nexus_tui.places import screens_with_keys
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.dialogs.confirm import ConfirmScreen
 from nexus_tui.screens.offers import is_offer

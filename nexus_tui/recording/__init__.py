@@ -1,1 +1,0 @@
-"""Recordings of what the views show, and their replay."""
