@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from benchmarks.history import filled
 from benchmarks.report import Figure, at_least, at_most, run
-from celery_nexus.history.query import figures
+from celery_nexus.history.query import distributions, figures
 from celery_nexus.history.query.history import History
 from celery_nexus.history.store import rollups
 from celery_nexus.history.store.store import Store
@@ -26,6 +26,8 @@ SPANS_S = {"1h": HOUR_S, "24h": DAY_S, "7d": 7 * DAY_S, "30d": 30 * DAY_S}
 SLICES_S = {"1h": 60, "24h": 600, "7d": HOUR_S, "30d": HOUR_S}
 TREND_SLICES_S = {"1h": 60, "24h": 1200, "7d": 3 * HOUR_S, "30d": 12 * HOUR_S}
 """Of the dashboard's curves: some sixty points."""
+HEAT_SLICES_S = {"1h": 60, "24h": 1200, "7d": 3 * HOUR_S, "30d": DAY_S}
+"""Of a heat map's cells."""
 REPEATS = 9
 SAVES = 10
 """How many times as fast a month is read as from its minutes."""
@@ -44,6 +46,12 @@ def measure() -> Sequence[Figure]:
         for name, span_s in SPANS_S.items():
             ask = _trend(TREND_SLICES_S[name], _busiest_task(history))
             found.append(at_most(f"trend_{name}", _times(history, span_s, ask), GOAL_S, unit="s"))
+        for name, span_s in SPANS_S.items():
+            ask_waits = _waits(HEAT_SLICES_S[name])
+            found.append(at_most(f"waits_{name}", _times(history, span_s, ask_waits), GOAL_S, unit="s"))
+        for name, span_s in SPANS_S.items():
+            ask_shares = _histogram(_busiest_task(history))
+            found.append(at_most(f"histogram_{name}", _times(history, span_s, ask_shares), GOAL_S, unit="s"))
         found.append(at_least("month_faster", _ratios(history), SAVES, peer="the minutes alone"))
     return found
 
@@ -64,6 +72,14 @@ def _chart(slice_s: int) -> Callable[[History, float, float], object]:
 
 def _trend(slice_s: int, task: str) -> Callable[[History, float, float], object]:
     return lambda history, since, until: figures.trend(history, since, until, slice_s, task)
+
+
+def _waits(slice_s: int) -> Callable[[History, float, float], object]:
+    return lambda history, since, until: distributions.read_waits(history, since, until, slice_s)
+
+
+def _histogram(task: str) -> Callable[[History, float, float], object]:
+    return lambda history, since, until: distributions.read_histogram(history, since, until, task)
 
 
 def _busiest_task(history: History) -> str:

@@ -138,6 +138,39 @@ class TrendPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueWaits:
+    """How long the runs of one queue waited, over equal slices of time.
+
+    Attributes:
+        queue: Its name; empty when nobody told it.
+        p95_s: 95th percentile of each slice in seconds, oldest first; None where no run ended.
+    """
+
+    queue: str
+    p95_s: tuple[float | None, ...]
+
+    @property
+    def worst_s(self) -> float:
+        """The greatest of them."""
+        return max((value for value in self.p95_s if value is not None), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Runs whose duration lies between two bounds.
+
+    Attributes:
+        least_s: Lower bound in seconds.
+        most_s: Upper bound, which is not reached; None: there is none.
+        count: How many.
+    """
+
+    least_s: float
+    most_s: float | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """A part of the stream that was never recorded.
 

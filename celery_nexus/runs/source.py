@@ -14,14 +14,24 @@ from celery_nexus.errors import Invalid, NotFound, Unreachable
 from celery_nexus.filters.errors import FilterError
 from celery_nexus.filters.parser import NO_FAMILIES, parse
 from celery_nexus.history.errors import HistoryError
-from celery_nexus.history.query import figures, follow
+from celery_nexus.history.query import distributions, figures, follow
 from celery_nexus.history.query.families import Family, read_family
 from celery_nexus.history.query.history import SILENT_WORKERS, History
 from celery_nexus.history.query.paging import find_oldest_time, walk
 from celery_nexus.history.query.starts import Starts, count_starts
 from celery_nexus.history.query.totals import read_totals
 from celery_nexus.history.store.schema import lock_path, size_of
-from celery_nexus.rows.history import Changes, ErrorGroup, Gap, RunTotals, Slice, TaskStats, TrendPoint
+from celery_nexus.rows.history import (
+    Changes,
+    ErrorGroup,
+    Gap,
+    QueueWaits,
+    RunTotals,
+    Share,
+    Slice,
+    TaskStats,
+    TrendPoint,
+)
 from celery_nexus.rows.runs import LifeEvent, Run, RunPage
 
 MAX_CANDIDATES = 10
@@ -232,6 +242,16 @@ class HistorySource:
         """Return how many runs ended and how long they took in each slice of time until now; as :meth:`chart`."""
         with _translated():
             return figures.trend(self._history, since, time.time(), slice_s, task, queue)
+
+    def waits(self, since: float, slice_s: int = 60) -> list[QueueWaits]:
+        """Return how long runs waited in each slice of time until now, by queue, the longest wait first."""
+        with _translated():
+            return distributions.read_waits(self._history, since, time.time(), slice_s)
+
+    def histogram(self, since: float, task: str) -> tuple[list[Share], list[Share]]:
+        """Return how long a task's runs ran, and how long they waited, as bars of a histogram."""
+        with _translated():
+            return distributions.read_histogram(self._history, since, time.time(), task)
 
     def totals(self, first_minute: int, end_minute: int) -> list[RunTotals]:
         """Return what became of runs between two minutes since the epoch, by task, queue and state."""

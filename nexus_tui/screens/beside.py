@@ -19,21 +19,29 @@ from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.table import Table
 
 
+class ListPane(Container):
+    """A list, and the pane beside or below it.
+
+    The rules are this widget's own: Textual takes those of a screen's first base alone.
+    """
+
+    SCOPED_CSS = False
+    DEFAULT_CSS = """
+    ListPane { height: 1fr; }
+    ListPane Detail { display: none; }
+    .-tall ListPane Detail { display: block; height: 12; }
+    .-wide ListPane { layout: horizontal; }
+    .-wide ListPane Table { width: 3fr; }
+    .-wide ListPane Detail { display: block; width: 2fr; height: 1fr; margin-left: 1; }
+    """
+
+
 class ListScreen(NexusScreen):
     """A list whose row under the cursor is told in full, where there is room for it."""
 
-    DEFAULT_CSS = """
-    ListScreen #list { height: 1fr; }
-    ListScreen #list Detail { display: none; }
-    ListScreen.-tall #list Detail { display: block; height: 12; }
-    ListScreen.-wide #list { layout: horizontal; }
-    ListScreen.-wide #list Table { width: 3fr; }
-    ListScreen.-wide #list Detail { display: block; width: 2fr; height: 1fr; margin-left: 1; }
-    """
-
     def list_and_detail(self, table: Table) -> Iterable[Widget]:
         """Make the list and its pane."""
-        with Container(id="list"):
+        with ListPane(id="list"):
             yield table
             yield Detail(id="detail")
 

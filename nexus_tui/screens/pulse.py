@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,9 +13,9 @@ from textual.widget import Widget
 
 from celery_nexus.rows import moment
 from celery_nexus.rows.broker import QueueStats
-from celery_nexus.rows.history import Slice
+from celery_nexus.rows.history import QueueWaits, Slice
 from celery_nexus.rows.runs import Run
-from celery_nexus.rows.text import short_clock
+from celery_nexus.rows.text import UNKNOWN, age, duration, safe_text, short_clock
 from celery_nexus.rows.workers import Worker
 from nexus_tui.screens.arranging import ArrangedScreen
 from nexus_tui.screens.past import SPANS
@@ -24,6 +25,7 @@ from nexus_tui.screens.tables.groups import FAILURE_COLUMNS, FailureGroup, failu
 from nexus_tui.screens.tables.needs import NEED_COLUMNS, Need, find_needs, need_cells, weigh_queue, weigh_worker
 from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.chart import Chart, Curve
+from nexus_tui.widgets.heat import HeatMap, HeatRow
 from nexus_tui.widgets.table import Table
 
 NOTHING_RUNS = "Nothing runs: press n to submit a task"
@@ -33,7 +35,13 @@ ENDED_SPAN = "1h"
 """Over which time the chart shows what ended."""
 
 
-class PulseScreen(ArrangedScreen, ReadingScreen[Sequence[Slice]]):
+@dataclass(frozen=True, slots=True)
+class _Past:
+    slices: tuple[Slice, ...]
+    waits: tuple[QueueWaits, ...]
+
+
+class PulseScreen(ArrangedScreen, ReadingScreen[_Past]):
     """What needs you, what ended in the last hour, queues, workers, what runs and what failed; Tab goes on."""
 
     view = "pulse"
@@ -46,8 +54,11 @@ class PulseScreen(ArrangedScreen, ReadingScreen[Sequence[Slice]]):
     PulseScreen #needs { display: none; height: 4; }
     PulseScreen.-troubled #needs { display: block; }
     PulseScreen.-tall #needs { height: 6; }
-    PulseScreen #ended { display: none; height: 8; }
-    PulseScreen.-tall #ended { display: block; }
+    PulseScreen #charts { display: none; height: 8; }
+    PulseScreen.-tall #charts { display: block; }
+    PulseScreen.-tall.-wide #charts { height: 12; }
+    PulseScreen #ended { width: 1fr; }
+    PulseScreen #waits { width: 1fr; margin-left: 1; }
     PulseScreen #queues { height: 8; }
     PulseScreen #middle { height: 1fr; min-height: 4; }
     PulseScreen #workers { width: 1fr; margin-right: 1; }
@@ -67,7 +78,9 @@ class PulseScreen(ArrangedScreen, ReadingScreen[Sequence[Slice]]):
             arrangement=Arrangement(NEED_COLUMNS),
             id="needs",
         )
-        yield Chart(f"Ended a minute · {ENDED_SPAN}", lambda value: f"{value:,.0f}", id="ended")
+        with Horizontal(id="charts"):
+            yield Chart(f"Ended a minute · {ENDED_SPAN}", lambda value: f"{value:,.0f}", id="ended")
+            yield HeatMap(f"Wait p95 by queue · {ENDED_SPAN}", id="waits")
         yield Table(
             cells.QUEUE_COLUMNS,
             cells.queue_cells,
@@ -128,7 +141,7 @@ class PulseScreen(ArrangedScreen, ReadingScreen[Sequence[Slice]]):
         groups = failure_groups(recent.failures, are_all=recent.failures_total in ("", f"{len(recent.failures):,}"))
         newest = f"newest {len(recent.failures):,} of {recent.failures_total}" if recent.failures else ""
         self._fill("#failures", groups if known else None, troubles.history, newest)
-        self._draw_ended(now)
+        self._draw_past(now)
 
     def read_selection(self) -> Any:
         """Return the item under the cursor of the panel in focus."""
@@ -149,24 +162,35 @@ class PulseScreen(ArrangedScreen, ReadingScreen[Sequence[Slice]]):
             self.host.open_run(item.id)
 
     def draw_read(self) -> None:
-        """Draw what ended."""
+        """Draw what ended, and how long it had waited."""
         if not self.host.frozen:
-            self._draw_ended(moment.now())
+            self._draw_past(moment.now())
 
-    def _draw_ended(self, now: datetime) -> None:
-        chart, slices = self.query_one("#ended", Chart), self.value
-        if slices and chart.display:
+    def _draw_past(self, now: datetime) -> None:
+        past = self.value
+        if past is None or not self.query_one("#charts").display:
+            return
+        chart, slices = self.query_one("#ended", Chart), past.slices
+        if slices:
             ended = Curve([float(one.succeeded + one.failed) for one in slices], "ended", "good")
             failed = Curve([float(one.failed) for one in slices], "failed", "bad")
             since, until = (short_clock(datetime.fromtimestamp(slices[end].at, UTC), now) for end in (0, -1))
             chart.show([ended, failed], since, until, stale=self.host.troubles.history, is_open=True)
 
-    def read(self) -> Sequence[Slice]:
-        """Read what ended in each minute; the last one still goes on."""
-        return self.host.sources.history.chart(moment.now().timestamp() - SPANS[ENDED_SPAN])
+        rows = [HeatRow(safe_text(row.queue or UNKNOWN), row.p95_s, _spell_wait(row.worst_s)) for row in past.waits]
+        self.query_one("#waits", HeatMap).show(rows, stale=self.host.troubles.history)
+
+    def read(self) -> _Past:
+        """Read what ended in each minute, and how long it had waited; the last minute still goes on."""
+        history, since = self.host.sources.history, moment.now().timestamp() - SPANS[ENDED_SPAN]
+        return _Past(tuple(history.chart(since)), tuple(history.waits(since)))
 
     def _fill(self, selector: str, rows: Any, stale: str, note: str = "", whole: str = "") -> None:
         table = self.query_one(selector, Table)
         if rows is not None:
             table.fill(rows)
         table.say(stale=stale, note=note, whole=whole)
+
+
+def _spell_wait(seconds: float) -> str:
+    return duration(seconds) if seconds < 60 else age(seconds)

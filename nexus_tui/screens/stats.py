@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from textual import on
@@ -11,14 +11,14 @@ from textual.widget import Widget
 
 from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows import moment
-from celery_nexus.rows.history import TaskStats, TrendPoint
-from celery_nexus.rows.text import UNKNOWN, duration, number, safe_text, short_clock
+from celery_nexus.rows.history import TaskStats
+from celery_nexus.rows.text import UNKNOWN, duration, number, safe_text
 from nexus_tui.screens.arranging import ArrangedScreen
 from nexus_tui.screens.beside import ReadingListScreen
 from nexus_tui.screens.past import SPANS, PastScreen
 from nexus_tui.screens.tables.cells import Cells, short_task, text_or_unknown
+from nexus_tui.screens.tables.task_past import TaskPast, draw_past
 from nexus_tui.widgets.arrangement import Arrangement
-from nexus_tui.widgets.chart import Curve, draw_chart
 from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.table import Table
@@ -80,18 +80,16 @@ class StatsScreen(ArrangedScreen, ReadingListScreen, PastScreen):
         """Draw how the times of a task went."""
         title = f"{safe_text(short_task(item.task) or UNKNOWN)} · seconds from start to end"
         size = self.query_one("#detail").size
-        points: Sequence[TrendPoint] | None = self.more(f"{self.span} {item.task}")
-        if not points:
-            return title, [((" Reading …" if points is None else " Nothing is known", "dim"),)]
-        since, until = (short_clock(datetime.fromtimestamp(points[end].at, UTC), now) for end in (0, -1))
-        lines = draw_chart(curves_of(points), size.width, size.height - 1, duration, since, until, is_open=True)
-        return title, lines
+        past: TaskPast | None = self.more(f"{self.span} {item.task}")
+        if past is None or not past.points:
+            return title, [((" Reading …" if past is None else " Nothing is known", "dim"),)]
+        return title, draw_past(past, size.width, size.height - 1, now)
 
-    def read_more(self, key: str) -> Sequence[TrendPoint]:
-        """Read how a task's times went."""
+    def read_more(self, key: str) -> TaskPast:
+        """Read how a task's times went, and how they are spread."""
         span, _, task = key.partition(" ")
-        since = moment.now().timestamp() - SPANS[span]
-        return self.host.sources.history.trend(since, TREND_SLICES_S[span], task)
+        history, since = self.host.sources.history, moment.now().timestamp() - SPANS[span]
+        return TaskPast(tuple(history.trend(since, TREND_SLICES_S[span], task)), *history.histogram(since, task))
 
     def rows_since(self, since: float) -> Sequence[TaskStats]:
         """Read the aggregates."""
@@ -106,12 +104,6 @@ class StatsScreen(ArrangedScreen, ReadingListScreen, PastScreen):
     def _opened(self, event: Table.Opened) -> None:
         task: str = event.item.task
         self.host.obey(f'tasks age:<{self.span} task:"{task}"' if '"' not in task and task != "?" else "tasks")
-
-
-def curves_of(points: Sequence[TrendPoint]) -> list[Curve]:
-    """Make curves of the times that runs took: the 95th percentile, and the median before it."""
-    slow, middle = ([point.ran_s and point.ran_s[place] for point in points] for place in (1, 0))
-    return [Curve(slow, "p95", "warn"), Curve(middle, "p50", "accent")]
 
 
 def stats_cells(row: TaskStats) -> Cells:

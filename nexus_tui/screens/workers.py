@@ -37,8 +37,8 @@ class WorkersScreen(ArrangedScreen, ListScreen):
     view = "workers"
 
     DEFAULT_CSS = """
-    WorkersScreen #list { height: 2fr; }
-    WorkersScreen.-tall #list Detail { height: 8; }
+    WorkersScreen ListPane { height: 2fr; }
+    WorkersScreen.-tall ListPane Detail { height: 8; }
     WorkersScreen #programs { height: 1fr; min-height: 4; }
     """
 

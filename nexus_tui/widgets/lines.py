@@ -68,6 +68,13 @@ def wrap(text: str, width: int) -> Iterator[str]:
     yield text[start:]
 
 
+def put_beside(left: Sequence[Line], right: Sequence[Line], width: int) -> list[Line]:
+    """Put lines right of others that are cut or filled up to a width."""
+    rows = max(len(left), len(right))
+    pairs = zip([*left, *[BLANK] * (rows - len(left))], [*right, *[BLANK] * (rows - len(right))], strict=True)
+    return [(*fit(one, width), *other) for one, other in pairs]
+
+
 def with_look(line: Line, look: str) -> Line:
     """Lay a look over every span of a line."""
     return tuple((text, f"{own}+{look}") for text, own in line)

@@ -21,7 +21,7 @@ from celery_nexus.rows.audit import AuditEntry, Kept, Restored, Undoable
 from celery_nexus.rows.broker import FoundMessages, Message, QueueStats
 from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
 from celery_nexus.rows.diagnosis.connections import Connections
-from celery_nexus.rows.history import ErrorGroup, Slice, TaskStats, TrendPoint
+from celery_nexus.rows.history import ErrorGroup, QueueWaits, Share, Slice, TaskStats, TrendPoint
 from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.runs import LifeEvent, Progress, Run, RunPage
 from celery_nexus.rows.workers import Child, Program, Worker
@@ -354,6 +354,21 @@ class FakeHistory:
     ) -> dict[str, tuple[tuple[int, int], ...]]:
         del bounds, now, windows
         return self.starts
+
+    def waits(self, since: float, slice_s: int = 60) -> list[QueueWaits]:
+        """A queue whose runs wait ever longer, one that is quick, one of which a run ended now and then."""
+        if not self.rows:
+            return []
+        rising = tuple(1.05 ** (place * 2.6) for place in range(61))
+        quick = tuple(0.1 + place % 7 / 100 for place in range(61))
+        seldom = tuple(12.0 if place % 20 == 3 else None for place in range(61))
+        return [QueueWaits("ai_queue", rising), QueueWaits("reports_queue", seldom), QueueWaits("email_queue", quick)]
+
+    def histogram(self, since: float, task: str) -> tuple[list[Share], list[Share]]:
+        """Most runs take some seconds, a few very long."""
+        bounds = (0.3, 1.0, 3.0, 10.0, 30.0, 60.0, None)
+        counts = (92, 310, 741, 202, 0, 5)
+        return [Share(bounds[n] or 0, bounds[n + 1], count) for n, count in enumerate(counts)], []
 
     def trend(self, since: float, slice_s: int, task: str) -> list[TrendPoint]:
         """One of sixty points in five has no runs."""

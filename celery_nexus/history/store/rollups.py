@@ -157,6 +157,16 @@ def slices(
         yield from connection.execute(sql, (stretch.first, stretch.end, *asked))
 
 
+def waits(connection: sqlite3.Connection, first: int, end: int, minutes: int) -> Iterator[tuple[int, int, bytes]]:
+    """Yield slice of time, queue, and sketch of times waited; parameters as of :func:`counts`."""
+    for stretch in cover(connection, first, end, [span for span in _spans_of(connection) if minutes % span == 0]):
+        sql = (
+            f"select start / {minutes}, queue, waited from {_PERIODS[stretch.span]}"  # noqa: S608
+            " where start >= ? and start < ? and waited is not null"
+        )
+        yield from connection.execute(sql, (stretch.first, stretch.end))
+
+
 def _spans_of(connection: sqlite3.Connection) -> Sequence[int]:
     version = connection.execute("pragma user_version").fetchone()[0]
     return SPANS if version >= FIRST_VERSION else ()
