@@ -26,7 +26,7 @@ ASCII = str.maketrans(
         **dict.fromkeys("●•◉■", "*"),
         **dict.fromkeys("○◌□", "o"),
         **{
-            "░": ".",
+            "░": "-",
             "▒": ":",
             "▓": "%",
             "✗": "x",
