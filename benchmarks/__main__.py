@@ -15,6 +15,7 @@ _NOT_BENCHMARKS = frozenset(
         "lacks",
         "event_cost_app",
         "installed_app",
+        "installed_settings",
         "document_readers",
         "document_samples",
         "report",

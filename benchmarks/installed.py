@@ -1,6 +1,6 @@
 """What ``celery_nexus.install(app)`` costs: ``python -m benchmarks.installed [--json]``.
 
-The same application with Celery's own settings, installed and stock with ``-E``, in turn. Each side's worker (prefork,
+A Django project with Celery's documented setup, installed and stock with ``-E``, in turn. Each side's worker (prefork,
 two children, results kept) finds its messages waiting on a server of its own; from the first that it takes to the last
 that it acknowledges, seconds and processor time are counted, main process and children together.
 """
@@ -37,6 +37,7 @@ def drain(side: str) -> tuple[float, float]:
             **os.environ,
             "NEXUS_BENCH_SIDE": side,
             "NEXUS_BENCH_BROKER": f"redis+socket://{socket}",
+            "NEXUS_BENCH_DATABASE": ":memory:",
             "PYTHONPATH": str(Path(__file__).parent.parent),
         }
         code = f"from benchmarks.installed_app import publish; publish({TASKS})"
@@ -85,7 +86,7 @@ def measure() -> Sequence[Figure]:
     rounds = [{side: drain(side) for side in SIDES} for _ in range(ROUNDS)]
     faster = [one["installed"][0] / one["stock"][0] for one in rounds]
     cheaper = [one["installed"][1] / one["stock"][1] for one in rounds]
-    peer = "the same application, celery worker -E"
+    peer = "the same Django project, celery worker -E"
     return [
         at_least("throughput_of_an_installed_application", faster, 1.0, peer=peer),
         at_most("cpu_a_task_of_an_installed_application", cheaper, 1.0, peer=peer),

@@ -1,4 +1,4 @@
-"""An application with one task that does nothing, stock or installed, for :mod:`benchmarks.installed`."""
+"""A Django project's application with a task that does nothing, stock or installed, for :mod:`benchmarks.installed`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from celery import Celery
 
 import celery_nexus
 
-BROKER = os.environ["NEXUS_BENCH_BROKER"]
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.installed_settings")
 
-app = Celery("bench", broker=BROKER, backend=BROKER)
+app = Celery("bench")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
 if os.environ["NEXUS_BENCH_SIDE"] == "installed":
     celery_nexus.install(app)
 

@@ -21,7 +21,7 @@ from celery_nexus.rows.snapshot import Snapshot
 from celery_nexus.sources import Sources
 from nexus_tui import commands, theme
 from nexus_tui.canvas import Canvas, ChangedCells
-from nexus_tui.feeds import Feeds
+from nexus_tui.feeds import Feeds, Known
 from nexus_tui.front_door.opening import Opened
 from nexus_tui.keymap import read_keys, rebind, use_keymap
 from nexus_tui.obeying import Obeying
@@ -31,6 +31,7 @@ from nexus_tui.screens.tables import queue_looks
 from nexus_tui.user_files import config_path
 from nexus_tui.views import FIRST_VIEW, VIEWS
 from nexus_tui.widgets.colours import FewColours, wants_no_colour
+from nexus_tui.widgets.replay_bar import ReplayState
 from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii
 
 REPAINT_PAUSE_S = 0.25
@@ -45,6 +46,7 @@ class NexusApp(Obeying, inherit_bindings=False):
         view: Name of the view to open.
         filter_text: Filter of the Tasks view.
         read_only: Refuse everything that changes the world, and say why where it is asked for.
+        known: What is known of the application now; by default what is read from the sources again and again.
         opened: The user's context that the sources are of; None: they are of none.
         ascii_only: Draw with ASCII; by default where the locale has no UTF-8 or ``NEXUS_ASCII`` is set.
     """
@@ -85,6 +87,7 @@ class NexusApp(Obeying, inherit_bindings=False):
         view: str = FIRST_VIEW,
         filter_text: str = "",
         read_only: bool = False,
+        known: Known | None = None,
         opened: Opened | None = None,
         ascii_only: bool | None = None,
     ) -> None:
@@ -107,7 +110,7 @@ class NexusApp(Obeying, inherit_bindings=False):
         for each in theme.themes():
             self.register_theme(each)
         self.theme = theme.DEFAULT_THEME
-        self._feeds = Feeds(self.sources, lambda: self.post_message(self.Changed()))
+        self._feeds: Known = known or Feeds(self.sources, lambda: self.post_message(self.Changed()))
 
     def _use_own_keys(self) -> tuple[str, ...]:
         """Let keys be those of the user's file, as long as nothing in it is wrong; return what is."""
@@ -155,6 +158,17 @@ class NexusApp(Obeying, inherit_bindings=False):
     def troubles(self) -> Troubles:
         """What is wrong with the data now."""
         return self._feeds.troubles
+
+    @property
+    def replay(self) -> ReplayState | None:
+        """Where a replay is; None: this is none."""
+        return None
+
+    def freeze(self) -> None:
+        """Hold the screen as it is, or let it go on with what is now."""
+        self.frozen = not self.frozen
+        if not self.frozen:
+            self.read_again()
 
     def read_again(self) -> None:
         """Let every source be read now."""

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from celery_nexus.alerts.levels import ServiceLevels
 from celery_nexus.diagnosis.verdicts.judge import judge_queues, judge_workers
@@ -41,6 +41,42 @@ HOUR_S = 3600.0
 
 NOTHING_RECENT = Recent(version=-1)
 UNKNOWN_PLACE = "…"
+
+
+class Known(Protocol):
+    """What is known of one application, as the dashboard asks for it."""
+
+    @property
+    def place(self) -> str:
+        """What the broker is, in words."""
+        ...
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What every source last said."""
+        ...
+
+    @property
+    def recent(self) -> Recent:
+        """The newest part of the history."""
+        ...
+
+    @property
+    def troubles(self) -> Troubles:
+        """What is wrong with the data now."""
+        ...
+
+    def start(self) -> None:
+        """Begin to read."""
+        ...
+
+    def stop(self) -> None:
+        """Stop after what is under way."""
+        ...
+
+    def read_now(self) -> None:
+        """Read everything now."""
+        ...
 
 
 class Feeds:
@@ -158,7 +194,7 @@ def recent_reader(sources: Sources) -> Callable[[], Recent]:
 
     def read() -> Recent:
         nonlocal asked_at
-        key = (sources.history.version(), int(time.time() // 60))
+        key = (sources.history.version(), int(moment.now().timestamp() // 60))
         if not sources.is_foreign and time.monotonic() - asked_at >= TROUBLE_EVERY_S:
             trouble = sources.broker.recorder_trouble(sources.recorder_command)
             if trouble:

@@ -19,7 +19,7 @@ from celery_nexus.rows.text import age, safe_text
 
 T = TypeVar("T")
 
-_BUSY_SHARE = 4
+_BUSY_SHARE = 30
 """Pause after a read, in multiples of its processor time: a feed never takes a core for itself. Waiting for a broker
 that does not answer costs none, so that its first answer is seen at once.
 """
@@ -61,6 +61,9 @@ class Feed(Generic[T]):
         self._known: object = None
         self._unchanged = 0
         self._wake = threading.Event()
+        self._is_looked_at = threading.Event()
+        self._is_looked_at.set()
+        self._looked_at_since = moment.now()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"feed-{name}", daemon=True)
 
@@ -71,7 +74,19 @@ class Feed(Generic[T]):
     def stop(self) -> None:
         """Stop after the reading that is under way; does not wait for it."""
         self._stopping = True
+        self._is_looked_at.set()
         self._wake.set()
+
+    def rest(self) -> None:
+        """Read nothing more for the time being: nobody looks."""
+        self._is_looked_at.clear()
+
+    def go_on(self) -> None:
+        """Read again, at once."""
+        if not self._is_looked_at.is_set():
+            self._looked_at_since = moment.now()
+            self._is_looked_at.set()
+            self.read_now()
 
     def read_now(self) -> None:
         """End the pause: the operator did something or asks."""
@@ -87,8 +102,12 @@ class Feed(Generic[T]):
     def trouble(self, now: datetime | None = None) -> str:
         """Say what is wrong with the data, as a panel's title does: ``broker silent since 12 s``; empty when fresh."""
         reading = self.reading
+        if not moment.is_live():
+            return reading.problem
         age_s = reading.age_s(now)
-        if not reading.problem and (age_s is None or age_s <= self.stale_after_s):
+        looked_at_s = ((now or moment.now()) - self._looked_at_since).total_seconds()
+        is_fresh = age_s is None or min(age_s, looked_at_s) <= self.stale_after_s
+        if not reading.problem and is_fresh:
             return ""
         if age_s is None:
             return reading.problem
@@ -97,6 +116,7 @@ class Feed(Generic[T]):
 
     def _run(self) -> None:
         while not self._stopping:
+            self._is_looked_at.wait()
             started = time.thread_time()
             before, self.reading = self.reading, self._take()
             if self._is_new(before):

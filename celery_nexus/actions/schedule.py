@@ -51,14 +51,12 @@ class _EntryAction(Action):
         except SourceError as error:
             return TargetOutcome(name, False, str(error), is_missing=isinstance(error, NotFound))
 
-    @staticmethod
     @abstractmethod
-    def promise(sources: Sources, name: str) -> str:
+    def promise(self, sources: Sources, name: str) -> str:
         """Say what would be done to an entry, and raise what stands in the way."""
 
-    @staticmethod
     @abstractmethod
-    def change(sources: Sources, name: str) -> str:
+    def change(self, sources: Sources, name: str) -> str:
         """Change it, and say what was done."""
 
 
@@ -70,14 +68,12 @@ class RunEntry(_EntryAction):
     command_name: ClassVar[str] = "schedule run"
     consequence: ClassVar[str] = "A run is published now, its times go on as they were."
 
-    @staticmethod
-    def promise(sources: Sources, name: str) -> str:
+    def promise(self, sources: Sources, name: str) -> str:
         """Name its task."""
         sources.schedule.publisher(name)
         return f"a run of {sources.schedule.find(name).entry.task}"
 
-    @staticmethod
-    def change(sources: Sources, name: str) -> str:
+    def change(self, sources: Sources, name: str) -> str:
         """Publish it."""
         run = sources.schedule.publisher(name)(None)
         return f"queued in {run.place} as {run.id}"
@@ -90,37 +86,28 @@ class PauseEntry(_EntryAction):
     label: ClassVar[str] = "Pause entry"
     command_name: ClassVar[str] = "schedule pause"
     consequence: ClassVar[str] = "Beat sends nothing for it until it is resumed; due times pass without a run."
+    is_enabled: ClassVar[bool] = False
+    promised: ClassVar[str] = "paused"
 
-    @staticmethod
-    def promise(sources: Sources, name: str) -> str:
-        """Make sure that it can be paused."""
-        sources.schedule.check_change(name, "paused")
-        return "paused"
+    def promise(self, sources: Sources, name: str) -> str:
+        """Make sure that where it is kept takes the change."""
+        sources.schedule.check_change(name, "resumed" if self.is_enabled else "paused")
+        return self.promised
 
-    @staticmethod
-    def change(sources: Sources, name: str) -> str:
-        """Pause it."""
-        return sources.schedule.set_enabled(name, is_enabled=False)
+    def change(self, sources: Sources, name: str) -> str:
+        """Change it."""
+        return sources.schedule.set_enabled(name, is_enabled=self.is_enabled)
 
 
 @dataclass(frozen=True)
-class ResumeEntry(_EntryAction):
+class ResumeEntry(PauseEntry):
     """Resume a paused entry of the schedule. It counts from now: what was due meanwhile is not made up for."""
 
     label: ClassVar[str] = "Resume entry"
     command_name: ClassVar[str] = "schedule resume"
     consequence: ClassVar[str] = "It counts from now: what was due meanwhile is not made up for (schedule backfill is)."
-
-    @staticmethod
-    def promise(sources: Sources, name: str) -> str:
-        """Make sure that it can be resumed."""
-        sources.schedule.check_change(name, "resumed")
-        return "resumed, counts from now"
-
-    @staticmethod
-    def change(sources: Sources, name: str) -> str:
-        """Resume it."""
-        return sources.schedule.set_enabled(name, is_enabled=True)
+    is_enabled: ClassVar[bool] = True
+    promised: ClassVar[str] = "resumed, counts from now"
 
 
 @dataclass(frozen=True)
@@ -131,14 +118,12 @@ class SkipEntry(_EntryAction):
     command_name: ClassVar[str] = "schedule skip"
     consequence: ClassVar[str] = "Its next due time passes without a run, the one after it does not."
 
-    @staticmethod
-    def promise(sources: Sources, name: str) -> str:
+    def promise(self, sources: Sources, name: str) -> str:
         """Name the due time."""
         sources.schedule.check_change(name, "skipped")
         return f"{_moment(sources.schedule.next_time(name))} is skipped"
 
-    @staticmethod
-    def change(sources: Sources, name: str) -> str:
+    def change(self, sources: Sources, name: str) -> str:
         """Skip it."""
         return f"skipped {_moment(sources.schedule.skip(name))}"
 

@@ -33,6 +33,7 @@ from celery_nexus.rows.history import (
     TrendPoint,
 )
 from celery_nexus.rows.runs import LifeEvent, Run, RunPage
+from celery_nexus.runs.paced_counts import PacedCounts
 
 MAX_CANDIDATES = 10
 _SHOWN_ID = 13
@@ -70,6 +71,7 @@ class HistorySource:
         self.recorder_command = recorder_command
         self.recorder_problem: Callable[[], str] = lambda: ""
         self._history = History(path, families)
+        self._counts = PacedCounts(self._history)
 
     @property
     def exists(self) -> bool:
@@ -108,11 +110,12 @@ class HistorySource:
     def page(self, filter_text: str, limit: int, offset: int, budget_s: float) -> RunPage:
         """Return a page of the runs that match a filter and their number, as far as they are found in some time.
 
-        Raises as :meth:`runs`.
+        Who asks again and again is told a number that is a moment old, where counting takes long. Raises as
+        :meth:`runs`.
         """
         with _translated():
             found = self._history.page(filter_text, limit, offset, budget_s=budget_s)
-            counted = self._history.count_within(filter_text, budget_s / 4)
+            counted = self._counts.count(filter_text, budget_s / 4)
         now = time.time()
         total = max(counted.count, offset + len(found.runs))
         looked_to = None if found.is_complete else _time(found.looked_to)

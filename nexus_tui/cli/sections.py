@@ -43,7 +43,12 @@ COMMANDS: dict[Section, dict[str, str]] = {
     Section.MESSAGES: {"submit": "submit"},
     Section.WORKERS: {"orders": "listings.orders", "events": "listings.events"},
     Section.SCHEDULE: {"schedule": "listings.schedule"},
-    Section.PAST: {"history": "listings.history", "export": "listings.export"},
+    Section.PAST: {
+        "history": "listings.history",
+        "export": "listings.export",
+        "record": "recording",
+        "replay": "recording",
+    },
     Section.ELSEWHERE: {"contexts": "contexts", "keys": "keys", "footprint": "diagnosis.footprint"},
 }
 """Commands with a function of their own: name, and the module whose ``COMMANDS`` has it. Actions have theirs from

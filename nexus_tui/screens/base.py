@@ -21,12 +21,14 @@ from celery_nexus.rows.audit import Undoable
 from celery_nexus.rows.text import age, number, safe_text
 from celery_nexus.sources import Sources
 from nexus_tui.keymap import rebind
+from nexus_tui.poller import Feed
 from nexus_tui.screens import health
 from nexus_tui.screens.exporting import ExportingScreen
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.offers import bindings, explain_refusal, is_offer
 from nexus_tui.widgets.chrome import KeyBar, KeyWords, OneLine, TabBar
 from nexus_tui.widgets.prompt import Prompt
+from nexus_tui.widgets.replay_bar import ReplayBar
 from nexus_tui.widgets.table import Table
 
 MOST_KEYS = 9
@@ -86,6 +88,8 @@ class NexusScreen(ExportingScreen):
         yield from self.body()
         self._prompt = Prompt()
         yield self._prompt
+        if self.host.replay is not None:
+            yield ReplayBar()
         yield KeyBar()
 
     def body(self) -> Iterable[Widget]:
@@ -121,6 +125,8 @@ class NexusScreen(ExportingScreen):
             tabs.redraw()
         self.draw(now)
         self.query_one(KeyBar).show(self.keys(), health.status(self.host))
+        if self.host.replay is not None:
+            self.query_one(ReplayBar).show(self.host.replay)
 
     def explain_no_runs(self, words: str) -> str:
         """Say why there are no runs: of another application none is known before its workers tell of any."""
@@ -268,10 +274,8 @@ class NexusScreen(ExportingScreen):
 
     def action_freeze(self) -> None:
         """Hold the screen as it is, or let it go on."""
-        self.host.frozen = not self.host.frozen
+        self.host.freeze()
         self.query_one(KeyBar).show(self.keys(), health.status(self.host))
-        if not self.host.frozen:
-            self.host.read_again()
 
     def action_read_again(self) -> None:
         """Read every source now."""
@@ -341,8 +345,19 @@ class NexusScreen(ExportingScreen):
     def _tab_chosen(self, event: TabBar.Chosen) -> None:
         self.host.obey(event.view)
 
+    def own_feeds(self) -> Iterable[Feed[Any]]:
+        """Return what reads for this screen alone: it rests while something else is on the screen."""
+        return ()
+
+    def on_screen_suspend(self) -> None:
+        """Read nothing while nobody looks."""
+        for feed in self.own_feeds():
+            feed.rest()
+
     def on_screen_resume(self) -> None:
         """Draw what changed while something else was on top."""
+        for feed in self.own_feeds():
+            feed.go_on()
         self.call_after_refresh(self.redraw_now)
 
     def redraw_now(self) -> None:

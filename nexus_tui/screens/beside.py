@@ -88,6 +88,12 @@ class ReadingListScreen(ListScreen):
         if self._more:
             self._more.stop()
 
+    def own_feeds(self) -> Iterable[Feed[Any]]:
+        """Return the pane's feed, too."""
+        yield from super().own_feeds()
+        if self._more:
+            yield self._more
+
     def read_more(self, key: str) -> Any:
         """Read what there is about a row; runs in a thread."""
         raise NotImplementedError

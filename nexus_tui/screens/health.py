@@ -9,6 +9,8 @@ from celery_nexus.rows.workers import ALIVE
 from nexus_tui.screens.host import Host
 from nexus_tui.widgets.lines import Line, Span
 
+_REPLAY_KEYS: Line = (("+", "accent"), (" faster  ", "dim"), ("p", "accent"), (" stop or go on ", "dim"))
+
 
 def line(host: Host, now: datetime) -> tuple[Line, Line]:
     """Make the left and right end: where, workers, throughput, failures, wait, time."""
@@ -16,6 +18,8 @@ def line(host: Host, now: datetime) -> tuple[Line, Line]:
     for part in (_workers(host), _throughput(host), _of_the_hour(host)):
         left += [("  ", "plain"), *part]
     badge: Line = (("READ-ONLY ", "warn"),) if host.read_only else ()
+    if host.replay is not None:
+        badge = (("RECORDING ", "warn"),)
     if host.open_for_s:
         minutes, seconds = divmod(round(host.open_for_s), 60)
         badge = ((f" UNLOCKED {minutes}:{seconds:02} ", "chip-red"),)
@@ -23,7 +27,9 @@ def line(host: Host, now: datetime) -> tuple[Line, Line]:
 
 
 def status(host: Host) -> Line:
-    """Say whether every source is fresh, and whether things can be changed."""
+    """Say whether every source is fresh, and whether things can be changed; in a replay which keys lead through it."""
+    if host.replay is not None:
+        return ((", .", "accent"), (" time  ", "dim"), ("}", "accent"), (" mark  ", "dim"), *_REPLAY_KEYS)
     mode = "read-only" if host.read_only else "read-write"
     if why := host.sources.why_read_only:
         mode = f"{mode}: {safe_text(why, 60)}"

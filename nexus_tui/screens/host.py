@@ -14,6 +14,7 @@ from celery_nexus.sources import Sources
 from nexus_tui.front_door.contexts import Context
 from nexus_tui.widgets.completion import Candidate
 from nexus_tui.widgets.lines import Line
+from nexus_tui.widgets.replay_bar import ReplayState
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,11 @@ class Host(Protocol):
         ...
 
     @property
+    def replay(self) -> ReplayState | None:
+        """Where a replay is; None: what is shown is the present."""
+        ...
+
+    @property
     def running_actions(self) -> tuple[str, ...]:
         """The actions at work, each with since when."""
         ...
@@ -199,6 +205,10 @@ class Host(Protocol):
 
     def submit(self, task: str = "") -> None:
         """Open the form of a new run, of a task that is named."""
+        ...
+
+    def freeze(self) -> None:
+        """Hold the screen as it is, or let it go on."""
         ...
 
     def read_again(self) -> None:

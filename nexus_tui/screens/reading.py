@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import on
 from textual.message import Message as TextualMessage
@@ -35,6 +36,12 @@ class ReadingScreen(NexusScreen, Generic[T]):
     @abstractmethod
     def read(self) -> T:
         """Read what is shown; runs in a thread."""
+
+    def own_feeds(self) -> Iterable[Feed[Any]]:
+        """Return the screen's feed."""
+        yield from super().own_feeds()
+        if self._feed:
+            yield self._feed
 
     @property
     def is_read(self) -> bool:

@@ -21,7 +21,7 @@ from celery_nexus.rows.audit import AuditEntry, Kept, Restored, Undoable
 from celery_nexus.rows.broker import FoundMessages, Message, QueueStats
 from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
 from celery_nexus.rows.diagnosis.connections import Connections
-from celery_nexus.rows.history import ErrorGroup, QueueWaits, Share, Slice, TaskStats, TrendPoint
+from celery_nexus.rows.history import Changes, ErrorGroup, QueueWaits, Share, Slice, TaskStats, TrendPoint
 from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.runs import LifeEvent, Progress, Run, RunPage
 from celery_nexus.rows.workers import Child, Program, Worker
@@ -294,6 +294,7 @@ class FakeHistory:
     rows: list[Run] = field(default_factory=list)
     asked: list[tuple[str, int, int]] = field(default_factory=list)
     number: int = 1
+    changed: list[tuple[int, Run]] = field(default_factory=list)
     looked_to: datetime | None = None
     groups: list[ErrorGroup] = field(default_factory=list)
     figures: list[TaskStats] = field(default_factory=list)
@@ -375,9 +376,17 @@ class FakeHistory:
         times = [None if place % 15 in (3, 4, 5) else (1 + place / 20, 2 + place % 12 / 3) for place in range(60)]
         return [TrendPoint(since + place * slice_s, 9, 1, one, one) for place, one in enumerate(times)]
 
+    def last_change(self) -> int:
+        return self.number
+
+    def changes(self, after: int, filter_text: str = "") -> Changes[Run]:
+        return Changes(tuple(run for number, run in self.changed if number > after), self.number)
+
     def add(self, run: Run) -> None:
-        self.rows.insert(0, run)
+        """Tell of a new run, or of what became of a known one."""
+        self.rows = [run, *(row for row in self.rows if row.id != run.id)]
         self.number += 1
+        self.changed.append((self.number, run))
 
     def _found(self, filter_text: str) -> list[Run]:
         if not filter_text:

@@ -34,6 +34,8 @@ ARGUMENTS = {
     "why": ["q1"],
     "probe": ["broker"],
     "bundle": ["/nowhere/bundle.tar.gz"],
+    "record": ["/nowhere/incident.nexusrec"],
+    "replay": ["/nowhere/incident.nexusrec"],
     "schedule show": ["e1"],
     **{key: ["e1", "--yes"] for key in ("schedule pause", "schedule resume", "schedule run", "schedule skip")},
     "schedule backfill": ["e1", "--from", "2026-01-01T00:00", "--to", "2026-01-01T01:00", "--yes"],

@@ -1,0 +1,1 @@
+"""Recordings of what the views show, and their replay."""
