@@ -18,6 +18,7 @@ for _name in [name for name in os.environ if name.startswith(("NEXUS_", "ANTHROP
 # Before anything of ours is imported: settings are read once a process.
 os.environ["NEXUS_HOME"] = str(_home)
 
+from tests.harness import lanes  # noqa: E402
 from tests.harness.servers import Broker, embedded_broker  # noqa: E402
 
 
@@ -26,9 +27,25 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(_home, ignore_errors=True)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep together what shares a server."""
+    from tests.harness.scheduler import ByLane
+
+    return ByLane(config, log)
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name a document by its argument: its bytes have a time in them, and each process makes its own."""
     return argname if isinstance(val, bytes) and len(val) > 60 else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put long tests first, and give those of real programs a second chance."""
+    items.sort(key=lanes.rank)
+    if config.pluginmanager.hasplugin("rerunfailures"):
+        for item in filter(lanes.runs_programs, items):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,6 @@ MOST_AGAIN = 40
 """Largest number of tests that are run again: more are no accident."""
 
 NEEDED = (
-    "pytest-rerunfailures==16.3",  # reruns that Celery's tests ask for
     "pytest-subtests==0.14.2",
     "pytest-order==1.3.0",
     "pytest-freezer==0.4.9",
