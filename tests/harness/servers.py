@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -18,8 +17,7 @@ from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.embedded_broker.password import read_embedded_password
 from celery_nexus.embedded_broker.server import server_binary
 from celery_nexus.paths import Paths
-from tests.harness.places import ROOT
-from tests.harness.processes import clean_environment, end
+from tests.harness.processes import clean_environment, end, start
 from tests.harness.waiting import wait_until
 
 
@@ -55,9 +53,7 @@ def start_embedded_broker(home: Path, environment: Mapping[str, str] | None = No
     home.mkdir(parents=True, exist_ok=True)
     given = {**(clean_environment() if environment is None else environment), "NEXUS_HOME": str(home)}
     log = home / "broker.log"
-    with log.open("ab") as file:
-        command = [sys.executable, "-m", "celery_nexus.embedded_broker"]
-        process = subprocess.Popen(command, env=given, cwd=ROOT, stdout=file, stderr=file)
+    process = start("-m", "celery_nexus.embedded_broker", environment=given, log=log)
     broker = Broker(home, embedded_url(home).redis_py, process)
     with redis.Redis.from_url(broker.url) as client:
         wait_until(
