@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.commands import CommandResult
 from tests.harness.places import BIN
-from tests.harness.stack import CommandResult
 from tests.harness.waiting import wait_until
 
 

@@ -99,7 +99,7 @@ def _run(kind: str, words: list[str]) -> None:
     elif kind == "-c":
         sys.argv[:] = ["-c", *words[1:]]
         module = sys.modules["__main__"] = ModuleType("__main__")
-        exec(compile(words[0], "<string>", "exec"), vars(module))  # noqa: S102
+        exec(compile(words[0], "<string>", "exec"), vars(module))
     else:
         sys.argv[:] = [kind, *words]
         runpy.run_path(kind, run_name="__main__")

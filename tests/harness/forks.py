@@ -1,4 +1,4 @@
-"""Python programs of this process's fork server (:mod:`tests.harness.fork_server`), which it starts when it needs it."""
+"""Python programs of this process's fork server (:mod:`tests.harness.fork_server`)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,17 @@ from typing import IO, Any
 from tests.harness.places import ROOT
 
 _LOOKS_EVERY_S = 0.01
+_READ_AT_START = ("LD_", "PYTHON")
+
+
+def can_be_forked(environment: Mapping[str, str]) -> bool:
+    """Tell whether what an interpreter reads in its environment when it starts is as it was for this process's."""
+
+    def fixed(variables: Mapping[str, str]) -> dict[str, str]:
+        names = [name for name in variables if name.startswith(_READ_AT_START) and name != "PYTHONPATH"]
+        return {name: variables[name] for name in names}
+
+    return fixed(environment) == fixed(os.environ)
 
 
 class Fork(subprocess.Popen[bytes]):

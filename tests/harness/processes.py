@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
-from tests.harness.forks import fork_server
+from tests.harness.forks import can_be_forked, fork_server
 from tests.harness.places import ROOT
 from tests.harness.waiting import wait_until
 
@@ -41,20 +41,48 @@ def start(
         environment: Its whole environment.
         log: File to whose end its output goes; None: nowhere.
         is_leader: Whether it leads a group of processes of its own, to be killed with all of them.
+        is_forked: Whether it may find other people's libraries imported.
+    """
+    told: dict[str, Any] = {
+        "environment": environment, "folder": ROOT, "is_leader": is_leader, "is_forked": is_forked
+    }  # fmt: skip
+    with (log or Path(os.devnull)).open("ab") as file:
+        return launch(arguments, output=file, errors=file, **told)
+
+
+def launch(
+    words: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    folder: Path,
+    output: IO[bytes],
+    errors: IO[bytes],
+    is_leader: bool = False,
+    is_forked: bool = True,
+) -> subprocess.Popen[bytes]:
+    """Start a Python program by this process's fork server, or with an interpreter of its own where it needs one.
+
+    Args:
+        words: After the interpreter: ``-m`` and a module, ``-c`` and code, or a file; its arguments.
+        environment: Its whole environment.
+        folder: Where it runs.
+        output: What it writes to.
+        errors: Where it writes what goes wrong.
+        is_leader: Whether it leads a group of processes of its own.
         is_forked: Whether it may find other people's libraries imported, which saves most of its start.
     """
-    with (log or Path(os.devnull)).open("ab") as file:
-        if is_forked:
-            told = {"environment": environment, "folder": ROOT, "is_leader": is_leader}
-            return fork_server().start(arguments, output=file, errors=file, **told)
-        return subprocess.Popen(
-            [sys.executable, *arguments],
-            env=dict(environment),
-            cwd=ROOT,
-            stdout=file,
-            stderr=file,
-            start_new_session=is_leader,
-        )
+    if is_forked and can_be_forked(environment):
+        told: dict[str, Any] = {"environment": environment, "folder": folder, "is_leader": is_leader}
+        return fork_server().start(words, output=output, errors=errors, **told)
+    return subprocess.Popen(
+        [sys.executable, *words],
+        env=dict(environment),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=errors,
+        start_new_session=is_leader,
+    )
 
 
 def begin_worker(

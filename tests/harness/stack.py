@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from tests.harness.commands import CommandResult, run_python
 from tests.harness.places import BIN, ROOT
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """What it printed on stdout, which must be one JSON document."""
-        return json.loads(self.out)
 
 
 @dataclass(frozen=True)
@@ -69,30 +52,14 @@ def run(
     variables: Mapping[str, str] | None = None,
 ) -> CommandResult:
     """Run a program of the virtual environment for the stack in ``home``."""
-    done = subprocess.run(
-        [str(BIN / command[0]), *command[1:]],
-        env={**environment(home), **(variables or {})},
-        cwd=folder or home,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    return CommandResult(done.returncode, done.stdout, done.stderr)
+    program, *words = command
+    python = words if program == "python" else [str(BIN / program), *words]
+    told = {**environment(home), **(variables or {})}
+    return run_python(*python, environment=told, folder=folder or home, timeout_s=timeout_s)
 
 
 def plain_client(url: str, code: str) -> CommandResult:
     """Run code in a Python that does not see this project: ``URL`` is the broker's address for kombu."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"URL = {url!r}\n{code}"],
-        cwd="/",
-        env={
-            name: value for name, value in os.environ.items() if not name.startswith("NEXUS_") and name != "PYTHONPATH"
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return CommandResult(done.returncode, done.stdout, done.stderr)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")}
+    kept.pop("PYTHONPATH", None)
+    return run_python("-c", f"URL = {url!r}\n{code}", environment=kept, folder=Path("/"))

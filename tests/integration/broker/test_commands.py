@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +17,7 @@ from celery_nexus.errors import NotFound
 from celery_nexus.queues import priority_key
 from celery_nexus.rows.runs import Run
 from celery_nexus.sources import Sources
-from tests.harness.places import ROOT
+from tests.harness.commands import run_python
 from tests.harness.waiting import wait_until
 from tests.integration.broker.conftest import NoHistory, Stack
 
@@ -30,11 +28,8 @@ TASK = "tests.integration.broker.jobs.trace"
 
 
 def nexus(stack: Stack, *words: str) -> tuple[int, Any, str]:
-    command = [sys.executable, "-m", "nexus_tui", *words, "--json"]
-    done = subprocess.run(
-        command, check=False, cwd=ROOT, env=stack.environment, capture_output=True, text=True, timeout=60
-    )
-    return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
+    done = run_python("-m", "nexus_tui", *words, "--json", environment=stack.environment)
+    return done.code, done.json if done.out else None, done.err
 
 
 def test_the_command_line_deletes_undoes_and_writes_the_audit_log(stack: Stack) -> None:

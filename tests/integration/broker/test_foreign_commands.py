@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 import pytest
 from celery.signals import before_task_publish
 
-from tests.harness.places import ROOT
+from tests.harness.commands import run_python
 from tests.harness.processes import clean_environment, start_worker
 from tests.harness.waiting import wait_until
 from tests.integration.broker import strangers
@@ -53,11 +51,8 @@ class Stranger:
 
     def say(self, *words: str) -> tuple[int, str, str]:
         """Run a command as a person reads it."""
-        command = [sys.executable, "-m", "nexus_tui", *words, "--broker", self.stack.url.redis_py]
-        done = subprocess.run(
-            command, check=False, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60
-        )
-        return done.returncode, done.stdout, done.stderr
+        done = run_python("-m", "nexus_tui", *words, "--broker", self.stack.url.redis_py, environment=self.environment)
+        return done.code, done.out, done.err
 
 
 @pytest.fixture
@@ -164,18 +159,10 @@ def test_a_refusal_is_no_calm(her: Stranger, rules: str, command: str) -> None:
     redis.execute_command("ACL", "SETUSER", "looker", "reset", "on", ">secret", *rules.split())
     try:
         address = f"unix://looker:secret@{url.path}?db={url.database}"
-        done = subprocess.run(
-            [sys.executable, "-m", "nexus_tui", "status", "--broker", address],
-            check=False,
-            cwd=ROOT,
-            env=her.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 1, done.stderr
-        assert "no trouble" not in done.stdout
-        assert "could not look at everything" in done.stdout
-        assert command in done.stdout
+        done = run_python("-m", "nexus_tui", "status", "--broker", address, environment=her.environment)
+        assert done.code == 1, done.err
+        assert "no trouble" not in done.out
+        assert "could not look at everything" in done.out
+        assert command in done.out
     finally:
         redis.execute_command("ACL", "DELUSER", "looker")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.harness.commands import CommandResult, run_python
 from tests.harness.processes import clean_environment
 from tests.harness.servers import run_server
 from tests.harness.terminal import Screen
@@ -38,10 +38,8 @@ class User:
         self.environment = clean_environment(PASSWORD=PASSWORD, LOOKER=PASSWORD, **places)
         self.command = [sys.executable, "-m", "nexus_tui"]
 
-    def say(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*self.command, *words], env=self.environment, capture_output=True, text=True, timeout=60, check=False
-        )
+    def say(self, *words: str) -> CommandResult:
+        return run_python("-m", "nexus_tui", *words, environment=self.environment)
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +55,11 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
 
 def test_production_is_purged_with_a_reason_alone_and_both_are_audited(user: User) -> None:
     refused = user.say("--context", "office", "purge", "celery", "--yes")
-    assert (refused.returncode, user.client.llen("celery")) == (5, 1)
-    assert "office is production: :unlock 15m REASON" in refused.stderr
+    assert (refused.code, user.client.llen("celery")) == (5, 1)
+    assert "office is production: :unlock 15m REASON" in refused.err
     done = user.say("--context", "office", "--unlock", "ticket 42", "purge", "celery", "--yes")
-    assert (done.returncode, user.client.llen("celery")) == (0, 0)
-    audit = json.loads(user.say("audit", "--context", "office", "--json").stdout)
+    assert (done.code, user.client.llen("celery")) == (0, 0)
+    audit = user.say("audit", "--context", "office", "--json").json
     assert [row["action"] for row in audit] == ["Purge", "Unlock"]
     assert audit[1]["message"] == "office: open for changes for one command: ticket 42"
     assert audit[1]["user"]
@@ -69,19 +67,16 @@ def test_production_is_purged_with_a_reason_alone_and_both_are_audited(user: Use
 
 def test_a_broker_that_takes_no_audit_line_is_not_unlocked(user: User) -> None:
     refused = user.say("--context", "prod", "--unlock", "ticket 42", "purge", "celery", "--yes")
-    assert refused.returncode == 5
-    assert "no permissions" in refused.stderr.lower()
-    assert PASSWORD not in refused.stderr
+    assert refused.code == 5
+    assert "no permissions" in refused.err.lower()
+    assert PASSWORD not in refused.err
 
 
 def test_a_missing_variable_is_one_sentence(user: User) -> None:
     environment = {key: value for key, value in user.environment.items() if key != "PASSWORD"}
-    said = subprocess.run(
-        [*user.command, "queues", "--context", "office"],
-        env=environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert said.returncode == 2
-    assert said.stderr == "nexus-tui: context office needs the variable PASSWORD that is not set: export it first\n"
+    said = run_python("-m", "nexus_tui", "queues", "--context", "office", environment=environment)
+    assert said.code == 2
+    assert said.err == "nexus-tui: context office needs the variable PASSWORD that is not set: export it first\n"
 
 
 def test_the_dashboard_unlocks_locks_again_and_goes_to_another_context(user: User) -> None:

@@ -18,6 +18,7 @@ from kombu import Exchange, Queue, pools
 from kombu.transport import TRANSPORT_ALIASES
 
 from tests.harness.applications import close_results
+from tests.harness.commands import CommandResult, run_python
 from tests.harness.places import ROOT
 from tests.harness.ports import free_port
 from tests.harness.processes import begin_worker, clean_environment, start, start_worker
@@ -63,6 +64,14 @@ class Stack:
         process = begin("delivery_tasks", *words, node=f"{node}@test", **told)
         self.processes.append(process)
         return process
+
+    def nexus(self, *words: str) -> CommandResult:
+        """Run ``nexus-tui`` to its end."""
+        return self.python("-m", "nexus_tui", *words)
+
+    def python(self, *words: str, is_well: bool = False) -> CommandResult:
+        """Run a Python program of the stack to its end, which must be a good one if it is told so."""
+        return run_python(*words, environment=self.environment, is_well=is_well)
 
     def log(self, node: str) -> str:
         """Read a worker's log."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -20,17 +18,11 @@ FIGURES = (
 )
 
 
-def nexus(stack: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``nexus-tui`` for a stack."""
-    command = [sys.executable, "-m", "nexus_tui", *arguments]
-    return subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=False)
-
-
 def sheet(stack: Any, *, code: int = 0) -> dict[str, int]:
     """Take the balance sheet; returns its figures that are not 0."""
-    done = nexus(stack, "doctor", "--balance", "--json", "--wait", "10")
-    told = json.loads(done.stdout)
-    assert done.returncode == code, done.stdout
+    done = stack.nexus("doctor", "--balance", "--json", "--wait", "10")
+    told = done.json
+    assert done.code == code, done.out
     return {name: told[name] for name in FIGURES.split() if told[name]}
 
 
@@ -61,11 +53,11 @@ def test_every_way_that_a_run_can_go_is_on_the_sheet(recorded: Any) -> None:
     stack.app(ours=False).send_task("t.note", ("waits too",))
     gone = stack.publish("t.note", "deleted")
     worker.kill()
-    assert nexus(stack, "delete", gone, "--yes").returncode == 0
+    assert stack.nexus("delete", gone, "--yes").code == 0
     expected = {"submitted": 10, "adopted": 1, "foreign": 1, "succeeded": 5, "revoked": 1, "dead": 1, "deleted": 1}
     assert sheet(stack) == expected | {"waiting": 2, "in_flight": 1, "delayed": 1, "uncounted": 1}
-    assert nexus(stack, "undo", "--yes").returncode == 0
-    assert nexus(stack, "purge", "default_queue", "--yes").returncode == 0
+    assert stack.nexus("undo", "--yes").code == 0
+    assert stack.nexus("purge", "default_queue", "--yes").code == 0
     del expected["foreign"]
     assert sheet(stack) == expected | {"deleted": 2, "in_flight": 1, "delayed": 1, "uncounted": 1}
 
@@ -73,7 +65,7 @@ def test_every_way_that_a_run_can_go_is_on_the_sheet(recorded: Any) -> None:
 def submit(stack: Any, run_id: str, times: int = 1) -> None:
     """Submit a run under an id, as an application with our settings does."""
     code = f"import delivery_tasks as t; [t.add.apply_async((1, 1), task_id={run_id!r}) for _ in range({times})]"
-    subprocess.run([sys.executable, "-c", code], env=stack.environment, timeout=60, check=True)
+    stack.python("-c", code, is_well=True)
 
 
 def long_ago(stack: Any, run_id: str) -> None:
@@ -118,7 +110,7 @@ def test_foreign_messages_of_one_id_and_a_dead_letter_that_is_tried_again_add_up
     assert sheet(stack) == {"submitted": 1, "adopted": 2, "succeeded": 1, "repeated": 1, "dead": 1}
     worker.kill()
     worker.wait(10)
-    assert nexus(stack, "dead-letters", "retry", "--all", "--yes").returncode == 0
+    assert stack.nexus("dead-letters", "retry", "--all", "--yes").code == 0
     assert sheet(stack) == {"submitted": 1, "adopted": 2, "succeeded": 1, "repeated": 1, "waiting": 1}
 
 
@@ -128,17 +120,17 @@ def test_a_run_that_is_lost_is_named(recorded: Any) -> None:
     lost = stack.publish("t.note", "lost", 60)
     stack.until(lambda: stack.count("started:lost"))
     stack.client.delete(keys.in_flight_key("w@test"))
-    done = nexus(stack, "doctor", "--balance", "--wait", "1")
-    assert done.returncode == 1
-    assert "1 missing" in done.stdout
-    assert f"{lost} t.note (STARTED)" in done.stdout
+    done = stack.nexus("doctor", "--balance", "--wait", "1")
+    assert done.code == 1
+    assert "1 missing" in done.out
+    assert f"{lost} t.note (STARTED)" in done.out
 
 
 def test_it_says_that_the_recorder_is_down(stack: Any) -> None:
     stack.client.xadd("nexus:events", {"d": "{}"})
-    done = nexus(stack, "doctor", "--balance", "--wait", "0.5")
-    assert done.returncode == 1
-    assert "the recorder is behind or down" in done.stdout
+    done = stack.nexus("doctor", "--balance", "--wait", "0.5")
+    assert done.code == 1
+    assert "the recorder is behind or down" in done.out
 
 
 def test_a_publication_that_is_tried_again_arrives_and_counts_once(stack: Any) -> None:
@@ -170,20 +162,20 @@ def test_a_broker_that_was_emptied_does_not_add_up_and_says_since_when_it_counts
         submit(stack, run_id)
     assert sheet(stack) == {"submitted": 3, "waiting": 3}
     stack.client.flushall()
-    emptied = nexus(stack, "doctor", "--balance", "--wait", "1")
-    assert emptied.returncode == 1, emptied.stdout + emptied.stderr
-    assert "3 open runs are older than this count, and nowhere" in emptied.stdout
+    emptied = stack.nexus("doctor", "--balance", "--wait", "1")
+    assert emptied.code == 1, emptied.out + emptied.err
+    assert "3 open runs are older than this count, and nowhere" in emptied.out
     stack.publish("t.note", "after")
-    told = nexus(stack, "doctor", "--balance", "--wait", "1")
-    assert told.returncode == 1
-    assert "3 open runs are older than this count, which began at 20" in told.stdout
-    assert all(f"{run_id} t.add (PENDING): nexus-tui task {run_id}" in told.stdout for run_id in lost)
-    assert "nothing is lost" not in told.stdout
+    told = stack.nexus("doctor", "--balance", "--wait", "1")
+    assert told.code == 1
+    assert "3 open runs are older than this count, which began at 20" in told.out
+    assert all(f"{run_id} t.add (PENDING): nexus-tui task {run_id}" in told.out for run_id in lost)
+    assert "nothing is lost" not in told.out
 
 
 def test_a_sheet_that_adds_up_says_since_when(recorded: Any) -> None:
     recorded.publish("t.note", "waits")
-    assert "✓ it adds up: nothing is lost since 20" in nexus(recorded, "doctor", "--balance", "--wait", "1").stdout
+    assert "✓ it adds up: nothing is lost since 20" in recorded.nexus("doctor", "--balance", "--wait", "1").out
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])

@@ -6,8 +6,6 @@ import json
 import re
 import signal
 import ssl
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -29,14 +27,14 @@ from celery_nexus.errors import Refused
 from celery_nexus.paths import Paths
 from celery_nexus.queues import priority_key
 from tests.harness.certificates import make_certificate
+from tests.harness.commands import CommandResult
 
 PING = "workers.maintenance_tasks.health_check"
 
 
-def submit(stack: Any) -> subprocess.CompletedProcess[str]:
+def submit(stack: Any) -> CommandResult:
     """Submit a run by the command line."""
-    command = [sys.executable, "-m", "nexus_tui", "submit", PING, "--json"]
-    return subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=False)
+    return stack.nexus("submit", PING, "--json")
 
 
 def test_a_broker_that_becomes_a_replica_refuses_submits_and_workers_go_on_when_it_leads_again(stack: Any) -> None:
@@ -49,8 +47,8 @@ def test_a_broker_that_becomes_a_replica_refuses_submits_and_workers_go_on_when_
         stack.until(lambda: broker.get("done:before") == b"1")
         broker.replicaof("127.0.0.1", str(other))
         refused = submit(stack)
-        assert (refused.returncode, refused.stdout) == (3, "")
-        assert "nothing was queued" in refused.stderr
+        assert (refused.code, refused.out) == (3, "")
+        assert "nothing was queued" in refused.err
         stack.until(lambda: "You can't write against a read only replica" in stack.log("w"))
         broker.replicaof("NO", "ONE")
         broker.lpush(priority_key("default_queue", 5), json.dumps(message("t.note", ("after",))))
@@ -64,8 +62,8 @@ def test_out_of_memory_refuses_submits_and_loses_nothing(stack: Any) -> None:
     stack.until(lambda: stack.count("started:running"))
     stack.client.config_set("maxmemory", "1")
     refused = submit(stack)
-    assert (refused.returncode, refused.stdout) == (3, "")
-    assert "nothing was queued" in refused.stderr
+    assert (refused.code, refused.out) == (3, "")
+    assert "nothing was queued" in refused.err
     stack.client.config_set("maxmemory", "0")
     stack.until(lambda: not stack.client.exists(keys.in_flight_key("w@test")))
     stack.publish("t.note", "after")

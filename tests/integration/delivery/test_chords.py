@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 from celery import chord
@@ -24,16 +22,12 @@ chord([t.add.s(n, n).set(task_id=f"{name}-{n}") for n in range(3)])(t.total.s().
 
 def publish(stack: Any, name: str) -> None:
     """Publish a chord ``NAME`` of three, whose sum is 6."""
-    code = f"name = {name!r}\n{PUBLISH}"
-    subprocess.run([sys.executable, "-c", code], env=stack.environment, check=True, timeout=60)
+    stack.python("-c", f"name = {name!r}\n{PUBLISH}", is_well=True)
 
 
 def nexus(stack: Any, *arguments: str) -> Any:
     """Run ``nexus-tui … --json``."""
-    command = [sys.executable, "-m", "nexus_tui", *arguments, "--json"]
-    return json.loads(
-        subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=False).stdout
-    )
+    return stack.nexus(*arguments, "--json").json
 
 
 def state(stack: Any, run_id: str) -> str:
@@ -115,7 +109,7 @@ for turn in (1, 2):
 
 def test_a_frozen_chord_can_be_begun_again(stack: Any) -> None:
     stack.worker()
-    subprocess.run([sys.executable, "-c", TWICE], env=stack.environment, check=True, timeout=40)
+    stack.python("-c", TWICE, is_well=True)
     assert stack.count("done:body") == 2
 
 
@@ -137,5 +131,5 @@ chord(members())(t.note.si("body"))
 
 def test_the_members_of_a_generator_run_while_it_makes_more(stack: Any) -> None:
     stack.worker()
-    subprocess.run([sys.executable, "-c", LAZY], env=stack.environment, check=True, timeout=40)
+    stack.python("-c", LAZY, is_well=True)
     stack.until(lambda: stack.count("done:body"))

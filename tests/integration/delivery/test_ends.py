@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,10 +20,9 @@ LIST = priority_key("default_queue", 5)
 
 def nexus(stack: Any, *arguments: str) -> str:
     """Run ``nexus-tui``; returns what it printed."""
-    command = [sys.executable, "-m", "nexus_tui", *arguments]
-    done = subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    done = stack.nexus(*arguments)
+    assert done.code == 0, done
+    return str(done.out)
 
 
 class Chords:

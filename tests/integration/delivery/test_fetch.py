@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -58,9 +56,7 @@ def test_a_countdown_goes_by_the_brokers_clock_whatever_the_workers_says_and_doc
     stack.until(lambda: stack.count("started:again") == 3)
     for name in ("LD_PRELOAD", "FAKETIME"):
         del stack.environment[name]
-    doctor = [sys.executable, "-m", "nexus_tui", "doctor"]
-    printed = subprocess.run(doctor, env=stack.environment, capture_output=True, text=True, timeout=60, check=False)
-    line = next(line for line in printed.stdout.splitlines() if "w@test is" in line)
+    line = next(line for line in stack.nexus("doctor").out.splitlines() if "w@test is" in line)
     assert re.search(rf"3,(600|599)\.\d s {told} the broker", line)
 
 

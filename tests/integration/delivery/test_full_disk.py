@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import resource
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,12 +53,6 @@ class Disk:
         return False
 
 
-def nexus(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line."""
-    command = [sys.executable, "-m", "nexus_tui", *arguments]
-    return subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=False)
-
-
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_what_ends_meanwhile_has_succeeded_and_what_follows_runs_once_there_is_room(
     stack: Any, disk: Disk, pool: str
@@ -82,16 +73,16 @@ def test_what_ends_meanwhile_has_succeeded_and_what_follows_runs_once_there_is_r
 
 def test_submit_doctor_and_status_name_it(stack: Any, disk: Disk) -> None:
     disk.fill()
-    refused = nexus(stack, "submit", "workers.maintenance_tasks.health_check")
-    assert (refused.returncode, refused.stdout) == (3, "")
-    assert "nothing was queued" in refused.stderr
-    doctor = nexus(stack, "doctor", "--json")
-    findings = {finding["kind"]: finding for finding in json.loads(doctor.stdout)["findings"]}
+    refused = stack.nexus("submit", "workers.maintenance_tasks.health_check")
+    assert (refused.code, refused.out) == (3, "")
+    assert "nothing was queued" in refused.err
+    doctor = stack.nexus("doctor", "--json")
+    findings = {finding["kind"]: finding for finding in doctor.json["findings"]}
     assert findings["persistence"]["proof"] == (
         "append-only file is on, but can't be written (aof_last_write_status: err); make room on the broker's disk; "
         "its log names the error"
     )
     assert findings["persistence"]["severity"] == "broken"
-    status = json.loads(nexus(stack, "status", "--json").stdout)
+    status = stack.nexus("status", "--json").json
     assert "the broker refuses every change: its append-only file can't be written" in " ".join(status["troubles"])
     assert "restart recorder" not in " ".join(status["troubles"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -81,9 +79,7 @@ def test_celerys_own_commands_work(stack: Any) -> None:
     stack.worker()
 
     def celery(*arguments: str) -> str:
-        command = [sys.executable, "-m", "celery", "-A", "delivery_tasks", *arguments]
-        done = subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=True)
-        return done.stdout
+        return str(stack.python("-m", "celery", "-A", "delivery_tasks", *arguments, is_well=True).out)
 
     assert "w@test" in celery("inspect", "active_queues")
     run_id = celery("call", "t.add", "-a", "[2, 3]").strip()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +24,8 @@ NAMED: dict[str, Any] = {
 
 def nexus(stack: Any, *arguments: str) -> str:
     """Run a command and return all that it prints."""
-    command = [sys.executable, "-m", "nexus_tui", *arguments]
-    done = subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=False)
-    return done.stdout + done.stderr
+    done = stack.nexus(*arguments)
+    return str(done.out + done.err)
 
 
 def everything(stack: Any) -> dict[str, bytes]:
@@ -94,7 +91,6 @@ def test_workers_show_a_running_one_without_it(stack: Any) -> None:
     stack.worker()
     submit(stack, "t.login", *POSITIONAL, **NAMED)
     stack.until(lambda: stack.count("logged in") == 1)
-    command = [sys.executable, "-m", "celery", "-A", "delivery_tasks", "inspect", "active"]
-    shown = subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=False)
-    assert "t.login" in shown.stdout
-    assert SECRET not in shown.stdout + shown.stderr
+    shown = stack.python("-m", "celery", "-A", "delivery_tasks", "inspect", "active")
+    assert "t.login" in shown.out
+    assert SECRET not in shown.out + shown.err

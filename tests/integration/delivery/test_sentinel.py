@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import ssl
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -26,10 +23,9 @@ RUNS = 60
 
 def nexus_tui(stack: Any, *arguments: str) -> Any:
     """Run the command line against the stack; returns what it prints."""
-    command = [sys.executable, "-m", "nexus_tui", *arguments, "--json"]
-    done = subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr + done.stdout
-    return json.loads(done.stdout)
+    done = stack.nexus(*arguments, "--json")
+    assert done.code == 0, done
+    return done.json
 
 
 def start_programs(stack: Any) -> Any:
@@ -58,7 +54,7 @@ def test_everything_goes_on_with_the_server_that_takes_over_under_load(stack: An
     worker = start_programs(stack)
     assert nexus_tui(stack, "submit", QUICK, "--wait")["state"] == "SUCCESS"
     code = f"import delivery_tasks as t; [t.nap.apply_async((0.1,)) for _ in range({RUNS})]"
-    subprocess.run([sys.executable, "-c", code], env=stack.environment, timeout=60, check=True)
+    stack.python("-c", code, is_well=True)
     with redis.Redis(port=first) as leader, redis.Redis(port=second) as follower:
         stack.until(lambda: is_scheduled(leader))
         stack.until(lambda: leader.llen(priority_key("default_queue", 5)) < RUNS - 10)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness.commands import CommandResult, run_python
 from tests.harness.places import BIN, ROOT
 from tests.harness.programs import program
 from tests.harness.servers import run_server
@@ -32,19 +31,6 @@ CONF: dict[str, Any] = {
 
 
 @dataclass
-class Answer:
-    """What a command said."""
-
-    out: str
-    err: str
-    code: int
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@dataclass
 class Project:
     """Her project: a folder with a package ``stall``, and the shop that runs it."""
 
@@ -52,20 +38,11 @@ class Project:
     shop: Shop
     environment: dict[str, str]
 
-    def run(self, *words: str, **variables: str) -> Answer:
-        done = subprocess.run(
-            words,
-            check=False,
-            cwd=self.folder,
-            env=self.environment | variables,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        return Answer(done.stdout, done.stderr, done.returncode)
+    def run(self, *words: str, **variables: str) -> CommandResult:
+        return run_python(*words, environment=self.environment | variables, folder=self.folder)
 
-    def nexus(self, *words: str, **variables: str) -> Answer:
-        return self.run(sys.executable, "-P", "-m", "nexus_tui", *words, **variables)
+    def nexus(self, *words: str, **variables: str) -> CommandResult:
+        return self.run(str(BIN / "nexus-tui"), *words, **variables)
 
 
 @pytest.fixture(scope="module")
