@@ -15,6 +15,8 @@ import pytest
 _home = Path(tempfile.mkdtemp(prefix="nexus-test-"))
 for _name in [name for name in os.environ if name.startswith(("NEXUS_", "ANTHROPIC_", "OPENAI_"))]:
     del os.environ[_name]
+for _name in ("COLUMNS", "LINES"):  # of readline, in processes of pytest-xdist: not the size of a pty
+    os.environ.pop(_name, None)
 # Before anything of ours is imported: settings are read once a process.
 os.environ["NEXUS_HOME"] = str(_home)
 

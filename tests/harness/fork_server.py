@@ -1,8 +1,8 @@
 """A server that becomes programs: an interpreter that has imported what most of them need, and forks for each.
 
 A program that is started so is a process as any other, with an environment, folder, output and group of its own. Only
-its interpreter and other people's libraries are there already, which are most of a start. Nothing of this project is:
-what its modules know from their import on (settings, which process this is) belongs to each process.
+its interpreter and other people's libraries are there already, which are most of a start. The project's own modules are
+not: what they know from their import on (settings, which process this is) belongs to each process.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from celery_nexus.parent import end_with_parent
 
 MOST_BYTES = 150_000
 """Longest order: an environment, and words of a command. A socket's buffer holds one."""
@@ -75,6 +77,7 @@ def become(order: dict[str, Any]) -> None:
         order: ``words`` as after ``python``: ``-m`` and a module, ``-c`` and code, or a file, and its arguments;
             ``environment``; ``folder``; ``is_leader``, whether it leads a group of its own.
     """
+    end_with_parent(os.getppid())
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if order["is_leader"]:
         os.setsid()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import pytest
 import redis
@@ -19,48 +17,12 @@ from celery.signals import before_task_publish
 from celery_nexus.sources import Sources
 from config.settings import settings
 from nexus_tui.front_door.door import Door, open_sources
-from tests.harness.places import ROOT
-from tests.harness.processes import clean_environment
+from tests.harness.processes import clean_environment, start
 from tests.harness.programs import program
 from tests.harness.servers import run_server
-from tests.harness.waiting import wait_until
 from tests.integration.foreign import shop
 
 BAD = ("ERROR", "CRITICAL", "Traceback")
-
-
-class Nursery:
-    """Starts workers; see :mod:`tests.integration.foreign.nursery`."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.foreign.nursery"],
-            cwd=ROOT,
-            env=clean_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def start(self, told: dict[str, Any]) -> int:
-        """Start a worker and return its pid."""
-        stdin, stdout = cast("IO[str]", self.process.stdin), cast("IO[str]", self.process.stdout)
-        stdin.write(f"{json.dumps(told)}\n")
-        stdin.flush()
-        return int(stdout.readline())
-
-    def stop(self) -> None:
-        """End; workers go on."""
-        self.process.communicate()
-
-
-def lives(pid: int) -> bool:
-    """Tell whether a worker's process is there."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @dataclass
@@ -76,11 +38,10 @@ class Shop:
     socket: str
     database: int
     folder: Path
-    nursery: Nursery
     conf: dict[str, Any]
     options: tuple[str, ...] = ()
     node: str = "w"
-    pid: int = 0
+    process: subprocess.Popen[bytes] | None = None
     user: str = ""
     redis: Any = field(init=False)
     app: Any = field(init=False)
@@ -124,8 +85,17 @@ class Shop:
     def start(self) -> None:
         """Start its worker; it is there when :attr:`is_ready`."""
         arguments = ["worker", "-n", self.name, "-P", "threads", "-c", "2", "-l", "INFO", *self.options]
-        told = {"broker": self.kombu, "conf": self.conf, "log": str(self.log), "ran": str(self.ran)}
-        self.pid = self.nursery.start({**told, "arguments": arguments})
+        told = json.dumps({"broker": self.kombu, "conf": self.conf, "arguments": arguments})
+        # Tests of pickle may run as root.
+        environment = clean_environment(SHOP_LOG=str(self.ran), C_FORCE_ROOT="true")
+        words = ("-m", "tests.integration.foreign.worker", told)
+        self.process = start(*words, environment=environment, log=self.log, is_leader=True)
+
+    @property
+    def pid(self) -> int:
+        """Its worker's."""
+        assert self.process
+        return self.process.pid
 
     @property
     def log(self) -> Path:
@@ -149,10 +119,15 @@ class Shop:
         return [line for line in text.splitlines() if any(word in line for word in BAD)]
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        if self.pid:
-            os.kill(self.pid, how)
-            wait_until(lambda: not lives(self.pid), f"the worker of database {self.database} ended")
-            self.pid = 0
+        if self.process:
+            self.process.send_signal(how)
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait until its worker has ended."""
+        assert self.process
+        self.process.wait(30)
+        self.process = None
 
     def sources(self, **options: Any) -> Sources:
         """Look at it as an operator does who starts Nexus now."""
@@ -198,15 +173,13 @@ def server() -> Iterator[Path]:
 def open_shop(server: Path) -> Iterator[Callable[..., Shop]]:
     """Make an application in the next free database, or in one with another."""
     shops: list[Shop] = []
-    nursery = Nursery()
 
     def make(conf: dict[str, Any] | None = None, *options: str, database: int | None = None, **more: Any) -> Shop:
         free = max((made.database for made in shops), default=0) + 1
-        made = Shop(str(server / "s"), database or free, server, nursery, conf or {}, options, **more)
+        made = Shop(str(server / "s"), database or free, server, conf or {}, options, **more)
         shops.append(made)
         return made
 
     yield make
     for made in shops:
         made.stop(signal.SIGKILL)
-    nursery.stop()

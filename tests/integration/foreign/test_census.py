@@ -17,7 +17,7 @@ from celery_nexus.errors import SourceError
 from celery_nexus.rows.catalog import Submitted
 from celery_nexus.rows.selection import Selection
 from tests.harness.waiting import wait_until
-from tests.integration.foreign.conftest import Shop, lives
+from tests.integration.foreign.conftest import Shop
 
 AUDIT, TRASH, PAUSED = "nexus:audit", "nexus:trash", "nexus:paused"
 HERS = {
@@ -252,8 +252,7 @@ def test_letting_a_delayed_run_begin_now_is_refused_and_leaves_it_where_it_is(at
 def test_a_worker_that_is_shut_down_leaves_no_key_of_ours_that_stays(stock: Shop) -> None:
     before = stock.census()
     assert perform(consumers.ShutdownWorker((stock.name,)), stock.sources()).done
-    wait_until(lambda: not lives(stock.pid), "it has ended")
-    stock.pid = 0
+    stock.wait()
     assert {key for key in stock.census() - before if key.startswith("nexus")} <= {AUDIT}
     assert stock.redis.ttl(AUDIT) > 0
     assert stock.complaints() == []

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import redis
 
-from tests.integration.foreign.conftest import ROOT, wait_until
+from tests.harness.places import ROOT
+from tests.harness.waiting import wait_until
 
 DATABASE = 63
 

@@ -17,7 +17,8 @@ from celery_nexus.diagnosis.doctor import examine
 from celery_nexus.diagnosis.why import why
 from celery_nexus.rows.diagnosis.findings import Finding
 from nexus_tui.cli import cli
-from tests.integration.foreign.conftest import Shop, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.foreign.conftest import Shop
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.harness.places import ROOT
 from tests.harness.ports import free_port
 from tests.harness.programs import program
-from tests.integration.foreign.conftest import ROOT, Shop, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.foreign.conftest import Shop
 
 NEXUS = str(Path(sys.executable).parent / "nexus-tui")
 MONITORING = ROOT / "docs" / "monitoring"

@@ -18,7 +18,9 @@ from celery_nexus.probe.clients import Client
 from celery_nexus.probe.processes import find_connections
 from celery_nexus.probe.worker import look
 from nexus_tui import probe
-from tests.integration.foreign.conftest import ROOT, Shop, wait_until
+from tests.harness.places import ROOT
+from tests.harness.waiting import wait_until
+from tests.integration.foreign.conftest import Shop
 
 WELL, BROKEN, UNKNOWN = 0, 1, 2
 

@@ -23,7 +23,9 @@ from celery_nexus.client import Nexus
 from celery_nexus.diagnosis.schedule_checks import check_schedule
 from celery_nexus.errors import Invalid, NotFound, Refused
 from celery_nexus.rows.schedule import Schedule, ScheduleEntry
-from tests.integration.foreign.conftest import ROOT, Shop, wait_until
+from tests.harness.places import ROOT
+from tests.harness.waiting import wait_until
+from tests.integration.foreign.conftest import Shop
 
 OpenShop = Callable[..., Shop]
 
