@@ -75,6 +75,8 @@ def check(command: list[str]) -> subprocess.CompletedProcess[str]:
 def test(areas: list[str], tally: Tally) -> int:
     """Run the tests of areas, or all; return pytest's exit code."""
     os.environ["PYTHONPATH"] = str(ROOT)
+    # Each of the processes, and each program of the tests, would compile all that it imports.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     limits = [f"--session-timeout={LIMIT_S}", f"--max-suite-reruns={RERUNS_AT_MOST}", "--rerun-show-tracebacks"]
     lanes_of = [f"--numprocesses={LANES}", "--no-loadscope-reorder", "--durations=20"]
     return int(pytest.main([*lanes_of, *limits, *(f"tests/{area}" for area in areas)], plugins=[tally]))

@@ -18,11 +18,11 @@ from typing import IO, Any
 from tests.harness.places import ROOT
 
 _LOOKS_EVERY_S = 0.01
-_READ_AT_START = ("LD_", "PYTHON")
+_READ_AT_START = ("LD_", "PYTHON", "REMAP_SIGTERM", "OTEL_", "PYDANTIC_")
 
 
 def can_be_forked(environment: Mapping[str, str]) -> bool:
-    """Tell whether what an interpreter reads in its environment when it starts is as it was for this process's."""
+    """Tell whether what an interpreter and libraries read of it when they start is as in this process's."""
 
     def fixed(variables: Mapping[str, str]) -> dict[str, str]:
         names = [name for name in variables if name.startswith(_READ_AT_START) and name != "PYTHONPATH"]

@@ -91,7 +91,7 @@ def test_a_worker_whose_memory_fills_with_runs_to_come_hoards(start: Callable[..
 
 def test_two_processes_under_one_name_are_twins(start: Callable[..., Shop]) -> None:
     shop = start()
-    other = replace(shop, pid=0)
+    other = replace(shop, process=None)
     other.start()
     try:
         wait_until(lambda: shop.log.read_text().count(" ready.") == 2, "its twin is ready")
