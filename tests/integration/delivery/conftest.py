@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from tests.harness.applications import close_results
 from tests.harness.commands import CommandResult, run_python
 from tests.harness.places import ROOT
 from tests.harness.ports import free_port
-from tests.harness.processes import begin_worker, clean_environment, start, start_worker
+from tests.harness.processes import begin_worker, clean_environment, kill, start, start_worker
 from tests.harness.servers import embedded_url, start_embedded_broker, start_server
 from tests.harness.waiting import wait_until
 
@@ -133,10 +132,9 @@ class Stack:
         # Celery's pools belong to the process: a connection that this test cut must not be the next one's.
         pools.reset()
         for process in reversed(self.processes):
+            # With its children: a test that is run again must not meet what the first attempt still does.
             if process.poll() is None:
-                process.send_signal(signal.SIGCONT)
-                process.kill()
-                process.wait(10)
+                kill(process)
         self.client.close()
 
 

@@ -65,8 +65,7 @@ def test_what_ends_meanwhile_has_succeeded_and_what_follows_runs_once_there_is_r
     disk.fill()
     stack.until(lambda: "a result waits for the broker" in stack.log("w"))
     disk.make_room()
-    stack.until(lambda: last.ready() and other.ready(), 40)
-    assert [last.parent.state, last.state, other.state] == ["SUCCESS"] * 3
+    stack.until(lambda: [last.parent.state, last.state, other.state] == ["SUCCESS"] * 3, 40)
     stack.until(lambda: not stack.client.exists(keys.in_flight_key("w@test")))
     assert worker.poll() is None
 

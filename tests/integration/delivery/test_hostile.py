@@ -6,6 +6,8 @@ import json
 import random
 from typing import Any
 
+import redis
+
 from benchmarks.faults.malformed import message
 from celery_nexus.delivery import keys
 from celery_nexus.queues import priority_key
@@ -42,7 +44,8 @@ def test_a_message_that_can_not_be_noted_stays_in_its_queue(stack: Any) -> None:
 
 def test_a_message_of_100_megabytes_becomes_a_dead_letter(stack: Any) -> None:
     worker = stack.worker()
-    stack.client.lpush(priority_key("default_queue", 5), b"[" + b" " * 100_000_000 + b"]")
+    with redis.Redis.from_url(stack.url, socket_timeout=60) as patient:
+        patient.lpush(priority_key("default_queue", 5), b"[" + b" " * 100_000_000 + b"]")
     stack.publish("t.note", "behind")
     stack.until(lambda: stack.count("done:behind") == 1)
     facts = json.loads(stack.client.hvals(keys.DEAD_FACTS)[0])

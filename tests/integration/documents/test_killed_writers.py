@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from tests.harness.places import ROOT
+from tests.harness.waiting import wait_until
 from tests.integration.documents import writers
 from workers.services.storage import UNFINISHED
 from workers.services.temporary_files import remove_old, remove_unfinished
@@ -26,6 +27,15 @@ KILLS = 56
 LONGEST_S = {"html": 0.5, "docx": 0.6, "xlsx": 0.4, "parquet": 0.6}
 """When a writer is killed at the latest: about two of its files' time."""
 USUAL_S = 0.08
+SUFFIXES = dict(
+    zip(writers.WRITERS, (".csv", ".xlsx", ".parquet", ".html", ".docx", ".bmp", ".eml", ".gz"), strict=True)
+)
+
+
+def finished(root: Path, suffix: str = "") -> list[Path]:
+    """List the files of a kind that have their final name."""
+    found = [path for path in root.rglob(f"*{suffix}") if path.is_file() and not UNFINISHED.fullmatch(path.name)]
+    return [path for path in found if path.suffix in WHOLE and root / "tmp" not in path.parents]
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +57,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             kind = list(writers.WRITERS)[number % len(writers.WRITERS)]
             print(kind, file=server.stdin, flush=True)
             child = int(server.stdout.readline())
+            if number < len(writers.WRITERS):
+                wait_until(lambda kind=kind: finished(root, SUFFIXES[kind]), f"the first {kind} is written")
             time.sleep(chance.uniform(0, LONGEST_S.get(kind, USUAL_S)))
             os.kill(child, signal.SIGKILL)
             print(f"-{child}", file=server.stdin, flush=True)
@@ -78,9 +90,8 @@ WHOLE: dict[str, Callable[[Path], bool]] = {
 
 
 def test_what_has_its_final_name_is_whole(root: Path) -> None:
-    finished = [path for path in root.rglob("*") if path.is_file() and not UNFINISHED.fullmatch(path.name)]
-    checked = [path for path in finished if path.suffix in WHOLE and root / "tmp" not in path.parents]
-    assert {path.suffix for path in checked} >= {".csv", ".parquet", ".bmp", ".eml", ".gz"}
+    checked = finished(root)
+    assert {path.suffix for path in checked} == set(WHOLE)
     assert [path for path in checked if not WHOLE[path.suffix](path)] == []
 
 
@@ -93,11 +104,11 @@ def test_every_old_file_is_there_or_in_its_archive(root: Path) -> None:
 def test_the_next_sweep_leaves_no_litter_and_every_finished_file(root: Path) -> None:
     litter = [path for path in root.rglob(".*") if UNFINISHED.fullmatch(path.name)]
     assert litter  # else nobody was killed while writing
-    finished = {path for path in root.rglob("*") if path.is_file()} - set(litter) - set((root / "tmp").rglob("*"))
+    others = {path for path in root.rglob("*") if path.is_file()} - set(litter) - set((root / "tmp").rglob("*"))
     assert remove_unfinished(root) == 0  # they could still be written
     for path in [*litter, *(root / "tmp").rglob("*")]:
         os.utime(path, (0, 0))
     assert remove_unfinished(root, dry_run=True) == len(litter)
     assert remove_unfinished(root) == len(litter)
     remove_old(root / "tmp", 3600)
-    assert {path for path in root.rglob("*") if path.is_file()} == finished
+    assert {path for path in root.rglob("*") if path.is_file()} == others
