@@ -16,7 +16,7 @@ from celery_nexus.queues import priority_key
 from tests.harness.terminal import Terminal
 
 RUNS = 7
-GOAL = 1.5
+GOAL = 2.3
 WAITING = 4321
 """Messages in a queue whose worker is stopped: when this number is painted, the screen shows real lengths."""
 

@@ -27,6 +27,9 @@ that does not answer costs none, so that its first answer is seen at once.
 _CALM_AFTER = 3
 """Unchanged readings after which a feed slows down to its calm pace."""
 
+_QUIET_AFTER, _QUIET = 12, 2.5
+"""Unchanged readings after which it slows down once more, and by how much: what was read must not count as old."""
+
 
 class Feed(Generic[T]):
     """Reads one thing again and again in a thread of its own.
@@ -125,9 +128,14 @@ class Feed(Generic[T]):
                     self._changed()
             else:
                 self._unchanged += 1
-            pause_s = self._calm_s if self._unchanged > _CALM_AFTER else self._interval_s
-            self._wake.wait(max(pause_s, _BUSY_SHARE * (time.thread_time() - started)))
+            self._wake.wait(max(self._pause_s, _BUSY_SHARE * (time.thread_time() - started)))
             self._wake.clear()
+
+    @property
+    def _pause_s(self) -> float:
+        if self._unchanged <= _CALM_AFTER:
+            return self._interval_s
+        return self._calm_s if self._unchanged <= _QUIET_AFTER else _QUIET * self._calm_s
 
     def _is_new(self, before: Reading[T]) -> bool:
         value = self.reading.value

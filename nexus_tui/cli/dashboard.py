@@ -11,6 +11,7 @@ import click
 from celery_nexus.errors import Invalid, SourceError
 from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
+from nexus_tui.allocator import give_memory_back
 from nexus_tui.cli.contexts import open_target
 from nexus_tui.cli.shared import Target, refuse_read_only
 from nexus_tui.front_door.door import is_read_only
@@ -52,6 +53,7 @@ def open_dashboard(target: Target, *, view: str = "pulse", filter_text: str = ""
 
 
 def _run(app: NexusApp, sources: Sources) -> None:
+    give_memory_back()
     if sources.recording is not None:
         sources.recording.start()
     try:
