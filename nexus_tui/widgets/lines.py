@@ -6,7 +6,7 @@ ever hands a plain string to Textual, which would parse it as markup.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -51,21 +51,6 @@ def fit(line: Line, width: int, *, right: bool = False) -> Line:
         kept.append((text, look))
         room -= cells
     return tuple(kept)
-
-
-def wrap(text: str, width: int) -> Iterator[str]:
-    """Split a safe line at a width, wide characters counted as two cells."""
-    if len(text) <= width and cell_len(text) <= width:
-        yield text
-        return
-    start, used = 0, 0
-    for index, character in enumerate(text):
-        cells = cell_len(character)
-        if used + cells > width and index > start:
-            yield text[start:index]
-            start, used = index, 0
-        used += cells
-    yield text[start:]
 
 
 def put_beside(left: Sequence[Line], right: Sequence[Line], width: int) -> list[Line]:

@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 
-from nexus_tui.widgets.lines import Line, LineView, wrap
+from nexus_tui.widgets.lines import Line, LineView
 from nexus_tui.widgets.panel import title_line
+from nexus_tui.widgets.wrapping import wrap_line
 
 
 class Reader(LineView, can_focus=True):
-    """Lines under a title; long ones of a single span are wrapped.
+    """Lines under a title; long ones are wrapped at spaces.
 
     Args:
         title: Words of the panel's title.
@@ -94,16 +95,6 @@ class Reader(LineView, can_focus=True):
 
     def _wrap(self, width: int) -> list[Line]:
         if self._wrapped[0] != width:
-            wrapped: list[Line] = []
-            for line in self._text:
-                if not line:
-                    wrapped.append(line)
-                    continue
-                *head, (text, look) = line
-                indent = sum(len(part) for part, _ in head)
-                room = max(width - indent, 8)
-                for number, part in enumerate(wrap(text, room)):
-                    start = tuple(head) if not number else ((" " * indent, "plain"),)
-                    wrapped.append((*start, (part, look)))
+            wrapped = [part for line in self._text for part in wrap_line(line, width)]
             self._wrapped = (width, wrapped)
         return self._wrapped[1]

@@ -8,7 +8,7 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 
 from nexus_tui.widgets.columns import Column
-from nexus_tui.widgets.lines import find_changed_cells, fit, width_of, wrap
+from nexus_tui.widgets.lines import find_changed_cells, fit, width_of
 from nexus_tui.widgets.table import Table
 
 
@@ -140,4 +140,3 @@ def test_wide_characters_count_as_two_cells():
     line = fit((("日本語", "plain"),), 5)
     assert "".join(text for text, _ in line) == "日本…"
     assert width_of(line) == 5
-    assert list(wrap("日本語", 4)) == ["日本", "語"]

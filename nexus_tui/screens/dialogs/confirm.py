@@ -12,8 +12,9 @@ from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.dialogs.choosing import Chooser
 from nexus_tui.screens.dialogs.modal import Question
 from nexus_tui.screens.host import Choice, Host
-from nexus_tui.widgets.lines import BLANK, Line, fit, wrap
+from nexus_tui.widgets.lines import BLANK, Line, fit
 from nexus_tui.widgets.sight import read_key_time
+from nexus_tui.widgets.wrapping import wrap
 
 _COMMAND_LINES = 5
 
@@ -95,12 +96,12 @@ class ConfirmScreen(Question[Choice]):
         lines.append(BLANK)
         if len(self.chooser.choices) > 1:
             lines += [*self.chooser.lines(width), BLANK]
-        lines += [((part, "warn"),) for part in _words("" if choice is None else choice.action.question, width)]
+        lines += [((part, "warn"),) for part in _wrap("" if choice is None else choice.action.question, width)]
         if choice is None:
-            lines += [((part, "warn"),) for part in _words(self.chooser.hint, width)]
+            lines += [((part, "warn"),) for part in _wrap(self.chooser.hint, width)]
             return [*lines, BLANK, (("Esc", "accent"), (" don't", "plain"))]
-        lines += [((part, "dim"),) for part in _words(choice.action.help(), width)]
-        command = _words("$ " + self.line_of(choice), width)
+        lines += [((part, "dim"),) for part in _wrap(choice.action.help(), width)]
+        command = _wrap("$ " + self.line_of(choice), width)
         lines += [BLANK, *(((part, "good"),) for part in command[:_COMMAND_LINES])]
         if len(command) > _COMMAND_LINES:
             lines.append((("… (c copies all of it)", "dim"),))
@@ -110,14 +111,5 @@ class ConfirmScreen(Question[Choice]):
         return lines
 
 
-def _words(text: str, width: int) -> list[str]:
-    """Wrap at spaces where there are some."""
-    lines: list[str] = []
-    line = ""
-    for word in safe_text(text).split(" "):
-        if line and len(line) + 1 + len(word) > width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-    return [part for row in [*lines, line] for part in wrap(row, width) if part]
+def _wrap(text: str, width: int) -> list[str]:
+    return [part for part in wrap(safe_text(text), width) if part]

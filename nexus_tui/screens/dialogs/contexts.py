@@ -11,7 +11,8 @@ from celery_nexus.privacy.masking import mask_text
 from celery_nexus.rows.text import safe_text
 from nexus_tui.front_door.contexts import EXAMPLE, Context, ContextsFile
 from nexus_tui.screens.dialogs.modal import Question
-from nexus_tui.widgets.lines import BLANK, Line, fit, wrap
+from nexus_tui.widgets.lines import BLANK, Line, fit
+from nexus_tui.widgets.wrapping import wrap
 
 _LISTED = 20
 """Most contexts that are shown at once."""

@@ -9,8 +9,9 @@ from textual.binding import Binding, BindingType
 
 from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.dialogs.modal import Question
-from nexus_tui.widgets.lines import BLANK, Line, wrap
+from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.sight import read_key_time
+from nexus_tui.widgets.wrapping import wrap
 
 WHAT_LEAVING_DOES = (
     "Leaving lets each end the step at hand and starts no other: what was done stays done, the rest is not done. "

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from celery_nexus.rows.text import safe_text
-from nexus_tui.widgets.lines import Line, LineView, fit, width_of, wrap
+from nexus_tui.widgets.lines import Line, LineView, fit, width_of
+from nexus_tui.widgets.wrapping import wrap
 
 _MOST = 6
 

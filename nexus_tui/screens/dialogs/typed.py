@@ -13,7 +13,8 @@ from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.dialogs.modal import Dialog
 from nexus_tui.widgets.chrome import OneLine
 from nexus_tui.widgets.fields import SafeInput
-from nexus_tui.widgets.lines import Line, LineView, wrap
+from nexus_tui.widgets.lines import Line, LineView
+from nexus_tui.widgets.wrapping import wrap
 
 
 class TypedScreen(Dialog[bool]):
