@@ -39,6 +39,7 @@ VIEWS = {
         View("3", "tasks", "Tasks", "tasks.TasksScreen"),
         View("4", "failures", "Failures", "failures.FailuresScreen"),
         View("5", "workers", "Workers", "workers.WorkersScreen"),
+        View("6", "schedule", "Schedule", "schedule.ScheduleScreen"),
         View("7", "stats", "Stats", "stats.StatsScreen"),
         View("8", "logs", "Logs", "logs.LogsScreen"),
         View("9", "audit", "Audit", "audit.AuditScreen"),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from celery_nexus.actions.base import Action, Plan
-from celery_nexus.actions.declaration import Argument, Option, Section
+from celery_nexus.actions.declaration import Argument, Key, Option, Section
 from celery_nexus.actions.typed import read_time
 from celery_nexus.errors import Invalid, NotFound, SourceError
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from celery_nexus.schedule.missed import DueTime
 
 _ENTRIES = Argument("entries", "ENTRY…", "An entry's name, as nexus-tui schedule lists it.", is_many=True)
+
+_GATE_KEY = Key("P", "entry_gate", "pause or resume", in_footer=True)
+"""Key that pauses an entry, and resumes a paused one."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class RunEntry(_EntryAction):
 
     label: ClassVar[str] = "Run entry now"
     command_name: ClassVar[str] = "schedule run"
+    key: ClassVar[Key | None] = Key("R", "run_entry", "run now", in_footer=True)
     consequence: ClassVar[str] = "A run is published now, its times go on as they were."
 
     def promise(self, sources: Sources, name: str) -> str:
@@ -85,6 +89,7 @@ class PauseEntry(_EntryAction):
 
     label: ClassVar[str] = "Pause entry"
     command_name: ClassVar[str] = "schedule pause"
+    key: ClassVar[Key | None] = _GATE_KEY
     consequence: ClassVar[str] = "Beat sends nothing for it until it is resumed; due times pass without a run."
     is_enabled: ClassVar[bool] = False
     promised: ClassVar[str] = "paused"
@@ -105,6 +110,7 @@ class ResumeEntry(PauseEntry):
 
     label: ClassVar[str] = "Resume entry"
     command_name: ClassVar[str] = "schedule resume"
+    key: ClassVar[Key | None] = _GATE_KEY
     consequence: ClassVar[str] = "It counts from now: what was due meanwhile is not made up for (schedule backfill is)."
     is_enabled: ClassVar[bool] = True
     promised: ClassVar[str] = "resumed, counts from now"
@@ -116,6 +122,7 @@ class SkipEntry(_EntryAction):
 
     label: ClassVar[str] = "Skip next run"
     command_name: ClassVar[str] = "schedule skip"
+    key: ClassVar[Key | None] = Key("S", "skip_entry", "skip the next", in_footer=True)
     consequence: ClassVar[str] = "Its next due time passes without a run, the one after it does not."
 
     def promise(self, sources: Sources, name: str) -> str:
@@ -141,6 +148,7 @@ class BackfillEntry(Action):
 
     label: ClassVar[str] = "Backfill entry"
     command_name: ClassVar[str] = "schedule backfill"
+    key: ClassVar[Key | None] = Key("M", "missed", "run what was missed", in_footer=True)
     section: ClassVar[Section] = Section.SCHEDULE
     parameters: ClassVar[tuple[Argument | Option, ...]] = (
         Argument("entry", "ENTRY", "An entry's name, as nexus-tui schedule lists it."),

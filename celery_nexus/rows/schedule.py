@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -116,6 +117,19 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
+class DayAhead:
+    """How often entries are due in each quarter of an hour of the next day.
+
+    Attributes:
+        since: When the first of them began (aware, UTC).
+        counts: By entry, 96 numbers each; none where its due times can't be computed.
+    """
+
+    since: datetime
+    counts: Mapping[str, Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """The entries of an application, and what could not be read.
 
@@ -124,9 +138,11 @@ class Schedule:
         total: How many there are; more than were read where there are very many.
         beats: What is known of the beat of each source.
         problems: What could not be read, one line each.
+        day: Runs to come; None where nobody asked for them.
     """
 
     entries: tuple[ScheduleEntry, ...]
     total: int
     beats: tuple[Beat, ...] = ()
     problems: tuple[str, ...] = ()
+    day: DayAhead | None = None

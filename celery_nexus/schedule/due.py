@@ -85,6 +85,11 @@ def start_of_grid(when: Any, last_at: datetime | None, since: datetime) -> datet
     return since - (since - last_at) % period
 
 
+def is_on_our_clock(when: Any) -> bool:
+    """Tell whether a schedule's own clock (``nowfun``) says what ours does."""
+    return not _clock_shift(when)
+
+
 def _twin(when: Any) -> Any:
     """Copy a schedule as it is: their ``__reduce__`` parses it anew, or can't be used (RedBeat's ``rrule``)."""
     twin: Any = object.__new__(cast("type[object]", type(when)))

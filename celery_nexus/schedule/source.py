@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from celery_nexus.application_code import ApplicationCode
 from celery_nexus.errors import Invalid, NotFound, Refused, SourceError
 from celery_nexus.rows.moment import now as present
-from celery_nexus.rows.schedule import Beat, MissedRuns, Schedule, ScheduleEntry
+from celery_nexus.rows.schedule import Beat, DayAhead, MissedRuns, Schedule, ScheduleEntry
 from celery_nexus.schedule.changes import changes_of
+from celery_nexus.schedule.day_ahead import count_day, slice_of
 from celery_nexus.schedule.due import SCHEDULE_ERRORS, find_due, next_due
 from celery_nexus.schedule.entries import Facts, find_turn, make_entry
 from celery_nexus.schedule.lookup import EntryLookup, Found
@@ -106,12 +107,13 @@ class ScheduleSource:
         self._control = control
         self._lookup = EntryLookup(code, broker)
 
-    def read(self, limit: int = 100, missed_for: timedelta = DAY) -> Schedule:
+    def read(self, limit: int = 100, missed_for: timedelta = DAY, *, day_ahead: bool = False) -> Schedule:
         """Read the entries that are due first.
 
         Args:
             limit: At most so many; of the others only the number is told.
             missed_for: Missed runs are looked for so far back.
+            day_ahead: Whether the runs of the next day are counted, too.
 
         Raises:
             SourceError: The broker can't be read.
@@ -124,7 +126,10 @@ class ScheduleSource:
         shown = sorted(joined.entries, key=lambda row: _order(row[1], past.at))[:limit]
         rows = [self._row(Found(store, entry), known, past) for store, entry in shown]
         beats = [beat for store in stores if (beat := _beat_of(store, past.at)) is not None]
-        return Schedule(_sorted(rows), joined.total, tuple(beats), (*self._lookup.opened.problems, *joined.problems))
+        problems = (*self._lookup.opened.problems, *joined.problems)
+        stored = [entry for _, entry in shown]
+        day = _count_day(zip(stored, rows, strict=True), past.at) if day_ahead else None
+        return Schedule(_sorted(rows), joined.total, tuple(beats), problems, day)
 
     def entry(self, name: str, missed_for: timedelta = DAY) -> ScheduleEntry:
         """Read one entry; raises as :meth:`find`."""
@@ -321,6 +326,10 @@ def _beat_of(store: EntryStore, at: datetime) -> Beat | None:
         return store.beat(at)
     except (SourceError, Refused) as error:
         return Beat(store.source, None, str(error))
+
+
+def _count_day(rows: Iterable[tuple[StoredEntry, ScheduleEntry]], at: datetime) -> DayAhead:
+    return DayAhead(slice_of(at), {row.name: count_day(entry, row.next_at, at) for entry, row in rows})
 
 
 def _order(entry: StoredEntry, at: datetime) -> tuple[bool, datetime, str]:

@@ -51,17 +51,19 @@ def describe_run(run: Run, now: datetime) -> list[Line]:
     if run.progress:
         total = UNKNOWN if run.progress.total is None else number(run.progress.total)
         words = f"  {number(run.progress.done)}/{total} {safe_text(run.progress.note)}"
-        lines.append(_fact("progress", (*progress_bar(run.progress.done, run.progress.total, 20), (words, "plain"))))
+        lines.append(
+            tell_fact("progress", (*progress_bar(run.progress.done, run.progress.total, 20), (words, "plain")))
+        )
     if run.verdict:
-        lines.append(_fact("verdict", cells.text(run.verdict, "warn")))
+        lines.append(tell_fact("verdict", cells.text(run.verdict, "warn")))
     if run.error:
-        lines += _facts("error", list(safe_lines(run.error))[:MOST_ERROR_LINES], "bad")
+        lines += _tell_facts("error", list(safe_lines(run.error))[:MOST_ERROR_LINES], "bad")
     if run.place:
-        lines.append(_fact("at", cells.text(run.place, "dim")))
+        lines.append(tell_fact("at", cells.text(run.place, "dim")))
     lines += describe_arguments(run.args, run.kwargs)
     if run.state == "SUCCESS":
-        lines += _facts("result", [compact(run.result) or "none"])
-    return [*lines, _fact("id", cells.text(run.id, "dim"))]
+        lines += _tell_facts("result", [compact(run.result) or "none"])
+    return [*lines, tell_fact("id", cells.text(run.id, "dim"))]
 
 
 def describe_message(message: Message) -> list[Line]:
@@ -69,15 +71,15 @@ def describe_message(message: Message) -> list[Line]:
     task = cells.text(message.task or UNKNOWN, "strong" if message.task else "warn")
     lines: list[Line] = [((" ", "plain"), *task)]
     place = f"priority {message.priority} · place {number(message.position)} · waits since {age(message.age_s)}"
-    lines.append(_fact("waits", ((place, "plain"),)))
+    lines.append(tell_fact("waits", ((place, "plain"),)))
     if message.eta:
-        lines.append(_fact("not before", ((clock(message.eta), "plain"),)))
+        lines.append(tell_fact("not before", ((clock(message.eta), "plain"),)))
     if message.problem:
-        lines += _facts("problem", safe_lines(message.problem), "warn")
+        lines += _tell_facts("problem", safe_lines(message.problem), "warn")
     lines += describe_arguments(message.args, message.kwargs)
     told = ((name, message.headers.get(name)) for name in ("origin", "root_id", "parent_id", "group"))
-    lines += [_fact(name.removesuffix("_id"), cells.text(value)) for name, value in told if value]
-    return [*lines, _fact("id", cells.text(message.id, "dim"))]
+    lines += [tell_fact(name.removesuffix("_id"), cells.text(value)) for name, value in told if value]
+    return [*lines, tell_fact("id", cells.text(message.id, "dim"))]
 
 
 def describe_queue(queue: QueueStats, coming: Sequence[Message] | None) -> list[Line]:
@@ -89,17 +91,17 @@ def describe_queue(queue: QueueStats, coming: Sequence[Message] | None) -> list[
     if queue.next_due_at:
         held += f", the first until {clock(queue.next_due_at)}"
     lines = [
-        _fact("taken by", ((consumers or "nobody", look),)),
-        _fact("moves", ((f"{rates} ({cells.RATES_NOTE}) · {held}", "plain"),)),
+        tell_fact("taken by", ((consumers or "nobody", look),)),
+        tell_fact("moves", ((f"{rates} ({cells.RATES_NOTE}) · {held}", "plain"),)),
     ]
     if queue.slo is not None and queue.slo.six_hours.share is not None:
         lines.append(_fact("slo", ((queue.slo.words, "bad" if queue.slo.is_kept is False else "plain"),)))
     if queue.flag:
-        lines.append(_fact("trouble", ((queue.flag, "warn"), ("  w says why", "dim"))))
+        lines.append(tell_fact("trouble", ((queue.flag, "warn"), ("  w says why", "dim"))))
     if coming is None:
         return lines
     if not coming:
-        return [*lines, _fact("next", (("nothing waits", "dim"),))]
+        return [*lines, tell_fact("next", (("nothing waits", "dim"),))]
     return [*lines, *(_next(message, "next" if not index else "") for index, message in enumerate(coming))]
 
 
@@ -109,11 +111,11 @@ def describe_failures(group: ErrorGroup, now: datetime) -> list[Line]:
     seen = f"{number(group.count)} ×, the last {age(at - group.last_at)} ago, the first {age(at - group.first_at)} ago"
     tasks = ", ".join(safe_text(cells.short_task(task) or UNKNOWN) for task in group.tasks)
     return [
-        _fact("seen", ((seen, "plain"),)),
-        _fact("over time", spark(group.per_slice, len(group.per_slice), "bad")),
-        _fact("tasks", ((tasks, "plain"),)),
-        _fact("at", cells.text(group.place or UNKNOWN, "dim")),
-        _fact("latest", ((safe_text(group.latest_id), "dim"),)),
+        tell_fact("seen", ((seen, "plain"),)),
+        tell_fact("over time", spark(group.per_slice, len(group.per_slice), "bad")),
+        tell_fact("tasks", ((tasks, "plain"),)),
+        tell_fact("at", cells.text(group.place or UNKNOWN, "dim")),
+        tell_fact("latest", ((safe_text(group.latest_id), "dim"),)),
         BLANK,
         *(((" ", "plain"), (line, "bad")) for line in safe_lines(group.message)),
     ]
@@ -124,17 +126,22 @@ def describe_arguments(args: Any, kwargs: Any) -> list[Line]:
     lines: list[Line] = []
     if isinstance(args, list | tuple):
         values = cast("Sequence[Any]", args)
-        lines += [_fact(f"#{place}", ((_value(value), "plain"),)) for place, value in enumerate(values, 1)]
+        lines += [tell_fact(f"#{place}", ((_value(value), "plain"),)) for place, value in enumerate(values, 1)]
     elif args not in (None, "()", "[]"):
-        lines.append(_fact("arguments", ((compact(args), "plain"),)))
+        lines.append(tell_fact("arguments", ((compact(args), "plain"),)))
     if isinstance(kwargs, dict):
         named = cast("dict[Any, Any]", kwargs)
-        lines += [_fact(str(name), ((_value(value), "plain"),)) for name, value in named.items()]
+        lines += [tell_fact(str(name), ((_value(value), "plain"),)) for name, value in named.items()]
     elif kwargs not in (None, "{}"):
-        lines.append(_fact("arguments", ((compact(kwargs), "plain"),)))
+        lines.append(tell_fact("arguments", ((compact(kwargs), "plain"),)))
     if args is None and kwargs is None:
-        return [_fact("arguments", ((UNKNOWN, "dim"),))]
-    return lines or [_fact("arguments", (("none", "dim"),))]
+        return [tell_fact("arguments", ((UNKNOWN, "dim"),))]
+    return lines or [tell_fact("arguments", (("none", "dim"),))]
+
+
+def tell_fact(name: str, value: Line) -> Line:
+    """Write a fact: its name, and what is known of it, safe for the screen."""
+    return ((f" {safe_text(name, _NAME):<{_NAME}} ", "dim"), *value)
 
 
 def _value(value: Any) -> str:
@@ -153,11 +160,11 @@ def _life(run: Run, now: datetime) -> Line:
         "" if ran is None else f"ran {cells.describe_runtime(run, now)}",
     ]
     bar = life_bar(waited or 0.0, ran or 0.0, LIFE_CELLS, cells.RUN_LOOKS.get(run.state, ("", "plain"))[1])
-    return _fact("life", (*bar, (f"  {' · '.join(filter(None, words))}", "plain")))
+    return tell_fact("life", (*bar, (f"  {' · '.join(filter(None, words))}", "plain")))
 
 
 def _next(message: Message, name: str) -> Line:
-    return _fact(
+    return tell_fact(
         name,
         (
             (f"{message.priority} ", "accent"),
@@ -168,9 +175,5 @@ def _next(message: Message, name: str) -> Line:
     )
 
 
-def _fact(name: str, value: Line) -> Line:
-    return ((f" {safe_text(name, _NAME):<{_NAME}} ", "dim"), *value)
-
-
-def _facts(name: str, values: Iterable[str], look: str = "plain") -> list[Line]:
-    return [_fact("" if index else name, ((value, look),)) for index, value in enumerate(values)]
+def _tell_facts(name: str, values: Iterable[str], look: str = "plain") -> list[Line]:
+    return [tell_fact("" if index else name, ((value, look),)) for index, value in enumerate(values)]

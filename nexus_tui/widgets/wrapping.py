@@ -29,12 +29,11 @@ def wrap_line(line: Line, width: int) -> Iterator[Line]:
         yield line
         return
     head = _head(line, width)
-    text = "".join(part for part, _ in line[head:])
-    indent = width_of(line[:head]) or _indent(text, width)
-    start: Line = line[:head]
-    for first, last in _parts(text, max(width - width_of(line[:head]), 1), hang=0 if head else indent):
+    text, start, taken = "".join(part for part, _ in line[head:]), line[:head], width_of(line[:head])
+    own = _indent(text, width - taken)
+    for first, last in _parts(text, max(width - taken, 1), own):
         yield (*start, *_cut(line[head:], first, last))
-        start = ((" " * indent, "plain"),) if indent else ()
+        start = ((" " * (taken + own), "plain"),) if taken + own else ()
 
 
 def _parts(text: str, width: int, hang: int = 0) -> Iterator[tuple[int, int]]:

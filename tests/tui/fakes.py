@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from celery_nexus.application_code import ApplicationCode
@@ -24,8 +25,10 @@ from celery_nexus.rows.diagnosis.connections import Connections
 from celery_nexus.rows.history import Changes, ErrorGroup, QueueWaits, Share, Slice, TaskStats, TrendPoint
 from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.runs import LifeEvent, Progress, Run, RunPage
+from celery_nexus.rows.schedule import Beat, DayAhead, EntryRun, MissedRuns, Schedule, ScheduleEntry
 from celery_nexus.rows.workers import Child, Program, Worker
 from celery_nexus.rows.workflows import BrokerView, Plan, Step
+from celery_nexus.schedule.missed import DueTime
 from celery_nexus.sources import Sources
 from config.queues import QUEUES, REGISTRY
 
@@ -450,6 +453,58 @@ class FakeCatalog:
 
 
 @dataclass
+class FakeSchedule:
+    """Entries that are told; what is done with one is noted."""
+
+    told: Schedule = field(default_factory=lambda: Schedule((), 0))
+    due: list[DueTime] = field(default_factory=list)
+    done: list[tuple[str, str]] = field(default_factory=list)
+
+    def read(self, limit: int = 100, missed_for: Any = None, *, day_ahead: bool = False) -> Schedule:
+        return self.told
+
+    def entry(self, name: str, missed_for: Any = None) -> ScheduleEntry:
+        return next(entry for entry in self.told.entries if entry.name == name)
+
+    def publisher(self, name: str) -> Any:
+        def publish(due_at: datetime | None) -> Submitted:
+            self.done.append(("run", f"{name} {due_at:%H:%M}" if due_at else name))
+            return Submitted(run_id(78), "a task", "default_queue", 5)
+
+        return publish
+
+    def find(self, name: str) -> Any:
+        return SimpleNamespace(entry=self.entry(name))
+
+    def backfill(self, name: str, since: datetime, until: datetime) -> list[DueTime]:
+        return [due for due in self.due if since <= due.at <= until]
+
+    def check_change(self, name: str, change: str) -> None: ...
+
+    def set_enabled(self, name: str, *, is_enabled: bool) -> str:
+        self.done.append(("resume" if is_enabled else "pause", name))
+        return "resumed, counts from now" if is_enabled else "paused"
+
+    def next_time(self, name: str) -> datetime:
+        return self.entry(name).next_at or NOW
+
+    def skip(self, name: str) -> datetime:
+        self.done.append(("skip", name))
+        return self.next_time(name)
+
+
+@dataclass(frozen=True)
+class FakeSources(Sources):
+    """Sources with a schedule that is told."""
+
+    told_schedule: Any = None
+
+    @property
+    def schedule(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.told_schedule
+
+
+@dataclass
 class Fakes:
     """One of each, and the ``Sources`` made of them."""
 
@@ -458,10 +513,12 @@ class Fakes:
     history: FakeHistory
     supervisor: FakeSupervisor
     catalog: FakeCatalog
+    schedule: FakeSchedule = field(default_factory=FakeSchedule)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def sources(self, *, read_only: bool = False) -> Sources:
-        return Sources(
+        return FakeSources(
+            told_schedule=self.schedule,
             broker=cast(Any, self.broker),
             control=cast(Any, self.control),
             history=cast(Any, self.history),
@@ -562,6 +619,45 @@ def audited() -> Fakes:
         ),
     )
     return fakes
+
+
+def scheduled() -> Fakes:
+    """A stack with a schedule: an entry of each state."""
+    stack = busy()
+    at, day = NOW, [1 if place % 4 == 1 else 0 for place in range(96)]
+    nightly = [1 if place == 66 else 0 for place in range(96)]
+    missed = MissedRuns(2, (at - timedelta(hours=2), at - timedelta(hours=1)), at - timedelta(hours=24))
+    entries = (
+        ScheduleEntry(
+            "collect-garbage", "workers.upkeep.collect", "every 30 seconds", "RedBeat", (), {}, "default_queue", True,
+            at + timedelta(seconds=12), at - timedelta(seconds=18), runs=1204, missed=MissedRuns(since=at),
+            outcomes=tuple(EntryRun(run_id(n), "SUCCESS", at - timedelta(seconds=30 * n)) for n in range(5)),
+        ),
+        ScheduleEntry(
+            "hourly-digest", "workers.email_tasks.send_bulk_emails", "at minute 45 of every hour", "RedBeat", (),
+            {"list": "news"}, "email_queue", True, at + timedelta(minutes=3), at - timedelta(minutes=57), runs=88,
+            missed=missed, expires="5 m 00 s",
+            outcomes=(EntryRun(run_id(3), "FAILURE", at), EntryRun(run_id(4), "SUCCESS", at)),
+        ),
+        ScheduleEntry(
+            "nightly-report", "workers.report_tasks.generate", "at 03:15, UTC", "RedBeat", (), {"days": 1},
+            "reports_queue", True, at + timedelta(hours=16.5), at - timedelta(hours=7.5), runs=31,
+            missed=MissedRuns(unknown="nothing was recorded"),
+        ),
+        ScheduleEntry(
+            "poll-mailbox", "workers.email_tasks.poll", "every 5 minutes", "RedBeat", (), {}, "email_queue", True,
+            at - timedelta(minutes=3), at - timedelta(minutes=8), late_s=180.0, runs=9, missed=MissedRuns(since=at),
+        ),
+        ScheduleEntry(
+            "old-import", "workers.file_tasks.scan", "every hour", "RedBeat", (), {}, None, False, None,
+            at - timedelta(days=3), runs=400, missed=MissedRuns(unknown="it is paused"),
+        ),
+    )  # fmt: skip
+    days = {"collect-garbage": [30] * 96, "hourly-digest": day, "nightly-report": nightly, "old-import": [0] * 96}
+    beats = (Beat("RedBeat", True, "a beat took redbeat::lock 3 s ago"),)
+    stack.schedule.told = Schedule(entries, 5, beats, (), DayAhead(at.replace(minute=30, second=0), days))
+    stack.schedule.due = [DueTime(due, None, True) for due in missed.due_at]
+    return stack
 
 
 def idle() -> Fakes:

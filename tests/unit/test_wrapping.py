@@ -51,6 +51,8 @@ def test_spans_keep_their_looks_where_a_line_breaks_within_one():
 def test_code_that_is_wrapped_keeps_its_indentation():
     parts = [text_of(part) for part in wrap_line((("    raise ValueError(an argument)", "plain"),), 26)]
     assert parts == ["    raise ValueError(an", "    argument)"]
+    parts = [text_of(part) for part in wrap_line((("  ", "plain"), ("  raise ValueError(an argument)", "plain")), 26)]
+    assert parts == ["    raise ValueError(an", "    argument)"]
 
 
 @pytest.mark.parametrize("width", [1, 2, 5, 9, 30])

@@ -1,0 +1,340 @@
+"""Schedule view: what beat sends by the clock, when it is due, what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.message import Message as TextualMessage
+from textual.widget import Widget
+
+from celery_nexus.actions.schedule import BackfillEntry, PauseEntry, ResumeEntry, RunEntry, SkipEntry
+from celery_nexus.errors import NotFound
+from celery_nexus.rows import moment
+from celery_nexus.rows.schedule import DayAhead, Schedule, ScheduleEntry
+from celery_nexus.rows.text import clock, number, safe_text
+from nexus_tui.poller import Feed
+from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.beside import ListScreen
+from nexus_tui.screens.entry_details import describe_beats, describe_entry
+from nexus_tui.screens.host import Choice
+from nexus_tui.screens.offers import bindings
+from nexus_tui.screens.tables.schedule_cells import ENTRY_COLUMNS, entry_cells, weigh_entry
+from nexus_tui.screens.tables.sorting import ALL_HEALTHY, Sorting
+from nexus_tui.widgets.chrome import OneLine
+from nexus_tui.widgets.day import DayBars
+from nexus_tui.widgets.lines import Line
+from nexus_tui.widgets.reader import Reader
+from nexus_tui.widgets.table import Table
+
+MOST_ENTRIES = 500
+READ_EVERY_S = 5.0
+CALM_S = 10.0
+"""Pause between two readings while nothing changes: each asks for the latest runs of every entry."""
+
+NO_ENTRIES = "Nothing is sent by the clock: no schedule was found"
+_SECOND = timedelta(seconds=1)
+
+
+class EntryOperations(NexusScreen):
+    """A screen on which entries can be run, paused, resumed and skipped."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(RunEntry, PauseEntry, ResumeEntry, SkipEntry, BackfillEntry)]
+
+    def chosen_entries(self) -> list[ScheduleEntry]:
+        """Return the entries that a key is about; none, and said why, when there is none."""
+        raise NotImplementedError
+
+    def offer_run_entry(self) -> None:
+        """Ask to publish a run now."""
+        if entries := self.chosen_entries():
+            self._ask("Run now", entries, Choice.of(RunEntry(_names(entries)), "run now"))
+
+    def offer_entry_gate(self) -> None:
+        """Ask to pause entries that beat sends, or to resume those that are paused."""
+        entries = self.chosen_entries()
+        active = [entry for entry in entries if entry.is_enabled]
+        if active:
+            self._ask("Pause", active, Choice.of(PauseEntry(_names(active)), "pause"))
+        elif entries:
+            self._ask("Resume", entries, Choice.of(ResumeEntry(_names(entries)), "resume"))
+
+    def offer_skip_entry(self) -> None:
+        """Ask to let the next due time pass without a run."""
+        if entries := self.chosen_entries():
+            self._ask("Skip the next run of", entries, Choice.of(SkipEntry(_names(entries)), "skip it"))
+
+    def offer_missed(self) -> None:
+        """Ask to publish the runs that were missed."""
+        entries = self.chosen_entries()
+        if len(entries) > 1:
+            self.host.tell("this is done for one entry at a time: \\ clears the marks", severity="warning")
+        elif entries:
+            self._ask_missed(entries[0])
+
+    def _ask_missed(self, entry: ScheduleEntry) -> None:
+        missed, name = entry.missed, safe_text(entry.name, 60)
+        if missed is None or missed.unknown:
+            why = missed.unknown if missed else "the history was not read"
+            self.host.tell(f"what {name} missed is not known: {why}", severity="warning")
+            return
+        if not missed.count or not missed.due_at:
+            since = f" since {clock(missed.since)}" if missed.since else ""
+            self.host.tell(f"{name} missed nothing{since}")
+            return
+        first, last = missed.due_at[0], missed.due_at[-1]
+        since = first if missed.count == len(missed.due_at) else missed.since or first
+        every = BackfillEntry(entry.name, since, only_missed=True)
+        latest = BackfillEntry(entry.name, last - _SECOND, last, only_missed=True)
+        choices = [Choice.of(every, f"run all {number(missed.count)} that were missed", key="a")]
+        if missed.count > 1:
+            choices.append(Choice.of(latest, f"run the latest alone, {clock(last)}", key="l"))
+        self.host.ask(f"Missed runs of {name}", choices)
+
+    def _ask(self, verb: str, entries: Sequence[ScheduleEntry], choice: Choice) -> None:
+        named = safe_text(entries[0].name, 60) if len(entries) == 1 else f"{len(entries):,} entries"
+        self.host.ask(f"{verb} {named}", [choice], lambda _outcome: self.action_read_again())
+
+    def action_why(self) -> None:
+        """Say what is wrong with the entry, if anything is."""
+        for entry in self.chosen_entries()[:1]:
+            told = entry.problem or entry.next_words(moment.now())
+            self.host.tell(told, title=entry.name, severity="warning" if weigh_entry(entry) == 0 else "information")
+
+
+class ScheduleScreen(ListScreen, EntryOperations):
+    """Entries of the schedule, trouble first, then what is due next; Enter tells all of one."""
+
+    view = "schedule"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "sort", "sort"),
+        Binding("o", "reverse", "reverse", show=False),
+        Binding("z", "hide_healthy", "hide the healthy", show=False),
+    ]
+
+    DEFAULT_CSS = """
+    ScheduleScreen #day { display: none; height: 5; }
+    ScheduleScreen.-tall #day { display: block; }
+    """
+
+    class Changed(TextualMessage):
+        """The schedule was read anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sorting = Sorting(ENTRY_COLUMNS, weigh_entry)
+        self._feed: Feed[Schedule] | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """Make beat's line, the day and the table."""
+        yield OneLine(id="beats")
+        yield DayBars("Next 24 h · runs due a quarter of an hour", id="day")
+        table = Table(
+            ENTRY_COLUMNS,
+            self._cells,
+            lambda entry: entry.name,
+            title="Schedule",
+            empty=NO_ENTRIES,
+            ageing=True,
+            id="rows",
+        )
+        yield from self.list_and_detail(table)
+
+    def on_mount(self) -> None:
+        """Begin to read."""
+        self._feed = Feed(
+            "schedule",
+            self._read,
+            lambda: self.post_message(self.Changed()),
+            interval_s=READ_EVERY_S,
+            calm_s=CALM_S,
+        )
+        self._feed.start()
+        self.set_interval(READ_EVERY_S, self._changed)
+
+    def on_unmount(self) -> None:
+        """Stop reading."""
+        if self._feed:
+            self._feed.stop()
+
+    def draw(self, now: datetime) -> None:
+        """Show what was read."""
+        if self._feed is None:
+            return
+        table, found, stale = self.query_one("#rows", Table), self._feed.reading.value, self._feed.trouble(now)
+        if found is not None:
+            self.query_one("#beats", OneLine).show(describe_beats(found.beats))
+            table.empty = ALL_HEALTHY if found.entries and self._sorting.hides_healthy else NO_ENTRIES
+            table.show(self._sorting.apply(found.entries))
+            stale = stale or "; ".join(safe_text(problem, 120) for problem in found.problems)
+            self._draw_day(found, stale)
+        hidden = self._sorting.describe_hidden(found.entries if found else ())
+        whole = f"{found.total:,}" if found and found.total > len(found.entries) else ""
+        note = " · ".join(filter(None, (self._sorting.words, hidden)))
+        table.say(stale=stale, note=note, whole=whole)
+        self.show_detail(now)
+
+    def describe(self, item: Any, now: datetime) -> tuple[str, Sequence[Line]]:
+        """Tell of the entry under the cursor."""
+        return safe_text(item.name), describe_entry(item, now)
+
+    def read_selection(self) -> Any:
+        """Return the entry under the cursor."""
+        return self.query_one("#rows", Table).aimed_item
+
+    def chosen_entries(self) -> list[ScheduleEntry]:
+        """Return the marked entries, else the one under the cursor."""
+        rows = [row.item for row in self.query_one("#rows", Table).target_rows() if row.item is not None]
+        if not rows:
+            self.host.tell("No entry is under the cursor", severity="warning")
+        return rows
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self._sorting.sort_by_next()
+        self.redraw_now()
+
+    def action_reverse(self) -> None:
+        """Reverse the order."""
+        self._sorting.reverse = not self._sorting.reverse
+        self.redraw_now()
+
+    def action_hide_healthy(self) -> None:
+        """Leave out what nothing is wrong with, or show it again."""
+        self._sorting.hides_healthy = not self._sorting.hides_healthy
+        self.redraw_now()
+
+    def action_read_again(self) -> None:
+        """Read the schedule and every source now."""
+        if self._feed:
+            self._feed.read_now()
+        super().action_read_again()
+
+    @on(Changed)
+    def _changed(self) -> None:
+        if not self.host.frozen and self.is_current:
+            self.redraw_now()
+
+    @on(Table.Opened)
+    def _opened(self, event: Table.Opened) -> None:
+        self.app.push_screen(EntryScreen(event.item.name))
+
+    def _draw_day(self, found: Schedule, stale: str) -> None:
+        day = self.query_one("#day", DayBars)
+        if found.day is not None and day.display:
+            counts, steady = sum_day(found.day)
+            note = f"beside {number(steady)} due all the time" if steady else ""
+            day.show(counts, found.day.since, note=note, stale=stale)
+
+    def _cells(self, entry: ScheduleEntry) -> tuple[Line, ...]:
+        found = self._feed.reading.value if self._feed else None
+        counts = found.day.counts.get(entry.name, ()) if found and found.day else ()
+        return entry_cells(entry, counts, moment.now())
+
+    def _read(self) -> Schedule:
+        return self.host.sources.schedule.read(MOST_ENTRIES, day_ahead=True)
+
+
+class EntryScreen(EntryOperations):
+    """All of one entry: times, arguments, latest runs, and the due times that passed without one."""
+
+    view = "schedule"
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "runs", "its runs")]
+
+    class Changed(TextualMessage):
+        """The entry was read anew."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.entry_name = name
+        self._feed: Feed[ScheduleEntry | None] | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """Make the page."""
+        yield Reader("Entry", id="page")
+
+    @property
+    def path(self) -> str:
+        """Name the entry."""
+        return safe_text(self.entry_name, 60)
+
+    def on_mount(self) -> None:
+        """Begin to read."""
+        self._feed = Feed(
+            "schedule", self._read, lambda: self.post_message(self.Changed()), interval_s=READ_EVERY_S, calm_s=CALM_S
+        )
+        self._feed.start()
+        self.focus_body()
+
+    def on_unmount(self) -> None:
+        """Stop reading."""
+        if self._feed:
+            self._feed.stop()
+
+    def focus_body(self) -> None:
+        """Give the keys to the page."""
+        self.query_one(Reader).focus()
+
+    def draw(self, now: datetime) -> None:
+        """Write the page."""
+        if self._feed is None:
+            return
+        entry = self._feed.reading.value
+        lines: Sequence[Line] = [((" Reading …", "dim"),)]
+        if entry is not None:
+            lines = describe_entry(entry, now)
+        elif self._feed.reading.taken_at is not None:
+            lines = [((f" The schedule has no entry {safe_text(self.entry_name, 80)} any more.", "warn"),)]
+        self.query_one(Reader).show(lines, stale=self._feed.trouble(now))
+
+    def read_selection(self) -> Any:
+        """Return the entry."""
+        return self._feed.reading.value if self._feed else None
+
+    def chosen_entries(self) -> list[ScheduleEntry]:
+        """Return the entry, once it was read."""
+        entry = self.read_selection()
+        return [entry] if entry else []
+
+    def action_runs(self) -> None:
+        """Show the runs of its task."""
+        for entry in self.chosen_entries():
+            self.host.obey(f'tasks task:"{entry.task}"' if '"' not in entry.task else "tasks")
+
+    def action_read_again(self) -> None:
+        """Read the entry and every source now."""
+        if self._feed:
+            self._feed.read_now()
+        super().action_read_again()
+
+    @on(Changed)
+    def _changed(self) -> None:
+        if not self.host.frozen:
+            self.redraw_now()
+
+    def _read(self) -> ScheduleEntry | None:
+        try:
+            return self.host.sources.schedule.entry(self.entry_name)
+        except NotFound:
+            return None
+
+
+def sum_day(day: DayAhead) -> tuple[list[int], int]:
+    """Add up the runs of the next day; what is due in every quarter of an hour would hide the rest, and is left out.
+
+    Returns:
+        Runs in each quarter of an hour, and how many entries were left out.
+    """
+    known = [counts for counts in day.counts.values() if any(counts)]
+    seldom = [counts for counts in known if not all(counts)]
+    shown = seldom or known
+    return [sum(slices) for slices in zip(*shown, strict=True)], len(known) - len(shown)
+
+
+def _names(entries: Sequence[ScheduleEntry]) -> tuple[str, ...]:
+    return tuple(entry.name for entry in entries)
