@@ -31,7 +31,12 @@ def read_log_end(path: Path, lines: int) -> list[str]:
     return [safe_text(line) for line in text.rstrip("\n").split("\n")[-lines:] if text]
 
 
+def drop_rest_of_key(text: str) -> str:
+    """Mask the end of a private key whose beginning is before the text: nothing there says any more that it is one."""
+    return _REST_OF_KEY.sub(MASK, text)
+
+
 def _drop_rest(text: str) -> str:
-    """Leave out what belongs to something before the text: nothing there says any more that it is secret."""
+    """Leave out what belongs to something before the text."""
     _, _, whole = text.partition("\n" if "\n" in text[:-1] else " ")
-    return _REST_OF_KEY.sub(MASK, whole)
+    return drop_rest_of_key(whole)

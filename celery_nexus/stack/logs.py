@@ -33,7 +33,8 @@ _LEVELS: dict[str, Level] = {
     "DEBUG": "DEBUG", "INFO": "INFO", "WARN": "WARNING", "WARNING": "WARNING", "ERROR": "ERROR", "CRITICAL": "ERROR",
     "FATAL": "ERROR", ".": "DEBUG", "-": "INFO", "*": "INFO", "#": "WARNING",
 }  # fmt: skip
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+"""Time of lines before the first that has one."""
 
 
 def parse_lines(program: str, lines: Iterable[str]) -> Iterator[LogLine]:
@@ -46,7 +47,7 @@ def parse_lines(program: str, lines: Iterable[str]) -> Iterator[LogLine]:
     at: datetime | None = None
     level: Level = "INFO"
     for text in lines:
-        found_at, found_level = _read_head(text)
+        found_at, found_level = read_head(text)
         if found_at is not None:
             at, level = found_at, found_level or "INFO"
         elif found_level is not None and at is None:
@@ -57,7 +58,7 @@ def parse_lines(program: str, lines: Iterable[str]) -> Iterator[LogLine]:
 def merge(logs: Iterable[Iterable[LogLine]]) -> list[LogLine]:
     """Put lines of several logs in order of time; those of one log keep their order."""
     lines = [line for log in logs for line in log]
-    return sorted(lines, key=lambda line: line.at or _LONG_AGO)
+    return sorted(lines, key=lambda line: line.at or LONG_AGO)
 
 
 def read_logs(programs: Sequence[Program], count: int, level: Level = "DEBUG", word: str = "") -> list[LogLine]:
@@ -123,7 +124,8 @@ def _age(path: Path) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def _read_head(text: str) -> tuple[datetime | None, Level | None]:
+def read_head(text: str) -> tuple[datetime | None, Level | None]:
+    """Read the time and the level that a line begins with; None where it has none."""
     server = _SERVER.match(text)
     if server is not None:
         at = datetime.strptime(f"{server[1]}.{server[2]}", "%d %b %Y %H:%M:%S.%f").astimezone()

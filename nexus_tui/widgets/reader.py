@@ -40,6 +40,7 @@ class Reader(LineView, can_focus=True):
         self._follows_end = self._at_end = at_end
         self._text: Sequence[Line] = ()
         self._wrapped: tuple[int, list[Line]] = (0, [])
+        self._head: int | None = None
 
     def show(self, text: Sequence[Line], *, stale: str = "") -> None:
         """Show lines; the place on the page stays, or the end where the end was shown."""
@@ -68,33 +69,38 @@ class Reader(LineView, can_focus=True):
 
     def action_move(self, lines: int) -> None:
         """Scroll by some lines."""
-        self._scroll(self.top + lines)
+        self.scroll_lines(self.top + lines)
 
     def action_page(self, pages: int) -> None:
         """Scroll by what is visible."""
-        self._scroll(self.top + pages * max(self.size.height - 2, 1))
+        self.scroll_lines(self.top + pages * max(self.size.height - 2, 1))
 
     def action_edge(self, last: int) -> None:
         """Go to the first or the last line."""
         self._at_end = bool(last) and self._follows_end
-        self._scroll(len(self._wrapped[1]) if last else 0)
+        self.scroll_lines(len(self._wrapped[1]) if last else 0)
 
     def on_mouse_scroll_down(self, _event: events.MouseScrollDown) -> None:
         """Scroll three lines down."""
-        self._scroll(self.top + 3)
+        self.scroll_lines(self.top + 3)
 
     def on_mouse_scroll_up(self, _event: events.MouseScrollUp) -> None:
         """Scroll three lines up."""
-        self._scroll(self.top - 3)
+        self.scroll_lines(self.top - 3)
 
-    def _scroll(self, top: int) -> None:
+    def scroll_lines(self, top: int) -> None:
+        """Scroll so that a line is the first, as far as there are lines."""
         last_top = max(len(self._wrapped[1]) - self.size.height + 1, 0)
         self.top = max(0, min(top, last_top))
         self._at_end = self._at_end and self.top == last_top
         self.redraw()
 
+    def count_wrapped(self, text: Sequence[Line]) -> int:
+        """Count the lines that some lines take here."""
+        return sum(1 for line in text for _ in wrap_line(line, max(self.size.width, 1), self._head))
+
     def _wrap(self, width: int) -> list[Line]:
         if self._wrapped[0] != width:
-            wrapped = [part for line in self._text for part in wrap_line(line, width)]
+            wrapped = [part for line in self._text for part in wrap_line(line, width, self._head)]
             self._wrapped = (width, wrapped)
         return self._wrapped[1]

@@ -18,17 +18,18 @@ def wrap(text: str, width: int) -> Iterator[str]:
         yield text[start:end]
 
 
-def wrap_line(line: Line, width: int) -> Iterator[Line]:
+def wrap_line(line: Line, width: int, head: int | None = None) -> Iterator[Line]:
     """Split a line of spans at spaces; what follows its first line stands below its text, not below its head.
 
     Args:
-        line: Its head are all spans but the last, or the first of them where they take more than half of the width.
+        line: What is split.
         width: Cells.
+        head: Spans that are its head; None: all but the last, or the first where they take more than half of the width.
     """
     if width_of(line) <= width:
         yield line
         return
-    head = _head(line, width)
+    head = _head(line, width) if head is None else head
     text, start, taken = "".join(part for part, _ in line[head:]), line[:head], width_of(line[:head])
     own = _indent(text, width - taken)
     for first, last in _parts(text, max(width - taken, 1), own):

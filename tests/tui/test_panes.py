@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 from textual.widget import Widget
 
 from nexus_tui.widgets.detail import Detail
@@ -86,63 +83,3 @@ async def test_the_audit_takes_back_the_change_under_its_cursor():
         await shows(pilot, "Take back", "nexus-tui undo t1")
         await pilot.press("escape", "j", "U")
         await shows(pilot, "This change can't be taken back")
-
-
-def with_logs(folder: Path) -> fakes.Fakes:
-    """Two programs that wrote in turn, one of them an error."""
-    stack = fakes.busy()
-    written = {
-        "beat": ["2026-03-14 10:42:01,500 INFO beat sent a", "2026-03-14 10:42:03,000 ERROR beat \x1b[31mfailed"],
-        "broker": ["7:M 14 Mar 2026 10:42:02.000 * Ready to accept connections"],
-    }
-    for name, lines in written.items():
-        (folder / f"{name}.log").write_text("".join(f"{line}\n" for line in lines))
-    stack.supervisor.rows = tuple(
-        replace(row, log=str(folder / f"{row.name}.log")) for row in stack.supervisor.rows if row.name in written
-    )
-    return stack
-
-
-async def test_logs_of_all_programs_are_merged_by_time(tmp_path: Path):
-    async with opened(with_logs(tmp_path), size=WIDE) as pilot:
-        await pilot.press("8")
-        screen = await shows(pilot, "beat sent a", "Ready to accept", "failed")
-        assert screen.index("beat sent a") < screen.index("Ready to accept") < screen.index("failed")
-        assert "\x1b" not in screen
-
-
-async def test_logs_are_narrowed_to_a_level_a_program_and_a_word(tmp_path: Path):
-    async with opened(with_logs(tmp_path), size=WIDE) as pilot:
-        await pilot.press("8")
-        await shows(pilot, "Ready to accept")
-        await pilot.press("l")
-        assert "beat sent a" not in await shows(pilot, "≥ WARNING", "failed")
-        await pilot.press("l", "l", "o", "o")
-        assert "beat sent a" not in await shows(pilot, "broker", "Ready to accept")
-        await pilot.press("o", "slash", *"SENT", "enter")
-        assert "Ready to accept" not in await shows(pilot, "/SENT", "beat sent a")
-
-
-async def test_l_on_a_run_shows_the_lines_about_it_alone(tmp_path: Path):
-    stack = with_logs(tmp_path)
-    run_id = stack.history.rows[1].id
-    with (tmp_path / "beat.log").open("a") as file:
-        file.write(f"2026-03-14 10:42:04,000 INFO Task a[{run_id}] received\n")
-    async with opened(stack, size=WIDE) as pilot:
-        await pilot.press("3", "j", "l")
-        assert "Ready to accept" not in await shows(pilot, f"Task a[{run_id}] received")
-
-
-async def test_without_programs_the_logs_say_where_they_are():
-    async with opened(fakes.idle(), size=WIDE) as pilot:
-        await pilot.press("8")
-        await shows(pilot, "No logs: Supervisor does not run; nexus-tui up starts the stack")
-
-
-async def test_logs_that_grow_are_read_again(tmp_path: Path):
-    async with opened(with_logs(tmp_path), size=WIDE) as pilot:
-        await pilot.press("8")
-        await shows(pilot, "Ready to accept")
-        with (tmp_path / "beat.log").open("a") as file:
-            file.write("2026-03-14 10:42:05,000 INFO beat sent another\n")
-        await shows(pilot, "beat sent another")
