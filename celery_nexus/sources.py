@@ -6,12 +6,12 @@ Sources block; call them in threads. Each raises :mod:`celery_nexus.errors` only
 from __future__ import annotations
 
 import shlex
-import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from celery_nexus.application_code import NO_CODE, ApplicationCode
+from celery_nexus.steps import Steps
 
 if TYPE_CHECKING:
     from celery_nexus.broker import BrokerSource
@@ -46,7 +46,7 @@ class Sources:
         deployment: The application where it runs, when this library is installed in it; None for a stock one.
         application: What ``celery -A`` calls it; empty when it was not named so.
         via: The program that asks on behalf of the operator, for the audit log; empty for our own.
-        leaving: Set when who asked goes away: what takes long then ends after the step at hand.
+        steps: What a change at work tells, and where it learns that it should end: who asked goes away, or cancels.
     """
 
     broker: BrokerSource
@@ -65,7 +65,7 @@ class Sources:
     deployment: Deployment | None = None
     application: str = ""
     via: str = ""
-    leaving: threading.Event = field(default_factory=threading.Event)
+    steps: Steps = field(default_factory=Steps)
 
     @cached_property
     def schedule(self) -> ScheduleSource:

@@ -254,7 +254,8 @@ class NexusApp(Obeying, inherit_bindings=False):
         self.watch_lock()
         if self.frozen:
             return
-        if self.recent.running or self.troubles.all or self.open_for_s or minute != self._minute:
+        moves = self.recent.running or self.running_actions or self.troubles.all or self.open_for_s
+        if moves or minute != self._minute:
             self._minute = minute
             self._changed()
 

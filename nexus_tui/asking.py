@@ -1,12 +1,11 @@
-"""Confirmation and execution of actions, and the notices of their outcomes."""
+"""Confirmation and execution of actions as jobs, and the notices of their outcomes."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from textual import work
@@ -14,9 +13,10 @@ from textual.notifications import SeverityLevel
 
 from celery_nexus.errors import SourceError
 from celery_nexus.rows.outcomes import MANY, Outcome
-from celery_nexus.rows.text import age, safe_text
+from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 from nexus_tui.background import Background
+from nexus_tui.jobs import MOST_KEPT, Job
 from nexus_tui.keyboard import Keyboard
 from nexus_tui.screens.host import Choice
 from nexus_tui.widgets.lines import Line
@@ -31,23 +31,17 @@ ENDS_WITHIN_S = 3.0
 """Time that a running action gets at the end of the dashboard, for its current step and its line in the audit log."""
 
 
-@dataclass(eq=False)
-class _Running:
-    """An action at work."""
-
-    what: str
-    since: float = field(default_factory=time.monotonic)
-
-    def words(self) -> str:
-        return f"{self.what} · for {age(time.monotonic() - self.since)}"
-
-
 class Asking(Keyboard, inherit_bindings=False):
-    """The half of the dashboard that changes things."""
+    """The half of the dashboard that changes things.
+
+    Attributes:
+        jobs: The actions that were confirmed, the latest first.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._at_work: list[_Running] = []
+        self.jobs: list[Job] = []
+        self._asked = 0
 
     @property
     def sources(self) -> Sources:
@@ -66,7 +60,7 @@ class Asking(Keyboard, inherit_bindings=False):
     @property
     def running_actions(self) -> tuple[str, ...]:
         """The actions at work, each with since when."""
-        return tuple(running.words() for running in self._at_work)
+        return tuple(job.words for job in self.jobs if job.is_at_work)
 
     def use_background(self) -> None:
         """Let threads of this event loop be none that its end waits for."""
@@ -74,7 +68,7 @@ class Asking(Keyboard, inherit_bindings=False):
 
     def leave(self) -> None:
         """Leave the dashboard; while an action runs, ask first, and say what becomes of it."""
-        if not self._at_work:
+        if not self.running_actions:
             self.exit()
             return
         from nexus_tui.screens.dialogs.leave import LeaveScreen
@@ -128,7 +122,7 @@ class Asking(Keyboard, inherit_bindings=False):
             done: Called with the outcome.
             refused: Called with what is wrong when nothing came of it; by default a notice says so.
         """
-        self._plan(choice, done, refused or self._tell_problem)
+        self._plan(self._begin(choice.action), done, refused or self._tell_problem)
 
     def tell(self, text: str, *, title: str = "", severity: str = "information") -> None:
         """Show a notice; text and title may come from outside."""
@@ -166,51 +160,59 @@ class Asking(Keyboard, inherit_bindings=False):
 
         self.push_screen(BlanksScreen(title, choice, done, about))
 
-    @work(thread=True, group="actions")
-    def _plan(self, choice: Choice, done: Done | None, refused: Refused) -> None:
-        with self._working_on(choice.action):
-            try:
-                plan = choice.action.plan(self.sources)
-            except SourceError as error:
-                self._say_later(refused, str(error))
-                return
-            if plan.count <= MANY:
-                self._perform(plan.action, done, refused)
-                return
-        self._say_later(self._ask_again, plan, done, refused)
+    def _begin(self, action: Action) -> Job:
+        self._asked += 1
+        job = Job(str(self._asked), action)
+        self.jobs[:] = [job, *self.jobs[: MOST_KEPT - 1]]
+        return job
 
-    def _ask_again(self, plan: Plan, done: Done | None, refused: Refused) -> None:
+    @work(thread=True, group="actions")
+    def _plan(self, job: Job, done: Done | None, refused: Refused) -> None:
+        try:
+            plan = job.action.plan(self.sources)
+        except SourceError as error:
+            self._give_up(job, str(error), refused)
+            return
+        if job.steps.is_stopped:
+            self._give_up(job, f"{job.steps.why}: nothing was done", refused)
+        elif plan.count <= MANY:
+            self._perform(job, plan.action, done, refused)
+        else:
+            self._say_later(self._ask_again, job, plan, done, refused)
+
+    def _ask_again(self, job: Job, plan: Plan, done: Done | None, refused: Refused) -> None:
         from nexus_tui.screens.dialogs.typed import TypedScreen
 
+        job.is_asking = True
+
         def go_on(is_typed: bool | None) -> None:
+            job.is_asking = False
             if is_typed:
-                self._perform_later(plan.action, done, refused)
+                self._perform_later(job, plan.action, done, refused)
+            else:
+                self.jobs.remove(job)
 
         self.push_screen(TypedScreen(plan), go_on)
 
     @work(thread=True, group="actions")
-    def _perform_later(self, action: Action, done: Done | None, refused: Refused) -> None:
-        with self._working_on(action):
-            self._perform(action, done, refused)
+    def _perform_later(self, job: Job, action: Action, done: Done | None, refused: Refused) -> None:
+        self._perform(job, action, done, refused)
 
-    def _perform(self, action: Action, done: Done | None, refused: Refused) -> None:
+    def _perform(self, job: Job, action: Action, done: Done | None, refused: Refused) -> None:
         from celery_nexus.actions.base import perform
 
+        job.action, job.is_counted = action, True
         try:
-            outcome = perform(action, self.sources)
+            outcome = perform(action, replace(self.sources, steps=job.steps))
         except SourceError as error:
-            self._say_later(refused, str(error))
+            self._give_up(job, str(error), refused)
             return
+        job.end(outcome)
         self._say_later(self._performed, outcome, done)
 
-    @contextmanager
-    def _working_on(self, action: Action) -> Generator[None]:
-        running = _Running(safe_text(action.recorded, 200))
-        self._at_work.append(running)
-        try:
-            yield
-        finally:
-            self._at_work.remove(running)
+    def _give_up(self, job: Job, problem: str, refused: Refused) -> None:
+        job.end(problem=problem)
+        self._say_later(refused, problem)
 
     def _say_later(self, say: Callable[..., object], *words: object) -> None:
         """Let the dashboard say something; one that is being left does not listen, and is not waited for."""
@@ -218,11 +220,12 @@ class Asking(Keyboard, inherit_bindings=False):
 
     def _leave(self, is_certain: bool | None) -> None:
         if is_certain:
-            self.sources.leaving.set()
+            for job in self.jobs:
+                job.steps.stop("the dashboard was left")
             self._leave_by(time.monotonic() + ENDS_WITHIN_S)
 
     def _leave_by(self, deadline: float) -> None:
-        if self._at_work and time.monotonic() < deadline:
+        if self.running_actions and time.monotonic() < deadline:
             self.set_timer(0.05, lambda: self._leave_by(deadline))
         else:
             self.exit()

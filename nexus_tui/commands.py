@@ -25,6 +25,7 @@ WORDS = (
     "queue",
     "worker",
     "run",
+    "jobs",
     "sort",
     "save",
     "filter",

@@ -94,6 +94,13 @@ class Obeying(Unlocking, inherit_bindings=False):
 
         self.push_screen(LogsScreen(run_id))
 
+    def open_jobs(self) -> None:
+        """Open the list of the actions that were confirmed."""
+        from nexus_tui.screens.jobs import JobsScreen
+
+        if not isinstance(self.screen, JobsScreen):
+            self.push_screen(JobsScreen())
+
     def submit(self, task: str = "") -> None:
         """Open the form of a new run, of a task that is named."""
         if self.sources.allowed is not None and "submit" not in self.sources.allowed:
@@ -139,6 +146,7 @@ class Obeying(Unlocking, inherit_bindings=False):
             "context": lambda rest: self.switch_context(rest) if rest else self.choose_context(),
             "unlock": self.unlock,
             "lock": lambda _: self.lock(),
+            "jobs": lambda _: self.open_jobs(),
             "sort": self._sort,
             "save": self._save,
             "filter": self._filter,

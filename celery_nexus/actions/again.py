@@ -25,7 +25,6 @@ PATIENCE_S = 600.0
 
 MOST = 100_000
 _LOOK_EVERY_S = 0.2
-_LEFT = "not run: the dashboard was left before its turn came"
 
 
 @dataclass(frozen=True)
@@ -110,6 +109,7 @@ class RunAgain(Action):
     def run(self, sources: Sources) -> Outcome:
         """Queue a new run for each, group by group."""
         targets = resolve_all(sources, self._frozen(sources).run_ids)
+        sources.steps.begin(len(targets))
         rows: list[TargetOutcome] = []
         started: list[str] = []
         for group in _groups(targets) if self.canary else [targets]:
@@ -119,6 +119,7 @@ class RunAgain(Action):
             for text, target in group:
                 row, run_id = self._once(sources, text, target, anything=bool(started))
                 rows.append(row)
+                sources.steps.add(row)
                 started += [run_id] if run_id else []
         return Outcome(tuple(rows))
 
@@ -140,12 +141,12 @@ class RunAgain(Action):
                 raise
             return TargetOutcome(target.id if target else text, False, f"not done: {error}"), None
         if run_id and self.rate_per_s:
-            sources.leaving.wait(1 / self.rate_per_s)
+            sources.steps.wait(1 / self.rate_per_s)
         return outcome, run_id
 
     def _again(self, sources: Sources, text: str, target: Target | None) -> tuple[TargetOutcome, str | None]:
-        if sources.leaving.is_set():
-            return TargetOutcome(target.id if target else text, False, _LEFT), None
+        if sources.steps.is_stopped:
+            return TargetOutcome(target.id if target else text, False, _tell_stopped(sources)), None
         prospect = self._prospect(sources, text, target)
         if not prospect.done or target is None or target.run is None:
             return prospect, None
@@ -199,9 +200,12 @@ class RunAgain(Action):
                 return f"not run: {failed[0]} of the canary ended as {states[failed[0]]}"
             running = [run_id for run_id, state in states.items() if state not in FINAL_STATES]
             if not running:
+                sources.steps.note = ""
                 return ""
-            if sources.leaving.wait(_LOOK_EVERY_S):
-                return _LEFT
+            ended = len(started) - len(running)
+            sources.steps.note = f"waits for the canary: {ended} of {len(started)} ended well"
+            if sources.steps.wait(_LOOK_EVERY_S):
+                return _tell_stopped(sources)
             if time.monotonic() > until:
                 return f"not run: {running[0]} of the canary had not ended after {PATIENCE_S:g} s"
 
@@ -214,6 +218,10 @@ def _groups(targets: list[tuple[str, Target | None]]) -> Iterator[list[tuple[str
         start += size
     if start < len(targets):
         yield targets[start:]
+
+
+def _tell_stopped(sources: Sources) -> str:
+    return f"not run: {sources.steps.why} before its turn came"
 
 
 def _state(sources: Sources, run_id: str) -> str:

@@ -132,11 +132,16 @@ def _undoably(
     A broker that goes away in the middle does not hide what was done: the rest is reported as not done.
     """
     token = sources.broker.announce_undo("dead letters", label)
-    rows: list[TargetOutcome] = []
+    steps, rows = sources.steps, list[TargetOutcome]()
     wanted = list(dict.fromkeys(letter_ids))
+    steps.begin(len(wanted))
     for place, letter_id in enumerate(wanted):
+        if steps.is_stopped:
+            rows += [TargetOutcome(left, False, f"not done: {steps.why}") for left in wanted[place:]]
+            break
         try:
             rows.append(change(letter_id, token))
+            steps.add(rows[-1])
         except SourceError as error:
             if not any(row.done for row in rows):
                 raise

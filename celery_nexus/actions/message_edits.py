@@ -127,7 +127,7 @@ class MessageAction(Action):
         token = sources.broker.announce_undo("messages", f"{self.command_name} {replace(self, frozen=frozen).what}")
         # Many runs are ended by workers or guardian, which have time for it
         edit = replace(self.edit, told=False) if isinstance(self.edit, Delete) else self.edit
-        progress = sources.broker.apply_all(frozen, edit, undo=token)
+        progress = sources.broker.apply_all(frozen, edit, undo=token, steps=sources.steps)
         undo = keep_token(sources, token, bool(progress.changed))
         return Outcome((summary(frozen, progress, self.edit.past),), undo)
 

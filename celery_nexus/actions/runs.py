@@ -122,7 +122,7 @@ class Revoke(MessageAction):
 
         if sources.is_foreign:
             return self._run_on_all_of_hers(sources, frozen)
-        progress = sources.broker.apply_all(frozen, self.edit, taken=mark_revoked)
+        progress = sources.broker.apply_all(frozen, self.edit, taken=mark_revoked, steps=sources.steps)
         return Outcome((summary(frozen, progress, "revoked"),))
 
     @staticmethod
@@ -134,7 +134,7 @@ class Revoke(MessageAction):
             sources.control.store_revoked([message.id for message in messages if message.id])
 
         edit = DeleteButChords()
-        progress = sources.broker.apply_all(frozen, edit, taken=mark_revoked)
+        progress = sources.broker.apply_all(frozen, edit, taken=mark_revoked, steps=sources.steps)
         if edit.parts and not sources.control.revoke(edit.parts):
             progress.kept = {CHORD_UNHEARD: len(edit.parts)}
         return Outcome((summary(frozen, progress, "revoked"),))

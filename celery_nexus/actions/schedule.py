@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -188,16 +188,21 @@ class BackfillEntry(Action):
     def run(self, sources: Sources) -> Outcome:
         """Publish run by run, oldest first; after a failure the rest is told as not done."""
         publish, due = sources.schedule.publisher(self.entry), self._find(sources)
-        rows: list[TargetOutcome] = []
+        steps, rows = sources.steps, list[TargetOutcome]()
+        steps.begin(len(due))
         for row in due:
+            if steps.is_stopped:
+                rows += _tell_not_done(due[len(rows) :], steps.why)
+                break
             try:
                 run = publish(row.at)
             except SourceError as error:
                 if not rows:
                     raise
-                rows += [TargetOutcome(_moment(left.at), False, f"not done: {error}") for left in due[len(rows) :]]
+                rows += _tell_not_done(due[len(rows) :], str(error))
                 break
             rows.append(TargetOutcome(_moment(row.at), True, f"queued in {run.place} as {run.id}"))
+            steps.add(rows[-1])
         return Outcome(tuple(rows) or (TargetOutcome(self.entry, True, "nothing was due: nothing was queued"),))
 
     def _find(self, sources: Sources) -> tuple[DueTime, ...]:
@@ -215,6 +220,10 @@ class BackfillEntry(Action):
                 f"--missed: nothing is recorded of {_moment(due[0].at)}, so what was missed then is not known"
             )
         return tuple(row for row in due if row.sent_at is None)
+
+
+def _tell_not_done(due: Sequence[DueTime], why: str) -> list[TargetOutcome]:
+    return [TargetOutcome(_moment(row.at), False, f"not done: {why}") for row in due]
 
 
 def _promise(row: DueTime) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from celery_nexus.rows.broker import Message, UnreadList
     from celery_nexus.rows.outcomes import TargetOutcome
     from celery_nexus.rows.selection import Frozen, Selection
+    from celery_nexus.steps import Steps
 
 
 class BrokerSource(BrokerReader):
@@ -74,7 +75,9 @@ class BrokerSource(BrokerReader):
         with translate_errors(self.url):
             return self._parts.selector.freeze(selection)
 
-    def apply_all(self, frozen: Frozen, edit: Edit, *, undo: str = "", taken: Taken | None = None) -> Progress:
+    def apply_all(
+        self, frozen: Frozen, edit: Edit, *, undo: str = "", taken: Taken | None = None, steps: Steps | None = None
+    ) -> Progress:
         """Change everything that was frozen and still waits, message by message in single steps.
 
         Args:
@@ -82,6 +85,7 @@ class BrokerSource(BrokerReader):
             edit: The change.
             undo: Token of :meth:`announce_undo`; empty when it is not to be taken back.
             taken: Called with messages that were just changed.
+            steps: What is told of how far it is, and by what it can be ended.
 
         Returns:
             What was really done. A broker that goes away in the middle ends it; ``problem`` then says so.
@@ -91,7 +95,7 @@ class BrokerSource(BrokerReader):
             Invalid: The priority is outside 0…9.
         """
         self._check(edit)
-        return self._parts.bulk.apply(frozen, self._heard(edit), undo, taken)
+        return self._parts.bulk.apply(frozen, self._heard(edit), undo, taken, steps)
 
     def end(self, messages: Sequence[Message], reason: str) -> None:
         """Tell result backend and history that the runs of messages that were taken out have ended, and why."""

@@ -163,22 +163,32 @@ def change_each(
         SourceError: Nothing was changed.
     """
     targets = resolve_all(sources, run_ids) if resolved is None else resolved
-    rows: list[TargetOutcome] = []
+    steps, rows = sources.steps, list[TargetOutcome]()
+    steps.begin(len(targets))
     for place, (text, target) in enumerate(targets):
+        if steps.is_stopped:
+            rows += [_tell_not_done(row, steps.why) for row in targets[place:]]
+            break
         if target is None:
             rows.append(report_missing(text))
+            steps.add(rows[-1])
             continue
         try:
             rows.append(change(target))
+            steps.add(rows[-1])
         except SourceError as error:
             is_known = not isinstance(error, Unanswered)
             if is_known and not any(row.done for row in rows):
                 raise
-            left = [found.id if found else given for given, found in targets[place:]]
-            rows += [] if is_known else [TargetOutcome(left.pop(0), False, str(error))]
-            rows += [TargetOutcome(name, False, f"not done: {error}") for name in left]
+            rows += [] if is_known else [TargetOutcome(target.id, False, str(error))]
+            rows += [_tell_not_done(row, str(error)) for row in targets[place if is_known else place + 1 :]]
             break
     return Outcome(tuple(rows))
+
+
+def _tell_not_done(row: tuple[str, Target | None], why: str) -> TargetOutcome:
+    text, target = row
+    return TargetOutcome(target.id if target else text, False, f"not done: {why}")
 
 
 def change_undoably(

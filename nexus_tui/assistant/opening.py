@@ -44,7 +44,7 @@ class Opening:
     def leave(self) -> None:
         """Let what takes long (a canary that waits for its runs) end after the step at hand: who asked is gone."""
         if self._sources is not None:
-            self._sources.leaving.set()
+            self._sources.steps.stop("who asked was gone")
 
     def close(self) -> None:
         """End the recorder, and close the history."""

@@ -86,7 +86,15 @@ def _choices(key: Key) -> Iterator[str]:
 
 
 def _sign(key: str) -> str:
-    signs = {"question_mark": "?", "colon": ":", "slash": "/", "minus": "-", "asterisk": "*", "backslash": "\\"}
+    signs = {
+        "question_mark": "?",
+        "colon": ":",
+        "slash": "/",
+        "ampersand": "&",
+        "minus": "-",
+        "asterisk": "*",
+        "backslash": "\\",
+    }
     return f"`{signs.get(key, key)}`"
 
 

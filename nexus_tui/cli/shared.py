@@ -15,6 +15,7 @@ from celery_nexus.rows.outcomes import MANY, Outcome, TargetOutcome
 from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 from nexus_tui.cli.output import print_json, print_outcome
+from nexus_tui.cli.progress import show_progress
 from nexus_tui.front_door.door import Door, is_read_only, open_sources
 
 if TYPE_CHECKING:
@@ -168,7 +169,8 @@ def carry_out(target: Target, action: Action, how: How) -> None:
     check_count(plan, how)
     if not how.yes:
         _ask(plan, how)
-    outcome = perform(plan.action, sources)
+    with show_progress(sources.steps):
+        outcome = perform(plan.action, sources)
     print_result(outcome, as_json=how.as_json)
 
 

@@ -68,6 +68,7 @@ class NexusScreen(ExportingScreen):
         *bindings(Undo),
         Binding("p", "freeze", "freeze the screen", show=False),
         Binding("r", "read_again", "refresh", show=False),
+        Binding("0", "jobs", "jobs: what was asked for, and how far it is", show=False),
         Binding("q", "leave", "back or leave", show=False),
         Binding("escape,minus", "back", "back", show=False),
     ]
@@ -242,6 +243,10 @@ class NexusScreen(ExportingScreen):
                     self.host.ask(f"Free {safe_text(name, 60)}", [Choice.of(action)])
 
             self.app.push_screen(WhyScreen(name, self.host.sources), carry_out)
+
+    def action_jobs(self) -> None:
+        """Open the actions that were confirmed: those at work, and what became of the others."""
+        self.host.open_jobs()
 
     def offer_undo(self) -> None:
         """Ask which of the latest changes to take back."""

@@ -12,6 +12,7 @@ from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.rows.snapshot import Snapshot
 from celery_nexus.sources import Sources
 from nexus_tui.front_door.contexts import Context
+from nexus_tui.jobs import Job
 from nexus_tui.widgets.completion import Candidate
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.replay_bar import ReplayState
@@ -130,6 +131,11 @@ class Host(Protocol):
         ...
 
     @property
+    def jobs(self) -> Sequence[Job]:
+        """The actions that were confirmed, the latest first."""
+        ...
+
+    @property
     def running_actions(self) -> tuple[str, ...]:
         """The actions at work, each with since when."""
         ...
@@ -197,6 +203,10 @@ class Host(Protocol):
 
     def open_workflow(self, run_id: str) -> None:
         """Open the workflow of a run."""
+        ...
+
+    def open_jobs(self) -> None:
+        """Open the list of the actions that were confirmed."""
         ...
 
     def open_logs(self, run_id: str) -> None:

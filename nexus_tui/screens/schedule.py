@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
 from celery_nexus.actions.schedule import BackfillEntry, PauseEntry, ResumeEntry, RunEntry, SkipEntry
@@ -16,14 +15,15 @@ from celery_nexus.errors import NotFound
 from celery_nexus.rows import moment
 from celery_nexus.rows.schedule import DayAhead, Schedule, ScheduleEntry
 from celery_nexus.rows.text import clock, number, safe_text
-from nexus_tui.poller import Feed
+from nexus_tui.screens.arranging import ArrangedScreen
 from nexus_tui.screens.base import NexusScreen
 from nexus_tui.screens.beside import ListScreen
 from nexus_tui.screens.entry_details import describe_beats, describe_entry
 from nexus_tui.screens.host import Choice
 from nexus_tui.screens.offers import bindings
-from nexus_tui.screens.tables.schedule_cells import ENTRY_COLUMNS, entry_cells, weigh_entry
-from nexus_tui.screens.tables.sorting import ALL_HEALTHY, Sorting
+from nexus_tui.screens.reading import ReadingScreen
+from nexus_tui.screens.tables.schedule_cells import ENTRY_COLUMNS, ENTRY_FIELDS, entry_cells, weigh_entry
+from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.chrome import OneLine
 from nexus_tui.widgets.day import DayBars
 from nexus_tui.widgets.lines import Line
@@ -44,18 +44,18 @@ class EntryOperations(NexusScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(RunEntry, PauseEntry, ResumeEntry, SkipEntry, BackfillEntry)]
 
-    def chosen_entries(self) -> list[ScheduleEntry]:
+    def target_entries(self) -> list[ScheduleEntry]:
         """Return the entries that a key is about; none, and said why, when there is none."""
         raise NotImplementedError
 
     def offer_run_entry(self) -> None:
         """Ask to publish a run now."""
-        if entries := self.chosen_entries():
+        if entries := self.target_entries():
             self._ask("Run now", entries, Choice.of(RunEntry(_names(entries)), "run now"))
 
     def offer_entry_gate(self) -> None:
         """Ask to pause entries that beat sends, or to resume those that are paused."""
-        entries = self.chosen_entries()
+        entries = self.target_entries()
         active = [entry for entry in entries if entry.is_enabled]
         if active:
             self._ask("Pause", active, Choice.of(PauseEntry(_names(active)), "pause"))
@@ -64,12 +64,12 @@ class EntryOperations(NexusScreen):
 
     def offer_skip_entry(self) -> None:
         """Ask to let the next due time pass without a run."""
-        if entries := self.chosen_entries():
+        if entries := self.target_entries():
             self._ask("Skip the next run of", entries, Choice.of(SkipEntry(_names(entries)), "skip it"))
 
     def offer_missed(self) -> None:
         """Ask to publish the runs that were missed."""
-        entries = self.chosen_entries()
+        entries = self.target_entries()
         if len(entries) > 1:
             self.host.tell("this is done for one entry at a time: \\ clears the marks", severity="warning")
         elif entries:
@@ -100,34 +100,23 @@ class EntryOperations(NexusScreen):
 
     def action_why(self) -> None:
         """Say what is wrong with the entry, if anything is."""
-        for entry in self.chosen_entries()[:1]:
+        for entry in self.target_entries()[:1]:
             told = entry.problem or entry.next_words(moment.now())
             self.host.tell(told, title=entry.name, severity="warning" if weigh_entry(entry) == 0 else "information")
 
 
-class ScheduleScreen(ListScreen, EntryOperations):
+class ScheduleScreen(ArrangedScreen, ListScreen, ReadingScreen[Schedule], EntryOperations):
     """Entries of the schedule, trouble first, then what is due next; Enter tells all of one."""
 
     view = "schedule"
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "sort", "sort"),
-        Binding("o", "reverse", "reverse", show=False),
-        Binding("z", "hide_healthy", "hide the healthy", show=False),
-    ]
+    source = "schedule"
+    interval_s = READ_EVERY_S
+    calm_s = CALM_S
 
     DEFAULT_CSS = """
     ScheduleScreen #day { display: none; height: 5; }
     ScheduleScreen.-tall #day { display: block; }
     """
-
-    class Changed(TextualMessage):
-        """The schedule was read anew."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._sorting = Sorting(ENTRY_COLUMNS, weigh_entry)
-        self._feed: Feed[Schedule] | None = None
 
     def body(self) -> Iterable[Widget]:
         """Make beat's line, the day and the table."""
@@ -140,42 +129,34 @@ class ScheduleScreen(ListScreen, EntryOperations):
             title="Schedule",
             empty=NO_ENTRIES,
             ageing=True,
+            arrangement=Arrangement(ENTRY_COLUMNS, weigh_entry, ENTRY_FIELDS),
             id="rows",
         )
         yield from self.list_and_detail(table)
 
     def on_mount(self) -> None:
-        """Begin to read."""
-        self._feed = Feed(
-            "schedule",
-            self._read,
-            lambda: self.post_message(self.Changed()),
-            interval_s=READ_EVERY_S,
-            calm_s=CALM_S,
-        )
-        self._feed.start()
-        self.set_interval(READ_EVERY_S, self._changed)
+        """Keep up with the clock."""
+        self.set_interval(READ_EVERY_S, self.draw_read)
 
-    def on_unmount(self) -> None:
-        """Stop reading."""
-        if self._feed:
-            self._feed.stop()
+    def draw_read(self) -> None:
+        """Draw what was read anew, or what the clock says, while it can be seen."""
+        if self.is_current:
+            super().draw_read()
+
+    def read(self) -> Schedule:
+        """Read the entries, and the runs of the next day."""
+        return self.host.sources.schedule.read(MOST_ENTRIES, day_ahead=True)
 
     def draw(self, now: datetime) -> None:
         """Show what was read."""
-        if self._feed is None:
-            return
-        table, found, stale = self.query_one("#rows", Table), self._feed.reading.value, self._feed.trouble(now)
+        table, found, stale = self.query_one("#rows", Table), self.value, self.trouble(now)
         if found is not None:
             self.query_one("#beats", OneLine).show(describe_beats(found.beats))
-            table.empty = ALL_HEALTHY if found.entries and self._sorting.hides_healthy else NO_ENTRIES
-            table.show(self._sorting.apply(found.entries))
+            table.fill(found.entries)
             stale = stale or "; ".join(safe_text(problem, 120) for problem in found.problems)
             self._draw_day(found, stale)
-        hidden = self._sorting.describe_hidden(found.entries if found else ())
         whole = f"{found.total:,}" if found and found.total > len(found.entries) else ""
-        note = " · ".join(filter(None, (self._sorting.words, hidden)))
-        table.say(stale=stale, note=note, whole=whole)
+        table.say(stale=stale, whole=whole)
         self.show_detail(now)
 
     def describe(self, item: Any, now: datetime) -> tuple[str, Sequence[Line]]:
@@ -186,38 +167,12 @@ class ScheduleScreen(ListScreen, EntryOperations):
         """Return the entry under the cursor."""
         return self.query_one("#rows", Table).aimed_item
 
-    def chosen_entries(self) -> list[ScheduleEntry]:
+    def target_entries(self) -> list[ScheduleEntry]:
         """Return the marked entries, else the one under the cursor."""
         rows = [row.item for row in self.query_one("#rows", Table).target_rows() if row.item is not None]
         if not rows:
             self.host.tell("No entry is under the cursor", severity="warning")
         return rows
-
-    def action_sort(self) -> None:
-        """Sort by the next column."""
-        self._sorting.sort_by_next()
-        self.redraw_now()
-
-    def action_reverse(self) -> None:
-        """Reverse the order."""
-        self._sorting.reverse = not self._sorting.reverse
-        self.redraw_now()
-
-    def action_hide_healthy(self) -> None:
-        """Leave out what nothing is wrong with, or show it again."""
-        self._sorting.hides_healthy = not self._sorting.hides_healthy
-        self.redraw_now()
-
-    def action_read_again(self) -> None:
-        """Read the schedule and every source now."""
-        if self._feed:
-            self._feed.read_now()
-        super().action_read_again()
-
-    @on(Changed)
-    def _changed(self) -> None:
-        if not self.host.frozen and self.is_current:
-            self.redraw_now()
 
     @on(Table.Opened)
     def _opened(self, event: Table.Opened) -> None:
@@ -231,28 +186,24 @@ class ScheduleScreen(ListScreen, EntryOperations):
             day.show(counts, found.day.since, note=note, stale=stale)
 
     def _cells(self, entry: ScheduleEntry) -> tuple[Line, ...]:
-        found = self._feed.reading.value if self._feed else None
+        found = self.value
         counts = found.day.counts.get(entry.name, ()) if found and found.day else ()
         return entry_cells(entry, counts, moment.now())
 
-    def _read(self) -> Schedule:
-        return self.host.sources.schedule.read(MOST_ENTRIES, day_ahead=True)
 
-
-class EntryScreen(EntryOperations):
+class EntryScreen(ReadingScreen[ScheduleEntry | None], EntryOperations):
     """All of one entry: times, arguments, latest runs, and the due times that passed without one."""
 
     view = "schedule"
+    source = "schedule"
+    interval_s = READ_EVERY_S
+    calm_s = CALM_S
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "runs", "its runs")]
-
-    class Changed(TextualMessage):
-        """The entry was read anew."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.entry_name = name
-        self._feed: Feed[ScheduleEntry | None] | None = None
 
     def body(self) -> Iterable[Widget]:
         """Make the page."""
@@ -264,17 +215,15 @@ class EntryScreen(EntryOperations):
         return safe_text(self.entry_name, 60)
 
     def on_mount(self) -> None:
-        """Begin to read."""
-        self._feed = Feed(
-            "schedule", self._read, lambda: self.post_message(self.Changed()), interval_s=READ_EVERY_S, calm_s=CALM_S
-        )
-        self._feed.start()
+        """Give the keys to the page."""
         self.focus_body()
 
-    def on_unmount(self) -> None:
-        """Stop reading."""
-        if self._feed:
-            self._feed.stop()
+    def read(self) -> ScheduleEntry | None:
+        """Read the entry; None when it is no longer there."""
+        try:
+            return self.host.sources.schedule.entry(self.entry_name)
+        except NotFound:
+            return None
 
     def focus_body(self) -> None:
         """Give the keys to the page."""
@@ -282,46 +231,27 @@ class EntryScreen(EntryOperations):
 
     def draw(self, now: datetime) -> None:
         """Write the page."""
-        if self._feed is None:
-            return
-        entry = self._feed.reading.value
+        entry = self.value
         lines: Sequence[Line] = [((" Reading …", "dim"),)]
         if entry is not None:
             lines = describe_entry(entry, now)
-        elif self._feed.reading.taken_at is not None:
+        elif self._feed and self._feed.reading.taken_at:
             lines = [((f" The schedule has no entry {safe_text(self.entry_name, 80)} any more.", "warn"),)]
-        self.query_one(Reader).show(lines, stale=self._feed.trouble(now))
+        self.query_one(Reader).show(lines, stale=self.trouble(now))
 
     def read_selection(self) -> Any:
         """Return the entry."""
-        return self._feed.reading.value if self._feed else None
+        return self.value
 
-    def chosen_entries(self) -> list[ScheduleEntry]:
+    def target_entries(self) -> list[ScheduleEntry]:
         """Return the entry, once it was read."""
         entry = self.read_selection()
         return [entry] if entry else []
 
     def action_runs(self) -> None:
         """Show the runs of its task."""
-        for entry in self.chosen_entries():
+        for entry in self.target_entries():
             self.host.obey(f'tasks task:"{entry.task}"' if '"' not in entry.task else "tasks")
-
-    def action_read_again(self) -> None:
-        """Read the entry and every source now."""
-        if self._feed:
-            self._feed.read_now()
-        super().action_read_again()
-
-    @on(Changed)
-    def _changed(self) -> None:
-        if not self.host.frozen:
-            self.redraw_now()
-
-    def _read(self) -> ScheduleEntry | None:
-        try:
-            return self.host.sources.schedule.entry(self.entry_name)
-        except NotFound:
-            return None
 
 
 def sum_day(day: DayAhead) -> tuple[list[int], int]:

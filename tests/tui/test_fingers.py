@@ -192,7 +192,7 @@ async def test_leaving_for_certain_tells_what_runs_and_does_not_wait_for_long(mo
         await pilot.press("colon", *"quit", "enter")
         await shows(pilot, "Leave?")
         await pilot.press("enter")
-        assert the_app(pilot).sources.leaving.is_set()
+        assert the_app(pilot).jobs[0].steps.is_stopped
         for _ in range(100):
             await pilot.pause(0.02)
             if pilot.app._exit:

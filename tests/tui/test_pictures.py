@@ -28,6 +28,8 @@ SCREENS: dict[str, tuple[Callable[[], fakes.Fakes], tuple[str, ...], str]] = {
     "workflow": (fakes.in_a_workflow, ("3", "j", "j", "x"), "merge_pages"),
     "failures": (fakes.busy, ("4",), "RateLimited"),
     "failures_none": (fakes.idle, ("4", "t"), "Nothing failed in the last 7d"),
+    "schedule": (fakes.scheduled, ("6", "j"), "nightly-report"),
+    "entry": (fakes.scheduled, ("6", "j", "enter"), "FAILURE"),
     "stats": (fakes.busy, ("7",), "128,412"),
     "audit": (fakes.audited, ("9",), "2 of 3 done"),
     "audit_none": (fakes.idle, ("9",), "Nothing was changed yet"),
@@ -43,7 +45,10 @@ SCREENS: dict[str, tuple[Callable[[], fakes.Fakes], tuple[str, ...], str]] = {
 }
 
 
-WIDE_SCREENS = ("queues", "queue", "tasks", "run_failed", "workflow", "failures", "workers", "pulse", "stats", "audit")
+WIDE_SCREENS = (
+    *("queues", "queue", "tasks", "run_failed", "workflow", "failures", "workers", "pulse", "schedule", "stats"),
+    "audit",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,7 @@ from celery_nexus.broker.wire.decode import decode
 from celery_nexus.errors import Invalid, SourceError
 from celery_nexus.rows.broker import Message
 from celery_nexus.rows.selection import Frozen
+from celery_nexus.steps import Steps
 
 Taken = Callable[[Sequence[Message]], None]
 
@@ -60,7 +61,9 @@ class Bulk:
         self._lists = lists
         self._layout = lists.layout
 
-    def apply(self, frozen: Frozen, edit: Edit, undo: str, taken: Taken | None = None) -> Progress:
+    def apply(
+        self, frozen: Frozen, edit: Edit, undo: str, taken: Taken | None = None, steps: Steps | None = None
+    ) -> Progress:
         """Change what was selected, as far as it still waits.
 
         Args:
@@ -68,8 +71,10 @@ class Bulk:
             edit: The change.
             undo: Token under which it can be taken back; empty when it can't.
             taken: Called with messages that were just changed; an error of it ends the change.
+            steps: What is told of how far it is, and by what it can be ended.
         """
-        progress = Progress(frozen.count)
+        progress, steps = Progress(frozen.count), steps or Steps()
+        steps.begin(frozen.count)
         try:
             queue = frozen.selection.queue
             for step, after in mend(self._lists, queue):
@@ -77,11 +82,13 @@ class Bulk:
                 if after in frozen.by_list:
                     frozen.by_list.setdefault(step, {}).update(frozen.by_list[after])
             for step in sorted(frozen.by_list):
-                one = _List(self._lists, frozen, step, edit, undo, progress, taken or (lambda _: None))
+                one = _List(self._lists, frozen, step, edit, undo, progress, taken or (lambda _: None), steps)
                 one.change()
         except SourceError as error:
             progress.problem = str(error)
             self._count(progress, undo)
+        if steps.is_stopped and progress.gone:
+            progress.problem = progress.problem or steps.why
         return progress
 
     def _count(self, progress: Progress, undo: str) -> None:
@@ -95,7 +102,15 @@ class _List:
     """The change of one list: what is near an end directly, the rest by laying over."""
 
     def __init__(
-        self, lists: Lists, frozen: Frozen, step: int, edit: Edit, undo: str, progress: Progress, taken: Taken
+        self,
+        lists: Lists,
+        frozen: Frozen,
+        step: int,
+        edit: Edit,
+        undo: str,
+        progress: Progress,
+        taken: Taken,
+        steps: Steps,
     ) -> None:
         self._lists = lists
         self._queue = frozen.selection.queue
@@ -104,6 +119,7 @@ class _List:
         self._undo = undo
         self._progress = progress
         self._taken = taken
+        self._steps = steps
         self._places = frozen.by_list[step]
         self._left = set(self._places)
         self._key = lists.key(self._queue, step)
@@ -111,6 +127,8 @@ class _List:
 
     def change(self) -> None:
         """Change what was selected."""
+        if self._steps.is_stopped:
+            return
         if (reason := self._stays()) is not None:
             self._progress.kept[reason] = self._progress.kept.get(reason, 0) + len(self._left)
             return
@@ -128,7 +146,7 @@ class _List:
     def plan_change(self, raw: bytes, depth: int | None = None) -> tuple[Message, Change] | None:
         """Say what becomes of a selected message; None for one that was not selected, or stays as it is."""
         digest = hash(raw)
-        if digest not in self._left:
+        if digest not in self._left or self._steps.is_stopped:
             return None
         message = decode(raw, queue=self._queue, priority=self._step, position=0, now=time.time(), depth=depth)
         try:
@@ -144,8 +162,14 @@ class _List:
         """Note what was changed."""
         self._left.difference_update(hash(message.raw) for message in messages)
         self._progress.changed += len(messages)
+        self._steps.advance(len(messages))
         if messages:
             self._taken(messages)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing more is to be changed."""
+        return self._steps.is_stopped
 
     @property
     def edit(self) -> Edit:

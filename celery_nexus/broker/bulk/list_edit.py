@@ -18,6 +18,11 @@ class Selected(Protocol):
     """What was selected in one list, and what becomes of it."""
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether nothing more is to be changed."""
+        ...
+
+    @property
     def edit(self) -> Edit:
         """The change."""
         ...
@@ -71,8 +76,8 @@ class ListEdit(ListRotation):
 
     @property
     def is_done(self) -> bool:
-        """Whether everything that was selected was seen."""
-        return not self._wanted
+        """Whether everything that was selected was seen, or nothing more is wanted."""
+        return not self._wanted or self._one.is_stopped
 
     def lay_over(self, rows: list[bytes]) -> Step:
         """Lay messages over, and change those that do not go to the back of a list."""

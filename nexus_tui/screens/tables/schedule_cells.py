@@ -5,28 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from celery_nexus.filters.table import Field, Kind
+from celery_nexus.rows import moment
 from celery_nexus.rows.schedule import ScheduleEntry
 from celery_nexus.rows.text import UNKNOWN, age, number, short_clock
 from nexus_tui.screens.tables.cells import RUN_LOOKS, Cells, short_task, text, text_or_unknown
-from nexus_tui.screens.tables.needs import HEALTHY
+from nexus_tui.widgets.arrangement import HEALTHY
+from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import Line
-from nexus_tui.widgets.table import Column
 
 HOURS = 24
 
 ENTRY_COLUMNS = (
-    Column("ENTRY", 23, flex=2, sort="name"),
-    Column("DUE", 9, right=True, sort="next_at"),
+    Column("ENTRY", 23, flex=2, field=Field("entry", Kind.NAME, lambda entry: entry.name)),
+    Column("DUE", 9, right=True, field=Field("due", Kind.DURATION, lambda entry: _until(entry))),
     Column("AT", 11, right=True),
-    Column("LAST", 9, right=True, sort="last_at"),
-    Column("RUNS", 5),
-    Column("MISSED", 6, right=True),
+    Column("LAST", 9, right=True, field=Field("last", Kind.DURATION, lambda entry: _since(entry))),
+    Column("RUNS", 5, field=Field("state", Kind.NAME, lambda entry: tuple(run.state for run in entry.outcomes[:1]))),
+    Column("MISSED", 6, right=True, field=Field("missed", Kind.NUMBER, lambda entry: _count_missed(entry))),
     Column("now   +6 h  +12 h +18 h", HOURS),
-    Column("WHEN", 21, flex=2),
-    Column("TASK", 20, flex=1),
-    Column("QUEUE", 16),
-    Column("KEPT IN", 18),
+    Column("WHEN", 21, flex=2, field=Field("when", Kind.TEXT, lambda entry: entry.spec)),
+    Column("TASK", 20, flex=1, field=Field("task")),
+    Column("QUEUE", 16, field=Field("queue", Kind.NAME)),
+    Column("KEPT IN", 18, field=Field("source", Kind.NAME)),
 )
+
+ENTRY_FIELDS = (
+    Field("problem", is_shown=False),
+    Field("enabled", Kind.NAME, lambda entry: "yes" if entry.is_enabled else "no", is_shown=False),
+)
+"""Fields of entries without a column."""
 
 _TICKS = ((0, "·"), (1, "▂"), (4, "▃"), (12, "▄"), (60, "▆"))
 """Signs of an hour by how often an entry is due in it, at most; a full block for more."""
@@ -36,8 +44,7 @@ def weigh_entry(entry: ScheduleEntry) -> int:
     """Return how bad it is: 0 when beat does not send it as it should, 1 when runs failed or are missing, else 2."""
     if entry.problem or entry.late_s is not None or entry.is_doubled:
         return 0
-    is_missed = entry.missed is not None and entry.missed.count > 0
-    return 1 if is_missed or is_failing(entry) else HEALTHY
+    return 1 if _count_missed(entry) or is_failing(entry) else HEALTHY
 
 
 def is_failing(entry: ScheduleEntry) -> bool:
@@ -47,16 +54,14 @@ def is_failing(entry: ScheduleEntry) -> bool:
 
 def entry_cells(entry: ScheduleEntry, day: Sequence[int], now: datetime) -> Cells:
     """Draw an entry; ``day`` are its runs to come in each quarter of an hour, empty when they are not known."""
-    missed = entry.missed
-    is_missed = missed is not None and missed.count > 0
-    count = UNKNOWN if missed is None or missed.unknown else number(missed.count)
+    missed = _count_missed(entry)
     return (
         (entry_sign(entry), *text(entry.name, "plain" if entry.is_enabled else "dim")),
         (describe_due(entry, now),),
         ((short_clock(entry.next_at, now) if entry.next_at else "–", "plain"),),
         ((f"{age((now - entry.last_at).total_seconds())} ago" if entry.last_at else UNKNOWN, "dim"),),
         tuple(RUN_LOOKS.get(run.state, ("·", "dim")) for run in reversed(entry.outcomes)) or (("–", "dim"),),
-        ((count, "warn" if is_missed else "dim"),),
+        ((number(missed), "warn" if missed else "dim"),),
         draw_ticks(day),
         text(entry.spec),
         text_or_unknown(short_task(entry.task) or None, "dim"),
@@ -91,6 +96,18 @@ def draw_ticks(day: Sequence[int]) -> Line:
     slices = len(day) // HOURS
     counts = [sum(day[hour * slices : (hour + 1) * slices]) for hour in range(HOURS)]
     return tuple((_tick(count), "accent" if count else "dim") for count in counts)
+
+
+def _count_missed(entry: ScheduleEntry) -> int | None:
+    return None if entry.missed is None or entry.missed.unknown else entry.missed.count
+
+
+def _until(entry: ScheduleEntry) -> float | None:
+    return None if entry.next_at is None else (entry.next_at - moment.now()).total_seconds()
+
+
+def _since(entry: ScheduleEntry) -> float | None:
+    return None if entry.last_at is None else (moment.now() - entry.last_at).total_seconds()
 
 
 def _tick(count: int) -> str:

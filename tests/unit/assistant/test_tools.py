@@ -113,7 +113,7 @@ def test_who_leaves_ends_what_takes_long(stack: fakes.Fakes) -> None:
     opening = Opening(stack.sources)
     waiting = opening.connect("an assistant").sources
     opening.leave()
-    assert waiting.leaving.is_set()
+    assert waiting.steps.is_stopped
     assert waiting.via == "an assistant"
 
 
