@@ -26,6 +26,8 @@ WORDS = (
     "worker",
     "run",
     "jobs",
+    "dead-letters",
+    "alerts",
     "sort",
     "save",
     "filter",

@@ -88,11 +88,15 @@ class Obeying(Unlocking, inherit_bindings=False):
 
         self.push_screen(WorkflowScreen(run_id))
 
-    def open_logs(self, run_id: str) -> None:
-        """Open what the programs wrote about a run."""
+    def open_logs(self, run_id: str = "", program: str = "") -> None:
+        """Open what the programs wrote about a run, or what one of them wrote."""
         from nexus_tui.screens.logs import LogsScreen
 
-        self.push_screen(LogsScreen(run_id))
+        self.push_screen(LogsScreen(run_id, program))
+
+    def action_open_jobs(self) -> None:
+        """Open the actions that were confirmed: those at work, and what became of the others."""
+        self.open_jobs()
 
     def open_jobs(self) -> None:
         """Open the list of the actions that were confirmed."""
@@ -128,7 +132,9 @@ class Obeying(Unlocking, inherit_bindings=False):
             if command == "tasks" and rest:
                 self.call_after_refresh(self._show_filter, rest)
             if command == "logs" and rest:
-                self.open_logs(rest)
+                programs = {program.name for program in self.snapshot.programs.value or ()}
+                is_program = rest in programs
+                self.open_logs("" if is_program else rest, rest if is_program else "")
             return ""
         way = self._ways.get(command)
         if way is not None:
@@ -147,6 +153,8 @@ class Obeying(Unlocking, inherit_bindings=False):
             "unlock": self.unlock,
             "lock": lambda _: self.lock(),
             "jobs": lambda _: self.open_jobs(),
+            "dead-letters": lambda _: self._open_dead_letters(),
+            "alerts": lambda _: self._open_alerts(),
             "sort": self._sort,
             "save": self._save,
             "filter": self._filter,
@@ -155,6 +163,16 @@ class Obeying(Unlocking, inherit_bindings=False):
             "worker": lambda rest: self._open("worker", rest),
             "run": lambda rest: self._open("run", rest),
         }
+
+    def _open_dead_letters(self) -> None:
+        from nexus_tui.screens.dead_letters import DeadLettersScreen
+
+        self.push_screen(DeadLettersScreen())
+
+    def _open_alerts(self) -> None:
+        from nexus_tui.screens.alerts import AlertsScreen
+
+        self.push_screen(AlertsScreen())
 
     def _sort(self, name: str) -> str:
         return self.screen.sort_by(name) if isinstance(self.screen, ArrangedScreen) else "nothing is sorted here"

@@ -5,9 +5,13 @@ from __future__ import annotations
 from textual.binding import Binding
 from textual.widget import Widget
 
+from nexus_tui.screens.alerts import AlertsScreen
 from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.dead_letters import DeadLettersScreen
+from nexus_tui.screens.jobs import JobsScreen
 from nexus_tui.screens.queues import QueueScreen
 from nexus_tui.screens.run import RunScreen
+from nexus_tui.screens.schedule import EntryScreen
 from nexus_tui.screens.workers import WorkerScreen
 from nexus_tui.screens.workflow import WorkflowScreen
 from nexus_tui.views import VIEWS
@@ -18,7 +22,17 @@ from nexus_tui.widgets.table import Table
 def screens_with_keys() -> dict[str, type[NexusScreen]]:
     """List the screens with keys of their own: the views, and what opens from them."""
     views = {view.title: type(view.screen()) for view in VIEWS.values()}
-    return views | {"a queue": QueueScreen, "a run": RunScreen, "a workflow": WorkflowScreen, "a worker": WorkerScreen}
+    opened: dict[str, type[NexusScreen]] = {
+        "a queue": QueueScreen,
+        "a run": RunScreen,
+        "a workflow": WorkflowScreen,
+        "a worker": WorkerScreen,
+        "an entry": EntryScreen,
+        "dead letters": DeadLettersScreen,
+        "alerts": AlertsScreen,
+        "jobs": JobsScreen,
+    }
+    return views | opened
 
 
 def list_places(application: list[Binding]) -> dict[str, list[Binding]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from celery_nexus.actions.base import Action
-from celery_nexus.actions.declaration import Argument, Option, Section
+from celery_nexus.actions.declaration import Argument, Key, Option, Section
 from celery_nexus.actions.typed import read_span
 from celery_nexus.errors import Invalid
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
@@ -15,6 +15,9 @@ from celery_nexus.rows.text import clock
 from celery_nexus.sources import Sources
 
 _RULE = Argument("rule", "RULE", "A rule's name, as nexus-tui alerts lists it.")
+
+SILENCE_KEY = Key("M", "silence", "silence, or end it", in_footer=True)
+"""Key that silences a rule, and ends the silence of one that is silenced."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class SilenceRule(Action):
 
     label: ClassVar[str] = "Silence alert rule"
     command_name: ClassVar[str] = "alerts silence"
+    key: ClassVar[Key | None] = SILENCE_KEY
     section: ClassVar[Section] = Section.LOOK
     parameters: ClassVar[tuple[Argument | Option, ...]] = (
         _RULE,
@@ -67,6 +71,7 @@ class EndSilence(Action):
 
     label: ClassVar[str] = "End silence of alert rule"
     command_name: ClassVar[str] = "alerts unsilence"
+    key: ClassVar[Key | None] = SILENCE_KEY
     section: ClassVar[Section] = Section.LOOK
     parameters: ClassVar[tuple[Argument | Option, ...]] = (_RULE,)
 

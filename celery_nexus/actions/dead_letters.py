@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from celery_nexus.actions.base import Action, Plan
-from celery_nexus.actions.declaration import Argument, Option, Section
+from celery_nexus.actions.declaration import Argument, Key, Option, Section
 from celery_nexus.changes.targets import keep_token
 from celery_nexus.errors import Invalid, SourceError
 from celery_nexus.rows.outcomes import MANY, Outcome, TargetOutcome
@@ -94,6 +94,7 @@ class RetryDeadLetters(DeadLetterAction):
 
     label: ClassVar[str] = "Retry"
     command_name: ClassVar[str] = "dead-letters retry"
+    key: ClassVar[Key | None] = Key("R", "retry_letter", "retry", in_footer=True)
 
     @property
     def question(self) -> str:
@@ -112,6 +113,7 @@ class DropDeadLetters(DeadLetterAction):
 
     label: ClassVar[str] = "Drop"
     command_name: ClassVar[str] = "dead-letters drop"
+    key: ClassVar[Key | None] = Key("D", "drop_letter", "drop", in_footer=True)
 
     @property
     def question(self) -> str:

@@ -29,11 +29,14 @@ def count_day(entry: StoredEntry, next_at: datetime | None, now: datetime) -> tu
         now: The present (aware).
 
     Returns:
-        :data:`SLICES` numbers; none where its due times can't be computed.
+        :data:`SLICES` numbers; none where its due times are not known.
     """
     start = slice_of(now)
-    if not entry.is_enabled or next_at is None:
-        return (0,) * SLICES if entry.when is not None or not entry.is_enabled else ()
+    is_over = (entry.is_one_off and entry.runs) or (entry.ends_at is not None and entry.ends_at <= now)
+    if not entry.is_enabled or is_over:
+        return (0,) * SLICES
+    if next_at is None:
+        return ()
     if entry.is_one_off or entry.when is None:
         return _at([next_at], start) if entry.is_one_off else ()
     until = min(start + SLICES * SLICE, entry.ends_at or datetime.max.replace(tzinfo=UTC))

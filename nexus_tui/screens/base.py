@@ -64,11 +64,12 @@ class NexusScreen(ExportingScreen):
         Binding("y", "raw", "raw JSON", show=False),
         Binding("c", "copy", "copy", show=False),
         Binding("a", "copy_value", "copy a value", show=False),
+        Binding("l", "logs", "log lines of it", show=False),
         Binding("w", "why", "why does it not move?", show=False),
         *bindings(Undo),
         Binding("p", "freeze", "freeze the screen", show=False),
         Binding("r", "read_again", "refresh", show=False),
-        Binding("0", "jobs", "jobs: what was asked for, and how far it is", show=False),
+        Binding("0", "app.open_jobs", "jobs: what was asked for, and how far it is", show=False),
         Binding("q", "leave", "back or leave", show=False),
         Binding("escape,minus", "back", "back", show=False),
     ]
@@ -232,6 +233,17 @@ class NexusScreen(ExportingScreen):
 
         self.app.push_screen(ValuesScreen(self.name_of_selected(), item), copy)
 
+    def run_of_selected(self) -> str:
+        """Return the id of the run that the cursor is on, or of the latest that its row is about; empty for none."""
+        return ""
+
+    def action_logs(self) -> None:
+        """Show what the programs wrote about what the cursor is on."""
+        if run_id := self.run_of_selected():
+            self.host.open_logs(run_id)
+        else:
+            self.host.tell("Nothing here names a run: 8 shows all log lines")
+
     def action_why(self) -> None:
         """Say what holds what the cursor is on: a run, a queue, a worker."""
         name = self.name_of_selected()
@@ -243,10 +255,6 @@ class NexusScreen(ExportingScreen):
                     self.host.ask(f"Free {safe_text(name, 60)}", [Choice.of(action)])
 
             self.app.push_screen(WhyScreen(name, self.host.sources), carry_out)
-
-    def action_jobs(self) -> None:
-        """Open the actions that were confirmed: those at work, and what became of the others."""
-        self.host.open_jobs()
 
     def offer_undo(self) -> None:
         """Ask which of the latest changes to take back."""

@@ -39,6 +39,9 @@ class ListPane(Container):
 class ListScreen(NexusScreen):
     """A list whose row under the cursor is told in full, where there is room for it."""
 
+    _described: Any = None
+    """The row that the pane tells of."""
+
     def list_and_detail(self, table: Table) -> Iterable[Widget]:
         """Make the list and its pane."""
         with ListPane(id="list"):
@@ -53,13 +56,14 @@ class ListScreen(NexusScreen):
         """Tell of the row under the cursor."""
         table, detail = self.query_one("#rows", Table), self.query_one("#detail", Detail)
         if detail.display:
-            item = table.current
+            item = self._described = table.current
             title, lines = self.describe(item, now) if item is not None else ("", ())
             detail.tell(title, lines, stale=table.stale)
 
     @on(Table.Aimed)
     def _aimed(self) -> None:
-        self.show_detail(moment.now())
+        if self.query_one("#rows", Table).current is not self._described:  # else it was drawn with its list
+            self.show_detail(moment.now())
 
 
 class ReadingListScreen(ListScreen):

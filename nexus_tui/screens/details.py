@@ -95,7 +95,7 @@ def describe_queue(queue: QueueStats, coming: Sequence[Message] | None) -> list[
         tell_fact("moves", ((f"{rates} ({cells.RATES_NOTE}) · {held}", "plain"),)),
     ]
     if queue.slo is not None and queue.slo.six_hours.share is not None:
-        lines.append(_fact("slo", ((queue.slo.words, "bad" if queue.slo.is_kept is False else "plain"),)))
+        lines.append(tell_fact("slo", ((queue.slo.words, "bad" if queue.slo.is_kept is False else "plain"),)))
     if queue.flag:
         lines.append(tell_fact("trouble", ((queue.flag, "warn"), ("  w says why", "dim"))))
     if coming is None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from textual import on
+from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from celery_nexus.filters.table import Field, Kind
@@ -43,6 +44,9 @@ class FailuresScreen(ArrangedScreen, ListScreen, PastScreen):
     """Failed runs by type and place of their exception; Enter shows the runs."""
 
     view = "failures"
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("d", "dead_letters", "dead letters")]
+
     nothing = "Nothing failed in the last {span}: t looks further back"
 
     def body(self) -> Iterable[Widget]:
@@ -77,6 +81,14 @@ class FailuresScreen(ArrangedScreen, ListScreen, PastScreen):
         """Return the id of the group's latest run."""
         group = self.read_selection()
         return group.latest_id if group else ""
+
+    def run_of_selected(self) -> str:
+        """Return the id of the group's latest run."""
+        return self.name_of_selected()
+
+    def action_dead_letters(self) -> None:
+        """Show what was set aside for a person."""
+        self.host.obey("dead-letters")
 
     @on(Table.Opened)
     def _opened(self, event: Table.Opened) -> None:

@@ -209,8 +209,8 @@ class Host(Protocol):
         """Open the list of the actions that were confirmed."""
         ...
 
-    def open_logs(self, run_id: str) -> None:
-        """Open what the programs wrote about a run."""
+    def open_logs(self, run_id: str = "", program: str = "") -> None:
+        """Open what the programs wrote about a run, or what one of them wrote."""
         ...
 
     def submit(self, task: str = "") -> None:

@@ -30,9 +30,6 @@ DRAW_EVERY_S = 0.5
 MOST_TARGETS = 200
 """Targets that the pane beside the list has; Enter shows all."""
 
-MOST_COPIED = 5_000
-"""Targets that are copied: terminals take some hundred kilobytes."""
-
 _BAR = 10
 _LOOKS: dict[State, tuple[str, str]] = {
     "counting": ("◌", "accent"),
@@ -86,10 +83,7 @@ class JobKeys(NexusScreen):
     def action_copy(self) -> None:
         """Copy what became of each target, a line each."""
         if self.job is not None:
-            lines = write_results(self.job).split("\n")
-            self.app.copy_to_clipboard("\n".join(lines[:MOST_COPIED]))
-            more = f", the first of {number(len(lines))}" if len(lines) > MOST_COPIED else ""
-            self.host.tell(f"copied {number(min(len(lines), MOST_COPIED))} results{more}")
+            self.host.copy(write_results(self.job), f"{number(len(self.job.rows))} results")
 
     def action_raw(self) -> None:
         """Show the results as JSON."""

@@ -90,7 +90,7 @@ class LogsScreen(ReadingScreen[_Read]):
 
     Args:
         run_id: Only lines about this run, from whole logs.
-        program: Only lines of this program.
+        program: Only lines of this program; empty for all.
     """
 
     view = "logs"
@@ -103,9 +103,9 @@ class LogsScreen(ReadingScreen[_Read]):
         Binding("o", "next_program", "program"),
     ]
 
-    def __init__(self, run_id: str = "", program: str = ALL) -> None:
+    def __init__(self, run_id: str = "", program: str = "") -> None:
         super().__init__()
-        self._wish = _Wish(program=program, run_id=run_id)
+        self._wish = _Wish(program=program or ALL, run_id=run_id)
         self._word = ""
         self._order: _Order | None = None
         self._orders = self._answered = 0
@@ -284,6 +284,8 @@ class LogsScreen(ReadingScreen[_Read]):
         from celery_nexus.stack.log_view import find_line, search
 
         found = search(last.view, order.word, order.direction, last.match, lambda: self._order is None)
+        if found is None and self._order is not None:  # another one was given meanwhile
+            return replace(last, place=None, told="", number=order.number)
         if found is None:
             where = "after" if order.direction > 0 else "before"
             told = f"no line with {safe_text(order.word, 60)} {where} this"

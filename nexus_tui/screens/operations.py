@@ -48,15 +48,12 @@ class RunOperations(NexusScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(ChangePriority, Revoke, RunAgain, DeleteMessages, MoveMessages),
-        Binding("l", "logs", "log lines of the run", show=False),
         Binding("x", "workflow", "workflow", show=False),
     ]
 
-    def action_logs(self) -> None:
-        """Show what the programs wrote about the run."""
-        run_id = self.name_of_selected()
-        if run_id:
-            self.host.open_logs(run_id)
+    def run_of_selected(self) -> str:
+        """Return the run's id."""
+        return self.name_of_selected()
 
     def action_workflow(self) -> None:
         """Show the chain, group or chord of the run as a tree."""

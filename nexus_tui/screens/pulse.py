@@ -11,18 +11,30 @@ from textual import on
 from textual.containers import Horizontal
 from textual.widget import Widget
 
+from celery_nexus.errors import SourceError
 from celery_nexus.rows import moment
+from celery_nexus.rows.alerts import OpenAlert
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.history import QueueWaits, Slice
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import UNKNOWN, age, duration, safe_text, short_clock
 from celery_nexus.rows.workers import Worker
+from nexus_tui.poller import Feed
 from nexus_tui.screens.arranging import ArrangedScreen
 from nexus_tui.screens.past import SPANS
-from nexus_tui.screens.reading import ReadingScreen
+from nexus_tui.screens.reading import ReadingScreen, require_present
 from nexus_tui.screens.tables import cells, worker_cells
 from nexus_tui.screens.tables.groups import FAILURE_COLUMNS, FailureGroup, failure_cells, failure_groups
-from nexus_tui.screens.tables.needs import NEED_COLUMNS, Need, find_needs, need_cells, weigh_queue, weigh_worker
+from nexus_tui.screens.tables.needs import (
+    NEED_COLUMNS,
+    Need,
+    find_needs,
+    join_alerts,
+    need_cells,
+    need_of_letters,
+    weigh_queue,
+    weigh_worker,
+)
 from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.chart import Chart, Curve
 from nexus_tui.widgets.heat import HeatMap, HeatRow
@@ -33,6 +45,9 @@ NOTHING_RUNS = "Nothing runs: press n to submit a task"
 
 ENDED_SPAN = "1h"
 """Over which time the chart shows what ended."""
+
+MOST_LETTERS = 100
+"""Dead letters, the newest, whose reasons are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +64,7 @@ class PulseScreen(ArrangedScreen, ReadingScreen[_Past]):
     interval_s = 5.0
     calm_s = 5.0
     AUTO_FOCUS = "#queues"
+    _others: Feed[tuple[tuple[Need, ...], tuple[OpenAlert, ...]]] | None = None
 
     DEFAULT_CSS = """
     PulseScreen #needs { display: none; height: 4; }
@@ -132,7 +148,9 @@ class PulseScreen(ArrangedScreen, ReadingScreen[_Past]):
         self._fill("#queues", queues, troubles.broker, cells.RATES_NOTE)
         silence = troubles.workers or troubles.programs
         self._fill("#workers", workers, silence)
-        needs = find_needs(queues or (), workers or ())
+        others = self._others.reading.value if self._others else None
+        letters, alerts = others or ((), ())
+        needs = join_alerts((*letters, *find_needs(queues or (), workers or ())), alerts, now)
         self.set_class(bool(needs), "-troubled")
         self._fill("#needs", needs, troubles.broker, "⏎ why")
         known = recent.version >= 0
@@ -147,6 +165,19 @@ class PulseScreen(ArrangedScreen, ReadingScreen[_Past]):
         """Return the item under the cursor of the panel in focus."""
         return self.focused.aimed_item if isinstance(self.focused, Table) else None
 
+    def run_of_selected(self) -> str:
+        """Return the id of the run under the cursor, or of a failure's newest."""
+        item = self.read_selection()
+        return item.newest.id if isinstance(item, FailureGroup) else item.id if isinstance(item, Run) else ""
+
+    def action_logs(self) -> None:
+        """Show what the programs wrote about the run under the cursor, or what the worker's program wrote."""
+        item = self.read_selection()
+        if isinstance(item, Worker) and item.program:
+            self.host.open_logs(program=item.program)
+        else:
+            super().action_logs()
+
     @on(Table.Opened)
     def _opened(self, event: Table.Opened) -> None:
         item = event.item
@@ -155,16 +186,19 @@ class PulseScreen(ArrangedScreen, ReadingScreen[_Past]):
         elif isinstance(item, Worker):
             self.host.obey(f"worker {item.name}")
         elif isinstance(item, Need):
-            self.action_why()
+            if item.opens:
+                self.host.obey(item.opens)
+            else:
+                self.action_why()
         elif isinstance(item, FailureGroup):
             self.host.open_run(item.newest.id)
         elif isinstance(item, Run):
             self.host.open_run(item.id)
 
     def draw_read(self) -> None:
-        """Draw what ended, and how long it had waited."""
+        """Draw what ended, and what needs somebody."""
         if not self.host.frozen:
-            self._draw_past(moment.now())
+            self.redraw_now()
 
     def _draw_past(self, now: datetime) -> None:
         past = self.value
@@ -179,6 +213,30 @@ class PulseScreen(ArrangedScreen, ReadingScreen[_Past]):
 
         rows = [HeatRow(safe_text(row.queue or UNKNOWN), row.p95_s, _spell_wait(row.worst_s)) for row in past.waits]
         self.query_one("#waits", HeatMap).show(rows, stale=self.host.troubles.history)
+
+    def on_mount(self) -> None:
+        """Begin to read what else needs somebody."""
+        self._others = Feed(
+            "broker", self._read_others, lambda: self.post_message(self.Changed()), interval_s=5.0, calm_s=10.0
+        )
+        self._others.start()
+
+    def on_unmount(self) -> None:
+        """Stop reading it."""
+        if self._others:
+            self._others.stop()
+
+    def _read_others(self) -> tuple[tuple[Need, ...], tuple[OpenAlert, ...]]:
+        from celery_nexus.alerts.source import AlertSource
+
+        require_present(self.host)
+        sources = self.host.sources
+        count = sources.dead_letters.count()
+        needs = need_of_letters(count, sources.dead_letters.list(MOST_LETTERS) if count else (), moment.now())
+        try:
+            return needs, AlertSource.open(sources).list_open()
+        except SourceError as error:
+            return (*needs, Need("alerts", "can't be read", str(error), is_bad=False, opens="alerts")), ()
 
     def read(self) -> _Past:
         """Read what ended in each minute, and how long it had waited; the last minute still goes on."""

@@ -10,10 +10,22 @@ from typing import Any, ClassVar, Generic, TypeVar
 from textual import on
 from textual.message import Message as TextualMessage
 
+from celery_nexus.errors import SourceError
 from nexus_tui.poller import Feed
 from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.host import Host
 
 T = TypeVar("T")
+
+
+def require_present(host: Host) -> None:
+    """Make sure that what is shown is the present.
+
+    Raises:
+        SourceError: It is a recording, which does not have everything.
+    """
+    if host.replay is not None:
+        raise SourceError("the recording does not have this")
 
 
 class ReadingScreen(NexusScreen, Generic[T]):

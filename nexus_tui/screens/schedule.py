@@ -21,7 +21,7 @@ from nexus_tui.screens.beside import ListScreen
 from nexus_tui.screens.entry_details import describe_beats, describe_entry
 from nexus_tui.screens.host import Choice
 from nexus_tui.screens.offers import bindings
-from nexus_tui.screens.reading import ReadingScreen
+from nexus_tui.screens.reading import ReadingScreen, require_present
 from nexus_tui.screens.tables.schedule_cells import ENTRY_COLUMNS, ENTRY_FIELDS, entry_cells, weigh_entry
 from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.chrome import OneLine
@@ -98,6 +98,10 @@ class EntryOperations(NexusScreen):
         named = safe_text(entries[0].name, 60) if len(entries) == 1 else f"{len(entries):,} entries"
         self.host.ask(f"{verb} {named}", [choice], lambda _outcome: self.action_read_again())
 
+    def run_of_selected(self) -> str:
+        """Return the id of the entry's latest recorded run; empty when there is none."""
+        return next((run.id for entry in self.target_entries()[:1] for run in entry.outcomes[:1]), "")
+
     def action_why(self) -> None:
         """Say what is wrong with the entry, if anything is."""
         for entry in self.target_entries()[:1]:
@@ -145,6 +149,7 @@ class ScheduleScreen(ArrangedScreen, ListScreen, ReadingScreen[Schedule], EntryO
 
     def read(self) -> Schedule:
         """Read the entries, and the runs of the next day."""
+        require_present(self.host)
         return self.host.sources.schedule.read(MOST_ENTRIES, day_ahead=True)
 
     def draw(self, now: datetime) -> None:

@@ -89,6 +89,15 @@ class WorkersScreen(ArrangedScreen, ListScreen):
         focused = self.focused
         return (focused if isinstance(focused, Table) else self.query_one("#rows", Table)).aimed_item
 
+    def action_logs(self) -> None:
+        """Show what the program under the cursor wrote."""
+        item = self.read_selection()
+        program = item.program if isinstance(item, Worker) else item.name if item else None
+        if program:
+            self.host.open_logs(program=program)
+        elif item:
+            self.host.tell(f"{item.name} was started by hand: its log is where it was started")
+
     def offer_program(self) -> None:
         """Ask what to do with the selected, or with all marked, programs."""
         table = self.focused if isinstance(self.focused, Table) else self.query_one("#rows", Table)

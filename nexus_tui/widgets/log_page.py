@@ -87,7 +87,9 @@ class LogPage(Reader):
     def action_edge(self, last: int) -> None:
         """Go to the first line that is here, or to the end of all."""
         super().action_edge(last)
-        self.post_message(self.Followed() if last else self.More(-1))
+        self.post_message(self.Followed())
+        if not last:
+            self.post_message(self.More(-1))
 
     def scroll_lines(self, top: int) -> None:
         """Scroll, and ask for more at the ends."""

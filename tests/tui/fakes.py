@@ -21,6 +21,7 @@ from celery_nexus.history.query.families import Family, Member
 from celery_nexus.rows.audit import AuditEntry, Kept, Restored, Undoable
 from celery_nexus.rows.broker import FoundMessages, Message, QueueStats
 from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
+from celery_nexus.rows.dead_letters import DeadLetter
 from celery_nexus.rows.diagnosis.connections import Connections
 from celery_nexus.rows.history import Changes, ErrorGroup, QueueWaits, Share, Slice, TaskStats, TrendPoint
 from celery_nexus.rows.outcomes import TargetOutcome
@@ -134,6 +135,7 @@ class FakeBroker:
     changed: list[tuple[str, Any]] = field(default_factory=list)
     audit: FakeAudit = field(default_factory=FakeAudit)
     changes: tuple[Undoable, ...] = ()
+    url: BrokerUrl = field(default_factory=lambda: BrokerUrl.parse("redis://localhost/0"))
 
     def view_workflow(self, run_ids: Any, groups: Any) -> BrokerView:
         self._fail()
@@ -493,15 +495,48 @@ class FakeSchedule:
         return self.next_time(name)
 
 
+@dataclass
+class FakeDeadLetters:
+    """Letters that are told, the newest first; what is done with one is noted."""
+
+    rows: tuple[DeadLetter, ...] = ()
+    done: list[tuple[str, str]] = field(default_factory=list)
+
+    def count(self) -> int:
+        return len(self.rows)
+
+    def list(self, limit: int = 100) -> tuple[DeadLetter, ...]:
+        return self.rows[:limit]
+
+    def show(self, letter_id: str) -> DeadLetter:
+        return next(replace(row, shown='{"to": "ada"}') for row in self.rows if row.id == letter_id)
+
+    def retry(self, letter_id: str, undo: str = "") -> TargetOutcome:
+        return self._do("retry", letter_id, "back in its queue")
+
+    def drop(self, letter_id: str, undo: str = "") -> TargetOutcome:
+        return self._do("drop", letter_id, "dropped")
+
+    def _do(self, what: str, letter_id: str, told: str) -> TargetOutcome:
+        self.done.append((what, letter_id))
+        self.rows = tuple(row for row in self.rows if row.id != letter_id)
+        return TargetOutcome(letter_id, True, told)
+
+
 @dataclass(frozen=True)
 class FakeSources(Sources):
-    """Sources with a schedule that is told."""
+    """Sources with a schedule and dead letters that are told."""
 
     told_schedule: Any = None
+    told_letters: Any = None
 
     @property
     def schedule(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.told_schedule
+
+    @property
+    def dead_letters(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.told_letters
 
 
 @dataclass
@@ -514,11 +549,13 @@ class Fakes:
     supervisor: FakeSupervisor
     catalog: FakeCatalog
     schedule: FakeSchedule = field(default_factory=FakeSchedule)
+    letters: FakeDeadLetters = field(default_factory=FakeDeadLetters)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def sources(self, *, read_only: bool = False) -> Sources:
         return FakeSources(
             told_schedule=self.schedule,
+            told_letters=self.letters,
             broker=cast(Any, self.broker),
             control=cast(Any, self.control),
             history=cast(Any, self.history),
@@ -657,6 +694,19 @@ def scheduled() -> Fakes:
     beats = (Beat("RedBeat", True, "a beat took redbeat::lock 3 s ago"),)
     stack.schedule.told = Schedule(entries, 5, beats, (), DayAhead(at.replace(minute=30, second=0), days))
     stack.schedule.due = [DueTime(due, None, True) for due in missed.due_at]
+    return stack
+
+
+def with_dead_letters() -> Fakes:
+    """A stack on which two messages were set aside."""
+    stack = busy()
+    lost = ({"worker": "files@web1", "lost": "worker", "progress": None},) * 3
+    stack.letters.rows = (
+        DeadLetter("7-0", run_id(7), "workers.file_tasks.process_pdf", "poisoned", "its worker died 3 times in a row",
+                   "file_processing_queue", 5, "files@web1", NOW - timedelta(minutes=4), deliveries=lost),
+        DeadLetter("6-0", None, None, "malformed", "[b]no[/b] JSON: \x1b[31m…", "email_queue", 0, "email@web1",
+                   NOW - timedelta(hours=2)),
+    )  # fmt: skip
     return stack
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from textual.widget import Widget
 
+from nexus_tui.screens.tasks import TasksScreen
 from nexus_tui.widgets.detail import Detail
 from nexus_tui.widgets.table import Table
 from tests.tui import fakes
@@ -21,6 +25,31 @@ async def test_the_pane_goes_with_the_cursor():
         await pilot.press("j")
         screen = await shows(pilot, "error        RateLimited: rate_limited: the provider asks to wait 20 s")
         assert "812/1,000 pages" not in screen
+
+
+async def test_the_pane_is_drawn_once_when_its_list_changes(monkeypatch: pytest.MonkeyPatch):
+    drawn: list[str] = []
+    describe = TasksScreen.describe
+
+    def note(screen: TasksScreen, item: Any, now: Any) -> Any:
+        drawn.append(item.id)
+        return describe(screen, item, now)
+
+    monkeypatch.setattr(TasksScreen, "describe", note)
+    stack = fakes.busy()
+    async with opened(stack, size=WIDE) as pilot:
+        await pilot.press("3")
+        await shows(pilot, "PENDING")
+        the_app(pilot)._feeds.stop()  # their changes draw every screen, too
+        await pilot.pause(1.0)
+        drawn.clear()
+        table = the_app(pilot).screen.query_one("#rows", Table)
+        table.post_message(Table.Aimed(table))  # as a list does that was drawn anew
+        await pilot.pause(0.1)
+        assert drawn == []
+        await pilot.press("j")
+        await pilot.pause(0.1)
+        assert drawn.count(table.current.id) == 1
 
 
 async def test_a_small_terminal_has_the_list_alone():

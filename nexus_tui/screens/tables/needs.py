@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from celery_nexus.filters.table import Field, Kind
+from celery_nexus.rows.alerts import OpenAlert
 from celery_nexus.rows.broker import QueueStats
+from celery_nexus.rows.dead_letters import DeadLetter
 from celery_nexus.rows.text import age, number
 from celery_nexus.rows.workers import Worker
 from nexus_tui.screens.tables.cells import Cells, text
@@ -36,12 +40,14 @@ class Need:
         verdict: What it is.
         reason: What proves it.
         is_bad: Whether work stands still or is lost, and not only late.
+        opens: The command that shows it; empty where ``why`` explains it.
     """
 
     name: str
     verdict: str
     reason: str
     is_bad: bool
+    opens: str = ""
 
 
 def weigh_queue(queue: QueueStats) -> int:
@@ -68,6 +74,37 @@ def find_needs(queues: Iterable[QueueStats], workers: Iterable[Worker]) -> tuple
         if (weight := weigh_worker(worker)) < HEALTHY
     ]
     return tuple(sorted(found, key=lambda need: not need.is_bad))
+
+
+def need_of_letters(count: int, newest: Sequence[DeadLetter], now: datetime) -> tuple[Need, ...]:
+    """Say that something was set aside, why, and how long ago; nothing when nothing was.
+
+    Args:
+        count: How many dead letters there are.
+        newest: The newest of them.
+        now: The present.
+    """
+    if not count or not newest:
+        return ()
+    reasons = Counter(letter.reason for letter in newest).most_common()
+    told = ", ".join(f"{number(many)} {reason}" for reason, many in reasons)
+    latest = f"the last {age((now - newest[0].at).total_seconds())} ago, of {newest[0].queue}"
+    return (Need("dead letters", f"{number(count)} set aside", f"{told}; {latest}", is_bad=True, opens="dead-letters"),)
+
+
+def join_alerts(needs: Iterable[Need], alerts: Iterable[OpenAlert], now: datetime) -> tuple[Need, ...]:
+    """Add raised alerts: to what is known of the same queue or worker, else each by itself, critical ones first."""
+    found = {need.name: need for need in needs}
+    for alert in alerts:
+        since = age((now - (alert.raised_at or alert.since)).total_seconds())
+        told = f"alert {alert.rule} for {since}"
+        known = found.get(alert.subject)
+        if known is not None:
+            found[alert.subject] = replace(known, reason=f"{told} · {known.reason}")
+        else:
+            is_bad = alert.severity == "critical"
+            found[alert.subject] = Need(alert.subject, alert.rule, f"{alert.text} · {told}", is_bad, "alerts")
+    return tuple(sorted(found.values(), key=lambda need: not need.is_bad))
 
 
 def need_cells(need: Need) -> Cells:

@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from celery_nexus.errors import Invalid, Unreachable
 from celery_nexus.queues import priority_key
 from celery_nexus.rows.selection import Selection
 from celery_nexus.sources import Sources
+from celery_nexus.steps import Steps
 from tests.harness.waiting import wait_until
 from tests.integration.broker.conftest import NoHistory, Stack
 
@@ -115,6 +117,54 @@ def test_what_matches_is_changed_in_its_order_and_comes_back_to_its_place(
     assert stack.redis.lrange(priority_key(QUEUE, 5), 0, -1) == before
     assert not stack.redis.exists(target or "none")
     assert not list(stack.redis.scan_iter("nexus:bulk*"))
+
+
+class CancelledAfter(Steps):
+    """Ends a change once some messages were changed."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self._count = count
+
+    def advance(self, count: int) -> None:
+        super().advance(count)
+        if self.done >= self._count:
+            self.stop("cancelled")
+
+
+@pytest.mark.parametrize("how", ["direct", "laid over"])
+@pytest.mark.parametrize(
+    ("change", "target"),
+    [
+        (lambda: DeleteMessages((), within=ODD), ""),
+        (lambda: MoveMessages((), "email_queue", within=ODD), priority_key("email_queue", 5)),
+        (lambda: ChangePriority((), 2, True, within=ODD), priority_key(QUEUE, 2)),
+        (lambda: ChangePriority((), 8, within=ODD), priority_key(QUEUE, 8)),
+    ],
+    ids=["delete", "move", "front", "back"],
+)
+def test_a_change_that_is_cancelled_says_what_was_done_and_leaves_the_rest_in_order(
+    stack: Stack, sources: Sources, request: pytest.FixtureRequest, how: str, change: Any, target: str
+) -> None:
+    if how == "laid over":
+        request.getfixturevalue("laid_over")
+    key = priority_key(QUEUE, 5)
+    fill(stack, 300)
+    before = stack.redis.lrange(key, 0, -1)
+    outcome = change().run(replace(sources, steps=CancelledAfter(40)))
+    [row] = outcome.targets
+    changed = dict(row.counts)["changed"]
+    assert 40 <= changed < 150
+    assert not row.done
+    assert f"{changed} of 150, then stopped: cancelled; the same command does the other {150 - changed}" in row.message
+    left = order(stack, key)
+    assert left == sorted(left)
+    assert len(left) == 300 - changed
+    assert set(even(300)) <= set(left)
+    assert target == "" or sorted([*order(stack, target), *left]) == list(range(300))
+    assert not list(stack.redis.scan_iter("nexus:bulk*"))
+    Undo(outcome.undo).run(sources)
+    assert stack.redis.lrange(key, 0, -1) == before
 
 
 def test_the_number_is_frozen_when_it_is_asked(stack: Stack, sources: Sources) -> None:

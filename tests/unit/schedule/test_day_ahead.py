@@ -64,6 +64,10 @@ def test_nothing_of_a_paused_entry_is_to_come():
     assert sum(count(schedule(60), NOW, is_enabled=False)) == 0
 
 
+def test_nothing_of_an_entry_that_is_over_is_to_come():
+    assert sum(count(schedule(60), None, ends_at=NOW)) == sum(count(None, None, is_one_off=True, runs=1)) == 0
+
+
 def test_what_is_sent_once_is_counted_once():
     counts = count(None, NOW + timedelta(hours=1), is_one_off=True)
     assert [place for place, number in enumerate(counts) if number] == [4]
@@ -71,6 +75,7 @@ def test_what_is_sent_once_is_counted_once():
 
 def test_nothing_is_said_of_what_cannot_be_computed():
     assert count(None, None) == ()
+    assert count(schedule(60), None) == ()
     assert count(object(), NOW + timedelta(minutes=1)) == ()
 
 
