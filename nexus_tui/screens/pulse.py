@@ -226,6 +226,12 @@ class PulseScreen(ArrangedScreen, ReadingScreen[_Past]):
         if self._others:
             self._others.stop()
 
+    def own_feeds(self) -> Iterable[Feed[Any]]:
+        """Return both feeds."""
+        yield from super().own_feeds()
+        if self._others:
+            yield self._others
+
     def _read_others(self) -> tuple[tuple[Need, ...], tuple[OpenAlert, ...]]:
         from celery_nexus.alerts.source import AlertSource
 
