@@ -14,7 +14,7 @@ from celery_nexus.privacy.masking import mask
 from celery_nexus.rows import moment
 from celery_nexus.rows.audit import AuditEntry
 from celery_nexus.rows.broker import Message, QueueStats
-from celery_nexus.rows.history import ErrorGroup, Slice, TaskStats, TrendPoint
+from celery_nexus.rows.history import ErrorGroup, QueueWaits, Share, Slice, TaskStats, TrendPoint
 from celery_nexus.rows.logs import LogLine
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import safe_text
@@ -70,6 +70,14 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """How long the runs of a task ran and waited, as bars of a histogram."""
+
+    ran: tuple[Share, ...]
+    waited: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """A moment at which something got into trouble: what, and what proves it."""
 
@@ -89,7 +97,9 @@ PARTS: Mapping[str, Any] = {
     "stats": dict[str, tuple[TaskStats, ...]],
     "failures": dict[str, tuple[ErrorGroup, ...]],
     "trends": dict[str, tuple[TrendPoint, ...]],
+    "spreads": dict[str, Spread],
     "chart": tuple[Slice, ...],
+    "waits": tuple[QueueWaits, ...],
     "messages": dict[str, tuple[Message, ...]],
     "audit": tuple[AuditEntry, ...],
     "log": tuple[LogLine, ...],

@@ -15,7 +15,7 @@ from celery_nexus.rows.runs import Run
 from celery_nexus.sources import Sources
 from celery_nexus.stack.logs import read_logs
 from nexus_tui.feeds import Feeds
-from nexus_tui.recording.parts import Mark, Silence, Totals, since_when
+from nexus_tui.recording.parts import Mark, Silence, Spread, Totals, since_when
 from nexus_tui.recording.writer import Writer
 from nexus_tui.screens.past import SPANS
 from nexus_tui.screens.tables.needs import find_needs
@@ -192,6 +192,7 @@ class Recorder:
         groups = {name: tuple(history.failures(since, limit=MOST_GROUPS)) for name, since in spans.items()}
         self._add("failures", groups)
         self._add("chart", tuple(history.chart(now - SPANS["1h"])))
+        self._add("waits", tuple(history.waits(now - SPANS["1h"])))
 
     def _record_curves(self) -> None:
         history, now = self._sources.history, moment.now().timestamp()
@@ -202,3 +203,9 @@ class Recorder:
             for task in tasks
         }
         self._add("trends", curves)
+        spreads = {
+            f"{name} {task}": Spread(*map(tuple, history.histogram(now - span_s, task)))
+            for name, span_s in SPANS.items()
+            for task in tasks
+        }
+        self._add("spreads", spreads)

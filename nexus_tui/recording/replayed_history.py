@@ -10,10 +10,10 @@ from typing import Any
 
 from celery_nexus.errors import NotFound
 from celery_nexus.rows import moment
-from celery_nexus.rows.history import ErrorGroup, Slice, TaskStats, TrendPoint
+from celery_nexus.rows.history import ErrorGroup, QueueWaits, Share, Slice, TaskStats, TrendPoint
 from celery_nexus.rows.runs import FINAL_STATES, LifeEvent, Run, RunPage
 from celery_nexus.runs.in_memory import find_family, find_order_time, make_matcher
-from nexus_tui.recording.parts import Damaged
+from nexus_tui.recording.parts import Damaged, Spread
 from nexus_tui.recording.playback import Playback
 from nexus_tui.screens.past import SPANS
 
@@ -102,6 +102,16 @@ class ReplayedHistory:
         """Return how a task's times went; of the tasks that ran most often."""
         curves: Mapping[str, Sequence[TrendPoint]] = self._last("trends") or {}
         return list(curves.get(f"{_name_span(since)} {task}", ()))
+
+    def waits(self, since: float, slice_s: int = 60) -> list[QueueWaits]:
+        """Return how long runs waited in each minute of an hour, by queue."""
+        return list(self._last("waits") or ())
+
+    def histogram(self, since: float, task: str) -> tuple[Sequence[Share], Sequence[Share]]:
+        """Return how a task's times were spread; of the tasks that ran most often."""
+        spreads: Mapping[str, Spread] = self._last("spreads") or {}
+        spread = spreads.get(f"{_name_span(since)} {task}", Spread((), ()))
+        return spread.ran, spread.waited
 
     def _last(self, part: str) -> Any:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,9 @@ from nexus_tui.recording.parts import Damaged, dump_part, load_part
 from nexus_tui.recording.playback import Playback
 from nexus_tui.recording.reel import Reel
 from nexus_tui.recording.replayed import open_replay
+from nexus_tui.recording.replayed_history import ReplayedHistory
 from nexus_tui.recording.writer import Writer
+from tests.harness.places import ROOT
 from tests.tui import fakes
 from tests.tui.recordings import record
 
@@ -280,3 +283,13 @@ def test_a_replay_goes_from_mark_to_mark(incident: Path):
     assert playback.at_s < 5.0
     playback.seek(29.0)
     assert not playback.go_to_mark(1)
+
+
+def test_whatever_a_view_asks_the_history_a_recording_answers():
+    asked = {
+        name
+        for path in (ROOT / "nexus_tui" / "screens").glob("*.py")
+        for name in re.findall(r"\bhistory\.(\w+)\(", path.read_text())
+    }
+    assert len(asked) > 8
+    assert [name for name in sorted(asked) if not hasattr(ReplayedHistory, name)] == []
