@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness.commands import CommandResult
-from tests.harness.places import BIN
+from tests.harness.commands import CommandResult, run_program
 from tests.harness.waiting import wait_until
 
 
@@ -26,17 +23,8 @@ class Started:
         """Run a program in the project's folder, as its user does: nothing in the environment speaks of a stack."""
         names = ("PYTHONPATH", "NEXUS_HOME", "NEXUS_REDIS_URL", "CELERY_BROKER_URL")
         environment = {name: value for name, value in os.environ.items() if name not in names}
-        done = subprocess.run(
-            [str(BIN / command[0]), *command[1:]],
-            cwd=self.folder,
-            env={**environment, "LC_ALL": "C.UTF-8"},
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        return CommandResult(done.returncode, done.stdout, done.stderr)
+        environment["LC_ALL"] = "C.UTF-8"
+        return run_program(*command, environment=environment, folder=self.folder, timeout_s=timeout_s)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +69,7 @@ def test_its_runs_are_in_its_history(project: Started) -> None:
 def test_celery_itself_and_the_projects_own_test_work_in_its_folder(project: Started) -> None:
     asked = project.run("celery", "-A", "shop", "inspect", "ping")
     assert (asked.code, "1 node online" in asked.out) == (0, True), asked.err
-    tested = project.run(Path(sys.executable).name, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    tested = project.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert tested.code == 0, tested.out
 
 

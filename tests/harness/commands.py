@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.harness.places import ROOT
+from tests.harness.places import BIN, ROOT
 from tests.harness.processes import kill, launch
 
 
@@ -58,3 +58,9 @@ def run_python(
     done = CommandResult(code, *texts)
     assert not is_well or code == 0, done
     return done
+
+
+def run_program(command: str, *words: str, **told: Any) -> CommandResult:
+    """Run a program of the virtual environment, which is Python or written in it, as :func:`run_python` does."""
+    python = words if command == "python" else (str(BIN / command), *words)
+    return run_python(*python, **told)

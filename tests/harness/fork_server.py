@@ -2,7 +2,7 @@
 
 A program that is started so is a process as any other, with an environment, folder, output and group of its own. Only
 its interpreter and other people's libraries are there already, which are most of a start. The project's own modules are
-not: what they know from their import on (settings, which process this is) belongs to each process.
+not: what they know from their import on (settings, which process this is) is each program's own.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def serve(door: socket.socket) -> dict[str, Any] | None:
         if not text:
             return None
         order = json.loads(text)
-        answer = _reap(order["reap"]) if "reap" in order else os.fork()
+        answer = _reap(order["reap"]) if "reap" in order else _fork(order)
         if answer == 0 and "reap" not in order:
             os.close(door.detach())
             for number, file in enumerate(files):
@@ -62,6 +62,16 @@ def serve(door: socket.socket) -> dict[str, Any] | None:
         for file in files:
             os.close(file)
         door.send(json.dumps(answer).encode())
+
+
+def _fork(order: dict[str, Any]) -> int:
+    pid = os.fork()
+    if order["is_leader"]:
+        if pid == 0:
+            os.setsid()
+        while pid and os.getpgid(pid) != pid:
+            time.sleep(0.001)  # who starts a leader may kill its group at once
+    return pid
 
 
 def _reap(pid: int) -> int | None:
@@ -79,8 +89,6 @@ def become(order: dict[str, Any]) -> None:
     """
     end_with_parent(os.getppid())
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if order["is_leader"]:
-        os.setsid()
     os.chdir(order["folder"])
     foreign = [*os.environ.get("PYTHONPATH", "").split(os.pathsep), ""]
     libraries = [place for place in sys.path if place not in foreign]
@@ -89,6 +97,8 @@ def become(order: dict[str, Any]) -> None:
     time.tzset()
     own = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
     kind, *words = order["words"]
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("celery_nexus", "tests")]:
+        del sys.modules[name]  # a program may have others of these names
     first = {"-m": order["folder"], "-c": ""}.get(kind, str(Path(kind).parent))
     sys.path[:] = [first, *own, *libraries]
     importlib.invalidate_caches()

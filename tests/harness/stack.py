@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.harness.commands import CommandResult, run_python
-from tests.harness.places import BIN, ROOT
+from tests.harness.commands import CommandResult, run_program, run_python
+from tests.harness.places import ROOT
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,8 @@ def run(
     variables: Mapping[str, str] | None = None,
 ) -> CommandResult:
     """Run a program of the virtual environment for the stack in ``home``."""
-    program, *words = command
-    python = words if program == "python" else [str(BIN / program), *words]
     told = {**environment(home), **(variables or {})}
-    return run_python(*python, environment=told, folder=folder or home, timeout_s=timeout_s)
+    return run_program(*command, environment=told, folder=folder or home, timeout_s=timeout_s)
 
 
 def plain_client(url: str, code: str) -> CommandResult:

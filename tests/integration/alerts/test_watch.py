@@ -17,6 +17,7 @@ import pytest
 
 from celery_nexus.alerts.book import BookFile
 from celery_nexus.delivery.guardian import FIRST_WATCH_S, AlertWatch
+from tests.harness.commands import CommandResult, run_python
 from tests.harness.processes import clean_environment, end
 from tests.harness.servers import Server, run_server, start_server
 from tests.harness.waiting import wait_until
@@ -66,9 +67,8 @@ class Place:
     def environment(self) -> dict[str, str]:
         return clean_environment(XDG_DATA_HOME=str(self.folder / "data"), XDG_CONFIG_HOME=str(self.folder / "config"))
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = self.words(*words)
-        return subprocess.run(command, check=False, env=self.environment(), capture_output=True, text=True, timeout=90)
+    def run(self, *words: str) -> CommandResult:
+        return run_python(*self.words(*words), environment=self.environment(), timeout_s=90)
 
 
 @pytest.fixture(name="place")
@@ -80,33 +80,33 @@ def make_place(tmp_path: Path) -> Iterator[Place]:
         yield place
 
 
-def json_of(result: subprocess.CompletedProcess[str]) -> Any:
-    assert result.stdout, result.stderr
-    return json.loads(result.stdout)
+def json_of(result: CommandResult) -> Any:
+    assert result.out, result.err
+    return result.json
 
 
 def test_one_look_for_cron_tells_each_event_once(place: Place) -> None:
-    assert place.run("watch", "--once").returncode == 0
+    assert place.run("watch", "--once").code == 0
     place.publish()
     first = place.run("watch", "--once", "--json")
-    assert (first.returncode, json_of(first)["raised"][0]["subject"]) == (2, "mail")
-    assert place.run("watch", "--once").returncode == 2
+    assert (first.code, json_of(first)["raised"][0]["subject"]) == (2, "mail")
+    assert place.run("watch", "--once").code == 2
     assert place.told == [("raised", "no-consumer", "mail")]
     report = json_of(place.run("alerts", "--json"))
     assert (report["rules"][0]["name"], report["rules"][0]["state"]) == ("no-consumer", "raised")
     place.server.client.delete("mail")
-    assert place.run("watch", "--once").returncode == 0
+    assert place.run("watch", "--once").code == 0
     assert place.told == [("raised", "no-consumer", "mail"), ("cleared", "no-consumer", "mail")]
 
 
 def test_a_silenced_rule_is_told_after_its_silence_and_both_are_audited(place: Place) -> None:
-    assert place.run("alerts", "silence", "no-consumer", "2h", "a", "deploy", "--yes").returncode == 0
+    assert place.run("alerts", "silence", "no-consumer", "2h", "a", "deploy", "--yes").code == 0
     place.publish()
-    assert place.run("watch", "--once").returncode == 2
+    assert place.run("watch", "--once").code == 2
     assert place.told == []
     rule = json_of(place.run("alerts", "--json"))["rules"][0]
     assert (rule["state"], rule["silence"]["reason"]) == ("silenced", "a deploy")
-    assert place.run("alerts", "unsilence", "no-consumer", "--yes").returncode == 0
+    assert place.run("alerts", "unsilence", "no-consumer", "--yes").code == 0
     place.run("watch", "--once")
     assert place.told == [("raised", "no-consumer", "mail")]
     commands = [row["command"] for row in json_of(place.run("audit", "--json"))]
@@ -121,7 +121,7 @@ def test_a_watch_tells_a_broker_that_goes_and_comes_and_nobody_watches_beside_it
         wait_until(lambda: "watching" in log.read_text(), log.read_text)
         wait_until(lambda: any(book.is_held() for book in place.books), "it watches")
         second = place.run("watch")
-        assert (second.returncode, "watches this application already" in second.stderr) == (5, True)
+        assert (second.code, "watches this application already" in second.err) == (5, True)
         end(place.server.process)
         wait_until(lambda: ("raised", "unreachable", "broker") in place.told, log.read_text, 60)
         assert json_of(place.run("alerts", "--json"))["rules"][0]["name"] == "unreachable"
@@ -141,16 +141,16 @@ def test_a_file_with_mistakes_is_refused_with_lines(place: Place) -> None:
     rules = place.folder / "mine.toml"
     rules.write_text('[rule.depth]\nabov = 3\n[channel.a]\ntype = "webhook"\n')
     refused = place.run("watch", "--rules", str(rules))
-    assert refused.returncode == 2
-    assert f"{rules}: line 2: [rule.depth] has a wrong key 'abov' (did you mean above?)" in refused.stderr
-    assert f"{rules}: line 3: [channel.a] has no url" in refused.stderr
+    assert refused.code == 2
+    assert f"{rules}: line 2: [rule.depth] has a wrong key 'abov' (did you mean above?)" in refused.err
+    assert f"{rules}: line 3: [channel.a] has no url" in refused.err
 
 
 def test_a_channel_can_be_tried_and_an_unknown_one_is_named(place: Place) -> None:
-    assert place.run("alerts", "test", "file").stdout == "✓ file took a trial message\n"
+    assert place.run("alerts", "test", "file").out == "✓ file took a trial message\n"
     assert place.told == [("test", "test", "a trial")]
     unknown = place.run("alerts", "test", "fil")
-    assert (unknown.returncode, "(did you mean file?)" in unknown.stderr) == (4, True)
+    assert (unknown.code, "(did you mean file?)" in unknown.err) == (4, True)
 
 
 APPLICATION = """

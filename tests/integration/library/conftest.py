@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.harness.places import ROOT
+from tests.harness.commands import run_python
 from tests.harness.processes import clean_environment, start, start_worker
 from tests.harness.programs import program
 from tests.harness.servers import run_server
@@ -59,10 +58,7 @@ class Shop:
         """Run a snippet in a process of the application; returns what it prints."""
         environment = self._environment(install)
         prelude = "from tests.integration.library.shop import *\n"
-        command = [sys.executable, "-c", prelude + code]
-        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)  # noqa: PLW1510
-        assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout
+        return run_python("-c", prelude + code, environment=environment, timeout_s=120, is_well=True).out
 
     def log(self, name: str) -> str:
         """Read a program's log."""
