@@ -12,7 +12,9 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from celery_nexus.actions.queues import PauseQueue, ResumeQueue
+from celery_nexus.errors import SourceError
 from celery_nexus.filters.parser import parse
+from celery_nexus.rows import moment
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.text import UNKNOWN, number, safe_text, short_id
 from nexus_tui.screens.arranging import ArrangedScreen
@@ -25,6 +27,7 @@ from nexus_tui.screens.queue_search import QueueSearch
 from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells
 from nexus_tui.screens.tables.needs import weigh_queue
+from nexus_tui.screens.tables.queue_past import QueueMore, add_chart
 from nexus_tui.view_export import MOST_ROWS
 from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.completion import Candidate
@@ -36,6 +39,9 @@ NO_MATCH = "Nothing that waits here matches: / changes the filter, Esc in it sho
 NO_QUEUES = "No queues known yet"
 MOST_COMING = 8
 """Messages of a queue that the pane shows."""
+
+HOUR_S = 3600
+"""Span of the chart of a queue."""
 
 LOOK_AROUND = 1000
 """Messages in front of the page that are searched for the cursor's: that many may be taken meanwhile."""
@@ -63,11 +69,20 @@ class QueuesScreen(ArrangedScreen, ReadingListScreen, QueueOperations):
 
     def describe(self, item: Any, now: datetime) -> tuple[str, Sequence[Line]]:
         """Tell of the queue under the cursor."""
-        return safe_text(item.name), describe_queue(item, self.more(item.name))
+        more: QueueMore | None = self.more(item.name)
+        words = describe_queue(item, more and more.coming)
+        size = self.query_one("#detail").size
+        lines = add_chart(words, more.slices if more else (), size.width, size.height - 1, now)
+        return safe_text(item.name), lines
 
-    def read_more(self, key: str) -> list[Message]:
-        """Read what is next to run in a queue."""
-        return self.host.sources.broker.messages(key, MOST_COMING)
+    def read_more(self, key: str) -> QueueMore:
+        """Read what is next to run in a queue, and what moved in the last hour."""
+        coming, history = self.host.sources.broker.messages(key, MOST_COMING), self.host.sources.history
+        try:
+            slices = history.chart(moment.now().timestamp() - HOUR_S, queue=key)
+        except SourceError:  # the view is about the broker: without a history there is no chart
+            slices = []
+        return QueueMore(coming, slices)
 
     def draw(self, now: datetime) -> None:
         """Show the queues."""

@@ -350,7 +350,7 @@ class FakeHistory:
     def stats(self, since: float, by_queue: bool = False, by_task: bool = True) -> list[TaskStats]:
         return self.figures if by_task else [self.hour] if self.hour else []
 
-    def chart(self, since: float) -> list[Slice]:
+    def chart(self, since: float, slice_s: int = 60, task: str = "", queue: str = "") -> list[Slice]:
         """Sixty minutes in which ever more ended, and a tenth of it failed; nothing where no run is known."""
         counts = [place * 2 if self.rows else 0 for place in range(61)]
         return [Slice(since + 60 * place, one, one, one // 10, 0, 0) for place, one in enumerate(counts)]
