@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from celery_nexus.errors import NotFound, SourceError
 from celery_nexus.history.query.families import MAX_MEMBERS, Family
+from celery_nexus.rows import moment
 from celery_nexus.rows.workflows import BrokerView, Workflow
 from celery_nexus.workflows.items import LOST, Facts, Item, merge
 from celery_nexus.workflows.tree import build_workflow
@@ -38,7 +38,7 @@ def read_workflow(sources: Sources, run_id: str) -> Workflow:
     """
     whole_id, family = _find_family(sources, run_id)
     view, problem = _ask_broker(sources, whole_id, family)
-    now = time.time()
+    now = moment.now().timestamp()
     items = merge(family, view, now)
     unknown = [problem] if problem else []
     if view is not None:
@@ -50,8 +50,8 @@ def read_workflow(sources: Sources, run_id: str) -> Workflow:
 def read_recorded_workflow(sources: Sources, run_id: str) -> Workflow:
     """Read what the history alone knows of a workflow; as :func:`read_workflow` else, and quicker."""
     whole_id, family = _find_family(sources, run_id)
-    items = merge(family, None, time.time())
-    return build_workflow(whole_id, Facts(items, None, time.time()), is_whole=family.is_whole)
+    now = moment.now().timestamp()
+    return build_workflow(whole_id, Facts(merge(family, None, now), None, now), is_whole=family.is_whole)
 
 
 def _find_family(sources: Sources, run_id: str) -> tuple[str, Family]:

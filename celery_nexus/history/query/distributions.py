@@ -65,15 +65,17 @@ def read_histogram(history: History, since: float, until: float, task: str) -> t
             for cell_task, _, _, _, waited, ran in rollups.cells(connection, int(since // 60), int(until // 60) + 1)
             if cell_task == number
         ]
-        return _bars(ran for _, ran in rows), _bars(waited for waited, _ in rows)
+        waited, ran = (DDSketch.load_all(row[place] for row in rows) for place in (0, 1))
+        return _make_bars(ran.durations), _make_bars(waited.durations)
 
     return history.ask(question, ([], []))
 
 
-def _bars(dumps: Iterable[bytes | None]) -> list[Share]:
+def _make_bars(durations: Iterable[tuple[float, int]]) -> list[Share]:
+    """Count durations in seconds, each with how often it was, between the bounds, without empty bars at the ends."""
     edges = (0.0, *BOUNDS_S)
     counts = [0] * len(edges)
-    for seconds, count in DDSketch.load_all(dumps).durations:
+    for seconds, count in durations:
         counts[sum(seconds >= bound for bound in BOUNDS_S)] += count
     filled = [place for place, count in enumerate(counts) if count]
     if not filled:
