@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from celery_nexus.sources import Sources
 from celery_nexus.stack.logs import read_logs
 from nexus_tui.feeds import Feeds
 from nexus_tui.recording.parts import Mark, Silence, Spread, Totals, since_when
+from nexus_tui.recording.shortening import shorten_message, shorten_run
 from nexus_tui.recording.writer import Writer
 from nexus_tui.screens.past import SPANS
 from nexus_tui.screens.tables.needs import find_needs
@@ -36,6 +38,8 @@ MOST_TASKS = 8
 
 TREND_SLICES_S: Mapping[str, int] = {"1h": 60, "24h": 1200, "7d": 10_800, "30d": 43_200}
 BUDGET_S = 0.3
+COST_SHARE = 30
+"""Pause after a reading, in multiples of the processor time that it took."""
 
 
 @dataclass
@@ -76,8 +80,8 @@ class Recorder:
             _Due(self._record_messages, 2.0),
             _Due(self._record_log, 2.0),
             _Due(self._record_audit, 3.0),
-            _Due(self._record_figures, 30.0),
-            _Due(self._record_curves, 300.0),
+            _Due(self._record_figures, 5.0),
+            _Due(self._record_curves, 20.0),
         )
 
     def start(self) -> None:
@@ -96,11 +100,10 @@ class Recorder:
         """Record what is due; a source that does not answer is recorded as silent."""
         for due in self._due:
             if self._clock() >= due.at and not self._writer.is_full:
-                due.at = self._clock() + due.every_s
-                try:
+                started = time.thread_time()
+                with suppress(SourceError):  # the feed of that source says so, and that is recorded
                     due.read()
-                except SourceError:  # the feed of that source says so, and that is recorded
-                    continue
+                due.at = self._clock() + max(due.every_s, COST_SHARE * (time.thread_time() - started))
         self._writer.flush()
 
     def _add(self, part: str, value: Any, *, is_event: bool = False) -> None:
@@ -148,7 +151,7 @@ class Recorder:
         if self._last_change is None:
             number = history.last_change()
             first = {run.id: run for run in self._first_runs()}
-            self._add("runs", tuple(first.values()), is_event=True)
+            self._add("runs", tuple(map(shorten_run, first.values())), is_event=True)
             self._last_change = number
             return
         changes = history.changes(self._last_change)
@@ -156,7 +159,7 @@ class Recorder:
         kept = changes.runs[-MOST_RUNS:]
         self._left_out += len(changes.runs) - len(kept) + changes.missed
         if kept:
-            self._add("runs", kept, is_event=True)
+            self._add("runs", tuple(map(shorten_run, kept)), is_event=True)
 
     def _first_runs(self) -> Iterator[Run]:
         for text in ("", "state:started", "state:failure"):
@@ -169,7 +172,7 @@ class Recorder:
 
     def _messages(self, queue: str) -> tuple[Message, ...]:
         found = self._sources.broker.messages(queue, MOST_MESSAGES)
-        return tuple(replace(message, raw=b"", age_s=since_when(message.age_s)) for message in found)
+        return tuple(replace(shorten_message(message), age_s=since_when(message.age_s)) for message in found)
 
     def _record_log(self) -> None:
         """Record the lines that were written since the last look."""

@@ -293,3 +293,15 @@ def test_whatever_a_view_asks_the_history_a_recording_answers():
     }
     assert len(asked) > 8
     assert [name for name in sorted(asked) if not hasattr(ReplayedHistory, name)] == []
+
+
+def test_long_values_are_cut_after_their_secrets_were_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    stack = fakes.busy()
+    token = "ghp_" + "a1B2" * 9
+    stack.history.rows = [fakes.a_run(1, kwargs={"document": "x" * 985 + f" {token} " + "y" * 5000, "pages": 3})]
+    path = record(tmp_path / "a", stack, 1, {}, monkeypatch)
+    run = at(Reel(path), 1)[0].history.run(fakes.run_id(1))
+    assert run.kwargs["pages"] == 3
+    assert len(run.kwargs["document"]) < 1100
+    assert run.kwargs["document"].endswith("characters)")
+    assert b"ghp_a1B2" not in gzip.decompress(path.read_bytes())
