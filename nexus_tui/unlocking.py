@@ -160,14 +160,10 @@ class Unlocking(Asking, inherit_bindings=False):
             found = user_contexts()
         except ConfigError as wrong:
             return safe_text(str(wrong), 500)
-        from nexus_tui.screens.dialogs.contexts import ContextsScreen
+        from nexus_tui.screens.contexts import ContextsScreen
 
-        def switch_to_chosen(name: str | None) -> None:
-            problem = self.switch_context(name) if name is not None else ""
-            if problem:
-                self.tell(problem, severity="error")
-
-        self.push_screen(ContextsScreen(found, self.context and self.context.name), switch_to_chosen)
+        if not isinstance(self.screen, ContextsScreen):
+            self.push_screen(ContextsScreen(found))
         return ""
 
     @work(thread=True, exclusive=True, group="unlock")

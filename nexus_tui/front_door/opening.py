@@ -6,6 +6,7 @@ import os
 import shlex
 from dataclasses import dataclass, replace
 
+from celery_nexus.connection.errors import ConfigError
 from celery_nexus.errors import Refused
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from celery_nexus.sources import Sources
@@ -62,6 +63,19 @@ def open_context(name: str, *, read_only: bool = False) -> Opened:
         address=f"--context {shlex.quote(name)}",
     )
     return Opened(context, sources, can_unlock)
+
+
+def open_broker_of(context: Context) -> Sources:
+    """Make sources of a context's broker alone, to look at: its application is not imported. Blocks.
+
+    Raises:
+        ConfigError: It names no broker, or a variable is not set.
+        Unreachable: Its broker does not answer.
+    """
+    expanded = context.expand_variables(os.environ)
+    if expanded.broker is None:
+        raise ConfigError(f"context {context.name} names no broker")
+    return replace(open_sources(Door(None, expanded.broker, expanded.prefix)), read_only=True)
 
 
 def _how_to_write(context: Context, *, read_only: bool) -> str:

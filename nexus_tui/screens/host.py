@@ -181,6 +181,10 @@ class Host(Protocol):
         """Copy a text to the terminal's clipboard, tmux and a file, and say so in words."""
         ...
 
+    def switch_context(self, name: str) -> str:
+        """Go to another context; return what is wrong, or nothing: whether its broker answers is told later."""
+        ...
+
     def obey(self, line: str) -> str:
         """Carry out a command line (``tasks state:failure``); return what is wrong with it, or nothing."""
         ...

@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from celery_nexus.errors import SourceError
+from celery_nexus.errors import SourceError, Unreachable
+from celery_nexus.sources import Sources
 from nexus_tui.app import NexusApp
 from nexus_tui.front_door import opening
+from nexus_tui.front_door.door import Door
+from nexus_tui.front_door.glances import Glance
 from nexus_tui.front_door.opening import Opened, open_context
+from nexus_tui.widgets.table import Table
 from tests.tui import fakes
 from tests.tui.conftest import WIDE, screen_text, settle, shows, the_app
 
@@ -222,9 +226,11 @@ async def test_context_goes_to_another_one(stack: fakes.Fakes) -> None:
 async def test_context_alone_lists_them_and_enter_goes_there(stack: fakes.Fakes) -> None:
     async with opened("local") as pilot:
         await obey(pilot, "ctx")
-        screen = await shows(pilot, "Contexts", "open now", "AWAY_URL not set", "nexus-tui contexts says what")
+        screen = await shows(pilot, "Contexts", "open now", "AWAY_URL not set", "wrong: line 19")
         assert "hunter2" not in screen
-        await pilot.press("down", "enter")
+        await pilot.press("end")
+        await shows(pilot, "wrong: line 19: [wrong] has a wrong key 'colur' (did you mean colour?)")
+        await pilot.press("home", "down", "enter")
         app = the_app(pilot)
         for _ in range(200):
             if app.next_context is not None:
@@ -232,6 +238,36 @@ async def test_context_alone_lists_them_and_enter_goes_there(stack: fakes.Fakes)
             await pilot.pause(0.02)
     assert app.next_context is not None
     assert app.next_context.context.name == "prod"
+
+
+async def test_the_contexts_show_what_waits_at_each_how_long_and_what_failed(
+    stack: fakes.Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_sources(door: Door) -> Sources:
+        if "desk" in (door.broker or ""):
+            raise Unreachable("broker at desk.example.com:6379 does not answer")
+        return stack.sources()
+
+    async with opened("local") as pilot:
+        monkeypatch.setattr(opening, "open_sources", open_sources)
+        await obey(pilot, "context")
+        await shows(pilot, "▲ broker at desk.example")
+        rows = {row.name: row.glance for row in pilot.app.screen.query_one(Table).given}
+    assert rows == {
+        "local": Glance(waiting=1295, in_flight=8, oldest_age_s=2460.0, failed=1),
+        "prod": Glance(waiting=1295, in_flight=8, oldest_age_s=2460.0, failed=1),
+        "desk": None,
+        "away": None,
+        "wrong": None,
+    }
+
+
+async def test_a_key_says_why_nothing_is_known_of_a_broker(stack: fakes.Fakes) -> None:
+    async with opened("local") as pilot:
+        await obey(pilot, "context")
+        await shows(pilot, "AWAY_URL not set")
+        await pilot.press("down", "down", "down", "w")
+        await tells(pilot, "AWAY_URL not set")
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
+from nexus_tui import unlocking
 from nexus_tui.app import NexusApp
+from nexus_tui.front_door import glances
+from nexus_tui.front_door.contexts import parse_contexts
+from nexus_tui.front_door.opening import Opened
 from nexus_tui.screens import tasks
 from tests.tui import fakes
 from tests.tui.conftest import SMALL, WIDE, settle, shows, the_app
@@ -102,3 +107,33 @@ def test_ascii(snap_compare: Callable[..., bool]):
 def test_read_only(snap_compare: Callable[..., bool]):
     app = NexusApp(fakes.busy().sources(), read_only=True)
     assert snap_compare(app, terminal_size=SMALL, run_before=picture(("3",), "REVOKED"))
+
+
+CONTEXTS = """
+[local]
+broker = "redis://localhost:6379/0"
+colour = "green"
+
+[staging]
+broker = "redis://staging.example.com:6379/0"
+read_only = true
+
+[prod]
+broker = "redis://:${PROD_PASSWORD}@prod.example.com:6379/0"
+production = true
+
+[reports]
+app = "reports.celery:app"
+"""
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE, (200, 60)], ids=["80x24", "120x40", "200x60"])
+def test_contexts(size: tuple[int, int], snap_compare: Callable[..., bool], monkeypatch: pytest.MonkeyPatch):
+    file = parse_contexts(CONTEXTS, (), Path("contexts.toml"))
+    monkeypatch.setattr(unlocking, "user_contexts", lambda: file)
+    monkeypatch.setattr(glances, "open_broker_of", lambda context: fakes.busy().sources())
+    monkeypatch.delenv("PROD_PASSWORD", raising=False)
+    sources = fakes.busy().sources()
+    app = NexusApp(sources, opened=Opened(file.contexts["local"], sources, can_unlock=False))
+    keys = ("colon", *"context", "enter", "down", "down")
+    assert snap_compare(app, terminal_size=size, run_before=picture(keys, "PROD_PASSWORD not set"))
