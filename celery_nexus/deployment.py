@@ -10,11 +10,16 @@ from pathlib import Path
 from celery_nexus.application_code import ApplicationCode
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.delivery.layout import Layout
+from celery_nexus.rows.diagnosis.outside import OutsideService
 from celery_nexus.rows.settings import Setting
 
 
 def _nothing(reveal: bool) -> Sequence[Setting]:
     del reveal
+    return ()
+
+
+def _none() -> Sequence[OutsideService]:
     return ()
 
 
@@ -34,6 +39,7 @@ class Deployment:
         is_read_only: Whether its operator lets nothing be changed.
         is_embedded: Whether its broker is started with it.
         describe: Lists its settings, with their secrets or without.
+        ask_services: Asks the services outside that its tasks need, for some seconds at most.
         name: What ``celery -A`` calls it; empty for the stack that is opened when nothing is named.
     """
 
@@ -48,6 +54,7 @@ class Deployment:
     is_read_only: bool = False
     is_embedded: bool = False
     describe: Callable[[bool], Sequence[Setting]] = _nothing
+    ask_services: Callable[[], Sequence[OutsideService]] = _none
     name: str = ""
 
     @property

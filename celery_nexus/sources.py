@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from celery_nexus.application_code import NO_CODE, ApplicationCode
+from celery_nexus.connection.redis_cli import address_redis_cli
 from celery_nexus.steps import Steps
 
 if TYPE_CHECKING:
@@ -92,10 +93,12 @@ class Sources:
         return self.deployment.recorder_command if self.deployment is not None else ""
 
     def address_command(self, command: str) -> str:
-        """Complete a ``nexus-tui …`` line, so that it acts on this broker wherever it is typed.
+        """Complete a line of ``nexus-tui``, ``redis-cli`` or ``celery``, so that it acts here wherever it is typed.
 
         A password stays ``***``: whoever types the line knows it.
         """
+        if command.startswith("redis-cli "):
+            return address_redis_cli(self.broker.url, command)
         if self.application and command.startswith("celery "):
             return command.replace("-A APPLICATION", f"-A {shlex.quote(self.application)}")
         if not command.startswith("nexus-tui "):

@@ -9,6 +9,7 @@ from celery_nexus.deployment import Deployment
 from config.celery_options import RESULT_EXPIRES_S
 from config.queues import REGISTRY
 from config.settings import describe, settings
+from workers.outside import ask_services
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -32,6 +33,7 @@ def own_deployment() -> Deployment:
         is_read_only=current.read_only,
         is_embedded=current.embedded,
         describe=lambda reveal: describe(current, reveal=reveal),
+        ask_services=ask_services,
     )
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from celery import current_task
@@ -22,10 +20,6 @@ if TYPE_CHECKING:
     import redis
 
 _OPTIONS = BY_FAMILY["default"].task_options
-_AI_SERVICES = {
-    "claude": ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
-    "openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com"),
-}
 INSPECT_TIMEOUT_S = 1.0
 SECOND_INSPECT_TIMEOUT_S = 3.0
 
@@ -201,22 +195,15 @@ def _probes_without_broker() -> dict[str, Callable[[], Any]]:
 
 
 def _outer_probes() -> dict[str, Callable[[], Any]]:
+    from workers import outside
     from workers.services.upkeep import probes
-    from workers.services.upkeep.verdicts import Judged
 
     current = settings()
-    url = current.smtp_url.get_secret_value() if current.smtp_url else None
-    found: dict[str, Callable[[], Any]] = {
+    return {
         "disk": lambda: probes.disk((current.home, current.uploads, current.outputs)),
         "memory": probes.memory,
-        "smtp": lambda: probes.smtp(url, current.paths.outbox),
+        **outside.list_probes(),
     }
-    for name, (key, base, default) in _AI_SERVICES.items():
-        if os.environ.get(key):
-            found[name] = partial(probes.http_service, os.environ.get(base) or default)
-        else:
-            found[name] = partial(Judged, "ok", f"not configured ({key} is not set)")
-    return found
 
 
 def _beat_lock() -> tuple[str, float]:

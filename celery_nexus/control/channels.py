@@ -76,10 +76,11 @@ class Listening:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A heartbeat, and the fanout prefix of the channel on which it came."""
+    """A heartbeat, the fanout prefix of the channel on which it came, and when, by our clock."""
 
     event: Event
     fanout: str
+    heard_at: float
 
     @property
     def is_spoken(self) -> bool:
@@ -219,7 +220,7 @@ class Channels:
                 message = cast("Any", pubsub.get_message(timeout=max(0.0, until - time.monotonic())))
                 if message is not None and message["type"] == "pmessage":
                     ear.take(message["channel"].decode("utf-8", "replace"), message["data"])
-                if time.monotonic() >= until or (until_known and ear.heard):
+                if time.monotonic() >= until or (until_known and ear.heard) or ear.has_heard_all:
                     break
 
     def _is_here(self, layout: Layout, fanout: str) -> bool:
@@ -239,6 +240,11 @@ class Ear:
         self._is_alone = not works_elsewhere
         self.heard: dict[str, Beat] = {}
 
+    @property
+    def has_heard_all(self) -> bool:
+        """Whether every worker was heard whose mailbox is bound."""
+        return bool(self._nodes) and self.heard.keys() >= self._nodes
+
     def take(self, channel: str, data: bytes) -> None:
         """Take a message in."""
         fanout = self._fanout(channel)
@@ -247,7 +253,7 @@ class Ear:
         for event in _events(data):
             worker = event.get("hostname") if event else None
             if event and isinstance(worker, str) and event["type"] == "worker-heartbeat" and self._has(worker, fanout):
-                self.heard[worker] = Beat(event, fanout)
+                self.heard[worker] = Beat(event, fanout, time.time())
 
     def _fanout(self, channel: str) -> str | None:
         """Find what stands between prefix and exchange; None when this is another application's, or database's."""

@@ -98,6 +98,22 @@ class ControlSource:
             name: at - min(max(at, before), after) for name, at in sorted(told.items()) if isinstance(at, int | float)
         }
 
+    def hear_clocks(self) -> dict[str, float]:
+        """Tell how many seconds the clocks of another application's workers are ahead of ours, by their heartbeats.
+
+        Takes as long as heartbeats are apart. One may be on its way for a moment, so that a clock seems to be behind.
+        """
+        channels, found = self._mailboxes.channels, dict[str, float]()
+        if channels is None:
+            return found
+        with translate_errors(self.url):
+            for layout in self._roster.layouts():
+                for name, beat in channels.hear(layout).items():
+                    sent_at = beat.event.get("timestamp")
+                    if isinstance(sent_at, int | float):
+                        found[self._mailboxes.name_shown(layout, name)] = sent_at - beat.heard_at
+        return found
+
     def consumers(self) -> dict[str, tuple[str, ...]] | None:
         """Name the workers of each queue, as of the last :meth:`workers`; None before, or when not all say it."""
         return self._roster.consumers

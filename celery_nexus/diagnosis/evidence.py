@@ -44,8 +44,10 @@ class Evidence:
         looks: Workers and queues, twice.
         info: The server's INFO; empty when its user may not ask.
         config: The server's CONFIG GET of what matters here; empty when its user may not ask.
+        user: Name of the server's user who asks.
         refused: Commands that the server's user may not use.
         skew_s: How far the broker's clock is ahead of ours; None when it may not be asked.
+        longest_idle_s: For how long the connection with the longest silence has been silent, and open.
         clocks: How far workers' clocks are ahead of the broker's.
         settings: Settings of the applications that differ from Celery's defaults, by prefix.
         versions: Versions of celery, kombu, redis … of workers that told.
@@ -70,8 +72,10 @@ class Evidence:
     looks: Looks = field(default_factory=lambda: Looks(Look(0.0)))
     info: Mapping[str, Any] = field(default_factory=dict[str, Any])
     config: Mapping[str, str] = field(default_factory=dict[str, str])
+    user: str = "default"
     refused: tuple[str, ...] = ()
     skew_s: float | None = None
+    longest_idle_s: int | None = None
     clocks: Mapping[str, float] = field(default_factory=dict[str, float])
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])

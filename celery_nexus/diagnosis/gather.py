@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -13,7 +14,7 @@ from redis.exceptions import ResponseError
 
 from celery_nexus.broker.read.census import take_census
 from celery_nexus.broker.wire.connection import connect, translate_errors
-from celery_nexus.diagnosis.checks.own_stack import examine_stack
+from celery_nexus.diagnosis.checks.own_stack import ask_services, examine_stack
 from celery_nexus.diagnosis.evidence import Evidence, Past
 from celery_nexus.diagnosis.schedule_checks import check_schedule
 from celery_nexus.diagnosis.verdicts.consuming import waits
@@ -27,7 +28,7 @@ from celery_nexus.sources import Sources
 
 T = TypeVar("T")
 
-CONFIG = ("timeout", "tcp-keepalive")
+CONFIG = ("timeout", "tcp-keepalive", "save")
 HEAD_LENGTH = 20
 """Messages of a queue that are looked at for tasks that nobody has."""
 
@@ -53,6 +54,7 @@ class _Server:
     info: Mapping[str, Any]
     config: Mapping[str, str]
     skew_s: float | None
+    longest_idle_s: int | None
     refused: list[str]
 
 
@@ -62,6 +64,13 @@ def gather(sources: Sources) -> Evidence:
     Raises:
         Unreachable: The broker does not answer.
     """
+    with ThreadPoolExecutor(2) as pool:  # they wait for others most of the time
+        clocks = pool.submit(_read_clocks, sources)
+        services = pool.submit(ask_services, sources.deployment)
+        return _gather(sources, clocks, services)
+
+
+def _gather(sources: Sources, clocks: Future[Mapping[str, float]], services: Future[tuple[Finding, ...]]) -> Evidence:
     watch = Watch(sources)
     sources.broker.queues()  # rates are known from the second reading on
     first = watch.read()
@@ -85,7 +94,8 @@ def gather(sources: Sources) -> Evidence:
         config=server.config,
         refused=tuple(server.refused),
         skew_s=server.skew_s,
-        clocks={} if sources.is_foreign else _try(sources.control.clocks, {}),
+        longest_idle_s=server.longest_idle_s,
+        clocks=_to_broker_clock(clocks.result(), server.skew_s, is_foreign=sources.is_foreign),
         settings=_settings(sources),
         versions=versions,
         registered=registered,
@@ -101,7 +111,8 @@ def gather(sources: Sources) -> Evidence:
         programs={spec.name: spec.program for spec in sources.code.queues},
         uses_priorities=_uses_priorities(sources),
         is_foreign=sources.is_foreign,
-        of_the_stack=_try(lambda: examine_stack(sources), ()),
+        user=sources.broker.url.username or "default",
+        of_the_stack=(*_try(lambda: examine_stack(sources), ()), *services.result()),
         schedule=_try(lambda: _examine_schedule(sources, registered), ()),
     )
 
@@ -194,9 +205,23 @@ def _read_server(client: redis.Redis, sources: Sources) -> _Server:
     before = time.time()
     told = ask("TIME", lambda: client.time(), None)
     skew_s = None if told is None else told[0] + told[1] / 1e6 - (before + time.time()) / 2
-    if sources.broker.read_connections() is None:
+    connections = sources.broker.read_connections()
+    if connections is None:
         refused.append("CLIENT LIST")
-    return _Server(info, config, skew_s, refused)
+    idle_s = max((row.idle_s for row in connections.rows), default=None) if connections else None
+    return _Server(info, config, skew_s, idle_s, refused)
+
+
+def _read_clocks(sources: Sources) -> Mapping[str, float]:
+    """Read how far workers' clocks are ahead: of ours for another application, else of the broker's."""
+    control = sources.control
+    return _try(control.hear_clocks if sources.is_foreign else control.clocks, {})
+
+
+def _to_broker_clock(clocks: Mapping[str, float], skew_s: float | None, *, is_foreign: bool) -> Mapping[str, float]:
+    """Compare clocks with the broker's; where it does not tell its own, with ours."""
+    ahead_s = (skew_s or 0.0) if is_foreign else 0.0
+    return {name: clock_s - ahead_s for name, clock_s in clocks.items()}
 
 
 def _config(client: redis.Redis, name: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from celery_nexus.diagnosis.kind import Kind
 from celery_nexus.rows.diagnosis.findings import Finding
-from celery_nexus.rows.schedule import Schedule, ScheduleEntry
+from celery_nexus.rows.schedule import Beat, Schedule, ScheduleEntry
 from celery_nexus.rows.text import command_line, duration
 
 SHOWN = 20
@@ -19,6 +20,14 @@ BEAT_GONE = Kind(
     "Nothing shows that a beat is at work, and there are entries to be sent.",
     "Nothing of the schedule runs until a beat is started.",
     "Start beat.",
+)
+ABANDONED = Kind(
+    "abandoned schedule",
+    "beat",
+    "warning",
+    "A schedule is still kept, and no beat has sent any of its entries for more than a day.",
+    "Nothing of it runs; where the application took another scheduler, what is left misleads whoever reads it.",
+    "Start the beat that reads it; where it is no longer meant, delete what is left of it.",
 )
 BEAT_LATE = Kind(
     "beat late",
@@ -69,7 +78,10 @@ UNREAD_SCHEDULE = Kind(
     "Make it readable.",
 )
 
-KINDS = (BEAT_GONE, BEAT_LATE, TWO_BEATS, MISSED_RUNS, UNKNOWN_TASK, BROKEN_ENTRY, UNREAD_SCHEDULE)
+ABANDONED_S = 86_400.0
+"""Seconds by which every entry of a schedule without a beat is overdue from which on it counts as abandoned."""
+
+KINDS = (BEAT_GONE, ABANDONED, BEAT_LATE, TWO_BEATS, MISSED_RUNS, UNKNOWN_TASK, BROKEN_ENTRY, UNREAD_SCHEDULE)
 """In the order in which they are told."""
 
 
@@ -83,15 +95,40 @@ def check_schedule(
         registered: Tasks that answering workers have; empty where none told.
         start_beat: The command that starts beat.
     """
+    abandoned = _find_abandoned(schedule)
+    kept = replace(
+        schedule,
+        entries=tuple(entry for entry in schedule.entries if entry.source not in abandoned),
+        beats=tuple(beat for beat in schedule.beats if beat.source not in abandoned),
+    )
     found = [
-        *_beats(schedule, start_beat),
-        *_limited(list(_of_entries(schedule.entries, registered))),
+        *(_describe_abandoned(beat, rows) for beat, rows in abandoned.values()),
+        *_beats(kept, start_beat),
+        *_limited(list(_of_entries(kept.entries, registered))),
         *(UNREAD_SCHEDULE.make("schedule", problem) for problem in schedule.problems),
     ]
     if not found and schedule.entries:
         facts = "; ".join(beat.fact for beat in schedule.beats)
         found.append(BEAT_LATE.make_well("beat", f"{schedule.total:,} entries, none overdue{facts and f'; {facts}'}"))
     return found
+
+
+def _find_abandoned(schedule: Schedule) -> dict[str, tuple[Beat, list[ScheduleEntry]]]:
+    """Find sources without a beat, each entry of which has been overdue for long; with the entries that wait."""
+    found: dict[str, tuple[Beat, list[ScheduleEntry]]] = {}
+    for beat in schedule.beats:
+        enabled = [row for row in schedule.entries if row.source == beat.source and row.is_enabled]
+        waiting = [row for row in enabled if row.next_at is not None]
+        if beat.is_alive is False and waiting and all((row.late_s or 0.0) > ABANDONED_S for row in waiting):
+            found[beat.source] = beat, waiting
+    return found
+
+
+def _describe_abandoned(beat: Beat, entries: Sequence[ScheduleEntry]) -> Finding:
+    least_s = min(entry.late_s or 0.0 for entry in entries)
+    count = f"{len(entries):,} entries wait" if len(entries) > 1 else f"{entries[0].name} waits"
+    proof = f"{beat.fact}; {count} in {beat.source}'s schedule, and nothing was sent for {duration(least_s)} at least"
+    return ABANDONED.make(beat.source, proof, "nexus-tui schedule")
 
 
 def _beats(schedule: Schedule, start_beat: str) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import subprocess
 import sys
@@ -27,6 +28,9 @@ from celery_nexus.history.store.schema import lock_path
 from celery_nexus.runs.source import HistorySource
 
 LOOK_EVERY_S = 1.0
+CHANNELS_EVERY_S = 5.0
+"""Interval of asking the broker where events are heard; that changes when an application comes, or is set anew."""
+
 RETRY_S = 5.0
 """Pause before a recorder that ended by itself is started again."""
 
@@ -126,6 +130,8 @@ class Recording:
         self.origin = origin
         self.listening = listening
         self._heard: Listening | None = None
+        self._ask_at = -math.inf
+        self._told: Listening | None = None
         self.problem = ""
         self.silent: tuple[str, ...] = ()
         self._history = history
@@ -158,7 +164,7 @@ class Recording:
 
     def _look(self) -> None:
         try:
-            listening = self.listening()
+            listening = self._ask_listening()
         except SourceError:  # the broker is away: whoever reads it says so, and the recorder waits for it
             listening = self._heard
             self._moved_at = time.monotonic()
@@ -177,6 +183,17 @@ class Recording:
             self.silent = self._history.list_silent_workers()
         except SourceError:  # whoever reads runs says so
             self.silent = ()
+
+    def _ask_listening(self) -> Listening | None:
+        """Ask where events are heard, now and then: what is known of it is good for some seconds.
+
+        Raises:
+            SourceError: The broker does not answer.
+        """
+        if time.monotonic() >= self._ask_at:
+            self._told = self.listening()
+            self._ask_at = time.monotonic() + CHANNELS_EVERY_S
+        return self._told
 
     def _start(self, listening: Listening | None) -> None:
         try:

@@ -78,7 +78,16 @@ BROKER_FILES = Kind(
     "See what is missing by the balance sheet, then delete the log of repairs.",
 )
 
-KINDS = (PROGRAMS, RECORDER, GUARDIAN, CHORDS, DISK, FILE_MODES, BROKER_FILES)
+UNREACHABLE = Kind(
+    "unreachable service",
+    "application",
+    "warning",
+    "A service outside that tasks need, the mail server or an AI provider, can't be reached from this host.",
+    "Runs that need it fail, or are tried again until it is there.",
+    "Let the workers' host reach it, or correct its address in the settings.",
+)
+
+KINDS = (PROGRAMS, RECORDER, GUARDIAN, CHORDS, DISK, FILE_MODES, BROKER_FILES, UNREACHABLE)
 
 
 def examine_stack(sources: Sources) -> tuple[Finding, ...]:
@@ -153,6 +162,17 @@ def _chords(sources: Sources) -> Iterator[Finding]:
         yield summarize_chords(ChordSource(sources.broker, sources.control).list_stuck_chords())
     except Refused as refused:
         yield CHORDS.make("chords", f"could not be looked at: {refused}")
+
+
+def ask_services(deployment: Deployment | None) -> tuple[Finding, ...]:
+    """Say which services outside can't be reached; takes some seconds when one does not answer."""
+    services = () if deployment is None else deployment.ask_services()
+    return tuple(
+        UNREACHABLE.make_well(service.name, service.fact)
+        if service.is_reachable
+        else UNREACHABLE.make(service.name, service.fact, "nexus-tui config")
+        for service in services
+    )
 
 
 def check_disk(deployment: Deployment) -> tuple[Finding, ...]:

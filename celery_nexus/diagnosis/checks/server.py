@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+import shlex
+import time
 from collections.abc import Mapping
 
 from celery_nexus.diagnosis.evidence import Evidence
 from celery_nexus.diagnosis.kind import Kind
 from celery_nexus.rows.diagnosis.findings import Finding
-from celery_nexus.rows.text import size
+from celery_nexus.rows.text import duration, size
 
 CLOCK_S = 2.0
 MEMORY_SHARE = 0.9
+SNAPSHOT_S = 2 * 3600.0
+"""Time after which a stock server that had a single change has made a snapshot: an hour, and some more."""
+
+STARTING_S = 10.0
 OLDEST = (6, 2)
 """Oldest version of Redis whose commands are all that is needed here."""
 
@@ -51,9 +57,10 @@ PERSISTENCE = Kind(
     "persistence",
     "broker",
     "warning",
-    "The append-only file is off, or can't be written.",
-    "A restart of the server loses what waits, or what came since the last snapshot.",
-    "Set appendonly yes, and let the server write its data folder.",
+    "The server keeps nothing on disk, or can't write what it keeps. Snapshots alone are told and are no fault: they "
+    "lose nothing at an orderly restart, and at a crash what came since the last one.",
+    "A restart of the server loses what waits and what workers hold.",
+    "Set appendonly yes, here and in its configuration file, and let the server write its data folder.",
 )
 MEMORY = Kind(
     "memory",
@@ -146,11 +153,17 @@ def check_persistence(evidence: Evidence) -> list[Finding]:
     """Say whether what waits survives a restart of the server; see INFO, section Persistence."""
     if "aof_enabled" not in evidence.info:
         return []
-    return [judge_persistence(evidence.info, evidence.broker)]
+    return [judge_persistence(evidence.info, evidence.config.get("save"), evidence.broker)]
 
 
-def judge_persistence(info: Mapping[str, object], broker: str = "") -> Finding:
-    """Judge what INFO says of persistence."""
+def judge_persistence(info: Mapping[str, object], save: str | None = None, broker: str = "") -> Finding:
+    """Judge what INFO says of persistence.
+
+    Args:
+        info: The server's INFO.
+        save: Its setting ``save``: when it makes snapshots; empty for never, None when its user may not ask.
+        broker: The broker's address.
+    """
     look = "redis-cli CONFIG GET dir"
     if info.get("aof_enabled"):
         failing = [name for name in ("aof_last_write_status", "aof_last_bgrewrite_status") if info.get(name) != "ok"]
@@ -162,7 +175,29 @@ def judge_persistence(info: Mapping[str, object], broker: str = "") -> Finding:
     if info.get("rdb_last_bgsave_status", "ok") != "ok":
         fact = "append-only file is off, and the last snapshot failed: the broker may refuse every change (MISCONF)"
         return PERSISTENCE.make(broker, f"{fact}; make room on its disk", look, severity="broken")
-    return PERSISTENCE.make(broker, "append-only file is off", "redis-cli CONFIG SET appendonly yes")
+    saved = f"the last snapshot was {_since(info, 'rdb_last_save_time')}"
+    saved += f", and {_number(info, 'rdb_changes_since_last_save'):,.0f} changes are newer"
+    if save or (save is None and not _never_saved(info)):
+        return PERSISTENCE.make_well(broker, f"append-only file is off; {saved}: a crash loses those")
+    fact = "append-only file is off, and no snapshots are made" if save == "" else f"append-only file is off; {saved}"
+    return PERSISTENCE.make(broker, fact, "redis-cli CONFIG SET appendonly yes")
+
+
+def _never_saved(info: Mapping[str, object]) -> bool:
+    """Tell whether a server that has run for longer than stock ones wait for a snapshot has changes and made none."""
+    uptime_s = _number(info, "uptime_in_seconds")
+    is_since_start = time.time() - _number(info, "rdb_last_save_time") > uptime_s - STARTING_S
+    return uptime_s > SNAPSHOT_S and _number(info, "rdb_changes_since_last_save") > 0 and is_since_start
+
+
+def _since(info: Mapping[str, object], name: str) -> str:
+    at = _number(info, name)
+    return f"{duration(max(0.0, time.time() - at))} ago" if at else "at an unknown time"
+
+
+def _number(info: Mapping[str, object], name: str) -> float:
+    value = info.get(name)
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def check_memory(evidence: Evidence) -> list[Finding]:
@@ -173,8 +208,16 @@ def check_memory(evidence: Evidence) -> list[Finding]:
     fact = f"{size(int(used))} used" + (f" of {size(int(limit))}" if limit else ", no limit")
     if limit and used >= MEMORY_SHARE * limit:
         severity = "broken" if used >= limit else "warning"
-        return [MEMORY.make(evidence.broker, fact, "redis-cli CONFIG SET maxmemory BYTES", severity=severity)]
+        return [MEMORY.make(evidence.broker, fact, _raise_limit(evidence, limit), severity=severity)]
     return [MEMORY.make_well(evidence.broker, fact)]
+
+
+def _raise_limit(evidence: Evidence, limit: float) -> str:
+    """Write the command that doubles the limit; where the machine has no such room, the one that shows what waits."""
+    total = evidence.number("total_system_memory")
+    if total is not None and 2 * limit > MEMORY_SHARE * total:
+        return "nexus-tui queues"
+    return f"redis-cli CONFIG SET maxmemory {2 * limit:.0f}"
 
 
 def check_clocks(evidence: Evidence) -> list[Finding]:
@@ -202,7 +245,12 @@ def check_timeouts(evidence: Evidence) -> list[Finding]:
     if keepalive_s == 0:
         fact = "tcp-keepalive is off: a client that is cut off is never noticed"
         return [IDLE_TIMEOUT.make(evidence.broker, fact, "redis-cli CONFIG SET tcp-keepalive 60")]
-    return [IDLE_TIMEOUT.make_well(evidence.broker, "idle connections stay open")]
+    fact = "the server leaves idle connections open"
+    if evidence.longest_idle_s:
+        fact += f", one for {duration(evidence.longest_idle_s)}: nothing between cuts sooner"
+    if keepalive_s:
+        fact += f"; it asks silent ones every {keepalive_s:,} s, which keeps a load balancer awake that waits longer"
+    return [IDLE_TIMEOUT.make_well(evidence.broker, fact)]
 
 
 def check_rights(evidence: Evidence) -> list[Finding]:
@@ -210,8 +258,8 @@ def check_rights(evidence: Evidence) -> list[Finding]:
     if not evidence.refused:
         return []
     costs = "; ".join(f"without {name}: {COSTS.get(name, 'some figures')} are unknown" for name in evidence.refused)
-    words = " ".join(f"+{name.lower().replace(' ', '|')}" for name in evidence.refused)
-    return [RIGHTS.make(evidence.broker, costs, f"redis-cli ACL SETUSER USER {words}")]
+    words = [f"+{name.lower().replace(' ', '|')}" for name in evidence.refused]
+    return [RIGHTS.make(evidence.broker, costs, shlex.join(("redis-cli", "ACL", "SETUSER", evidence.user, *words)))]
 
 
 def _whole(text: str | None) -> int | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from celery_nexus.control.versions import read_versions
-from celery_nexus.diagnosis.checks import delivery, server, storage, versions
+from celery_nexus.diagnosis.checks import delivery, own_stack, server, storage, versions
 from celery_nexus.diagnosis.doctor import find_worst
 from celery_nexus.diagnosis.evidence import Evidence, Past
 from celery_nexus.diagnosis.registry import judge_evidence
@@ -16,6 +17,7 @@ from celery_nexus.diagnosis.verdicts.look import Look, Looks
 from celery_nexus.rows.broker import Held, QueueStats
 from celery_nexus.rows.diagnosis.census import KeyCensus, ReplyKey
 from celery_nexus.rows.diagnosis.findings import Finding
+from celery_nexus.rows.diagnosis.outside import OutsideService
 from celery_nexus.rows.workers import Worker
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -42,7 +44,7 @@ def test_nothing_is_concluded_from_nothing() -> None:
 
 
 def test_the_worst_finding_comes_first_and_decides_how_it_is() -> None:
-    found = judge_evidence(Evidence(info={"role": "slave", "aof_enabled": 0}))
+    found = judge_evidence(Evidence(info={"role": "slave", "aof_enabled": 0}, config={"save": ""}))
     assert wrong(list(found)) == [("role", "broken"), ("persistence", "warning")]
     assert (find_worst(found), find_worst(found[1:]), find_worst(())) == ("broken", "warning", "well")
 
@@ -196,4 +198,33 @@ def test_results_that_stay_or_that_nobody_reads_are_told(census: KeyCensus, foun
 
 def test_what_a_user_may_not_ask_is_one_finding_with_the_command_that_grants_it() -> None:
     [finding] = server.check_rights(Evidence(refused=("CLIENT LIST", "SCAN")))
-    assert finding.fix == "redis-cli ACL SETUSER USER +client|list +scan"
+    assert finding.fix == "redis-cli ACL SETUSER default '+client|list' +scan"
+
+
+def test_the_limit_of_memory_is_doubled_where_the_machine_has_room() -> None:
+    info = {"used_memory": 95, "maxmemory": 100, "total_system_memory": 1_000}
+    assert server.check_memory(Evidence(info=info))[0].fix == "redis-cli CONFIG SET maxmemory 200"
+    assert server.check_memory(Evidence(info=info | {"total_system_memory": 150}))[0].fix == "nexus-tui queues"
+
+
+def test_what_is_known_of_what_stands_between_is_told_where_idle_connections_stay_open() -> None:
+    evidence = Evidence(config={"timeout": "0", "tcp-keepalive": "300"}, longest_idle_s=900)
+    [finding] = server.check_timeouts(evidence)
+    assert finding.proof == (
+        "the server leaves idle connections open, one for 15 m 00 s: nothing between cuts sooner; it asks silent ones "
+        "every 300 s, which keeps a load balancer awake that waits longer"
+    )
+
+
+def test_a_service_outside_that_does_not_answer_is_told_with_what_was_seen() -> None:
+    answers = (
+        OutsideService("smtp", False, "mail.example.org:25: timed out"),
+        OutsideService("claude", True, "answers"),
+    )
+    deployment: Any = SimpleNamespace(ask_services=lambda: answers)
+    found = own_stack.ask_services(deployment)
+    assert [(row.subject, row.severity, row.proof) for row in found] == [
+        ("smtp", "warning", "mail.example.org:25: timed out"),
+        ("claude", "well", "answers"),
+    ]
+    assert own_stack.ask_services(None) == ()

@@ -34,6 +34,26 @@ def test_entries_without_a_beat_are_found() -> None:
     assert judge(entry(), is_alive=False) == [("beat gone", "broken", "beat", "a beat took redbeat::lock 2 s ago")]
 
 
+def test_a_schedule_that_nobody_has_sent_anything_of_for_days_is_abandoned_and_nothing_else() -> None:
+    rows = (entry("a", late_s=90_000.0, next_at=NOON), entry("b", late_s=864_000.0, next_at=NOON))
+    assert judge(*rows, is_alive=False) == [
+        (
+            "abandoned schedule",
+            "warning",
+            "RedBeat",
+            "a beat took redbeat::lock 2 s ago; 2 entries wait in RedBeat's schedule, and nothing was sent for "
+            "1 d 1 h at least",
+        )
+    ]
+
+
+def test_a_schedule_of_which_an_entry_is_not_overdue_for_long_misses_its_beat() -> None:
+    late = entry("a", late_s=90_000.0, next_at=NOON)
+    for other in (entry("b", late_s=60.0, next_at=NOON), entry("b", next_at=NOON)):
+        kinds = [kind for kind, *_ in judge(late, other, is_alive=False)]
+        assert kinds == ["beat gone", "beat late"]
+
+
 def test_where_everything_is_paused_no_beat_is_missing() -> None:
     assert [kind for kind, severity, *_ in judge(entry(is_enabled=False), is_alive=False) if severity != "well"] == []
 
