@@ -26,6 +26,14 @@ class Presence:
         """Name those that answered once, and are not silent yet: they are asked on."""
         return [name for name in self._last if self._missed.get(name, 0) < MOST_MISSED]
 
+    def list_known(self) -> list[str]:
+        """Name those that ever answered."""
+        return list(self._last)
+
+    def list_missed(self) -> list[str]:
+        """Name those that did not answer when they were asked last."""
+        return [name for name, missed in self._missed.items() if missed]
+
     def is_silent(self, name: str, *, is_beating: bool) -> bool:
         """Tell whether nothing is heard of a worker any more."""
         return not is_beating and self._missed.get(name, MOST_MISSED) >= MOST_MISSED

@@ -22,6 +22,7 @@ from celery_nexus.control.answers import (
 )
 from celery_nexus.control.channels import Beat, Channels
 from celery_nexus.control.configuration import Configuration
+from celery_nexus.control.local_processes import measure_local
 from celery_nexus.control.mailbox import Command, Silent
 from celery_nexus.control.mailboxes import Mailboxes
 from celery_nexus.control.presence import Presence
@@ -68,6 +69,7 @@ class Roster:
         layouts: Tells how each application that is there names its keys.
         mailboxes: Where workers are asked.
         consumers: Workers by queue as of the last reading; None before, or when not all say on what they work.
+        presence: What workers answered last, and who did not.
         kind_of_results: Guesses in which format an application writes its results; None when there are none.
     """
 
@@ -82,7 +84,7 @@ class Roster:
         self._kinds: dict[str, str] = {}
         self._refusing: set[str] = set()
         self._lock = threading.Lock()
-        self._presence = Presence()
+        self.presence = Presence()
         self._found: tuple[str, ...] = ()
         self._instances: Counter[str] = Counter()
         self._ping_at: float | None = None
@@ -95,12 +97,12 @@ class Roster:
         fresh = [name for name, beat in beats.items() if now - beat["timestamp"] <= SILENT_AFTER_S]
         found = self._discovered(bool(fresh))
         with self._lock:
-            waited_for = self._presence.list_awaited()
+            waited_for = self.presence.list_awaited()
         ours = [*fresh, *(name for name in waited_for if name in beats and name not in fresh)]
         stock = [name for name in dict.fromkeys((*found, *waited_for)) if name not in beats]
         answers = self._ask_ours(ours) | self._ask_stock(stock)
         with self._lock:
-            self._presence.note([*ours, *stock], answers)
+            self.presence.note([*ours, *stock], answers)
         rows = [
             self._described(name, beats.get(name), answers.get(name), now, is_beating=name in fresh)
             for name in sorted({*beats, *stock})
@@ -108,7 +110,7 @@ class Roster:
         known = {row.name for row in rows}
         rows += [row for row in self._unheard(answers, now) if row.name not in known]
         self._learn(rows)
-        return tuple(self._configured(row) for row in rows)
+        return tuple(self._configured(measure_local(row) if row.is_stock else row) for row in rows)
 
     def _configured(self, worker: Worker) -> Worker:
         """Complete a worker by what its application's configuration says, and by how many answer under its name."""
@@ -124,6 +126,10 @@ class Roster:
             prefetch_multiplier=told.read_number("worker_prefetch_multiplier"),
             child_memory_limit_bytes=None if limit is None else 1024 * limit,
         )
+
+    def ask_anew(self) -> None:
+        """Let the next reading ask who is there."""
+        self._ping_at = 0.0
 
     def list_dismissed(self, known: Iterable[str]) -> tuple[str, ...]:
         """Name the mailboxes that are bound and whose workers are not known: they are gone, or don't hear any more."""
@@ -143,8 +149,8 @@ class Roster:
     ) -> Worker:
         """Describe a worker; one that missed an answer is as it was, and silent after two and without a heartbeat."""
         with self._lock:
-            is_silent = self._presence.is_silent(name, is_beating=is_beating)
-            told = answer if answer is not None else self._presence.last_answer(name)
+            is_silent = self.presence.is_silent(name, is_beating=is_beating)
+            told = answer if answer is not None else self.presence.last_answer(name)
         if answer is None and is_silent:
             return describe_worker(name, beat, None, now)
         if told is None and beat is not None and is_beating:
@@ -156,7 +162,8 @@ class Roster:
         channels = self.mailboxes.channels
         if channels is None:
             return []
-        homes = {self.mailboxes.find_layout(name).prefix for name in answered}
+        awaited = self.presence.list_awaited()  # who missed one answer need not be listened for
+        homes = {self.mailboxes.find_layout(name).prefix for name in (*answered, *awaited)}
         quiet = [mailbox for mailbox in self.mailboxes.all if mailbox.layout.prefix not in homes]
         listening = [self.mailboxes.name_shown(box.layout, name) for box in quiet for name in box.list_listeners()]
         rows = [Worker(name=name, verdict="silent", reason=LISTENS) for name in listening]
@@ -210,12 +217,11 @@ class Roster:
     def _note_refusals(self, answered: Iterable[str]) -> None:
         """Remember who lives and does not answer in a format that was only guessed."""
         channels = self.mailboxes.channels
-        homes = {self.mailboxes.find_layout(name).prefix for name in answered}
+        homes = {self.mailboxes.find_layout(name).prefix for name in (*answered, *self.presence.list_known())}
         for mailbox in self.mailboxes.all if channels else ():
             prefix = mailbox.layout.prefix
-            if prefix in homes or prefix in self._kinds or prefix in self._refusing or not mailbox.channels:
-                continue
-            if channels and channels.hear(mailbox.layout):
+            is_known = prefix in homes or prefix in self._kinds or prefix in self._refusing
+            if not is_known and mailbox.channels and channels and channels.hear(mailbox.layout):
                 self._refusing.add(prefix)
 
     def names(self) -> list[str]:

@@ -78,6 +78,11 @@ class ControlSource:
         with translate_errors(self.url):
             self._mailboxes.expire_replies()
 
+    def ask_anew(self) -> frozenset[str]:
+        """Let the next :meth:`workers` ask who is there; returns who did not answer the last one."""
+        self._roster.ask_anew()
+        return frozenset(self._roster.presence.list_missed())
+
     def list_dismissed(self, known: Iterable[str]) -> tuple[str, ...]:
         """Name the mailboxes that are bound on the broker and belong to none of the known workers."""
         with translate_errors(self.url):

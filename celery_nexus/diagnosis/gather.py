@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,7 +38,18 @@ FIRST_SAMPLES = 8
 YOUNG_S = 30.0
 """Age of a worker below which it may be one of many starts: it is looked at for longer."""
 
-MOST_LOOKS = 8
+LOOK_ON_S = 8.0
+"""Longest time of looking at workers that seem to start again and again."""
+
+SHORT_PAUSE_S = 0.5
+"""Pause between looks at a worker that was seen to start anew."""
+
+LEAST_RESTARTS = 2
+"""Starts of one worker, while it is looked at, that end the looking."""
+
+SILENT_S = 5.0
+"""Longest time of looking at workers that don't answer and were not seen to start anew."""
+
 MOST_HELD = 500
 MOST_ASKED = 100
 """Runs of which workers are asked whether they know them."""
@@ -140,17 +152,26 @@ def _look_on(sources: Sources, watch: Watch, first: Looks) -> tuple[Looks, dict[
         time.sleep(0.0 if rows else SAMPLE_EVERY_S / 2)
     looks = first
     is_young = any(row.uptime_s is not None and row.uptime_s < YOUNG_S for row in first.now.workers)
-    if not rows and not is_young and not any(map(waits, first.now.queues)):
+    known = {row.name for row in first.now.workers}
+    gone = {*_try(lambda: sources.control.list_dismissed(known), ()), *sources.control.ask_anew()}
+    if not rows and not is_young and not gone and not any(map(waits, first.now.queues)):
         return looks, {}, rows
-    for _ in range(MOST_LOOKS):
-        until = time.monotonic() + PAUSE_S
+    began = time.monotonic()
+    for pause_s in itertools.chain([PAUSE_S], itertools.repeat(SHORT_PAUSE_S)):
+        until = time.monotonic() + pause_s
         while time.monotonic() < until:  # also when the first samples met it while it waited
             time.sleep(SAMPLE_EVERY_S)
             rows = _sample(sources, deliveries)
         time.sleep(max(0.0, until - time.monotonic()))
         looks = watch.read()
-        if not looks.now.restarts or max(looks.now.restarts.values()) > 1:
+        # One that starts again and again is met as often when it is not there.
+        missing, restarts = sources.control.ask_anew(), looks.now.restarts
+        is_restarting = bool(restarts or missing or gone & {row.name for row in looks.now.workers})
+        if not is_restarting or max(restarts.values(), default=0) >= LEAST_RESTARTS:
             break
+        if time.monotonic() - began > (LOOK_ON_S if restarts else SILENT_S):
+            break
+        gone = {*missing}
     rounds: dict[str, dict[str, int]] = {}
     for (queue, run_id), seen in deliveries.items():
         rounds.setdefault(queue, {})[run_id] = len(seen) - 1

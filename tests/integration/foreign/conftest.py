@@ -17,6 +17,7 @@ from celery.signals import before_task_publish
 from celery_nexus.sources import Sources
 from config.settings import settings
 from nexus_tui.front_door.door import Door, open_sources
+from tests.harness.places import ROOT
 from tests.harness.processes import clean_environment, start
 from tests.harness.programs import program
 from tests.harness.servers import run_server
@@ -33,6 +34,8 @@ class Shop:
         conf: Its settings, as :func:`shop.make` takes them; ``her own`` is this Redis as ``result_backend``.
         options: Words of its worker's command.
         user: Name of the ACL user with which operators come, and its rules.
+        python: Interpreter of its workers, when they have versions or a clock of their own.
+        variables: Of those workers' environment.
     """
 
     socket: str
@@ -43,6 +46,8 @@ class Shop:
     node: str = "w"
     process: subprocess.Popen[bytes] | None = None
     user: str = ""
+    python: str = ""
+    variables: dict[str, str] = field(default_factory=dict[str, str])
     redis: Any = field(init=False)
     app: Any = field(init=False)
 
@@ -89,7 +94,12 @@ class Shop:
         # Tests of pickle may run as root.
         environment = clean_environment(SHOP_LOG=str(self.ran), C_FORCE_ROOT="true")
         words = ("-m", "tests.integration.foreign.worker", told)
-        self.process = start(*words, environment=environment, log=self.log, is_leader=True)
+        if not self.python:
+            self.process = start(*words, environment=environment, log=self.log, is_leader=True)
+            return
+        with self.log.open("ab") as log:
+            command, known = [self.python, *words], {**environment, **self.variables}
+            self.process = subprocess.Popen(command, env=known, stdout=log, stderr=log, cwd=ROOT)
 
     @property
     def pid(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import Any
 
 from celery import Celery
@@ -16,6 +17,7 @@ def register(app: Celery) -> None:
     app.task(name="shop.deafen")(deafen)
     app.task(name="shop.bounce", bind=True, acks_late=True)(bounce)
     app.task(name="shop.die")(die)
+    app.task(name="shop.fatten")(fatten)
 
 
 def deafen() -> None:
@@ -32,3 +34,10 @@ def bounce(task: Any) -> None:
 def die() -> None:
     """Kill the whole worker."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fatten(megabytes: int) -> int:
+    """Take memory, and some minutes."""
+    taken = b"x" * (megabytes << 20)
+    time.sleep(300)
+    return len(taken)

@@ -19,6 +19,7 @@ from celery_nexus.rows.diagnosis.findings import Finding
 from nexus_tui.cli import cli
 from tests.harness.waiting import wait_until
 from tests.integration.foreign.conftest import Shop
+from tests.integration.foreign.made import HEALTHY
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -216,22 +217,6 @@ def test_missing_rights_are_told_once_with_what_they_cost(start: Callable[..., S
     [finding] = [row for (kind, _), row in find(shop).items() if kind == "rights"]
     assert "without CLIENT LIST: who waits for messages, which proves a deaf worker are unknown" in finding.proof
     assert "+config|get" in finding.fix
-
-
-HEALTHY = {
-    "idle threads": ({}, ()),
-    "prefork": ({}, ("-P", "prefork", "-c", "2")),
-    "solo": ({}, ("-P", "solo")),
-    "no remote control": ({"worker_enable_remote_control": False}, ()),
-    "no events": ({}, ("--without-heartbeat", "--without-gossip", "--without-mingle")),
-    "task events": ({"worker_send_task_events": True}, ()),
-    "results": ({"result_backend": "her own"}, ()),
-    "late": ({"task_acks_late": True, "worker_prefetch_multiplier": 1}, ()),
-    "prefix": ({"broker_transport_options": {"global_keyprefix": "shop:"}}, ()),
-    "priorities": (
-        {"broker_transport_options": {"priority_steps": list(range(10))}, "worker_prefetch_multiplier": 1}, (),
-    ),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", HEALTHY)
