@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
@@ -136,8 +137,9 @@ class BrokerReader(Server):
             Unreachable: The broker does not answer.
             Refused: It is a Redis Cluster.
         """
+        with closing(connect(url)) as first:  # a server that hangs is not asked again and again: that takes long
+            refuse_cluster(first, url)
         client = connect(url, attempts=2)
-        refuse_cluster(client, url)
         survey = Survey(client, prefix)
         with translate_errors(url):
             survey.look(FIRST_LOOK_S)

@@ -120,6 +120,8 @@ def starved(start: Start) -> Generator[Shop]:
 def silent(start: Start) -> Generator[Shop]:
     """Freeze a worker."""
     shop = start()
+    place = str(shop.database)
+    wait_until(lambda: any(row["db"] == place and int(row["psub"]) for row in shop.redis.client_list()), "it listens")
     os.kill(shop.pid, signal.SIGSTOP)
     try:
         shop.send()
