@@ -91,10 +91,9 @@ def _gather(sources: Sources, clocks: Future[Mapping[str, float]], services: Fut
     registered = _try(lambda: sources.control.list_registered_tasks(workers), {})
     versions = _try(lambda: sources.control.list_versions(workers), {})
     revoked = _try(lambda: sources.control.count_revoked(workers[:REVOKED_OF]), {}) if sources.is_foreign else {}
-    _try(sources.control.expire_replies, None)
     with closing(connect(sources.broker.url, attempts=2)) as client, translate_errors(sources.broker.url):
         server = _read_server(client, sources)
-        census = take_census(client, _result_expiry(sources))
+        census = take_census(client, _result_expiry(sources), lambda: _try(sources.control.expire_replies, None))
     if census is None:
         server.refused.append("SCAN")
     if "EVALSHA" in sources.broker.missing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import redis
@@ -26,12 +26,15 @@ AGED_S = 60
 _REPLY = re.compile(rb"[0-9a-f]{8}-[0-9a-f-]{27}\.reply\.[^/]*pidbox")
 
 
-def take_census(client: redis.Redis, result_expires_s: int | None) -> KeyCensus | None:
+def take_census(
+    client: redis.Redis, result_expires_s: int | None, settle: Callable[[], object] = lambda: None
+) -> KeyCensus | None:
     """Count results and lists of answers; None when its user may not SCAN.
 
     Args:
         client: Redis.
         result_expires_s: Seconds that a result is kept by the application's settings; None when they are not known.
+        settle: Lets answers expire that came late to who asks now; called before lists of answers are judged.
 
     Raises:
         RedisError: It does not answer.
@@ -52,6 +55,7 @@ def take_census(client: redis.Redis, result_expires_s: int | None) -> KeyCensus 
                 break
         lasting, unread, aged = _look_at_results(client, results, result_expires_s)
         time.sleep(max(0.0, LEAKED_AFTER_S - (time.monotonic() - began)) if replies else 0.0)
+        settle()
         return KeyCensus(
             looked_at,
             int(cast("Any", client.dbsize())),

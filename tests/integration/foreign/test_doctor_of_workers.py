@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from celery_nexus.diagnosis import gather
 from celery_nexus.diagnosis.doctor import examine
 from celery_nexus.rows.diagnosis.findings import Finding
 from tests.harness.places import ROOT
@@ -51,7 +52,11 @@ def start(open_shop: Callable[..., Shop]) -> Iterator[Callable[..., Shop]]:
         shop.stop(signal.SIGKILL)
 
 
-def test_a_worker_that_dies_and_is_started_anew_again_and_again_is_crash_looping(start: Callable[..., Shop]) -> None:
+def test_a_worker_that_dies_and_is_started_anew_again_and_again_is_crash_looping(
+    start: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("LOOK_ON_S", "SILENT_S"):  # however slowly this machine starts a worker
+        monkeypatch.setattr(gather, limit, 60.0)
     with made.crash_looping(start) as shop:
         finding = find(shop)["crash-looping", shop.name]
         assert finding.severity == "broken"
