@@ -37,6 +37,7 @@ class Installation:
         upgrades: Whether its queues may still lie in lists of our own stack's earlier versions, to be taken over.
         broker: Address of its broker; None: what its settings say.
         home: Folder of the history and other run-time files; None for the user's own.
+        version: What its code is called in marks of deployments; empty for a digest of its files.
     """
 
     queues: QueueRegistry = NO_QUEUES
@@ -48,6 +49,7 @@ class Installation:
     upgrades: bool = False
     broker: BrokerUrl | None = None
     home: Path | None = None
+    version: str = ""
 
 
 _installations: WeakKeyDictionary[Celery, Installation] = WeakKeyDictionary()

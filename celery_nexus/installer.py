@@ -67,6 +67,7 @@ def install(
     home: Path | str | None = None,
     broker: BrokerUrl | None = None,
     upgrades: bool = False,
+    version: str = "",
 ) -> None:
     """Give an application what the library has; to be called once, right after the application was made.
 
@@ -91,10 +92,14 @@ def install(
         home: Folder of the history and other run-time files; None for the user's folder for data.
         broker: Address of its broker, where its settings don't say all of it; None for what they say.
         upgrades: Whether its queues may still lie in lists of earlier versions of the Nexus stack.
+        version: What its code is called when its workers start with another one than before, as a tag or commit; empty
+            for a digest of the files of its packages.
     """
     folder = None if home is None else Path(home)
     registry = QueueRegistry(queues)
-    installation = Installation(registry, delivery, history, priorities, orders, masking, upgrades, broker, folder)
+    installation = Installation(
+        registry, delivery, history, priorities, orders, masking, upgrades, broker, folder, version
+    )
     note_installation(app, installation)
     _exchange_classes(app, installation)
     _add_steps(app, installation)

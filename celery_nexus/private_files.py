@@ -108,6 +108,16 @@ def open_private(path: Path, flags: int) -> int:
     return descriptor
 
 
+def find_user() -> str:
+    """Return the login name of who runs this, or the number of a user without a name, as in a container."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 def owner_name(uid: int) -> str:
     """Name a user, by number when nobody knows the name."""
     import pwd

@@ -55,7 +55,7 @@ def describe_failures(row: ErrorGroup) -> dict[str, Any]:
     return {
         "type": row.type, "place": row.place or None, "count": row.count, "first_at": write_time(row.first_at),
         "last_at": write_time(row.last_at), "tasks": row.tasks, "message": row.message, "example_id": row.latest_id,
-        "per_slice": row.per_slice,
+        "per_slice": row.per_slice, "new_since": row.new_since or None,
     }  # fmt: skip
 
 

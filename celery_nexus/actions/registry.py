@@ -9,6 +9,7 @@ from celery_nexus.actions.chords import FinishChords
 from celery_nexus.actions.dead_letters import DropDeadLetters, RetryDeadLetters
 from celery_nexus.actions.footprint import RemoveFootprint
 from celery_nexus.actions.history import CompactHistory, ImportRuns
+from celery_nexus.actions.marks import MarkMoment
 from celery_nexus.actions.messages import ChangePriority, ChangeTime, DeleteMessages, MoveMessages
 from celery_nexus.actions.queues import PauseQueue, PurgeQueue, ReclaimMessages, ResumeQueue, Undo
 from celery_nexus.actions.replies import RemoveReplies
@@ -63,6 +64,7 @@ ACTIONS: tuple[type[Action], ...] = (
     BackfillEntry,
     SilenceRule,
     EndSilence,
+    MarkMoment,
     CompactHistory,
     ImportRuns,
     RemoveFootprint,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import os
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Any, cast
 
 from celery_nexus.alerts.book import write_whole
 from celery_nexus.errors import SourceError
-from celery_nexus.private_files import make_private, open_private, read_private
+from celery_nexus.private_files import find_user, make_private, open_private, read_private
 from celery_nexus.rows.alerts import Silence
 
 LONGEST_S = 366 * 86_400.0
@@ -52,7 +51,7 @@ class Silences:
         Raises:
             SourceError: The file can't be written.
         """
-        self._change(lambda rows: rows.update({rule: _Kept(until, reason, _user())}))
+        self._change(lambda rows: rows.update({rule: _Kept(until, reason, find_user())}))
 
     def remove(self, rule: str) -> bool:
         """End a silence before its time; False when there was none.
@@ -85,10 +84,3 @@ class Silences:
             write_whole(self._path, json.dumps({rule: asdict(row) for rule, row in rows.items()}))
         finally:
             os.close(descriptor)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in a container
-        return str(os.getuid())

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from celery_nexus.rows.diagnosis.findings import Finding
     from celery_nexus.rows.diagnosis.why import Answer
     from celery_nexus.rows.history import ErrorGroup, TaskStats
+    from celery_nexus.rows.marks import Mark
     from celery_nexus.rows.runs import LifeEvent, Run, RunPage
     from celery_nexus.rows.schedule import Schedule
     from celery_nexus.rows.workers import Worker
@@ -159,6 +160,14 @@ class NexusReader:
         ['Submit']
         """
         return self.sources.broker.audit.read(limit)
+
+    def marks(self, since: datetime | None = None) -> list[Mark]:
+        """List the moments that were marked, oldest first; all of them without a time.
+
+        >>> [mark.label for mark in nexus.marks()]
+        []
+        """
+        return self.sources.history.marks(0.0 if since is None else since.timestamp())
 
     def alerts(self) -> AlertReport:
         """Read alert rules with their state, as of the last look of who watches; nothing is looked at here.

@@ -7,15 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from celery_nexus.actions.history import CompactHistory, ImportRuns
+from celery_nexus.actions.marks import MarkMoment
 from celery_nexus.actions.schedule import BackfillEntry, PauseEntry, ResumeEntry, RunEntry, SkipEntry
 from celery_nexus.client.changing import Changing, Names, list_names
+from celery_nexus.rows.marks import check_label
 
 if TYPE_CHECKING:
     from celery_nexus.rows.outcomes import Outcome
 
 
 class ScheduleChanges(Changing):
-    """Run, pause, resume, skip and backfill entries of the schedule; care for the history's file."""
+    """Run, pause, resume, skip and backfill entries of the schedule; marks; care for the history's file."""
+
+    def mark(self, label: str) -> Outcome:
+        """Mark this moment, as that of a deployment: charts show it, failures say whether they are new since then.
+
+        >>> nexus.mark("v2.4").done
+        True
+        """
+        return self.perform(MarkMoment((check_label(label),)))
 
     def schedule_run(self, entries: Names) -> Outcome:
         """Run entries of the schedule now, with their arguments and options; their times go on as they were.

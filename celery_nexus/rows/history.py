@@ -62,6 +62,7 @@ class ErrorGroup:
         tasks: Names of the tasks, the most frequent first.
         latest_id: Id of the latest such run.
         per_slice: Counts over the time asked for, in equal slices, oldest first.
+        new_since: Label of the mark after which it was first seen in the time asked for; empty when it was before, too.
     """
 
     type: str
@@ -73,6 +74,7 @@ class ErrorGroup:
     tasks: tuple[str, ...]
     latest_id: str
     per_slice: tuple[int, ...] = ()
+    new_since: str = ""
 
 
 @dataclass(frozen=True, slots=True)

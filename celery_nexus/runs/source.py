@@ -10,10 +10,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from celery_nexus.errors import Invalid, NotFound, Unreachable
+from celery_nexus.errors import Invalid, NotFound, Refused, Unreachable
 from celery_nexus.filters.errors import FilterError
 from celery_nexus.filters.parser import NO_FAMILIES, parse
 from celery_nexus.history.errors import HistoryError
+from celery_nexus.history.marks import MarksFile
 from celery_nexus.history.query import distributions, figures, follow
 from celery_nexus.history.query.families import Family, read_family
 from celery_nexus.history.query.history import SILENT_WORKERS, History
@@ -21,6 +22,7 @@ from celery_nexus.history.query.paging import find_oldest_time, walk
 from celery_nexus.history.query.starts import Starts, count_starts
 from celery_nexus.history.query.totals import read_totals
 from celery_nexus.history.store.schema import lock_path, size_of
+from celery_nexus.private_files import find_user
 from celery_nexus.rows.history import (
     Changes,
     ErrorGroup,
@@ -32,6 +34,7 @@ from celery_nexus.rows.history import (
     TaskStats,
     TrendPoint,
 )
+from celery_nexus.rows.marks import Mark, find_new_since
 from celery_nexus.rows.runs import LifeEvent, Run, RunPage
 from celery_nexus.runs.paced_counts import PacedCounts
 
@@ -217,8 +220,11 @@ class HistorySource:
             filter_text: Only runs that match.
             limit: At most so many groups.
         """
+        start = time.time() - figures.DAY_S if since is None else since
         with _translated():
-            return figures.failures(self._history, since, None, filter_text, limit=limit)
+            groups = figures.failures(self._history, start, None, filter_text, limit=limit)
+        marks = self.marks(start) if groups else []
+        return [replace(group, new_since=find_new_since(marks, group.first_at, start)) for group in groups]
 
     def stats(
         self, since: float | None = None, by_queue: bool = False, until: float | None = None, by_task: bool = True
@@ -272,6 +278,32 @@ class HistorySource:
         """Return the parts of the stream that were never recorded, newest first."""
         with _translated():
             return self._history.gaps()
+
+    def marks(self, since: float = 0.0) -> list[Mark]:
+        """Return the moments that were marked since a time, oldest first.
+
+        Raises:
+            Unreachable: They can't be read.
+        """
+        marks = MarksFile(self.path)
+        try:
+            return marks.read(since)
+        except OSError as error:
+            raise Unreachable(f"can't read {marks.path}: {error.strerror or error}") from None
+
+    def mark(self, label: str) -> Mark:
+        """Mark this moment.
+
+        Raises:
+            Refused: The file can't be written.
+        """
+        mark = Mark(datetime.now(UTC), label, find_user())
+        marks = MarksFile(self.path)
+        try:
+            marks.add(mark)
+        except OSError as error:
+            raise Refused(f"can't write {marks.path}: {error.strerror or error}") from None
+        return mark
 
     def complete_at(self) -> datetime | None:
         """Return when everything in the stream was last recorded; None when no recorder ever ran."""

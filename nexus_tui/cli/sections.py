@@ -46,6 +46,7 @@ COMMANDS: dict[Section, dict[str, str]] = {
     Section.PAST: {
         "history": "listings.history",
         "export": "listings.export",
+        "marks": "listings.history",
         "record": "recording",
         "replay": "recording",
     },

@@ -16,6 +16,7 @@ from celery_nexus.rows.audit import AuditEntry
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.history import ErrorGroup, QueueWaits, Share, Slice, TaskStats, TrendPoint
 from celery_nexus.rows.logs import LogLine
+from celery_nexus.rows.marks import Mark as HistoryMark
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import Program, Worker
@@ -100,6 +101,7 @@ PARTS: Mapping[str, Any] = {
     "spreads": dict[str, Spread],
     "chart": tuple[Slice, ...],
     "waits": tuple[QueueWaits, ...],
+    "marked": tuple[HistoryMark, ...],
     "messages": dict[str, tuple[Message, ...]],
     "audit": tuple[AuditEntry, ...],
     "log": tuple[LogLine, ...],

@@ -196,6 +196,7 @@ class Recorder:
         self._add("failures", groups)
         self._add("chart", tuple(history.chart(now - SPANS["1h"])))
         self._add("waits", tuple(history.waits(now - SPANS["1h"])))
+        self._add("marked", tuple(history.marks(now - max(SPANS.values()))))
 
     def _record_curves(self) -> None:
         history, now = self._sources.history, moment.now().timestamp()

@@ -11,6 +11,7 @@ from typing import Any
 from celery_nexus.errors import NotFound
 from celery_nexus.rows import moment
 from celery_nexus.rows.history import ErrorGroup, QueueWaits, Share, Slice, TaskStats, TrendPoint
+from celery_nexus.rows.marks import Mark
 from celery_nexus.rows.runs import FINAL_STATES, LifeEvent, Run, RunPage
 from celery_nexus.runs.in_memory import find_family, find_order_time, make_matcher
 from nexus_tui.recording.parts import Damaged, Spread
@@ -95,6 +96,11 @@ class ReplayedHistory:
     def chart(self, since: float, slice_s: int = 60, task: str | None = None, queue: str | None = None) -> list[Slice]:
         """Return what happened in each minute of an hour."""
         return list(self._last("chart") or ()) if task is None and queue is None else []
+
+    def marks(self, since: float = 0.0) -> list[Mark]:
+        """Return the moments that were marked by then."""
+        marks: Sequence[Mark] = self._last("marked") or ()
+        return [mark for mark in marks if mark.at.timestamp() >= since]
 
     def trend(
         self, since: float, slice_s: int = 60, task: str | None = None, queue: str | None = None

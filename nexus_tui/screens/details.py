@@ -110,8 +110,10 @@ def describe_failures(group: ErrorGroup, now: datetime) -> list[Line]:
     at = now.timestamp()
     seen = f"{number(group.count)} ×, the last {age(at - group.last_at)} ago, the first {age(at - group.first_at)} ago"
     tasks = ", ".join(safe_text(cells.short_task(task) or UNKNOWN) for task in group.tasks)
+    new = [tell_fact("new", ((f"since {safe_text(group.new_since)}", "warn"),))] if group.new_since else []
     return [
         tell_fact("seen", ((seen, "plain"),)),
+        *new,
         tell_fact("over time", spark(group.per_slice, len(group.per_slice), "bad")),
         tell_fact("tasks", ((tasks, "plain"),)),
         tell_fact("at", cells.text(group.place or UNKNOWN, "dim")),

@@ -40,6 +40,10 @@ COLUMNS = (
 )
 
 
+FIELDS = (Field("new", Kind.TEXT, lambda group: group.new_since),)
+"""Fields to filter by beside the columns: ``new:v2.4``."""
+
+
 class FailuresScreen(ArrangedScreen, ListScreen, PastScreen):
     """Failed runs by type and place of their exception; Enter shows the runs."""
 
@@ -59,7 +63,7 @@ class FailuresScreen(ArrangedScreen, ListScreen, PastScreen):
             title="Failures",
             empty=nothing,
             ageing=True,
-            arrangement=Arrangement(COLUMNS),
+            arrangement=Arrangement(COLUMNS, more=FIELDS),
             id="rows",
         )
         yield from self.list_and_detail(table)
@@ -111,7 +115,7 @@ def group_cells(group: ErrorGroup) -> Cells:
     tasks = short_task(group.tasks[0]) or "?"
     more = f" +{len(group.tasks) - 1}" if len(group.tasks) > 1 else ""
     return (
-        (("✗ ", "bad"), *text(group.type, "bad")),
+        (("✗ ", "bad"), *((("new ", "warn"),) if group.new_since else ()), *text(group.type, "bad")),
         ((number(group.count), "strong"),),
         spark(group.per_slice, _SPARK, "bad"),
         ((f"{age(_since(group.last_at))} ago", "plain"),),

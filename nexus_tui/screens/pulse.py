@@ -16,6 +16,7 @@ from celery_nexus.rows import moment
 from celery_nexus.rows.alerts import OpenAlert
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.history import QueueWaits, Slice
+from celery_nexus.rows.marks import Mark
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import UNKNOWN, age, duration, safe_text, short_clock
 from celery_nexus.rows.workers import Worker
@@ -36,7 +37,7 @@ from nexus_tui.screens.tables.needs import (
     weigh_worker,
 )
 from nexus_tui.widgets.arrangement import Arrangement
-from nexus_tui.widgets.chart import Chart, Curve
+from nexus_tui.widgets.chart import Chart, Curve, place_marks
 from nexus_tui.widgets.heat import HeatMap, HeatRow
 from nexus_tui.widgets.table import Table
 
@@ -54,6 +55,7 @@ MOST_LETTERS = 100
 class _Past:
     slices: tuple[Slice, ...]
     waits: tuple[QueueWaits, ...]
+    marks: tuple[Mark, ...]
 
 
 class PulseScreen(ArrangedScreen, ReadingScreen[_Past]):
@@ -209,7 +211,9 @@ class PulseScreen(ArrangedScreen, ReadingScreen[_Past]):
             ended = Curve([float(one.succeeded + one.failed) for one in slices], "ended", "good")
             failed = Curve([float(one.failed) for one in slices], "failed", "bad")
             since, until = (short_clock(datetime.fromtimestamp(slices[end].at, UTC), now) for end in (0, -1))
-            chart.show([ended, failed], since, until, stale=self.host.troubles.history, is_open=True)
+            placed = place_marks(past.marks, slices[0].at, slices[-1].at)
+            stale = self.host.troubles.history
+            chart.show([ended, failed], since, until, stale=stale, is_open=True, marks=placed)
 
         rows = [HeatRow(safe_text(row.queue or UNKNOWN), row.p95_s, _spell_wait(row.worst_s)) for row in past.waits]
         self.query_one("#waits", HeatMap).show(rows, stale=self.host.troubles.history)
@@ -247,7 +251,7 @@ class PulseScreen(ArrangedScreen, ReadingScreen[_Past]):
     def read(self) -> _Past:
         """Read what ended in each minute, and how long it had waited; the last minute still goes on."""
         history, since = self.host.sources.history, moment.now().timestamp() - SPANS[ENDED_SPAN]
-        return _Past(tuple(history.chart(since)), tuple(history.waits(since)))
+        return _Past(tuple(history.chart(since)), tuple(history.waits(since)), tuple(history.marks(since)))
 
     def _fill(self, selector: str, rows: Any, stale: str, note: str = "", whole: str = "") -> None:
         table = self.query_one(selector, Table)

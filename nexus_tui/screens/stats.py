@@ -89,7 +89,8 @@ class StatsScreen(ArrangedScreen, ReadingListScreen, PastScreen):
         """Read how a task's times went, and how they are spread."""
         span, _, task = key.partition(" ")
         history, since = self.host.sources.history, moment.now().timestamp() - SPANS[span]
-        return TaskPast(tuple(history.trend(since, TREND_SLICES_S[span], task)), *history.histogram(since, task))
+        points = tuple(history.trend(since, TREND_SLICES_S[span], task))
+        return TaskPast(points, *history.histogram(since, task), tuple(history.marks(since)))
 
     def rows_since(self, since: float) -> Sequence[TaskStats]:
         """Read the aggregates."""

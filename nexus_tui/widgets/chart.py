@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
+from celery_nexus.rows.marks import Mark
+from celery_nexus.rows.text import safe_text
 from nexus_tui.widgets.lines import Line, LineView, Span
 from nexus_tui.widgets.panel import title_line
 
@@ -14,6 +17,11 @@ SCALE_CELLS = 8
 GOING_ON = "so far"
 """Words after the end of a chart whose last value is not whole yet."""
 
+MARK = "┊"
+SHORTEST_NAME = 3
+"""Cells from which a name that is cut still says something."""
+
+_EMPTY: Span = (" ", "plain")
 _BLANK = 0x2800
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """Bits of a braille character by column and row of its dots."""
@@ -33,6 +41,26 @@ class Curve:
     look: str
 
 
+@dataclass(frozen=True, slots=True)
+class ChartMark:
+    """A moment with a name.
+
+    Attributes:
+        share: Its place, from 0 at the left end to 1 at the right one.
+        label: Its name.
+    """
+
+    share: float
+    label: str
+
+
+def place_marks(marks: Iterable[Mark], since: float, until: float) -> list[ChartMark]:
+    """Place marks between the times of the first and the last value; those outside are left out."""
+    span = max(until - since, 1e-9)
+    placed = (ChartMark((mark.at.timestamp() - since) / span, safe_text(mark.label)) for mark in marks)
+    return [mark for mark in placed if 0 <= mark.share <= 1]
+
+
 class Chart(LineView):
     """A panel of curves under a title."""
 
@@ -43,11 +71,22 @@ class Chart(LineView):
         self._curves: Sequence[Curve] = ()
         self._ends = ("", "")
         self._is_open = False
+        self._marks: Sequence[ChartMark] = ()
         self._stale = ""
 
-    def show(self, curves: Sequence[Curve], since: str, until: str, *, stale: str = "", is_open: bool = False) -> None:
-        """Draw other curves; ``since`` and ``until`` name their ends, ``is_open`` as for :func:`draw_chart`."""
+    def show(
+        self,
+        curves: Sequence[Curve],
+        since: str,
+        until: str,
+        *,
+        stale: str = "",
+        is_open: bool = False,
+        marks: Sequence[ChartMark] = (),
+    ) -> None:
+        """Draw other curves; ``since`` and ``until`` name their ends, the rest is as for :func:`draw_chart`."""
         self._curves, self._ends, self._is_open, self._stale = curves, (since, until), is_open, stale
+        self._marks = marks
         self.redraw()
 
     def build(self, width: int, height: int) -> Sequence[Line]:
@@ -55,7 +94,8 @@ class Chart(LineView):
         title = title_line(self._title, width, self._stale)
         if not any(curve.values for curve in self._curves):
             return [title, ((" …", "dim"),)]
-        chart = draw_chart(self._curves, width, height - 1, self._spell, *self._ends, is_open=self._is_open)
+        ends, is_open = self._ends, self._is_open
+        chart = draw_chart(self._curves, width, height - 1, self._spell, *ends, is_open=is_open, marks=self._marks)
         return [title, *chart]
 
 
@@ -68,6 +108,7 @@ def draw_chart(
     until: str,
     *,
     is_open: bool = False,
+    marks: Sequence[ChartMark] = (),
 ) -> list[Line]:
     """Draw curves on one scale that begins at zero; where two meet in a cell the later one has its colour.
 
@@ -79,6 +120,7 @@ def draw_chart(
         since: What the left end is called.
         until: What the right end is called.
         is_open: Whether the last value is of a time that still goes on: it is drawn dim, and its end says so.
+        marks: Moments with a name: a thin line each where no curve is, with as much of the name as there is room for.
     """
     columns, rows = width - SCALE_CELLS - 1, height - 1
     top = max((value for curve in curves for value in curve.values if value is not None), default=0.0)
@@ -92,15 +134,40 @@ def draw_chart(
             cell = (x // 2, rows - 1 - y // 4)
             dots[cell] = dots.get(cell, 0) | _DOTS[x % 2][3 - y % 4]
             looks[cell] = curve.look if x <= closed else "dim"
+    behind = _mark_cells(marks, columns, rows, dots)
     lines: list[Line] = []
     for row in range(rows):
         label = spell(top) if top and not row else "0" if row == rows - 1 else ""
-        plot = tuple(
-            (chr(_BLANK | dots[column, row]), looks[column, row]) if (column, row) in dots else (" ", "plain")
+        plot = [
+            (chr(_BLANK | dots[cell]), looks[cell]) if (cell := (column, row)) in dots else behind.get(cell, _EMPTY)
             for column in range(columns)
-        )
+        ]
         lines.append(((f"{label:>{SCALE_CELLS}}", "dim"), ("│", "rule"), *_joined(plot)))
     return [*lines, _below(curves, columns, since, f"{until} {GOING_ON}" if is_open else until)]
+
+
+def _mark_cells(
+    marks: Sequence[ChartMark], columns: int, rows: int, dots: Container[tuple[int, int]]
+) -> dict[tuple[int, int], Span]:
+    """Draw marks: lines from top to bottom, and names beside them in the first line that has room."""
+    places = [(round(mark.share * (columns - 1)), mark.label) for mark in marks]
+    cells: dict[tuple[int, int], Span] = {(x, row): (MARK, "rule") for x, _ in places for row in range(rows)}
+    for x, label in places:
+        widths = [
+            0 if (x, row) in dots else len(list(_free(range(x + 1, columns), row, dots, cells))) for row in range(rows)
+        ]
+        room = max(widths, default=0)
+        text = label if len(label) <= room else f"{label[: room - 1]}…" if room > SHORTEST_NAME else ""
+        for place, letter in enumerate(text):
+            cells[x + 1 + place, widths.index(room)] = (letter, "dim")
+    return cells
+
+
+def _free(
+    columns: Iterable[int], row: int, dots: Container[tuple[int, int]], cells: Container[tuple[int, int]]
+) -> Iterator[int]:
+    """Yield the columns up to the first that is taken."""
+    return takewhile(lambda column: (column, row) not in dots and (column, row) not in cells, columns)
 
 
 def _column(index: int, count: int, width: int) -> int:

@@ -19,7 +19,7 @@ ASCII = str.maketrans(
     {
         **dict(zip("▁▂▃▄▅▆▇█", "._-=+*%#", strict=True)),
         **dict.fromkeys("─━╌", "-"),
-        **dict.fromkeys("│┃▏▕▎▊▌▐▍▋▉", "|"),
+        **dict.fromkeys("│┃┊▏▕▎▊▌▐▍▋▉", "|"),
         **{chr(0x2800 + dots): _dots_in_ascii(dots) for dots in range(256)},
         **dict.fromkeys("┌┐└┘╭╮╰╯├┤┬┴┼╸╺┏┓┗┛", "+"),
         **dict.fromkeys("▔▀", "^"),

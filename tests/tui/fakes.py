@@ -24,6 +24,7 @@ from celery_nexus.rows.catalog import Submitted, TaskParameter, TaskType
 from celery_nexus.rows.dead_letters import DeadLetter
 from celery_nexus.rows.diagnosis.connections import Connections
 from celery_nexus.rows.history import Changes, ErrorGroup, QueueWaits, Share, Slice, TaskStats, TrendPoint
+from celery_nexus.rows.marks import Mark
 from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.runs import LifeEvent, Progress, Run, RunPage
 from celery_nexus.rows.schedule import Beat, DayAhead, EntryRun, MissedRuns, Schedule, ScheduleEntry
@@ -307,6 +308,7 @@ class FakeHistory:
     problem: str = ""
     relatives: Family | None = None
     lives: dict[str, list[LifeEvent]] = field(default_factory=dict)
+    marked: list[Mark] = field(default_factory=list)
     starts: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     exists: bool = True
     path: Path = Path("/nowhere/history.db")
@@ -354,6 +356,9 @@ class FakeHistory:
         """Sixty minutes in which ever more ended, and a tenth of it failed; nothing where no run is known."""
         counts = [place * 2 if self.rows else 0 for place in range(61)]
         return [Slice(since + 60 * place, one, one, one // 10, 0, 0) for place, one in enumerate(counts)]
+
+    def marks(self, since: float = 0.0) -> list[Mark]:
+        return [mark for mark in self.marked if mark.at.timestamp() >= since]
 
     def count_starts(
         self, bounds: Mapping[str, float], now: float, windows: tuple[int, ...]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from nexus_tui.widgets.chart import Curve, draw_chart
+from celery_nexus.rows.marks import Mark
+from nexus_tui.widgets.chart import ChartMark, Curve, draw_chart, place_marks
 from nexus_tui.widgets.glyphs import ASCII
 
 
@@ -70,3 +73,28 @@ def test_what_still_goes_on_is_drawn_dim_and_named_at_its_end() -> None:
     assert (done[1], going_on[1]) == ("good", "dim")
     assert (len(done[0]), len(going_on[0])) == (25, 26)
     assert lines[1][-1] == ("now so far", "dim")
+
+
+def marked(*marks: ChartMark, width: int = 29, height: int = 3) -> list[str]:
+    curve = Curve([0] * 10, "n", "good")
+    lines = draw_chart([curve], width, height, lambda value: f"{value:g}", "then", "now", marks=marks)
+    return ["".join(text for text, _ in line)[9:] for line in lines[:-1]]
+
+
+def test_a_mark_is_a_thin_line_with_its_name() -> None:
+    assert marked(ChartMark(0.5, "v2.4")) == ["          ┊v2.4     ", "⣀" * 20]
+
+
+def test_two_marks_side_by_side_share_the_room() -> None:
+    assert marked(ChartMark(0.0, "v1"), ChartMark(0.3, "a longer name than there is room for"))[0] == (
+        "┊v1   ┊a longer nam…"
+    )
+
+
+def test_a_name_without_room_is_left_out() -> None:
+    assert marked(ChartMark(0.9, "v2.4.1"), ChartMark(1.0, "v3"))[0] == "                 ┊ ┊"
+
+
+def test_marks_beyond_the_ends_are_left_out() -> None:
+    marks = [Mark(datetime.fromtimestamp(at, UTC), str(at), "jo") for at in (5, 10, 15, 20, 25)]
+    assert place_marks(marks, 10, 20) == [ChartMark(0.0, "10"), ChartMark(0.5, "15"), ChartMark(1.0, "20")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import socket
@@ -17,6 +16,7 @@ from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.keys import AUDIT_STREAM
 from celery_nexus.delivery.layout import Layout
 from celery_nexus.privacy.masking import mask_text
+from celery_nexus.private_files import find_user
 from celery_nexus.rows.audit import AuditEntry
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 
@@ -54,7 +54,7 @@ class AuditLog:
         """
         told = {
             "at": datetime.now(UTC).isoformat(),
-            "user": _user(),
+            "user": find_user(),
             "origin": _origin(),
             "action": action,
             "command": mask_text(command),
@@ -99,13 +99,6 @@ def _entry(place: str, raw: bytes) -> AuditEntry | None:
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in a container
-        return str(os.getuid())
 
 
 def _origin() -> str:

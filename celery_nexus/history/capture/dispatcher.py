@@ -26,6 +26,7 @@ from celery_nexus.connection.keys import SENT_AT_HEADER
 from celery_nexus.delivery import running
 from celery_nexus.delivery.keys import ADOPTED_HEADER, UNCOUNTED_HEADER
 from celery_nexus.delivery.leases.heartbeats import BEAT_AT
+from celery_nexus.history.capture.code_identity import identify_code
 from celery_nexus.history.capture.redaction import redact_arguments, redact_error, redact_traceback
 from celery_nexus.history.capture.stream_writer import StreamWriter
 from celery_nexus.installation import broker_of, prefix_of
@@ -151,6 +152,9 @@ class StreamDispatcher(EventDispatcher):
         return type(getattr(consumer, "pool", None)).__module__ == "celery.concurrency.solo"
 
     def _write_worker(self, writer: StreamWriter, type_: str, fields: dict[str, Any]) -> None:
+        if type_ == "worker-online":
+            app = cast("Celery", self.app)
+            fields |= {"application": str(app.main or ""), "code": identify_code(app)}
         event = _event(type_, self.hostname, fields | {"started_at": _started_at})
         writer.note_worker(self.hostname, None if type_ == "worker-offline" else event | {BEAT_AT: running.now()})
         now = time.monotonic()

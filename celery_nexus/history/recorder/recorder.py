@@ -26,8 +26,10 @@ from redis.retry import Retry
 from celery_nexus.connection.keys import EVENT_FIELD, EVENT_STREAM, RECORDER_TROUBLE
 from celery_nexus.connection.redis_client import open_redis
 from celery_nexus.history.errors import AlreadyRecording
+from celery_nexus.history.marks import MarksFile
 from celery_nexus.history.places import history_of
 from celery_nexus.history.recorder import count_start, results
+from celery_nexus.history.recorder.new_code import mark_new_code
 from celery_nexus.history.recorder.reconciliation import Reconciler
 from celery_nexus.history.recorder.status import BEAT_EVERY_S, report_alive, report_trouble
 from celery_nexus.history.store import damage
@@ -86,6 +88,7 @@ class Recorder:
         self._retention = retention or Retention()
         self._reconciler = reconciler or Reconciler(client, prefix=prefix)
         self._lock = hold_lock(path)
+        self._marks = MarksFile(path)
         self._store: Store | None = None
         self._stopping = threading.Event()
         self._count = BATCH // 10
@@ -228,6 +231,7 @@ class Recorder:
     def _write(self, store: Store, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
         events = _decode_entries(entries)
         results.complete(self._client, (event for event in events if isinstance(event, dict)))
+        mark_new_code(store, self._marks, events)
         offset = int(store.meta("offset", 0)) + len(entries)
         store.write(events, cursor=entries[-1][0].decode(), offset=offset)
         if len(entries) < self._count:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from celery_nexus.errors import Invalid, NotFound
-from celery_nexus.rows.text import age, duration, number, safe_text
+from celery_nexus.rows.text import age, clock, duration, number, safe_text
 from nexus_tui.cli.changes import change_commands
 from nexus_tui.cli.listings import recorded
 from nexus_tui.cli.listings.archive import archive
@@ -35,22 +35,26 @@ _until = click.option("--until", metavar="T", help="Until then; now when left ou
 )
 @_since
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="Groups to show.")
+@click.option("--new", is_flag=True, help="Only what was not seen before the last mark of this time (nexus-tui marks).")
 @add_common_options
-def failures(target: Target, filter_text: tuple[str, ...], since: str, limit: int, as_json: bool) -> None:
+def failures(target: Target, filter_text: tuple[str, ...], since: str, limit: int, new: bool, as_json: bool) -> None:
     """Group failed runs that match FILTER by type and place of their exception, the largest group first."""
     history = target.sources().history
-    text = " ".join(filter_text)
-    rows = history.failures(parse_moment(since, "--since"), text, limit)
+    text, start = " ".join(filter_text), parse_moment(since, "--since")
+    rows = history.failures(start, text, limit)
+    if new:
+        rows = _new_ones(history, rows, start, since)
     recorded.warn(history)
     if as_json:
         print_json([_group_json(history, row) for row in rows])
         return
     now = time.time()
     print_table(
-        ("count", "first", "last", "type", "place", "tasks", "latest", "says"),
+        ("count", "new since", "first", "last", "type", "place", "tasks", "latest", "says"),
         [
             (
                 row.count,
+                row.new_since or "–",
                 f"{age(now - row.first_at)} ago",
                 f"{age(now - row.last_at)} ago",
                 row.type,
@@ -241,4 +245,29 @@ def _cut(text: str, limit: int) -> str:
 
 
 history_group.add_command(archive)
-COMMANDS = (failures, stats, history_group)
+
+
+def _new_ones(history: HistorySource, rows: list[ErrorGroup], start: float, since: str) -> list[ErrorGroup]:
+    marks = history.marks(start)
+    if not marks:
+        raise NotFound(f"nothing was marked in the last {since}: nexus-tui mark LABEL does, --since looks further back")
+    return [row for row in rows if row.first_at >= marks[-1].at.timestamp()]
+
+
+@click.command()
+@click.option("--since", default="30d", show_default=True, metavar="T", help="30m, 24h, 7d … or a time.")
+@add_common_options
+def marks(target: Target, since: str, as_json: bool) -> None:
+    """List the moments that were marked: by nexus-tui mark, or because workers started with new code."""
+    rows = target.sources().history.marks(parse_moment(since, "--since"))
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ("at", "label", "by"),
+        [(clock(row.at), row.label, row.by) for row in rows],
+        empty=f"nothing was marked in {since}: nexus-tui mark LABEL does",
+    )
+
+
+COMMANDS = (failures, stats, marks, history_group)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from celery_nexus.rows.history import Share, TrendPoint
+from celery_nexus.rows.marks import Mark
 from celery_nexus.rows.text import duration, short_clock
-from nexus_tui.widgets.chart import Curve, draw_chart
+from nexus_tui.widgets.chart import Curve, draw_chart, place_marks
 from nexus_tui.widgets.histogram import HistogramBar, draw_histogram
 from nexus_tui.widgets.lines import BLANK, Line, put_beside
 
@@ -27,11 +28,13 @@ class TaskPast:
         points: Over time.
         ran: By how long they ran.
         waited: By how long they waited.
+        marks: Moments of that time that were marked.
     """
 
     points: Sequence[TrendPoint]
     ran: Sequence[Share]
     waited: Sequence[Share]
+    marks: Sequence[Mark] = ()
 
 
 def draw_past(past: TaskPast, width: int, height: int, now: datetime) -> list[Line]:
@@ -40,17 +43,19 @@ def draw_past(past: TaskPast, width: int, height: int, now: datetime) -> list[Li
         left = width * 3 // 5
         right = width - left - 2
         beside = _histogram("ran", past.ran, right, height)
-        return put_beside(_curves(past.points, left, height, now), [((" ", "plain"), *line) for line in beside], left)
+        return put_beside(_curves(past, left, height, now), [((" ", "plain"), *line) for line in beside], left)
     if height <= CHART_LINES:
-        return _curves(past.points, width, height, now)
+        return _curves(past, width, height, now)
     rest = (height - CHART_LINES - 1) // 2
     below = [_histogram(words, shares, width, rest) for words, shares in (("ran", past.ran), ("waited", past.waited))]
-    return [*_curves(past.points, width, CHART_LINES, now), BLANK, *below[0], BLANK, *below[1]]
+    return [*_curves(past, width, CHART_LINES, now), BLANK, *below[0], BLANK, *below[1]]
 
 
-def _curves(points: Sequence[TrendPoint], width: int, height: int, now: datetime) -> list[Line]:
+def _curves(past: TaskPast, width: int, height: int, now: datetime) -> list[Line]:
+    points = past.points
     since, until = (short_clock(datetime.fromtimestamp(points[end].at, UTC), now) for end in (0, -1))
-    return draw_chart(curves_of(points), width, height, duration, since, until, is_open=True)
+    marks = place_marks(past.marks, points[0].at, points[-1].at)
+    return draw_chart(curves_of(points), width, height, duration, since, until, is_open=True, marks=marks)
 
 
 def curves_of(points: Sequence[TrendPoint]) -> list[Curve]:
