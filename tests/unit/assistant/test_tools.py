@@ -18,7 +18,7 @@ from nexus_tui.assistant.opening import Opening
 from nexus_tui.assistant.server import AssistantServer, define_tool
 from tests.tui import fakes
 
-NOT_OFFERED = {"footprint --remove", "history compact", "history import"}
+NOT_OFFERED = {"footprint --remove", "history compact", "history import", "mark"}
 """They leave no line in the audit log, or read and write files of the machine."""
 
 
