@@ -77,6 +77,8 @@ def test(areas: list[str], tally: Tally) -> int:
     os.environ["PYTHONPATH"] = str(ROOT)
     # Each of the processes, and each program of the tests, would compile all that it imports.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # pytest-xdist wants tests in one order: those of a set have it by their hashes.
+    os.environ["PYTHONHASHSEED"] = "0"
     limits = [f"--session-timeout={LIMIT_S}", f"--max-suite-reruns={RERUNS_AT_MOST}", "--rerun-show-tracebacks"]
     lanes_of = [f"--numprocesses={LANES}", "--no-loadscope-reorder", "--durations=20"]
     return int(pytest.main([*lanes_of, *limits, *(f"tests/{area}" for area in areas)], plugins=[tally]))

@@ -17,6 +17,8 @@ for _name in [name for name in os.environ if name.startswith(("NEXUS_", "ANTHROP
     del os.environ[_name]
 for _name in ("COLUMNS", "LINES"):  # of readline, in processes of pytest-xdist: not the size of a pty
     os.environ.pop(_name, None)
+if "PYTEST_XDIST_WORKER" in os.environ:  # alike in these processes, but not in the programs that they start
+    os.environ.pop("PYTHONHASHSEED", None)
 # Before anything of ours is imported: settings are read once a process.
 os.environ["NEXUS_HOME"] = str(_home)
 
@@ -38,8 +40,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name a document by its argument: its bytes have a time in them, and each process makes its own."""
-    return argname if isinstance(val, bytes) and len(val) > 60 else None
+    """Name a document by its argument: its bytes may have a time in them, and each process makes its own."""
+    return argname if isinstance(val, bytes) and (len(val) > 60 or not val.isascii()) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

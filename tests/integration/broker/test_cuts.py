@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,7 @@ __all__ = ["laid_over"]
 
 LIST = priority_key(QUEUE, 5)
 LONGER = 1.05
+PATIENCE_S = 60
 
 
 @pytest.fixture
@@ -59,7 +61,8 @@ def cuts(stack: Stack, pause_s: float) -> Generator[list[int]]:
 
 def first_word(action: Any, sources: Sources) -> Outcome:
     """Give a command until it says something of its targets."""
-    for _ in range(300):
+    ends = time.monotonic() + PATIENCE_S
+    while time.monotonic() < ends:
         try:
             return action.run(sources)
         except SourceError:
@@ -70,14 +73,15 @@ def first_word(action: Any, sources: Sources) -> Outcome:
 def insist(action: Any, sources: Sources) -> list[Outcome]:
     """Give a command until it has nothing more to do, as an operator would."""
     outcomes: list[Outcome] = []
-    for _ in range(300):
+    ends = time.monotonic() + PATIENCE_S
+    while time.monotonic() < ends:
         try:
             outcomes.append(action.run(sources))
         except SourceError:
             continue
         if outcomes[-1].done:
             return outcomes
-    raise AssertionError(f"not done after 300 times: {outcomes[-1]}")
+    raise AssertionError(f"not done after {PATIENCE_S} s: {outcomes[-1:]}")
 
 
 def count_of(outcome: Outcome) -> int:
