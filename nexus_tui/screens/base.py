@@ -6,46 +6,32 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, cast
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.widget import Widget
 
 from celery_nexus.actions.base import Action
-from celery_nexus.actions.queues import Undo
 from celery_nexus.actions.submit import Submit
 from celery_nexus.actions.workers.events import EnableEvents
-from celery_nexus.errors import SourceError
 from celery_nexus.rows import moment
-from celery_nexus.rows.audit import Undoable
-from celery_nexus.rows.text import age, number, safe_text
-from celery_nexus.sources import Sources
+from celery_nexus.rows.text import safe_text
 from nexus_tui.keymap import rebind
 from nexus_tui.poller import Feed
 from nexus_tui.screens import health
-from nexus_tui.screens.exporting import ExportingScreen
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.offers import bindings, explain_refusal, is_offer
+from nexus_tui.screens.undoing import UndoingScreen
 from nexus_tui.widgets.chrome import KeyBar, KeyWords, OneLine, TabBar
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.replay_bar import ReplayBar
 from nexus_tui.widgets.table import Table
 
-MOST_KEYS = 9
-"""Most choices with a digit as their key."""
-
 _EVERYWHERE = ("offer('submit')", "help", "command")
 """Actions that the footer shows last."""
 
 
-def _count_kept(sources: Sources, change: Undoable) -> str:
-    """Say how many messages come back; pausing and resuming keeps none."""
-    return (
-        "" if change.kind in ("pause", "resume") else f", {number(sources.broker.measure_kept(change).messages)} kept"
-    )
-
-
-class NexusScreen(ExportingScreen):
+class NexusScreen(UndoingScreen):
     """A view, or something opened from one.
 
     Attributes:
@@ -66,7 +52,6 @@ class NexusScreen(ExportingScreen):
         Binding("a", "copy_value", "copy a value", show=False),
         Binding("l", "logs", "log lines of it", show=False),
         Binding("w", "why", "why does it not move?", show=False),
-        *bindings(Undo),
         Binding("p", "freeze", "freeze the screen", show=False),
         Binding("r", "read_again", "refresh", show=False),
         Binding("0", "app.open_jobs", "jobs: what was asked for, and how far it is", show=False),
@@ -255,35 +240,6 @@ class NexusScreen(ExportingScreen):
                     self.host.ask(f"Free {safe_text(name, 60)}", [Choice.of(action)])
 
             self.app.push_screen(WhyScreen(name, self.host.sources), carry_out)
-
-    def offer_undo(self) -> None:
-        """Ask which of the latest changes to take back."""
-        self._read_undoables()
-
-    @work(thread=True, exclusive=True, group="undo")
-    def _read_undoables(self) -> None:
-        try:
-            sources = self.host.sources
-            changes = [(change, _count_kept(sources, change)) for change in sources.broker.list_undoables()]
-        except SourceError as error:
-            self.app.call_from_thread(self.host.tell, str(error), severity="error")
-            return
-        self.app.call_from_thread(self._ask_undo, changes)
-
-    def _ask_undo(self, changes: Sequence[tuple[Undoable, str]]) -> None:
-        if not changes:
-            self.host.tell("Nothing to undo")
-            return
-        now = moment.now()
-        choices = [
-            Choice.of(
-                Undo(change.token),
-                f"{safe_text(f'take back: {change.label}', 60)}, {age((now - change.at).total_seconds())} ago{kept}",
-                key=str(place) if place <= MOST_KEYS else "",
-            )
-            for place, (change, kept) in enumerate(changes, 1)
-        ]
-        self.host.ask("Take back", choices)
 
     def action_freeze(self) -> None:
         """Hold the screen as it is, or let it go on."""

@@ -1,4 +1,4 @@
-"""What was sent to a queue and what ended of it over the last hour, beside or below what is told of it."""
+"""The last hour of a queue: what was sent to it and what ended, beside or below what is told of it."""
 
 from __future__ import annotations
 
