@@ -29,11 +29,16 @@ class Steps:
         self.why = ""
         self._stopping = threading.Event()
         self._began_at: float | None = None
+        self._done_before = 0
 
     def begin(self, total: int) -> None:
         """Learn how many targets there are; the first is looked at now."""
         self.total, self.done, self.rows, self.note = total, 0, [], ""
-        self._began_at = time.monotonic()
+        self._began_at, self._done_before = time.monotonic(), 0
+
+    def go_on(self) -> None:
+        """Tell that what it waited for, or looked for, has ended: its rate counts from now."""
+        self.note, self._began_at, self._done_before = "", time.monotonic(), self.done
 
     def add(self, row: TargetOutcome) -> None:
         """Tell what became of a target."""
@@ -60,10 +65,11 @@ class Steps:
 
     @property
     def rate_per_s(self) -> float | None:
-        """Targets a second since the first; None before that can be told."""
-        if self._began_at is None or not self.done:
+        """Targets a second since it began, or went on; None before that can be told."""
+        done = self.done - self._done_before
+        if self._began_at is None or not done:
             return None
-        return self.done / max(time.monotonic() - self._began_at, 1e-3)
+        return done / max(time.monotonic() - self._began_at, 1e-3)
 
     @property
     def rest_s(self) -> float | None:

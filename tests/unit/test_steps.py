@@ -27,6 +27,14 @@ def test_progress_says_how_many_at_which_rate(monkeypatch: pytest.MonkeyPatch):
     steps.advance(602)
     assert (steps.rate_per_s, steps.rest_s) == (301.0, 2.0)
     assert describe_progress(steps) == "602 of 1,204 · 301/s · 2.0 s left"
+    steps.note = "looks through the queue"
+    clock[0] += 100.0
+    steps.go_on()
+    assert (steps.note, steps.rate_per_s) == ("", None)
+    clock[0] += 1.0
+    steps.advance(301)
+    assert (steps.rate_per_s, steps.rest_s) == (301.0, 1.0)
+    steps.advance(-301)
     steps.note = "waits for the canary"
     steps.stop("cancelled")
     assert describe_progress(steps) == "602 of 1,204 · waits for the canary · ends after the step at hand"

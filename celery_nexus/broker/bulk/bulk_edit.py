@@ -120,6 +120,7 @@ class _List:
         self._progress = progress
         self._taken = taken
         self._steps = steps
+        self._looked = 0
         self._places = frozen.by_list[step]
         self._left = set(self._places)
         self._key = lists.key(self._queue, step)
@@ -162,9 +163,16 @@ class _List:
         """Note what was changed."""
         self._left.difference_update(hash(message.raw) for message in messages)
         self._progress.changed += len(messages)
+        if messages and self._steps.note:
+            self._steps.go_on()
         self._steps.advance(len(messages))
         if messages:
             self._taken(messages)
+
+    def note_look(self, count: int) -> None:
+        """Note that messages were looked at: with nothing to change among them, that is all there is to tell."""
+        self._looked += count
+        self._steps.note = f"looks through the queue: {self._looked:,} messages"
 
     @property
     def is_stopped(self) -> bool:

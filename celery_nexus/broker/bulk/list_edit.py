@@ -22,6 +22,9 @@ class Selected(Protocol):
         """Whether nothing more is to be changed."""
         ...
 
+    def note_look(self, count: int) -> None:
+        """Note that messages were looked at."""
+
     @property
     def edit(self) -> Edit:
         """The change."""
@@ -86,6 +89,7 @@ class ListEdit(ListRotation):
 
         def settle(step: Step) -> None:
             self.laid.extend(hash(raw) for place, raw in enumerate(rows[: step.looked]) if place not in edited)
+            self._one.note_look(step.looked)
             self._one.note_change(list(edited.values())[: step.changed])
             self._wanted.difference_update(map(hash, rows[: step.looked]))
 
