@@ -58,8 +58,7 @@ class JobKeys(NexusScreen):
     """A screen on which jobs can be cancelled, and what became of them copied."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("K", "cancel", "cancel"),
-        Binding("c", "copy", "copy the results"),
+        Binding("x", "cancel", "cancel"),
     ]
 
     @property

@@ -86,7 +86,7 @@ class _Order:
 
 
 class LogsScreen(ReadingScreen[_Read]):
-    """Every program's log as one; ``/`` searches (n, N go on), ``&`` keeps lines with a word, G follows the end.
+    """Every program's log as one; ``/`` searches (n, N go on), ``&`` keeps lines with a word, l the important ones.
 
     Args:
         run_id: Only lines about this run, from whole logs.
@@ -99,7 +99,6 @@ class LogsScreen(ReadingScreen[_Read]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "search"),
         Binding("ampersand", "only", "only lines with"),
-        Binding("l", "level", "level"),
         Binding("o", "next_program", "program"),
     ]
 
@@ -189,7 +188,7 @@ class LogsScreen(ReadingScreen[_Read]):
         self.redraw_now()
         return True
 
-    def action_level(self) -> None:
+    def action_logs(self) -> None:
         """Show all lines, those of warnings and errors, or of errors alone."""
         self._want(replace(self._wish, level=_next_of(_SHOWN_LEVELS, self._wish.level), run_id=""))
 

@@ -204,7 +204,7 @@ class EntryScreen(ReadingScreen[ScheduleEntry | None], EntryOperations):
     interval_s = READ_EVERY_S
     calm_s = CALM_S
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "runs", "its runs")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("t", "runs", "its runs")]
 
     def __init__(self, name: str) -> None:
         super().__init__()

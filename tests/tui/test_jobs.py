@@ -70,9 +70,9 @@ async def test_a_job_is_cancelled_and_says_what_was_done(slow: Slow):
         await shows(pilot, "0/3")
         slow.next.release()
         await shows(pilot, "1/3")
-        await pilot.press("K")
+        await pilot.press("x")
         await shows(pilot, "⊘ cancelled", "✓ run-0  runs again", "✗ run-2  not run: cancelled")
-        await pilot.press("K")
+        await pilot.press("x")
         await shows(pilot, "It has ended: nothing is left to cancel")
 
 
