@@ -18,6 +18,7 @@ from textual.screen import Screen
 from celery_nexus.rows import moment
 from celery_nexus.rows.history import Recent
 from celery_nexus.rows.snapshot import Snapshot
+from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 from nexus_tui import commands, theme
 from nexus_tui.canvas import Canvas, ChangedCells
@@ -36,6 +37,9 @@ from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii
 
 REPAINT_PAUSE_S = 0.25
 """Shortest time between two repaints that changes of the sources cause."""
+
+TELL_PROBLEMS_S = 30.0
+"""Time for which what is wrong with the user's keys is shown."""
 
 
 class NexusApp(Obeying, inherit_bindings=False):
@@ -208,10 +212,9 @@ class NexusApp(Obeying, inherit_bindings=False):
         self.switch_mode(self._first_view if self._first_view in VIEWS else FIRST_VIEW)
         self._feeds.start()
         if self._key_problems:
-            told = "; ".join((*self._key_problems[:3], "the usual keys hold"))
-            self.set_timer(
-                REPAINT_PAUSE_S, partial(self.tell, told, severity="error")
-            )  # not before a screen can show it
+            told = safe_text("; ".join((*self._key_problems[:3], "the usual keys hold")), 1000)
+            show = partial(self.notify, told, severity="error", timeout=TELL_PROBLEMS_S, markup=False)
+            self.set_timer(REPAINT_PAUSE_S, show)  # not before a screen can show it
         self.set_interval(1.0, self._tick)
         if self._filter_text:
             self.call_after_refresh(self._show_filter, self._filter_text)

@@ -43,7 +43,7 @@ async def test_a_key_of_the_file_works_and_is_in_footer_and_help(tmp_path: Path)
 async def test_a_conflict_is_told_with_its_line_and_the_usual_keys_hold(tmp_path: Path) -> None:
     write(tmp_path, '[keys]\npurge = "P"\n')
     async with opened(fakes.busy()) as pilot:
-        await shows(pilot, "keys.toml line 2: P is the key of", "the usual keys hold")
+        await shows(pilot, "keys.toml line 2: P is the key of", "the usual keys")
         await pilot.press("2", "D")
         await shows(pilot, "Purge ai_queue")
 
