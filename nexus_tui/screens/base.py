@@ -21,7 +21,7 @@ from nexus_tui.poller import Feed
 from nexus_tui.screens import health
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.offers import bindings, explain_refusal, is_offer
-from nexus_tui.screens.undoing import UndoingScreen
+from nexus_tui.screens.tables.needs import count_troubles
 from nexus_tui.widgets.chrome import KeyBar, KeyWords, OneLine, TabBar
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.replay_bar import ReplayBar
@@ -106,10 +106,8 @@ class NexusScreen(UndoingScreen):
         if not self.is_mounted or not self.query(KeyBar):  # Textual takes the widgets away before the screen
             return
         self.query_one("#health", OneLine).show(*health.line(self.host, now))
-        tabs = self.query_one(TabBar)
-        if tabs.path != self.path:
-            tabs.path = self.path
-            tabs.redraw()
+        counts = count_troubles(self.host.snapshot, self.host.recent)
+        self.query_one(TabBar).show(self.path, counts)
         self.draw(now)
         self.query_one(KeyBar).show(self.keys(), health.status(self.host))
         if self.host.replay is not None:

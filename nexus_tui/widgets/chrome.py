@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textual import events
 from textual.message import Message
@@ -33,7 +33,7 @@ class OneLine(LineView):
 
 
 class TabBar(LineView):
-    """The views and the way to what is open: ``1 Pulse  2 Queues ▸ ai_queue``."""
+    """The views with what is in trouble in them, and the way to what is open: ``1 Pulse  2 Queues▲1 ▸ ai_queue``."""
 
     DEFAULT_CSS = "TabBar { height: 1; }"
 
@@ -48,38 +48,43 @@ class TabBar(LineView):
         super().__init__()
         self._tabs = tabs
         self._active = active
-        self._is_short = False
-        self.path = ""
+        self._gap, self._is_short = " ", False
+        self._path = ""
+        self._counts: Mapping[str, Span] = {}
+
+    def show(self, path: str, counts: Mapping[str, Span]) -> None:
+        """Show what is open, and behind the titles of views how much there is in trouble."""
+        if (path, counts) != (self._path, self._counts):
+            self._path, self._counts = path, counts
+            self.redraw()
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """Draw the tabs (key, view, title); the active one is inverted.
 
-        Where what is open has no room behind them, the others are keys alone.
+        Where there is no room they come nearer to each other, and then all but the active one are keys with counts.
         """
-        path: Line = (("  ▸ ", "dim"), (self.path, "strong")) if self.path else ()
-        self._is_short = self._is_short_at(width - width_of(path))
-        spans: list[Span] = [(" ", "plain")]
-        for key, view, title in self._tabs:
-            if view == self._active:
-                spans.append((f" {key} {title} ", "tab"))
-            else:
-                spans += [(f" {key}", "accent"), (f"{self._words(view, title)} ", "plain")]
-        return [fit((*spans, *path), width)]
+        path: Line = (("  ▸ ", "dim"), (self._path, "strong")) if self._path else ()
+        for self._gap, self._is_short in ((" ", False), ("", False), (" ", True)):
+            tabs = [span for tab in self._tabs for span in self._tab(*tab)]
+            if 1 + width_of((*tabs, *path)) <= width:
+                break
+        return [fit(((" ", "plain"), *tabs, *path), width)]
 
     def on_click(self, event: events.Click) -> None:
         """Tell which tab was clicked."""
         start = 1
         for key, view, title in self._tabs:
-            end = start + len(key) + len(self._words(view, title)) + 2
+            end = start + width_of(self._tab(key, view, title))
             if start <= event.x < end:
                 self.post_message(self.Chosen(view))
             start = end
 
-    def _is_short_at(self, room: int) -> bool:
-        return 1 + sum(len(key) + len(title) + 3 for key, _, title in self._tabs) > room
-
-    def _words(self, view: str, title: str) -> str:
-        return "" if self._is_short and view != self._active else f" {title}"
+    def _tab(self, key: str, view: str, title: str) -> Line:
+        words = "" if self._is_short and view != self._active else f" {title}"
+        count = self._counts.get(view, ("", "plain"))
+        if view == self._active:
+            return ((f" {key}{words}{count[0]} ", "tab"),)
+        return ((f" {key}", "accent"), (words, "plain"), count, (self._gap, "plain"))
 
 
 KeyWords = tuple[str, str, bool]

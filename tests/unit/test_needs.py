@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from celery_nexus.rows.broker import QueueStats
+from celery_nexus.rows.history import Recent, TaskStats
+from celery_nexus.rows.snapshot import Reading, Snapshot
 from celery_nexus.rows.workers import Worker
-from nexus_tui.screens.tables.needs import Need, find_needs
+from nexus_tui.screens.tables.needs import Need, count_troubles, find_needs
 
 
 def queue(name: str, verdict: str = "", reason: str = "") -> QueueStats:
@@ -39,3 +41,22 @@ def test_a_verdict_of_a_worker_that_is_not_known_here_is_shown_all_the_same() ->
 
 def test_a_queue_without_a_reason_says_what_waits() -> None:
     assert find_needs([queue("q", "growing")], [])[0].reason == "1,204 wait, the oldest for 41 s"
+
+
+def snapshot(queues: list[QueueStats], workers: list[Worker]) -> Snapshot:
+    return Snapshot(Reading(tuple(queues)), Reading(tuple(workers)), Reading())
+
+
+def test_tabs_count_what_is_ill_with_the_sign_of_the_worst_and_the_failures_of_the_hour() -> None:
+    now = snapshot([queue("a", "growing"), queue("b")], [worker("w1", "silent"), worker("w2", "deaf")])
+    hour = TaskStats("", "", 20, 20, 13, 7, 0, 0, 0.35, None, None)
+    assert count_troubles(now, Recent(1, hour=hour)) == {
+        "queues": ("▲1", "warn"),
+        "workers": ("✗2", "bad"),
+        "failures": (" 7", "bad"),
+    }
+
+
+def test_tabs_count_nothing_where_nothing_is_wrong_or_known() -> None:
+    assert count_troubles(snapshot([queue("b")], [worker("w", "busy")]), Recent(1)) == {}
+    assert count_troubles(Snapshot(Reading(), Reading(), Reading()), Recent(-1)) == {}

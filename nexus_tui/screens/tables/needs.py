@@ -11,12 +11,15 @@ from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows.alerts import OpenAlert
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.dead_letters import DeadLetter
+from celery_nexus.rows.history import Recent
+from celery_nexus.rows.snapshot import Snapshot
 from celery_nexus.rows.text import age, number
 from celery_nexus.rows.workers import Worker
 from nexus_tui.screens.tables.cells import Cells, text
 from nexus_tui.screens.tables.worker_cells import WORKER_LOOKS
 from nexus_tui.widgets.arrangement import HEALTHY
 from nexus_tui.widgets.columns import Column
+from nexus_tui.widgets.lines import Span
 
 _PASSING = frozenset({"paused", "starting", "unknown"})
 """Verdicts of workers that somebody wanted, that end by themselves, or that only say that nobody can be asked."""
@@ -105,6 +108,23 @@ def join_alerts(needs: Iterable[Need], alerts: Iterable[OpenAlert], now: datetim
             is_bad = alert.severity == "critical"
             found[alert.subject] = Need(alert.subject, alert.rule, f"{alert.text} · {told}", is_bad, "alerts")
     return tuple(sorted(found.values(), key=lambda need: not need.is_bad))
+
+
+def count_troubles(snapshot: Snapshot, recent: Recent) -> dict[str, Span]:
+    """Count for the tabs what is in trouble: queues and workers with the sign of the worst, failures of the hour."""
+    queues = map(weigh_queue, snapshot.queues.value or ())
+    workers = map(weigh_worker, snapshot.workers.value or ())
+    counts = {"queues": _count_ill(queues), "workers": _count_ill(workers)}
+    failed = recent.hour.failed if recent.hour else 0
+    counts["failures"] = (f" {number(failed)}", "bad") if failed else ("", "plain")
+    return {view: count for view, count in counts.items() if count[0]}
+
+
+def _count_ill(weights: Iterable[int]) -> Span:
+    ill = [weight for weight in weights if weight < HEALTHY]
+    if not ill:
+        return ("", "plain")
+    return (f"✗{len(ill)}", "bad") if 0 in ill else (f"▲{len(ill)}", "warn")
 
 
 def need_cells(need: Need) -> Cells:
