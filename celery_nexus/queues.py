@@ -82,7 +82,7 @@ class QueueSpec:
         soft_time_limit_s: A run is told to end after this many seconds.
         rate_limit: Celery's spelling (``10/m``), or None. It holds on each worker for itself, for each task of the
             queue: two workers start twice as many.
-        colour: A colour name of the dashboard's theme.
+        colour: Its chip in the dashboard, a colour name of the theme.
         alert: Thresholds of ``monitor_queue_sizes``, of alert rules and of the dashboard's verdicts.
         slo: How soon its runs are to start; None: nothing is promised.
     """

@@ -17,19 +17,19 @@ _ROLES = (
 _PALETTES: dict[str, tuple[bool, str]] = {
     "nexus-dark": (
         True,
-        "#10141a #171c24 #2a3340 #c7d0db #6f7d8f #f0f4f8 #5fb3f0 #7fc98b #e5b567 #f0716d #26384d "
+        "#10141a #171c24 #2a3340 #c7d0db #7b8a9d #f0f4f8 #5fb3f0 #7fc98b #e5b567 #f0716d #26384d "
         "#5ec4cf #86c98d #c792ea #d9b968 #7aa6f5",
     ),
     "nexus-light": (
         False,
-        "#fbfbf8 #f0f0ea #c9ccd0 #2b323b #6b7480 #000000 #0b62b8 #1f7a35 #9a5b00 #b3261e #cfe2f5 "
+        "#fbfbf8 #f0f0ea #c9ccd0 #2b323b #5c6672 #000000 #0b62b8 #1f7a35 #9a5b00 #b3261e #cfe2f5 "
         "#006d77 #2f6f2f #7b3aa6 #7a5a00 #1f4fb5",
     ),
     # Okabe and Ito's palette: told apart with every common kind of colour blindness
     "nexus-safe": (
         True,
-        "#0e1116 #161b22 #30363d #d0d7de #7d8894 #ffffff #56b4e9 #56b4e9 #f0e442 #d55e00 #243447 "
-        "#56b4e9 #009e73 #cc79a7 #f0e442 #0072b2",
+        "#0e1116 #161b22 #30363d #d0d7de #7d8894 #ffffff #56b4e9 #1fb58c #f0e442 #e2711d #243447 "
+        "#56b4e9 #1fb58c #cc79a7 #f0e442 #4f94d8",
     ),
 }
 

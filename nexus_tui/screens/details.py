@@ -24,7 +24,7 @@ from celery_nexus.rows.text import (
 )
 from nexus_tui.screens.tables import cells
 from nexus_tui.widgets.glyphs import life_bar, progress_bar, spark
-from nexus_tui.widgets.lines import BLANK, Line
+from nexus_tui.widgets.lines import BLANK, Line, pad
 
 MOST_ERROR_LINES = 4
 LIFE_CELLS = 24
@@ -143,7 +143,7 @@ def describe_arguments(args: Any, kwargs: Any) -> list[Line]:
 
 def tell_fact(name: str, value: Line) -> Line:
     """Write a fact: its name, and what is known of it, safe for the screen."""
-    return ((f" {safe_text(name, _NAME):<{_NAME}} ", "dim"), *value)
+    return ((f" {pad(safe_text(name, _NAME), _NAME)} ", "dim"), *value)
 
 
 def _value(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery_nexus.rows.logs import Level, LogLine
 from celery_nexus.rows.text import safe_text
-from nexus_tui.widgets.lines import Line, Span
+from nexus_tui.widgets.lines import Line, Span, pad
 
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 _LOOKS: dict[Level, str] = {"DEBUG": "dim", "INFO": "plain", "WARNING": "warn", "ERROR": "bad"}
@@ -19,7 +19,7 @@ def look_of(place: int) -> str:
 def draw_line(line: LogLine, place: int, word: str = "") -> Line:
     """Draw a line; a word that is searched for is marked."""
     name = line.program.removeprefix("workers:")
-    head = (f" {safe_text(name, _NAME_CELLS):<{_NAME_CELLS}} ", look_of(place))
+    head = (f" {pad(safe_text(name), _NAME_CELLS)} ", look_of(place))
     return (head, *mark_word(line.text, _LOOKS[line.level], word.lower()))
 
 

@@ -203,7 +203,7 @@ def _facts(run: Run, now: datetime) -> list[Line]:
         ("state", cells.state_cell(run.state)),
         ("task", cells.text_or_unknown(run.task, "strong")),
         ("id", cells.text(run.id)),
-        ("queue", cells.text_or_unknown(run.queue, cells.queue_colour(run.queue))),
+        ("queue", cells.text_or_unknown(run.queue)),
         ("priority", unknown if run.priority is None else ((f"{run.priority}", "plain"), (" (0 is first)", "dim"))),
         ("worker", cells.text(run.worker or "none yet", "plain" if run.worker else "dim")),
         ("waited", ((duration(run.waited_s), "plain"),)),

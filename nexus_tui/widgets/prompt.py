@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -127,7 +128,7 @@ class Prompt(Vertical):
 
     def complain(self, problem: str, place: int | None = None, *, hint: str = "") -> None:
         """Say what is wrong under its place in the field (None: at the start), or a hint when nothing is."""
-        start = " " * (1 + (place or 0))
+        start = " " * (1 + cell_len(self.query_one(SafeInput).value[: place or 0]))
         line = self.query_one("#problem", OneLine)
         if problem:
             line.show(((start, "plain"), (f"▲ {problem}", "bad")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from nexus_tui.widgets.form import Field
 from nexus_tui.widgets.table import Table
 from tests.tui import fakes
 from tests.tui.conftest import SMALL, WIDE, opened, screen_text, shows
+from tests.tui.on_a_terminal import hostile
 
 EMAIL_FIRST, EMAIL_SECOND = fakes.run_id(1000), fakes.run_id(1001)
 
@@ -565,3 +567,18 @@ async def test_a_view_is_exported_and_its_path_shown(
         await shows(pilot, "written to ", f".{kind}")
     [path] = tmp_path.glob(f"nexus-queues-*.{kind}")
     assert words in path.read_text()
+
+
+async def test_an_exported_picture_has_nothing_that_a_reader_would_obey(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    async with opened(hostile()) as pilot:
+        await pilot.press("3")
+        await shows(pilot, "PWNED")
+        await pilot.press("e", "s")
+        await shows(pilot, "written to ")
+    [path] = tmp_path.glob("nexus-tasks-*.svg")
+    text = path.read_text()
+    assert "PWNED" in text
+    assert re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]", text) == []

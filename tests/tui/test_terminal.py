@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from tests.harness.terminal import CONSOLE, TRUE_COLOUR, XTERM, Screen, Terminal
 from tests.harness.waiting import wait_until
+from tests.tui.on_a_terminal import EVIL
 
 OWN_SEQUENCES = re.compile(
     r"\x1b\[(?:[0-9;]*[mHKJ]"  # colours, cursor, clearing
@@ -37,6 +40,8 @@ def hostile_session(env: dict[str, str] | None = None) -> bytes:
             *("\x1b", "5", "\r", "G", "S", "\x1b", "\x1b", "S", "\x1b", "?", "\x1b"),  # workers, log, programs
             *("n", "\r", "\x1b", "\x1b", "1", ":", "queue x", "\r"),  # form, command line
             *("\x1b[200~\x1b]0;PWNED\x07\x9b2J\x1b[201~",),  # a paste
+            *("\x1b", "2", "/", "queue:", "\t", "\x1b", ":", "queue ", "\t", "\x1b", "f", "\x1b"),  # completion, saved
+            *("3", "a", "j", "\r", "/", "task:", "\t", "\r", "\x1b", "e", "\x1b", "5", "a", "\x1b", "w"),  # values
         ):
             terminal.press(keys)
             terminal.read(0.25)
@@ -46,7 +51,10 @@ def hostile_session(env: dict[str, str] | None = None) -> bytes:
         return bytes(terminal.output)
 
 
-def test_no_escape_sequence_or_control_character_of_outside_text_reaches_the_terminal():
+def test_no_escape_sequence_or_control_character_of_outside_text_reaches_the_terminal(tmp_path: Path):
+    saved = tmp_path / "config" / "nexus" / "filters.toml"
+    saved.parent.mkdir(parents=True)
+    saved.write_text(f"[queues]\n{json.dumps(EVIL[:-1])} = {json.dumps(EVIL[:-1])}\n")
     output = hostile_session().decode("utf-8")
     assert "PWNED" in output, "the evil text was drawn, made visible"
     assert "\x1b[5;31;42m" not in output

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 
 from celery_nexus.connection.errors import ConfigError
 from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.dialogs.modal import Question
-from nexus_tui.widgets.lines import BLANK, Line, fit
-from nexus_tui.widgets.wrapping import wrap
+from nexus_tui.widgets.lines import BLANK, Line, fit, pad, wrap
 
 _LISTED = 15
 """Most filters that are shown at once."""
@@ -76,13 +76,13 @@ class SavedFiltersScreen(Question[str]):
         lines: list[Line] = [((f"Saved filters · {safe_text(self._kind, 40)}", "strong"),), BLANK]
         top = max(0, min(self._at - _LISTED // 2, len(self._saved) - _LISTED))
         names = list(self._saved)[top : top + _LISTED]
-        room = max((len(safe_text(name, 30)) for name in names), default=0)
+        room = max((cell_len(safe_text(name, 30)) for name in names), default=0)
         for name in names:
             is_chosen = name == self._chosen
             look = "cursor" if is_chosen else "plain"
             row: Line = (
                 ("▸ " if is_chosen else "  ", "accent"),
-                (f"{safe_text(name, 30):<{room}}  ", f"strong+{look}"),
+                (f"{pad(safe_text(name, 30), room)}  ", f"strong+{look}"),
                 (safe_text(self._saved[name], 200), look),
             )
             lines.append(fit(row, width))

@@ -56,7 +56,7 @@ COUNTDOWN = TaskParameter(
 def task_cells(task: TaskType) -> cells.Cells:
     """Draw a task type in the list."""
     return (
-        cells.text(cells.short_task(task.name), cells.queue_colour(task.queue)),
+        cells.text(cells.short_task(task.name)),
         cells.text(task.queue, "dim"),
         cells.text(task.summary),
     )

@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator
 from typing import Any, ClassVar, cast
 
+from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 
 from celery_nexus.privacy.masking import mask
 from celery_nexus.rows.text import raw_json, safe_text
 from nexus_tui.screens.dialogs.modal import Question
-from nexus_tui.widgets.lines import BLANK, Line, fit
+from nexus_tui.widgets.lines import BLANK, Line, fit, pad
 
 _LISTED = 15
 """Most values that are shown at once."""
@@ -67,14 +68,14 @@ class ValuesScreen(Question[str]):
         lines: list[Line] = [((f"Copy of {safe_text(self._title, 60)}", "strong"),), BLANK]
         top = max(0, min(self._at - _LISTED // 2, len(self._values) - _LISTED))
         shown = self._values[top : top + _LISTED]
-        room = max((len(safe_text(name, 30)) for name, _ in shown), default=0)
+        room = max((cell_len(safe_text(name, 30)) for name, _ in shown), default=0)
         for place, (name, value) in enumerate(shown, top):
             look = "cursor" if place == self._at else "plain"
             digit = f"{place + 1}" if place < 9 else " "
             row: Line = (
                 ("▸" if place == self._at else " ", "accent"),
                 (f" {digit}  ", "accent"),
-                (f"{safe_text(name, 30):<{room}}  ", f"dim+{look}"),
+                (f"{pad(safe_text(name, 30), room)}  ", f"dim+{look}"),
                 (safe_text(value, 300), look),
             )
             lines.append(fit(row, width))

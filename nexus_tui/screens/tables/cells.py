@@ -85,10 +85,10 @@ RATES_NOTE = "rates of 15 s"
 """Note on the period over which a queue's rates are taken."""
 
 
-def queue_colour(name: str | None) -> str:
-    """Colour of a queue in the registry; plain for one that is not declared."""
+def queue_chip(name: str | None) -> Span:
+    """Draw the chip of a queue in its declared colour; other hues say a state."""
     spec = spec_of(name)
-    return spec.colour if spec else "plain"
+    return ("▎", spec.colour) if spec else (" ", "plain")
 
 
 def queue_verdict(queue: QueueStats) -> tuple[str, str]:
@@ -105,7 +105,6 @@ def queue_verdict(queue: QueueStats) -> tuple[str, str]:
 
 def queue_cells(queue: QueueStats) -> Cells:
     """Draw a queue."""
-    colour = queue_colour(queue.name)
     sign, look = queue_verdict(queue)
     oldest = "–" if not queue.waiting else ("≥ " if queue.oldest_is_at_least else "") + age(queue.oldest_age_s)
     drains = "paused" if queue.paused else "–" if not queue.waiting else age(queue.drains_in_s)
@@ -113,12 +112,13 @@ def queue_cells(queue: QueueStats) -> Cells:
     return (
         (
             (f"{sign} ", look),
-            (safe_text(queue.name), colour),
+            queue_chip(queue.name),
+            (safe_text(queue.name), "plain"),
             (f" {queue.verdict}" if queue.verdict and not queue.paused else "", "warn"),
             (" (undeclared)" if queue.declared is False else "", "dim"),
         ),
         ((number(queue.waiting), "strong" if queue.waiting else "dim"),),
-        priority_bars(queue.by_priority, colour),
+        priority_bars(queue.by_priority, busy),
         ((number(queue.in_flight), "plain" if queue.in_flight else "dim"),),
         ((oldest, busy),),
         ((rate(queue.in_per_s), "plain" if queue.in_per_s else "dim"),),
@@ -126,7 +126,7 @@ def queue_cells(queue: QueueStats) -> Cells:
         ((drains, busy),),
         ((number(queue.delayed), "plain" if queue.delayed else "dim"),),
         ((UNKNOWN if queue.consumers is None else f"{len(queue.consumers)}", "plain" if queue.consumers else "warn"),),
-        spark(queue.history, _SPARK, colour),
+        spark(queue.history, _SPARK, "plain"),
     )
 
 
@@ -147,7 +147,7 @@ def message_cells(message: Message) -> Cells:
     return (
         ((number(message.position), "dim"),),
         ((str(message.priority), "accent"),),
-        text(message.task or message.problem or UNKNOWN, queue_colour(message.queue) if message.task else "warn"),
+        text(message.task or message.problem or UNKNOWN, "plain" if message.task else "warn"),
         ((short_id(message.id), "plain"),),
         ((age(message.age_s), "plain"),),
         _arguments(message.args, message.kwargs, message.problem),
@@ -193,7 +193,7 @@ def run_cells(run: Run) -> Cells:
     now = moment.now()
     return (
         state_cell(run.state),
-        text_or_unknown(short_task(run.task), queue_colour(run.queue)),
+        text_or_unknown(short_task(run.task)),
         ((short_id(run.id), "plain"),),
         ((short_clock(run.sent_at or run.received_at, now), "dim"),),
         text(run.error, "bad") if run.error else _arguments(run.args, run.kwargs, ""),
@@ -201,7 +201,7 @@ def run_cells(run: Run) -> Cells:
         ((duration(run.waited_s) if run.waited_s is not None else "–", "dim"),),
         ((str(run.retries) if run.retries else "–", "warn" if run.retries else "dim"),),
         ((UNKNOWN if run.priority is None else str(run.priority), "plain"),),
-        text_or_unknown(run.queue, queue_colour(run.queue)),
+        text_or_unknown(run.queue),
         text(run.worker or "–", "plain" if run.worker else "dim"),
     )
 
@@ -210,7 +210,7 @@ def pulse_run_cells(run: Run) -> Cells:
     """Draw a run of Pulse's list of what runs now."""
     progress = run.progress
     return (
-        text_or_unknown(short_task(run.task), queue_colour(run.queue)),
+        text_or_unknown(short_task(run.task)),
         ((short_id(run.id), "dim"),),
         ((describe_runtime(run, moment.now()), "plain"),),
         progress_bar(progress.done, progress.total) if progress else (("", "dim"),),

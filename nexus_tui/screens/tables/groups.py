@@ -9,7 +9,7 @@ from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows import moment
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import age, number
-from nexus_tui.screens.tables.cells import Cells, queue_colour, short_task, text, text_or_unknown
+from nexus_tui.screens.tables.cells import Cells, short_task, text, text_or_unknown
 from nexus_tui.widgets.columns import Column
 
 
@@ -61,7 +61,7 @@ def failure_cells(group: FailureGroup) -> Cells:
     run = group.newest
     return (
         (("✗ ", "bad"), *text(group.kind, "bad")),
-        text_or_unknown(short_task(run.task), queue_colour(run.queue)),
+        text_or_unknown(short_task(run.task)),
         (("≥ " if group.is_at_least else "", "dim"), (number(group.count), "strong")),
         ((f"{age(_age_of(group))} ago", "dim"),),
         text((run.error or "").partition(": ")[2], "dim"),

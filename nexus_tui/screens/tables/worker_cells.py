@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows.text import UNKNOWN, age, number, percent, safe_text, short_id, size
 from celery_nexus.rows.workers import LOOP_EXITS, Child, Program, Worker
-from nexus_tui.screens.tables.cells import Cells, queue_colour, short_task, text, text_or_unknown
+from nexus_tui.screens.tables.cells import Cells, short_task, text, text_or_unknown
 from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import Line
 
@@ -85,7 +85,7 @@ def verdict_cell(worker: Worker) -> Line:
 def pulse_worker_cells(worker: Worker) -> Cells:
     """Draw a worker of Pulse."""
     return (
-        text(worker.name, _worker_colour(worker)),
+        text(worker.name),
         verdict_cell(worker),
         ((_busy(worker), "plain"),),
         ((_cpu(worker.cpu_percent), "plain"),),
@@ -165,7 +165,3 @@ def _busy(worker: Worker) -> str:
     if worker.active is None:
         return UNKNOWN
     return f"{worker.active}/{UNKNOWN if worker.concurrency is None else worker.concurrency}"
-
-
-def _worker_colour(worker: Worker) -> str:
-    return queue_colour(worker.queues[0]) if len(worker.queues) == 1 else "plain"
