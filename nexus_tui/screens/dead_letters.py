@@ -21,7 +21,7 @@ from nexus_tui.screens.details import tell_fact
 from nexus_tui.screens.host import Choice
 from nexus_tui.screens.offers import bindings
 from nexus_tui.screens.reading import ReadingScreen, require_present
-from nexus_tui.screens.tables.cells import Cells, queue_colour, short_task, text, text_or_unknown
+from nexus_tui.screens.tables.cells import Cells, short_task, text, text_or_unknown
 from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import Line
@@ -142,7 +142,7 @@ def letter_cells(letter: DeadLetter) -> Cells:
         text_or_unknown(short_task(letter.task)),
         text(short_id(letter.run_id) if letter.run_id else UNKNOWN, "dim"),
         ((f"{age(_age_of(letter))} ago", "plain"),),
-        text(letter.queue, queue_colour(letter.queue)),
+        text(letter.queue),
         text(letter.detail),
         text(letter.worker, "dim"),
     )

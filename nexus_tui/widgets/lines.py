@@ -53,29 +53,11 @@ def fit(line: Line, width: int, *, right: bool = False) -> Line:
     return tuple(kept)
 
 
-<<<<<<< HEAD
-=======
 def pad(text: str, width: int) -> str:
     """Cut a safe text to so many cells, or fill it up with spaces: wide characters take two, combining ones none."""
     return set_cell_size(text, width)
 
 
-def wrap(text: str, width: int) -> Iterator[str]:
-    """Split a safe line at a width, wide characters counted as two cells."""
-    if len(text) <= width and cell_len(text) <= width:
-        yield text
-        return
-    start, used = 0, 0
-    for index, character in enumerate(text):
-        cells = cell_len(character)
-        if used + cells > width and index > start:
-            yield text[start:index]
-            start, used = index, 0
-        used += cells
-    yield text[start:]
-
-
->>>>>>> 73ff943 (Keep hue for state: queues have a chip, their names none; let every theme be read by everybody)
 def put_beside(left: Sequence[Line], right: Sequence[Line], width: int) -> list[Line]:
     """Put lines right of others that are cut or filled up to a width."""
     rows = max(len(left), len(right))
