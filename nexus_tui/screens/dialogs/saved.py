@@ -11,7 +11,8 @@ from textual.binding import Binding, BindingType
 from celery_nexus.connection.errors import ConfigError
 from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.dialogs.modal import Question
-from nexus_tui.widgets.lines import BLANK, Line, fit, pad, wrap
+from nexus_tui.widgets.lines import BLANK, Line, fit, pad
+from nexus_tui.widgets.wrapping import wrap
 
 _LISTED = 15
 """Most filters that are shown at once."""
