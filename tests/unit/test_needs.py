@@ -53,7 +53,7 @@ def test_tabs_count_what_is_ill_with_the_sign_of_the_worst_and_the_failures_of_t
     assert count_troubles(now, Recent(1, hour=hour)) == {
         "queues": ("▲1", "warn"),
         "workers": ("✗2", "bad"),
-        "failures": (" 7", "bad"),
+        "failures": ("✗7", "bad"),
     }
 
 

@@ -8,7 +8,7 @@ from nexus_tui.widgets.chrome import TabBar
 from nexus_tui.widgets.lines import width_of
 
 TABS = [("1", "pulse", "Pulse"), ("2", "queues", "Queues"), ("4", "failures", "Failures")]
-COUNTS = {"queues": ("▲1", "warn"), "failures": (" 12", "bad")}
+COUNTS = {"queues": ("▲1", "warn"), "failures": ("✗12", "bad")}
 
 
 def drawn(width: int, path: str = "") -> str:
@@ -22,10 +22,10 @@ def drawn(width: int, path: str = "") -> str:
 @pytest.mark.parametrize(
     ("width", "path", "text"),
     [
-        (40, "", "  1 Pulse  2 Queues▲1  4 Failures 12"),
-        (36, "", "  1 Pulse  2 Queues▲1 4 Failures 12"),
-        (34, "", "  1 Pulse  2▲1  4 12"),
-        (40, "ai_queue", "  1 Pulse  2▲1  4 12   ▸ ai_queue"),
+        (40, "", "  1 Pulse  2 Queues▲1  4 Failures✗12"),
+        (36, "", "  1 Pulse  2 Queues▲1 4 Failures✗12"),
+        (34, "", "  1 Pulse  2▲1  4✗12"),
+        (40, "ai_queue", "  1 Pulse  2▲1  4✗12   ▸ ai_queue"),
         (12, "", "  1 Pulse  …"),
     ],
 )

@@ -116,7 +116,7 @@ def count_troubles(snapshot: Snapshot, recent: Recent) -> dict[str, Span]:
     workers = map(weigh_worker, snapshot.workers.value or ())
     counts = {"queues": _count_ill(queues), "workers": _count_ill(workers)}
     failed = recent.hour.failed if recent.hour else 0
-    counts["failures"] = (f" {number(failed)}", "bad") if failed else ("", "plain")
+    counts["failures"] = (f"✗{number(failed)}", "bad") if failed else ("", "plain")
     return {view: count for view, count in counts.items() if count[0]}
 
 
