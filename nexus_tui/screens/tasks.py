@@ -13,6 +13,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from celery_nexus.errors import SourceError
+from celery_nexus.filters.errors import FilterError
 from celery_nexus.filters.parser import parse
 from celery_nexus.rows.runs import RunPage
 from celery_nexus.rows.text import UNKNOWN, clock, safe_text, short_id
@@ -175,7 +176,8 @@ class TasksScreen(FilteringScreen, ListScreen, RunOperations, ReadingScreen[_Pag
     def _check(self, text: str, *, enter: bool) -> None:
         try:
             self.host.sources.history.check(text)
-        except SourceError as error:
+            parse(text)
+        except (SourceError, FilterError) as error:
             place = getattr(error, "position", None)
             self.post_message(self.Checked(text, safe_text(str(error), 300), place, is_entered=enter))
             return
