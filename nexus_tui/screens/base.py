@@ -22,6 +22,7 @@ from nexus_tui.screens import health
 from nexus_tui.screens.host import Choice, Host
 from nexus_tui.screens.offers import bindings, explain_refusal, is_offer
 from nexus_tui.screens.tables.needs import count_troubles
+from nexus_tui.screens.undoing import UndoingScreen
 from nexus_tui.widgets.chrome import KeyBar, KeyWords, OneLine, TabBar
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.replay_bar import ReplayBar
