@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -84,8 +82,8 @@ def test_a_worker_without_a_program_here_is_only_drained_and_that_is_said() -> N
 
 def test_who_leaves_ends_the_wait_and_nothing_is_restarted() -> None:
     stack, _, supervisor = stack_of("workers:email", [2] * 10_000)
-    leaving: Any = threading.Event()
-    leaving.set()
-    outcome = DrainRestart(("email@web1",)).run(replace(stack.sources(), leaving=leaving))
+    sources = stack.sources()
+    sources.steps.stop("ended")
+    outcome = DrainRestart(("email@web1",)).run(sources)
     assert (outcome.done, supervisor.done) == (False, [])
     assert "ended while it still held 2" in outcome.message

@@ -83,7 +83,7 @@ class DrainRestart(Drain):
                 self.heard(worker.name, True, f"still holds {held}")
             if time.monotonic() >= end:
                 return f"still holds {held} after {duration(self.within_s)}"
-            if sources.leaving.wait(LOOK_EVERY_S):
+            if sources.steps.wait(LOOK_EVERY_S):
                 return f"ended while it still held {held}"
 
 
