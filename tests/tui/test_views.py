@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from textual import events
 from textual.keys import _character_to_key
@@ -158,7 +159,8 @@ async def test_freezing_holds_the_screen_until_p_again():
         await pilot.press("p")
         await shows(pilot, "frozen")
         stack.broker.rows = (replace(stack.broker.rows[0], waiting=7654),)
-        the_app(pilot)._feeds.queues.read_now()
+        feeds: Any = the_app(pilot)._feeds
+        feeds.queues.read_now()
         await pilot.pause(0.4)
         assert "7,654" not in screen_text(pilot)
         await pilot.press("p")
