@@ -21,19 +21,19 @@ from celery_nexus.rows.snapshot import Snapshot
 from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 from nexus_tui import commands, theme
-from nexus_tui.canvas import Canvas, ChangedCells
 from nexus_tui.feeds import Feeds, Known
 from nexus_tui.front_door.opening import Opened
-from nexus_tui.keymap import read_keys, rebind, use_keymap
 from nexus_tui.obeying import Obeying
-from nexus_tui.screens.base import NexusScreen
-from nexus_tui.screens.host import Troubles
+from nexus_tui.preferences.keymap import read_keys, rebind, use_keymap
+from nexus_tui.preferences.user_files import config_path
+from nexus_tui.screens.bases.base import NexusScreen
+from nexus_tui.screens.frame.host import Troubles
 from nexus_tui.screens.tables import queue_looks
-from nexus_tui.user_files import config_path
+from nexus_tui.terminal.canvas import Canvas, ChangedCells
+from nexus_tui.terminal.colours import FewColours, wants_no_colour
+from nexus_tui.terminal.safe_output import AsciiOutput, SafeOutput, needs_ascii
 from nexus_tui.views import FIRST_VIEW, VIEWS
-from nexus_tui.widgets.colours import FewColours, wants_no_colour
 from nexus_tui.widgets.replay_bar import ReplayState
-from nexus_tui.widgets.terminal import AsciiOutput, SafeOutput, needs_ascii
 
 REPAINT_PAUSE_S = 0.25
 """Shortest time between two repaints that changes of the sources cause."""
@@ -132,7 +132,7 @@ class NexusApp(Obeying, inherit_bindings=False):
         """Drive the terminal our way, unless Textual's environment variable names another."""
         if constants.DRIVER:
             return super().get_driver_class()
-        from nexus_tui.driver import QuietDriver
+        from nexus_tui.terminal.driver import QuietDriver
 
         return QuietDriver
 

@@ -15,10 +15,10 @@ from celery_nexus.errors import SourceError
 from celery_nexus.rows.outcomes import MANY, Outcome
 from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
-from nexus_tui.background import Background
 from nexus_tui.jobs import MOST_KEPT, Job
-from nexus_tui.keyboard import Keyboard
-from nexus_tui.screens.host import Choice
+from nexus_tui.screens.frame.host import Choice
+from nexus_tui.terminal.keyboard import Keyboard
+from nexus_tui.threads.background import Background
 from nexus_tui.widgets.lines import Line
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Asking(Keyboard, inherit_bindings=False):
         about: Sequence[Line] = (),
         default: bool = True,
     ) -> None:
-        """Ask for a confirmation, do it, and say what happened; see :meth:`nexus_tui.screens.host.Host.ask`."""
+        """Ask for a confirmation, do it, and say what happened; see :meth:`nexus_tui.screens.frame.host.Host.ask`."""
         if self.read_only:
             self.tell(f"{title}: read-only: {self.sources.how_to_write}", severity="warning")
             return
@@ -131,7 +131,7 @@ class Asking(Keyboard, inherit_bindings=False):
 
     def copy(self, text: str, words: str) -> None:
         """Copy a text to the terminal's clipboard (OSC 52), to tmux and to a file, and say so in words."""
-        from nexus_tui.clipboard import MOST_BYTES, keep_copy
+        from nexus_tui.terminal.clipboard import MOST_BYTES, keep_copy
 
         is_short = len(text.encode("utf-8", "replace")) <= MOST_BYTES
         if is_short:
@@ -143,7 +143,7 @@ class Asking(Keyboard, inherit_bindings=False):
 
     @work(thread=True, group="clipboard")
     def _hand_to_tmux(self, text: str) -> None:
-        from nexus_tui.clipboard import hand_to_tmux
+        from nexus_tui.terminal.clipboard import hand_to_tmux
 
         hand_to_tmux(text)
 

@@ -11,8 +11,8 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from nexus_tui import theme
-from nexus_tui.screens.host import Host
-from nexus_tui.screens.offers import explain_refusal
+from nexus_tui.screens.frame.host import Host
+from nexus_tui.screens.frame.offers import explain_refusal
 from nexus_tui.widgets.completion import Candidate, Complete, complete_words
 
 WORDS = (

@@ -20,8 +20,8 @@ from celery_nexus.rows.snapshot import Reading, Snapshot
 from celery_nexus.rows.text import age
 from celery_nexus.rows.workers import Program, Worker
 from celery_nexus.sources import Sources
-from nexus_tui.poller import Feed
-from nexus_tui.screens.host import Troubles
+from nexus_tui.screens.frame.host import Troubles
+from nexus_tui.threads.poller import Feed
 
 ASK_AGAIN_S = 10.0
 """Interval at which programs without new traces are asked for."""

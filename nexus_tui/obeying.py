@@ -11,8 +11,8 @@ from celery_nexus.rows.snapshot import Snapshot
 from celery_nexus.rows.text import safe_text
 from nexus_tui import commands, theme
 from nexus_tui.known_values import KnownValues
-from nexus_tui.screens.arranging import ArrangedScreen
-from nexus_tui.screens.filtering import FilteringScreen
+from nexus_tui.screens.bases.arranging import ArrangedScreen
+from nexus_tui.screens.bases.filtering import FilteringScreen
 from nexus_tui.unlocking import Unlocking
 from nexus_tui.views import VIEWS
 from nexus_tui.widgets.completion import Candidate, Complete, complete_filter, complete_words

@@ -6,7 +6,7 @@ from textual.binding import Binding
 from textual.widget import Widget
 
 from nexus_tui.screens.alerts import AlertsScreen
-from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.bases.base import NexusScreen
 from nexus_tui.screens.dead_letters import DeadLettersScreen
 from nexus_tui.screens.jobs import JobsScreen
 from nexus_tui.screens.queues import QueueScreen
@@ -16,7 +16,7 @@ from nexus_tui.screens.workers import WorkerScreen
 from nexus_tui.screens.workflow import WorkflowScreen
 from nexus_tui.views import VIEWS
 from nexus_tui.widgets.reader import Reader
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.table import Table
 
 
 def screens_with_keys() -> dict[str, type[NexusScreen]]:

@@ -14,9 +14,9 @@ from typing import Any
 from celery_nexus.exports.cells import Changes, clean, neutralize_formula
 from celery_nexus.privacy.masking import mask
 from celery_nexus.rows.text import raw_json
-from nexus_tui.user_files import cache_path
-from nexus_tui.widgets.columns import Column
+from nexus_tui.preferences.user_files import cache_path
 from nexus_tui.widgets.lines import Line
+from nexus_tui.widgets.tables.columns import Column
 
 FORMATS = {"c": "csv", "j": "json", "s": "svg"}
 """Formats by their keys."""

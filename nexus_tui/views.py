@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 
-from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.bases.base import NexusScreen
 
 
 @dataclass(frozen=True)

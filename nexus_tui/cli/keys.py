@@ -14,8 +14,8 @@ def keys() -> None:
     from textual.binding import Binding
 
     from nexus_tui.app import NexusApp
-    from nexus_tui.keymap import read_keys, write_keys
     from nexus_tui.places import list_places
+    from nexus_tui.preferences.keymap import read_keys, write_keys
 
     places = list_places(list(Binding.make_bindings(NexusApp.BINDINGS)))
     click.echo(write_keys(places), nl=False)

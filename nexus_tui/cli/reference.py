@@ -16,9 +16,9 @@ from nexus_tui.cli import cli
 from nexus_tui.cli.sections import sections
 from nexus_tui.cli.shared import add_change_options, add_common_options
 from nexus_tui.places import screens_with_keys
-from nexus_tui.screens.base import NexusScreen
-from nexus_tui.screens.offers import is_offer
-from nexus_tui.widgets.table import Table
+from nexus_tui.screens.bases.base import NexusScreen
+from nexus_tui.screens.frame.offers import is_offer
+from nexus_tui.widgets.tables.table import Table
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
 

@@ -25,7 +25,7 @@ from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.connection.errors import BrokerUrlError, ConfigError
 from celery_nexus.rows.text import safe_text
 from celery_nexus.user_files import VARIABLE, find_line, split_syntax_error, suggest
-from nexus_tui.user_files import config_path
+from nexus_tui.preferences.user_files import config_path
 
 COLOURS = ("red", "yellow", "green", "blue", "magenta", "cyan")
 

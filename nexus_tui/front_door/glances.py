@@ -13,7 +13,7 @@ from celery_nexus.rows.broker import QueueStats
 from celery_nexus.sources import Sources
 from nexus_tui.front_door.contexts import Context, ContextsFile
 from nexus_tui.front_door.opening import open_broker_of
-from nexus_tui.poller import Feed
+from nexus_tui.threads.poller import Feed
 
 HOUR_S = 3600.0
 EVERY_S = 5.0

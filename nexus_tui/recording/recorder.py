@@ -19,7 +19,7 @@ from nexus_tui.feeds import Feeds
 from nexus_tui.recording.parts import Mark, Silence, Spread, Totals, since_when
 from nexus_tui.recording.shortening import shorten_message, shorten_run
 from nexus_tui.recording.writer import Writer
-from nexus_tui.screens.past import SPANS
+from nexus_tui.screens.bases.past import SPANS
 from nexus_tui.screens.tables.needs import find_needs
 
 STEP_S = 1.0

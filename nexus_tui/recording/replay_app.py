@@ -13,7 +13,7 @@ from nexus_tui.app import NexusApp
 from nexus_tui.recording.parts import Totals
 from nexus_tui.recording.playback import Playback
 from nexus_tui.recording.replayed import open_replay
-from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.bases.base import NexusScreen
 from nexus_tui.widgets.replay_bar import ReplayBar, ReplayState
 
 ADVANCE_S = 0.25

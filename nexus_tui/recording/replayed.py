@@ -20,7 +20,7 @@ from nexus_tui.recording.parts import Damaged, Silence, Totals, age_since
 from nexus_tui.recording.playback import Playback
 from nexus_tui.recording.replayed_history import ReplayedHistory
 from nexus_tui.recording.replayed_logs import ReplayedLogs
-from nexus_tui.screens.host import Troubles
+from nexus_tui.screens.frame.host import Troubles
 
 T = TypeVar("T")
 

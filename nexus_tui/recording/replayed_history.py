@@ -16,7 +16,7 @@ from celery_nexus.rows.runs import FINAL_STATES, LifeEvent, Run, RunPage
 from celery_nexus.runs.in_memory import find_family, find_order_time, make_matcher
 from nexus_tui.recording.parts import Damaged, Spread
 from nexus_tui.recording.playback import Playback
-from nexus_tui.screens.past import SPANS
+from nexus_tui.screens.bases.past import SPANS
 
 MOST_RUNS = 300_000
 

@@ -14,7 +14,7 @@ from celery_nexus.rows.text import UNKNOWN, age, number, safe_text, short_id
 from celery_nexus.rows.workers import Program, Worker
 from nexus_tui.screens.tables import cells, worker_cells
 from nexus_tui.widgets.lines import Line, Span
-from nexus_tui.widgets.sight import Row
+from nexus_tui.widgets.tables.sight import Row
 
 MOST_NAMED = 3
 _LONGEST = 300

@@ -14,15 +14,15 @@ from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows import moment
 from celery_nexus.rows.audit import AuditEntry
 from celery_nexus.rows.text import age, clock, number, safe_text
-from nexus_tui.screens.arranging import ArrangedScreen
-from nexus_tui.screens.beside import ListScreen
-from nexus_tui.screens.host import Choice
-from nexus_tui.screens.reading import ReadingScreen
+from nexus_tui.screens.bases.arranging import ArrangedScreen
+from nexus_tui.screens.bases.beside import ListScreen
+from nexus_tui.screens.bases.reading import ReadingScreen
+from nexus_tui.screens.frame.host import Choice
 from nexus_tui.screens.tables.cells import Cells, text
-from nexus_tui.widgets.arrangement import Arrangement
-from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import BLANK, Line
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.arrangement import Arrangement
+from nexus_tui.widgets.tables.columns import Column
+from nexus_tui.widgets.tables.table import Table
 
 MOST_ENTRIES = 500
 MOST_TARGETS = 50

@@ -16,13 +16,13 @@ from celery_nexus.rows.text import UNKNOWN, age, number, safe_text
 from nexus_tui.documents import place_of
 from nexus_tui.front_door.contexts import EXAMPLE, ContextsFile
 from nexus_tui.front_door.glances import ContextRow, Glance, Glances, sum_up
-from nexus_tui.screens.arranging import ArrangedScreen
-from nexus_tui.screens.beside import ListScreen
+from nexus_tui.screens.bases.arranging import ArrangedScreen
+from nexus_tui.screens.bases.beside import ListScreen
 from nexus_tui.screens.tables.cells import Cells, text
-from nexus_tui.widgets.arrangement import Arrangement
-from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import Line
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.arrangement import Arrangement
+from nexus_tui.widgets.tables.columns import Column
+from nexus_tui.widgets.tables.table import Table
 
 
 def _seen(name: str) -> Callable[[Any], Any]:

@@ -15,17 +15,17 @@ from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows import moment
 from celery_nexus.rows.dead_letters import DeadLetter
 from celery_nexus.rows.text import UNKNOWN, age, clock, safe_lines, safe_text, short_id
-from nexus_tui.screens.arranging import ArrangedScreen
-from nexus_tui.screens.beside import ReadingListScreen
-from nexus_tui.screens.details import tell_fact
-from nexus_tui.screens.host import Choice
-from nexus_tui.screens.offers import bindings
-from nexus_tui.screens.reading import ReadingScreen, require_present
+from nexus_tui.screens.bases.arranging import ArrangedScreen
+from nexus_tui.screens.bases.beside import ReadingListScreen
+from nexus_tui.screens.bases.reading import ReadingScreen, require_present
+from nexus_tui.screens.frame.host import Choice
+from nexus_tui.screens.frame.offers import bindings
+from nexus_tui.screens.panes.details import tell_fact
 from nexus_tui.screens.tables.cells import Cells, short_task, text, text_or_unknown
-from nexus_tui.widgets.arrangement import Arrangement
-from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import Line
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.arrangement import Arrangement
+from nexus_tui.widgets.tables.columns import Column
+from nexus_tui.widgets.tables.table import Table
 
 MOST_LETTERS = 500
 MOST_MESSAGE_LINES = 200

@@ -14,16 +14,16 @@ from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows import moment
 from celery_nexus.rows.history import ErrorGroup
 from celery_nexus.rows.text import age, number, safe_text
-from nexus_tui.screens.arranging import ArrangedScreen
-from nexus_tui.screens.beside import ListScreen
-from nexus_tui.screens.details import describe_failures
-from nexus_tui.screens.past import PastScreen
+from nexus_tui.screens.bases.arranging import ArrangedScreen
+from nexus_tui.screens.bases.beside import ListScreen
+from nexus_tui.screens.bases.past import PastScreen
+from nexus_tui.screens.panes.details import describe_failures
 from nexus_tui.screens.tables.cells import Cells, short_task, text
-from nexus_tui.widgets.arrangement import Arrangement
-from nexus_tui.widgets.columns import Column
-from nexus_tui.widgets.glyphs import spark
+from nexus_tui.widgets.charts.glyphs import spark
 from nexus_tui.widgets.lines import Line
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.arrangement import Arrangement
+from nexus_tui.widgets.tables.columns import Column
+from nexus_tui.widgets.tables.table import Table
 
 MAX_GROUPS = 500
 _SPARK = 12

@@ -14,17 +14,17 @@ from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows.outcomes import TargetOutcome
 from celery_nexus.rows.text import clock, duration, number, rate, safe_text, short_clock
 from nexus_tui.jobs import Job, State, write_results
-from nexus_tui.screens.arranging import ArrangedScreen
-from nexus_tui.screens.base import NexusScreen
-from nexus_tui.screens.beside import ListScreen
-from nexus_tui.screens.details import tell_fact
+from nexus_tui.screens.bases.arranging import ArrangedScreen
+from nexus_tui.screens.bases.base import NexusScreen
+from nexus_tui.screens.bases.beside import ListScreen
+from nexus_tui.screens.panes.details import tell_fact
 from nexus_tui.screens.tables.cells import Cells, text
-from nexus_tui.widgets.arrangement import Arrangement
-from nexus_tui.widgets.columns import Column
-from nexus_tui.widgets.glyphs import progress_bar
+from nexus_tui.widgets.charts.glyphs import progress_bar
 from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.reader import Reader
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.arrangement import Arrangement
+from nexus_tui.widgets.tables.columns import Column
+from nexus_tui.widgets.tables.table import Table
 
 DRAW_EVERY_S = 0.5
 MOST_TARGETS = 200

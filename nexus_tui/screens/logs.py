@@ -14,8 +14,8 @@ from textual.widget import Widget
 from celery_nexus.rows.logs import LEVELS, Level, LogLine
 from celery_nexus.rows.text import clock, safe_text
 from celery_nexus.rows.workers import Program
+from nexus_tui.screens.bases.reading import ReadingScreen
 from nexus_tui.screens.log_lines import draw_line, explain_nothing, look_of
-from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.widgets.chips import Chips
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.log_page import LogPage

@@ -20,10 +20,9 @@ from celery_nexus.rows.marks import Mark
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import UNKNOWN, age, duration, safe_text, short_clock
 from celery_nexus.rows.workers import Worker
-from nexus_tui.poller import Feed
-from nexus_tui.screens.arranging import ArrangedScreen
-from nexus_tui.screens.past import SPANS
-from nexus_tui.screens.reading import ReadingScreen, require_present
+from nexus_tui.screens.bases.arranging import ArrangedScreen
+from nexus_tui.screens.bases.past import SPANS
+from nexus_tui.screens.bases.reading import ReadingScreen, require_present
 from nexus_tui.screens.tables import cells, worker_cells
 from nexus_tui.screens.tables.groups import FAILURE_COLUMNS, FailureGroup, failure_cells, failure_groups
 from nexus_tui.screens.tables.needs import (
@@ -36,10 +35,11 @@ from nexus_tui.screens.tables.needs import (
     weigh_queue,
     weigh_worker,
 )
-from nexus_tui.widgets.arrangement import Arrangement
-from nexus_tui.widgets.chart import Chart, Curve, place_marks
-from nexus_tui.widgets.heat import HeatMap, HeatRow
-from nexus_tui.widgets.table import Table
+from nexus_tui.threads.poller import Feed
+from nexus_tui.widgets.charts.chart import Chart, Curve, place_marks
+from nexus_tui.widgets.charts.heat import HeatMap, HeatRow
+from nexus_tui.widgets.tables.arrangement import Arrangement
+from nexus_tui.widgets.tables.table import Table
 
 NOTHING_RUNS = "Nothing runs: press n to submit a task"
 

@@ -17,22 +17,22 @@ from celery_nexus.filters.parser import parse
 from celery_nexus.rows import moment
 from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.text import UNKNOWN, number, safe_text, short_id
-from nexus_tui.screens.arranging import ArrangedScreen
-from nexus_tui.screens.beside import ListScreen, ReadingListScreen
-from nexus_tui.screens.details import describe_message, describe_queue
-from nexus_tui.screens.filtering import FilteringScreen
-from nexus_tui.screens.offers import bindings
-from nexus_tui.screens.operations import QueueOperations, RunOperations, gate_of
+from nexus_tui.screens.bases.arranging import ArrangedScreen
+from nexus_tui.screens.bases.beside import ListScreen, ReadingListScreen
+from nexus_tui.screens.bases.filtering import FilteringScreen
+from nexus_tui.screens.bases.operations import QueueOperations, RunOperations, gate_of
+from nexus_tui.screens.bases.reading import ReadingScreen
+from nexus_tui.screens.frame.offers import bindings
+from nexus_tui.screens.panes.details import describe_message, describe_queue
 from nexus_tui.screens.queue_search import QueueSearch
-from nexus_tui.screens.reading import ReadingScreen
 from nexus_tui.screens.tables import cells
 from nexus_tui.screens.tables.needs import weigh_queue
 from nexus_tui.screens.tables.queue_past import QueueMore, add_chart
 from nexus_tui.view_export import MOST_ROWS
-from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.completion import Candidate
 from nexus_tui.widgets.lines import Line
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.arrangement import Arrangement
+from nexus_tui.widgets.tables.table import Table
 
 NOTHING_WAITS = "Nothing waits here: press n to submit a task"
 NO_MATCH = "Nothing that waits here matches: / changes the filter, Esc in it shows everything"

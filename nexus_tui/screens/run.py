@@ -18,17 +18,17 @@ from celery_nexus.rows.text import UNKNOWN, clock, duration, pretty, safe_lines,
 from celery_nexus.rows.workflows import Workflow
 from celery_nexus.workflows.source import read_recorded_workflow
 from celery_nexus.workflows.words import summarize
-from nexus_tui.screens.life import Step, bars_of, steps_of
-from nexus_tui.screens.operations import RunOperations
-from nexus_tui.screens.past import SPANS
-from nexus_tui.screens.reading import ReadingScreen
+from nexus_tui.screens.bases.operations import RunOperations
+from nexus_tui.screens.bases.past import SPANS
+from nexus_tui.screens.bases.reading import ReadingScreen
+from nexus_tui.screens.panes.life import Step, bars_of, steps_of
 from nexus_tui.screens.tables import cells
 from nexus_tui.screens.tables.workflow_cells import is_worth_a_strip, strip
-from nexus_tui.widgets.gantt import NAME_CELLS, draw_gantt, draw_gauge
-from nexus_tui.widgets.glyphs import progress_bar
+from nexus_tui.widgets.charts.gantt import NAME_CELLS, draw_gantt, draw_gauge
+from nexus_tui.widgets.charts.glyphs import progress_bar
 from nexus_tui.widgets.lines import BLANK, Line, width_of
 from nexus_tui.widgets.reader import Reader
-from nexus_tui.widgets.sight import Row
+from nexus_tui.widgets.tables.sight import Row
 
 USUAL_SPAN = "7d"
 """Over which time the usual duration of a task is taken."""

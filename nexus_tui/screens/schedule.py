@@ -15,20 +15,20 @@ from celery_nexus.errors import NotFound
 from celery_nexus.rows import moment
 from celery_nexus.rows.schedule import DayAhead, Schedule, ScheduleEntry
 from celery_nexus.rows.text import clock, number, safe_text
-from nexus_tui.screens.arranging import ArrangedScreen
-from nexus_tui.screens.base import NexusScreen
-from nexus_tui.screens.beside import ListScreen
-from nexus_tui.screens.entry_details import describe_beats, describe_entry
-from nexus_tui.screens.host import Choice
-from nexus_tui.screens.offers import bindings
-from nexus_tui.screens.reading import ReadingScreen, require_present
+from nexus_tui.screens.bases.arranging import ArrangedScreen
+from nexus_tui.screens.bases.base import NexusScreen
+from nexus_tui.screens.bases.beside import ListScreen
+from nexus_tui.screens.bases.reading import ReadingScreen, require_present
+from nexus_tui.screens.frame.host import Choice
+from nexus_tui.screens.frame.offers import bindings
+from nexus_tui.screens.panes.entry_details import describe_beats, describe_entry
 from nexus_tui.screens.tables.schedule_cells import ENTRY_COLUMNS, ENTRY_FIELDS, entry_cells, weigh_entry
-from nexus_tui.widgets.arrangement import Arrangement
+from nexus_tui.widgets.charts.day import DayBars
 from nexus_tui.widgets.chrome import OneLine
-from nexus_tui.widgets.day import DayBars
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.reader import Reader
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.arrangement import Arrangement
+from nexus_tui.widgets.tables.table import Table
 
 MOST_ENTRIES = 500
 READ_EVERY_S = 5.0

@@ -13,15 +13,15 @@ from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows import moment
 from celery_nexus.rows.history import TaskStats
 from celery_nexus.rows.text import UNKNOWN, duration, number, safe_text
-from nexus_tui.screens.arranging import ArrangedScreen
-from nexus_tui.screens.beside import ReadingListScreen
-from nexus_tui.screens.past import SPANS, PastScreen
+from nexus_tui.screens.bases.arranging import ArrangedScreen
+from nexus_tui.screens.bases.beside import ReadingListScreen
+from nexus_tui.screens.bases.past import SPANS, PastScreen
 from nexus_tui.screens.tables.cells import Cells, short_task, text_or_unknown
 from nexus_tui.screens.tables.task_past import TaskPast, draw_past
-from nexus_tui.widgets.arrangement import Arrangement
-from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import Line
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.arrangement import Arrangement
+from nexus_tui.widgets.tables.columns import Column
+from nexus_tui.widgets.tables.table import Table
 
 TREND_SLICES_S = {"1h": 60, "24h": 1200, "7d": 3 * 3600, "30d": 12 * 3600}
 """Length of a point of a task's curve, by span: some sixty points."""

@@ -17,17 +17,17 @@ from celery_nexus.filters.errors import FilterError
 from celery_nexus.filters.parser import parse
 from celery_nexus.rows.runs import RunPage
 from celery_nexus.rows.text import UNKNOWN, clock, safe_text, short_id
-from nexus_tui.screens.beside import ListScreen
-from nexus_tui.screens.details import describe_run
-from nexus_tui.screens.filtering import FilteringScreen
-from nexus_tui.screens.operations import RunOperations
-from nexus_tui.screens.reading import ReadingScreen
+from nexus_tui.screens.bases.beside import ListScreen
+from nexus_tui.screens.bases.filtering import FilteringScreen
+from nexus_tui.screens.bases.operations import RunOperations
+from nexus_tui.screens.bases.reading import ReadingScreen
+from nexus_tui.screens.panes.details import describe_run
 from nexus_tui.screens.tables import cells
 from nexus_tui.view_export import MOST_ROWS
 from nexus_tui.widgets.completion import Candidate
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.prompt import Prompt
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.table import Table
 
 FILTER_HINT = "state:failure queue:ai task:*pdf* worker:ai@* runtime:>30s age:<1h -state:retry (a OR b)"
 NO_RUNS = "No runs yet: press n to submit one"

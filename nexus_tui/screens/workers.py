@@ -15,18 +15,18 @@ from celery_nexus.rows.text import UNKNOWN, age, number, percent, safe_lines, sa
 from celery_nexus.rows.workers import Program, Worker
 from celery_nexus.sources import Sources
 from nexus_tui.screens.about import describe_program, describe_worker
-from nexus_tui.screens.arranging import ArrangedScreen
-from nexus_tui.screens.beside import ListScreen
-from nexus_tui.screens.host import Host
-from nexus_tui.screens.offers import bindings
-from nexus_tui.screens.operations import program_choices, worker_choices
-from nexus_tui.screens.reading import ReadingScreen
+from nexus_tui.screens.bases.arranging import ArrangedScreen
+from nexus_tui.screens.bases.beside import ListScreen
+from nexus_tui.screens.bases.operations import program_choices, worker_choices
+from nexus_tui.screens.bases.reading import ReadingScreen
+from nexus_tui.screens.frame.host import Host
+from nexus_tui.screens.frame.offers import bindings
 from nexus_tui.screens.tables import cells, worker_cells
 from nexus_tui.screens.tables.needs import weigh_worker
-from nexus_tui.widgets.arrangement import Arrangement
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.reader import Reader
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.arrangement import Arrangement
+from nexus_tui.widgets.tables.table import Table
 
 LOG_LINES = 200
 

@@ -18,13 +18,13 @@ from celery_nexus.rows.workflows import NEVER, Node, Workflow
 from celery_nexus.workflows import words
 from celery_nexus.workflows.items import LOST
 from celery_nexus.workflows.source import read_workflow
-from nexus_tui.screens.host import Choice
-from nexus_tui.screens.operations import RunOperations
-from nexus_tui.screens.reading import ReadingScreen
+from nexus_tui.screens.bases.operations import RunOperations
+from nexus_tui.screens.bases.reading import ReadingScreen
+from nexus_tui.screens.frame.host import Choice
 from nexus_tui.screens.tables.workflow_cells import COLUMNS, TreeLine, line_cells, tree_lines
 from nexus_tui.widgets.lines import Line
-from nexus_tui.widgets.sight import Row
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.sight import Row
+from nexus_tui.widgets.tables.table import Table
 
 ALONE = "Each runs again alone: what followed it in its chain or chord does not follow the new run."
 

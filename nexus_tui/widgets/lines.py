@@ -17,7 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from nexus_tui import theme
-from nexus_tui.keymap import rebind
+from nexus_tui.preferences.keymap import rebind
 
 Span = tuple[str, str]
 Line = tuple[Span, ...]

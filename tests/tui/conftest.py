@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 
 from celery_nexus.rows import moment
 from nexus_tui.app import NexusApp
+from nexus_tui.feeds import Feeds
 from tests.tui import fakes
 
 WIDE, SMALL = (120, 40), (80, 24)
@@ -43,8 +44,10 @@ def the_app(pilot: Pilot[None]) -> NexusApp:
 async def settle(pilot: Pilot[None]) -> None:
     """Wait until every source was read and drawn."""
     app = the_app(pilot)
+    feeds = app._feeds
+    assert isinstance(feeds, Feeds)
     for _ in range(200):
-        if all(feed.reading.taken_at or feed.reading.problem for feed in app._feeds.all):
+        if all(feed.reading.taken_at or feed.reading.problem for feed in feeds.all):
             break
         await asyncio.sleep(0.01)
     await pilot.pause()

@@ -16,7 +16,7 @@ from celery_nexus.rows.audit import Undoable
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
 from nexus_tui.widgets.chrome import KeyBar
 from nexus_tui.widgets.form import Field
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.table import Table
 from tests.tui import fakes
 from tests.tui.conftest import SMALL, WIDE, opened, screen_text, shows
 from tests.tui.on_a_terminal import hostile

@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Size
 
-from nexus_tui.canvas import Canvas, change_style
+from nexus_tui.terminal.canvas import Canvas, change_style
 
 SIZE = Size(24, 4)
 PLAIN = Style(color="#e0e0e0", bgcolor="#101010")

@@ -19,7 +19,7 @@ from nexus_tui.front_door import opening
 from nexus_tui.front_door.door import Door
 from nexus_tui.front_door.glances import Glance
 from nexus_tui.front_door.opening import Opened, open_context
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.table import Table
 from tests.tui import fakes
 from tests.tui.conftest import WIDE, screen_text, settle, shows, the_app
 

@@ -80,10 +80,29 @@ def test_a_worker_without_a_program_here_is_only_drained_and_that_is_said() -> N
     assert "finishes 4; restart it where it was started: no program here" in outcome.message
 
 
-def test_who_leaves_ends_the_wait_and_nothing_is_restarted() -> None:
+def test_who_cancels_ends_the_wait_and_nothing_is_restarted() -> None:
     stack, _, supervisor = stack_of("workers:email", [2] * 10_000)
     sources = stack.sources()
+<<<<<<< HEAD
     sources.steps.stop("ended")
     outcome = DrainRestart(("email@web1",)).run(sources)
+=======
+
+    def cancel(worker: str, obeys: bool, told: str) -> None:
+        assert sources.steps.note == "waits for email@web1, which holds 2"
+        sources.steps.stop("cancelled")
+
+    outcome = DrainRestart(("email@web1",), heard=cancel).run(sources)
+>>>>>>> bfa4fde1 (Give screens, tables, charts and the terminal rooms of their own; cancel a drain-restart as every job)
     assert (outcome.done, supervisor.done) == (False, [])
-    assert "ended while it still held 2" in outcome.message
+    assert "cancelled while it still held 2: not restarted" in outcome.message
+    assert [row.target for row in sources.steps.rows] == ["email@web1"]
+
+
+def test_after_a_cancel_no_other_worker_is_restarted_either() -> None:
+    stack, _, supervisor = stack_of("workers:email", [])
+    sources = stack.sources()
+    sources.steps.stop("cancelled")
+    outcome = DrainRestart(("email@web1",)).run(sources)
+    assert supervisor.done == []
+    assert "not restarted: cancelled; it takes nothing until it is" in outcome.message

@@ -12,7 +12,7 @@ from textual.widgets import Input
 from celery_nexus.rows.broker import QueueStats
 from nexus_tui.app import NexusApp
 from nexus_tui.widgets.prompt import Prompt
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.table import Table
 from tests.tui import fakes
 from tests.tui.conftest import WIDE, settle, shows
 

@@ -14,9 +14,9 @@ from textual.pilot import Pilot
 from celery_nexus.actions.workers.programs import StopProgram
 from celery_nexus.rows.broker import QueueStats
 from celery_nexus.rows.outcomes import Outcome, TargetOutcome
-from nexus_tui.driver import KeyParser
 from nexus_tui.screens.dialogs.confirm import ConfirmScreen
-from nexus_tui.widgets.table import Table
+from nexus_tui.terminal.driver import KeyParser
+from nexus_tui.widgets.tables.table import Table
 from tests.tui import fakes
 from tests.tui.conftest import opened, screen_text, shows, the_app
 from tests.tui.test_table import _TableApp, rows

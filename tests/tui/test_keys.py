@@ -13,12 +13,12 @@ from celery_nexus.actions.base import Action
 from celery_nexus.actions.registry import ACTIONS
 from nexus_tui.app import NexusApp
 from nexus_tui.places import screens_with_keys
-from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.bases.base import NexusScreen
+from nexus_tui.screens.bases.operations import program_choices, worker_choices
 from nexus_tui.screens.dialogs.confirm import ConfirmScreen
-from nexus_tui.screens.offers import is_offer
-from nexus_tui.screens.operations import program_choices, worker_choices
+from nexus_tui.screens.frame.offers import is_offer
 from nexus_tui.widgets.reader import Reader
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.table import Table
 from tests.tui import fakes
 
 SCREENS = screens_with_keys()

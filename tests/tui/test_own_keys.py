@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus_tui.keymap import use_keymap
+from nexus_tui.preferences.keymap import use_keymap
 from nexus_tui.widgets.chrome import KeyBar
 from tests.tui import fakes
 from tests.tui.conftest import opened, screen_text, shows

@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from nexus_tui.screens.tasks import TasksScreen
 from nexus_tui.widgets.detail import Detail
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.table import Table
 from tests.tui import fakes
 from tests.tui.conftest import SMALL, WIDE, opened, screen_text, shows, the_app
 

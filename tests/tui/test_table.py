@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
-from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import find_changed_cells, fit, width_of
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.columns import Column
+from nexus_tui.widgets.tables.table import Table
 
 
 class _TableApp(App[None]):

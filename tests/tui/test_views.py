@@ -10,7 +10,7 @@ from textual import events
 from textual.keys import _character_to_key
 
 from nexus_tui.app import NexusApp
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.table import Table
 from tests.tui import fakes
 from tests.tui.conftest import SMALL, opened, screen_text, shows, the_app
 
@@ -159,8 +159,12 @@ async def test_freezing_holds_the_screen_until_p_again():
         await pilot.press("p")
         await shows(pilot, "frozen")
         stack.broker.rows = (replace(stack.broker.rows[0], waiting=7654),)
+<<<<<<< HEAD
         feeds: Any = the_app(pilot)._feeds
         feeds.queues.read_now()
+=======
+        the_app(pilot)._feeds.read_now()
+>>>>>>> bfa4fde1 (Give screens, tables, charts and the terminal rooms of their own; cancel a drain-restart as every job)
         await pilot.pause(0.4)
         assert "7,654" not in screen_text(pilot)
         await pilot.press("p")

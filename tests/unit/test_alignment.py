@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 
 from celery_nexus.rows.text import safe_text
-from nexus_tui.screens.details import describe_arguments
+from nexus_tui.screens.panes.details import describe_arguments
 from nexus_tui.widgets.lines import fit, pad, width_of
 
 NAMES = ["plain", "語彙の名前", "e\u0301te\u0301", "שלום", "مرحبا", "👍🏽 ok", "ｗｉｄｅ"]

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from celery_nexus.rows.marks import Mark
-from nexus_tui.widgets.chart import ChartMark, Curve, draw_chart, place_marks
-from nexus_tui.widgets.glyphs import ASCII
+from nexus_tui.widgets.charts.chart import ChartMark, Curve, draw_chart, place_marks
+from nexus_tui.widgets.charts.glyphs import ASCII
 
 
 def drawn(*curves: Curve, width: int = 13, height: int = 2) -> list[str]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nexus_tui.clipboard import keep_copy
 from nexus_tui.screens.dialogs.values import list_values
+from nexus_tui.terminal.clipboard import keep_copy
 from tests.tui import fakes
 
 

@@ -10,14 +10,14 @@ from celery_nexus.rows.broker import Message, QueueStats
 from celery_nexus.rows.history import ErrorGroup
 from celery_nexus.rows.runs import Progress, Run
 from celery_nexus.rows.slo import SloStatus, SloWindow
-from nexus_tui.screens.details import (
+from nexus_tui.screens.panes.details import (
     describe_arguments,
     describe_failures,
     describe_message,
     describe_queue,
     describe_run,
 )
-from nexus_tui.widgets.glyphs import life_bar
+from nexus_tui.widgets.charts.glyphs import life_bar
 from nexus_tui.widgets.lines import Line
 
 NOW = datetime(2026, 3, 14, 10, 42, 7, tzinfo=UTC)

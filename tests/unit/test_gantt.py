@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from nexus_tui.screens.life import MOST_BARS, Step, bars_of
-from nexus_tui.widgets.gantt import Bar, draw_gantt, draw_gauge
+from nexus_tui.screens.panes.life import MOST_BARS, Step, bars_of
+from nexus_tui.widgets.charts.gantt import Bar, draw_gantt, draw_gauge
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nexus_tui.widgets.glyphs import ASCII
-from nexus_tui.widgets.heat import HeatRow, draw_heat
-from nexus_tui.widgets.histogram import HistogramBar, draw_histogram
+from nexus_tui.widgets.charts.glyphs import ASCII
+from nexus_tui.widgets.charts.heat import HeatRow, draw_heat
+from nexus_tui.widgets.charts.histogram import HistogramBar, draw_histogram
 from nexus_tui.widgets.lines import Line, width_of
 
 

@@ -8,8 +8,8 @@ import pytest
 from textual.binding import Binding, BindingsMap
 
 from nexus_tui.app import NexusApp
-from nexus_tui.keymap import name_of, parse_keys, read_keys, rebind, use_keymap, write_keys
 from nexus_tui.places import list_places
+from nexus_tui.preferences.keymap import name_of, parse_keys, read_keys, rebind, use_keymap, write_keys
 
 PLACES = list_places(list(Binding.make_bindings(NexusApp.BINDINGS)))
 

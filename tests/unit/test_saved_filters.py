@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from celery_nexus.connection.errors import ConfigError
-from nexus_tui.saved_filters import filters_path, read_filters, remove_filter, save_filter
+from nexus_tui.preferences.saved_filters import filters_path, read_filters, remove_filter, save_filter
 
 EVIL = 'a "b" \\ \t\x1b]0;x\x07 \u202e é 語 \x7f = [x] # y'
 

@@ -8,8 +8,8 @@ import pytest
 
 from celery_nexus.filters.errors import FilterError
 from celery_nexus.filters.table import Field, Kind
-from nexus_tui.widgets.arrangement import Arrangement
-from nexus_tui.widgets.columns import Column
+from nexus_tui.widgets.tables.arrangement import Arrangement
+from nexus_tui.widgets.tables.columns import Column
 
 
 @dataclass(frozen=True)

@@ -50,12 +50,14 @@ class DrainRestart(Drain):
 
     def give_order(self, sources: Sources, workers: tuple[Worker, ...]) -> list[TargetOutcome]:
         """Drain all of them, then wait for each and restart its program."""
+        steps, rows = sources.steps, list[TargetOutcome]()
+        steps.begin(len(workers))
         drained = super().give_order(sources, workers)
         end = time.monotonic() + self.within_s
-        return [
-            self._restart(sources, worker, end) if told.done else told
-            for worker, told in zip(workers, drained, strict=True)
-        ]
+        for worker, told in zip(workers, drained, strict=True):
+            rows.append(self._restart(sources, worker, end) if told.done else told)
+            steps.add(rows[-1])
+        return rows
 
     def _restart(self, sources: Sources, worker: Worker, end: float) -> TargetOutcome:
         if worker.program is None:
@@ -63,6 +65,10 @@ class DrainRestart(Drain):
                 f"takes nothing more, finishes {_count_held(worker)}; restart it where it was started: no program here"
             )
             return TargetOutcome(worker.name, True, told)
+        if sources.steps.is_stopped:
+            return TargetOutcome(
+                worker.name, False, f"not restarted: {sources.steps.why}; it takes nothing until it is"
+            )
         left = self._wait(sources, worker, end)
         if left:
             return TargetOutcome(worker.name, False, f"{left}: not restarted, and takes nothing until it is")
@@ -70,21 +76,23 @@ class DrainRestart(Drain):
 
     def _wait(self, sources: Sources, worker: Worker, end: float) -> str:
         """Wait until it holds nothing; return what is in the way when that is not so."""
-        told = -1
+        told, steps = -1, sources.steps
         while True:
             now = next((row for row in sources.control.workers() if row.name == worker.name), None)
             if now is None or now.pid is None:
                 return "it does not answer any more"
             held = _count_held(now)
             if not held:
+                steps.note = ""
                 return ""
+            steps.note = f"waits for {worker.name}, which holds {held}"
             if self.heard is not None and held != told:
                 told = held
                 self.heard(worker.name, True, f"still holds {held}")
             if time.monotonic() >= end:
                 return f"still holds {held} after {duration(self.within_s)}"
-            if sources.steps.wait(LOOK_EVERY_S):
-                return f"ended while it still held {held}"
+            if steps.wait(LOOK_EVERY_S):
+                return f"{steps.why} while it still held {held}"
 
 
 def _count_held(worker: Worker) -> int:

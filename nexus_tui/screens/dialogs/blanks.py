@@ -17,7 +17,7 @@ from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.dialogs.confirm import ConfirmScreen
 from nexus_tui.screens.dialogs.modal import Dialog
 from nexus_tui.screens.dialogs.problem import Problem
-from nexus_tui.screens.host import Choice, Host
+from nexus_tui.screens.frame.host import Choice, Host
 from nexus_tui.widgets.chrome import OneLine
 from nexus_tui.widgets.fields import SafeInput
 from nexus_tui.widgets.lines import Line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from celery_nexus.rows.text import safe_text
-from nexus_tui.screens.host import Choice
+from nexus_tui.screens.frame.host import Choice
 from nexus_tui.widgets.lines import BLANK, Line, fit, width_of
 
 _A_FEW = 4

@@ -11,9 +11,9 @@ from textual.events import Key
 from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.dialogs.choosing import Chooser
 from nexus_tui.screens.dialogs.modal import Question
-from nexus_tui.screens.host import Choice, Host
+from nexus_tui.screens.frame.host import Choice, Host
 from nexus_tui.widgets.lines import BLANK, Line, fit
-from nexus_tui.widgets.sight import read_key_time
+from nexus_tui.widgets.tables.sight import read_key_time
 from nexus_tui.widgets.wrapping import wrap
 
 _COMMAND_LINES = 5

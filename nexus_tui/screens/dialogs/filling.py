@@ -14,7 +14,7 @@ from celery_nexus.rows.arguments import is_whole
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import Worker
-from nexus_tui.screens.host import Blank, Choice
+from nexus_tui.screens.frame.host import Blank, Choice
 
 _CUT = "not kept in full: type it"
 _MORE = "further arguments"

@@ -11,8 +11,8 @@ from textual.screen import Screen
 
 from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.dialogs.modal import Dialog
-from nexus_tui.screens.host import Host
-from nexus_tui.screens.offers import explain_refusal, is_offer
+from nexus_tui.screens.frame.host import Host
+from nexus_tui.screens.frame.offers import explain_refusal, is_offer
 from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.reader import Reader
 

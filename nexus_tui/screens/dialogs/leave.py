@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.dialogs.modal import Question
 from nexus_tui.widgets.lines import BLANK, Line
-from nexus_tui.widgets.sight import read_key_time
+from nexus_tui.widgets.tables.sight import read_key_time
 from nexus_tui.widgets.wrapping import wrap
 
 WHAT_LEAVING_DOES = (

@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from celery_nexus.privacy.masking import mask
 from celery_nexus.rows.text import raw_json, safe_lines, safe_text
 from nexus_tui.screens.dialogs.modal import Dialog
-from nexus_tui.screens.host import Host
+from nexus_tui.screens.frame.host import Host
 from nexus_tui.widgets.reader import Reader
 
 

@@ -58,7 +58,7 @@ class SavedFiltersScreen(Question[str]):
 
     def action_remove(self) -> None:
         """Remove the highlighted one."""
-        from nexus_tui.saved_filters import remove_filter
+        from nexus_tui.preferences.saved_filters import remove_filter
 
         if not self._saved:
             return

@@ -24,15 +24,15 @@ from celery_nexus.rows.text import safe_text
 from nexus_tui.screens.dialogs.confirm import ConfirmScreen
 from nexus_tui.screens.dialogs.modal import Dialog
 from nexus_tui.screens.dialogs.problem import Problem
-from nexus_tui.screens.host import Choice, Host
+from nexus_tui.screens.frame.host import Choice, Host
 from nexus_tui.screens.tables import cells
 from nexus_tui.widgets.chrome import OneLine
-from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.fields import SafeInput
 from nexus_tui.widgets.form import LEFT_OUT, Field, collect
 from nexus_tui.widgets.lines import Line
 from nexus_tui.widgets.reader import Reader
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.columns import Column
+from nexus_tui.widgets.tables.table import Table
 from nexus_tui.widgets.text_area import SafeTextArea
 
 TASK_COLUMNS = (Column("TASK", 34, flex=1), Column("QUEUE", 21), Column("DOES", 20, flex=2))

@@ -17,7 +17,7 @@ from celery_nexus.rows.diagnosis.why import Answer, Obstacle
 from celery_nexus.rows.text import safe_text
 from celery_nexus.sources import Sources
 from nexus_tui.screens.dialogs.modal import Dialog
-from nexus_tui.screens.host import Host
+from nexus_tui.screens.frame.host import Host
 from nexus_tui.widgets.lines import BLANK, Line
 from nexus_tui.widgets.reader import Reader
 

@@ -22,9 +22,9 @@ from celery_nexus.rows.text import (
     short_id,
 )
 from nexus_tui.screens.tables.queue_looks import spec_of
-from nexus_tui.widgets.columns import Column
-from nexus_tui.widgets.glyphs import priority_bars, progress_bar, spark
+from nexus_tui.widgets.charts.glyphs import priority_bars, progress_bar, spark
 from nexus_tui.widgets.lines import Line, Span
+from nexus_tui.widgets.tables.columns import Column
 
 Cells = tuple[Line, ...]
 

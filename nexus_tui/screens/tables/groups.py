@@ -10,7 +10,7 @@ from celery_nexus.rows import moment
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import age, number
 from nexus_tui.screens.tables.cells import Cells, short_task, text, text_or_unknown
-from nexus_tui.widgets.columns import Column
+from nexus_tui.widgets.tables.columns import Column
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from celery_nexus.rows.text import age, number
 from celery_nexus.rows.workers import Worker
 from nexus_tui.screens.tables.cells import Cells, text
 from nexus_tui.screens.tables.worker_cells import WORKER_LOOKS
-from nexus_tui.widgets.arrangement import HEALTHY
-from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import Span
+from nexus_tui.widgets.tables.arrangement import HEALTHY
+from nexus_tui.widgets.tables.columns import Column
 
 _PASSING = frozenset({"paused", "starting", "unknown"})
 """Verdicts of workers that somebody wanted, that end by themselves, or that only say that nobody can be asked."""

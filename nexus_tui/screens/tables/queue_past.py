@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from celery_nexus.rows.broker import Message
 from celery_nexus.rows.history import Slice
 from celery_nexus.rows.text import short_clock
-from nexus_tui.widgets.chart import Curve, draw_chart
+from nexus_tui.widgets.charts.chart import Curve, draw_chart
 from nexus_tui.widgets.lines import BLANK, Line, put_beside
 
 BESIDE_CELLS = 150

@@ -10,9 +10,9 @@ from celery_nexus.rows import moment
 from celery_nexus.rows.schedule import ScheduleEntry
 from celery_nexus.rows.text import UNKNOWN, age, number, short_clock
 from nexus_tui.screens.tables.cells import RUN_LOOKS, Cells, short_task, text, text_or_unknown
-from nexus_tui.widgets.arrangement import HEALTHY
-from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import Line
+from nexus_tui.widgets.tables.arrangement import HEALTHY
+from nexus_tui.widgets.tables.columns import Column
 
 HOURS = 24
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from celery_nexus.rows.history import Share, TrendPoint
 from celery_nexus.rows.marks import Mark
 from celery_nexus.rows.text import duration, short_clock
-from nexus_tui.widgets.chart import Curve, draw_chart, place_marks
-from nexus_tui.widgets.histogram import HistogramBar, draw_histogram
+from nexus_tui.widgets.charts.chart import Curve, draw_chart, place_marks
+from nexus_tui.widgets.charts.histogram import HistogramBar, draw_histogram
 from nexus_tui.widgets.lines import BLANK, Line, put_beside
 
 BESIDE_CELLS = 100

@@ -6,8 +6,8 @@ from celery_nexus.filters.table import Field, Kind
 from celery_nexus.rows.text import UNKNOWN, age, number, percent, safe_text, short_id, size
 from celery_nexus.rows.workers import LOOP_EXITS, Child, Program, Worker
 from nexus_tui.screens.tables.cells import Cells, short_task, text, text_or_unknown
-from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import Line
+from nexus_tui.widgets.tables.columns import Column
 
 WORKER_LOOKS = {
     "healthy": ("●", "good"),

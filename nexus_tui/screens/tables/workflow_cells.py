@@ -9,8 +9,8 @@ from celery_nexus.rows.text import duration, safe_text, short_id
 from celery_nexus.rows.workflows import AHEAD, NEVER, UNKNOWN_OUTLOOK, Node, Workflow
 from celery_nexus.workflows import words
 from nexus_tui.screens.tables.cells import RUN_LOOKS, Cells, short_task, text
-from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import Line, Span
+from nexus_tui.widgets.tables.columns import Column
 
 COLUMNS = (
     Column("WORKFLOW", 32, flex=2),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from nexus_tui.widgets.glyphs import EIGHTHS
+from nexus_tui.widgets.charts.glyphs import EIGHTHS
 from nexus_tui.widgets.lines import Line, LineView
 from nexus_tui.widgets.panel import title_line
 

@@ -14,9 +14,9 @@ from celery_nexus.rows import moment
 from celery_nexus.rows.audit import Undoable
 from celery_nexus.rows.text import age, number, safe_text
 from celery_nexus.sources import Sources
-from nexus_tui.screens.exporting import ExportingScreen
-from nexus_tui.screens.host import Choice, Host
-from nexus_tui.screens.offers import bindings
+from nexus_tui.screens.bases.exporting import ExportingScreen
+from nexus_tui.screens.frame.host import Choice, Host
+from nexus_tui.screens.frame.offers import bindings
 
 MOST_KEYS = 9
 """Most choices with a digit as their key."""

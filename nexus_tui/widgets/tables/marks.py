@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from nexus_tui.widgets.lines import LineView
-from nexus_tui.widgets.sight import Row
+from nexus_tui.widgets.tables.sight import Row
 
 
 class MarkedRows(LineView, can_focus=True):

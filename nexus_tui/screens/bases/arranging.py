@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from nexus_tui.screens.filtering import FilteringScreen
-from nexus_tui.widgets.arrangement import Arrangement
+from nexus_tui.screens.bases.filtering import FilteringScreen
 from nexus_tui.widgets.completion import Candidate, complete_filter
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.arrangement import Arrangement
+from nexus_tui.widgets.tables.table import Table
 
 
 class ArrangedScreen(FilteringScreen):

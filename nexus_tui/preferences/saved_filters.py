@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from celery_nexus.connection.errors import ConfigError
 from celery_nexus.rows.text import safe_text
-from nexus_tui.user_files import config_path, replace_file
+from nexus_tui.preferences.user_files import config_path, replace_file
 
 MOST_SAVED = 200
 """Most filters of one table."""

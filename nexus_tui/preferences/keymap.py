@@ -25,7 +25,7 @@ from textual.keys import Keys, _character_to_key  # pyright: ignore[reportPrivat
 
 from celery_nexus.rows.text import safe_text
 from celery_nexus.user_files import find_line, split_syntax_error, suggest
-from nexus_tui.user_files import config_path
+from nexus_tui.preferences.user_files import config_path
 
 Keymap = Mapping[str, tuple[str, ...]]
 """Keys by name of what they do."""

@@ -15,7 +15,7 @@ from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
 
-from nexus_tui.widgets.sight import act_as_of
+from nexus_tui.widgets.tables.sight import act_as_of
 
 KEY_WITHIN_S = 0.5
 """Longest wait of the next key: what held the one before may be gone."""

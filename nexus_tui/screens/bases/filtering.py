@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from celery_nexus.connection.errors import ConfigError
 from celery_nexus.filters.errors import FilterError
 from celery_nexus.rows.text import safe_text
-from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.bases.base import NexusScreen
 from nexus_tui.widgets.completion import Candidate
 from nexus_tui.widgets.prompt import Prompt
 
@@ -113,7 +113,7 @@ class FilteringScreen(NexusScreen):
 
     def read_saved(self) -> dict[str, str]:
         """Read the filters that were saved for this list; none where the file is wrong, which is said."""
-        from nexus_tui.saved_filters import read_filters
+        from nexus_tui.preferences.saved_filters import read_filters
 
         try:
             return read_filters().get(self.filter_kind, {})
@@ -123,7 +123,7 @@ class FilteringScreen(NexusScreen):
 
     def save_filter(self, name: str) -> str:
         """Save the filter under a name; return what is wrong, or nothing."""
-        from nexus_tui.saved_filters import save_filter
+        from nexus_tui.preferences.saved_filters import save_filter
 
         if not name:
             return "save needs a name: save NAME"

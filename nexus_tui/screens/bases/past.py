@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from textual.binding import Binding, BindingType
 
 from celery_nexus.rows import moment
-from nexus_tui.screens.reading import ReadingScreen
-from nexus_tui.widgets.table import Table
+from nexus_tui.screens.bases.reading import ReadingScreen
+from nexus_tui.widgets.tables.table import Table
 
 SPANS = {"1h": 3600.0, "24h": 86_400.0, "7d": 7 * 86_400.0, "30d": 30 * 86_400.0}
 """Spans that ``t`` goes through: their names in filters, and seconds."""

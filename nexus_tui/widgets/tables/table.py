@@ -14,13 +14,13 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from celery_nexus.rows.text import safe_text
-from nexus_tui.widgets.arrangement import Arrangement
-from nexus_tui.widgets.columns import Column
 from nexus_tui.widgets.lines import Line, fit, with_look
-from nexus_tui.widgets.marks import describe_marks
 from nexus_tui.widgets.panel import title_line
-from nexus_tui.widgets.rows import HEAD_LINES, PAGE, CursorRows
-from nexus_tui.widgets.sight import Picture, Row
+from nexus_tui.widgets.tables.arrangement import Arrangement
+from nexus_tui.widgets.tables.columns import Column
+from nexus_tui.widgets.tables.marks import describe_marks
+from nexus_tui.widgets.tables.rows import HEAD_LINES, PAGE, CursorRows
+from nexus_tui.widgets.tables.sight import Picture, Row
 
 __all__ = ["PAGE", "Table"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from celery_nexus.rows.runs import Run
 from celery_nexus.rows.text import duration, safe_text
-from nexus_tui.widgets.gantt import Bar
+from nexus_tui.widgets.charts.gantt import Bar
 
 _LOOKS = {"succeeded": "good", "failed": "bad", "retried": "warn", "started": "accent", "revoked": "warn"}
 

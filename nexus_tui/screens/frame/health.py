@@ -6,7 +6,7 @@ from datetime import datetime
 
 from celery_nexus.rows.text import UNKNOWN, duration, rate, safe_text
 from celery_nexus.rows.workers import ALIVE
-from nexus_tui.screens.host import Host
+from nexus_tui.screens.frame.host import Host
 from nexus_tui.widgets.lines import Line, Span
 
 _REPLAY_KEYS: Line = (("+", "accent"), (" faster  ", "dim"), ("p", "accent"), (" stop or go on ", "dim"))

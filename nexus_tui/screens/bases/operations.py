@@ -25,12 +25,12 @@ from celery_nexus.rows.runs import FINAL_STATES, Run
 from celery_nexus.rows.text import safe_text
 from celery_nexus.rows.workers import Worker
 from nexus_tui.screens.about import describe_queue, describe_targets
-from nexus_tui.screens.base import NexusScreen
-from nexus_tui.screens.host import Choice, Host
-from nexus_tui.screens.offers import bindings
-from nexus_tui.widgets.marks import between
-from nexus_tui.widgets.sight import Row
-from nexus_tui.widgets.table import Table
+from nexus_tui.screens.bases.base import NexusScreen
+from nexus_tui.screens.frame.host import Choice, Host
+from nexus_tui.screens.frame.offers import bindings
+from nexus_tui.widgets.tables.marks import between
+from nexus_tui.widgets.tables.sight import Row
+from nexus_tui.widgets.tables.table import Table
 
 MOST_MARKED = 10_000
 """Most rows that can be marked: each id is looked up by itself, and more are better changed by a filter."""

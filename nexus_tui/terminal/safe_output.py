@@ -11,7 +11,7 @@ from textual.color import Color
 from textual.filter import LineFilter
 
 from celery_nexus.rows.text import safe_text
-from nexus_tui.widgets.glyphs import ASCII
+from nexus_tui.widgets.charts.glyphs import ASCII
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
 
-from nexus_tui.widgets.marks import MarkedRows
-from nexus_tui.widgets.sight import NOTHING, Picture, Row, Sight, read_key_time
+from nexus_tui.widgets.tables.marks import MarkedRows
+from nexus_tui.widgets.tables.sight import NOTHING, Picture, Row, Sight, read_key_time
 
 PAGE = 200
 """Rows asked for at a time, on all but the tallest terminals."""

@@ -12,11 +12,11 @@ from textual.message import Message as TextualMessage
 from textual.widget import Widget
 
 from celery_nexus.rows import moment
-from nexus_tui.poller import Feed
-from nexus_tui.screens.base import NexusScreen
+from nexus_tui.screens.bases.base import NexusScreen
+from nexus_tui.threads.poller import Feed
 from nexus_tui.widgets.detail import Detail
 from nexus_tui.widgets.lines import Line
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.table import Table
 
 
 class ListPane(Container):

@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from nexus_tui.user_files import cache_path, replace_file
+from nexus_tui.preferences.user_files import cache_path, replace_file
 
 MOST_BYTES = 74_000
 """Longest text that terminals take by OSC 52 (xterm's limit is 100,000 characters of base64)."""

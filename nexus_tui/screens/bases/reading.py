@@ -11,9 +11,9 @@ from textual import on
 from textual.message import Message as TextualMessage
 
 from celery_nexus.errors import SourceError
-from nexus_tui.poller import Feed
-from nexus_tui.screens.base import NexusScreen
-from nexus_tui.screens.host import Host
+from nexus_tui.screens.bases.base import NexusScreen
+from nexus_tui.screens.frame.host import Host
+from nexus_tui.threads.poller import Feed
 
 T = TypeVar("T")
 

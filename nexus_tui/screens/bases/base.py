@@ -16,17 +16,17 @@ from celery_nexus.actions.submit import Submit
 from celery_nexus.actions.workers.events import EnableEvents
 from celery_nexus.rows import moment
 from celery_nexus.rows.text import safe_text
-from nexus_tui.keymap import rebind
-from nexus_tui.poller import Feed
-from nexus_tui.screens import health
-from nexus_tui.screens.host import Choice, Host
-from nexus_tui.screens.offers import bindings, explain_refusal, is_offer
+from nexus_tui.preferences.keymap import rebind
+from nexus_tui.screens.bases.undoing import UndoingScreen
+from nexus_tui.screens.frame import health
+from nexus_tui.screens.frame.host import Choice, Host
+from nexus_tui.screens.frame.offers import bindings, explain_refusal, is_offer
 from nexus_tui.screens.tables.needs import count_troubles
-from nexus_tui.screens.undoing import UndoingScreen
+from nexus_tui.threads.poller import Feed
 from nexus_tui.widgets.chrome import KeyBar, KeyWords, OneLine, TabBar
 from nexus_tui.widgets.prompt import Prompt
 from nexus_tui.widgets.replay_bar import ReplayBar
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.table import Table
 
 _EVERYWHERE = ("offer('submit')", "help", "command")
 """Actions that the footer shows last."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from celery_nexus.filters.table import Field, matcher_of
-from nexus_tui.widgets.columns import Column
+from nexus_tui.widgets.tables.columns import Column
 
 HEALTHY = 2
 """Weight of what nothing is wrong with."""

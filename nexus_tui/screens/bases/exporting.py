@@ -12,9 +12,9 @@ from textual.screen import Screen
 from celery_nexus.errors import SourceError
 from celery_nexus.exports.cells import clean
 from celery_nexus.rows import moment
-from nexus_tui.screens.host import Host
+from nexus_tui.screens.frame.host import Host
 from nexus_tui.view_export import write_csv, write_export, write_json
-from nexus_tui.widgets.table import Table
+from nexus_tui.widgets.tables.table import Table
 
 
 class ExportingScreen(Screen[None]):

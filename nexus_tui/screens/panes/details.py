@@ -23,7 +23,7 @@ from celery_nexus.rows.text import (
     short_id,
 )
 from nexus_tui.screens.tables import cells
-from nexus_tui.widgets.glyphs import life_bar, progress_bar, spark
+from nexus_tui.widgets.charts.glyphs import life_bar, progress_bar, spark
 from nexus_tui.widgets.lines import BLANK, Line, pad
 
 MOST_ERROR_LINES = 4

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from celery_nexus.rows.schedule import Beat, EntryRun, MissedRuns, ScheduleEntry
 from celery_nexus.rows.text import UNKNOWN, age, clock, number, safe_text
-from nexus_tui.screens.details import describe_arguments, tell_fact
+from nexus_tui.screens.panes.details import describe_arguments, tell_fact
 from nexus_tui.screens.tables.cells import RUN_LOOKS, text, text_or_unknown
 from nexus_tui.widgets.lines import Line
 

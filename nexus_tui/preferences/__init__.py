@@ -1,0 +1,1 @@
+"""What the user chose: keys and saved filters, in files of her own."""

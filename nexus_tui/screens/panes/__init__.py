@@ -1,0 +1,1 @@
+"""What stands in the pane beside a list: rows told in full."""

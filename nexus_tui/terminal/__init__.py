@@ -1,0 +1,1 @@
+"""The terminal: what is written to it, read from it, and copied by it."""

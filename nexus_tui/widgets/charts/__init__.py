@@ -1,0 +1,1 @@
+"""Pictures of figures: curves, bars, heat, histograms."""

@@ -1,0 +1,1 @@
+"""Tables, their columns, order, marks and cursor."""
