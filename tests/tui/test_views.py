@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from textual import events
 from textual.keys import _character_to_key
@@ -42,13 +41,6 @@ async def test_number_keys_open_the_views():
             await pilot.press(key)
             await pilot.pause()
             assert pilot.app.current_mode == view
-
-
-async def test_keys_of_views_that_do_not_exist_do_nothing():
-    async with opened(fakes.busy()) as pilot:
-        await pilot.press("0")
-        await pilot.pause()
-        assert pilot.app.current_mode == "pulse"
 
 
 async def test_a_queue_opens_its_messages_in_run_order():
@@ -159,12 +151,7 @@ async def test_freezing_holds_the_screen_until_p_again():
         await pilot.press("p")
         await shows(pilot, "frozen")
         stack.broker.rows = (replace(stack.broker.rows[0], waiting=7654),)
-<<<<<<< HEAD
-        feeds: Any = the_app(pilot)._feeds
-        feeds.queues.read_now()
-=======
         the_app(pilot)._feeds.read_now()
->>>>>>> bfa4fde1 (Give screens, tables, charts and the terminal rooms of their own; cancel a drain-restart as every job)
         await pilot.pause(0.4)
         assert "7,654" not in screen_text(pilot)
         await pilot.press("p")
