@@ -83,17 +83,12 @@ def test_a_worker_without_a_program_here_is_only_drained_and_that_is_said() -> N
 def test_who_cancels_ends_the_wait_and_nothing_is_restarted() -> None:
     stack, _, supervisor = stack_of("workers:email", [2] * 10_000)
     sources = stack.sources()
-<<<<<<< HEAD
-    sources.steps.stop("ended")
-    outcome = DrainRestart(("email@web1",)).run(sources)
-=======
 
     def cancel(worker: str, obeys: bool, told: str) -> None:
         assert sources.steps.note == "waits for email@web1, which holds 2"
         sources.steps.stop("cancelled")
 
     outcome = DrainRestart(("email@web1",), heard=cancel).run(sources)
->>>>>>> bfa4fde1 (Give screens, tables, charts and the terminal rooms of their own; cancel a drain-restart as every job)
     assert (outcome.done, supervisor.done) == (False, [])
     assert "cancelled while it still held 2: not restarted" in outcome.message
     assert [row.target for row in sources.steps.rows] == ["email@web1"]
