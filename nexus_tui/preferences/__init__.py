@@ -1,1 +1,1 @@
-"""What the user chose: keys and saved filters, in files of her own."""
+"""Choices of the user, in files of her own: keys and saved filters."""

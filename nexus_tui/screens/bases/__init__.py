@@ -1,1 +1,1 @@
-"""What screens have in common: frame, keys, lists with panes, filters, readings of their own."""
+"""Bases of screens: frame, keys, lists with panes, filters, readings of their own."""

@@ -1,1 +1,1 @@
-"""What surrounds a screen: its host, the line of health, the keys that it offers."""
+"""Frame of a screen: its host, the line of health, the keys that it offers."""

@@ -1,1 +1,1 @@
-"""What stands in the pane beside a list: rows told in full."""
+"""Contents of the pane beside a list: rows told in full."""
