@@ -36,12 +36,13 @@ PRELOADED = (
 def main() -> None:
     """Serve at the socket whose number is the first argument, until it is closed."""
     door = socket.socket(fileno=int(sys.argv[1]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which then end this
+    interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which then end this
     for name in PRELOADED:
         importlib.import_module(name)
     gc.freeze()  # so that a collection in a child does not copy all that it shares with this process
     order = serve(door)
     if order:
+        signal.signal(signal.SIGINT, interrupted)
         become(order)
 
 
@@ -88,7 +89,6 @@ def become(order: dict[str, Any]) -> None:
             ``environment``; ``folder``; ``is_leader``, whether it leads a group of its own.
     """
     end_with_parent(os.getppid())
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(order["folder"])
     foreign = [*os.environ.get("PYTHONPATH", "").split(os.pathsep), ""]
     libraries = [place for place in sys.path if place not in foreign]

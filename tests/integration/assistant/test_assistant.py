@@ -31,6 +31,7 @@ LOOKS: list[tuple[str, dict[str, Any]]] = [
     ("doctor", {}),
     ("schedule", {}),
     ("dead_letters", {}),
+    ("alerts", {}),
     ("audit", {}),
     ("task_types", {"match": "add"}),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 import threading
@@ -31,6 +32,7 @@ LACKING = {
 }
 ARGUMENTS = {
     "task": ["r1"],
+    "workflow": ["r1"],
     "why": ["q1"],
     "probe": ["broker"],
     "bundle": ["/nowhere/bundle.tar.gz"],
@@ -57,12 +59,19 @@ ARGUMENTS = {
     "rate-limit": ["t", "1/m", "--yes"],
     "time-limit": ["t", "--hard", "3", "--yes"],
     "forget": ["pool w@h", "--yes"],
+    "drain-restart": ["w@h", "--yes"],
+    "remove-replies": ["--yes"],
+    "mark": ["v2", "--yes"],
+    "alerts silence": ["depth", "2h", "a deploy", "--yes"],
+    "alerts unsilence": ["depth", "--yes"],
+    "alerts test": ["mail"],
+    "watch": ["--once"],
     **{key: ["--yes"] for key in ("events disable", "events enable", "history compact")},
     "history import": ["/nowhere", "--yes"],
     "export": ["state:failure", "x.csv", "--force"],
 }
-NO_BROKER = {"init", "up", "down", "start", "stop", "restart", "history record", "history archive"}
-"""They start, stop or wait for programs, whatever the broker."""
+NO_BROKER = {"init", "keys", "up", "down", "start", "stop", "restart", "history record", "history archive"}
+"""They read a file, or start, stop or wait for programs, whatever the broker."""
 
 SLOW = {"a server that never answers", "TLS to a server without"}
 """Each command waits for these, so that a few stand for all."""
@@ -152,13 +161,16 @@ KINDS = (
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Wait for nobody, and leave nothing in anybody's home."""
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Wait for nobody, read nothing, and leave nothing in anybody's home."""
     monkeypatch.setattr(connection, "ANSWER_TIMEOUT_S", 0.1)
     monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 0.1)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
+    with Path(os.devnull).open() as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        yield
 
 
 @pytest.mark.usefixtures("quick")

@@ -18,7 +18,7 @@ from celery_nexus.history.store.runs_view import COLUMNS
 from celery_nexus.history.store.store import Store
 
 PAGE = Path(__file__).parents[3] / "docs" / "history.md"
-_EXAMPLE = re.compile(r"^```(sh|python)\n(.*?)^```\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_EXAMPLE = re.compile(r"^```(sh|python)\n((?:(?!```)[^\n]*\n)*)```\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class Example(NamedTuple):
