@@ -124,6 +124,19 @@ async def test_what_was_typed_before_the_question_could_be_read_answers_nothing(
         await shows(pilot, "revoked before it started")
 
 
+async def test_a_yes_means_nothing_to_the_screen_below_the_question():
+    async with opened(fakes.busy()) as pilot:
+        await pilot.press("3", "j")
+        below = pilot.app.screen
+        await pilot.press("K")
+        await shows(pilot, "$ nexus-tui revoke")
+        await pilot.pause(0.3)
+        await pilot.press("y")
+        await shows(pilot, "revo")
+        await pilot.pause()
+        assert pilot.app.screen is below
+
+
 async def test_the_question_names_task_state_age_and_arguments():
     async with opened(fakes.busy()) as pilot:
         await pilot.press("3", "j", "K")

@@ -62,6 +62,7 @@ class ConfirmScreen(Question[Choice]):
             event.stop()
             self.write_anew()
         elif event.character == "y":
+            event.stop()  # the screen below, which is in front by then, has a meaning for it, too
             self._confirm(event.time)
 
     def action_move(self, steps: int) -> None:
