@@ -6,7 +6,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from celery_nexus.broker.parts import Parts
 from celery_nexus.broker.read.ages import Ages
@@ -14,7 +14,7 @@ from celery_nexus.broker.read.observe import Observer
 from celery_nexus.broker.read.survey import Survey, Told
 from celery_nexus.delivery.layout import Layout
 from celery_nexus.errors import Invalid
-from celery_nexus.rows.broker import Message
+from celery_nexus.rows.broker import Held, Message
 
 _CONTENT_TYPE = re.compile(rb'"content-type": ?"(?P<kind>[\w/.+-]{1,80})"')
 
@@ -126,6 +126,22 @@ class Applications:
                 application.observer.is_flight_hidden = self._survey.hides_unacked(layout)
             now.append(application)
         self.rows = now
+
+    def list_held(self, limit: int) -> list[Held]:
+        """List what workers hold, of each application the longest held first, at most so many."""
+        return [
+            replace(row, queue=self.name_shown(application, row.queue))
+            for application in self.rows
+            for row in application.parts.holdings.list_all(limit, application.observer.routes)
+        ]
+
+    def find_held(self, run_id: str) -> Held | None:
+        """Find the message of a run among what workers hold."""
+        for application in self.rows:
+            found = application.parts.holdings.find(run_id, application.observer.routes)
+            if found is not None:
+                return replace(found, queue=self.name_shown(application, found.queue))
+        return None
 
     def name_shown(self, application: Application, queue: str) -> str:
         """Name a queue as people see it: with its application's prefix, when there are several."""

@@ -284,7 +284,7 @@ class BrokerReader(Server):
                 found += application.ids(name, prefix, limit)
                 if len(found) >= limit:
                     return found[:limit]
-            held = (row.id for row in self._held(HELD) if row.id.startswith(prefix))
+            held = (row.id for row in self._applications.list_held(HELD) if row.id.startswith(prefix))
         return list(dict.fromkeys((*found, *held)))[:limit]
 
     def unread_lists(self) -> list[UnreadList]:
@@ -312,23 +312,12 @@ class BrokerReader(Server):
     def list_held(self, limit: int = HELD) -> list[Held]:
         """List what workers hold, the longest held first."""
         with translate_errors(self.url):
-            return self._held(limit)
-
-    def _held(self, limit: int) -> list[Held]:
-        rows: list[Held] = []
-        for application in self._applications.rows:
-            found = application.parts.holdings.list_all(limit, application.observer.routes)
-            rows += (replace(row, queue=self._applications.name_shown(application, row.queue)) for row in found)
-        return rows
+            return self._applications.list_held(limit)
 
     def find_held(self, run_id: str) -> Held | None:
         """Find the message of a run among what workers hold."""
         with translate_errors(self.url):
-            for application in self._applications.rows:
-                found = application.parts.holdings.find(run_id, application.observer.routes)
-                if found is not None:
-                    return replace(found, queue=self._applications.name_shown(application, found.queue))
-        return None
+            return self._applications.find_held(run_id)
 
     def is_revoked(self, run_id: str) -> bool:
         """Tell whether an operator revoked a run; of a foreign application its own workers alone know that."""
