@@ -21,7 +21,7 @@ import pytest
 from tests.harness import lanes
 from tests.harness.places import BIN, ROOT
 
-LANES = 4
+LANES = 6
 """On two cores: tests of real programs mostly wait for them."""
 LIMIT_S = 2400
 CHECK_LIMIT_S = 900

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ os.environ["NEXUS_HOME"] = str(_home)
 
 from tests.harness import lanes  # noqa: E402
 from tests.harness.servers import Broker, embedded_broker  # noqa: E402
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
+"""Those whose handlers programs of ours set, which a program that is started inherits when they are ignored."""
 
 
 def pytest_unconfigure() -> None:
@@ -46,7 +50,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put long tests first, and give those of real programs a second chance."""
-    items.sort(key=lanes.rank)
+    lanes.put_in_order(items)
     if config.pluginmanager.hasplugin("rerunfailures"):
         for item in filter(lanes.runs_programs, items):
             item.add_marker(pytest.mark.flaky(reruns=1))
@@ -67,13 +71,16 @@ def broker(home: Path) -> Iterator[Broker]:
 
 @pytest.fixture(scope="module", autouse=True)
 def process_as_it_was() -> Iterator[None]:
-    """Leave the process to the next file as it was: environment, folder, Celery's current application."""
+    """Leave the process to the next file as it was: environment, folder, signals, Celery's current application."""
     environment, folder = dict(os.environ), Path.cwd()
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     celery: Any = sys.modules.get("celery._state")
     current = celery and (celery.default_app, celery._tls.current_app)
     yield
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
     if celery:
         celery.default_app, celery._tls.current_app = current

@@ -14,6 +14,8 @@ LONG = (
 )  # fmt: skip
 """Areas that wait for real programs, the longest first; tests of logic fill what is left of the processor's time."""
 
+DASHBOARD = "tests/tui"
+
 TOGETHER = ("tests/acceptance", "tests/integration/upkeep", "tests/integration/documents", "tests/integration/wheel")
 """Areas whose tests share what is dear: a whole stack, a worker of all queues, LibreOffice, environments."""
 
@@ -27,8 +29,20 @@ def lane_of(nodeid: str) -> str:
     return next((area for area in TOGETHER if is_in(file, area)), file)
 
 
+def put_in_order(items: list[pytest.Item]) -> None:
+    """Put tests that wait first, the longest before, those of the dashboard, which need the processor, among them."""
+    items.sort(key=rank)
+    names = list(dict.fromkeys(lane_of(item.nodeid) for item in items))
+    waiting = [name for name in names if any(is_in(name, area) for area in LONG)]
+    drawing = [name for name in names if is_in(name, DASHBOARD)]
+    place = {name: float(number) for number, name in enumerate(waiting)}
+    for number, name in enumerate(drawing):
+        place[name] = (number + 0.5) * len(waiting) / len(drawing)
+    items.sort(key=lambda item: place.get(lane_of(item.nodeid), len(waiting)))
+
+
 def rank(item: pytest.Item) -> int:
-    """Tell how early a test is run: 0 is the first."""
+    """Tell how long the tests of an area take: 0 is the longest."""
     return next((number for number, area in enumerate(LONG) if is_in(item.nodeid, area)), len(LONG))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,22 @@ def test_a_run_without_tests_a_broken_end_and_a_check_that_found_something_fail(
     assert sum_up(Tally(), 5, 0) == (1, "0 passed, 1 failed, 0 skipped")
     assert sum_up(Tally({"passed": 7}), 3, 0)[0] == 1
     assert sum_up(Tally({"passed": 7, "failed": 1, "error": 2}), 1, 1)[0] == 4
+
+
+def test_long_waits_come_first_the_dashboard_among_them_and_logic_last() -> None:
+    names = (
+        "unit/a",
+        "tui/a",
+        "unit/b",
+        "integration/broker/a",
+        "integration/delivery/a",
+        "acceptance/a",
+        "acceptance/b",
+    )
+    items: list[Any] = [SimpleNamespace(nodeid=f"tests/{name}.py::test") for name in (*names, "tui/b")]
+    lanes.put_in_order(items)
+    order = ["acceptance/a", "acceptance/b", "tui/a", "integration/delivery/a", "integration/broker/a", "tui/b"]
+    assert [item.nodeid for item in items] == [f"tests/{name}.py::test" for name in (*order, "unit/a", "unit/b")]
 
 
 def _reports(*names: str) -> list[SimpleNamespace]:
