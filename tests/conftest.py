@@ -20,6 +20,8 @@ for _name in ("COLUMNS", "LINES"):  # of readline, in processes of pytest-xdist:
     os.environ.pop(_name, None)
 if "PYTEST_XDIST_WORKER" in os.environ:  # alike in these processes, but not in the programs that they start
     os.environ.pop("PYTHONHASHSEED", None)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a run in the background, which its programs would inherit
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Before anything of ours is imported: settings are read once a process.
 os.environ["NEXUS_HOME"] = str(_home)
 

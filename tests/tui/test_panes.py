@@ -41,9 +41,13 @@ async def test_the_pane_is_drawn_once_when_its_list_changes(monkeypatch: pytest.
         await pilot.press("3")
         await shows(pilot, "PENDING")
         the_app(pilot)._feeds.stop()  # their changes draw every screen, too
+        screen = the_app(pilot).screen
+        assert isinstance(screen, TasksScreen)
+        for feed in screen.own_feeds():
+            feed.stop()
         await pilot.pause(1.0)
         drawn.clear()
-        table = the_app(pilot).screen.query_one("#rows", Table)
+        table = screen.query_one("#rows", Table)
         table.post_message(Table.Aimed(table))  # as a list does that was drawn anew
         await pilot.pause(0.1)
         assert drawn == []
