@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import lacks
+from benchmarks.apparatus import lacks
 
 if sys.argv[:1] == ["-m"]:  # a benchmark is about to be run, not imported
     sys.excepthook = lacks.explain_failure

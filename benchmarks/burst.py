@@ -25,9 +25,9 @@ from typing import Any
 import psutil
 import redis
 
-from benchmarks.events import batches, server, wire_form
-from benchmarks.lacks import INSTALL, NotMeasured, is_installed
-from benchmarks.report import Figure, at_most, run
+from benchmarks.apparatus.events import batches, server, wire_form
+from benchmarks.apparatus.lacks import INSTALL, NotMeasured, is_installed
+from benchmarks.apparatus.report import Figure, at_most, run
 from celery_nexus.history.query.history import History
 from celery_nexus.history.store.schema import lock_path
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import Figure, at_least, at_most, run
+from benchmarks.apparatus.report import Figure, at_least, at_most, run
 from tests.harness.processes import clean_environment
 from tests.harness.programs import program
 from tests.harness.servers import Server, run_server

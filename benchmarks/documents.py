@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.document_readers import SIDES, pdf_ours
-from benchmarks.document_samples import (
+from benchmarks.apparatus.document_readers import SIDES, pdf_ours
+from benchmarks.apparatus.document_samples import (
     DOCX_PAGES,
     PDF_PAGES,
     PPTX_SLIDES,
@@ -34,7 +34,7 @@ from benchmarks.document_samples import (
     make_pptx,
     make_xlsx,
 )  # fmt: skip
-from benchmarks.lacks import run_child
+from benchmarks.apparatus.lacks import run_child
 
 RUNS = 3
 RATIO_RUNS = 5

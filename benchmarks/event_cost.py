@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 import redis
 
-from benchmarks.events import server
-from benchmarks.report import Figure, at_most, run
+from benchmarks.apparatus.events import server
+from benchmarks.apparatus.report import Figure, at_most, run
 
 TASKS = 3_000
 WARM_UP = 200
@@ -37,8 +37,9 @@ def cpu_us_a_task(mode: str) -> float:
             "PYTHONPATH": str(Path(__file__).parent.parent),
         }
         worker = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "benchmarks.event_cost_app", "worker", "--concurrency", "2",
-             "--loglevel", "ERROR", "--without-gossip", "--without-mingle", *(["-E"] if mode == "celery" else [])],
+            [sys.executable, "-m", "celery", "-A", "benchmarks.apparatus.event_cost_app", "worker",
+             "--concurrency", "2", "--loglevel", "ERROR",
+             "--without-gossip", "--without-mingle", *(["-E"] if mode == "celery" else [])],
             env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
@@ -53,7 +54,7 @@ def cpu_us_a_task(mode: str) -> float:
 
 def _do(client: redis.Redis, environment: dict[str, str], count: int) -> None:
     code = (
-        "from benchmarks.event_cost_app import app, noop\n"
+        "from benchmarks.apparatus.event_cost_app import app, noop\n"
         "with app.producer_pool.acquire() as producer:\n"
         f"    [noop.apply_async((n,), {{'language': 'en'}}, producer=producer) for n in range({count})]"
     )

@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.lacks import run_child
-from benchmarks.report import Figure, at_least, at_most, run
+from benchmarks.apparatus.lacks import run_child
+from benchmarks.apparatus.report import Figure, at_least, at_most, run
 
 ROWS = 1_000_000
 LIMIT_MB = 250

@@ -22,9 +22,9 @@ from typing import Any
 import psutil
 import redis
 
-from benchmarks.events import fill_stream, server
-from benchmarks.lacks import run_child
-from benchmarks.report import Figure, at_least, at_most, run
+from benchmarks.apparatus.events import fill_stream, server
+from benchmarks.apparatus.lacks import run_child
+from benchmarks.apparatus.report import Figure, at_least, at_most, run
 from celery_nexus.history.query.history import History
 from celery_nexus.history.recorder.recorder import Recorder
 from celery_nexus.history.store.schema import VERSION

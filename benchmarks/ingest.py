@@ -23,9 +23,9 @@ from typing import Any
 import psutil
 import redis
 
-from benchmarks.events import fill_stream, publish, server
-from benchmarks.lacks import INSTALL, NotMeasured, finish_child, is_installed
-from benchmarks.report import Figure, at_most, run
+from benchmarks.apparatus.events import fill_stream, publish, server
+from benchmarks.apparatus.lacks import INSTALL, NotMeasured, finish_child, is_installed
+from benchmarks.apparatus.report import Figure, at_most, run
 from celery_nexus.history.recorder.recorder import GC_THRESHOLD, Recorder
 from celery_nexus.history.store.aggregates import Aggregates
 from celery_nexus.history.store.store import Store

@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 import redis
 
-from benchmarks.events import server
-from benchmarks.report import Figure, at_least, at_most, run
+from benchmarks.apparatus.events import server
+from benchmarks.apparatus.report import Figure, at_least, at_most, run
 from celery_nexus.delivery.keys import in_flight_key
 from celery_nexus.queues import STOCK_STEPS, priority_key
 
@@ -40,11 +40,12 @@ def drain(side: str) -> tuple[float, float]:
             "NEXUS_BENCH_DATABASE": ":memory:",
             "PYTHONPATH": str(Path(__file__).parent.parent),
         }
-        code = f"from benchmarks.installed_app import publish; publish({TASKS})"
+        code = f"from benchmarks.apparatus.installed_app import publish; publish({TASKS})"
         subprocess.run([sys.executable, "-c", code], env=environment, check=True)
         worker = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "benchmarks.installed_app", "worker", "-n", NODE, "-c", "2",
-             "--loglevel", "ERROR", "--without-gossip", "--without-mingle", *(["-E"] if side == "stock" else [])],
+            [sys.executable, "-m", "celery", "-A", "benchmarks.apparatus.installed_app", "worker",
+             "-n", NODE, "-c", "2", "--loglevel", "ERROR",
+             "--without-gossip", "--without-mingle", *(["-E"] if side == "stock" else [])],
             env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:

@@ -16,8 +16,8 @@ from typing import Any
 
 import redis
 
-from benchmarks.report import Figure, at_most, run
-from benchmarks.site import Site
+from benchmarks.apparatus.report import Figure, at_most, run
+from benchmarks.apparatus.site import Site
 from tests.harness.processes import clean_environment
 from tests.harness.servers import Server, run_server
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.report import Figure, at_most, run
-from benchmarks.site import Site
+from benchmarks.apparatus.report import Figure, at_most, run
+from benchmarks.apparatus.site import Site
 from tests.harness.ports import free_port
 from tests.harness.processes import clean_environment
 from tests.harness.servers import run_server

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import redis
 
-from benchmarks.report import Figure, at_most, run
+from benchmarks.apparatus.report import Figure, at_most, run
 from tests.harness.processes import clean_environment
 from tests.harness.servers import run_server
 from tests.harness.waiting import wait_until
@@ -27,7 +27,7 @@ OTHERS = 1_000
 CONNECTIONS_EACH = 3
 GOAL_S, GOAL_MB = 0.1, 40
 NODE = "bench@here"
-PING = [str(BIN / "celery"), "-A", "benchmarks.event_cost_app", "inspect", "ping", "-d", NODE]
+PING = [str(BIN / "celery"), "-A", "benchmarks.apparatus.event_cost_app", "inspect", "ping", "-d", NODE]
 
 LAUNCH = """
 import os, resource, sys, time
@@ -73,7 +73,18 @@ def is_well(check: Sequence[str], environment: dict[str, str]) -> bool:
 @contextmanager
 def worker(environment: dict[str, str]) -> Generator[None]:
     """Run a stock worker, and wait until both find it at work."""
-    command = [str(BIN / "celery"), "-A", "benchmarks.event_cost_app", "worker", "-n", NODE, "-c", "1", "-l", "ERROR"]
+    command = [
+        str(BIN / "celery"),
+        "-A",
+        "benchmarks.apparatus.event_cost_app",
+        "worker",
+        "-n",
+        NODE,
+        "-c",
+        "1",
+        "-l",
+        "ERROR",
+    ]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         for check in (probe(), PING):

@@ -24,8 +24,8 @@ from typing import Any
 import redis
 from celery import Celery
 
-from benchmarks.broker import fill, message_of, server
-from benchmarks.report import Figure, at_least, at_most, run
+from benchmarks.apparatus.broker import fill, message_of, server
+from benchmarks.apparatus.report import Figure, at_least, at_most, run
 from celery_nexus.broker import BrokerSource
 from celery_nexus.broker.edit.edits import Delete, Edit, MoveTo, Reprioritise
 from celery_nexus.connection.broker_url import BrokerUrl

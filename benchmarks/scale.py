@@ -22,8 +22,8 @@ import orjson
 import psutil
 import redis
 
-from benchmarks.events import NAMES, server
-from benchmarks.report import Figure, at_least, at_most, run
+from benchmarks.apparatus.events import NAMES, server
+from benchmarks.apparatus.report import Figure, at_least, at_most, run
 from celery_nexus.connection.keys import EVENT_STREAM, EVENT_STREAM_LENGTH
 from celery_nexus.history.query.history import History
 

@@ -10,8 +10,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from benchmarks.report import Figure, at_least, run
-from benchmarks.stack import BIN, NEXUS, running_stack
+from benchmarks.apparatus.report import Figure, at_least, run
+from benchmarks.apparatus.stack import BIN, NEXUS, running_stack
 from celery_nexus.queues import priority_key
 from tests.harness.terminal import Terminal
 

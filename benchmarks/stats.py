@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from unittest.mock import patch
 
+from benchmarks.apparatus.report import Figure, at_least, at_most, run
 from benchmarks.history import filled
-from benchmarks.report import Figure, at_least, at_most, run
 from celery_nexus.history.query import distributions, figures
 from celery_nexus.history.query.history import History
 from celery_nexus.history.store import rollups

@@ -23,10 +23,10 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.events import batches, stream_form
+from benchmarks.apparatus.events import batches, stream_form
+from benchmarks.apparatus.report import Figure, at_most, run
+from benchmarks.apparatus.stack import NEXUS, running_stack
 from benchmarks.history import filled
-from benchmarks.report import Figure, at_most, run
-from benchmarks.stack import NEXUS, running_stack
 from celery_nexus.history.capture.stream_writer import StreamWriter
 from nexus_tui.views import VIEWS
 from tests.harness.terminal import Screen

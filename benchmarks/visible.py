@@ -14,8 +14,8 @@ import time
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from benchmarks.report import Figure, at_most, run
-from benchmarks.stack import NEXUS, running_stack
+from benchmarks.apparatus.report import Figure, at_most, run
+from benchmarks.apparatus.stack import NEXUS, running_stack
 from celery_nexus.history.capture.stream_writer import StreamWriter
 from tests.harness.terminal import Screen
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.report import Figure, at_most, run
+from benchmarks.apparatus.report import Figure, at_most, run
 from tests.harness.wheels import build_wheel, make_environment, requirements_of
 
 MAX_PACKAGES = 25

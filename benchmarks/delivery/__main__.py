@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
+from benchmarks.apparatus.report import Figure, run
 from benchmarks.delivery import delayed, many_queues, publishing, speed
-from benchmarks.report import Figure, run
 
 PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "speed": speed.measure,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from benchmarks.apparatus.report import Figure, at_most
 from benchmarks.delivery.sides import CLOCK_S, NAMES, OURS, Side, deliveries, sides
-from benchmarks.report import Figure, at_most
 from tests.harness.waiting import wait_until
 
 RUNS = 20_000

@@ -6,9 +6,9 @@ import statistics
 import time
 from collections.abc import Sequence
 
+from benchmarks.apparatus.report import Figure, at_most
 from benchmarks.delivery.sides import NAMES, OURS, PEER, STOCK, deliveries, sides
 from benchmarks.delivery.speed import Round, burst
-from benchmarks.report import Figure, at_most
 
 QUEUES = 200
 ROUNDS = 5

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from benchmarks.apparatus.report import Figure, at_most
 from benchmarks.delivery.sides import NAMES, OURS, PEER, deliveries, sides
-from benchmarks.report import Figure, at_most
 
 ROUNDS = 5
 MESSAGES = 2000

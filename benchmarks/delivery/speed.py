@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.apparatus.report import Figure, at_least, at_most
 from benchmarks.delivery.sides import CLOCK_S, NAMES, OURS, PEER, Side, deliveries, sides
-from benchmarks.report import Figure, at_least, at_most
 from tests.harness.waiting import wait_until
 
 ROUNDS = 5

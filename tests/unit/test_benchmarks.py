@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import burst, ingest, lacks, report
-from benchmarks.lacks import ChildFailed, NotMeasured, run_child
+from benchmarks import burst, ingest
+from benchmarks.apparatus import lacks, report
+from benchmarks.apparatus.lacks import ChildFailed, NotMeasured, run_child
 from tests.harness.places import ROOT
 
 

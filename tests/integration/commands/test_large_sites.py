@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from benchmarks.broker import message_of
+from benchmarks.apparatus.broker import message_of
 from celery_nexus.broker.read.observe import Observer
 from celery_nexus.broker.read.survey import Survey
 from celery_nexus.connection.set_members import read_all_members, read_members

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from benchmarks.events import wire_form
+from benchmarks.apparatus.events import wire_form
 from celery_nexus.connection.broker_url import BrokerUrl
 from celery_nexus.errors import Unreachable
 from celery_nexus.history.places import history_path

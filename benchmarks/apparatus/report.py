@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from benchmarks.lacks import NotMeasured
+from benchmarks.apparatus.lacks import NotMeasured
 
 
 @dataclass(frozen=True)

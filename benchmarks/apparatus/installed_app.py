@@ -8,7 +8,7 @@ from celery import Celery
 
 import celery_nexus
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.installed_settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.apparatus.installed_settings")
 
 app = Celery("bench")
 app.config_from_object("django.conf:settings", namespace="CELERY")

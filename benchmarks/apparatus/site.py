@@ -18,7 +18,7 @@ from typing import Any
 
 import redis
 
-from benchmarks.broker import message_of
+from benchmarks.apparatus.broker import message_of
 from tests.harness.processes import clean_environment
 
 TOPIC = "/0.celery.pidbox"
@@ -69,7 +69,7 @@ class Site:
     def answering(self, place: Path) -> Generator[None]:
         """Let its workers answer, in a process of their own."""
         told = [str(place), str(self.workers), str(self.queues), str(self.connections)]
-        process = subprocess.Popen([sys.executable, "-m", "benchmarks.site", *told], env=clean_environment())
+        process = subprocess.Popen([sys.executable, "-m", "benchmarks.apparatus.site", *told], env=clean_environment())
         try:
             yield
         finally:
