@@ -22,6 +22,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # alike in these processes, but not in 
     os.environ.pop("PYTHONHASHSEED", None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a run in the background, which its programs would inherit
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# What is started in the background by a shell ignores it, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Before anything of ours is imported: settings are read once a process.
 os.environ["NEXUS_HOME"] = str(_home)
 

@@ -20,12 +20,12 @@ def application_on(url: str) -> Generator[Celery]:
     from config.celery_config import celery_app
 
     before = (celery_app.conf.broker_url, celery_app.conf.result_backend)
-    _point(celery_app, url, url)
+    point_at(celery_app, url, url)
     celery_app.set_current()
     try:
         yield celery_app
     finally:
-        _point(celery_app, *before)
+        point_at(celery_app, *before)
 
 
 def close_results(app: Celery) -> None:
@@ -37,7 +37,14 @@ def close_results(app: Celery) -> None:
     backend.client.close()
 
 
-def _point(app: Any, broker: str, results: str) -> None:
+def point_at(app: Any, broker: str, results: str) -> None:
+    """Let an application use another broker and result backend from now on, by connections that are new.
+
+    Args:
+        app: It.
+        broker: kombu's spelling of the broker's address.
+        results: kombu's spelling of the result backend's.
+    """
     if app._backend is not None:
         close_results(app)
     app.conf.update(broker_url=broker, result_backend=results)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from textual.widget import Widget
 
+from nexus_tui.app import NexusApp
 from nexus_tui.screens.tasks import TasksScreen
 from nexus_tui.widgets.detail import Detail
 from nexus_tui.widgets.tables.table import Table
@@ -36,6 +37,7 @@ async def test_the_pane_is_drawn_once_when_its_list_changes(monkeypatch: pytest.
         return describe(screen, item, now)
 
     monkeypatch.setattr(TasksScreen, "describe", note)
+    monkeypatch.setattr(NexusApp, "_tick", lambda app: None)  # each second
     stack = fakes.busy()
     async with opened(stack, size=WIDE) as pilot:
         await pilot.press("3")

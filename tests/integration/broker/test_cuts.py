@@ -14,7 +14,7 @@ import redis
 
 from celery_nexus.actions.messages import ChangePriority, DeleteMessages
 from celery_nexus.actions.queues import Undo
-from celery_nexus.errors import SourceError
+from celery_nexus.errors import NotFound, SourceError
 from celery_nexus.queues import priority_key
 from celery_nexus.rows.outcomes import Outcome
 from celery_nexus.sources import Sources
@@ -77,6 +77,8 @@ def insist(action: Any, sources: Sources) -> list[Outcome]:
     while time.monotonic() < ends:
         try:
             outcomes.append(action.run(sources))
+        except NotFound:  # it was done, and the answer was lost: what is taken back is not there any more
+            return outcomes
         except SourceError:
             continue
         if outcomes[-1].done:

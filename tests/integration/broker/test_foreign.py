@@ -17,6 +17,7 @@ from celery_nexus.broker.read.survey import FIRST_LOOK_S, Survey
 from celery_nexus.control.source import ControlSource
 from celery_nexus.delivery.layout import Layout
 from celery_nexus.rows.audit import Restored
+from tests.harness.applications import point_at
 from tests.harness.processes import clean_environment, start_worker
 from tests.harness.waiting import wait_until
 from tests.integration.broker.conftest import Stack
@@ -41,7 +42,7 @@ def layout_of(separator: str, steps: tuple[int, ...], prefix: str = "") -> Layou
 def foreign(stack: Stack) -> Any:
     from tests.integration.broker.foreign import app
 
-    app.conf.update(broker_url=stack.url.kombu, result_backend=stack.url.kombu)
+    point_at(app, stack.url.kombu, stack.url.kombu)
     return app
 
 

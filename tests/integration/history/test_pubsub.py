@@ -22,6 +22,7 @@ from celery_nexus.history.store.schema import lock_path
 from celery_nexus.runs.recording import Origin, Recording, is_recorded, start_recorder
 from celery_nexus.runs.source import HistorySource
 from nexus_tui.front_door.door import Door, open_sources
+from tests.harness.applications import point_at
 from tests.harness.places import ROOT
 from tests.integration.history.conftest import Stack
 
@@ -253,7 +254,7 @@ def test_workers_that_send_no_events_are_named_and_asked(broker: Stack, origin: 
     from tests.integration.broker.foreign import app
 
     url = origin.url
-    app.conf.update(broker_url=url.kombu, result_backend=url.kombu)
+    point_at(app, url.kombu, url.kombu)
     command = [sys.executable, "-m", "celery", "-A", "tests.integration.broker.foreign", "worker", "-n", "f@test"]
     environment = {**os.environ, "FOREIGN_BROKER": url.kombu, "PYTHONPATH": str(ROOT)}
     worker = subprocess.Popen(
