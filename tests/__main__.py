@@ -79,6 +79,8 @@ def test(areas: list[str], tally: Tally) -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # pytest-xdist wants tests in one order: those of a set have it by their hashes.
     os.environ["PYTHONHASHSEED"] = "0"
+    if not areas:
+        check(["pytest", "--collect-only", "-qq"])  # one compiles what in a new checkout each process would compile
     limits = [f"--session-timeout={LIMIT_S}", f"--max-suite-reruns={RERUNS_AT_MOST}", "--rerun-show-tracebacks"]
     lanes_of = [f"--numprocesses={LANES}", "--no-loadscope-reorder", "--durations=20"]
     return int(pytest.main([*lanes_of, *limits, *(f"tests/{area}" for area in areas)], plugins=[tally]))
