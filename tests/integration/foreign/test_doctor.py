@@ -161,8 +161,7 @@ def test_a_worker_that_is_frozen_is_silent(start: Callable[..., Shop]) -> None:
     os.kill(shop.pid, signal.SIGSTOP)
     try:
         shop.send()
-        found = find(shop)
-        assert ("silent", shop.name) in found
+        wait_until(lambda: ("silent", shop.name) in find(shop), "it is called silent")
     finally:
         os.kill(shop.pid, signal.SIGCONT)
 
